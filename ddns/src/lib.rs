@@ -1,0 +1,15 @@
+//! Dynamic DNS: which name a client gets, who owns it, and how DNS is brought to hold it.
+//!
+//! Reading order: [`settings`], [`choose`] (from what a client sent to a name, RFC 4702), [`wanted`] (what DNS
+//! should hold, by name and by address; written in the lease's transaction), [`builder`] (RFC 4703 as RFC 2136
+//! updates, one function per section), [`transaction`] (one name's change, step by step) and [`reconcile`]
+//! (wanted, in flight, confirmed, refused; retried until done).
+//!
+//! Architecture Invariant: no socket, disk, clock or randomness. Time comes in as a parameter.
+
+pub mod builder;
+pub mod choose;
+pub mod reconcile;
+pub mod settings;
+pub mod transaction;
+pub mod wanted;

@@ -1,0 +1,76 @@
+//! What the engine decided: data, never deeds.
+
+use std::net::Ipv4Addr;
+
+use crate::destination::Destination;
+use crate::lease::Lease;
+use crate::message::DropReason;
+use crate::reply::Reply;
+
+/// How a datagram came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ingress<'a> {
+    /// The interface's name.
+    pub interface: &'a str,
+    /// The interface's IPv4 addresses with their prefixes; the first is the preferred one.
+    pub addresses: &'a [ipnet::Ipv4Net],
+    /// The sender (a relay, or a client with an address), and its port.
+    pub source: (Ipv4Addr, u16),
+    /// The destination address it was sent to: 255.255.255.255, or one of ours.
+    pub destination: Ipv4Addr,
+}
+
+/// Everything that follows from one message. The order is the order of execution: `store` is committed,
+/// and only then `reply` is sent and `events` are published. A failed commit sends and publishes nothing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Decision {
+    /// Lease records to write; each replaces the record of its address.
+    pub store: Vec<Lease>,
+    /// The reply and where it goes.
+    pub reply: Option<(Reply, Destination)>,
+    /// What happened, for the DNS updater, the log and history.
+    pub events: Vec<LeaseEvent>,
+    /// Set when the message was dropped or answered by silence, and why.
+    pub dropped: Option<DropReason>,
+    /// Names this decision to [`crate::engine::Engine::settle`]; `None` when nothing is to be stored.
+    pub ticket: Option<Ticket>,
+}
+
+/// Ties a decision's stored records to the outcome of their commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ticket(pub u64);
+
+/// How a commit ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommitOutcome {
+    /// On stable storage.
+    Committed,
+    /// Not stored, surely: the engine's memory returns to what is stored.
+    Failed,
+}
+
+/// Something that happened to a lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaseEvent {
+    /// What happened.
+    pub kind: LeaseEventKind,
+    /// The record after it.
+    pub lease: Lease,
+    /// The record that it replaced, when there was one: what DNS should no longer hold is seen by comparing.
+    pub previous: Option<Lease>,
+}
+
+/// The kinds of lease event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LeaseEventKind {
+    /// A client got the address: a new binding.
+    Bound,
+    /// A client extended its binding.
+    Renewed,
+    /// The client gave it back.
+    Released,
+    /// It ran out.
+    Expired,
+    /// The client found it in use: it is in quarantine.
+    Declined,
+}

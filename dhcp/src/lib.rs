@@ -1,0 +1,21 @@
+//! DHCPv4: messages, subnets, leases and the engine that decides.
+//!
+//! Reading order: [`time`], [`identity`] (who a client is), [`settings`] (what the administrator
+//! wants, checked), [`message`] (one datagram read tolerantly), [`lease`], [`names`] (the question
+//! about a client's name that the engine asks outwards), [`engine`] (a message in, a [`decision`] out),
+//! [`reply`] (a decision's reply as bytes) and [`destination`] (where it goes).
+//!
+//! Architecture Invariant: nothing here opens a socket or a file, reads a clock or draws a random
+//! number. Time comes in as a parameter; what is to be done goes out as a value.
+
+pub mod decision;
+pub mod destination;
+pub mod engine;
+pub mod identity;
+pub mod lease;
+pub mod message;
+pub mod names;
+pub mod options;
+pub mod reply;
+pub mod settings;
+pub mod time;

@@ -1,0 +1,53 @@
+//! The question about a client's name that the engine asks outwards. `ddns` knows the answer, and neither
+//! crate knows the other: the daemon's core implements [`NameChooser`].
+
+use std::net::Ipv4Addr;
+
+use dns::HostIdentity;
+
+use crate::lease::LeaseName;
+use crate::settings::Naming;
+
+/// What the engine knows of a client's wish for a name.
+#[derive(Clone, Debug)]
+pub struct NameQuestion<'a> {
+    /// Option 12, as sent; empty for none.
+    pub hostname: &'a [u8],
+    /// Option 81, as sent; `None` when absent.
+    pub client_fqdn: Option<&'a [u8]>,
+    /// The reservation's name, which wins over what the client sends.
+    pub reserved_hostname: Option<&'a str>,
+    /// The address it will have.
+    pub address: Ipv4Addr,
+    /// How long the lease will run, in seconds.
+    pub lease_secs: u32,
+    /// Who asks.
+    pub identity: HostIdentity,
+    /// The subnet's rules.
+    pub naming: &'a Naming,
+}
+
+/// The answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NameAnswer {
+    /// What DNS should hold; `None`: nothing.
+    pub name: Option<LeaseName>,
+    /// The data of the option 81 to reply with; `None` when the client sent none (RFC 4702 section 2).
+    pub client_fqdn: Option<Box<[u8]>>,
+}
+
+/// Chooses names: a pure function of the question and of which names are taken.
+pub trait NameChooser {
+    /// Answers for one client. Never blocks.
+    fn choose(&self, question: &NameQuestion<'_>) -> NameAnswer;
+}
+
+/// Chooses nothing: for a server without DNS, and for tests.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoNames;
+
+impl NameChooser for NoNames {
+    fn choose(&self, _: &NameQuestion<'_>) -> NameAnswer {
+        NameAnswer::default()
+    }
+}

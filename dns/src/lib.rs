@@ -1,0 +1,21 @@
+//! DNS values that `ddns` and `zones` share, and their wire edge to hickory-proto.
+//!
+//! Reading order: [`name`] (a domain name as canonical wire bytes), [`record`] (types, record data,
+//! sets), [`update`] (RFC 2136 as values: prerequisites and changes), [`dhcid`] (RFC 4701),
+//! [`tsig`] (keys), and [`wire`], the only place where hickory's types meet ours.
+//!
+//! Architecture Invariant: hickory's `Name` and `Record` never appear in state, journal or the public
+//! API of any crate but in `wire`; they cost several hundred bytes each.
+
+pub mod dhcid;
+pub mod name;
+pub mod record;
+pub mod tsig;
+pub mod update;
+pub mod wire;
+
+pub use dhcid::{Dhcid, HostIdentity};
+pub use name::{Fqdn, NameError};
+pub use record::{Rcode, Rdata, RecordType, Rrset};
+pub use tsig::{TsigAlgorithm, TsigKey};
+pub use update::{Change, Prerequisite, Update};

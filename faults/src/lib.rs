@@ -1,0 +1,40 @@
+//! Faults planted on purpose, one at a time, to show that the simulation has the power to find them.
+//!
+//! Without the feature `planted` (every build but the one test that wants them) [`planted`] is the
+//! constant `false`, so that a branch on it costs nothing and cannot be taken.
+
+#[cfg(feature = "planted")]
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// One fault that the simulation must find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+#[non_exhaustive]
+pub enum Fault {
+    /// No fault.
+    None = 0,
+}
+
+#[cfg(feature = "planted")]
+static ACTIVE: AtomicU32 = AtomicU32::new(0);
+
+/// Plants `fault` for the whole process, or removes the planted one with [`Fault::None`].
+#[cfg(feature = "planted")]
+pub fn plant(fault: Fault) {
+    ACTIVE.store(fault as u32, Ordering::Relaxed);
+}
+
+/// Whether `fault` is planted.
+#[cfg(feature = "planted")]
+#[must_use]
+pub fn planted(fault: Fault) -> bool {
+    ACTIVE.load(Ordering::Relaxed) == fault as u32
+}
+
+/// Whether `fault` is planted: never, in a build without the feature.
+#[cfg(not(feature = "planted"))]
+#[inline(always)]
+#[must_use]
+pub const fn planted(_fault: Fault) -> bool {
+    false
+}

@@ -1,0 +1,2 @@
+//! The daemon `leasehold` and its command line.
+fn main() {}

@@ -1,0 +1,12 @@
+//! The lease store: a journal of tagged rows; one append and one fdatasync a batch.
+//!
+//! Reading order: [`storage`] (the trait through which every write goes, and files), [`journal`] (the format, its
+//! segments, snapshots and recovery), [`rows`] (leases, DNS work and zone records as tagged fields),
+//! [`db`] (check, compact, repair, dump).
+
+pub mod db;
+pub mod journal;
+pub mod rows;
+#[cfg(feature = "simulated")]
+pub mod simulated;
+pub mod storage;
