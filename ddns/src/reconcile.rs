@@ -1,8 +1,8 @@
 //! Wanted, in flight, confirmed, refused: retried until done.
 
-use dns::{Fqdn, HostIdentity, Rcode};
+use dns::Rcode;
 
-use crate::wanted::RowKey;
+use crate::wanted::{Held, RowKey};
 
 /// What is known of DNS for one key; stored by the updater, apart from the wanted row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,8 +13,8 @@ pub struct ConfirmedRow {
     pub generation: u64,
     /// Whether DNS holds what that generation wanted.
     pub done: bool,
-    /// What DNS holds of ours under the key: host name, identity and addresses (empty: nothing).
-    pub holds: Option<(Fqdn, HostIdentity, Vec<std::net::IpAddr>)>,
+    /// What DNS holds of ours under the key, as of the last answer that told; `None`: nothing.
+    pub holds: Option<Held>,
     /// The last answer.
     pub last: LastAnswer,
     /// Tries since the last success.

@@ -23,9 +23,20 @@ pub struct WantedRow {
     pub generation: u64,
     /// What DNS should hold; `None`: nothing of ours.
     pub want: Option<Want>,
-    /// Who may have been written under this key by earlier generations that were not confirmed: (host name, identity).
-    /// They are removed (each guarded by its own DHCID) before `want` is written. At most eight.
-    pub former: Vec<(Fqdn, HostIdentity)>,
+    /// What earlier generations may have left in DNS under this key and what `want` does not cover. It is removed
+    /// (each guarded by its own DHCID) before `want` is written. At most eight, with at most 32 addresses each.
+    pub former: Vec<Held>,
+}
+
+/// Content of ours that DNS holds, or may hold, under one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The host's name: the key's own for a forward row, the PTR's target for a reverse row.
+    pub name: Fqdn,
+    /// Whose it is: with the name it gives the DHCID.
+    pub identity: HostIdentity,
+    /// The addresses, sorted; RFC 4703 section 5.5 removes them one by one, so that another server's survive.
+    pub addresses: Vec<IpAddr>,
 }
 
 /// The whole wanted content of a row.
