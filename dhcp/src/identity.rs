@@ -1,5 +1,7 @@
 //! Who a client is.
 
+use std::fmt;
+
 /// A hardware address: `htype`, and `hlen` bytes of `chaddr` (RFC 2131 section 2). At most 16 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct HardwareAddress {
@@ -23,6 +25,14 @@ impl HardwareAddress {
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.len)]
     }
+
+    /// Whether a frame can be sent to it: Ethernet (`htype` 1), 6 bytes, neither all zero nor a group address.
+    #[must_use]
+    pub fn is_ethernet(&self) -> bool {
+        matches!(self.as_bytes(), [first, _, _, _, _, _] if first & 1 == 0)
+            && self.htype == 1
+            && self.as_bytes().iter().any(|byte| *byte != 0)
+    }
 }
 
 /// The data of the client identifier option (61), type byte included: 2 to 255 bytes.
@@ -37,4 +47,39 @@ pub enum ClientKey {
     ClientId(ClientId),
     /// Keyed on `htype` and `chaddr`.
     Hardware(HardwareAddress),
+}
+
+impl fmt::Display for HardwareAddress {
+    /// `aa:bb:cc:dd:ee:ff`; with the hardware type in front where it is not Ethernet (`32/00:01`), and `none`
+    /// for an empty one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.htype != 1 {
+            write!(f, "{}/", self.htype)?;
+        }
+        if self.as_bytes().is_empty() {
+            return f.write_str("none");
+        }
+        for (index, byte) in self.as_bytes().iter().enumerate() {
+            let separator = if index == 0 { "" } else { ":" };
+            write!(f, "{separator}{byte:02x}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for ClientId {
+    /// Hexadecimal digits, type byte first: `01aabbccddeeff`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Display for ClientKey {
+    /// `client id 01aabbccddeeff`, or `hardware aa:bb:cc:dd:ee:ff`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ClientId(id) => write!(f, "client id {id}"),
+            Self::Hardware(address) => write!(f, "hardware {address}"),
+        }
+    }
 }

@@ -10,6 +10,7 @@
 
 pub mod decision;
 pub mod destination;
+mod drop_reason;
 pub mod engine;
 pub mod identity;
 pub mod lease;

@@ -1,8 +1,18 @@
 //! One datagram, read tolerantly over dhcproto's borrowed view. One malformed option costs that option.
+//!
+//! dhcproto's borrowed view reads the header. The options are walked here: its iterator joins only adjacent
+//! parts, loses an option whose repetition is cut off, and cannot lend the data for as long as the datagram
+//! lives. Its owned decoder never faces the wire: there one malformed option silently costs every later one.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::net::Ipv4Addr;
 
-use crate::identity::{ClientId, HardwareAddress};
+use dhcproto::v4::{Opcode, borrowed};
+
+pub use crate::drop_reason::DropReason;
+use crate::identity::{ClientId, ClientKey, HardwareAddress};
+use crate::options::{self, RelayAgentInfo, code};
 
 /// Option 53 (RFC 2132 section 9.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,48 +34,50 @@ pub enum MessageType {
 /// The header fields are those of RFC 2131 section 2. An option that was absent or malformed is `None`
 /// (or empty); `malformed` tells which were.
 #[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "header fields have the names of RFC 2131 section 2")]
 pub struct Message<'a> {
+    /// Option 53; never one that only servers send.
     pub message_type: MessageType,
     pub xid: u32,
     pub secs: u16,
     pub hops: u8,
+    /// The broadcast bit of `flags`.
     pub broadcast: bool,
     pub ciaddr: Ipv4Addr,
     pub giaddr: Ipv4Addr,
+    /// `htype`, `hlen` and `chaddr`. Empty for hardware that has none to give (RFC 4390).
     pub hardware: HardwareAddress,
     /// Every option after joining (RFC 3396), in order of first appearance.
     pub options: Options<'a>,
+    /// Option 50; `None` also for 0.0.0.0, which asks for nothing.
     pub requested_ip_address: Option<Ipv4Addr>,
+    /// Option 54; `None` also for 0.0.0.0, which names no server.
     pub server_identifier: Option<Ipv4Addr>,
+    /// Option 51, in seconds.
     pub lease_secs: Option<u32>,
-    /// Option 55, as sent; empty for none.
-    pub parameter_request_list: &'a [u8],
+    /// Option 55, as sent; empty for none. Owned only when it came in several parts.
+    pub parameter_request_list: Cow<'a, [u8]>,
     /// Option 57; `None` when absent or under 576.
     pub maximum_message_size: Option<u16>,
+    /// Option 61.
     pub client_id: Option<ClientId>,
-    /// Codes of options that were malformed and ignored.
+    /// Codes of options that were malformed and ignored, each once, in the order in which they were found.
     pub malformed: Vec<u8>,
 }
 
 /// The options of a message, joined after RFC 3396 across overload (52): options, then file, then sname.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options<'a> {
-    entries: Vec<(u8, std::borrow::Cow<'a, [u8]>)>,
+    entries: Vec<(u8, Cow<'a, [u8]>)>,
 }
 
-/// Why a datagram was dropped. Counted by kind; never an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-#[allow(missing_docs, reason = "grown by the decoder and the engine, each with a doc where it is not plain")]
-pub enum DropReason {
-    Truncated,
-    BadMagicCookie,
-    NotARequest,
-    HardwareAddressTooLong,
-    NoMessageType,
-    /// OFFER, ACK or NAK, which only servers send.
-    ServerMessage,
-}
+/// Where the fixed header's fields lie (RFC 2131 section 2).
+const SNAME: std::ops::Range<usize> = 44..108;
+const FILE: std::ops::Range<usize> = 108..236;
+const COOKIE: std::ops::Range<usize> = 236..240;
+
+/// 99.130.83.99 (RFC 2131 section 3).
+pub(crate) const MAGIC_COOKIE: [u8; 4] = [99, 130, 83, 99];
 
 impl<'a> Message<'a> {
     /// Reads a datagram (UDP payload).
@@ -73,8 +85,106 @@ impl<'a> Message<'a> {
     /// # Errors
     /// The reason to drop it.
     pub fn parse(datagram: &'a [u8]) -> Result<Self, DropReason> {
-        let _ = datagram;
-        unimplemented!()
+        let header = borrowed::Message::new(datagram).map_err(|_| DropReason::Truncated)?;
+        if header.opcode() != Opcode::BootRequest {
+            return Err(DropReason::NotARequest);
+        }
+        // `header.chaddr()` would panic beyond a short datagram's end, so it is asked only after this.
+        if header.hlen() > 16 {
+            return Err(DropReason::HardwareAddressTooLong);
+        }
+        let hardware =
+            HardwareAddress::new(header.htype().into(), header.chaddr()).ok_or(DropReason::HardwareAddressTooLong)?;
+        if datagram[COOKIE] != MAGIC_COOKIE {
+            return Err(DropReason::BadMagicCookie);
+        }
+
+        let mut malformed = Vec::new();
+        let options = Options::collect(datagram, &mut malformed);
+        let message_type = match options.message_type(&mut malformed)? {
+            MessageType::Offer | MessageType::Ack | MessageType::Nak => return Err(DropReason::ServerMessage),
+            from_client => from_client,
+        };
+
+        let mut read = Reader { options: &options, malformed: &mut malformed };
+        let message = Self {
+            message_type,
+            xid: header.xid(),
+            secs: header.secs(),
+            hops: header.hops(),
+            broadcast: header.flags().broadcast(),
+            ciaddr: header.ciaddr(),
+            giaddr: header.giaddr(),
+            hardware,
+            requested_ip_address: read.specified_address(code::REQUESTED_IP_ADDRESS),
+            server_identifier: read.specified_address(code::SERVER_IDENTIFIER),
+            lease_secs: read.with(code::IP_ADDRESS_LEASE_TIME, options::read_u32),
+            parameter_request_list: options.cow(code::PARAMETER_REQUEST_LIST),
+            // RFC 2132 section 9.10: "The minimum legal value is 576 octets."
+            maximum_message_size: read.with(code::MAXIMUM_DHCP_MESSAGE_SIZE, |data| {
+                options::read_u16(data).filter(|&size| size >= options::MINIMUM_MESSAGE_SIZE)
+            }),
+            // RFC 2132 section 9.14: "its minimum length is 2". More than 255 bytes would not fit a lease's record.
+            client_id: read
+                .with(code::CLIENT_IDENTIFIER, |data| (2..=255).contains(&data.len()).then(|| ClientId(data.into()))),
+            options: Options::default(),
+            malformed: Vec::new(),
+        };
+        // RFC 4390 section 2.1: hardware without an address of its own sends hlen 0, and MUST send a client
+        // identifier. Without either, all such clients would share one lease.
+        if message.client_id.is_none() && message.hardware.as_bytes().is_empty() {
+            return Err(DropReason::NoIdentity);
+        }
+        Ok(Self { options, malformed, ..message })
+    }
+
+    /// The key of this client's leases: the client identifier, or the hardware address when there is none or
+    /// when the subnet ignores identifiers. Hardware without an address is keyed on its identifier in any case.
+    #[must_use]
+    pub fn client_key(&self, ignore_client_id: bool) -> ClientKey {
+        // RFC 2131 section 4.2: "If the client supplies a 'client identifier', the client MUST use the same
+        // 'client identifier' in all subsequent messages, and the server MUST use that identifier to identify
+        // the client."
+        match &self.client_id {
+            Some(id) if !ignore_client_id || self.hardware.as_bytes().is_empty() => ClientKey::ClientId(id.clone()),
+            _ => ClientKey::Hardware(self.hardware),
+        }
+    }
+
+    /// Option 82, to be read by sub-option; empty when absent.
+    #[must_use]
+    pub fn relay_agent_info(&self) -> RelayAgentInfo<'_> {
+        RelayAgentInfo(self.options.get(code::RELAY_AGENT_INFORMATION).unwrap_or_default())
+    }
+
+    /// Option 118 (RFC 3011): the subnet in which the client wants its address.
+    #[must_use]
+    pub fn subnet_selection(&self) -> Option<Ipv4Addr> {
+        self.options.get(code::SUBNET_SELECTION).and_then(options::read_specified_address)
+    }
+
+    /// Whether option 80 was sent (RFC 4039).
+    #[must_use]
+    pub fn rapid_commit(&self) -> bool {
+        self.options.contains(code::RAPID_COMMIT)
+    }
+
+    /// Whether option 116 was sent (RFC 2563): the client asks whether it may take an address of 169.254/16.
+    #[must_use]
+    pub fn asks_auto_configure(&self) -> bool {
+        self.options.contains(code::AUTO_CONFIGURE)
+    }
+
+    /// Option 12 as sent; empty for none.
+    #[must_use]
+    pub fn hostname(&self) -> &[u8] {
+        self.options.get(code::HOST_NAME).unwrap_or_default()
+    }
+
+    /// Option 81 as sent; `None` when absent.
+    #[must_use]
+    pub fn client_fqdn(&self) -> Option<&[u8]> {
+        self.options.get(code::CLIENT_FQDN)
     }
 }
 
@@ -84,4 +194,192 @@ impl<'a> Options<'a> {
     pub fn get(&self, code: u8) -> Option<&[u8]> {
         self.entries.iter().find(|(c, _)| *c == code).map(|(_, data)| &**data)
     }
+
+    /// Whether an option was sent.
+    #[must_use]
+    pub fn contains(&self, code: u8) -> bool {
+        self.get(code).is_some()
+    }
+
+    /// Every option and its data, in order of first appearance.
+    pub fn iter(&self) -> impl Iterator<Item = (u8, &[u8])> {
+        self.entries.iter().map(|(code, data)| (*code, &**data))
+    }
+
+    /// How many options there are: at most 254, for each has its own code.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// All options of a datagram, whose header is known to be whole. The work and the memory are bounded by
+    /// the datagram's length.
+    fn collect(datagram: &'a [u8], malformed: &mut Vec<u8>) -> Self {
+        let mut joining = Joining::default();
+        joining.walk(datagram.get(COOKIE.end..).unwrap_or_default());
+        // RFC 2131 section 4.1: "If the 'option overload' option is present in the 'options' field, the
+        // additional fields are interpreted next: the options in the 'options' field MUST be interpreted
+        // first, [...] 'file' field MUST be interpreted next [...], followed by the 'sname' field."
+        let overload = match joining.find(code::OPTION_OVERLOAD).map(|data| &**data) {
+            None => 0,
+            Some(&[fields @ 1..=3]) => fields,
+            Some(_) => {
+                joining.spoilt.push(code::OPTION_OVERLOAD);
+                0
+            }
+        };
+        if overload & options::OVERLOAD_FILE != 0 {
+            joining.walk(&datagram[FILE]);
+        }
+        if overload & options::OVERLOAD_SNAME != 0 {
+            joining.walk(&datagram[SNAME]);
+        }
+        let Joining { mut entries, spoilt, .. } = joining;
+        for code in spoilt {
+            entries.retain(|(c, _)| *c != code);
+            note(malformed, code);
+        }
+        Self { entries }
+    }
+
+    fn message_type(&self, malformed: &mut Vec<u8>) -> Result<MessageType, DropReason> {
+        match self.get(code::DHCP_MESSAGE_TYPE) {
+            Some(&[byte]) => MessageType::try_from(byte),
+            Some(_) => {
+                note(malformed, code::DHCP_MESSAGE_TYPE);
+                Err(DropReason::NoMessageType)
+            }
+            None => Err(DropReason::NoMessageType),
+        }
+    }
+
+    fn cow(&self, code: u8) -> Cow<'a, [u8]> {
+        self.entries.iter().find(|(c, _)| *c == code).map_or(Cow::Borrowed(&[]), |(_, data)| data.clone())
+    }
 }
+
+/// Options while they are being joined.
+struct Joining<'a> {
+    entries: Vec<(u8, Cow<'a, [u8]>)>,
+    /// By option code, its place in `entries` and one more; 0 for none. Spares a search for every option.
+    place: [u8; 256],
+    /// Codes of options that were cut off: at most one for each field walked, and 52.
+    spoilt: Vec<u8>,
+}
+
+impl Default for Joining<'_> {
+    fn default() -> Self {
+        // Clients send 8 to 14 options, so that one allocation does for nearly all.
+        Self { entries: Vec::with_capacity(16), place: [0; 256], spoilt: Vec::new() }
+    }
+}
+
+impl<'a> Joining<'a> {
+    /// Reads one field up to its END or, tolerantly, up to its last byte.
+    fn walk(&mut self, mut field: &'a [u8]) {
+        while let [code, rest @ ..] = field {
+            field = match *code {
+                code::PAD => rest,
+                code::END => return,
+                code => {
+                    let Some((data, after)) =
+                        rest.split_first().and_then(|(len, rest)| rest.split_at_checked(usize::from(*len)))
+                    else {
+                        self.spoilt.push(code);
+                        return;
+                    };
+                    self.add(code, data);
+                    after
+                }
+            }
+        }
+    }
+
+    /// RFC 3396 section 7: "the data from each of them is concatenated in the order that they appear".
+    fn add(&mut self, code: u8, data: &'a [u8]) {
+        let place = &mut self.place[usize::from(code)];
+        match usize::from(*place).checked_sub(1).and_then(|index| self.entries.get_mut(index)) {
+            Some((_, joined)) if joined.is_empty() => *joined = Cow::Borrowed(data),
+            Some((_, joined)) if !data.is_empty() => joined.to_mut().extend_from_slice(data),
+            Some(_) => {}
+            None => {
+                self.entries.push((code, Cow::Borrowed(data)));
+                // Codes 1 to 254 make at most 254 entries.
+                *place = u8::try_from(self.entries.len()).unwrap_or(0);
+            }
+        }
+    }
+
+    fn find(&self, code: u8) -> Option<&Cow<'a, [u8]>> {
+        self.entries.iter().find(|(c, _)| *c == code).map(|(_, data)| data)
+    }
+}
+
+/// Reads single options, and notes those that are malformed.
+struct Reader<'m, 'a> {
+    options: &'m Options<'a>,
+    malformed: &'m mut Vec<u8>,
+}
+
+impl Reader<'_, '_> {
+    fn with<T>(&mut self, code: u8, read: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
+        let value = read(self.options.get(code)?);
+        if value.is_none() {
+            note(self.malformed, code);
+        }
+        value
+    }
+
+    fn specified_address(&mut self, code: u8) -> Option<Ipv4Addr> {
+        self.with(code, options::read_specified_address)
+    }
+}
+
+fn note(malformed: &mut Vec<u8>, code: u8) {
+    if !malformed.contains(&code) {
+        malformed.push(code);
+    }
+}
+
+impl TryFrom<u8> for MessageType {
+    type Error = DropReason;
+
+    fn try_from(byte: u8) -> Result<Self, DropReason> {
+        Ok(match byte {
+            1 => Self::Discover,
+            2 => Self::Offer,
+            3 => Self::Request,
+            4 => Self::Decline,
+            5 => Self::Ack,
+            6 => Self::Nak,
+            7 => Self::Release,
+            8 => Self::Inform,
+            _ => return Err(DropReason::UnknownMessageType),
+        })
+    }
+}
+
+impl fmt::Display for MessageType {
+    /// As in RFC 2131, without its prefix: `DISCOVER`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Discover => "DISCOVER",
+            Self::Offer => "OFFER",
+            Self::Request => "REQUEST",
+            Self::Decline => "DECLINE",
+            Self::Ack => "ACK",
+            Self::Nak => "NAK",
+            Self::Release => "RELEASE",
+            Self::Inform => "INFORM",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

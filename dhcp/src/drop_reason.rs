@@ -1,0 +1,91 @@
+//! Why a datagram gets no answer: counted by kind, never an error.
+
+use std::fmt;
+
+/// Makes [`DropReason`] from one list, so that a reason cannot lack its label, its words or its counter.
+macro_rules! drop_reasons {
+    ($($(#[$doc:meta])* $name:ident, $label:literal, $words:literal;)*) => {
+        /// Why a datagram was dropped, or answered by silence.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum DropReason {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl DropReason {
+            /// Every reason, in the order of [`DropReason::index`]: what an array of counters is made from.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The reason's name in metrics: lower-case words joined by underscores. Never changes.
+            #[must_use]
+            pub const fn label(self) -> &'static str {
+                match self {
+                    $(Self::$name => $label,)*
+                }
+            }
+
+            const fn words(self) -> &'static str {
+                match self {
+                    $(Self::$name => $words,)*
+                }
+            }
+        }
+    };
+}
+
+drop_reasons! {
+    // What the decoder finds.
+
+    /// Shorter than the header and the magic cookie (240 bytes, RFC 2131 section 2).
+    Truncated, "truncated", "the datagram is shorter than a DHCP header";
+    /// The options do not start with 99.130.83.99 (RFC 2131 section 3): BOOTP of before RFC 1048, or not DHCP.
+    BadMagicCookie, "bad_magic_cookie", "the magic cookie of DHCP is missing";
+    /// `op` is not BOOTREQUEST: a server's message, or nonsense.
+    NotARequest, "not_a_request", "the message is not a BOOTREQUEST";
+    /// `hlen` is over the 16 bytes of `chaddr`.
+    HardwareAddressTooLong, "hardware_address_too_long", "the hardware address is longer than 16 bytes";
+    /// Without a readable option 53: plain BOOTP.
+    NoMessageType, "no_message_type", "the message type option is missing or malformed (plain BOOTP is not served)";
+    /// Option 53 holds a type that RFC 2131 does not define.
+    UnknownMessageType, "unknown_message_type", "the message type is none of RFC 2131";
+    /// OFFER, ACK or NAK, which only servers send.
+    ServerMessage, "server_message", "only servers send this message type";
+    /// Neither a client identifier nor a hardware address, so that the client cannot be told from others (RFC 4390).
+    NoIdentity, "no_identity", "the client gave neither a client identifier nor a hardware address";
+
+    // What the engine decides.
+}
+
+impl DropReason {
+    /// How many reasons there are.
+    pub const COUNT: usize = Self::ALL.len();
+
+    /// This reason's place in [`DropReason::ALL`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+impl fmt::Display for DropReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.words())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_reason_has_its_own_counter_label_and_words() {
+        for (index, reason) in DropReason::ALL.iter().enumerate() {
+            assert_eq!(reason.index(), index);
+        }
+        let labels: BTreeSet<_> = DropReason::ALL.iter().map(|reason| reason.label()).collect();
+        let words: BTreeSet<_> = DropReason::ALL.iter().map(ToString::to_string).collect();
+        assert_eq!((labels.len(), words.len()), (DropReason::COUNT, DropReason::COUNT));
+    }
+}
