@@ -1,6 +1,11 @@
 //! The DHCID record: who owns a name (RFC 4701).
 
+use sha2::{Digest as _, Sha256};
+
 use crate::{Fqdn, Rdata};
+
+/// The most octets of an identifier: a client identifier option holds no more.
+pub const IDENTIFIER_OCTETS_MAX: usize = 255;
 
 /// What identifies a host towards DNS (RFC 4701 section 3.3): an identifier type code and the
 /// identifier's bytes. At most 255 bytes.
@@ -19,6 +24,67 @@ pub enum HostIdentity {
     Duid(Box<[u8]>),
 }
 
+impl HostIdentity {
+    /// The identity behind the data of a client identifier option (61), type byte included. Data
+    /// beyond 255 octets is not looked at.
+    ///
+    /// RFC 4361 section 6.1: the option holds "a type field of 255, a four-octet IAID, and a DUID";
+    /// RFC 4701 section 3.3: of such a client the DUID is what counts, so that the host's IPv4 and IPv6
+    /// sides share one DHCID. A DUID has a two-octet type and at least one more octet (RFC 8415
+    /// section 11.1); anything shorter is an opaque identifier.
+    #[must_use]
+    pub fn from_client_id(data: &[u8]) -> Self {
+        let data = &data[..data.len().min(IDENTIFIER_OCTETS_MAX)];
+        match data {
+            [255, _, _, _, _, duid @ ..] if duid.len() >= 3 => Self::Duid(duid.into()),
+            _ => Self::ClientId(data.into()),
+        }
+    }
+
+    /// The identity of a client that sent no identifier. Of `chaddr` at most 16 octets count.
+    #[must_use]
+    pub fn from_hardware(htype: u8, chaddr: &[u8]) -> Self {
+        Self::Hardware { htype, chaddr: chaddr[..chaddr.len().min(16)].into() }
+    }
+
+    /// The identifier type code of RFC 4701 section 3.3.
+    #[must_use]
+    pub fn type_code(&self) -> u16 {
+        match self {
+            Self::Hardware { .. } => 0,
+            Self::ClientId(_) => 1,
+            Self::Duid(_) => 2,
+        }
+    }
+
+    /// For storage: one octet with the type code, then the identifier (`htype` before `chaddr`).
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![self.type_code() as u8];
+        match self {
+            Self::Hardware { htype, chaddr } => {
+                bytes.push(*htype);
+                bytes.extend_from_slice(chaddr);
+            }
+            Self::ClientId(data) | Self::Duid(data) => bytes.extend_from_slice(data),
+        }
+        bytes
+    }
+
+    /// Reads what [`HostIdentity::to_bytes`] wrote; `None` for anything else.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        match bytes {
+            [0, htype, chaddr @ ..] if chaddr.len() <= 16 => {
+                Some(Self::Hardware { htype: *htype, chaddr: chaddr.into() })
+            }
+            [1, data @ ..] if data.len() <= IDENTIFIER_OCTETS_MAX => Some(Self::ClientId(data.into())),
+            [2, data @ ..] if data.len() <= IDENTIFIER_OCTETS_MAX => Some(Self::Duid(data.into())),
+            _ => None,
+        }
+    }
+}
+
 /// The data of a DHCID record: 2 bytes identifier type, 1 byte digest type (1, SHA-256), digest.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Dhcid(pub Rdata);
@@ -27,7 +93,80 @@ impl Dhcid {
     /// RFC 4701 section 3.5: SHA-256 over the identifier and the canonical wire form of `name`.
     #[must_use]
     pub fn new(identity: &HostIdentity, name: &Fqdn) -> Self {
-        let _ = (identity, name);
-        unimplemented!()
+        // Section 3.4: digest type 1 is SHA-256. Section 3.5: "The input to the digest hash function is
+        // defined to be: digest = SHA-256(< identifier > < FQDN >)", the name "in its canonical form".
+        let mut digest = Sha256::new();
+        digest.update(&identity.to_bytes()[1..]);
+        digest.update(name.as_wire());
+        let mut rdata = identity.type_code().to_be_bytes().to_vec();
+        rdata.push(1);
+        rdata.extend_from_slice(&digest.finalize());
+        Self(Rdata(rdata.into_boxed_slice()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use base64::Engine as _;
+
+    use super::*;
+
+    fn base64_of(identity: &HostIdentity, name: &str) -> String {
+        base64::engine::general_purpose::STANDARD.encode(Dhcid::new(identity, &name.parse().unwrap()).0.0)
+    }
+
+    #[test]
+    fn rfc4701_3_6_1_duid() {
+        let duid = [0x00, 0x01, 0x00, 0x06, 0x41, 0x2d, 0xf1, 0x66, 0x01, 0x02, 0x03, 0x04, 0x05, 0x06];
+        let identity = HostIdentity::Duid(duid.into());
+        assert_eq!(base64_of(&identity, "chi6.example.com"), "AAIBY2/AuCccgoJbsaxcQc9TUapptP69lOjxfNuVAA2kjEA=");
+    }
+
+    #[test]
+    fn rfc4701_3_6_2_client_identifier() {
+        let identity = HostIdentity::from_client_id(&[0x01, 0x07, 0x08, 0x09, 0x0a, 0x0b, 0x0c]);
+        assert_eq!(base64_of(&identity, "chi.example.com"), "AAEBOSD+XR3Os/0LozeXVqcNc7FwCfQdWL3b/NaiUDlW2No=");
+    }
+
+    #[test]
+    fn rfc4701_3_6_3_hardware_address() {
+        let identity = HostIdentity::from_hardware(1, &[0x01, 0x02, 0x03, 0x04, 0x05, 0x06]);
+        assert_eq!(base64_of(&identity, "client.example.com"), "AAABxLmlskllE0MVjd57zHcWmEH3pCQ6VytcKD//7es/deY=");
+    }
+
+    #[test]
+    fn rfc4361_the_duid_inside_a_client_identifier_counts() {
+        let client_id = [255, 9, 9, 9, 9, 0, 3, 0, 1, 2, 2, 2, 2, 2, 2];
+        assert_eq!(HostIdentity::from_client_id(&client_id), HostIdentity::Duid(client_id[5..].into()));
+        // Another interface of that host: another IAID, the same identity.
+        let other_interface = [255, 8, 8, 8, 8, 0, 3, 0, 1, 2, 2, 2, 2, 2, 2];
+        assert_eq!(HostIdentity::from_client_id(&client_id), HostIdentity::from_client_id(&other_interface));
+        // Too short to hold a DUID: opaque.
+        assert_eq!(HostIdentity::from_client_id(&[255, 1, 2]), HostIdentity::ClientId([255, 1, 2].into()));
+    }
+
+    #[test]
+    fn case_of_the_name_does_not_count() {
+        let identity = HostIdentity::from_hardware(1, &[1; 6]);
+        assert_eq!(base64_of(&identity, "A.Example"), base64_of(&identity, "a.example"));
+    }
+
+    #[test]
+    fn stored_form_round_trips() {
+        let identities = [
+            HostIdentity::from_hardware(1, &[1, 2, 3, 4, 5, 6]),
+            HostIdentity::from_hardware(6, &[]),
+            HostIdentity::from_client_id(&[1, 7, 8]),
+            HostIdentity::from_client_id(&[7; 300]),
+            HostIdentity::Duid([0, 3, 0, 1].into()),
+        ];
+        for identity in identities {
+            assert_eq!(HostIdentity::from_bytes(&identity.to_bytes()), Some(identity));
+        }
+        assert_eq!(HostIdentity::from_bytes(&[]), None);
+        assert_eq!(HostIdentity::from_bytes(&[9, 1]), None);
+        assert_eq!(HostIdentity::from_bytes(&[0]), None);
     }
 }

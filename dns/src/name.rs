@@ -1,6 +1,14 @@
 //! A domain name as canonical wire bytes.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+/// The most octets that a name takes in wire form, the root label included (RFC 1035 section 3.1).
+pub const NAME_OCTETS_MAX: usize = 255;
+/// The most octets that one label takes (RFC 1035 section 3.1).
+pub const LABEL_OCTETS_MAX: usize = 63;
 
 /// A fully qualified domain name: uncompressed wire form, ASCII letters in lower case (RFC 4034
 /// section 6.2), the root label included. At most 255 octets, labels of at most 63 (RFC 1035 3.1).
@@ -29,6 +37,294 @@ pub enum NameError {
     /// The bytes end before the root label, hold a compression pointer, or go on after it.
     #[error("the bytes are not an uncompressed name")]
     Malformed,
+    /// A backslash that is not followed by a character or by three digits up to 255.
+    #[error("a backslash is not followed by a character or by three digits up to 255")]
+    BadEscape,
+}
+
+impl Fqdn {
+    /// The root of the name space.
+    #[must_use]
+    pub fn root() -> Self {
+        Self(Box::new([0]))
+    }
+
+    /// Reads an uncompressed name that fills `bytes` wholly.
+    ///
+    /// # Errors
+    /// [`NameError`], also when bytes are left over.
+    pub fn from_wire(bytes: &[u8]) -> Result<Self, NameError> {
+        match Self::read_wire(bytes)? {
+            (name, used) if used == bytes.len() => Ok(name),
+            _ => Err(NameError::Malformed),
+        }
+    }
+
+    /// Reads an uncompressed name at the start of `bytes`; also returns how many octets it took.
+    ///
+    /// # Errors
+    /// [`NameError`]; a compression pointer is [`NameError::Malformed`].
+    pub fn read_wire(bytes: &[u8]) -> Result<(Self, usize), NameError> {
+        let mut at = 0;
+        loop {
+            let length = usize::from(*bytes.get(at).ok_or(NameError::Malformed)?);
+            at += 1;
+            if length == 0 {
+                break;
+            }
+            if length > LABEL_OCTETS_MAX {
+                return Err(NameError::Malformed);
+            }
+            at += length;
+            if at >= NAME_OCTETS_MAX {
+                return Err(NameError::TooLong);
+            }
+        }
+        // Length octets are at most 63, so lowering the whole slice cannot touch one ('A' is 65).
+        Ok((Self(bytes[..at].to_ascii_lowercase().into_boxed_slice()), at))
+    }
+
+    /// A name of these labels, first the one furthest from the root; the root label is not among them.
+    ///
+    /// # Errors
+    /// [`NameError`] when a label is empty or too long, or all of it is too long.
+    pub fn from_labels<I, L>(labels: I) -> Result<Self, NameError>
+    where
+        I: IntoIterator<Item = L>,
+        L: AsRef<[u8]>,
+    {
+        let mut wire = Vec::with_capacity(64);
+        for label in labels {
+            push_label(&mut wire, label.as_ref())?;
+        }
+        wire.push(0);
+        Ok(Self(wire.into_boxed_slice()))
+    }
+
+    /// The wire form: length octets and labels in lower case, ending with the root label.
+    #[must_use]
+    pub fn as_wire(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The labels, first the one furthest from the root, without the root label.
+    #[must_use]
+    pub fn labels(&self) -> Labels<'_> {
+        Labels { rest: &self.0 }
+    }
+
+    /// How many labels there are, without the root label.
+    #[must_use]
+    pub fn label_count(&self) -> usize {
+        self.labels().count()
+    }
+
+    /// Whether this is the root.
+    #[must_use]
+    pub fn is_root(&self) -> bool {
+        self.0.len() == 1
+    }
+
+    /// Whether this is `zone` itself or a name beneath it.
+    #[must_use]
+    pub fn is_within(&self, zone: &Self) -> bool {
+        let Some(start) = self.0.len().checked_sub(zone.0.len()) else { return false };
+        // The tail must begin at a label's length octet, not inside a label.
+        self.0[start..] == zone.0[..] && self.label_starts_at(start)
+    }
+
+    /// The name without its first label; `None` for the root.
+    #[must_use]
+    pub fn parent(&self) -> Option<Self> {
+        let first = usize::from(self.0[0]);
+        (first != 0).then(|| Self(self.0[first + 1..].into()))
+    }
+
+    /// The first label; `None` for the root.
+    #[must_use]
+    pub fn first_label(&self) -> Option<&[u8]> {
+        self.labels().next()
+    }
+
+    /// Whether the first label is `*` (RFC 4592 section 2.1.1).
+    #[must_use]
+    pub fn is_wildcard(&self) -> bool {
+        self.0.starts_with(&[1, b'*'])
+    }
+
+    /// `label` in front of this name.
+    ///
+    /// # Errors
+    /// [`NameError`] when the label is empty or too long, or the result is too long.
+    pub fn prepend_label(&self, label: &[u8]) -> Result<Self, NameError> {
+        let mut wire = Vec::with_capacity(label.len() + 1 + self.0.len());
+        push_label(&mut wire, label)?;
+        append_name(wire, self)
+    }
+
+    /// The labels of this name in front of `suffix`: `a.b.` and `c.` make `a.b.c.`
+    ///
+    /// # Errors
+    /// [`NameError::TooLong`].
+    pub fn concat(&self, suffix: &Self) -> Result<Self, NameError> {
+        append_name(self.0[..self.0.len() - 1].to_vec(), suffix)
+    }
+
+    /// The name under which the PTR record of `address` stands: in `in-addr.arpa` (RFC 1035
+    /// section 3.5) or `ip6.arpa` (RFC 3596 section 2.5).
+    #[must_use]
+    pub fn reverse(address: IpAddr) -> Self {
+        let mut wire = Vec::with_capacity(74);
+        match address {
+            IpAddr::V4(v4) => {
+                for octet in v4.octets().iter().rev() {
+                    let text = octet.to_string();
+                    wire.push(text.len() as u8);
+                    wire.extend_from_slice(text.as_bytes());
+                }
+                wire.extend_from_slice(b"\x07in-addr\x04arpa\x00");
+            }
+            IpAddr::V6(v6) => {
+                for octet in v6.octets().iter().rev() {
+                    for nibble in [octet & 0x0f, octet >> 4] {
+                        wire.extend_from_slice(&[1, b"0123456789abcdef"[usize::from(nibble)]]);
+                    }
+                }
+                wire.extend_from_slice(b"\x03ip6\x04arpa\x00");
+            }
+        }
+        Self(wire.into_boxed_slice())
+    }
+
+    /// The address whose reverse name this is; `None` for any other name.
+    #[must_use]
+    pub fn to_reverse_address(&self) -> Option<IpAddr> {
+        let labels: Vec<&[u8]> = self.labels().collect();
+        match labels.as_slice() {
+            [host @ .., b"in-addr", b"arpa"] if host.len() == 4 => {
+                let mut octets = [0; 4];
+                for (octet, label) in octets.iter_mut().rev().zip(host) {
+                    *octet = decimal_octet(label)?;
+                }
+                Some(IpAddr::V4(Ipv4Addr::from(octets)))
+            }
+            [host @ .., b"ip6", b"arpa"] if host.len() == 32 => {
+                let mut bits = 0_u128;
+                for label in host.iter().rev() {
+                    let [digit] = label else { return None };
+                    bits = bits << 4 | u128::from(char::from(*digit).to_digit(16)?);
+                }
+                Some(IpAddr::V6(Ipv6Addr::from_bits(bits)))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a label's length octet (or the root label) stands at octet `offset`.
+    fn label_starts_at(&self, offset: usize) -> bool {
+        let mut at = 0;
+        while at < offset {
+            at += usize::from(self.0[at]) + 1;
+        }
+        at == offset
+    }
+
+    /// The offsets of the labels' length octets, root label excluded, and how many there are.
+    fn offsets(&self) -> ([u8; 128], usize) {
+        let (mut offsets, mut count, mut at) = ([0; 128], 0, 0);
+        while self.0[at] != 0 {
+            // A name has at most 127 labels in its 255 octets.
+            offsets[count] = at as u8;
+            count += 1;
+            at += usize::from(self.0[at]) + 1;
+        }
+        (offsets, count)
+    }
+
+    fn label_at(&self, offset: u8) -> &[u8] {
+        let at = usize::from(offset);
+        &self.0[at + 1..at + 1 + usize::from(self.0[at])]
+    }
+}
+
+/// The labels of a name; see [`Fqdn::labels`].
+#[derive(Clone, Debug)]
+pub struct Labels<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Labels<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let (&length, rest) = self.rest.split_first()?;
+        if length == 0 {
+            return None;
+        }
+        let (label, rest) = rest.split_at(usize::from(length));
+        self.rest = rest;
+        Some(label)
+    }
+}
+
+impl Ord for Fqdn {
+    /// RFC 4034 section 6.1: "order owner names by treating individual labels as unsigned
+    /// left-justified octet strings", "sorted by their most significant (rightmost) labels" first.
+    fn cmp(&self, other: &Self) -> Ordering {
+        let ((ours, our_count), (theirs, their_count)) = (self.offsets(), other.offsets());
+        for (a, b) in ours[..our_count].iter().rev().zip(theirs[..their_count].iter().rev()) {
+            match self.label_at(*a).cmp(other.label_at(*b)) {
+                Ordering::Equal => {}
+                unequal => return unequal,
+            }
+        }
+        our_count.cmp(&their_count)
+    }
+}
+
+impl PartialOrd for Fqdn {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl FromStr for Fqdn {
+    type Err = NameError;
+
+    /// Presentation form (RFC 1035 section 5.1): labels between dots, `\DDD` and `\X` as escapes. The
+    /// name is fully qualified whether or not the final dot is there. Other bytes (UTF-8 too) stand
+    /// for themselves. `.` is the root.
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        if text.is_empty() {
+            return Err(NameError::Empty);
+        }
+        if text == "." {
+            return Ok(Self::root());
+        }
+        let mut wire = Vec::with_capacity(text.len() + 2);
+        let mut label = Vec::with_capacity(LABEL_OCTETS_MAX);
+        let mut bytes = text.as_bytes();
+        while let Some((&byte, rest)) = bytes.split_first() {
+            bytes = rest;
+            match byte {
+                b'.' => {
+                    push_label(&mut wire, &label)?;
+                    label.clear();
+                }
+                b'\\' => {
+                    let (octet, used) = escaped(bytes)?;
+                    label.push(octet);
+                    bytes = &bytes[used..];
+                }
+                other => label.push(other),
+            }
+        }
+        if !label.is_empty() {
+            push_label(&mut wire, &label)?;
+        }
+        wire.push(0);
+        Ok(Self(wire.into_boxed_slice()))
+    }
 }
 
 impl fmt::Debug for Fqdn {
@@ -40,6 +336,68 @@ impl fmt::Debug for Fqdn {
 impl fmt::Display for Fqdn {
     /// Presentation form with the final dot (RFC 1035 section 5.1), other bytes as `\DDD`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.0)
+        use fmt::Write as _;
+
+        if self.is_root() {
+            return f.write_char('.');
+        }
+        for label in self.labels() {
+            for &octet in label {
+                match octet {
+                    b'.' | b'\\' | b'"' | b';' | b'(' | b')' | b'@' | b'$' => write!(f, "\\{}", char::from(octet))?,
+                    0x21..=0x7e => f.write_char(char::from(octet))?,
+                    other => write!(f, "\\{other:03}")?,
+                }
+            }
+            f.write_char('.')?;
+        }
+        Ok(())
     }
 }
+
+/// Appends `label` in lower case; leaves room for the root label.
+fn push_label(wire: &mut Vec<u8>, label: &[u8]) -> Result<(), NameError> {
+    if label.is_empty() {
+        return Err(NameError::EmptyLabel);
+    }
+    if label.len() > LABEL_OCTETS_MAX {
+        return Err(NameError::LabelTooLong);
+    }
+    if wire.len() + label.len() + 2 > NAME_OCTETS_MAX {
+        return Err(NameError::TooLong);
+    }
+    wire.push(label.len() as u8);
+    wire.extend(label.iter().map(u8::to_ascii_lowercase));
+    Ok(())
+}
+
+/// `wire` (labels without the root label) followed by `suffix`.
+fn append_name(mut wire: Vec<u8>, suffix: &Fqdn) -> Result<Fqdn, NameError> {
+    wire.extend_from_slice(&suffix.0);
+    if wire.len() > NAME_OCTETS_MAX {
+        return Err(NameError::TooLong);
+    }
+    Ok(Fqdn(wire.into_boxed_slice()))
+}
+
+/// What stands behind a backslash: the octet meant and how many bytes said so.
+fn escaped(bytes: &[u8]) -> Result<(u8, usize), NameError> {
+    match bytes {
+        [a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', ..] => {
+            let value = u32::from(a - b'0') * 100 + u32::from(b - b'0') * 10 + u32::from(c - b'0');
+            u8::try_from(value).map(|octet| (octet, 3)).map_err(|_| NameError::BadEscape)
+        }
+        [b'0'..=b'9', ..] | [] => Err(NameError::BadEscape),
+        [other, ..] => Ok((*other, 1)),
+    }
+}
+
+/// A decimal octet as it stands in a reverse name: no leading zero, at most 255.
+fn decimal_octet(label: &[u8]) -> Option<u8> {
+    let text = std::str::from_utf8(label).ok()?;
+    let octet: u8 = text.parse().ok()?;
+    (octet.to_string() == text).then_some(octet)
+}
+
+#[cfg(test)]
+mod tests;

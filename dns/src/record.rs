@@ -1,5 +1,8 @@
 //! Record types, record data and sets of records.
 
+use std::fmt;
+use std::str::FromStr;
+
 use crate::Fqdn;
 
 /// A record type by its number (IANA "Resource Record (RR) TYPEs").
@@ -45,37 +48,194 @@ pub struct Rrset {
     pub rdata: Vec<Rdata>,
 }
 
-/// A response code, with the extended ones of TSIG (RFC 1035, 2136, 8945).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Rcode(pub u16);
+impl RecordType {
+    /// Mail exchange.
+    pub const MX: Self = Self(15);
+    /// Service (RFC 2782).
+    pub const SRV: Self = Self(33);
+    /// Redirection of a subtree (RFC 6672).
+    pub const DNAME: Self = Self(39);
+    /// The pseudo-record of EDNS (RFC 6891).
+    pub const OPT: Self = Self(41);
+    /// Signature of a set (RFC 4034).
+    pub const RRSIG: Self = Self(46);
+    /// Proof of absence (RFC 4034).
+    pub const NSEC: Self = Self(47);
+    /// Pseudo-record of a signed message (RFC 8945).
+    pub const TSIG: Self = Self(250);
+    /// Incremental zone transfer (RFC 1995): a question's type.
+    pub const IXFR: Self = Self(251);
+    /// Zone transfer (RFC 5936): a question's type.
+    pub const AXFR: Self = Self(252);
 
-impl Rcode {
-    /// Done.
-    pub const NO_ERROR: Self = Self(0);
-    /// The message could not be read.
-    pub const FORM_ERR: Self = Self(1);
-    /// The server failed.
-    pub const SERV_FAIL: Self = Self(2);
-    /// A name that ought to exist does not.
-    pub const NX_DOMAIN: Self = Self(3);
-    /// Not implemented.
-    pub const NOT_IMP: Self = Self(4);
-    /// Refused by policy.
-    pub const REFUSED: Self = Self(5);
-    /// A name exists that ought not to.
-    pub const YX_DOMAIN: Self = Self(6);
-    /// A set exists that ought not to.
-    pub const YX_RRSET: Self = Self(7);
-    /// A set that ought to exist does not.
-    pub const NX_RRSET: Self = Self(8);
-    /// The server is not authoritative, or the signature was not accepted.
-    pub const NOT_AUTH: Self = Self(9);
-    /// A name is not within the zone.
-    pub const NOT_ZONE: Self = Self(10);
-    /// TSIG: the signature does not verify.
-    pub const BAD_SIG: Self = Self(16);
-    /// TSIG: the key is not known.
-    pub const BAD_KEY: Self = Self(17);
-    /// TSIG: the clocks differ too much.
-    pub const BAD_TIME: Self = Self(18);
+    /// Whether records of this type can stand in a zone. RFC 6895 section 3.1: types 128 to 255 are
+    /// question and meta types, and so is OPT; 0 is reserved.
+    #[must_use]
+    pub fn is_data(self) -> bool {
+        !matches!(self.0, 0 | 41 | 128..=255)
+    }
+}
+
+/// Mnemonics of the types that people write; the others read and print as `TYPEnn` (RFC 3597 section 5).
+const TYPE_NAMES: [(u16, &str); 36] = [
+    (1, "A"),
+    (2, "NS"),
+    (5, "CNAME"),
+    (6, "SOA"),
+    (12, "PTR"),
+    (13, "HINFO"),
+    (14, "MINFO"),
+    (15, "MX"),
+    (16, "TXT"),
+    (17, "RP"),
+    (18, "AFSDB"),
+    (28, "AAAA"),
+    (29, "LOC"),
+    (33, "SRV"),
+    (35, "NAPTR"),
+    (36, "KX"),
+    (37, "CERT"),
+    (39, "DNAME"),
+    (41, "OPT"),
+    (43, "DS"),
+    (44, "SSHFP"),
+    (46, "RRSIG"),
+    (47, "NSEC"),
+    (48, "DNSKEY"),
+    (49, "DHCID"),
+    (50, "NSEC3"),
+    (51, "NSEC3PARAM"),
+    (52, "TLSA"),
+    (61, "OPENPGPKEY"),
+    (64, "SVCB"),
+    (65, "HTTPS"),
+    (250, "TSIG"),
+    (251, "IXFR"),
+    (252, "AXFR"),
+    (255, "ANY"),
+    (257, "CAA"),
+];
+
+/// The text names no record type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a record type (a mnemonic such as AAAA, or TYPE followed by a number)")]
+pub struct UnknownRecordType;
+
+impl fmt::Display for RecordType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match TYPE_NAMES.iter().find(|(number, _)| *number == self.0) {
+            Some((_, name)) => f.write_str(name),
+            None => write!(f, "TYPE{}", self.0),
+        }
+    }
+}
+
+impl FromStr for RecordType {
+    type Err = UnknownRecordType;
+
+    /// A mnemonic in any case, or `TYPEnn` (RFC 3597 section 5).
+    fn from_str(text: &str) -> Result<Self, UnknownRecordType> {
+        if let Some((number, _)) = TYPE_NAMES.iter().find(|(_, name)| name.eq_ignore_ascii_case(text)) {
+            return Ok(Self(*number));
+        }
+        match text.split_at_checked(4) {
+            Some((prefix, digits)) if prefix.eq_ignore_ascii_case("TYPE") => {
+                digits.parse().map(Self).map_err(|_| UnknownRecordType)
+            }
+            _ => Err(UnknownRecordType),
+        }
+    }
+}
+
+impl Rrset {
+    /// A set of these records, sorted and without doubles; `None` when there is none.
+    #[must_use]
+    pub fn new(name: Fqdn, rtype: RecordType, ttl: u32, mut rdata: Vec<Rdata>) -> Option<Self> {
+        rdata.sort();
+        rdata.dedup();
+        (!rdata.is_empty()).then_some(Self { name, rtype, ttl, rdata })
+    }
+
+    /// A set of one record.
+    #[must_use]
+    pub fn single(name: Fqdn, rtype: RecordType, ttl: u32, rdata: Rdata) -> Self {
+        Self { name, rtype, ttl, rdata: vec![rdata] }
+    }
+
+    /// Whether `rdata` is one of the records.
+    #[must_use]
+    pub fn contains(&self, rdata: &Rdata) -> bool {
+        self.rdata.binary_search(rdata).is_ok()
+    }
+
+    /// Adds a record at its place; false when it was there.
+    pub fn insert(&mut self, rdata: Rdata) -> bool {
+        match self.rdata.binary_search(&rdata) {
+            Ok(_) => false,
+            Err(at) => {
+                self.rdata.insert(at, rdata);
+                true
+            }
+        }
+    }
+
+    /// Takes a record out; false when it was not there. The caller drops a set that became empty.
+    pub fn remove(&mut self, rdata: &Rdata) -> bool {
+        match self.rdata.binary_search(rdata) {
+            Ok(at) => {
+                self.rdata.remove(at);
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// Whether the records are these, in whatever order and however often each is named.
+    #[must_use]
+    pub fn has_exactly(&self, rdata: &[Rdata]) -> bool {
+        rdata.iter().all(|one| self.contains(one)) && self.rdata.iter().all(|own| rdata.contains(own))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn types_read_and_print_as_in_rfc3597_5() {
+        for (text, number) in [("A", 1), ("dhcid", 49), ("TYPE49", 49), ("type65280", 65280), ("Any", 255)] {
+            assert_eq!(text.parse::<RecordType>().unwrap(), RecordType(number));
+        }
+        assert_eq!(RecordType::DHCID.to_string(), "DHCID");
+        assert_eq!(RecordType(65280).to_string(), "TYPE65280");
+        for bad in ["", "TYPE", "TYPE65536", "TYPE-1", "Ä", "NOPE"] {
+            assert_eq!(bad.parse::<RecordType>(), Err(UnknownRecordType), "{bad}");
+        }
+        for (number, name) in TYPE_NAMES {
+            assert_eq!(RecordType(number).to_string().parse(), Ok(RecordType(number)), "{name}");
+        }
+    }
+
+    #[test]
+    fn question_and_meta_types_are_no_data() {
+        for meta in [RecordType::ANY, RecordType::AXFR, RecordType::TSIG, RecordType::OPT, RecordType(0)] {
+            assert!(!meta.is_data());
+        }
+        assert!(RecordType::DHCID.is_data() && RecordType(257).is_data());
+    }
+
+    #[test]
+    fn a_set_is_sorted_without_doubles_and_never_empty() {
+        let data = |octet: u8| Rdata([octet].into());
+        let mut set = Rrset::new(Fqdn::root(), RecordType(65280), 1, vec![data(2), data(1), data(2)]).unwrap();
+        assert_eq!(set.rdata, [data(1), data(2)]);
+        assert!(set.has_exactly(&[data(2), data(1), data(1)]));
+        assert!(!set.has_exactly(&[data(2)]) && !set.has_exactly(&[data(1), data(2), data(3)]));
+        assert!(set.insert(data(0)) && !set.insert(data(0)));
+        assert!(set.remove(&data(1)) && !set.remove(&data(1)));
+        assert_eq!(set.rdata, [data(0), data(2)]);
+        assert_eq!(Rrset::new(Fqdn::root(), RecordType::A, 1, vec![]), None);
+    }
 }
