@@ -44,6 +44,8 @@ drop_reasons! {
     NotARequest, "not_a_request", "the message is not a BOOTREQUEST";
     /// `hlen` is over the 16 bytes of `chaddr`.
     HardwareAddressTooLong, "hardware_address_too_long", "the hardware address is longer than 16 bytes";
+    /// `op` is not BOOTREPLY, where a server's message is read.
+    NotAReply, "not_a_reply", "the message is not a BOOTREPLY";
     /// Without a readable option 53: plain BOOTP.
     NoMessageType, "no_message_type", "the message type option is missing or malformed (plain BOOTP is not served)";
     /// Option 53 holds a type that RFC 2131 does not define.

@@ -3,11 +3,12 @@
 //! Reading order: [`time`], [`identity`] (who a client is), [`settings`] (what the administrator
 //! wants, checked), [`message`] (one datagram read tolerantly), [`lease`], [`names`] (the question
 //! about a client's name that the engine asks outwards), [`engine`] (a message in, a [`decision`] out),
-//! [`reply`] (a decision's reply as bytes) and [`destination`] (where it goes).
+//! [`reply`] (a decision's reply as bytes), [`destination`] (where it goes) and [`client`] (the other side).
 //!
 //! Architecture Invariant: nothing here opens a socket or a file, reads a clock or draws a random
 //! number. Time comes in as a parameter; what is to be done goes out as a value.
 
+pub mod client;
 pub mod decision;
 pub mod destination;
 mod drop_reason;

@@ -220,7 +220,7 @@ impl<'a> Options<'a> {
 
     /// All options of a datagram, whose header is known to be whole. The work and the memory are bounded by
     /// the datagram's length.
-    fn collect(datagram: &'a [u8], malformed: &mut Vec<u8>) -> Self {
+    pub(crate) fn collect(datagram: &'a [u8], malformed: &mut Vec<u8>) -> Self {
         let mut joining = Joining::default();
         joining.walk(datagram.get(COOKIE.end..).unwrap_or_default());
         // RFC 2131 section 4.1: "If the 'option overload' option is present in the 'options' field, the
@@ -248,7 +248,7 @@ impl<'a> Options<'a> {
         Self { entries }
     }
 
-    fn message_type(&self, malformed: &mut Vec<u8>) -> Result<MessageType, DropReason> {
+    pub(crate) fn message_type(&self, malformed: &mut Vec<u8>) -> Result<MessageType, DropReason> {
         match self.get(code::DHCP_MESSAGE_TYPE) {
             Some(&[byte]) => MessageType::try_from(byte),
             Some(_) => {
@@ -262,6 +262,21 @@ impl<'a> Options<'a> {
     fn cow(&self, code: u8) -> Cow<'a, [u8]> {
         self.entries.iter().find(|(c, _)| *c == code).map_or(Cow::Borrowed(&[]), |(_, data)| data.clone())
     }
+}
+
+/// The header of a datagram that is long enough and has the magic cookie, and its hardware address.
+pub(crate) fn read_header(datagram: &[u8]) -> Result<(borrowed::Message<'_>, HardwareAddress), DropReason> {
+    let header = borrowed::Message::new(datagram).map_err(|_| DropReason::Truncated)?;
+    // `header.chaddr()` panics when `hlen` points past the datagram, so it is asked only after this.
+    if header.hlen() > 16 {
+        return Err(DropReason::HardwareAddressTooLong);
+    }
+    let hardware =
+        HardwareAddress::new(header.htype().into(), header.chaddr()).ok_or(DropReason::HardwareAddressTooLong)?;
+    if datagram.get(COOKIE) != Some(&MAGIC_COOKIE) {
+        return Err(DropReason::BadMagicCookie);
+    }
+    Ok((header, hardware))
 }
 
 /// Options while they are being joined.

@@ -3,7 +3,12 @@
 use std::net::Ipv4Addr;
 
 use crate::identity::HardwareAddress;
-use crate::message::MessageType;
+use crate::message::{MAGIC_COOKIE, Message, MessageType};
+use crate::options::{self, code};
+
+mod layout;
+
+use layout::{Piece, pieces};
 
 /// A reply, decided but not yet bytes. Header fields as in RFC 2131 table 3.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,7 +17,7 @@ pub struct Reply {
     pub message_type: MessageType,
     pub xid: u32,
     pub secs: u16,
-    /// The flags field's broadcast bit as it is sent.
+    /// The flags field's broadcast bit as it is sent; a relayed NAK has it set in any case.
     pub broadcast: bool,
     pub ciaddr: Ipv4Addr,
     pub yiaddr: Ipv4Addr,
@@ -32,11 +37,142 @@ pub struct Reply {
     pub maximum_message_size: u16,
 }
 
+/// Bytes of the IP and UDP headers, which option 57 counts as well.
+const IP_AND_UDP_HEADERS: usize = 28;
+/// The most that is sent, whatever a client says it takes: an Ethernet frame's worth. Clients that have no
+/// address yet read frames by themselves, and put no fragments together.
+const DATAGRAM_BYTES_MAX: u16 = 1500;
+/// RFC 1542 section 2.1: a BOOTP message has 300 bytes at least; some relays and clients drop shorter ones.
+const PAYLOAD_BYTES_MIN: usize = 300;
+/// The header and the magic cookie.
+const HEADER_BYTES: usize = 240;
+const SNAME_BYTES: usize = 64;
+const FILE_BYTES: usize = 128;
+/// Options 53 and 54, and the END of the options field.
+const FIXED_BYTES: usize = 3 + 6 + 1;
+/// Option 52.
+const OVERLOAD_BYTES: usize = 3;
+
 impl Reply {
-    /// Appends the UDP payload to `out`: at least 300 bytes (BOOTP), at most `maximum_message_size - 28`.
-    /// Returns the codes of options that did not fit.
+    /// A reply to `request` without options and addresses: what RFC 2131 table 3 says is copied is copied, and
+    /// so are option 82 and what option 57 says. `ciaddr` is copied into an ACK alone.
+    #[must_use]
+    pub fn answering(request: &Message<'_>, message_type: MessageType, server_identifier: Ipv4Addr) -> Self {
+        let is_ack = message_type == MessageType::Ack;
+        Self {
+            message_type,
+            xid: request.xid,
+            secs: 0,
+            broadcast: request.broadcast,
+            ciaddr: if is_ack { request.ciaddr } else { Ipv4Addr::UNSPECIFIED },
+            yiaddr: Ipv4Addr::UNSPECIFIED,
+            siaddr: Ipv4Addr::UNSPECIFIED,
+            giaddr: request.giaddr,
+            hardware: request.hardware,
+            server_identifier,
+            options: Vec::new(),
+            required: Vec::new(),
+            relay_agent_info: request.relay_agent_info().0.into(),
+            maximum_message_size: request.maximum_message_size.unwrap_or(options::MINIMUM_MESSAGE_SIZE),
+        }
+    }
+
+    /// Appends the UDP payload to `out`: at least 300 bytes (BOOTP), at most `maximum_message_size - 28`, and
+    /// never more than 1,472, which an Ethernet frame holds. A `maximum_message_size` under 576 counts as 576.
+    ///
+    /// Returns the codes of options that did not fit: from the end of those that are not `required`; only when
+    /// no such is left, option 82, then the last of the required ones. 53 and 54 always fit.
     pub fn encode(&self, out: &mut Vec<u8>) -> Vec<u8> {
-        let _ = out;
-        unimplemented!()
+        let start = out.len();
+        let limit = self.maximum_message_size.clamp(options::MINIMUM_MESSAGE_SIZE, DATAGRAM_BYTES_MAX);
+        let payload = usize::from(limit) - IP_AND_UDP_HEADERS;
+        let room = payload - HEADER_BYTES - FIXED_BYTES;
+        self.encode_header(out);
+
+        let all = self.options.iter().flat_map(|(code, data)| pieces(*code, data));
+        let echo_bytes: usize = self.relay_pieces().map(|piece| piece.bytes()).sum();
+        let dropped = if all.clone().map(|piece| piece.bytes()).sum::<usize>() + echo_bytes <= room {
+            self.encode_options(out, 0, all, true);
+            Vec::new()
+        } else {
+            let (fields, dropped) = layout::fit(self, room);
+            self.encode_options(out, fields.overload(), fields.options(), !dropped.contains(&RELAY));
+            encode_field(&mut out[start + 108..][..FILE_BYTES], fields.file());
+            encode_field(&mut out[start + 44..][..SNAME_BYTES], fields.sname());
+            dropped
+        };
+        out.resize(out.len().max(start + PAYLOAD_BYTES_MIN), code::PAD);
+        dropped
+    }
+
+    /// The 236 bytes of RFC 2131 section 2 with `sname` and `file` empty, and the magic cookie.
+    fn encode_header(&self, out: &mut Vec<u8>) {
+        let address = self.hardware.as_bytes();
+        // At most 16, by its type.
+        let hlen = u8::try_from(address.len()).unwrap_or(16);
+        // RFC 2131 section 4.3.2: "If 'giaddr' is set in the DHCPREQUEST message, the client is on a different
+        // subnet. The server MUST set the broadcast bit in the DHCPNAK, so that the relay agent will broadcast
+        // the DHCPNAK to the client, because the client may not have a correct network address or subnet mask".
+        let relayed_nak = self.message_type == MessageType::Nak && !self.giaddr.is_unspecified();
+        let flags: u16 = if self.broadcast || relayed_nak { 0x8000 } else { 0 };
+        out.extend_from_slice(&[2, self.hardware.htype, hlen, 0]);
+        out.extend_from_slice(&self.xid.to_be_bytes());
+        out.extend_from_slice(&self.secs.to_be_bytes());
+        out.extend_from_slice(&flags.to_be_bytes());
+        for field in [self.ciaddr, self.yiaddr, self.siaddr, self.giaddr] {
+            out.extend_from_slice(&field.octets());
+        }
+        out.extend_from_slice(address);
+        out.resize(out.len() + 16 - address.len() + SNAME_BYTES + FILE_BYTES, 0);
+        out.extend_from_slice(&MAGIC_COOKIE);
+    }
+
+    /// The options field: message type, overload, server identifier, the given ones, option 82, END.
+    fn encode_options<'p>(
+        &self,
+        out: &mut Vec<u8>,
+        overload: u8,
+        options: impl Iterator<Item = Piece<'p>>,
+        echo_relay_agent_info: bool,
+    ) {
+        out.extend_from_slice(&[code::DHCP_MESSAGE_TYPE, 1, self.message_type as u8]);
+        if overload != 0 {
+            out.extend_from_slice(&[code::OPTION_OVERLOAD, 1, overload]);
+        }
+        out.extend_from_slice(&[code::SERVER_IDENTIFIER, 4]);
+        out.extend_from_slice(&self.server_identifier.octets());
+        options.for_each(|piece| piece.encode(out));
+        // RFC 3046 section 2.2: "Servers SHOULD copy the Relay Agent Information option as the last DHCP option in
+        // the response. Servers SHALL NOT place the echoed Relay Agent Information option in the overloaded sname
+        // or file fields."
+        if echo_relay_agent_info {
+            self.relay_pieces().for_each(|piece| piece.encode(out));
+        }
+        out.push(code::END);
+    }
+
+    /// Option 82 in pieces; none when there is none to echo.
+    fn relay_pieces(&self) -> impl Iterator<Item = Piece<'_>> {
+        pieces(RELAY, &self.relay_agent_info).filter(|piece| !piece.data.is_empty())
     }
 }
+
+const RELAY: u8 = code::RELAY_AGENT_INFORMATION;
+
+/// `file` or `sname` as a field of options. RFC 2131 section 4.1: "The options in the 'sname' and 'file' fields [...]
+/// MUST end with an 'end' option [...] padded with 'pad' options."
+fn encode_field<'p>(field: &mut [u8], pieces: impl Iterator<Item = Piece<'p>>) {
+    let mut bytes = Vec::with_capacity(field.len());
+    pieces.for_each(|piece| piece.encode(&mut bytes));
+    if bytes.is_empty() {
+        return;
+    }
+    bytes.push(code::END);
+    // The layout never gives a field more than it holds.
+    if let Some(start) = field.get_mut(..bytes.len()) {
+        start.copy_from_slice(&bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,152 @@
+//! Fits options into the options field, `file` and `sname`.
+
+use super::{FILE_BYTES, OVERLOAD_BYTES, RELAY, Reply, SNAME_BYTES};
+use crate::options::code::IP_ADDRESS_LEASE_TIME;
+use crate::options::{OVERLOAD_FILE, OVERLOAD_SNAME};
+
+/// At most 255 bytes of one option under its code. RFC 3396 section 5: an option that is longer is split into
+/// several of the same code, which the reader joins in the order they appear in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Piece<'p> {
+    code: u8,
+    pub(super) data: &'p [u8],
+}
+
+impl Piece<'_> {
+    pub(super) fn bytes(&self) -> usize {
+        2 + self.data.len()
+    }
+
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        // At most 255, by `pieces`.
+        let len = u8::try_from(self.data.len()).unwrap_or(u8::MAX);
+        out.extend_from_slice(&[self.code, len]);
+        out.extend_from_slice(&self.data[..usize::from(len)]);
+    }
+}
+
+/// An option as pieces; one, without data, for an empty option.
+pub(super) fn pieces(code: u8, data: &[u8]) -> impl Iterator<Item = Piece<'_>> + Clone {
+    let empty = data.is_empty().then_some(&data[..0]);
+    empty.into_iter().chain(data.chunks(255)).map(move |data| Piece { code, data })
+}
+
+/// How options are spread over the fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spread {
+    /// All in the options field, no overload.
+    OptionsOnly,
+    /// As listed: once an option goes to the next field, all later ones do.
+    InOrder,
+    /// Each where there is room yet, so that more of them fit than in strict order.
+    FirstFit,
+    /// As listed, and split wherever a field ends (RFC 3396 section 5). Only when nothing else helps: not every
+    /// client joins what need not have been split.
+    Split,
+}
+
+/// The pieces of each field, with the bytes that are left in it.
+#[derive(Debug, Default)]
+pub(super) struct Fields<'p> {
+    pieces: [Vec<Piece<'p>>; 3],
+    left: [usize; 3],
+}
+
+impl<'p> Fields<'p> {
+    /// The value of option 52 (RFC 2132 section 9.3); 0 for none.
+    pub(super) fn overload(&self) -> u8 {
+        let [_, file, sname] = &self.pieces;
+        (if file.is_empty() { 0 } else { OVERLOAD_FILE }) | (if sname.is_empty() { 0 } else { OVERLOAD_SNAME })
+    }
+
+    pub(super) fn options(&self) -> impl Iterator<Item = Piece<'p>> {
+        self.pieces[0].iter().copied()
+    }
+
+    pub(super) fn file(&self) -> impl Iterator<Item = Piece<'p>> {
+        self.pieces[1].iter().copied()
+    }
+
+    pub(super) fn sname(&self) -> impl Iterator<Item = Piece<'p>> {
+        self.pieces[2].iter().copied()
+    }
+
+    /// Puts one option into the fields from `first` on; `None` when it does not fit. Returns the field of its end:
+    /// its pieces never go back to an earlier field, which is read before.
+    fn put(&mut self, code: u8, data: &'p [u8], first: usize, split: bool) -> Option<usize> {
+        let mut field = first;
+        for mut piece in pieces(code, data) {
+            while *self.left.get(field)? < piece.bytes() {
+                // A part takes three bytes at least: code, length and one of data.
+                if split && self.left[field] >= 3 {
+                    let (part, rest) = piece.data.split_at(self.left[field] - 2);
+                    self.push(field, Piece { code, data: part });
+                    piece.data = rest;
+                }
+                field += 1;
+            }
+            self.push(field, piece);
+        }
+        Some(field)
+    }
+
+    fn push(&mut self, field: usize, piece: Piece<'p>) {
+        self.left[field] -= piece.bytes();
+        self.pieces[field].push(piece);
+    }
+}
+
+/// Fits what it can of a reply's options, and tells what it left out. `room` is what the options field has for them.
+///
+/// RFC 2132 section 9.10 with RFC 2131 section 4.1: overload first; then whatever stands last goes, since clients
+/// list what they want most first.
+pub(super) fn fit(reply: &Reply, room: usize) -> (Fields<'_>, Vec<u8>) {
+    let mut kept: Vec<&(u8, Box<[u8]>)> = reply.options.iter().collect();
+    let mut dropped = Vec::new();
+    loop {
+        let echo: usize = match dropped.contains(&RELAY) {
+            true => 0,
+            false => reply.relay_pieces().map(|piece| piece.bytes()).sum(),
+        };
+        let whole = [Spread::OptionsOnly, Spread::InOrder, Spread::FirstFit];
+        if let Some(fields) = whole.into_iter().find_map(|spread| place(&kept, room.checked_sub(echo)?, spread)) {
+            return (fields, dropped);
+        }
+        // RFC 2131 table 3: an ACK MUST hold its lease time, whether or not the caller says so.
+        let required = |code: u8| code == IP_ADDRESS_LEASE_TIME || reply.required.contains(&code);
+        if let Some(last) = kept.iter().rposition(|(code, _)| !required(*code)) {
+            dropped.push(kept.remove(last).0);
+            continue;
+        }
+        if let Some(fields) = room.checked_sub(echo).and_then(|room| place(&kept, room, Spread::Split)) {
+            return (fields, dropped);
+        }
+        // RFC 3046 section 2.2: "If a server is unable to copy a full Relay Agent Information field into a response,
+        // it SHALL send the response without the Relay Information Field, and SHOULD increment an error counter".
+        if echo != 0 {
+            dropped.push(RELAY);
+            continue;
+        }
+        match kept.pop() {
+            Some((code, _)) => dropped.push(*code),
+            None => return (Fields::default(), dropped),
+        }
+    }
+}
+
+fn place<'p>(options: &[&'p (u8, Box<[u8]>)], room: usize, spread: Spread) -> Option<Fields<'p>> {
+    // One byte of `file` and of `sname` is for its END.
+    let left = match spread {
+        Spread::OptionsOnly => [room, 0, 0],
+        _ => [room.checked_sub(OVERLOAD_BYTES)?, FILE_BYTES - 1, SNAME_BYTES - 1],
+    };
+    let mut fields = Fields { left, ..Fields::default() };
+    let mut field = 0;
+    for (code, data) in options {
+        let end = fields.put(*code, data, field, spread == Spread::Split)?;
+        if spread != Spread::FirstFit {
+            field = end;
+        }
+    }
+    Some(fields)
+}
