@@ -1,0 +1,14 @@
+//! The integration tests: one binary, a module per feature.
+//!
+//! The bench they stand on comes first: [`process`] starts and watches programs, [`netns`] builds hosts and links as
+//! network namespaces, [`clients`] drives four real DHCP clients, [`servers`] real DNS servers, a relay and
+//! Leasehold itself. What each test needs of the machine is told in `docs/testing.md`.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![allow(dead_code, reason = "the bench is laid before all of the tests that stand on it")]
+
+mod clients;
+mod dig;
+mod netns;
+mod process;
+mod servers;
+mod standins;

@@ -1,0 +1,166 @@
+//! Real DNS servers that take RFC 2136 updates signed by the tests' key, and the ISC relay.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use crate::dig::{Dig, KEY_ALGORITHM, KEY_NAME, KEY_SECRET};
+use crate::netns::Host;
+use crate::process::{Running, succeed};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Which DNS server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Bind,
+    Knot,
+    PowerDns,
+}
+
+/// A primary for some zones. Its files stay in its host, so that it can be killed and started again.
+pub(crate) struct DnsServer<'lab> {
+    kind: Kind,
+    host: &'lab Host,
+    address: SocketAddr,
+    zones: Vec<String>,
+    running: Option<Running>,
+}
+
+impl<'lab> DnsServer<'lab> {
+    /// Starts a server for fresh zones (without final dots), each holding an SOA and an NS, at an address of `host`.
+    pub(crate) fn start(kind: Kind, host: &'lab Host, address: SocketAddr, zones: &[&str]) -> Self {
+        let zones = zones.iter().map(|zone| (*zone).to_owned()).collect();
+        let mut server = Self { kind, host, address, zones, running: None };
+        match kind {
+            Kind::Bind => server.configure_bind(),
+            Kind::Knot => server.configure_knot(),
+            Kind::PowerDns => server.configure_powerdns(),
+        }
+        server.resume();
+        server
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Asks it, from its own host.
+    pub(crate) fn dig(&self) -> Dig<'lab> {
+        Dig::new(self.host, self.address)
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        self.running.take().expect("the server runs").kill();
+    }
+
+    /// Ends it in order.
+    pub(crate) fn stop(&mut self) {
+        self.running.take().expect("the server runs").stop(PATIENCE);
+    }
+
+    /// Starts it (again) with the zones as they are, and waits until it serves them.
+    pub(crate) fn resume(&mut self) {
+        self.running = Some(match self.kind {
+            Kind::Bind => self.host.start("named", &["-g", "-n", "1", "-c", "/etc/bind/named.conf"]),
+            Kind::Knot => self.host.start("knotd", &["-c", "/etc/knot/knot.conf"]),
+            Kind::PowerDns => {
+                self.host.start("pdns_server", &["--config-dir=/etc/powerdns", "--daemon=no", "--guardian=no"])
+            }
+        });
+        for zone in &self.zones {
+            self.dig().wait_serves(zone);
+        }
+    }
+
+    /// What it has printed since it was last started.
+    pub(crate) fn log(&self) -> String {
+        self.running.as_ref().map(Running::log).unwrap_or_default()
+    }
+
+    fn configure_bind(&self) {
+        let (ip, port) = (self.address.ip(), self.address.port());
+        let mut text = format!(
+            "options {{\n\
+               directory \"/var/cache/bind\"; pid-file none; session-keyfile none; recursion no; notify no;\n\
+               listen-on port {port} {{ {ip}; }}; listen-on-v6 {{ none; }}; dnssec-validation no;\n\
+               allow-transfer {{ key {KEY_NAME}; }};\n\
+             }};\n\
+             controls {{ }};\n\
+             key {KEY_NAME} {{ algorithm {KEY_ALGORITHM}; secret \"{KEY_SECRET}\"; }};\n"
+        );
+        for zone in &self.zones {
+            self.host.write(&format!("/var/lib/bind/{zone}.zone"), &zone_file(zone));
+            text += &format!(
+                "zone \"{zone}\" {{ type primary; file \"/var/lib/bind/{zone}.zone\"; \
+                 allow-update {{ key {KEY_NAME}; }}; }};\n"
+            );
+        }
+        self.host.write("/etc/bind/named.conf", &text);
+    }
+
+    fn configure_knot(&self) {
+        let (ip, port) = (self.address.ip(), self.address.port());
+        let mut text = format!(
+            "server:\n  listen: {ip}@{port}\n  rundir: /run\n  user: root:root\n  \
+             udp-workers: 1\n  tcp-workers: 1\n  background-workers: 1\n\
+             log:\n  - target: stderr\n    any: info\n\
+             database:\n  storage: /var/lib/knot\n\
+             key:\n  - id: {KEY_NAME}\n    algorithm: {KEY_ALGORITHM}\n    secret: {KEY_SECRET}\n\
+             acl:\n  - id: keyed\n    key: {KEY_NAME}\n    action: [update, transfer]\n\
+             zone:\n"
+        );
+        for zone in &self.zones {
+            self.host.write(&format!("/var/lib/knot/{zone}.zone"), &zone_file(zone));
+            text += &format!(
+                "  - domain: {zone}\n    storage: /var/lib/knot\n    file: {zone}.zone\n    acl: keyed\n    \
+                 zonefile-sync: -1\n    journal-content: changes\n"
+            );
+        }
+        self.host.write("/etc/knot/knot.conf", &text);
+    }
+
+    fn configure_powerdns(&self) {
+        let (ip, port) = (self.address.ip(), self.address.port());
+        self.host.write(
+            "/etc/powerdns/pdns.conf",
+            &format!(
+                "launch=gsqlite3\ngsqlite3-database=/var/lib/powerdns/pdns.sqlite3\n\
+                 local-address={ip}\nlocal-port={port}\nsocket-dir=/run\nsetuid=0\nsetgid=0\n\
+                 dnsupdate=yes\nallow-dnsupdate-from=0.0.0.0/0\ndisable-axfr=no\n\
+                 cache-ttl=0\nquery-cache-ttl=0\nnegquery-cache-ttl=0\nzone-cache-refresh-interval=0\n\
+                 distributor-threads=1\nreceiver-threads=1\nloglevel=5\n"
+            ),
+        );
+        let schema = "/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql";
+        let database = "/var/lib/powerdns/pdns.sqlite3";
+        succeed(self.host.command("sqlite3").args([database, &format!(".read {schema}")]));
+        let pdnsutil = |words: &[&str]| succeed(self.host.command("pdnsutil").args(words));
+        pdnsutil(&["import-tsig-key", KEY_NAME, KEY_ALGORITHM, KEY_SECRET]);
+        for zone in &self.zones {
+            let file = format!("/var/lib/powerdns/{zone}.zone");
+            self.host.write(&file, &zone_file(zone));
+            pdnsutil(&["load-zone", zone, &file]);
+            pdnsutil(&["set-kind", zone, "primary"]);
+            pdnsutil(&["set-meta", zone, "TSIG-ALLOW-DNSUPDATE", KEY_NAME]);
+            pdnsutil(&["set-meta", zone, "TSIG-ALLOW-AXFR", KEY_NAME]);
+        }
+    }
+}
+
+fn zone_file(zone: &str) -> String {
+    format!(
+        "$ORIGIN {zone}.\n$TTL 300\n\
+         @ IN SOA ns.tests.example. admin.tests.example. 1 3600 600 86400 60\n\
+         @ IN NS ns.tests.example.\n"
+    )
+}
+
+/// Starts `dhcrelay` on a host: clients on `down`, the server behind `up`.
+pub(crate) fn start_relay(host: &Host, down: &str, up: &str, server: Ipv4Addr) -> Running {
+    let server = server.to_string();
+    let mut relay = host.start("dhcrelay", &["-4", "-d", "--no-pid", "-a", "-id", down, "-iu", up, &server]);
+    relay.wait_log("Sending on   Socket/fallback", 1, PATIENCE);
+    relay
+}
