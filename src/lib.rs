@@ -1,1 +1,3 @@
 //! The daemon.
+
+pub mod dhcp_sockets;

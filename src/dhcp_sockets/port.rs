@@ -1,0 +1,105 @@
+//! Opening the sockets.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::os::fd::OwnedFd;
+
+use nix::sys::socket::{setsockopt, sockopt};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::unix::AsyncFd;
+
+use super::error::{SocketError, find_port_holder};
+
+/// What we ask of the kernel for a receive queue, in bytes; it grants at most net.core.rmem_max. A reboot of
+/// a whole building arrives within a second.
+const RECEIVE_QUEUE_BYTES: usize = 4 << 20;
+
+/// A socket in the reactor.
+pub(super) type AsyncSocket = AsyncFd<OwnedFd>;
+
+/// The UDP socket of one interface, `0.0.0.0:port` bound to the device.
+///
+/// # Errors
+/// The port is used, or we may not.
+pub(super) fn open_on_interface(interface: &str, port: u16) -> Result<AsyncSocket, SocketError> {
+    let what = format!("receive on UDP port {port} of {interface}");
+    let socket = new_udp_socket(&what)?;
+    socket
+        .bind_device(Some(interface.as_bytes()))
+        .map_err(|error| SocketError::from_io(&what, "CAP_NET_RAW", error))?;
+    bind(&socket, Ipv4Addr::UNSPECIFIED, port, Some(interface))?;
+    into_async(socket, &what)
+}
+
+/// The UDP socket of one address, whatever the interface.
+///
+/// # Errors
+/// The port is used, we may not, or the address is not ours.
+pub(super) fn open_on_address(address: Ipv4Addr, port: u16) -> Result<AsyncSocket, SocketError> {
+    let what = format!("receive on {address}, UDP port {port}");
+    let socket = new_udp_socket(&what)?;
+    bind(&socket, address, port, None)?;
+    into_async(socket, &what)
+}
+
+/// A packet socket that sends frames by any interface and receives nothing (protocol 0, packet(7)).
+///
+/// # Errors
+/// We may not.
+pub(super) fn open_frame_sender() -> Result<AsyncSocket, SocketError> {
+    let what = "send frames to clients that have no address yet";
+    let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(0)))
+        .map_err(|error| SocketError::from_io(what, "CAP_NET_RAW", error))?;
+    into_async(socket, what)
+}
+
+/// A raw IPv4 socket that sends ready datagrams by the kernel's routes and receives nothing (IPPROTO_RAW,
+/// raw(7)).
+///
+/// # Errors
+/// We may not.
+pub(super) fn open_datagram_sender() -> Result<AsyncSocket, SocketError> {
+    const IPPROTO_RAW: i32 = 255;
+    let what = "send replies by the machine's routes";
+    let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(IPPROTO_RAW)))
+        .map_err(|error| SocketError::from_io(what, "CAP_NET_RAW", error))?;
+    into_async(socket, what)
+}
+
+fn new_udp_socket(what: &str) -> Result<Socket, SocketError> {
+    let open = || -> io::Result<Socket> {
+        let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+        socket.set_broadcast(true)?;
+        setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
+        setsockopt(&socket, sockopt::RxqOvfl, &1)?;
+        // A smaller queue than we asked for is the administrator's choice, and no reason to stop.
+        let _ = socket.set_recv_buffer_size(RECEIVE_QUEUE_BYTES);
+        Ok(socket)
+    };
+    open().map_err(|error| SocketError::system(what, error))
+}
+
+fn bind(socket: &Socket, address: Ipv4Addr, port: u16, interface: Option<&str>) -> Result<(), SocketError> {
+    // No SO_REUSEADDR: two servers that both set it would share the port in silence, and each would miss
+    // what the other got.
+    socket.bind(&SocketAddrV4::new(address, port).into()).map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            SocketError::PortUsed { port, interface: interface.map(str::to_owned), holder: find_port_holder(port) }
+        }
+        io::ErrorKind::AddrNotAvailable => SocketError::NotOurAddress { address },
+        _ => SocketError::from_io(format!("open UDP port {port}"), "CAP_NET_BIND_SERVICE", error),
+    })
+}
+
+fn into_async(socket: Socket, what: &str) -> Result<AsyncSocket, SocketError> {
+    socket
+        .set_nonblocking(true)
+        .and_then(|()| into_reactor(OwnedFd::from(socket)))
+        .map_err(|error| SocketError::system(what, error))
+}
+
+/// Hands a descriptor to the runtime, which then tells when it can be read and written.
+#[expect(deprecated, reason = "its successor is unsafe, for types whose descriptor can change: an OwnedFd's cannot")]
+pub(super) fn into_reactor(descriptor: OwnedFd) -> io::Result<AsyncSocket> {
+    AsyncFd::new(descriptor)
+}
