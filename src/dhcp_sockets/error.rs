@@ -94,7 +94,7 @@ fn on(interface: Option<&str>) -> String {
 /// Who holds UDP `port`, looked up in /proc: only asked once binding failed.
 #[must_use]
 pub fn find_port_holder(port: u16) -> PortHolder {
-    let Ok(sockets) = std::fs::read_to_string("/proc/self/net/udp") else { return PortHolder::Unknown };
+    let Ok(sockets) = std::fs::read_to_string("/proc/thread-self/net/udp") else { return PortHolder::Unknown };
     let inodes = inodes_of_port(&sockets, port);
     find_process(Path::new("/proc"), &inodes).unwrap_or(PortHolder::Unknown)
 }
