@@ -223,9 +223,9 @@ impl<'a> Options<'a> {
     pub(crate) fn collect(datagram: &'a [u8], malformed: &mut Vec<u8>) -> Self {
         let mut joining = Joining::default();
         joining.walk(datagram.get(COOKIE.end..).unwrap_or_default());
-        // RFC 2131 section 4.1: "If the 'option overload' option is present in the 'options' field, the
-        // additional fields are interpreted next: the options in the 'options' field MUST be interpreted
-        // first, [...] 'file' field MUST be interpreted next [...], followed by the 'sname' field."
+        // RFC 2131 section 4.1: "The options in the 'options' field MUST be interpreted first, so that any 'option
+        // overload' options may be interpreted. The 'file' field MUST be interpreted next [...], followed by the
+        // 'sname' field."
         let overload = match joining.find(code::OPTION_OVERLOAD).map(|data| &**data) {
             None => 0,
             Some(&[fields @ 1..=3]) => fields,
@@ -316,7 +316,7 @@ impl<'a> Joining<'a> {
         }
     }
 
-    /// RFC 3396 section 7: "the data from each of them is concatenated in the order that they appear".
+    /// RFC 3396 section 7: the parts of an option are joined in the order in which they appear.
     fn add(&mut self, code: u8, data: &'a [u8]) {
         let place = &mut self.place[usize::from(code)];
         match usize::from(*place).checked_sub(1).and_then(|index| self.entries.get_mut(index)) {

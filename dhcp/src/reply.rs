@@ -160,7 +160,8 @@ impl Reply {
 const RELAY: u8 = code::RELAY_AGENT_INFORMATION;
 
 /// `file` or `sname` as a field of options. RFC 2131 section 4.1: "The options in the 'sname' and 'file' fields [...]
-/// MUST end with an 'end' option [...] padded with 'pad' options."
+/// MUST begin with the first octet of the field, MUST be terminated by an 'end' option, and MUST be followed by 'pad'
+/// options to fill the remainder of the field." It is empty yet, so that the padding is there.
 fn encode_field<'p>(field: &mut [u8], pieces: impl Iterator<Item = Piece<'p>>) {
     let mut bytes = Vec::with_capacity(field.len());
     pieces.for_each(|piece| piece.encode(&mut bytes));

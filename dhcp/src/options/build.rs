@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use dns::Fqdn;
 use ipnet::Ipv4Net;
 
 use super::IPV6_ONLY_WAIT_SECS_MIN;
@@ -88,25 +89,21 @@ pub fn classless_static_routes(routes: &[(Ipv4Net, Ipv4Addr)], default_router: O
     for (destination, router) in routes.iter().copied().chain(default) {
         let significant = usize::from(destination.prefix_len()).div_ceil(8);
         data.push(destination.prefix_len());
-        // "the subnet number for the destination [...] all of the bits that are outside the mask are zero".
+        // Only the octets that the mask reaches are sent, the bits outside it as zero.
         data.extend_from_slice(&destination.network().octets()[..significant]);
         data.extend_from_slice(&router.octets());
     }
     data.into()
 }
 
-/// Option 119 (RFC 3397): the search list, compressed after RFC 1035 section 4.1.4. Each name in uncompressed
-/// wire form, its root label included; what is not such a name is left out.
+/// Option 119 (RFC 3397): the search list, compressed after RFC 1035 section 4.1.4.
 #[must_use]
-pub fn domain_search<'n>(names: impl IntoIterator<Item = &'n [u8]>) -> Box<[u8]> {
+pub fn domain_search<'n>(names: impl IntoIterator<Item = &'n Fqdn>) -> Box<[u8]> {
     let mut data = Vec::new();
-    // Where each name's tail was written: the tail, and the offset a pointer needs.
+    // Where each name's tail was written: the tail, and the offset that a pointer to it holds.
     let mut written: Vec<(&'n [u8], u16)> = Vec::new();
     for name in names {
-        if !is_wire_name(name) {
-            continue;
-        }
-        let mut tail = name;
+        let mut tail = name.as_wire();
         while let [len @ 1..=63, rest @ ..] = tail {
             if let Some(&(_, offset)) = written.iter().find(|(known, _)| *known == tail) {
                 data.extend_from_slice(&(0xC000 | offset).to_be_bytes());
@@ -116,11 +113,12 @@ pub fn domain_search<'n>(names: impl IntoIterator<Item = &'n [u8]>) -> Box<[u8]>
             if let Some(offset) = u16::try_from(data.len()).ok().filter(|offset| *offset < 0x4000) {
                 written.push((tail, offset));
             }
-            let (label, after) = rest.split_at(usize::from(*len));
+            let (label, after) = rest.split_at(usize::from(*len).min(rest.len()));
             data.push(*len);
             data.extend_from_slice(label);
             tail = after;
         }
+        // Not so after a pointer, which ends a name by itself.
         if tail == [0] {
             data.push(0);
         }
@@ -128,12 +126,5 @@ pub fn domain_search<'n>(names: impl IntoIterator<Item = &'n [u8]>) -> Box<[u8]>
     data.into()
 }
 
-/// Whether these bytes are one uncompressed name, nothing after its root label (RFC 1035 section 3.1).
-fn is_wire_name(name: &[u8]) -> bool {
-    let mut rest = name;
-    while let [len @ 1..=63, after @ ..] = rest {
-        let Some((_, after)) = after.split_at_checked(usize::from(*len)) else { return false };
-        rest = after;
-    }
-    rest == [0] && name.len() <= 255
-}
+#[cfg(test)]
+mod tests;
