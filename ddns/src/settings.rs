@@ -1,5 +1,6 @@
 //! Which zones there are and who serves them. Made by `config`, immutable.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -12,6 +13,8 @@ pub struct Settings {
     pub zones: Vec<ZoneRoute>,
     /// Names no client may take (the apexes and the server's own names are always protected).
     pub protected: Vec<Fqdn>,
+    /// The full names of all reservations: only the client that a name is reserved for may take it.
+    pub reserved: HashSet<Fqdn>,
     /// How PTR records are guarded.
     pub reverse: ReverseGuard,
     /// How long an answer is waited for, and how retries are spaced.
@@ -72,14 +75,36 @@ impl Settings {
     /// The zone that holds `name`: the longest apex that it is within.
     #[must_use]
     pub fn zone_of(&self, name: &Fqdn) -> Option<&ZoneRoute> {
-        let _ = name;
-        unimplemented!()
+        self.zones.iter().filter(|zone| name.is_within(&zone.apex)).max_by_key(|zone| zone.apex.as_wire().len())
     }
 
     /// The zone that holds the reverse name of `address`.
     #[must_use]
     pub fn reverse_zone_of(&self, address: IpAddr) -> Option<&ZoneRoute> {
-        let _ = address;
-        unimplemented!()
+        self.zone_of(&Fqdn::reverse(address))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn the_longest_apex_holds_a_name() {
+        let route = |apex: &str| ZoneRoute { apex: apex.parse().unwrap(), server: ZoneServer::Embedded };
+        let zones =
+            vec![route("lan"), route("lab.lan"), route("168.192.in-addr.arpa"), route("30.168.192.in-addr.arpa")];
+        let settings = Settings { zones, ..Settings::default() };
+        let zone_of = |name: &str| settings.zone_of(&name.parse().unwrap()).map(|zone| zone.apex.to_string());
+        assert_eq!(zone_of("pc.lan").as_deref(), Some("lan."));
+        assert_eq!(zone_of("pc.lab.lan").as_deref(), Some("lab.lan."));
+        assert_eq!(zone_of("lab.lan").as_deref(), Some("lab.lan."));
+        assert_eq!(zone_of("pc.slan"), None);
+        let reverse = |text: &str| settings.reverse_zone_of(text.parse().unwrap()).map(|zone| zone.apex.to_string());
+        assert_eq!(reverse("192.168.30.7").as_deref(), Some("30.168.192.in-addr.arpa."));
+        assert_eq!(reverse("192.168.3.7").as_deref(), Some("168.192.in-addr.arpa."));
+        assert_eq!(reverse("10.0.0.1"), None);
     }
 }

@@ -1,9 +1,22 @@
 //! What DNS should hold, by name and by address. DNS work is state, not a list of operations: a row holds the
 //! whole wanted set and a generation. Rows are stored in the same transaction as the lease that causes them.
+//!
+//! [`WantedTable`] is the DHCP side's copy of all rows. A lease's change goes in by [`WantedTable::apply`], which
+//! returns the rows to be stored with the lease; when that commit fails, [`WantedTable::revert`] takes the change
+//! back, the newest first.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use dns::{Fqdn, HostIdentity};
+use faults::{Fault, planted};
+
+use crate::reconcile::ConfirmedRow;
+
+/// How many former owners a row remembers; the oldest is forgotten first. The confirmed row knows that one too.
+pub const FORMER_MAX: usize = 8;
+/// How many addresses of one former owner a row remembers.
+pub const FORMER_ADDRESSES_MAX: usize = 32;
 
 /// What a row is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,3 +81,237 @@ pub struct Claim {
     /// In seconds.
     pub ttl_secs: u32,
 }
+
+/// All wanted rows, by key. Memory: one row per published name and one per address; as many as leases, twice.
+#[derive(Debug, Default)]
+pub struct WantedTable {
+    rows: HashMap<RowKey, WantedRow>,
+    /// The last generation given away; above every one that was loaded.
+    generation: u64,
+}
+
+/// What [`WantedTable::apply`] changed.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct Applied {
+    /// The changed rows, each whole, to be stored in the lease's transaction. Empty when nothing changed.
+    pub rows: Vec<WantedRow>,
+    /// Takes the change back.
+    pub undo: Undo,
+}
+
+/// Takes one change back: each touched key with the row that was there before.
+#[derive(Debug, Default)]
+pub struct Undo(Vec<(RowKey, Option<WantedRow>)>);
+
+impl WantedTable {
+    /// A table of what the store holds.
+    #[must_use]
+    pub fn load(rows: impl IntoIterator<Item = WantedRow>, confirmed: &[ConfirmedRow]) -> Self {
+        let mut table = Self::default();
+        for row in rows {
+            table.generation = table.generation.max(row.generation);
+            table.rows.insert(row.key.clone(), row);
+        }
+        for seen in confirmed {
+            table.generation = table.generation.max(seen.generation);
+            if let Some(row) = table.rows.get_mut(&seen.key)
+                && row.want.is_some()
+                && seen.done
+                && row.generation == seen.generation
+            {
+                row.former.clear();
+            }
+        }
+        table
+    }
+
+    /// The row of a key.
+    #[must_use]
+    pub fn get(&self, key: &RowKey) -> Option<&WantedRow> {
+        self.rows.get(key)
+    }
+
+    /// All rows, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &WantedRow> {
+        self.rows.values()
+    }
+
+    /// How many rows there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether nothing is wanted, and nothing is left to be removed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Who holds a name now; `None` when it is free for anyone to claim.
+    #[must_use]
+    pub fn owner_of(&self, name: &Fqdn) -> Option<&HostIdentity> {
+        self.rows.get(&RowKey::Forward(name.clone()))?.want.as_ref().map(|want| &want.identity)
+    }
+
+    /// Takes in that `address` claims `after` and no longer claims `before`. Applying the same claim again changes
+    /// nothing, so a renewal costs two lookups.
+    ///
+    /// A name that another identity holds is not granted: neither its forward nor its reverse row changes hands, and
+    /// the claim takes effect when it is applied again after the holder left.
+    pub fn apply(&mut self, address: IpAddr, before: Option<Claim>, after: Option<Claim>) -> Applied {
+        let mut undo = Undo::default();
+        if let Some(before) = before.filter(|before| before.forward) {
+            let stays = after
+                .as_ref()
+                .is_some_and(|after| after.forward && after.name == before.name && after.identity == before.identity);
+            if !stays {
+                self.leave(&before, address, &mut undo);
+            }
+        }
+        let granted = match &after {
+            Some(after) if after.forward => self.join(after, address, &mut undo),
+            _ => true,
+        };
+        self.point(address, after.filter(|after| after.reverse && granted), &mut undo);
+        let rows = undo.0.iter().filter_map(|(key, _)| self.rows.get(key)).cloned().collect();
+        Applied { rows, undo }
+    }
+
+    /// Takes a change back whose commit failed. Changes made since must have been taken back before.
+    pub fn revert(&mut self, undo: Undo) {
+        for (key, before) in undo.0 {
+            match before {
+                Some(row) => self.rows.insert(key, row),
+                None => self.rows.remove(&key),
+            };
+        }
+    }
+
+    /// The updater confirmed that DNS holds what `generation` of `key` wanted. When that is still the newest, the
+    /// row's former owners are forgotten, and a row that wants nothing is removed: `Some` says that the store may
+    /// drop it too, and takes the removal back.
+    pub fn remove_settled(&mut self, key: &RowKey, generation: u64) -> Option<Undo> {
+        let row = self.rows.get_mut(key).filter(|row| row.generation == generation)?;
+        if row.want.is_some() {
+            // The stored row keeps them until its next change: removing them once more does no harm.
+            row.former.clear();
+            return None;
+        }
+        let removed = self.rows.remove(key);
+        Some(Undo(vec![(key.clone(), removed)]))
+    }
+
+    /// The address no longer has the name.
+    fn leave(&mut self, claim: &Claim, address: IpAddr, undo: &mut Undo) {
+        let key = RowKey::Forward(claim.name.clone());
+        let Some(row) = self.rows.get(&key) else { return };
+        let Some(want) = row.want.as_ref().filter(|want| want.identity == claim.identity) else { return };
+        let Ok(at) = want.addresses.binary_search(&address) else { return };
+        let mut want = want.clone();
+        want.addresses.remove(at);
+        let mut former = row.former.clone();
+        let left = Held { name: want.name.clone(), identity: want.identity.clone(), addresses: vec![address] };
+        push_former(&mut former, left);
+        self.put(key, (!want.addresses.is_empty()).then_some(want), former, undo);
+    }
+
+    /// The address has the name too; false when another identity holds it.
+    fn join(&mut self, claim: &Claim, address: IpAddr, undo: &mut Undo) -> bool {
+        let key = RowKey::Forward(claim.name.clone());
+        let row = self.rows.get(&key);
+        let current = row.and_then(|row| row.want.as_ref());
+        if current.is_some_and(|want| want.identity != claim.identity) {
+            return false;
+        }
+        let mut addresses = current.map(|want| want.addresses.clone()).unwrap_or_default();
+        if let Err(at) = addresses.binary_search(&address) {
+            addresses.insert(at, address);
+        }
+        // RFC 2181 section 5.2: the records of a set share their TTL. The least of them, so that two interfaces with
+        // different leases do not rewrite it in turn.
+        let ttl_secs = match current {
+            Some(want) if addresses.len() > 1 => want.ttl_secs.min(claim.ttl_secs),
+            _ => claim.ttl_secs,
+        };
+        let want = Want {
+            name: claim.name.clone(),
+            identity: claim.identity.clone(),
+            addresses,
+            ttl_secs,
+            after_forward: false,
+        };
+        if current == Some(&want) {
+            return true;
+        }
+        let mut former = row.map(|row| row.former.clone()).unwrap_or_default();
+        former.retain_mut(|held| {
+            if held.identity == want.identity {
+                held.addresses.retain(|address| !want.addresses.contains(address));
+            }
+            !held.addresses.is_empty()
+        });
+        self.put(key, Some(want), former, undo);
+        true
+    }
+
+    /// The address' PTR names `claim`, or nothing of ours.
+    fn point(&mut self, address: IpAddr, claim: Option<Claim>, undo: &mut Undo) {
+        let key = RowKey::Reverse(address);
+        let row = self.rows.get(&key);
+        let want = claim.map(|claim| Want {
+            name: claim.name,
+            identity: claim.identity,
+            addresses: vec![address],
+            ttl_secs: claim.ttl_secs,
+            after_forward: claim.forward,
+        });
+        let current = row.and_then(|row| row.want.as_ref());
+        if current == want.as_ref() {
+            return;
+        }
+        let mut former = row.map(|row| row.former.clone()).unwrap_or_default();
+        if let Some(old) = current {
+            let held = Held { name: old.name.clone(), identity: old.identity.clone(), addresses: vec![address] };
+            push_former(&mut former, held);
+        }
+        if let Some(want) = &want {
+            former.retain(|held| held.name != want.name || held.identity != want.identity);
+        }
+        self.put(key, want, former, undo);
+    }
+
+    fn put(&mut self, key: RowKey, want: Option<Want>, former: Vec<Held>, undo: &mut Undo) {
+        self.generation += 1;
+        let row = WantedRow { key: key.clone(), generation: self.generation, want, former };
+        let before = self.rows.insert(key.clone(), row);
+        if undo.0.iter().all(|(touched, _)| *touched != key) {
+            undo.0.push((key, before));
+        }
+    }
+}
+
+/// Remembers what may still be in DNS, once per owner.
+fn push_former(former: &mut Vec<Held>, left: Held) {
+    if planted(Fault::FormerForgotten) {
+        return;
+    }
+    match former.iter_mut().find(|held| held.name == left.name && held.identity == left.identity) {
+        Some(held) => {
+            held.addresses.extend(left.addresses);
+            held.addresses.sort_unstable();
+            held.addresses.dedup();
+            let excess = held.addresses.len().saturating_sub(FORMER_ADDRESSES_MAX);
+            held.addresses.drain(..excess);
+        }
+        None => {
+            former.push(left);
+            let excess = former.len().saturating_sub(FORMER_MAX);
+            former.drain(..excess);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,20 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub enum Fault {
     /// No fault.
     None = 0,
+    /// The updater takes an older wanted row after a newer one of the same key.
+    OlderUpdateOvertakes = 40,
+    /// A wanted row does not remember who may have been written before, so that nobody removes it.
+    FormerForgotten = 41,
+    /// A PTR is written without looking whether somebody else wrote one.
+    PtrOverwritesForeign = 42,
+    /// A name is removed without looking whose it is.
+    DeleteForeignName = 43,
+    /// A DNS row is confirmed though nothing was sent.
+    RowConfirmedUnsent = 44,
+    /// "The name is in use" counts as success though somebody else may use it.
+    YxdomainTakenAsSuccess = 45,
+    /// An update that failed is not tried again.
+    RetryForgotten = 46,
 }
 
 #[cfg(feature = "planted")]

@@ -1,0 +1,225 @@
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::reconcile::LastAnswer;
+
+fn name(text: &str) -> Fqdn {
+    text.parse().unwrap()
+}
+
+fn identity(n: u8) -> HostIdentity {
+    HostIdentity::from_hardware(1, &[2, 0, 0, 0, 0, n])
+}
+
+fn ip(n: u8) -> IpAddr {
+    IpAddr::from([192, 168, 30, n])
+}
+
+fn claim(text: &str, who: u8) -> Claim {
+    Claim { name: name(text), identity: identity(who), forward: true, reverse: true, ttl_secs: 600 }
+}
+
+fn forward(text: &str) -> RowKey {
+    RowKey::Forward(name(text))
+}
+
+fn held(text: &str, who: u8, addresses: &[u8]) -> Held {
+    Held { name: name(text), identity: identity(who), addresses: addresses.iter().copied().map(ip).collect() }
+}
+
+#[test]
+fn a_lease_wants_its_name_and_its_address() {
+    let mut table = WantedTable::default();
+    let applied = table.apply(ip(1), None, Some(claim("a.lan", 1)));
+    assert_eq!(applied.rows.len(), 2);
+    let row = table.get(&forward("a.lan")).unwrap();
+    assert_eq!(row.want.as_ref().unwrap().addresses, [ip(1)]);
+    let reverse = table.get(&RowKey::Reverse(ip(1))).unwrap().want.as_ref().unwrap();
+    assert_eq!((&reverse.name, reverse.after_forward), (&name("a.lan"), true));
+    assert_eq!(table.owner_of(&name("A.LAN")), Some(&identity(1)));
+    // A renewal changes nothing.
+    assert!(table.apply(ip(1), Some(claim("a.lan", 1)), Some(claim("a.lan", 1))).rows.is_empty());
+}
+
+/// RFC 4703 section 5.3.2 replaces the addresses of this family, so the row holds them all.
+#[test]
+fn rfc4703_5_3_2_two_interfaces_of_one_identity_make_one_whole_set() {
+    let mut table = WantedTable::default();
+    let _ = table.apply(ip(2), None, Some(claim("a.lan", 1)));
+    let v6: IpAddr = "2001:db8::2".parse().unwrap();
+    let _ = table.apply(v6, None, Some(claim("a.lan", 1)));
+    let applied = table.apply(ip(1), None, Some(Claim { ttl_secs: 300, ..claim("a.lan", 1) }));
+    let want = applied.rows[0].want.as_ref().unwrap();
+    assert_eq!((&want.addresses[..], want.ttl_secs), (&[ip(1), ip(2), v6][..], 300));
+    // The longer lease's renewal does not lengthen what the shorter one shortened.
+    assert!(table.apply(ip(2), Some(claim("a.lan", 1)), Some(claim("a.lan", 1))).rows.is_empty());
+
+    let applied = table.apply(v6, Some(claim("a.lan", 1)), None);
+    let row = &applied.rows[0];
+    assert_eq!(row.want.as_ref().unwrap().addresses, [ip(1), ip(2)]);
+    assert_eq!(row.former[0].addresses, [v6]);
+}
+
+#[test]
+fn a_name_whose_last_address_leaves_wants_nothing_until_its_removal_is_confirmed() {
+    let mut table = WantedTable::default();
+    let _ = table.apply(ip(1), None, Some(claim("a.lan", 1)));
+    let _ = table.apply(ip(1), Some(claim("a.lan", 1)), None);
+    let row = table.get(&forward("a.lan")).unwrap().clone();
+    assert_eq!((row.want, &row.former[..]), (None, &[held("a.lan", 1, &[1])][..]));
+    assert_eq!(table.owner_of(&name("a.lan")), None);
+
+    assert!(table.remove_settled(&row.key, row.generation - 1).is_none());
+    let undo = table.remove_settled(&row.key, row.generation).unwrap();
+    assert_eq!(table.get(&row.key), None);
+    table.revert(undo);
+    assert!(table.get(&row.key).is_some());
+}
+
+#[test]
+fn a_new_owner_remembers_the_former_one_until_settled() {
+    let mut table = WantedTable::default();
+    let _ = table.apply(ip(1), None, Some(claim("a.lan", 1)));
+    let _ = table.apply(ip(1), Some(claim("a.lan", 1)), None);
+    let applied = table.apply(ip(2), None, Some(claim("a.lan", 2)));
+    assert_eq!(applied.rows[0].former, [held("a.lan", 1, &[1])]);
+    let (key, generation) = (applied.rows[0].key.clone(), applied.rows[0].generation);
+    assert!(table.remove_settled(&key, generation).is_none());
+    assert!(table.get(&key).unwrap().former.is_empty());
+    // The address gets another name: its PTR's former target is remembered.
+    let applied = table.apply(ip(2), Some(claim("a.lan", 2)), Some(claim("b.lan", 2)));
+    let reverse = applied.rows.iter().find(|row| row.key == RowKey::Reverse(ip(2))).unwrap();
+    assert_eq!(reverse.former, [held("a.lan", 2, &[2])]);
+}
+
+#[test]
+fn an_owner_that_comes_back_is_not_its_own_former() {
+    let mut table = WantedTable::default();
+    let _ = table.apply(ip(1), None, Some(claim("a.lan", 1)));
+    let _ = table.apply(ip(1), Some(claim("a.lan", 1)), None);
+    let _ = table.apply(ip(1), None, Some(claim("a.lan", 1)));
+    assert!(table.iter().all(|row| row.want.is_some() && row.former.is_empty()));
+    // By another address: the first one is still to be removed.
+    let _ = table.apply(ip(1), Some(claim("a.lan", 1)), None);
+    let _ = table.apply(ip(2), None, Some(claim("a.lan", 1)));
+    assert_eq!(table.get(&forward("a.lan")).unwrap().former, [held("a.lan", 1, &[1])]);
+}
+
+#[test]
+fn names_a_second_claimant_is_not_granted_and_changes_nothing() {
+    let mut table = WantedTable::default();
+    let _ = table.apply(ip(1), None, Some(claim("a.lan", 1)));
+    assert!(table.apply(ip(2), None, Some(claim("a.lan", 2))).rows.is_empty());
+    assert_eq!((table.owner_of(&name("a.lan")), table.len()), (Some(&identity(1)), 2));
+    // The loser leaves: the holder's records stay.
+    assert!(table.apply(ip(2), Some(claim("a.lan", 2)), None).rows.is_empty());
+    // The holder leaves: the loser's next renewal gets the name.
+    let _ = table.apply(ip(1), Some(claim("a.lan", 1)), None);
+    assert_eq!(table.apply(ip(2), Some(claim("a.lan", 2)), Some(claim("a.lan", 2))).rows.len(), 2);
+    assert_eq!(table.owner_of(&name("a.lan")), Some(&identity(2)));
+}
+
+#[test]
+fn one_lease_may_pass_its_name_to_another_identity_in_one_step() {
+    let mut table = WantedTable::default();
+    let _ = table.apply(ip(1), None, Some(claim("a.lan", 1)));
+    let applied = table.apply(ip(1), Some(claim("a.lan", 1)), Some(claim("a.lan", 2)));
+    assert_eq!(applied.rows.len(), 2);
+    assert_eq!(applied.rows[0].former, [held("a.lan", 1, &[1])]);
+    table.revert(applied.undo);
+    assert_eq!(table.owner_of(&name("a.lan")), Some(&identity(1)));
+}
+
+#[test]
+fn former_owners_are_bounded() {
+    let mut table = WantedTable::default();
+    for who in 1..=20 {
+        let _ = table.apply(ip(who), None, Some(claim("a.lan", who)));
+        let _ = table.apply(ip(who), Some(claim("a.lan", who)), None);
+    }
+    assert_eq!(table.get(&forward("a.lan")).unwrap().former.len(), FORMER_MAX);
+    for address in 1..=200 {
+        let _ = table.apply(ip(address), None, Some(claim("b.lan", 1)));
+        let _ = table.apply(ip(address), Some(claim("b.lan", 1)), None);
+    }
+    assert_eq!(table.get(&forward("b.lan")).unwrap().former[0].addresses.len(), FORMER_ADDRESSES_MAX);
+}
+
+#[test]
+fn generations_start_above_everything_loaded() {
+    let want =
+        Want { name: name("a.lan"), identity: identity(1), addresses: vec![ip(1)], ttl_secs: 1, after_forward: false };
+    let row = |key: &str, generation| WantedRow {
+        key: forward(key),
+        generation,
+        want: Some(want.clone()),
+        former: vec![held("a.lan", 2, &[2])],
+    };
+    let seen = |key: &str, generation, done| ConfirmedRow {
+        key: forward(key),
+        generation,
+        done,
+        holds: None,
+        last: LastAnswer::Done,
+        attempts: 0,
+        at: 0,
+    };
+    let rows = [row("a.lan", 5), row("b.lan", 7), row("c.lan", 8)];
+    let mut table = WantedTable::load(rows, &[seen("a.lan", 5, true), seen("b.lan", 6, true), seen("c.lan", 8, false)]);
+    let former_of = |key: &str| table.get(&forward(key)).unwrap().former.len();
+    assert_eq!([former_of("a.lan"), former_of("b.lan"), former_of("c.lan")], [0, 1, 1]);
+    let mut table2 = WantedTable::load([row("a.lan", 5)], &[seen("gone.lan", 90, true)]);
+    assert!(table2.apply(ip(9), None, Some(claim("x.lan", 9))).rows.iter().all(|row| row.generation > 90));
+    assert!(table.apply(ip(9), None, Some(claim("x.lan", 9))).rows.iter().all(|row| row.generation > 8));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// Any sequence of claims, some taken back newest first, equals a plain map from address to claim.
+    #[test]
+    fn the_table_equals_a_map_of_granted_claims(
+        steps in prop::collection::vec((0_u8..6, prop::option::of((0_u8..4, 0_u8..3)), any::<bool>()), 1..60)
+    ) {
+        let mut table = WantedTable::default();
+        let mut claims: BTreeMap<u8, Claim> = BTreeMap::new();
+        let mut newest = 0;
+        for (address, wish, fails) in steps {
+            let before = claims.get(&address).cloned();
+            let after = wish.map(|(n, who)| claim(&format!("n{n}.lan"), who)).filter(|after| {
+                table.owner_of(&after.name).is_none_or(|owner| *owner == after.identity)
+            });
+            let applied = table.apply(ip(address), before, after.clone());
+            for row in &applied.rows {
+                prop_assert!(row.generation > newest);
+            }
+            newest = applied.rows.iter().map(|row| row.generation).fold(newest, u64::max);
+            if fails {
+                table.revert(applied.undo);
+                continue;
+            }
+            match after {
+                Some(after) => claims.insert(address, after),
+                None => claims.remove(&address),
+            };
+        }
+        for (address, claim) in &claims {
+            let row = table.get(&RowKey::Forward(claim.name.clone())).unwrap();
+            let want = row.want.as_ref().unwrap();
+            prop_assert!(want.identity == claim.identity && want.addresses.contains(&ip(*address)));
+            let target = &table.get(&RowKey::Reverse(ip(*address))).unwrap().want.as_ref().unwrap().name;
+            prop_assert_eq!(target, &claim.name);
+        }
+        let wanted: usize = table.iter().filter(|row| matches!(row.key, RowKey::Forward(_)))
+            .filter_map(|row| row.want.as_ref()).map(|want| want.addresses.len()).sum();
+        prop_assert_eq!(wanted, claims.len());
+        // What left without being confirmed is remembered.
+        for row in table.iter().filter(|row| row.want.is_none()) {
+            prop_assert!(!row.former.is_empty());
+        }
+    }
+}
