@@ -83,3 +83,41 @@ impl fmt::Display for ClientKey {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that fails here says why")]
+
+    use super::*;
+
+    fn hardware(htype: u8, bytes: &[u8]) -> HardwareAddress {
+        HardwareAddress::new(htype, bytes).unwrap()
+    }
+
+    #[test]
+    fn identities_are_shown_as_people_write_them() {
+        let ethernet = hardware(1, &[0xAA, 0xBB, 0xCC, 0, 1, 2]);
+        assert_eq!(ethernet.to_string(), "aa:bb:cc:00:01:02");
+        assert_eq!(hardware(32, &[0, 1]).to_string(), "32/00:01");
+        assert_eq!(hardware(32, &[]).to_string(), "32/none");
+        let id = ClientId([1, 0xAA, 0xBB].into());
+        assert_eq!(id.to_string(), "01aabb");
+        assert_eq!(ClientKey::ClientId(id).to_string(), "client id 01aabb");
+        assert_eq!(ClientKey::Hardware(ethernet).to_string(), "hardware aa:bb:cc:00:01:02");
+    }
+
+    #[test]
+    fn a_hardware_address_has_16_bytes_at_most() {
+        assert!(HardwareAddress::new(1, &[0; 16]).is_some());
+        assert!(HardwareAddress::new(1, &[0; 17]).is_none());
+    }
+
+    #[test]
+    fn frames_are_sent_to_single_ethernet_stations_alone() {
+        assert!(hardware(1, &[2, 0, 0, 0, 0, 1]).is_ethernet());
+        for other in [&[0; 6][..], &[0xFF; 6], &[1, 0, 0x5E, 0, 0, 1], &[2, 0, 0, 0, 1], &[]] {
+            assert!(!hardware(1, other).is_ethernet(), "{other:?}");
+        }
+        assert!(!hardware(6, &[2, 0, 0, 0, 0, 1]).is_ethernet());
+    }
+}

@@ -51,3 +51,54 @@ fn mask_before_router(options: &mut Vec<(u8, Box<[u8]>)>) {
         options.insert(router, mask);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONFIGURED: [(u8, &[u8]); 6] =
+        [(1, &[255, 255, 255, 0]), (3, &[1; 4]), (6, &[2; 4]), (15, b"lan"), (28, &[3; 4]), (108, &[0, 0, 1, 44])];
+
+    fn order(requested: &[u8], mandatory: &[u8]) -> Vec<u8> {
+        let lookup = |code| CONFIGURED.iter().find(|(c, _)| *c == code).map(|(_, data)| *data);
+        let mandatory = mandatory.iter().map(|code| (*code, Box::from([*code]))).collect();
+        let all = CONFIGURED.iter().map(|(code, _)| *code);
+        in_requested_order(requested, all, lookup, mandatory).into_iter().map(|(code, _)| code).collect()
+    }
+
+    #[test]
+    fn rfc2131_section_3_5_the_parameter_request_list_decides_which_options_are_sent_and_in_what_order() {
+        assert_eq!(order(&[28, 6, 1, 3], &[]), [28, 6, 1, 3]);
+        assert_eq!(order(&[6], &[]), [6]);
+        assert_eq!(order(&[99, 6, 250], &[]), [6], "what is not configured is not sent");
+    }
+
+    #[test]
+    fn mandatory_options_stand_where_they_were_requested_else_last() {
+        assert_eq!(order(&[6, 51, 1], &[51, 58, 59]), [6, 51, 1, 58, 59]);
+    }
+
+    #[test]
+    fn an_option_that_is_asked_for_twice_is_sent_once() {
+        assert_eq!(order(&[6, 6, 51, 6], &[51]), [6, 51]);
+    }
+
+    #[test]
+    fn mandatory_data_wins_over_configured_data() {
+        let mandatory = vec![(6, Box::from([9; 4]))];
+        let options = in_requested_order(&[6], [], |_| Some(&[1; 4]), mandatory);
+        assert_eq!(options, [(6, Box::from([9; 4]))]);
+    }
+
+    #[test]
+    fn rfc2132_section_3_3_the_subnet_mask_stands_before_the_router() {
+        assert_eq!(order(&[3, 6, 1], &[]), [1, 3, 6]);
+        assert_eq!(order(&[15, 3, 1, 6], &[]), [15, 1, 3, 6]);
+    }
+
+    #[test]
+    fn rfc8925_option_108_is_for_those_that_ask() {
+        assert_eq!(order(&[], &[51]), [1, 3, 6, 15, 28, 51]);
+        assert_eq!(order(&[108], &[51]), [108, 51]);
+    }
+}

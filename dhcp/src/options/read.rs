@@ -81,3 +81,58 @@ impl<'a> RelayAgentInfo<'a> {
         self.get(relay_code::RELAY_SOURCE_PORT).is_some()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn numbers_and_addresses_have_exactly_their_length() {
+        assert_eq!(read_u16(&[1, 2]), Some(0x0102));
+        assert_eq!(read_u32(&[1, 2, 3, 4]), Some(0x0102_0304));
+        assert_eq!(read_address(&[0; 4]), Some(Ipv4Addr::UNSPECIFIED));
+        assert_eq!(read_specified_address(&[0; 4]), None);
+        for len in [0, 1, 3, 5] {
+            assert_eq!(
+                (read_u16(&vec![0; len]), read_u32(&vec![0; len]), read_address(&vec![0; len])),
+                (None, None, None)
+            );
+        }
+    }
+
+    #[test]
+    fn relay_sub_options_are_read_by_code() {
+        let info = RelayAgentInfo(&[1, 3, b'e', b't', b'h', 2, 2, 9, 9, 5, 4, 10, 0, 0, 0, 11, 4, 10, 0, 0, 1, 19, 0]);
+        assert_eq!(info.circuit_id(), Some(&b"eth"[..]));
+        assert_eq!(info.remote_id(), Some(&[9, 9][..]));
+        assert_eq!(info.link_selection(), Some(Ipv4Addr::new(10, 0, 0, 0)));
+        assert_eq!(info.server_identifier_override(), Some(Ipv4Addr::new(10, 0, 0, 1)));
+        assert!(info.relay_source_port());
+        assert_eq!(RelayAgentInfo::default().circuit_id(), None);
+    }
+
+    #[test]
+    fn a_sub_option_that_is_cut_off_does_not_cost_those_before_it() {
+        let info = RelayAgentInfo(&[1, 1, 7, 5, 4, 10, 0]);
+        assert_eq!((info.circuit_id(), info.link_selection()), (Some(&[7][..]), None));
+        let info = RelayAgentInfo(&[5, 3, 10, 0, 0, 1, 1, 7, 2]);
+        assert_eq!((info.link_selection(), info.circuit_id()), (None, Some(&[7][..])), "a wrong length costs itself");
+    }
+
+    #[test]
+    fn of_a_repeated_sub_option_the_first_counts() {
+        assert_eq!(RelayAgentInfo(&[1, 1, 7, 1, 1, 8]).circuit_id(), Some(&[7][..]));
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_relay_information_never_panics(data in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let info = RelayAgentInfo(&data);
+            let held: usize = info.iter().map(|(_, data)| data.len() + 2).sum();
+            prop_assert!(held <= data.len());
+            let _ = (info.link_selection(), info.server_identifier_override(), info.relay_source_port());
+        }
+    }
+}

@@ -171,6 +171,17 @@ fn rfc3046_an_option_82_too_long_to_echo_whole_is_left_out_and_told() {
     assert_eq!((codes(&bytes), dropped), (vec![53, 54, 51], vec![82]));
 }
 
+#[test]
+fn rfc6842_the_client_identifier_is_echoed_unaltered_however_little_room_there_is() {
+    let id = filler(61, 255);
+    for message_type in [MessageType::Offer, MessageType::Ack, MessageType::Nak] {
+        let mut options: Vec<_> = (1..=9).map(|code| filler(code, 90)).collect();
+        options.push(id.clone());
+        let (bytes, _) = encode(&Reply { message_type, options, required: vec![61], ..reply() });
+        assert_eq!(ServerMessage::parse(&bytes).unwrap().options.get(61), Some(&*id.1));
+    }
+}
+
 prop_compose! {
     fn options_and_required()(
         lengths in proptest::collection::btree_map(1_u8..=254, prop_oneof![4 => 0_usize..40, 1 => 0_usize..700], 0..24),
