@@ -1,3 +1,4 @@
 //! The daemon.
 
 pub mod dhcp_sockets;
+pub mod link_check;

@@ -180,6 +180,11 @@ impl InterfaceInfo {
         self.addresses.first().map(Ipv4Net::addr)
     }
 
+    /// The kernel's name of this link for packet sockets.
+    pub(crate) fn link_address(&self) -> Option<&LinkAddr> {
+        self.link_address.as_ref()
+    }
+
     fn why_not_served(&self) -> Option<WhyNotServed> {
         if let Some(bridge) = &self.bridge {
             return Some(WhyNotServed::BridgePort(bridge.clone()));

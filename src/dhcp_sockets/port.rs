@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::OwnedFd;
 
 use nix::sys::socket::{setsockopt, sockopt};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 use tokio::io::unix::AsyncFd;
 
 use super::error::{SocketError, find_port_holder};
@@ -15,7 +15,7 @@ use super::error::{SocketError, find_port_holder};
 const RECEIVE_QUEUE_BYTES: usize = 4 << 20;
 
 /// A socket in the reactor.
-pub(super) type AsyncSocket = AsyncFd<OwnedFd>;
+pub(crate) type AsyncSocket = AsyncFd<OwnedFd>;
 
 /// The UDP socket of one interface, `0.0.0.0:port` bound to the device.
 ///
@@ -63,6 +63,19 @@ pub(super) fn open_datagram_sender() -> Result<AsyncSocket, SocketError> {
     let what = "send replies by the machine's routes";
     let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(IPPROTO_RAW)))
         .map_err(|error| SocketError::from_io(what, "CAP_NET_RAW", error))?;
+    into_async(socket, what)
+}
+
+/// A packet socket that sends frames by any interface and receives the IPv4 ones that `filter` lets through.
+///
+/// # Errors
+/// We may not.
+pub(crate) fn open_frame_listener(what: &str, filter: &[SockFilter]) -> Result<AsyncSocket, SocketError> {
+    let failed = |error| SocketError::from_io(what, "CAP_NET_RAW", error);
+    // A few frames can arrive before the filter is in place: the caller checks what it reads.
+    let ipv4 = i32::from(0x0800_u16.to_be());
+    let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(ipv4))).map_err(failed)?;
+    socket.attach_filter(filter).map_err(failed)?;
     into_async(socket, what)
 }
 

@@ -33,13 +33,13 @@ struct Seen {
 }
 
 /// The end of a cable, with frames in and out as they are.
-struct Wire {
+pub(crate) struct Wire {
     socket: OwnedFd,
     link: LinkAddr,
 }
 
 impl Wire {
-    fn open(host: &Host, interface: &str) -> Self {
+    pub(crate) fn open(host: &Host, interface: &str) -> Self {
         host.inside(|| {
             let every_protocol = i32::from(3_u16.to_be());
             let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(every_protocol))).unwrap();
@@ -54,7 +54,7 @@ impl Wire {
         })
     }
 
-    fn send(&self, frame: &[u8]) {
+    pub(crate) fn send(&self, frame: &[u8]) {
         sendto(self.socket.as_raw_fd(), frame, &self.link, MsgFlags::empty()).unwrap();
     }
 
@@ -110,7 +110,7 @@ struct Heard {
 }
 
 /// Runs `work` in the host's network, in a runtime of its own.
-fn within<T: Send>(host: &Host, work: impl AsyncFnOnce() -> T + Send) -> T {
+pub(crate) fn within<T: Send>(host: &Host, work: impl AsyncFnOnce() -> T + Send) -> T {
     host.inside(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(work())

@@ -9,6 +9,7 @@
 mod clients;
 mod dhcp_sockets;
 mod dig;
+mod link_check;
 mod netns;
 mod process;
 mod servers;
