@@ -1,1 +1,217 @@
-//! Skeleton.
+//! A question to an answer: a pure function of a snapshot.
+
+use std::borrow::Cow;
+
+use dns::{Fqdn, Rcode, Rdata, RecordType};
+
+use crate::{Node, Set, Zone, ZoneSet};
+
+/// How many CNAME records are followed for one question.
+pub const CNAME_HOPS_MAX: usize = 8;
+/// DS (RFC 4034): the one type that stands above its name's zone cut.
+const DS: RecordType = RecordType(43);
+
+/// What is asked, class IN. Meta types other than ANY (AXFR and their likes) are for the caller to sort out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// The name.
+    pub name: Fqdn,
+    /// The type; [`RecordType::ANY`] for whatever there is.
+    pub rtype: RecordType,
+}
+
+/// How it is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QuestionMeta {
+    /// Over a connection, so that the asker's address is no one else's: ANY is then answered in full.
+    pub stream: bool,
+}
+
+/// One set in an answer, borrowed from the snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnswerSet<'z> {
+    /// The owner; the name that was asked for, when a wildcard answered.
+    pub name: Cow<'z, Fqdn>,
+    /// The type.
+    pub rtype: RecordType,
+    /// The time to live in seconds.
+    pub ttl: u32,
+    /// The data, never empty.
+    pub rdata: &'z [Rdata],
+}
+
+/// An answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer<'z> {
+    /// False: the name is in no zone of ours, and nothing else here means anything.
+    pub ours: bool,
+    /// NOERROR, or NXDOMAIN.
+    pub rcode: Option<Rcode>,
+    /// The AA bit: whether the data of the first owner name is our own (RFC 1035 section 4.1.1).
+    pub authoritative: bool,
+    /// The answer section.
+    pub answers: Vec<AnswerSet<'z>>,
+    /// The authority section: SOA of a negative answer, NS of a referral.
+    pub authorities: Vec<AnswerSet<'z>>,
+    /// The additional section: addresses of the names in NS, MX and SRV records.
+    pub additionals: Vec<AnswerSet<'z>>,
+    /// Where a chain of CNAME records leaves our zones. A resolver may go on there.
+    pub continue_at: Option<Fqdn>,
+}
+
+/// Answers from a snapshot.
+#[must_use]
+pub fn answer<'z>(zones: &'z ZoneSet, question: &'z Question, meta: QuestionMeta) -> Answer<'z> {
+    let mut answer = Answer::default();
+    let mut name: Cow<'z, Fqdn> = Cow::Borrowed(&question.name);
+    for hop in 0..=CNAME_HOPS_MAX {
+        let Some(zone) = zone_for(zones, &name, question.rtype) else {
+            if hop > 0 {
+                answer.continue_at = Some(name.into_owned());
+            }
+            return answer;
+        };
+        answer.ours = true;
+        // RFC 6604 section 3: the response code is that of the last name of the chain.
+        answer.rcode = Some(Rcode::NO_ERROR);
+        let node = match find(zone, &name, question.rtype) {
+            Found::Cut(cut, set) => {
+                // RFC 1034 section 4.3.2 step 3b: a referral is not authoritative, except for a CNAME before it.
+                answer.authoritative = hop > 0;
+                answer.authorities.push(section_set(Cow::Borrowed(cut), set));
+                add_addresses(zones, &mut answer);
+                return answer;
+            }
+            Found::Missing => {
+                answer.rcode = Some(Rcode::NX_DOMAIN);
+                add_negative(zone, &mut answer);
+                return answer;
+            }
+            Found::Empty => {
+                add_negative(zone, &mut answer);
+                return answer;
+            }
+            Found::Node(node) => node,
+        };
+        answer.authoritative = true;
+        let Some(target) = add_answers(zone, name, node, question.rtype, meta, &mut answer) else {
+            add_addresses(zones, &mut answer);
+            return answer;
+        };
+        // RFC 1034 section 3.6.2: a chain may be a loop; what was gathered is the answer.
+        if answer.answers.iter().any(|set| set.rtype == RecordType::CNAME && *set.name == target) {
+            return answer;
+        }
+        name = Cow::Owned(target);
+    }
+    answer
+}
+
+/// What stands at a name.
+enum Found<'z> {
+    /// Records: the name's own, or a wildcard's.
+    Node(&'z Node),
+    /// The name exists without records: an empty non-terminal (RFC 4592 section 2.2.2).
+    Empty,
+    /// The name is at or beneath a zone cut.
+    Cut(&'z Fqdn, &'z Set),
+    /// No such name.
+    Missing,
+}
+
+fn zone_for<'z>(zones: &'z ZoneSet, name: &Fqdn, rtype: RecordType) -> Option<&'z Zone> {
+    let zone = zones.find(name)?;
+    // RFC 4035 section 3.1.4.1: the DS set of an apex is the parent zone's to answer.
+    if rtype == DS && zone.apex() == name {
+        return name.parent().and_then(|parent| zones.find(&parent)).or(Some(zone));
+    }
+    Some(zone)
+}
+
+fn find<'z>(zone: &'z Zone, name: &Fqdn, rtype: RecordType) -> Found<'z> {
+    if let Some((cut, set)) = zone.cut_above(name)
+        && !(rtype == DS && cut == name)
+    {
+        return Found::Cut(cut, set);
+    }
+    if let Some((_, node)) = zone.node(name) {
+        return Found::Node(node);
+    }
+    if zone.exists(name) {
+        return Found::Empty;
+    }
+    zone.wildcard_for(name).map_or(Found::Missing, Found::Node)
+}
+
+/// Adds what `node` holds for the question; returns the target of a CNAME record to follow.
+fn add_answers<'z>(
+    zone: &'z Zone,
+    name: Cow<'z, Fqdn>,
+    node: &'z Node,
+    rtype: RecordType,
+    meta: QuestionMeta,
+    answer: &mut Answer<'z>,
+) -> Option<Fqdn> {
+    if rtype == RecordType::ANY {
+        // RFC 8482 section 4.1: "a DNS responder ... MAY decide to answer with a single RRset": ANY is asked mostly
+        // to have somebody else flooded. A connection proves the asker, and gets all.
+        let shown = if meta.stream { node.sets().len() } else { 1 };
+        answer.answers.extend(node.sets().iter().take(shown).map(|set| section_set(name.clone(), set)));
+        return None;
+    }
+    if let Some(set) = node.set(rtype) {
+        answer.answers.push(section_set(name, set));
+        return None;
+    }
+    let Some(set) = node.set(RecordType::CNAME) else {
+        add_negative(zone, answer);
+        return None;
+    };
+    let target = set.rdata.first().and_then(Rdata::to_name);
+    answer.answers.push(section_set(name, set));
+    target
+}
+
+/// RFC 2308 section 3: a negative answer carries the SOA record, its TTL "set from the minimum of the MINIMUM field
+/// of the SOA record and the TTL of the SOA itself".
+fn add_negative<'z>(zone: &'z Zone, answer: &mut Answer<'z>) {
+    answer.authoritative = true;
+    if let Some(set) = zone.soa_set() {
+        let (soa, ttl) = zone.soa();
+        let mut section = section_set(Cow::Borrowed(zone.apex()), set);
+        section.ttl = ttl.min(soa.minimum);
+        answer.authorities.push(section);
+    }
+}
+
+/// RFC 1035 section 3.3: NS, MX and SRV (RFC 2782) "cause additional section processing": the addresses of the
+/// names in them, as far as our zones know them, glue beneath a cut included.
+fn add_addresses<'z>(zones: &'z ZoneSet, answer: &mut Answer<'z>) {
+    let mut added = Vec::new();
+    for set in answer.answers.iter().chain(&answer.authorities) {
+        let name_at = match set.rtype {
+            RecordType::NS => 0,
+            RecordType::MX => 2,
+            RecordType::SRV => 6,
+            _ => continue,
+        };
+        for rdata in set.rdata {
+            let Some(target) = rdata.0.get(name_at..).and_then(|octets| Fqdn::from_wire(octets).ok()) else { continue };
+            let Some((name, node)) = zones.find(&target).and_then(|zone| zone.node(&target)) else { continue };
+            let addresses = [RecordType::A, RecordType::AAAA].into_iter().filter_map(|rtype| node.set(rtype));
+            added.extend(addresses.map(|set| section_set(Cow::Borrowed(name), set)));
+        }
+    }
+    for set in added {
+        if !answer.additionals.contains(&set) {
+            answer.additionals.push(set);
+        }
+    }
+}
+
+fn section_set<'z>(name: Cow<'z, Fqdn>, set: &'z Set) -> AnswerSet<'z> {
+    AnswerSet { name, rtype: set.rtype, ttl: set.ttl, rdata: &set.rdata }
+}
+
+#[cfg(test)]
+mod tests;

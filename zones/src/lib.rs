@@ -1,11 +1,23 @@
 //! Authoritative zones: snapshots, answers and RFC 2136 updates.
 //!
-//! Reading order: [`zone`] (one zone as a persistent map: a snapshot is a clone), [`answer`] (a question to an
-//! answer, pure), [`update`] (prerequisites and changes to the next zone and its difference).
+//! Reading order: [`zone`] (one zone as a persistent map: a snapshot is a clone), [`zone_set`] (all zones, and how
+//! a new one begins), [`answer`] (a question to an answer, pure), [`update`] (prerequisites and changes to the next
+//! zone and its difference, with [`serial`] arithmetic), [`change`] (that difference, as the store keeps it) and
+//! [`authority`] (what is decided, what is stored, and what is published).
 //!
 //! Architecture Invariant: no socket, disk, clock or randomness.
 
 pub mod answer;
+pub mod authority;
 pub mod change;
+pub mod serial;
 pub mod update;
 pub mod zone;
+pub mod zone_set;
+
+pub use answer::{Answer, AnswerSet, Question, QuestionMeta, answer};
+pub use authority::{Decision, Outcome, Settled, Ticket, ZoneAuthority};
+pub use change::ZoneChange;
+pub use update::{AllowAll, Policy, apply};
+pub use zone::{Node, Set, Zone, ZoneError};
+pub use zone_set::{NewZone, ZoneSet};

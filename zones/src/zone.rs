@@ -1,1 +1,247 @@
-//! Skeleton.
+//! One zone as a persistent map: a snapshot is a clone.
+//!
+//! Names are kept in the canonical order of RFC 4034 section 6.1, in which everything beneath a name follows it
+//! directly. Whether a name without records has something beneath it (an empty non-terminal), and what the
+//! closest encloser of a missing name is, are therefore questions to a name's neighbours: O(log n), however large
+//! the zone.
+
+use std::sync::Arc;
+
+use dns::{Fqdn, Rdata, RecordType, Rrset, Soa};
+use imbl::OrdMap;
+
+/// Why some sets are not a zone.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ZoneError {
+    /// There is no SOA record at the apex, or more than one, or it cannot be read.
+    #[error("zone {0} has no single readable SOA record")]
+    Soa(Fqdn),
+    /// A set's owner is not within the zone.
+    #[error("{name} is not within zone {apex}")]
+    Outside {
+        /// The apex.
+        apex: Fqdn,
+        /// The owner.
+        name: Fqdn,
+    },
+}
+
+/// All records of one type at one name; the name is the key under which its node stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Set {
+    /// The type.
+    pub rtype: RecordType,
+    /// The time to live in seconds.
+    pub ttl: u32,
+    /// The data, sorted, without doubles, never empty.
+    pub rdata: Box<[Rdata]>,
+}
+
+/// The sets of one name, by type; never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node(Arc<[Set]>);
+
+impl Node {
+    /// The set of a type.
+    #[must_use]
+    pub fn set(&self, rtype: RecordType) -> Option<&Set> {
+        self.0.binary_search_by_key(&rtype, |set| set.rtype).ok().map(|at| &self.0[at])
+    }
+
+    /// All sets, by type.
+    #[must_use]
+    pub fn sets(&self) -> &[Set] {
+        &self.0
+    }
+}
+
+/// A zone: its apex and all its records. Cloning shares everything.
+#[derive(Clone, Debug)]
+pub struct Zone {
+    apex: Fqdn,
+    nodes: OrdMap<Fqdn, Node>,
+    /// Names below the apex that own NS records: zone cuts. Empty in nearly every zone, so that looking for a cut
+    /// above a name costs nothing there.
+    cuts: OrdMap<Fqdn, ()>,
+    /// How many names begin with the label `*`; 0 spares the search for a wildcard.
+    wildcards: usize,
+}
+
+impl Zone {
+    /// A zone of these sets; a later set replaces an earlier one of the same name and type.
+    ///
+    /// # Errors
+    /// [`ZoneError`] when a set lies outside, or the apex has no single SOA record.
+    pub fn from_sets(apex: Fqdn, sets: impl IntoIterator<Item = Rrset>) -> Result<Self, ZoneError> {
+        let mut zone = Self { apex, nodes: OrdMap::new(), cuts: OrdMap::new(), wildcards: 0 };
+        for set in sets {
+            if !set.name.is_within(&zone.apex) {
+                return Err(ZoneError::Outside { apex: zone.apex, name: set.name });
+            }
+            let (name, rtype) = (set.name.clone(), set.rtype);
+            zone.put(&name, rtype, Some(set));
+        }
+        zone.checked_soa()?;
+        Ok(zone)
+    }
+
+    fn checked_soa(&self) -> Result<(), ZoneError> {
+        match self.nodes.get(&self.apex).and_then(|node| node.set(RecordType::SOA)).map(|set| &*set.rdata) {
+            Some([soa]) if soa.to_soa().is_some() => Ok(()),
+            _ => Err(ZoneError::Soa(self.apex.clone())),
+        }
+    }
+
+    /// The apex.
+    #[must_use]
+    pub fn apex(&self) -> &Fqdn {
+        &self.apex
+    }
+
+    /// The SOA record, read, with its TTL in seconds.
+    #[must_use]
+    pub fn soa(&self) -> (Soa, u32) {
+        let set = self.soa_set();
+        let empty = || Soa {
+            mname: self.apex.clone(),
+            rname: self.apex.clone(),
+            serial: 0,
+            refresh: 0,
+            retry: 0,
+            expire: 0,
+            minimum: 0,
+        };
+        // `from_sets` saw a readable SOA record, and no update removes or breaks it.
+        set.map_or_else(|| (empty(), 0), |set| (set.rdata[0].to_soa().unwrap_or_else(empty), set.ttl))
+    }
+
+    /// The SOA set.
+    #[must_use]
+    pub fn soa_set(&self) -> Option<&Set> {
+        self.nodes.get(&self.apex).and_then(|node| node.set(RecordType::SOA))
+    }
+
+    /// The serial.
+    #[must_use]
+    pub fn serial(&self) -> u32 {
+        // The five last numbers of a SOA record's data follow its two names.
+        let octets = self.soa_set().and_then(|set| set.rdata[0].0.last_chunk::<20>());
+        octets.map_or(0, |octets| u32::from_be_bytes([octets[0], octets[1], octets[2], octets[3]]))
+    }
+
+    /// The records of `name`, with the name as the zone holds it.
+    #[must_use]
+    pub fn node(&self, name: &Fqdn) -> Option<(&Fqdn, &Node)> {
+        self.nodes.get_key_value(name)
+    }
+
+    /// One set.
+    #[must_use]
+    pub fn set(&self, name: &Fqdn, rtype: RecordType) -> Option<&Set> {
+        self.nodes.get(name).and_then(|node| node.set(rtype))
+    }
+
+    /// One set with its name, as the store keeps it.
+    #[must_use]
+    pub fn rrset(&self, name: &Fqdn, rtype: RecordType) -> Option<Rrset> {
+        self.set(name, rtype).map(|set| owned(name, set))
+    }
+
+    /// Every set, in canonical order of names.
+    pub fn rrsets(&self) -> impl Iterator<Item = Rrset> + '_ {
+        self.nodes.iter().flat_map(|(name, node)| node.sets().iter().map(|set| owned(name, set)))
+    }
+
+    /// How many names own records.
+    #[must_use]
+    pub fn name_count(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Whether something stands at or beneath `name`: then it exists (RFC 4592 section 2.2.2 on empty
+    /// non-terminals), with or without records.
+    #[must_use]
+    pub fn exists(&self, name: &Fqdn) -> bool {
+        self.nodes.get_next(name).is_some_and(|(next, _)| next.is_within(name))
+    }
+
+    /// The zone cut at or above `name`, nearest to the apex: its name and NS set.
+    #[must_use]
+    pub fn cut_above(&self, name: &Fqdn) -> Option<(&Fqdn, &Set)> {
+        if self.cuts.is_empty() {
+            return None;
+        }
+        let mut found = None;
+        let mut candidate = Some(name.clone());
+        while let Some(here) = candidate.filter(|here| *here != self.apex) {
+            if let Some((cut, ())) = self.cuts.get_key_value(&here) {
+                found = Some(cut);
+            }
+            candidate = here.parent();
+        }
+        found.and_then(|cut| self.set(cut, RecordType::NS).map(|set| (cut, set)))
+    }
+
+    /// The records that answer for a name that does not exist: those of `*` beneath its closest encloser (RFC
+    /// 4592 section 3.3.1: "the asterisk label of the closest encloser").
+    #[must_use]
+    pub fn wildcard_for(&self, name: &Fqdn) -> Option<&Node> {
+        if self.wildcards == 0 {
+            return None;
+        }
+        let encloser = self.closest_encloser(name);
+        self.nodes.get(&encloser.prepend_label(b"*").ok()?)
+    }
+
+    /// The longest existing ancestor of a missing name. Whatever shares the most labels with it is a neighbour.
+    fn closest_encloser(&self, name: &Fqdn) -> Fqdn {
+        let (before, after) = (self.nodes.get_prev(name), self.nodes.get_next(name));
+        let mut candidate = name.parent();
+        while let Some(here) = candidate {
+            if [before, after].into_iter().flatten().any(|(neighbour, _)| neighbour.is_within(&here)) {
+                return here;
+            }
+            candidate = here.parent();
+        }
+        self.apex.clone()
+    }
+
+    /// Puts a set in place, or takes it away. The caller keeps the apex' SOA.
+    pub(crate) fn put(&mut self, name: &Fqdn, rtype: RecordType, set: Option<Rrset>) {
+        let before = self.nodes.get(name);
+        let mut sets: Vec<Set> = before.map_or_else(Vec::new, |node| node.sets().to_vec());
+        let existed = before.is_some();
+        sets.retain(|set| set.rtype != rtype);
+        if let Some(set) = set.filter(|set| !set.rdata.is_empty()) {
+            let at = sets.partition_point(|other| other.rtype < rtype);
+            sets.insert(at, Set { rtype, ttl: set.ttl, rdata: set.rdata.into_boxed_slice() });
+        }
+        if rtype == RecordType::NS && *name != self.apex {
+            match sets.iter().any(|set| set.rtype == RecordType::NS) {
+                true => self.cuts.insert(name.clone(), ()),
+                false => self.cuts.remove(name),
+            };
+        }
+        if name.is_wildcard() {
+            self.wildcards = self.wildcards + usize::from(!sets.is_empty()) - usize::from(existed);
+        }
+        if sets.is_empty() {
+            self.nodes.remove(name);
+        } else {
+            self.nodes.insert(name.clone(), Node(sets.into()));
+        }
+    }
+}
+
+impl PartialEq for Zone {
+    fn eq(&self, other: &Self) -> bool {
+        self.apex == other.apex && self.nodes == other.nodes
+    }
+}
+
+impl Eq for Zone {}
+
+fn owned(name: &Fqdn, set: &Set) -> Rrset {
+    Rrset { name: name.clone(), rtype: set.rtype, ttl: set.ttl, rdata: set.rdata.to_vec() }
+}

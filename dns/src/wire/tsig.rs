@@ -123,7 +123,7 @@ pub struct VerifiedRequest<'k> {
     /// Who signed.
     pub key: &'k TsigKey,
     /// Signs the answer.
-    pub signer: AnswerSigner,
+    pub signer: Box<AnswerSigner>,
 }
 
 /// A request whose signature is not accepted.
@@ -135,7 +135,7 @@ pub struct TsigRefusal {
     /// The TSIG error: BADKEY, BADSIG, BADTIME or BADTRUNC; NOERROR beside FORMERR.
     pub error: Rcode,
     /// Makes the answer's TSIG record (unsigned for BADKEY and BADSIG); none beside FORMERR.
-    pub signer: Option<AnswerSigner>,
+    pub signer: Option<Box<AnswerSigner>>,
 }
 
 /// Checks the signature of the request that came as the octets `raw`, in the order of RFC 8945 section 5.2:
@@ -153,7 +153,7 @@ pub fn verify_request<'k>(
     let refuse = |error: Rcode, signer: Option<TSigner>| TsigRefusal {
         rcode: Rcode::NOT_AUTH,
         error,
-        signer: Some(AnswerSigner::new(signature, signer, error)),
+        signer: Some(Box::new(AnswerSigner::new(signature, signer, error))),
     };
     let name = name_from_hickory(&signature.name).ok();
     // Section 5.2.1: "If a non-forwarding server does not recognize the key or algorithm ..., the server MUST
@@ -183,7 +183,7 @@ pub fn verify_request<'k>(
     if now.abs_diff(tsig.time) > u64::from(tsig.fudge) {
         return Err(refuse(Rcode::BAD_TIME, Some(signer)));
     }
-    Ok(VerifiedRequest { key, signer: AnswerSigner::new(signature, Some(signer), Rcode::NO_ERROR) })
+    Ok(VerifiedRequest { key, signer: Box::new(AnswerSigner::new(signature, Some(signer), Rcode::NO_ERROR)) })
 }
 
 /// Signs the answer to a request, or the several messages of one (a zone transfer), in order.

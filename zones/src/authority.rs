@@ -1,0 +1,147 @@
+//! What is decided, what is stored, and what is published.
+//!
+//! ```text
+//!             apply              settle(Committed)
+//!  update ──────────▶ tentative ──────────────────▶ committed (published)
+//!                         ▲                              │
+//!                         └──── settle(Failed) ──────────┘
+//!               tentative goes back to the last change that can still succeed;
+//!               everything decided after the failed one fails with it
+//! ```
+//!
+//! Updates are decided upon `tentative`, so that the next batch can be decided while one is being stored, and
+//! queries are answered from `committed`, so that nothing is seen that a crash could take back.
+
+use std::collections::VecDeque;
+
+use dns::{Rcode, Update};
+
+use crate::{Policy, Zone, ZoneChange, ZoneSet, update};
+
+/// One decided change, in the order of deciding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(u64);
+
+/// What became of storing a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is on stable storage.
+    Committed,
+    /// It is not, and never will be.
+    Failed,
+}
+
+/// What was decided about an update.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Decision {
+    /// What to answer, once `after` is settled as committed. Should that fail, the answer is SERVFAIL: the code
+    /// rests on something that did not last.
+    pub rcode: Rcode,
+    /// What to store, under the ticket `after`. None when nothing changed.
+    pub change: Option<ZoneChange>,
+    /// What to wait for before answering: this update's own ticket, or the newest one whose result it saw. None:
+    /// answer at once.
+    pub after: Option<Ticket>,
+}
+
+/// What settling one ticket brought about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// Tickets that are now published, in order.
+    pub published: Vec<Ticket>,
+    /// Tickets that failed: the settled one and all decided after it. Settling them again does nothing.
+    pub failed: Vec<Ticket>,
+}
+
+/// The zones as published and as decided.
+#[derive(Clone, Debug, Default)]
+pub struct ZoneAuthority {
+    committed: ZoneSet,
+    tentative: ZoneSet,
+    pending: VecDeque<Pending>,
+    next_ticket: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Pending {
+    ticket: Ticket,
+    /// The zones with this change and all before it.
+    zones: ZoneSet,
+    stored: bool,
+}
+
+impl ZoneAuthority {
+    /// How many changes may wait for the store; an update beyond is answered with SERVFAIL.
+    pub const PENDING_MAX: usize = 65_536;
+
+    /// Begins with what is stored.
+    #[must_use]
+    pub fn new(zones: ZoneSet) -> Self {
+        Self { tentative: zones.clone(), committed: zones, pending: VecDeque::new(), next_ticket: 1 }
+    }
+
+    /// What queries are answered from.
+    #[must_use]
+    pub fn committed(&self) -> &ZoneSet {
+        &self.committed
+    }
+
+    /// What the next update is decided upon.
+    #[must_use]
+    pub fn tentative(&self) -> &ZoneSet {
+        &self.tentative
+    }
+
+    /// Decides an update; see [`Decision`] for what to do next.
+    pub fn apply(&mut self, update: &Update, policy: &dyn Policy) -> Decision {
+        let seen = self.pending.back().map(|pending| pending.ticket);
+        let refused = |rcode, after| Decision { rcode, change: None, after };
+        // RFC 2136 section 3.1.2: not the apex of a zone of ours is NOTAUTH. That rests on no change of contents.
+        let Some(zone) = self.tentative.get(&update.zone) else { return refused(Rcode::NOT_AUTH, None) };
+        if self.pending.len() >= Self::PENDING_MAX {
+            return refused(Rcode::SERV_FAIL, None);
+        }
+        match update::apply(zone, update, policy) {
+            Err(rcode) => refused(rcode, seen),
+            Ok((_, None)) => Decision { rcode: Rcode::NO_ERROR, change: None, after: seen },
+            Ok((zone, Some(change))) => {
+                let ticket = self.put(zone);
+                Decision { rcode: Rcode::NO_ERROR, change: Some(change), after: Some(ticket) }
+            }
+        }
+    }
+
+    /// Puts a zone in place as one change of its own: a new zone of the configuration. The caller stores its sets.
+    pub fn put(&mut self, zone: Zone) -> Ticket {
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket += 1;
+        self.tentative.insert(zone);
+        self.pending.push_back(Pending { ticket, zones: self.tentative.clone(), stored: false });
+        ticket
+    }
+
+    /// Takes the store's word on a ticket. Changes are published in the order of deciding: one that is stored
+    /// before its predecessors waits for them.
+    pub fn settle(&mut self, ticket: Ticket, outcome: Outcome) -> Settled {
+        let mut settled = Settled::default();
+        let Ok(at) = self.pending.binary_search_by_key(&ticket, |pending| pending.ticket) else { return settled };
+        match outcome {
+            Outcome::Failed => {
+                settled.failed = self.pending.drain(at..).map(|pending| pending.ticket).collect();
+                self.tentative = self.pending.back().map_or(&self.committed, |pending| &pending.zones).clone();
+            }
+            Outcome::Committed => {
+                self.pending[at].stored = true;
+                while let Some(front) = self.pending.pop_front_if(|front| front.stored) {
+                    self.committed = front.zones;
+                    settled.published.push(front.ticket);
+                }
+            }
+        }
+        settled
+    }
+}
+
+#[cfg(test)]
+mod tests;

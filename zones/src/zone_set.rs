@@ -1,0 +1,158 @@
+//! All zones that are served; the longest match decides.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use dns::{Fqdn, Rdata, RecordType, Rrset, Soa};
+use imbl::HashMap;
+
+use crate::zone::{Zone, ZoneError};
+
+/// The zones, by apex. Cloning shares everything, so a clone is a snapshot.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ZoneSet {
+    /// By the apex in wire form, so that a name's suffixes are looked up without making names of them.
+    zones: HashMap<Box<[u8]>, Arc<Zone>>,
+}
+
+impl ZoneSet {
+    /// No zone.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Zones from what the store kept: every set with its zone's apex.
+    ///
+    /// # Errors
+    /// [`ZoneError`] for the first zone that is none.
+    pub fn from_rows(rows: impl IntoIterator<Item = (Fqdn, Rrset)>) -> Result<Self, ZoneError> {
+        let mut by_apex: std::collections::BTreeMap<Fqdn, Vec<Rrset>> = std::collections::BTreeMap::new();
+        for (apex, set) in rows {
+            by_apex.entry(apex).or_default().push(set);
+        }
+        let mut zones = Self::new();
+        for (apex, sets) in by_apex {
+            zones.insert(Zone::from_sets(apex, sets)?);
+        }
+        Ok(zones)
+    }
+
+    /// Puts a zone in place of the one with its apex.
+    pub fn insert(&mut self, zone: Zone) {
+        self.zones.insert(zone.apex().as_wire().into(), Arc::new(zone));
+    }
+
+    /// Takes a zone away.
+    pub fn remove(&mut self, apex: &Fqdn) -> Option<Arc<Zone>> {
+        self.zones.remove(apex.as_wire())
+    }
+
+    /// The zone with this very apex.
+    #[must_use]
+    pub fn get(&self, apex: &Fqdn) -> Option<&Zone> {
+        self.zones.get(apex.as_wire()).map(|zone| &**zone)
+    }
+
+    /// The zone that `name` belongs to: the one with the longest apex that it is within.
+    #[must_use]
+    pub fn find(&self, name: &Fqdn) -> Option<&Zone> {
+        let wire = name.as_wire();
+        let mut at = 0;
+        loop {
+            if let Some(zone) = self.zones.get(&wire[at..]) {
+                return Some(zone);
+            }
+            match wire[at] {
+                0 => return None,
+                length => at += usize::from(length) + 1,
+            }
+        }
+    }
+
+    /// All zones, by apex.
+    #[must_use]
+    pub fn zones(&self) -> Vec<&Zone> {
+        let mut zones: Vec<&Zone> = self.zones.values().map(|zone| &**zone).collect();
+        zones.sort_by(|a, b| a.apex().cmp(b.apex()));
+        zones
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.zones.is_empty()
+    }
+}
+
+/// What a zone that is new to the store begins with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewZone {
+    /// The apex.
+    pub apex: Fqdn,
+    /// The primary server's name (SOA MNAME and the NS record).
+    pub primary: Fqdn,
+    /// The primary's addresses, published when its name lies within the zone.
+    pub addresses: Vec<IpAddr>,
+    /// The mailbox of who is responsible (SOA RNAME).
+    pub hostmaster: Fqdn,
+    /// The first serial.
+    pub serial: u32,
+    /// The TTL of the records made here, in seconds.
+    pub ttl: u32,
+    /// How long a negative answer is cached, in seconds: SOA minimum (RFC 2308 section 4).
+    pub negative_ttl: u32,
+}
+
+impl NewZone {
+    /// How often a secondary asks, in seconds.
+    pub const REFRESH_SECS: u32 = 3600;
+    /// How soon it asks again.
+    pub const RETRY_SECS: u32 = 900;
+    /// When it stops to answer.
+    pub const EXPIRE_SECS: u32 = 1_209_600;
+
+    /// A new zone with a TTL of an hour and negative answers of a minute: a host that comes up is then seen
+    /// within a minute by those who asked for it too early.
+    #[must_use]
+    pub fn new(apex: Fqdn, primary: Fqdn, addresses: Vec<IpAddr>) -> Self {
+        // A label of ten octets does not fit before a name of 245 and more; the apex stands in.
+        let hostmaster = apex.prepend_label(b"hostmaster").unwrap_or_else(|_| apex.clone());
+        Self { apex, primary, addresses, hostmaster, serial: 1, ttl: 3600, negative_ttl: 60 }
+    }
+
+    /// The records: SOA, NS, and the primary's addresses.
+    #[must_use]
+    pub fn rrsets(&self) -> Vec<Rrset> {
+        let soa = Soa {
+            mname: self.primary.clone(),
+            rname: self.hostmaster.clone(),
+            serial: self.serial,
+            refresh: Self::REFRESH_SECS,
+            retry: Self::RETRY_SECS,
+            expire: Self::EXPIRE_SECS,
+            minimum: self.negative_ttl,
+        };
+        let apex = || self.apex.clone();
+        let mut sets = vec![
+            Rrset::single(apex(), RecordType::SOA, self.ttl, Rdata::soa(&soa)),
+            Rrset::single(apex(), RecordType::NS, self.ttl, Rdata::ns(&self.primary)),
+        ];
+        if self.primary.is_within(&self.apex) {
+            for wanted in [RecordType::A, RecordType::AAAA] {
+                let of_type = self.addresses.iter().map(|address| Rdata::address(*address));
+                let rdata = of_type.filter(|(rtype, _)| *rtype == wanted).map(|(_, rdata)| rdata).collect();
+                sets.extend(Rrset::new(self.primary.clone(), wanted, self.ttl, rdata));
+            }
+        }
+        sets
+    }
+
+    /// The zone.
+    ///
+    /// # Errors
+    /// None in practice; [`ZoneError`] as [`Zone::from_sets`].
+    pub fn build(&self) -> Result<Zone, ZoneError> {
+        Zone::from_sets(self.apex.clone(), self.rrsets())
+    }
+}
