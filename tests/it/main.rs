@@ -9,8 +9,12 @@
 mod clients;
 mod dhcp_sockets;
 mod dig;
+mod field;
+mod leasehold;
 mod link_check;
+mod load;
 mod netns;
+mod packet;
 mod process;
 mod servers;
 mod standins;

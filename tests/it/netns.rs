@@ -46,7 +46,7 @@ case $names in
     *) mount --bind "$lab/etc/resolv.conf" "$names" ;;
 esac
 for directory in $private; do
-    if [ -d "$directory" ]; then mount --bind "$lab$directory" "$directory" || exit 125; fi
+    if [ -d "$directory" ]; then mount --rbind "$lab$directory" "$directory" || exit 125; fi
 done
 mount -o remount,bind,ro /sys
 exec "$@"
@@ -98,6 +98,18 @@ impl Lab {
     /// A directory for the test's own files.
     pub(crate) fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// A small file system (ext4 on a loop device) at one of the host's private directories.
+    pub(crate) fn disk(&self, host: &Host, path: &str, mebibytes: u32) -> PathBuf {
+        let image = self.directory.join(format!("{}.image", host.name));
+        let place = host.path(path);
+        fs::create_dir_all(&place).expect("a directory");
+        succeed(Command::new("truncate").arg("-s").arg(format!("{mebibytes}M")).arg(&image));
+        // Without blocks kept for root, who runs the daemon here.
+        succeed(Command::new("mkfs.ext4").args(["-q", "-F", "-m", "0"]).arg(&image));
+        succeed(Command::new("mount").args(["-o", "loop"]).args([&image, &place]));
+        place
     }
 
     /// A host: a namespace with loopback up and no other interface.
@@ -152,7 +164,7 @@ impl Drop for Lab {
         for namespace in self.namespaces.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             remove_namespace(&namespace);
         }
-        let _ = fs::remove_dir_all(&self.directory);
+        remove_directory(&self.directory);
     }
 }
 
@@ -238,6 +250,17 @@ fn remove_namespace(namespace: &str) {
     let _ = ip().args(["netns", "delete", namespace]).output();
 }
 
+/// Removes a laboratory's files, after the file systems that were mounted among them.
+fn remove_directory(directory: &Path) {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    for place in mounts.lines().filter_map(|line| line.split(' ').nth(1)).map(Path::new) {
+        if place.starts_with(directory) {
+            let _ = Command::new("umount").arg(place).output();
+        }
+    }
+    let _ = fs::remove_dir_all(directory);
+}
+
 /// Removes what runs that no longer exist have left.
 fn sweep_stale() {
     let is_stale = |name: &str| {
@@ -253,6 +276,6 @@ fn sweep_stale() {
     }
     let temporary = std::env::temp_dir();
     for directory in names(&temporary) {
-        let _ = fs::remove_dir_all(temporary.join(directory));
+        remove_directory(&temporary.join(directory));
     }
 }

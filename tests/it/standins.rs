@@ -1,9 +1,11 @@
 //! The harness itself, proved against ISC dhcpd: what fails here is no fault of Leasehold's.
 
 use std::net::Ipv4Addr;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::clients::{Client, Kind, Naming};
+use crate::load::{Load, Plan};
 use crate::netns::{Host, Lab};
 use crate::process::Running;
 use crate::servers::{self, DnsServer};
@@ -125,4 +127,19 @@ fn a_lease_comes_through_the_relay() {
     let mut client = Client::new(Kind::Udhcpc, &host, Naming::Silent);
     client.take();
     assert!(dhcpd.log().contains("via 192.168.30.1"), "{}", dhcpd.log());
+}
+
+#[test]
+fn a_load_of_clients_is_served() {
+    let lab = Lab::alone();
+    let (server, relay) = (lab.host("server"), lab.host("relay"));
+    lab.cable(&server, "eth0", &relay, "eth0");
+    server.ip("address add 192.168.30.1/24 dev eth0");
+    relay.ip("address add 192.168.30.2/24 dev eth0");
+    let _dhcpd = dhcpd(&server);
+    let plan = Plan::arrivals(60, 100.0);
+    let load = Load::new(&relay, Ipv4Addr::new(192, 168, 30, 2), Ipv4Addr::new(192, 168, 30, 1), plan);
+    let history = load.run(&AtomicBool::new(false));
+    assert_eq!(history.held().len(), 60);
+    assert_eq!(history.violations(), "");
 }
