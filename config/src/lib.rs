@@ -1,1 +1,39 @@
 //! One file of TOML to a checked configuration, with every fault at once: line, column and the mend.
+//!
+//! Reading order: [`file`] (text to tables and keys, `v1` being the format; unknown keys and wrong types are found
+//! here), [`resolve`] (tables to values, each checked alone and against the others), [`settings`] (what comes out),
+//! and [`fault`] (what is said about what is wrong).
+//!
+//! Architecture Invariant: this crate opens no file and asks no system. The text comes in; secrets in files of
+//! their own are read through [`ReadSecret`].
+
+pub mod fault;
+pub mod file;
+mod resolve;
+pub mod settings;
+
+pub use fault::{Fault, Faults, Severity, render};
+pub use resolve::ReadSecret;
+pub use settings::Config;
+
+/// A file that can be served with.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// What it comes to.
+    pub config: Config,
+    /// What is probably not meant.
+    pub warnings: Faults,
+}
+
+/// Checks `text`, the contents of the file `file_name`; `secrets` reads the files that hold keys.
+///
+/// # Errors
+/// Everything that is wrong with the file, warnings among it.
+pub fn check(text: &str, file_name: &str, secrets: &dyn ReadSecret) -> Result<Checked, Faults> {
+    let mut findings = fault::Findings::default();
+    let config = file::read(text, &mut findings).map(|file| resolve::resolve(&file, secrets, &mut findings));
+    match config {
+        Some(config) if !findings.refuses() => Ok(Checked { config, warnings: findings.into_faults(file_name) }),
+        _ => Err(findings.into_faults(file_name)),
+    }
+}

@@ -1,0 +1,252 @@
+//! What is wrong with a file: where, what, and how to mend it. Drawn for people by miette, or given as JSON.
+
+use std::fmt;
+use std::ops::Range;
+
+use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, ThemeCharacters, ThemeStyles};
+
+/// A stretch of the file, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Span {
+    /// The first byte.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+}
+
+impl From<Range<usize>> for Span {
+    fn from(range: Range<usize>) -> Self {
+        Self { start: range.start, end: range.end.max(range.start) }
+    }
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// The file is refused.
+    Fault,
+    /// The file is taken; this is probably not what was meant.
+    Warning,
+}
+
+/// One thing wrong at one place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Whether the file is refused for it.
+    pub severity: Severity,
+    /// The text that is underlined.
+    pub span: Span,
+    /// What is wrong, in one sentence without a full stop.
+    pub message: String,
+    /// What stands beside the underlined text: a few words.
+    pub label: String,
+    /// What to write instead.
+    pub mend: String,
+    /// Another place that it has to do with, and a few words about it.
+    pub related: Option<(Span, String)>,
+}
+
+/// All that was found in one file, in the order of the file.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Faults {
+    /// The file's name, as it was given.
+    pub file: String,
+    /// What was found, sorted by place.
+    pub list: Vec<Fault>,
+}
+
+/// A place as people count it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// From 1.
+    pub line: usize,
+    /// From 1, in characters.
+    pub column: usize,
+}
+
+impl Position {
+    /// Where the byte `offset` of `source` is; the end of the text for an offset beyond it.
+    #[must_use]
+    pub fn of(source: &str, offset: usize) -> Self {
+        let mut end = offset.min(source.len());
+        while !source.is_char_boundary(end) {
+            end -= 1;
+        }
+        let before = &source[..end];
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        Self { line: before.matches('\n').count() + 1, column: before[line_start..].chars().count() + 1 }
+    }
+}
+
+impl Faults {
+    /// Whether nothing at all was found.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// How many of them refuse the file, and how many are only warnings.
+    #[must_use]
+    pub fn count(&self) -> (usize, usize) {
+        let faults = self.list.iter().filter(|fault| fault.severity == Severity::Fault).count();
+        (faults, self.list.len() - faults)
+    }
+
+    /// As JSON, for editors and scripts: an array of objects with `severity`, `file`, `line`, `column`, `end_line`,
+    /// `end_column`, `text`, `message`, `label` and `mend`. Lines and columns count from 1; the end is exclusive.
+    #[must_use]
+    pub fn to_json(&self, source: &str) -> serde_json::Value {
+        self.list.iter().map(|fault| fault_to_json(fault, &self.file, source)).collect()
+    }
+}
+
+fn fault_to_json(fault: &Fault, file: &str, source: &str) -> serde_json::Value {
+    let (start, end) = (Position::of(source, fault.span.start), Position::of(source, fault.span.end));
+    serde_json::json!({
+        "severity": match fault.severity { Severity::Fault => "fault", Severity::Warning => "warning" },
+        "file": file,
+        "line": start.line,
+        "column": start.column,
+        "end_line": end.line,
+        "end_column": end.column,
+        "text": source.get(fault.span.start..fault.span.end).unwrap_or_default(),
+        "message": fault.message,
+        "label": fault.label,
+        "mend": fault.mend,
+    })
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (faults, warnings) = self.count();
+        let plural = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+        match (faults, warnings) {
+            (0, warnings) => write!(f, "{}: {}", self.file, plural(warnings, "warning")),
+            (faults, 0) => write!(f, "{}: {}", self.file, plural(faults, "fault")),
+            (faults, warnings) => {
+                write!(f, "{}: {}, {}", self.file, plural(faults, "fault"), plural(warnings, "warning"))
+            }
+        }
+    }
+}
+
+impl std::error::Error for Faults {}
+
+/// Draws all of `faults` for a terminal: file, line and column, the text underlined, the mend beneath; then how
+/// many there are. `source` is the text that was checked.
+#[must_use]
+pub fn render(faults: &Faults, source: &str, color: bool) -> String {
+    let styles = if color { ThemeStyles::ansi() } else { ThemeStyles::none() };
+    let theme = GraphicalTheme { characters: ThemeCharacters::unicode(), styles };
+    let handler = GraphicalReportHandler::new_themed(theme).with_width(110).with_context_lines(1);
+    let named = NamedSource::new(&faults.file, source.to_owned());
+    let mut out = String::new();
+    for fault in &faults.list {
+        let drawn = Drawn { fault, source: &named };
+        // Writing to a String cannot fail; a span outside the source is drawn without its text.
+        let _ = handler.render_report(&mut out, &drawn);
+        out.push('\n');
+    }
+    if !faults.is_empty() {
+        out.push_str(&format!("{faults}\n"));
+    }
+    out
+}
+
+/// One fault as miette wants to see it.
+#[derive(Debug)]
+struct Drawn<'a> {
+    fault: &'a Fault,
+    source: &'a NamedSource<String>,
+}
+
+impl fmt::Display for Drawn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.fault.message)
+    }
+}
+
+impl std::error::Error for Drawn<'_> {}
+
+impl miette::Diagnostic for Drawn<'_> {
+    fn severity(&self) -> Option<miette::Severity> {
+        Some(match self.fault.severity {
+            Severity::Fault => miette::Severity::Error,
+            Severity::Warning => miette::Severity::Warning,
+        })
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        (!self.fault.mend.is_empty()).then(|| Box::new(&self.fault.mend) as Box<dyn fmt::Display + 'a>)
+    }
+
+    fn source_code(&self) -> Option<&dyn miette::SourceCode> {
+        Some(self.source)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let Span { start, end } = self.fault.span;
+        let primary = LabeledSpan::new_primary_with_span(Some(self.fault.label.clone()), start..end);
+        let related = self
+            .fault
+            .related
+            .iter()
+            .map(|(span, text)| LabeledSpan::new_with_span(Some(text.clone()), span.start..span.end));
+        Some(Box::new(std::iter::once(primary).chain(related)))
+    }
+}
+
+/// Collects what is found while a file is checked, so that one run reports all of it.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    list: Vec<Fault>,
+}
+
+impl Findings {
+    /// The file is refused: `message` is what is wrong, `label` stands beside the text, `mend` says what to write.
+    pub(crate) fn fault(
+        &mut self,
+        span: Span,
+        message: impl Into<String>,
+        label: impl Into<String>,
+        mend: impl Into<String>,
+    ) -> &mut Fault {
+        self.push(Severity::Fault, span, message.into(), label.into(), mend.into())
+    }
+
+    /// The file is taken all the same.
+    pub(crate) fn warn(
+        &mut self,
+        span: Span,
+        message: impl Into<String>,
+        label: impl Into<String>,
+        mend: impl Into<String>,
+    ) -> &mut Fault {
+        self.push(Severity::Warning, span, message.into(), label.into(), mend.into())
+    }
+
+    fn push(&mut self, severity: Severity, span: Span, message: String, label: String, mend: String) -> &mut Fault {
+        let at = self.list.len();
+        self.list.push(Fault { severity, span, message, label, mend, related: None });
+        &mut self.list[at]
+    }
+
+    /// Whether anything found so far refuses the file.
+    pub(crate) fn refuses(&self) -> bool {
+        self.list.iter().any(|fault| fault.severity == Severity::Fault)
+    }
+
+    /// All of it, in the order of the file.
+    pub(crate) fn into_faults(mut self, file: &str) -> Faults {
+        self.list.sort_by_key(|fault| (fault.span.start, fault.span.end));
+        self.list.dedup();
+        Faults { file: file.to_owned(), list: self.list }
+    }
+}
+
+impl Fault {
+    /// Points to another place in the file as well.
+    pub(crate) fn see(&mut self, span: Span, text: impl Into<String>) {
+        self.related = Some((span, text.into()));
+    }
+}

@@ -1,0 +1,235 @@
+//! The kinds of text and number that stand in a file, before they are understood. Each tells the JSON Schema how it
+//! looks; `resolve::scalars` reads it and says what is wrong with it.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Error, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::at::At;
+
+/// Texts of one kind: the documentation is the schema's description, the pattern is for editors only.
+macro_rules! text_kind {
+    ($(#[doc = $doc:literal])+ $name:ident, $pattern:literal, $example:literal) => {
+        $(#[doc = $doc])+
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub String);
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({
+                    "type": "string",
+                    "description": concat!($($doc),+).trim(),
+                    "pattern": $pattern,
+                    "examples": [$example],
+                })
+            }
+        }
+    };
+}
+
+text_kind!(
+    /// An IPv4 address.
+    Address, r"^[0-9]{1,3}(\.[0-9]{1,3}){3}$", "192.168.30.1"
+);
+text_kind!(
+    /// An IPv4 prefix: address, slash, length.
+    Prefix, r"^[0-9]{1,3}(\.[0-9]{1,3}){3}/[0-9]{1,2}$", "192.168.30.0/24"
+);
+text_kind!(
+    /// Addresses: first and last with a hyphen between, one address, or a prefix.
+    Range, r"^[0-9.]+(\s*-\s*[0-9.]+|/[0-9]{1,2})?$", "192.168.30.100-192.168.30.199"
+);
+text_kind!(
+    /// A domain name.
+    DomainName, r"^\S+$", "nasir.xyz"
+);
+text_kind!(
+    /// A host name: one label, or a full name.
+    HostName, r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$", "printer"
+);
+text_kind!(
+    /// The name of a network interface.
+    InterfaceName, r"^[^\s/]{1,15}$", "eth0"
+);
+text_kind!(
+    /// An IP address, with a port where it is not 53.
+    ServerAddress, r"^\S+$", "192.0.2.53"
+);
+text_kind!(
+    /// A hardware address (MAC) of six bytes.
+    MacAddress, r"^([0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}|[0-9A-Fa-f]{4}(\.[0-9A-Fa-f]{4}){2})$", "52:54:00:12:34:56"
+);
+text_kind!(
+    /// A client identifier (option 61), type byte included: `hex:` and its bytes, or `text:` and its characters.
+    ClientIdText, r"^(hex:[0-9A-Fa-f:]+|text:.+)$", "hex:01:52:54:00:12:34:56"
+);
+text_kind!(
+    /// An option's data: `hex:` and bytes, `text:` and characters, `ip:` and addresses with commas between,
+    /// or `u8:`, `u16:`, `u32:` and a number.
+    RawOption, r"^(hex:[0-9A-Fa-f:]*|text:.*|ip:[0-9., ]+|u(8|16|32):[0-9]+)$", "hex:01:02"
+);
+text_kind!(
+    /// The number of a DHCP option.
+    OptionCode, r"^[0-9]{1,3}$", "43"
+);
+text_kind!(
+    /// A secret in base64.
+    Secret, r"^[A-Za-z0-9+/\s]+=*$", "c2VjcmV0IG9mIDMyIGJ5dGVzLCBmb3IgYSB0ZXN0ISE="
+);
+text_kind!(
+    /// A path of a file or directory.
+    FilePath, r"^.+$", "/var/lib/leasehold"
+);
+text_kind!(
+    /// Any text.
+    FreeText, r"^.*$", "text"
+);
+
+/// A length of time, as it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Duration {
+    /// A number and a unit (`90s`, `30m`, `12h`, `7d`, `2w`, also `1d12h`), or `infinite`.
+    Text(String),
+    /// Seconds.
+    Seconds(i64),
+}
+
+impl<'de> Deserialize<'de> for Duration {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+        impl Visitor<'_> for Read {
+            type Value = Duration;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a length of time such as \"12h\", or a number of seconds")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Duration, E> {
+                Ok(Duration::Text(text.to_owned()))
+            }
+
+            fn visit_i64<E: Error>(self, seconds: i64) -> Result<Duration, E> {
+                Ok(Duration::Seconds(seconds))
+            }
+        }
+        deserializer.deserialize_any(Read)
+    }
+}
+
+impl JsonSchema for Duration {
+    fn schema_name() -> Cow<'static, str> {
+        "Duration".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A length of time: a number and a unit (\"90s\", \"30m\", \"12h\", \"7d\", \"2w\", also \
+                            \"1d12h\"), \"infinite\", or a whole number of seconds.",
+            "anyOf": [
+                { "type": "string", "pattern": "^(([0-9]+\\s*[smhdw]\\s*)+|infinite)$", "examples": ["12h"] },
+                { "type": "integer", "minimum": 0 },
+            ],
+        })
+    }
+}
+
+/// A fixed word that can stand in the place of a list.
+pub trait Word {
+    /// The word.
+    const WORD: &'static str;
+    /// The name of the kind in the schema.
+    const NAME: &'static str;
+    /// What it means.
+    const DESCRIPTION: &'static str;
+}
+
+/// `"self"`: this server.
+#[derive(Clone, Copy, Debug)]
+pub struct OwnAddress;
+
+impl Word for OwnAddress {
+    const WORD: &'static str = "self";
+    const NAME: &'static str = "DnsServers";
+    const DESCRIPTION: &'static str =
+        "The DNS servers that clients are told: a list of addresses, or \"self\" for this server's own address.";
+}
+
+/// `"resolv.conf"`: what the machine itself asks.
+#[derive(Clone, Copy, Debug)]
+pub struct ResolvConf;
+
+impl Word for ResolvConf {
+    const WORD: &'static str = "resolv.conf";
+    const NAME: &'static str = "Upstreams";
+    const DESCRIPTION: &'static str =
+        "Where other names are asked: a list of servers, or \"resolv.conf\" for those that the machine itself uses.";
+}
+
+/// A fixed word, or a list.
+#[derive(Clone, Debug)]
+pub enum WordOr<W, T> {
+    /// The word.
+    Word(PhantomData<W>),
+    /// The list.
+    List(Vec<At<T>>),
+}
+
+impl<'de, W: Word, T: Deserialize<'de>> Deserialize<'de> for WordOr<W, T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read<W, T>(PhantomData<(W, T)>);
+        impl<'de, W: Word, T: Deserialize<'de>> Visitor<'de> for Read<W, T> {
+            type Value = WordOr<W, T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a list, or {:?}", W::WORD)
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                if text == W::WORD {
+                    return Ok(WordOr::Word(PhantomData));
+                }
+                Err(E::custom(format_args!("expected a list, or {:?}", W::WORD)))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+                let mut list = Vec::new();
+                while let Some(item) = items.next_element()? {
+                    list.push(item);
+                }
+                Ok(WordOr::List(list))
+            }
+        }
+        deserializer.deserialize_any(Read(PhantomData))
+    }
+}
+
+impl<W: Word, T: JsonSchema> JsonSchema for WordOr<W, T> {
+    fn schema_name() -> Cow<'static, str> {
+        W::NAME.into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": W::DESCRIPTION,
+            "anyOf": [
+                { "type": "string", "const": W::WORD },
+                { "type": "array", "items": generator.subschema_for::<T>() },
+            ],
+        })
+    }
+}

@@ -1,0 +1,120 @@
+//! From what is written to what it comes to. Every function reports what it finds and goes on with the rest.
+
+mod embedded;
+mod keys;
+mod naming;
+mod options;
+pub(crate) mod pools;
+mod raw_option;
+mod reservation;
+mod scalars;
+mod server;
+mod subnet;
+mod zones;
+
+pub use keys::ReadSecret;
+
+use ipnet::Ipv4Net;
+
+use crate::fault::Findings;
+use crate::file::At;
+use crate::file::kinds::InterfaceName;
+use crate::file::v1::File;
+use crate::settings::Config;
+
+/// Addresses of a client that declines one after another stop being taken out of the pool at this number.
+const DECLINES_PER_CLIENT_MAX: u32 = 3;
+/// For how long an offered address is held, in seconds.
+const OFFER_HOLD_SECS: u32 = 60;
+/// For how long a declined address is kept from everyone: a day, in seconds.
+const QUARANTINE_SECS: u32 = 86_400;
+
+/// The configuration that `file` comes to. Only of use when nothing found refuses the file.
+pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Findings) -> Config {
+    if let Some(version) = file.version.as_ref().filter(|version| version.value != 1) {
+        findings.fault(
+            version.span,
+            format!("version {} of this file is not known", version.value),
+            "not known",
+            "write `version = 1`, or run a newer leasehold",
+        );
+    }
+    let daemon = server::daemon(&file.server, findings);
+    let keys = keys::read(&file.key, secrets, findings);
+    let mut zones = zones::read(&file.zone, &keys, findings);
+    zones.protected = server::protected(&file.ddns, findings);
+    let dns_enabled = server::dns_enabled(&file.dns, &zones, findings);
+    let subnets = subnet::read(file, &zones, dns_enabled, findings);
+    let wanted: Vec<_> = subnets
+        .reverse_wanted
+        .iter()
+        .filter_map(|(net, span)| {
+            let subnet = subnets.list.iter().find(|subnet| subnet.prefix == *net)?;
+            Some((*net, *span, subnet.naming.as_ref()?.domain.clone()))
+        })
+        .collect();
+    zones.add_reverse(&wanted, findings);
+    let prefixes: Vec<Ipv4Net> = subnets.list.iter().map(|subnet| subnet.prefix).collect();
+    let seconds = |at: &Option<At<_>>, key: &str, default, findings: &mut Findings| {
+        at.as_ref().and_then(|at| scalars::finite_seconds(at, key, findings)).unwrap_or(default)
+    };
+    Config {
+        dns: server::dns(&file.dns, dns_enabled, &zones, &prefixes, findings),
+        ddns: ddns::settings::Settings {
+            zones: zones.routes(),
+            protected: protected(&zones),
+            reverse: server::reverse_guard(&file.ddns),
+            retry: server::retry(&file.ddns, findings),
+        },
+        dhcp: dhcp::settings::Settings {
+            // Those of [dhcp] are merged into every subnet, so that a subnet can also take one back.
+            options: dhcp::settings::OptionSet::default(),
+            offer_hold_secs: seconds(&file.dhcp.offer_hold, "offer_hold", OFFER_HOLD_SECS, findings),
+            quarantine_secs: seconds(&file.dhcp.quarantine, "quarantine", QUARANTINE_SECS, findings),
+            declines_per_client_max: file
+                .dhcp
+                .declines_per_client
+                .as_ref()
+                .map_or(DECLINES_PER_CLIENT_MAX, |at| at.value),
+            subnets: subnets.list,
+        },
+        dns_self: subnets.dns_self,
+        daemon,
+    }
+}
+
+/// Names that no client may take: those of the file, and those that static records and our name servers have.
+fn protected(zones: &zones::Zones) -> Vec<dns::Fqdn> {
+    let mut names = zones.protected.clone();
+    for zone in zones.embedded() {
+        names.push(zone.ns.clone());
+        names.extend(zone.records.iter().map(|set| set.name.clone()));
+    }
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// Interface names that Linux can have.
+fn interfaces(list: Option<&[At<InterfaceName>]>, findings: &mut Findings) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for at in list.unwrap_or_default() {
+        let text = at.value.0.as_str();
+        // The kernel's dev_valid_name: fewer than 16 bytes, no slash, colon or white space, not "." or "..".
+        let valid = (1..16).contains(&text.len())
+            && !matches!(text, "." | "..")
+            && !text.contains(|c: char| c == '/' || c == ':' || c.is_whitespace());
+        if valid {
+            names.push(text.to_owned());
+        } else {
+            findings.fault(
+                at.span,
+                format!("`{text}` is not the name of an interface"),
+                "not an interface",
+                "write a name as `ip link` shows it, such as eth0",
+            );
+        }
+    }
+    names.dedup();
+    names
+}

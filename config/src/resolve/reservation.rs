@@ -1,0 +1,196 @@
+//! Reservations of a subnet: each alone, and against the others.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use dhcp::settings::{Naming, OptionSet, Reservation, ReservedFor};
+use dns::Fqdn;
+use ipnet::Ipv4Net;
+
+use super::keys::plain;
+use super::naming;
+use super::options::{self, DnsServers, Options};
+use super::pools::hosts;
+use super::scalars::{address, client_id, hardware};
+use super::subnet::encode_routes;
+use super::zones::Zones;
+use crate::fault::{Findings, Span};
+use crate::file::At;
+use crate::file::v1;
+
+/// What a subnet's reservations are checked against.
+pub(super) struct Around<'a> {
+    pub(super) prefix: Option<Ipv4Net>,
+    pub(super) naming: Option<&'a Naming>,
+    pub(super) zones: &'a Zones,
+    pub(super) dns_enabled: bool,
+    /// The subnet's options with those of `[dhcp]` beneath.
+    pub(super) options: &'a Options,
+}
+
+/// The reservations, sorted by address, and the addresses of those whose DNS server is this one.
+pub(super) fn read(
+    list: &[At<v1::Reservation>],
+    around: &Around<'_>,
+    findings: &mut Findings,
+) -> (Vec<Reservation>, Vec<Ipv4Addr>) {
+    let mut seen = Seen::default();
+    let mut own_dns = Vec::new();
+    let mut out: Vec<Reservation> = Vec::new();
+    for at in list {
+        let reservation = read_one(at, around, &mut seen, findings);
+        let (set, dns_self) = options_of(&at.value, around, findings);
+        if let Some(reservation) = reservation {
+            if dns_self {
+                own_dns.push(reservation.address);
+            }
+            out.push(Reservation { options: set, ..reservation });
+        }
+    }
+    out.sort_by_key(|reservation| reservation.address);
+    (out, own_dns)
+}
+
+/// What earlier reservations have taken, and where.
+#[derive(Default)]
+struct Seen {
+    addresses: BTreeMap<Ipv4Addr, Span>,
+    clients: std::collections::HashMap<ReservedFor, Span>,
+    names: BTreeMap<Fqdn, Span>,
+}
+
+fn read_one(
+    at: &At<v1::Reservation>,
+    around: &Around<'_>,
+    seen: &mut Seen,
+    findings: &mut Findings,
+) -> Option<Reservation> {
+    let written = &at.value;
+    let reserved = written.address.as_ref().and_then(|text| read_address(text, around.prefix, seen, findings));
+    let client = read_client(at, seen, findings);
+    let hostname = written.hostname.as_ref().and_then(|text| {
+        let (name, full) = naming::hostname(text, around.naming, around.zones, findings)?;
+        if let Some(full) = full {
+            if let Some(earlier) = seen.names.get(&full) {
+                findings
+                    .warn(
+                        text.span,
+                        format!("two reservations have the name `{}`", plain(&full)),
+                        "again",
+                        "whichever client comes first keeps the name; choose another one",
+                    )
+                    .see(*earlier, "here first");
+            } else {
+                seen.names.insert(full, text.span);
+            }
+        }
+        Some(name)
+    });
+    Some(Reservation { address: reserved?, client: client?, hostname, options: OptionSet::default() })
+}
+
+fn read_address(
+    at: &At<crate::file::kinds::Address>,
+    prefix: Option<Ipv4Net>,
+    seen: &mut Seen,
+    findings: &mut Findings,
+) -> Option<Ipv4Addr> {
+    let reserved = address(at, findings)?;
+    if let Some(prefix) = prefix {
+        let (first, last) = hosts(prefix);
+        if !prefix.contains(&reserved) {
+            findings.fault(
+                at.span,
+                format!("the reserved address {reserved} is not within its subnet {prefix}"),
+                format!("outside {prefix}"),
+                format!("choose an address from {first}-{last}"),
+            );
+        } else if !(first..=last).contains(&reserved) {
+            let what = if reserved < first { "network" } else { "broadcast" };
+            findings.fault(
+                at.span,
+                format!("{reserved} is the {what} address of {prefix}; no client can have it"),
+                format!("the {what} address"),
+                format!("choose an address from {first}-{last}"),
+            );
+        }
+    }
+    if let Some(earlier) = seen.addresses.get(&reserved) {
+        findings
+            .fault(
+                at.span,
+                format!("the address {reserved} is reserved twice"),
+                "reserved again",
+                "give one of the two another address, or take it out",
+            )
+            .see(*earlier, "reserved here first");
+        return None;
+    }
+    seen.addresses.insert(reserved, at.span);
+    Some(reserved)
+}
+
+fn read_client(at: &At<v1::Reservation>, seen: &mut Seen, findings: &mut Findings) -> Option<ReservedFor> {
+    let (client, span, what) = match (&at.value.hardware, &at.value.client_id) {
+        (Some(text), None) => {
+            (ReservedFor::Hardware(hardware(text, findings)?), text.span, format!("hardware address {}", text.value.0))
+        }
+        (None, Some(text)) => (
+            ReservedFor::ClientId(client_id(text, findings)?),
+            text.span,
+            format!("client identifier {}", text.value.0),
+        ),
+        (Some(_), Some(text)) => {
+            findings.fault(
+                text.span,
+                "a reservation has `hardware` or `client_id`, not both",
+                "the client is named already",
+                "take one of them out: `client_id` for a client that sends one and keeps it when its hardware changes",
+            );
+            return None;
+        }
+        (None, None) => {
+            findings.fault(
+                at.span,
+                "the reservation does not say for whom",
+                "has neither `hardware` nor `client_id`",
+                "add `hardware = \"52:54:00:12:34:56\"`, with the client's own address",
+            );
+            return None;
+        }
+    };
+    if let Some(earlier) = seen.clients.get(&client) {
+        findings
+            .fault(
+                span,
+                format!("the client with the {what} has two reservations in this subnet"),
+                "again",
+                "a client has one address in a subnet: take one of the two out",
+            )
+            .see(*earlier, "here first");
+        return None;
+    }
+    seen.clients.insert(client.clone(), span);
+    Some(client)
+}
+
+/// The reservation's own options; true when its DNS server is this one.
+fn options_of(written: &v1::Reservation, around: &Around<'_>, findings: &mut Findings) -> (OptionSet, bool) {
+    let own = options::read(written.option_keys(), findings);
+    super::subnet::check_routers(&own, around.prefix, findings);
+    super::subnet::check_own_dns(&own, around.dns_enabled, findings);
+    let mut set = own.plain.clone();
+    if let Some((routers, _)) = &own.routers {
+        set.insert(dhcp::options::code::ROUTER, dhcp::options::routers(routers));
+    }
+    if own.routers.is_some() || own.routes.is_some() {
+        // Either changes what option 121 has to hold.
+        let routers = own.routers.as_ref().or(around.options.routers.as_ref());
+        let routes = own.routes.as_ref().or(around.options.routes.as_ref());
+        encode_routes(&mut set, routers, routes);
+    }
+    if let Some((DnsServers::Listed(servers), _)) = &own.dns {
+        set.insert(dhcp::options::code::DOMAIN_NAME_SERVER, dhcp::options::domain_name_servers(servers));
+    }
+    (OptionSet(set), matches!(own.dns, Some((DnsServers::Own, _))))
+}

@@ -1,0 +1,193 @@
+//! The daemon's own settings, those of the embedded DNS server, and retrying.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use ddns::settings::{Retry, ReverseGuard};
+use dns::{Fqdn, RecordType};
+use ipnet::Ipv4Net;
+
+use super::interfaces;
+use super::scalars::{finite_seconds, name, prefix, server_address};
+use super::zones::Zones;
+use crate::fault::{Fault, Findings};
+use crate::file::At;
+use crate::file::kinds::{FilePath, WordOr};
+use crate::file::v1;
+use crate::settings::{Daemon, DnsSettings, Forward, Listen, LogFormat, LogLevel, Ports, Upstreams};
+
+pub(super) fn daemon(written: &v1::Server, findings: &mut Findings) -> Daemon {
+    let defaults = Daemon::default();
+    let ports = Ports::default();
+    let mut port = |at: &Option<At<u16>>, default| at.as_ref().map_or(default, |at| nonzero_port(at, findings));
+    let ports = Ports {
+        server: port(&written.server_port, ports.server),
+        client: port(&written.client_port, ports.client),
+        relay: port(&written.relay_port, ports.relay),
+    };
+    Daemon {
+        interfaces: interfaces(written.interfaces.as_deref(), findings),
+        store: written.store.as_ref().map_or(defaults.store, |at| path(at, findings)),
+        control: written.control.as_ref().map_or(defaults.control, |at| path(at, findings)),
+        log: written.log.unwrap_or(LogLevel::Info),
+        log_format: written.log_format.unwrap_or(LogFormat::Text),
+        ports,
+    }
+}
+
+fn nonzero_port(at: &At<u16>, findings: &mut Findings) -> u16 {
+    if at.value == 0 {
+        findings.fault(at.span, "0 is not a port", "not a port", "write a number from 1 to 65535");
+    }
+    at.value
+}
+
+fn path(at: &At<FilePath>, findings: &mut Findings) -> PathBuf {
+    if at.value.0.trim().is_empty() {
+        findings.fault(at.span, "the path is empty", "empty", "write a path such as \"/var/lib/leasehold\"");
+    }
+    PathBuf::from(&at.value.0)
+}
+
+/// Whether the embedded DNS server runs: as written; else when a zone is embedded or `[dns]` has anything to say.
+pub(super) fn dns_enabled(written: &v1::Dns, zones: &Zones, findings: &mut Findings) -> bool {
+    let Some(enabled) = &written.enabled else {
+        let configured = written.listen.is_some()
+            || written.port.is_some()
+            || written.forward.is_some()
+            || written.upstreams.is_some()
+            || written.forward_for.is_some();
+        return configured || zones.embedded().next().is_some();
+    };
+    if !enabled.value {
+        for zone in &zones.list {
+            if matches!(zone.server, super::zones::Server::Embedded(_)) {
+                findings
+                    .fault(
+                        zone.span,
+                        "the zone has no `server`, and the embedded DNS server is turned off",
+                        "nobody serves it",
+                        "add `server = \"...\"` to the zone, or take `enabled = false` out of [dns]",
+                    )
+                    .see(enabled.span, "turned off here");
+            }
+        }
+    }
+    enabled.value
+}
+
+/// The embedded DNS server, for the zones as they finally are.
+pub(super) fn dns(
+    written: &v1::Dns,
+    enabled: bool,
+    zones: &Zones,
+    subnets: &[Ipv4Net],
+    findings: &mut Findings,
+) -> DnsSettings {
+    let port = written.port.as_ref().map_or(53, |at| nonzero_port(at, findings));
+    let listen = match &written.listen {
+        Some(list) => Listen::Addresses(list.iter().filter_map(|at| server_address(at, port, findings)).collect()),
+        None => Listen::Interfaces { port },
+    };
+    let mut held: Vec<_> = zones.embedded().cloned().collect();
+    held.sort_by(|one, other| one.apex.cmp(&other.apex));
+    DnsSettings {
+        enabled,
+        own_names: own_names(zones),
+        zones: held,
+        forward: forward(written, &listen, enabled, subnets, findings),
+        listen,
+    }
+}
+
+fn forward(
+    written: &v1::Dns,
+    listen: &Listen,
+    enabled: bool,
+    subnets: &[Ipv4Net],
+    findings: &mut Findings,
+) -> Option<Forward> {
+    let upstreams = match &written.upstreams {
+        None => Upstreams::ResolvConf,
+        Some(At { value: WordOr::Word(_), .. }) => Upstreams::ResolvConf,
+        Some(At { value: WordOr::List(list), span }) => {
+            if list.is_empty() {
+                findings.fault(
+                    *span,
+                    "`upstreams` names nobody",
+                    "empty",
+                    "write \"resolv.conf\", or addresses; or `forward = false` to ask nobody",
+                );
+            }
+            let servers = list.iter().filter_map(|at| {
+                let server = server_address(at, 53, findings)?;
+                if matches!(listen, Listen::Addresses(own) if own.contains(&server)) {
+                    findings.fault(
+                        at.span,
+                        format!("{server} is this server itself: a question would go round for ever"),
+                        "ourselves",
+                        "write the address of another DNS server",
+                    );
+                }
+                Some(server)
+            });
+            Upstreams::Servers(servers.collect())
+        }
+    };
+    let mut allowed: BTreeSet<Ipv4Net> = subnets.iter().copied().collect();
+    allowed.extend(written.forward_for.iter().flatten().filter_map(|at| prefix(at, findings)));
+    let wanted = written.forward.as_ref().is_none_or(|forward| forward.value);
+    (enabled && wanted).then(|| Forward { upstreams, allowed: allowed.into_iter().collect() })
+}
+
+/// Name servers of embedded zones that are in an embedded zone and have no address written there.
+fn own_names(zones: &Zones) -> Vec<Fqdn> {
+    let has_address = |name: &Fqdn| {
+        zones.embedded().any(|zone| {
+            zone.records.iter().any(|set| {
+                set.name == *name && matches!(set.rtype, RecordType::A | RecordType::AAAA | RecordType::CNAME)
+            })
+        })
+    };
+    let ours = |name: &Fqdn| matches!(zones.holding(name), Some(zone) if matches!(zone.server, super::zones::Server::Embedded(_)));
+    let names: BTreeSet<Fqdn> =
+        zones.embedded().map(|zone| zone.ns.clone()).filter(|name| ours(name) && !has_address(name)).collect();
+    names.into_iter().collect()
+}
+
+pub(super) fn protected(written: &v1::Ddns, findings: &mut Findings) -> Vec<Fqdn> {
+    written.protected.iter().flatten().filter_map(|at| name(at, findings)).collect()
+}
+
+pub(super) fn reverse_guard(written: &v1::Ddns) -> ReverseGuard {
+    match written.reverse {
+        Some(v1::ReverseGuard::Rfc4703) => ReverseGuard::Rfc4703,
+        Some(v1::ReverseGuard::Dhcid) | None => ReverseGuard::Dhcid,
+    }
+}
+
+pub(super) fn retry(written: &v1::Ddns, findings: &mut Findings) -> Retry {
+    let defaults = Retry::default();
+    let mut millis = |at: &Option<At<_>>, key: &str, default| {
+        at.as_ref().and_then(|at| finite_seconds(at, key, findings)).map_or(default, |secs| u64::from(secs) * 1_000)
+    };
+    let retry = Retry {
+        first_ms: millis(&written.retry_first, "retry_first", defaults.first_ms),
+        max_ms: millis(&written.retry_max, "retry_max", defaults.max_ms),
+        conflict_ms: millis(&written.retry_conflict, "retry_conflict", defaults.conflict_ms),
+    };
+    if retry.first_ms > retry.max_ms
+        && let Some(at) = written.retry_first.as_ref().or(written.retry_max.as_ref())
+    {
+        let fault: &mut Fault = findings.fault(
+            at.span,
+            "`retry_first` is longer than `retry_max`",
+            "longer than the longest",
+            "make `retry_first` the shorter one",
+        );
+        if let Some(max) = written.retry_max.as_ref().filter(|max| max.span != at.span) {
+            fault.see(max.span, "the longest");
+        }
+    }
+    retry
+}

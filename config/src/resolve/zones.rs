@@ -1,0 +1,281 @@
+//! Zones: who serves each, and the reverse zones that subnets need.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use ddns::settings::{ZoneRoute, ZoneServer};
+use dns::{Fqdn, TsigKey};
+use ipnet::Ipv4Net;
+
+use super::embedded;
+use super::keys::{Keys, plain};
+use super::scalars::{name, prefix, server_address};
+use crate::fault::{Findings, Span};
+use crate::file::At;
+use crate::file::v1;
+use crate::settings::EmbeddedZone;
+
+/// All zones, written and derived.
+#[derive(Debug, Default)]
+pub(super) struct Zones {
+    pub(super) list: Vec<Zone>,
+    /// Some zone's name could not be read, so a name that is in no zone may belong to it.
+    pub(super) incomplete: bool,
+    /// Names from `[ddns] protected`.
+    pub(super) protected: Vec<Fqdn>,
+}
+
+#[derive(Debug)]
+pub(super) struct Zone {
+    pub(super) apex: Fqdn,
+    pub(super) span: Span,
+    pub(super) server: Server,
+}
+
+#[derive(Debug)]
+pub(super) enum Server {
+    Embedded(Box<EmbeddedZone>),
+    Remote { address: SocketAddr, key: Option<Arc<TsigKey>> },
+}
+
+pub(super) fn read(written: &[At<v1::Zone>], keys: &Keys, findings: &mut Findings) -> Zones {
+    let mut zones = Zones::default();
+    let mut first_by_apex: BTreeMap<Fqdn, Span> = BTreeMap::new();
+    for at in written {
+        let Some((apexes, span)) = apexes(at, findings) else {
+            zones.incomplete = true;
+            continue;
+        };
+        let server = server(&at.value, span, keys, findings);
+        for apex in apexes {
+            if let Some(earlier) = first_by_apex.get(&apex) {
+                findings
+                    .fault(
+                        span,
+                        format!("the zone `{}` is defined twice", plain(&apex)),
+                        "defined again",
+                        "take one of the two out",
+                    )
+                    .see(*earlier, "defined here first");
+                continue;
+            }
+            first_by_apex.insert(apex.clone(), span);
+            let server = match &server {
+                Some((address, key)) => Server::Remote { address: *address, key: key.clone() },
+                None => Server::Embedded(Box::new(embedded::read(&at.value, &apex, keys, findings))),
+            };
+            zones.list.push(Zone { apex, span, server });
+        }
+    }
+    embedded::fill_name_servers(&mut zones, written);
+    zones
+}
+
+/// The apexes that a `[[zone]]` names, and where; several for a prefix between octets. `None`: reported.
+fn apexes(at: &At<v1::Zone>, findings: &mut Findings) -> Option<(Vec<Fqdn>, Span)> {
+    match (&at.value.name, &at.value.prefix) {
+        (Some(written), None) => Some((vec![name(written, findings)?], written.span)),
+        (None, Some(written)) => {
+            let net = prefix(written, findings)?;
+            if net.prefix_len() > 24 || net.prefix_len() == 0 {
+                let mend = if net.prefix_len() == 0 {
+                    "write the prefix of your network".to_owned()
+                } else {
+                    format!("write `prefix = \"{}\"`, or the zone's own `name` (RFC 2317)", enclosing(net, 24))
+                };
+                findings.fault(
+                    written.span,
+                    format!("no reverse zone has the prefix {net}: they end at octets"),
+                    "not at an octet",
+                    mend,
+                );
+                return None;
+            }
+            Some((reverse_prefixes(net).map(reverse_apex).collect(), written.span))
+        }
+        (Some(_), Some(written)) => {
+            findings.fault(
+                written.span,
+                "a zone has `name` or `prefix`, not both",
+                "named already",
+                "take one of them out: `prefix` stands for the name of the reverse zone",
+            );
+            None
+        }
+        (None, None) => {
+            findings.fault(
+                at.span,
+                "the zone has no name",
+                "has neither `name` nor `prefix`",
+                "add `name = \"nasir.xyz\"`, or for a reverse zone `prefix = \"192.168.30.0/24\"`",
+            );
+            None
+        }
+    }
+}
+
+/// The server of a zone that is not embedded, and the key for it.
+fn server(
+    zone: &v1::Zone,
+    span: Span,
+    keys: &Keys,
+    findings: &mut Findings,
+) -> Option<(SocketAddr, Option<Arc<TsigKey>>)> {
+    let Some(written) = &zone.server else {
+        if let Some(key) = &zone.key {
+            findings.fault(
+                key.span,
+                "`key` signs updates to a `server`, and this zone is embedded",
+                "no server",
+                "add `server`; or, for a key that may update the embedded zone, write `update_keys = [...]`",
+            );
+        }
+        return None;
+    };
+    let embedded_only = [
+        ("update_keys", zone.update_keys.as_ref().and_then(|list| list.first()).map(|key| key.span)),
+        ("ns", zone.ns.as_ref().map(|ns| ns.span)),
+        ("hostmaster", zone.hostmaster.as_ref().map(|text| text.span)),
+        ("ttl", zone.ttl.as_ref().map(|ttl| ttl.span)),
+        ("records", zone.records.as_ref().and_then(|list| list.first()).map(|record| record.span)),
+    ];
+    for (key, place) in embedded_only {
+        let Some(place) = place else { continue };
+        findings.fault(
+            place,
+            format!("`{key}` is for embedded zones, and this one has a `server`"),
+            "not ours to say",
+            "take it out: the server that holds the zone decides that",
+        );
+    }
+    let key = zone.key.as_ref().map(|key| keys.get(key, findings));
+    if key.is_none() {
+        findings.warn(
+            written.span,
+            "updates to this server are not signed, so whoever can send it packets can change the zone",
+            "no key",
+            "add `key = \"...\"` and a [[key]] that the server knows too",
+        );
+    }
+    // A server that could not be read is reported; the zone is still a remote one.
+    let unreadable = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
+    let address = server_address(written, 53, findings).unwrap_or(unreadable);
+    if address.ip().is_unspecified() && address != unreadable {
+        findings.fault(written.span, "no server has this address", "not a server's address", "write its address");
+    }
+    let _ = span;
+    Some((address, key.flatten()))
+}
+
+impl Zones {
+    /// The zone that holds `name`: the longest apex that it is within.
+    pub(super) fn holding(&self, name: &Fqdn) -> Option<&Zone> {
+        self.list.iter().filter(|zone| name.is_within(&zone.apex)).max_by_key(|zone| zone.apex.label_count())
+    }
+
+    pub(super) fn embedded(&self) -> impl Iterator<Item = &EmbeddedZone> {
+        self.list.iter().filter_map(|zone| match &zone.server {
+            Server::Embedded(zone) => Some(&**zone),
+            Server::Remote { .. } => None,
+        })
+    }
+
+    /// Why no client can have `name`, if none can.
+    pub(super) fn protects(&self, name: &Fqdn) -> Option<&'static str> {
+        if self.list.iter().any(|zone| zone.apex == *name) {
+            return Some("the zone's own name");
+        }
+        if self.protected.contains(name) {
+            return Some("protected");
+        }
+        if self.embedded().any(|zone| zone.ns == *name) {
+            return Some("the name server's name");
+        }
+        let is_static = self.embedded().any(|zone| zone.records.iter().any(|set| set.name == *name));
+        is_static.then_some("a static record's name")
+    }
+
+    /// Adds the reverse zones that the subnets need and nobody holds: embedded beside an embedded forward zone,
+    /// else it is asked who holds them.
+    pub(super) fn add_reverse(&mut self, wanted: &[(Ipv4Net, Span, Fqdn)], findings: &mut Findings) {
+        for (net, span, domain) in wanted {
+            let missing: Vec<Ipv4Net> =
+                reverse_prefixes(*net).filter(|part| self.holding(&reverse_apex(*part)).is_none()).collect();
+            if missing.is_empty() || self.incomplete {
+                continue;
+            }
+            match self.holding(domain).map(|zone| &zone.server) {
+                Some(Server::Embedded(forward)) => {
+                    let derived = missing.into_iter().map(|part| {
+                        let zone = EmbeddedZone {
+                            apex: reverse_apex(part),
+                            records: Vec::new(),
+                            update_keys: forward.update_keys.clone(),
+                            derived: true,
+                            ..(**forward).clone()
+                        };
+                        Zone { apex: zone.apex.clone(), span: *span, server: Server::Embedded(Box::new(zone)) }
+                    });
+                    let derived: Vec<Zone> = derived.collect();
+                    self.list.extend(derived);
+                }
+                Some(Server::Remote { address, .. }) => {
+                    let suggested = enclosing(*net, 24);
+                    findings.fault(
+                        *span,
+                        format!("no zone holds the reverse names of {net}"),
+                        "has no reverse zone",
+                        format!(
+                            "add a [[zone]] with `prefix = \"{suggested}\"` and `server = \"{}\"` (or without `server`, \
+                             to hold it here); or write `reverse = \"none\"` in the subnet for no PTR records",
+                            address.ip()
+                        ),
+                    );
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// For naming and updating.
+    pub(super) fn routes(&self) -> Vec<ZoneRoute> {
+        let mut routes: Vec<ZoneRoute> = self
+            .list
+            .iter()
+            .map(|zone| ZoneRoute {
+                apex: zone.apex.clone(),
+                server: match &zone.server {
+                    Server::Embedded(_) => ZoneServer::Embedded,
+                    Server::Remote { address, key } => ZoneServer::Remote { address: *address, key: key.clone() },
+                },
+            })
+            .collect();
+        routes.sort_by(|one, other| one.apex.cmp(&other.apex));
+        routes
+    }
+}
+
+/// `net` cut or widened to whole octets, as reverse zones are: 10.0.0.0/12 is sixteen of length 16, and
+/// 192.168.30.128/25 stands in one of length 24.
+fn reverse_prefixes(net: Ipv4Net) -> impl Iterator<Item = Ipv4Net> {
+    let length = net.prefix_len().div_ceil(8).clamp(1, 3) * 8;
+    let wide = enclosing(net, length);
+    // `wide` is no longer than `length`, so the prefix can be divided.
+    wide.subnets(length).into_iter().flatten()
+}
+
+/// `net`, or the prefix of `length_max` that it is in when it is longer than that.
+fn enclosing(net: Ipv4Net, length_max: u8) -> Ipv4Net {
+    let length = net.prefix_len().min(length_max);
+    Ipv4Net::new(net.addr(), length).map_or(net, |wide| wide.trunc())
+}
+
+/// The apex of the reverse zone of a prefix of whole octets.
+fn reverse_apex(net: Ipv4Net) -> Fqdn {
+    let mut apex = Fqdn::reverse(IpAddr::V4(net.network()));
+    for _ in net.prefix_len() / 8..4 {
+        apex = apex.parent().unwrap_or(apex);
+    }
+    apex
+}

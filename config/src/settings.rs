@@ -1,0 +1,200 @@
+//! What a file comes to: the settings of every part, checked against each other.
+
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use dhcp::options::{self, code};
+use dns::{Fqdn, Rrset, TsigKey};
+use ipnet::Ipv4Net;
+
+/// A checked configuration. Immutable; a reload makes a new one.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Config {
+    /// For the DHCP engine, but for the addresses that only the running daemon knows: see
+    /// [`Config::dhcp_with_own_addresses`].
+    pub dhcp: dhcp::settings::Settings,
+    /// Who is told this server's own address as its DNS server.
+    pub dns_self: DnsSelf,
+    /// For naming and updating.
+    pub ddns: ddns::settings::Settings,
+    /// For the embedded DNS server.
+    pub dns: DnsSettings,
+    /// For the daemon itself.
+    pub daemon: Daemon,
+}
+
+/// Whose option 6 is this server's own address, which is known only when the daemon runs.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct DnsSelf {
+    /// Prefixes of subnets.
+    pub subnets: BTreeSet<Ipv4Net>,
+    /// Addresses of reservations that say so themselves.
+    pub reservations: BTreeSet<Ipv4Addr>,
+}
+
+impl Config {
+    /// The engine's settings with option 6 filled in where it is this server's own address. `own_address` says which
+    /// address of ours the clients of a subnet can reach; where there is none, the option is left out.
+    #[must_use]
+    pub fn dhcp_with_own_addresses(
+        &self,
+        own_address: impl Fn(&dhcp::settings::Subnet) -> Option<Ipv4Addr>,
+    ) -> dhcp::settings::Settings {
+        let mut settings = self.dhcp.clone();
+        for subnet in &mut settings.subnets {
+            let Some(address) = own_address(subnet) else { continue };
+            let data = options::domain_name_servers(&[address]);
+            if self.dns_self.subnets.contains(&subnet.prefix) {
+                subnet.options.0.insert(code::DOMAIN_NAME_SERVER, data.clone());
+            }
+            for reservation in &mut subnet.reservations {
+                if self.dns_self.reservations.contains(&reservation.address) {
+                    reservation.options.0.insert(code::DOMAIN_NAME_SERVER, data.clone());
+                }
+            }
+        }
+        settings
+    }
+
+    /// Interfaces to serve on, by name. Empty: every interface that has an address in a subnet.
+    #[must_use]
+    pub fn interfaces(&self) -> BTreeSet<&str> {
+        if !self.daemon.interfaces.is_empty() {
+            return self.daemon.interfaces.iter().map(String::as_str).collect();
+        }
+        let subnets = &self.dhcp.subnets;
+        // One subnet that leaves its link open makes every interface a candidate.
+        if subnets.iter().any(|subnet| subnet.interfaces.is_empty()) {
+            return BTreeSet::new();
+        }
+        subnets.iter().flat_map(|subnet| subnet.interfaces.iter().map(String::as_str)).collect()
+    }
+}
+
+/// The embedded DNS server.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct DnsSettings {
+    /// Whether it runs.
+    pub enabled: bool,
+    /// Where it listens.
+    pub listen: Listen,
+    /// The zones that it holds, sorted by apex.
+    pub zones: Vec<EmbeddedZone>,
+    /// Names of our own (name servers of embedded zones) that no static record gives an address: the daemon adds the
+    /// addresses that it listens on.
+    pub own_names: Vec<Fqdn>,
+    /// Answering for other names; `None`: such questions are refused.
+    pub forward: Option<Forward>,
+}
+
+/// Where the embedded DNS server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// On the addresses of the interfaces that are served, at this port.
+    Interfaces {
+        /// UDP and TCP.
+        port: u16,
+    },
+    /// On these addresses.
+    Addresses(Vec<SocketAddr>),
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self::Interfaces { port: 53 }
+    }
+}
+
+/// A zone that the embedded server holds. Its contents are stored; this is what the file says about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EmbeddedZone {
+    /// The apex.
+    pub apex: Fqdn,
+    /// The primary's name: the SOA's MNAME and the NS record's target.
+    pub ns: Fqdn,
+    /// The SOA's RNAME.
+    pub hostmaster: Fqdn,
+    /// Time to live of SOA and NS in seconds.
+    pub ttl_secs: u32,
+    /// For how long a "no such name" may be remembered, in seconds (RFC 2308 section 5). Short, so that a name that
+    /// somebody asked for just before its lease began is not missed for long.
+    pub negative_ttl_secs: u32,
+    /// Static records, without SOA and the NS record above; every owner is within the zone.
+    pub records: Vec<Rrset>,
+    /// Keys that may update it from outside (RFC 2136 with TSIG).
+    pub update_keys: Vec<Arc<TsigKey>>,
+    /// Made for a subnet's PTR records, not written in the file.
+    pub derived: bool,
+}
+
+/// How names in no zone of ours are answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forward {
+    /// Who is asked.
+    pub upstreams: Upstreams,
+    /// Who may ask: the subnets, and what the file adds to them.
+    pub allowed: Vec<Ipv4Net>,
+}
+
+/// Who is asked about other names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Upstreams {
+    /// The servers in the machine's resolv.conf, but never ourselves.
+    ResolvConf,
+    /// These.
+    Servers(Vec<SocketAddr>),
+}
+
+/// The daemon itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Daemon {
+    /// Interfaces to serve on as the file lists them; see [`Config::interfaces`].
+    pub interfaces: Vec<String>,
+    /// Directory of the lease store.
+    pub store: PathBuf,
+    /// Path of the control socket.
+    pub control: PathBuf,
+    /// How much is logged.
+    pub log: LogLevel,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// UDP ports, other than the assigned ones where no privilege is at hand.
+    pub ports: Ports,
+}
+
+impl Default for Daemon {
+    fn default() -> Self {
+        Self {
+            interfaces: Vec::new(),
+            store: PathBuf::from("/var/lib/leasehold"),
+            control: PathBuf::from("/run/leasehold/control.sock"),
+            log: LogLevel::Info,
+            log_format: LogFormat::Text,
+            ports: Ports::default(),
+        }
+    }
+}
+
+/// UDP ports of DHCP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ports {
+    /// Where requests are taken.
+    pub server: u16,
+    /// Where clients take replies.
+    pub client: u16,
+    /// Where relay agents take replies.
+    pub relay: u16,
+}
+
+impl Default for Ports {
+    /// RFC 2131 section 4.1: "DHCP messages from a client to a server are sent to the 'DHCP server' port (67), and
+    /// DHCP messages from a server to a client are sent to the 'DHCP client' port (68)"; relay agents take replies at
+    /// the server port.
+    fn default() -> Self {
+        Self { server: 67, client: 68, relay: 67 }
+    }
+}
+
+pub use crate::file::v1::{LogFormat, LogLevel};
