@@ -27,6 +27,18 @@ pub enum Fault {
     YxdomainTakenAsSuccess = 45,
     /// An update that failed is not tried again.
     RetryForgotten = 46,
+    /// The journal writes a transaction's rows as two frames, so that a crash can keep one half.
+    CommitHalfApplied = 60,
+    /// The journal acknowledges a commit without fdatasync.
+    SyncSkipped = 61,
+    /// The journal accepts a frame at its end whatever its checksum says.
+    TornTailAccepted = 62,
+    /// A compaction leaves out some rows that are in force.
+    CompactionDropsLiveRow = 63,
+    /// A compaction forgets that rows are gone, so that they come back.
+    TombstoneLost = 64,
+    /// A new segment gets its name without the directory being synced.
+    RenameWithoutDirSync = 65,
 }
 
 #[cfg(feature = "planted")]

@@ -1,1 +1,1 @@
-//! Skeleton.
+//! Check, compact, repair, dump: what the operator does to a store.

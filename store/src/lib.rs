@@ -1,8 +1,8 @@
 //! The lease store: a journal of tagged rows; one append and one fdatasync a batch.
 //!
 //! Reading order: [`storage`] (the trait through which every write goes, and files), [`journal`] (the format, its
-//! segments, snapshots and recovery), [`rows`] (leases, DNS work and zone records as tagged fields),
-//! [`db`] (check, compact, repair, dump).
+//! segments, snapshots and recovery), [`rows`] (leases, DNS work and zone records as tagged fields), [`Store`] (what
+//! the daemon opens and commits to), [`db`] (check, compact, repair, dump).
 
 pub mod db;
 pub mod journal;
@@ -10,3 +10,9 @@ pub mod rows;
 #[cfg(feature = "simulated")]
 pub mod simulated;
 pub mod storage;
+mod store;
+
+pub use journal::{CommitError, Compacted, Compaction, CompactionError, Damage, OpenError, Options, Room, Sizes};
+pub use rows::{Row, RowFault};
+pub use storage::FileStorage;
+pub use store::{Contents, OpenReport, Store};

@@ -1,11 +1,33 @@
 //! Rows: what the journal holds, typed.
+//!
+//! # Streams and keys
+//! ```text
+//! 0x81 leases      family (4 or 6), address; room behind it: prefix length and IAID of DHCPv6
+//! 0x82 wanted      1, owner's name; or 2, family, address
+//! 0x83 confirmed   as wanted
+//! 0x84 zone sets   apex, owner, type (big-endian, two octets); names in uncompressed wire form
+//! ```
+//! All four are critical (bit 7): a program that does not know one must not open the store. What a later version adds
+//! and an older one may ignore gets a number below 0x80; compaction carries it along untouched.
+//!
+//! # Values
+//! Tagged fields ([`field`]). A field that a reader does not know is ignored when its tag is below 0x80, and the row
+//! is refused when it is not. An ignored field survives compaction, which copies values as they are; it is lost when
+//! the older program itself writes that row again. So a field whose loss would be wrong is given a critical tag.
 
-use std::net::Ipv4Addr;
+mod dns_work;
+mod field;
+mod lease;
+mod zone;
+
+use std::net::{IpAddr, Ipv4Addr};
 
 use ddns::reconcile::ConfirmedRow;
 use ddns::wanted::{RowKey, WantedRow};
 use dhcp::lease::Lease;
 use dns::{Fqdn, RecordType, Rrset};
+
+use crate::journal::TransactionWriter;
 
 /// One write. Each replaces what the store held under the same stream and key; several in one transaction are
 /// stored all or none.
@@ -35,3 +57,109 @@ pub enum Row {
         set: Option<Rrset>,
     },
 }
+
+/// Leases, by address.
+pub(crate) const LEASES: u8 = 0x81;
+/// Wanted DNS content, by row key.
+pub(crate) const WANTED: u8 = 0x82;
+/// Confirmed DNS content, by row key.
+pub(crate) const CONFIRMED: u8 = 0x83;
+/// Sets of embedded zones, by apex, owner and type.
+pub(crate) const ZONE_SETS: u8 = 0x84;
+
+/// Every stream that this version knows.
+pub(crate) const STREAMS: [u8; 4] = [LEASES, WANTED, CONFIRMED, ZONE_SETS];
+
+/// Why the bytes of a row are not one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RowFault {
+    /// The key is not one of its stream.
+    #[error("the key of a row cannot be read")]
+    Key,
+    /// The fields do not fill the value.
+    #[error("the fields of a row do not fill it")]
+    Fields,
+    /// A field holds what it cannot.
+    #[error("the field {0:?} of a row cannot be read")]
+    Field(&'static str),
+    /// A field that must be there is not.
+    #[error("the field {0:?} of a row is missing")]
+    Missing(&'static str),
+    /// A field that must not be ignored is of a later version.
+    #[error("a row has the field {0}, which only a later version knows and which must not be ignored")]
+    Later(u8),
+    /// The stream is none of ours.
+    #[error("a row belongs to the unknown stream {0}")]
+    Stream(u8),
+}
+
+impl Row {
+    /// Appends the row to a transaction.
+    pub(crate) fn write(&self, to: &mut TransactionWriter<'_>) {
+        match self {
+            Self::Lease(lease) => {
+                to.put(LEASES, |out| address_key(out, lease.address.into()), |out| lease::encode(lease, out));
+            }
+            Self::LeaseGone(address) => to.delete(LEASES, |out| address_key(out, (*address).into())),
+            Self::Wanted(row) => {
+                to.put(WANTED, |out| dns_work::key(&row.key, out), |out| dns_work::encode_wanted(row, out));
+            }
+            Self::WantedGone(key) => to.delete(WANTED, |out| dns_work::key(key, out)),
+            Self::Confirmed(row) => {
+                to.put(CONFIRMED, |out| dns_work::key(&row.key, out), |out| dns_work::encode_confirmed(row, out));
+            }
+            Self::ConfirmedGone(key) => to.delete(CONFIRMED, |out| dns_work::key(key, out)),
+            Self::ZoneSet { zone, name, rtype, set: Some(set) } => {
+                to.put(ZONE_SETS, |out| zone::key(zone, name, *rtype, out), |out| zone::encode(set, out));
+            }
+            Self::ZoneSet { zone, name, rtype, set: None } => {
+                to.delete(ZONE_SETS, |out| zone::key(zone, name, *rtype, out));
+            }
+        }
+    }
+
+    /// Reads a row; `value` is `None` for one that is gone.
+    pub(crate) fn read(stream: u8, key: &[u8], value: Option<&[u8]>) -> Result<Self, RowFault> {
+        Ok(match (stream, value) {
+            (LEASES, Some(value)) => Self::Lease(lease::decode(key, value)?),
+            (LEASES, None) => Self::LeaseGone(lease::address(key)?),
+            (WANTED, Some(value)) => Self::Wanted(dns_work::decode_wanted(key, value)?),
+            (WANTED, None) => Self::WantedGone(dns_work::read_key(key)?),
+            (CONFIRMED, Some(value)) => Self::Confirmed(dns_work::decode_confirmed(key, value)?),
+            (CONFIRMED, None) => Self::ConfirmedGone(dns_work::read_key(key)?),
+            (ZONE_SETS, value) => {
+                let (zone, name, rtype) = zone::read_key(key)?;
+                let set = value.map(|value| zone::decode(&name, rtype, value)).transpose()?;
+                Self::ZoneSet { zone, name, rtype, set }
+            }
+            (other, _) => return Err(RowFault::Stream(other)),
+        })
+    }
+}
+
+/// What a key concerns, for people; for keys that cannot be read, their bytes.
+pub(crate) fn describe_key(stream: u8, key: &[u8]) -> String {
+    match Row::read(stream, key, None) {
+        Ok(Row::LeaseGone(address)) => format!("the lease of {address}"),
+        Ok(Row::WantedGone(key)) => format!("the wanted DNS content of {}", describe_row_key(&key)),
+        Ok(Row::ConfirmedGone(key)) => format!("the confirmed DNS content of {}", describe_row_key(&key)),
+        Ok(Row::ZoneSet { zone, name, rtype, .. }) => format!("the {rtype} records of {name} in the zone {zone}"),
+        _ => format!("the row {} of stream {stream}", field::hex(key)),
+    }
+}
+
+pub(crate) fn describe_row_key(key: &RowKey) -> String {
+    match key {
+        RowKey::Forward(name) => name.to_string(),
+        RowKey::Reverse(address) => address.to_string(),
+    }
+}
+
+/// Family, address.
+fn address_key(out: &mut Vec<u8>, address: IpAddr) {
+    field::address(out, address);
+}
+
+#[cfg(test)]
+mod tests;

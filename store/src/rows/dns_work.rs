@@ -1,0 +1,192 @@
+//! Wanted and confirmed DNS content as fields.
+//!
+//! ```text
+//! wanted:     1 generation   2 want: 1 name, 2 identity, 3 addresses, 4 TTL, 5 after the forward row (present: yes)
+//!             3 former, once each: as "holds"
+//! confirmed:  1 generation   2 done (present: yes)   3 holds: 1 name, 2 identity, 3 addresses
+//!             4 last answer: kind, response code   5 attempts   6 time of the last answer
+//! ```
+
+use ddns::reconcile::{ConfirmedRow, LastAnswer};
+use ddns::wanted::{Held, RowKey, Want, WantedRow};
+use dns::Rcode;
+
+use super::RowFault;
+use super::field::{self, put, put_addresses, put_bytes, put_identity, put_name, put_number};
+
+const KEY_FORWARD: u8 = 1;
+const KEY_REVERSE: u8 = 2;
+
+const GENERATION: u8 = 1;
+
+const WANT: u8 = 2;
+const FORMER: u8 = 3;
+
+const DONE: u8 = 2;
+const HOLDS: u8 = 3;
+const LAST: u8 = 4;
+const ATTEMPTS: u8 = 5;
+const AT: u8 = 6;
+
+const NAME: u8 = 1;
+const IDENTITY: u8 = 2;
+const ADDRESSES: u8 = 3;
+const TTL: u8 = 4;
+const AFTER_FORWARD: u8 = 5;
+
+pub(super) fn key(key: &RowKey, out: &mut Vec<u8>) {
+    match key {
+        RowKey::Forward(name) => {
+            out.push(KEY_FORWARD);
+            out.extend_from_slice(name.as_wire());
+        }
+        RowKey::Reverse(address) => {
+            out.push(KEY_REVERSE);
+            field::address(out, *address);
+        }
+    }
+}
+
+pub(super) fn read_key(key: &[u8]) -> Result<RowKey, RowFault> {
+    match key {
+        [KEY_FORWARD, name @ ..] => field::read_name(name, "name").map(RowKey::Forward).map_err(|_| RowFault::Key),
+        [KEY_REVERSE, address @ ..] => match field::split_address(address) {
+            Some((address, [])) => Ok(RowKey::Reverse(address)),
+            _ => Err(RowFault::Key),
+        },
+        _ => Err(RowFault::Key),
+    }
+}
+
+pub(super) fn encode_wanted(row: &WantedRow, out: &mut Vec<u8>) {
+    put_number(out, GENERATION, row.generation);
+    if let Some(want) = &row.want {
+        put(out, WANT, |out| {
+            put_name(out, NAME, &want.name);
+            put_identity(out, IDENTITY, &want.identity);
+            put_addresses(out, ADDRESSES, &want.addresses);
+            put_number(out, TTL, want.ttl_secs.into());
+            if want.after_forward {
+                put_bytes(out, AFTER_FORWARD, &[]);
+            }
+        });
+    }
+    for held in &row.former {
+        put(out, FORMER, |out| encode_held(held, out));
+    }
+}
+
+pub(super) fn decode_wanted(key: &[u8], value: &[u8]) -> Result<WantedRow, RowFault> {
+    let mut row = WantedRow { key: read_key(key)?, generation: 0, want: None, former: Vec::new() };
+    field::read(value, |tag, bytes| {
+        match tag {
+            GENERATION => row.generation = field::read_number(bytes, "generation")?,
+            WANT => row.want = Some(decode_want(bytes)?),
+            FORMER => row.former.push(decode_held(bytes)?),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    Ok(row)
+}
+
+fn decode_want(value: &[u8]) -> Result<Want, RowFault> {
+    let (mut name, mut identity, mut addresses) = (None, None, Vec::new());
+    let (mut ttl_secs, mut after_forward) = (0, false);
+    field::read(value, |tag, bytes| {
+        match tag {
+            NAME => name = Some(field::read_name(bytes, "name")?),
+            IDENTITY => identity = Some(field::read_identity(bytes, "identity")?),
+            ADDRESSES => addresses = field::read_addresses(bytes, "addresses")?,
+            TTL => ttl_secs = field::read_u32(bytes, "ttl")?,
+            AFTER_FORWARD => after_forward = true,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    let name = name.ok_or(RowFault::Missing("name"))?;
+    let identity = identity.ok_or(RowFault::Missing("identity"))?;
+    Ok(Want { name, identity, addresses, ttl_secs, after_forward })
+}
+
+fn encode_held(held: &Held, out: &mut Vec<u8>) {
+    put_name(out, NAME, &held.name);
+    put_identity(out, IDENTITY, &held.identity);
+    put_addresses(out, ADDRESSES, &held.addresses);
+}
+
+fn decode_held(value: &[u8]) -> Result<Held, RowFault> {
+    let (mut name, mut identity, mut addresses) = (None, None, Vec::new());
+    field::read(value, |tag, bytes| {
+        match tag {
+            NAME => name = Some(field::read_name(bytes, "name")?),
+            IDENTITY => identity = Some(field::read_identity(bytes, "identity")?),
+            ADDRESSES => addresses = field::read_addresses(bytes, "addresses")?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    let name = name.ok_or(RowFault::Missing("name"))?;
+    let identity = identity.ok_or(RowFault::Missing("identity"))?;
+    Ok(Held { name, identity, addresses })
+}
+
+pub(super) fn encode_confirmed(row: &ConfirmedRow, out: &mut Vec<u8>) {
+    put_number(out, GENERATION, row.generation);
+    if row.done {
+        put_bytes(out, DONE, &[]);
+    }
+    if let Some(held) = &row.holds {
+        put(out, HOLDS, |out| encode_held(held, out));
+    }
+    put(out, LAST, |out| encode_answer(row.last, out));
+    put_number(out, ATTEMPTS, row.attempts.into());
+    put_number(out, AT, row.at);
+}
+
+pub(super) fn decode_confirmed(key: &[u8], value: &[u8]) -> Result<ConfirmedRow, RowFault> {
+    let key = read_key(key)?;
+    let last = LastAnswer::None;
+    let mut row = ConfirmedRow { key, generation: 0, done: false, holds: None, last, attempts: 0, at: 0 };
+    field::read(value, |tag, bytes| {
+        match tag {
+            GENERATION => row.generation = field::read_number(bytes, "generation")?,
+            DONE => row.done = true,
+            HOLDS => row.holds = Some(decode_held(bytes)?),
+            LAST => row.last = decode_answer(bytes).ok_or(RowFault::Field("last answer"))?,
+            ATTEMPTS => row.attempts = field::read_u32(bytes, "attempts")?,
+            AT => row.at = field::read_number(bytes, "at")?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    Ok(row)
+}
+
+fn encode_answer(answer: LastAnswer, out: &mut Vec<u8>) {
+    match answer {
+        LastAnswer::None => out.push(0),
+        LastAnswer::Done => out.push(1),
+        LastAnswer::Conflict => out.push(2),
+        LastAnswer::Refused(Rcode(code)) => {
+            out.push(3);
+            out.extend_from_slice(&code.to_le_bytes());
+        }
+        LastAnswer::Timeout => out.push(4),
+        LastAnswer::BadAnswer => out.push(5),
+        LastAnswer::NoZone => out.push(6),
+    }
+}
+
+fn decode_answer(bytes: &[u8]) -> Option<LastAnswer> {
+    Some(match *bytes {
+        [0] => LastAnswer::None,
+        [1] => LastAnswer::Done,
+        [2] => LastAnswer::Conflict,
+        [3, low, high] => LastAnswer::Refused(Rcode(u16::from_le_bytes([low, high]))),
+        [4] => LastAnswer::Timeout,
+        [5] => LastAnswer::BadAnswer,
+        [6] => LastAnswer::NoZone,
+        _ => return None,
+    })
+}

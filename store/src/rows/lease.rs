@@ -1,0 +1,183 @@
+//! Leases as fields.
+//!
+//! ```text
+//!  1 subnet: family, address, prefix length     8 option 12 as sent
+//!  2 state: 1 bound, 2 released, 3 expired,     9 option 81 as sent
+//!    4 quarantined                             10 name   11 its owner's identity
+//!  3 hardware: htype, address                  12 what the server keeps: 1 A, 2 PTR   13 its TTL
+//!  4 client identifier                         14 relay (giaddr)
+//!  5 started   6 renewed   7 ends; absent:     15 option 82 as sent
+//!    never (BOOTP, or a lease without end)     16 server identifier asked for by the relay
+//! ```
+//! Kept free: 17 IAID, 18 DUID, 19 preferred until, 20 to 27 failover (state, potential expiry, start of the state,
+//! partner's stamps), 28 flags (BOOTP, multicast).
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use dhcp::identity::{ClientId, HardwareAddress};
+use dhcp::lease::{Lease, LeaseName, LeaseState};
+use ipnet::Ipv4Net;
+
+use super::RowFault;
+use super::field::{self, put, put_bytes, put_identity, put_name, put_number};
+
+const SUBNET: u8 = 1;
+const STATE: u8 = 2;
+const HARDWARE: u8 = 3;
+const CLIENT_ID: u8 = 4;
+const STARTED: u8 = 5;
+const RENEWED: u8 = 6;
+const ENDS: u8 = 7;
+const HOSTNAME: u8 = 8;
+const CLIENT_FQDN: u8 = 9;
+const NAME: u8 = 10;
+const IDENTITY: u8 = 11;
+const KEEPS: u8 = 12;
+const TTL: u8 = 13;
+const RELAY: u8 = 14;
+const RELAY_AGENT_INFO: u8 = 15;
+const SERVER_IDENTIFIER: u8 = 16;
+
+const KEEPS_FORWARD: u8 = 1;
+const KEEPS_REVERSE: u8 = 2;
+
+pub(super) fn encode(lease: &Lease, out: &mut Vec<u8>) {
+    put(out, SUBNET, |out| {
+        field::address(out, lease.subnet.addr().into());
+        out.push(lease.subnet.prefix_len());
+    });
+    put_bytes(out, STATE, &[state_code(lease.state)]);
+    put(out, HARDWARE, |out| {
+        out.push(lease.hardware.htype);
+        out.extend_from_slice(lease.hardware.as_bytes());
+    });
+    if let Some(ClientId(id)) = &lease.client_id {
+        put_bytes(out, CLIENT_ID, id);
+    }
+    put_number(out, STARTED, lease.started_at);
+    put_number(out, RENEWED, lease.renewed_at);
+    if lease.expires_at != u64::MAX {
+        put_number(out, ENDS, lease.expires_at);
+    }
+    for (tag, bytes) in
+        [(HOSTNAME, &lease.hostname), (CLIENT_FQDN, &lease.client_fqdn), (RELAY_AGENT_INFO, &lease.relay_agent_info)]
+    {
+        if !bytes.is_empty() {
+            put_bytes(out, tag, bytes);
+        }
+    }
+    if let Some(name) = &lease.name {
+        put_name(out, NAME, &name.fqdn);
+        put_identity(out, IDENTITY, &name.identity);
+        let forward = if name.forward { KEEPS_FORWARD } else { 0 };
+        let reverse = if name.reverse { KEEPS_REVERSE } else { 0 };
+        put_bytes(out, KEEPS, &[forward | reverse]);
+        put_number(out, TTL, name.ttl_secs.into());
+    }
+    if !lease.relay.is_unspecified() {
+        put(out, RELAY, |out| field::address(out, lease.relay.into()));
+    }
+    if let Some(address) = lease.server_identifier_override {
+        put(out, SERVER_IDENTIFIER, |out| field::address(out, address.into()));
+    }
+}
+
+pub(super) fn address(key: &[u8]) -> Result<Ipv4Addr, RowFault> {
+    field::read_v4(key).ok_or(RowFault::Key)
+}
+
+pub(super) fn decode(key: &[u8], value: &[u8]) -> Result<Lease, RowFault> {
+    let mut subnet = None;
+    let mut state = None;
+    let mut hardware = None;
+    let (mut name, mut identity, mut keeps, mut ttl_secs) = (None, None, 0, 0);
+    let mut lease = blank(address(key)?)?;
+    field::read(value, |tag, bytes| {
+        match tag {
+            SUBNET => subnet = Some(read_subnet(bytes).ok_or(RowFault::Field("subnet"))?),
+            STATE => state = Some(read_state(bytes).ok_or(RowFault::Field("state"))?),
+            HARDWARE => hardware = Some(read_hardware(bytes).ok_or(RowFault::Field("hardware"))?),
+            CLIENT_ID => lease.client_id = Some(ClientId(bytes.into())),
+            STARTED => lease.started_at = field::read_number(bytes, "started")?,
+            RENEWED => lease.renewed_at = field::read_number(bytes, "renewed")?,
+            ENDS => lease.expires_at = field::read_number(bytes, "ends")?,
+            HOSTNAME => lease.hostname = bytes.into(),
+            CLIENT_FQDN => lease.client_fqdn = bytes.into(),
+            NAME => name = Some(field::read_name(bytes, "name")?),
+            IDENTITY => identity = Some(field::read_identity(bytes, "identity")?),
+            KEEPS => keeps = *bytes.first().ok_or(RowFault::Field("keeps"))?,
+            TTL => ttl_secs = field::read_u32(bytes, "ttl")?,
+            RELAY => lease.relay = field::read_v4(bytes).ok_or(RowFault::Field("relay"))?,
+            RELAY_AGENT_INFO => lease.relay_agent_info = bytes.into(),
+            SERVER_IDENTIFIER => {
+                let address = field::read_v4(bytes).ok_or(RowFault::Field("server identifier"))?;
+                lease.server_identifier_override = Some(address);
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    lease.subnet = subnet.ok_or(RowFault::Missing("subnet"))?;
+    lease.state = state.ok_or(RowFault::Missing("state"))?;
+    lease.hardware = hardware.ok_or(RowFault::Missing("hardware"))?;
+    lease.name = match (name, identity) {
+        (Some(fqdn), Some(identity)) => {
+            let (forward, reverse) = (keeps & KEEPS_FORWARD != 0, keeps & KEEPS_REVERSE != 0);
+            Some(LeaseName { fqdn, identity, forward, reverse, ttl_secs })
+        }
+        (Some(_), None) => return Err(RowFault::Missing("identity")),
+        (None, _) => None,
+    };
+    Ok(lease)
+}
+
+/// Before its fields are read: no client, and no end, as of a row without the field.
+fn blank(address: Ipv4Addr) -> Result<Lease, RowFault> {
+    Ok(Lease {
+        address,
+        subnet: Ipv4Net::from(address),
+        state: LeaseState::Bound,
+        hardware: HardwareAddress::new(0, &[]).ok_or(RowFault::Missing("hardware"))?,
+        client_id: None,
+        started_at: 0,
+        renewed_at: 0,
+        expires_at: u64::MAX,
+        hostname: Box::default(),
+        client_fqdn: Box::default(),
+        name: None,
+        relay: Ipv4Addr::UNSPECIFIED,
+        relay_agent_info: Box::default(),
+        server_identifier_override: None,
+    })
+}
+
+fn state_code(state: LeaseState) -> u8 {
+    match state {
+        LeaseState::Bound => 1,
+        LeaseState::Released => 2,
+        LeaseState::Expired => 3,
+        LeaseState::Quarantined => 4,
+    }
+}
+
+fn read_state(bytes: &[u8]) -> Option<LeaseState> {
+    Some(match bytes {
+        [1] => LeaseState::Bound,
+        [2] => LeaseState::Released,
+        [3] => LeaseState::Expired,
+        [4] => LeaseState::Quarantined,
+        _ => return None,
+    })
+}
+
+fn read_subnet(bytes: &[u8]) -> Option<Ipv4Net> {
+    match field::split_address(bytes)? {
+        (IpAddr::V4(address), &[prefix_len]) => Ipv4Net::new(address, prefix_len).ok(),
+        _ => None,
+    }
+}
+
+fn read_hardware(bytes: &[u8]) -> Option<HardwareAddress> {
+    let (&htype, address) = bytes.split_first()?;
+    HardwareAddress::new(htype, address)
+}

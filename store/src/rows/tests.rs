@@ -1,0 +1,185 @@
+#![allow(clippy::unwrap_used, reason = "a failing step is a failing test")]
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ddns::reconcile::LastAnswer;
+use ddns::wanted::{Held, Want};
+use dhcp::identity::{ClientId, HardwareAddress};
+use dhcp::lease::{LeaseName, LeaseState};
+use dns::{HostIdentity, Rcode, Rdata};
+use ipnet::Ipv4Net;
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+
+use super::*;
+use crate::journal::Batch;
+
+fn bytes(most: usize) -> impl Strategy<Value = Box<[u8]>> {
+    vec(any::<u8>(), 0..=most).prop_map(Vec::into_boxed_slice)
+}
+
+fn names() -> impl Strategy<Value = Fqdn> {
+    vec(vec(any::<u8>(), 1..=20), 0..=4).prop_map(|labels| Fqdn::from_labels(labels).unwrap())
+}
+
+fn identities() -> impl Strategy<Value = HostIdentity> {
+    prop_oneof![
+        (any::<u8>(), bytes(16)).prop_map(|(htype, chaddr)| HostIdentity::Hardware { htype, chaddr }),
+        bytes(255).prop_map(HostIdentity::ClientId),
+        bytes(255).prop_map(HostIdentity::Duid),
+    ]
+}
+
+fn v4() -> impl Strategy<Value = Ipv4Addr> {
+    any::<u32>().prop_map(Ipv4Addr::from)
+}
+
+fn addresses() -> impl Strategy<Value = IpAddr> {
+    prop_oneof![v4().prop_map(IpAddr::from), any::<u128>().prop_map(|a| Ipv6Addr::from(a).into())]
+}
+
+fn seconds() -> impl Strategy<Value = u64> {
+    prop_oneof![Just(0), Just(u64::MAX), 1_700_000_000..2_000_000_000_u64, any::<u64>()]
+}
+
+prop_compose! {
+    fn lease_names()(
+        fqdn in names(), identity in identities(), forward: bool, reverse: bool, ttl_secs: u32,
+    ) -> LeaseName {
+        LeaseName { fqdn, identity, forward, reverse, ttl_secs }
+    }
+}
+
+prop_compose! {
+    fn leases()(
+        (address, subnet_at, prefix_len, state, htype) in (v4(), v4(), 0_u8..=32, 0..4, any::<u8>()),
+        chaddr in vec(any::<u8>(), 0..=16),
+        client_id in option::of(bytes(255)),
+        times in [seconds(), seconds(), seconds()],
+        (hostname, client_fqdn, relay_agent_info) in (bytes(255), bytes(255), bytes(255)),
+        name in option::of(lease_names()),
+        relay in prop_oneof![Just(Ipv4Addr::UNSPECIFIED), v4()],
+        server_identifier_override in option::of(v4()),
+    ) -> Lease {
+        use LeaseState::{Bound, Expired, Quarantined, Released};
+        Lease {
+            address,
+            subnet: Ipv4Net::new(subnet_at, prefix_len).unwrap(),
+            state: [Bound, Released, Expired, Quarantined][state as usize],
+            hardware: HardwareAddress::new(htype, &chaddr).unwrap(),
+            client_id: client_id.map(ClientId),
+            started_at: times[0],
+            renewed_at: times[1],
+            expires_at: times[2],
+            hostname,
+            client_fqdn,
+            name,
+            relay,
+            relay_agent_info,
+            server_identifier_override,
+        }
+    }
+}
+
+fn row_keys() -> impl Strategy<Value = RowKey> {
+    prop_oneof![names().prop_map(RowKey::Forward), addresses().prop_map(RowKey::Reverse)]
+}
+
+prop_compose! {
+    fn held()(name in names(), identity in identities(), addresses in vec(addresses(), 0..40)) -> Held {
+        Held { name, identity, addresses }
+    }
+}
+
+prop_compose! {
+    fn wants()(held in held(), ttl_secs: u32, after_forward: bool) -> Want {
+        Want { name: held.name, identity: held.identity, addresses: held.addresses, ttl_secs, after_forward }
+    }
+}
+
+fn answers() -> impl Strategy<Value = LastAnswer> {
+    prop_oneof![
+        Just(LastAnswer::None),
+        Just(LastAnswer::Done),
+        Just(LastAnswer::Conflict),
+        any::<u16>().prop_map(|code| LastAnswer::Refused(Rcode(code))),
+        Just(LastAnswer::Timeout),
+        Just(LastAnswer::BadAnswer),
+        Just(LastAnswer::NoZone),
+    ]
+}
+
+fn rows() -> impl Strategy<Value = Row> {
+    let wanted = (row_keys(), any::<u64>(), option::of(wants()), vec(held(), 0..4))
+        .prop_map(|(key, generation, want, former)| Row::Wanted(WantedRow { key, generation, want, former }));
+    let confirmed = (row_keys(), any::<u64>(), any::<bool>(), option::of(held()), answers(), any::<u32>(), seconds())
+        .prop_map(|(key, generation, done, holds, last, attempts, at)| {
+            Row::Confirmed(ConfirmedRow { key, generation, done, holds, last, attempts, at })
+        });
+    let sets = (names(), names(), any::<u16>(), any::<u32>(), vec(bytes(300).prop_map(Rdata), 0..5)).prop_map(
+        |(zone, name, rtype, ttl, rdata)| {
+            let rtype = RecordType(rtype);
+            Row::ZoneSet { set: Rrset::new(name.clone(), rtype, ttl, rdata), zone, name, rtype }
+        },
+    );
+    prop_oneof![
+        4 => leases().prop_map(Row::Lease),
+        1 => v4().prop_map(Row::LeaseGone),
+        2 => wanted,
+        1 => row_keys().prop_map(Row::WantedGone),
+        2 => confirmed,
+        1 => row_keys().prop_map(Row::ConfirmedGone),
+        2 => sets,
+    ]
+}
+
+/// The rows of one transaction, as the journal would write and read them.
+fn written(rows: &[Row]) -> Vec<(u8, Vec<u8>, Option<Vec<u8>>)> {
+    let mut batch = Batch::new();
+    let mut transaction = batch.transaction();
+    rows.iter().for_each(|row| row.write(&mut transaction));
+    transaction.finish();
+    batch.rows().map(|(stream, key, value)| (stream, key.to_vec(), value.map(<[u8]>::to_vec))).collect()
+}
+
+proptest! {
+    #[test]
+    fn every_row_comes_back(rows in vec(rows(), 1..4)) {
+        let read = written(&rows);
+        prop_assert_eq!(read.len(), rows.len());
+        for (row, (stream, key, value)) in rows.iter().zip(&read) {
+            prop_assert_eq!(&Row::read(*stream, key, value.as_deref()).unwrap(), row);
+        }
+    }
+
+    #[test]
+    fn arbitrary_bytes_are_a_row_or_a_fault(stream in 0x80_u8..0x86, key: Vec<u8>, value: Option<Vec<u8>>) {
+        let _ = Row::read(stream, &key, value.as_deref());
+        let _ = describe_key(stream, &key);
+    }
+
+    #[test]
+    fn a_flipped_octet_is_a_row_or_a_fault(row in rows(), at: prop::sample::Index, flip in 1_u8..) {
+        for (stream, key, value) in written(&[row]) {
+            let Some(mut value) = value.filter(|value| !value.is_empty()) else { continue };
+            let at = at.index(value.len());
+            value[at] ^= flip;
+            let _ = Row::read(stream, &key, Some(&value));
+        }
+    }
+}
+
+#[test]
+fn keys_are_described_for_people() {
+    let key = |row: Row| written(&[row]).remove(0);
+    let (stream, lease, _) = key(Row::LeaseGone(Ipv4Addr::new(192, 0, 2, 7)));
+    assert_eq!(describe_key(stream, &lease), "the lease of 192.0.2.7");
+    let name = Fqdn::from_labels(["a", "example"]).unwrap();
+    let (stream, wanted, _) = key(Row::WantedGone(RowKey::Forward(name.clone())));
+    assert_eq!(describe_key(stream, &wanted), "the wanted DNS content of a.example.");
+    let zone = Fqdn::from_labels(["example"]).unwrap();
+    let (stream, set, _) = key(Row::ZoneSet { zone, name, rtype: RecordType::A, set: None });
+    assert_eq!(describe_key(stream, &set), "the A records of a.example. in the zone example.");
+    assert_eq!(describe_key(LEASES, b"\xff\x01"), "the row ff01 of stream 129");
+}

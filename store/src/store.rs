@@ -1,0 +1,131 @@
+//! The store, typed: what the daemon opens and commits to.
+
+use ddns::reconcile::ConfirmedRow;
+use ddns::wanted::WantedRow;
+use dhcp::lease::Lease;
+use dns::{Fqdn, Rrset};
+
+use crate::journal::{
+    Batch, CommitError, Compaction, Journal, JournalReport, OpenError, Options, Room, Sizes, compaction_due,
+};
+use crate::rows::{Row, STREAMS};
+use crate::storage::Storage;
+
+/// What a store holds when it is opened. Each list is sorted by its key's bytes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Contents {
+    /// One record an address.
+    pub leases: Vec<Lease>,
+    /// One a row key.
+    pub wanted: Vec<WantedRow>,
+    /// One a row key.
+    pub confirmed: Vec<ConfirmedRow>,
+    /// Apex and set.
+    pub zone_sets: Vec<(Fqdn, Rrset)>,
+    /// UTC seconds: no time before this one is believed.
+    pub newest_stamp: u64,
+    /// The number that the next transaction gets.
+    pub next_sequence: u64,
+}
+
+impl Contents {
+    pub(crate) fn add(&mut self, row: Row) {
+        match row {
+            Row::Lease(lease) => self.leases.push(lease),
+            Row::Wanted(row) => self.wanted.push(row),
+            Row::Confirmed(row) => self.confirmed.push(row),
+            Row::ZoneSet { zone, set: Some(set), .. } => self.zone_sets.push((zone, set)),
+            Row::LeaseGone(_) | Row::WantedGone(_) | Row::ConfirmedGone(_) | Row::ZoneSet { set: None, .. } => {}
+        }
+    }
+}
+
+/// What opening found, for the log.
+pub type OpenReport = JournalReport;
+
+/// The lease store, held by this process and open for writing.
+#[derive(Debug)]
+pub struct Store<S: Storage> {
+    journal: Journal<S>,
+    batch: Batch,
+}
+
+impl<S: Storage> Store<S> {
+    /// Takes the store, makes it when its directory is empty or only its parent is there, and reads all of it.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; nothing is lost then.
+    pub fn open(storage: S, options: &Options) -> Result<(Self, Contents, OpenReport), OpenError> {
+        let mut contents = Contents::default();
+        let (journal, report) = Journal::open(storage, options, &STREAMS, |stream, key, value| {
+            contents.add(Row::read(stream, key, Some(value)).map_err(|fault| fault.to_string())?);
+            Ok(())
+        })?;
+        contents.newest_stamp = journal.newest_stamp();
+        contents.next_sequence = journal.next_sequence();
+        Ok((Self { journal, batch: Batch::new() }, contents, report))
+    }
+
+    /// Stores every transaction of `batch`, each wholly or not at all, with one append and one sync. `Ok`: all are
+    /// durable. `stamp_wall_secs` is UTC seconds; one below the newest stored is raised to it.
+    ///
+    /// # Errors
+    /// See [`CommitError`]: after `NoSpace` and `TooLarge` nothing was changed and the store goes on; after `Failed`
+    /// drop it and open it again: what it then holds is the truth.
+    pub fn commit(&mut self, stamp_wall_secs: u64, batch: &[Vec<Row>]) -> Result<(), CommitError> {
+        self.batch.clear();
+        for rows in batch {
+            let mut transaction = self.batch.transaction();
+            for row in rows {
+                row.write(&mut transaction);
+            }
+            transaction.finish();
+        }
+        self.journal.commit(stamp_wall_secs, &mut self.batch)
+    }
+
+    /// A compaction to be run on another thread while commits go on; `None` when one is under way or nothing is there
+    /// to be compacted.
+    ///
+    /// # Errors
+    /// As [`Store::commit`].
+    pub fn begin_compaction(&mut self) -> Result<Option<Compaction<S>>, CommitError> {
+        self.journal.begin_compaction()
+    }
+
+    /// Whether it is time for [`Store::begin_compaction`].
+    #[must_use]
+    pub fn compaction_due(&self) -> bool {
+        !self.journal.failed() && compaction_due(self.journal.sizes())
+    }
+
+    /// Reserves the next segment's space when it is not; whether it is now. Worth a call now and then while the disk
+    /// is full, so that the store recovers before it needs to.
+    pub fn prepare_spare(&mut self) -> bool {
+        self.journal.prepare_spare()
+    }
+
+    /// What is left before the disk is asked for more.
+    #[must_use]
+    pub fn room(&self) -> Room {
+        self.journal.room()
+    }
+
+    /// How large snapshot and segments are.
+    #[must_use]
+    pub fn sizes(&self) -> Sizes {
+        self.journal.sizes()
+    }
+
+    /// UTC seconds: the newest stamp stored.
+    #[must_use]
+    pub fn newest_stamp(&self) -> u64 {
+        self.journal.newest_stamp()
+    }
+
+    /// Whether a commit failed, so that the store must be opened again.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.journal.failed()
+    }
+}

@@ -1,0 +1,78 @@
+//! The store in a real directory.
+#![allow(clippy::unwrap_used, reason = "a failing step is a failing test")]
+
+use std::net::Ipv4Addr;
+
+use dhcp::identity::HardwareAddress;
+use dhcp::lease::{Lease, LeaseState};
+use store::{FileStorage, OpenError, Options, Row, Store};
+
+fn lease(last: u8, expires_at: u64) -> Lease {
+    Lease {
+        address: Ipv4Addr::new(192, 0, 2, last),
+        subnet: "192.0.2.0/24".parse().unwrap(),
+        state: LeaseState::Bound,
+        hardware: HardwareAddress::new(1, &[2, 0, 0, 0, 0, last]).unwrap(),
+        client_id: None,
+        started_at: 1,
+        renewed_at: 2,
+        expires_at,
+        hostname: Box::from(&b"host"[..]),
+        client_fqdn: Box::default(),
+        name: None,
+        relay: Ipv4Addr::UNSPECIFIED,
+        relay_agent_info: Box::default(),
+        server_identifier_override: None,
+    }
+}
+
+fn small() -> Options {
+    Options { segment_bytes: 16 * 1024, ..Options::default() }
+}
+
+#[test]
+fn what_was_committed_is_there_after_opening_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = FileStorage::new(dir.path().join("store"));
+    let (mut store, contents, report) = Store::open(storage.clone(), &small()).unwrap();
+    assert!(report.created && contents.leases.is_empty());
+    for round in 0..50 {
+        let batch: Vec<Vec<Row>> = (0..10).map(|last| vec![Row::Lease(lease(last, 1000 + round))]).collect();
+        store.commit(round, &batch).unwrap();
+    }
+    store.commit(7, &[vec![Row::LeaseGone(Ipv4Addr::new(192, 0, 2, 3))]]).unwrap();
+    drop(store);
+    let (mut store, contents, report) = Store::open(storage.clone(), &small()).unwrap();
+    assert_eq!(contents.leases, [0, 1, 2, 4, 5, 6, 7, 8, 9].map(|last| lease(last, 1049)));
+    assert_eq!((contents.newest_stamp, contents.next_sequence), (49, 502));
+    assert_eq!((report.cut, report.transactions), (None, 501));
+    assert!(report.segments > 1);
+    let compacted = store.begin_compaction().unwrap().unwrap().run().unwrap();
+    assert_eq!(compacted.rows, 9);
+    drop(store);
+    let (_store, after, report) = Store::open(storage, &small()).unwrap();
+    assert_eq!((after, report.transactions, report.segments), (contents, 0, 1));
+}
+
+#[test]
+fn a_second_daemon_is_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = FileStorage::new(dir.path());
+    let _first = Store::open(storage.clone(), &Options::default()).unwrap();
+    let refused = Store::open(storage, &Options::default()).unwrap_err();
+    let (path, pid) = (dir.path().display(), std::process::id());
+    assert_eq!(
+        refused.to_string(),
+        format!(
+            "the store {path} is in use by process {pid} (leasehold); stop that first, or give this one a directory \
+             of its own"
+        )
+    );
+}
+
+#[test]
+fn a_missing_parent_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let refused = Store::open(FileStorage::new(dir.path().join("a/b")), &Options::default()).unwrap_err();
+    assert!(matches!(refused, OpenError::NoDirectory { .. }), "{refused}");
+}
