@@ -1,4 +1,5 @@
 //! The daemon.
 
+pub mod demo;
 pub mod dhcp_sockets;
 pub mod link_check;

@@ -23,7 +23,8 @@
 //! receives nothing. A broadcast leaves by the interface's own UDP socket. Both raw sockets need CAP_NET_RAW.
 //!
 //! **With `bind_address`**, one UDP socket on that address does all of it, for relayed clients only: no
-//! privilege is needed on a port above 1023. Clients on a link cannot be served so.
+//! privilege is needed on a port above 1023. Clients on a link cannot be served so. Naming loopback
+//! interfaces alone comes to the same, with 127.0.0.1: no client is ever on that link, only relays are.
 //!
 //! # Interfaces that come and go
 //!
@@ -150,15 +151,21 @@ impl DhcpSockets {
     pub fn open(settings: SocketSettings) -> Result<Self, SocketError> {
         let table = watch::watch_interfaces().map_err(|error| SocketError::system("list the interfaces", error))?;
         let current = Arc::clone(&table.borrow());
-        let way = if settings.bind_address.is_unspecified() {
+        let bind_address = if names_loopback_alone(&settings, &current) && settings.bind_address.is_unspecified() {
+            Ipv4Addr::LOCALHOST
+        } else {
+            settings.bind_address
+        };
+        let way = if bind_address.is_unspecified() {
             Way::Interfaces {
                 sockets: BTreeMap::new(),
                 frames: Arc::new(port::open_frame_sender()?),
                 datagrams: Arc::new(port::open_datagram_sender()?),
             }
         } else {
-            let socket = Arc::new(port::open_on_address(settings.bind_address, settings.server_port)?);
-            Way::Address { address: settings.bind_address, socket }
+            let socket = Arc::new(port::open_on_address(bind_address, settings.server_port)?);
+            tracing::info!(address = %bind_address, port = settings.server_port, "serving relayed clients");
+            Way::Address { address: bind_address, socket }
         };
         let ports = Ports { server: settings.server_port, client: settings.client_port };
         let links = Links { table: current, served: Vec::new(), ports, way };
@@ -281,6 +288,11 @@ impl DhcpSockets {
         }
         self.not_served = told;
     }
+}
+
+fn names_loopback_alone(settings: &SocketSettings, table: &InterfaceTable) -> bool {
+    let is_loopback = |name: &String| table.by_name(name).is_some_and(|info| info.kind == LinkKind::Loopback);
+    !settings.interfaces.is_empty() && settings.interfaces.iter().all(is_loopback)
 }
 
 /// An error with its causes, in one line.
