@@ -14,6 +14,9 @@ mod zones;
 
 pub use keys::ReadSecret;
 
+use std::collections::HashSet;
+
+use dhcp::settings::Subnet;
 use ipnet::Ipv4Net;
 
 use crate::fault::Findings;
@@ -63,6 +66,7 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
         ddns: ddns::settings::Settings {
             zones: zones.routes(),
             protected: protected(&zones),
+            reserved: reserved(&subnets.list),
             reverse: server::reverse_guard(&file.ddns),
             retry: server::retry(&file.ddns, findings),
         },
@@ -93,6 +97,16 @@ fn protected(zones: &zones::Zones) -> Vec<dns::Fqdn> {
     names.sort();
     names.dedup();
     names
+}
+
+/// The full names of all reservations.
+fn reserved(subnets: &[Subnet]) -> HashSet<dns::Fqdn> {
+    let names = subnets.iter().filter_map(|subnet| Some((subnet.naming.as_ref()?, &subnet.reservations)));
+    names
+        .flat_map(|(naming, list)| {
+            list.iter().filter_map(|one| naming::full_name(one.hostname.as_deref()?, naming).ok())
+        })
+        .collect()
 }
 
 /// Interface names that Linux can have.

@@ -1,7 +1,7 @@
 //! How names are made: the domain, host names, and whether a zone holds them.
 
 use dhcp::settings::{ClientUpdates, Naming, OutsideName};
-use dns::Fqdn;
+use dns::{Fqdn, NameError};
 
 use super::keys::plain;
 use super::scalars::{finite_seconds, name};
@@ -71,12 +71,7 @@ pub(super) fn hostname(
         return None;
     }
     let Some(naming) = naming else { return Some((stem.to_owned(), None)) };
-    let full = if stem.contains('.') || stem.len() < text.len() {
-        stem.parse::<Fqdn>()
-    } else {
-        naming.domain.prepend_label(stem.as_bytes())
-    };
-    match full {
+    match full_name(stem, naming) {
         Ok(full) if zones.holding(&full).is_some() => {
             if let Some(why) = zones.protects(&full) {
                 findings.fault(
@@ -104,6 +99,11 @@ pub(super) fn hostname(
             None
         }
     }
+}
+
+/// One label is put under the domain; more are a full name.
+pub(super) fn full_name(hostname: &str, naming: &Naming) -> Result<Fqdn, NameError> {
+    if hostname.contains('.') { hostname.parse() } else { naming.domain.prepend_label(hostname.as_bytes()) }
 }
 
 fn not_in_a_zone(full: &Fqdn, span: Span, naming: &Naming, zones: &Zones, findings: &mut Findings) {

@@ -53,7 +53,7 @@ pub(super) fn read(keys: OptionKeys<'_>, findings: &mut Findings) -> Options {
     }
     if let Some(search) = keys.domain_search {
         let names: Vec<Fqdn> = search.value.iter().filter_map(|at| name(at, findings)).collect();
-        plain.insert(code::DOMAIN_SEARCH, build::domain_search(names.iter().map(Fqdn::as_wire)));
+        plain.insert(code::DOMAIN_SEARCH, build::domain_search(&names));
     }
     let ntp = keys.ntp_servers.map(|servers| (addresses(&servers.value, findings), servers.span));
     if let Some((servers, _)) = &ntp {
