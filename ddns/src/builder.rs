@@ -1,1 +1,266 @@
-//! Skeleton.
+//! RFC 4703 as RFC 2136 updates: one function per section. Values in, one [`Update`] out; what an answer means is
+//! [`crate::transaction`]'s affair.
+
+use std::net::IpAddr;
+
+use dns::{Change, Dhcid, Fqdn, HostIdentity, Prerequisite, Rdata, RecordType, Update};
+use faults::{Fault, planted};
+
+use crate::settings::ReverseGuard;
+use crate::wanted::{Held, Want};
+
+/// RFC 4703 section 5.3.1: the update has "a prerequisite that the name does not exist", and adds the addresses and
+/// the DHCID. YXDOMAIN means that the name is in use, by this host or by another.
+#[must_use]
+pub fn build_claim(zone: &Fqdn, want: &Want) -> Update {
+    let mut changes = added_addresses(want);
+    changes.push(added(&want.name, RecordType::DHCID, want.ttl_secs, dhcid(&want.identity, &want.name)));
+    Update { zone: zone.clone(), prerequisites: vec![Prerequisite::NameNotInUse(want.name.clone())], changes }
+}
+
+/// RFC 4703 section 5.3.2: the name exists and has a DHCID that "matches" the host's; the addresses of this family are
+/// deleted and the new ones added. The other family's are another server's, perhaps: of those only what `stale` names
+/// (our own of before) is deleted, record by record.
+///
+/// NXDOMAIN means that the name vanished meanwhile, NXRRSET that it belongs to somebody else.
+#[must_use]
+pub fn build_replace(zone: &Fqdn, want: &Want, stale: &[IpAddr]) -> Update {
+    let name = &want.name;
+    let prerequisites = vec![Prerequisite::NameInUse(name.clone()), owned_by(name, &want.identity, name)];
+    let families: Vec<RecordType> = [RecordType::A, RecordType::AAAA]
+        .into_iter()
+        .filter(|family| want.addresses.iter().any(|address| family_of(address) == *family))
+        .collect();
+    let mut changes: Vec<Change> = families.iter().map(|family| Change::DeleteRrset(name.clone(), *family)).collect();
+    changes.extend(stale.iter().filter(|address| !families.contains(&family_of(address))).map(|address| {
+        let (rtype, rdata) = Rdata::address(*address);
+        Change::DeleteRecord(name.clone(), rtype, rdata)
+    }));
+    changes.extend(added_addresses(want));
+    Update { zone: zone.clone(), prerequisites, changes }
+}
+
+/// RFC 4703 section 5.4, guarded: nobody has written a PTR or a DHCID at the address' name. The PTR gets a DHCID made
+/// from the host's name and identity, so that its owner is known later. YXRRSET means that something is there.
+#[must_use]
+pub fn build_pointer_claim(zone: &Fqdn, reverse: &Fqdn, want: &Want) -> Update {
+    let prerequisites = vec![
+        Prerequisite::RrsetAbsent(reverse.clone(), RecordType::PTR),
+        Prerequisite::RrsetAbsent(reverse.clone(), RecordType::DHCID),
+    ];
+    Update { zone: zone.clone(), prerequisites, changes: added_pointer(reverse, want) }
+}
+
+/// RFC 4703 section 5.4, guarded: the DHCID there is this host's under this name, so a PTR of ours can only be the one
+/// that is wanted. It is added, not put in the place of the set: what an operator wrote beside it stays. NXRRSET means
+/// that the DHCID is another's, or that none is there.
+#[must_use]
+pub fn build_pointer_refresh(zone: &Fqdn, reverse: &Fqdn, want: &Want) -> Update {
+    let prerequisites = vec![owned_by(reverse, &want.identity, &want.name)];
+    Update { zone: zone.clone(), prerequisites, changes: added_pointer(reverse, want) }
+}
+
+/// RFC 4703 section 5.4 to the letter: "deletes all of the PTR RRs associated with the client's assigned IP address and
+/// adds a PTR RR"; with it the DHCID, which the section allows. No prerequisite.
+#[must_use]
+pub fn build_pointer_unguarded(zone: &Fqdn, reverse: &Fqdn, want: &Want) -> Update {
+    let mut changes = vec![
+        Change::DeleteRrset(reverse.clone(), RecordType::PTR),
+        Change::DeleteRrset(reverse.clone(), RecordType::DHCID),
+    ];
+    changes.extend(added_pointer(reverse, want));
+    Update { zone: zone.clone(), prerequisites: Vec::new(), changes }
+}
+
+/// RFC 4703 section 5.5, first update: the DHCID matches; delete the addresses that the host no longer has, one by
+/// one, so that an address which another server wrote for the same host stays.
+///
+/// NXRRSET and NXDOMAIN mean that the name is not this host's (any more): nothing of ours is there.
+#[must_use]
+pub fn build_withdraw_addresses(zone: &Fqdn, held: &Held) -> Update {
+    let changes = held
+        .addresses
+        .iter()
+        .map(|address| {
+            let (rtype, rdata) = Rdata::address(*address);
+            Change::DeleteRecord(held.name.clone(), rtype, rdata)
+        })
+        .collect();
+    Update { zone: zone.clone(), prerequisites: withdraw_guard(held), changes }
+}
+
+/// RFC 4703 section 5.5, second update: the DHCID matches, and neither an A nor an AAAA record is left; delete the
+/// rest. The rest that is ours is the DHCID; what an operator wrote at the name is not ours and stays.
+#[must_use]
+pub fn build_withdraw_rest(zone: &Fqdn, held: &Held) -> Update {
+    let mut prerequisites = withdraw_guard(held);
+    prerequisites.push(Prerequisite::RrsetAbsent(held.name.clone(), RecordType::A));
+    prerequisites.push(Prerequisite::RrsetAbsent(held.name.clone(), RecordType::AAAA));
+    let changes = vec![Change::DeleteRrset(held.name.clone(), RecordType::DHCID)];
+    Update { zone: zone.clone(), prerequisites, changes }
+}
+
+/// RFC 4703 section 5.5, of the PTR: deleted only while it still names this host. Guarded, the DHCID says that it is
+/// ours, and exactly our two records go; unguarded, the PTR must be the one that this host's name makes.
+#[must_use]
+pub fn build_withdraw_pointer(zone: &Fqdn, reverse: &Fqdn, held: &Held, guard: ReverseGuard) -> Update {
+    let target = Rdata::ptr(&held.name);
+    let prerequisite = match guard {
+        ReverseGuard::Dhcid => owned_by(reverse, &held.identity, &held.name),
+        ReverseGuard::Rfc4703 => Prerequisite::RrsetIs(reverse.clone(), RecordType::PTR, vec![target.clone()]),
+    };
+    let changes = vec![
+        Change::DeleteRecord(reverse.clone(), RecordType::PTR, target),
+        Change::DeleteRecord(reverse.clone(), RecordType::DHCID, dhcid(&held.identity, &held.name)),
+    ];
+    Update { zone: zone.clone(), prerequisites: vec![prerequisite], changes }
+}
+
+/// "The DHCID RR matches": exactly one, made from this identity and this host name, stands at `at`.
+fn owned_by(at: &Fqdn, identity: &HostIdentity, host: &Fqdn) -> Prerequisite {
+    Prerequisite::RrsetIs(at.clone(), RecordType::DHCID, vec![dhcid(identity, host)])
+}
+
+fn withdraw_guard(held: &Held) -> Vec<Prerequisite> {
+    if planted(Fault::DeleteForeignName) {
+        return Vec::new();
+    }
+    vec![owned_by(&held.name, &held.identity, &held.name)]
+}
+
+fn dhcid(identity: &HostIdentity, host: &Fqdn) -> Rdata {
+    Rdata::dhcid(&Dhcid::new(identity, host))
+}
+
+fn family_of(address: &IpAddr) -> RecordType {
+    if address.is_ipv4() { RecordType::A } else { RecordType::AAAA }
+}
+
+fn added(name: &Fqdn, rtype: RecordType, ttl: u32, rdata: Rdata) -> Change {
+    Change::Add { name: name.clone(), rtype, ttl, rdata }
+}
+
+fn added_addresses(want: &Want) -> Vec<Change> {
+    let record = |address: &IpAddr| {
+        let (rtype, rdata) = Rdata::address(*address);
+        added(&want.name, rtype, want.ttl_secs, rdata)
+    };
+    want.addresses.iter().map(record).collect()
+}
+
+fn added_pointer(reverse: &Fqdn, want: &Want) -> Vec<Change> {
+    vec![
+        added(reverse, RecordType::PTR, want.ttl_secs, Rdata::ptr(&want.name)),
+        added(reverse, RecordType::DHCID, want.ttl_secs, dhcid(&want.identity, &want.name)),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    fn name(text: &str) -> Fqdn {
+        text.parse().unwrap()
+    }
+
+    fn want(addresses: &[&str]) -> Want {
+        Want {
+            name: name("chi.example.com"),
+            identity: HostIdentity::from_hardware(1, &[1, 2, 3, 4, 5, 6]),
+            addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(),
+            ttl_secs: 600,
+            after_forward: false,
+        }
+    }
+
+    fn held(addresses: &[&str]) -> Held {
+        let Want { name, identity, addresses, .. } = want(addresses);
+        Held { name, identity, addresses }
+    }
+
+    fn deletes(update: &Update) -> Vec<(&Fqdn, RecordType, bool)> {
+        let one = |change: &'_ Change| matches!(change, Change::DeleteRecord(..));
+        update
+            .changes
+            .iter()
+            .filter_map(|change| match change {
+                Change::DeleteRrset(name, rtype) | Change::DeleteRecord(name, rtype, _) => {
+                    Some((name, *rtype, one(change)))
+                }
+                Change::DeleteName(name) => Some((name, RecordType::ANY, false)),
+                Change::Add { .. } => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn rfc4703_5_3_1_requires_a_free_name_and_adds_addresses_and_dhcid() {
+        let update = build_claim(&name("example.com"), &want(&["10.0.0.1", "10.0.0.2", "2001:db8::1"]));
+        assert_eq!(update.prerequisites, [Prerequisite::NameNotInUse(name("chi.example.com"))]);
+        let types: Vec<RecordType> = update
+            .changes
+            .iter()
+            .map(|change| match change {
+                Change::Add { rtype, ttl: 600, .. } => *rtype,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(types, [RecordType::A, RecordType::A, RecordType::AAAA, RecordType::DHCID]);
+    }
+
+    #[test]
+    fn rfc4703_5_3_2_replaces_this_family_and_never_the_other() {
+        let update = build_replace(&name("example.com"), &want(&["10.0.0.1", "10.0.0.2"]), &[]);
+        assert!(matches!(&update.prerequisites[..],
+            [Prerequisite::NameInUse(_), Prerequisite::RrsetIs(_, RecordType::DHCID, data)] if data.len() == 1));
+        assert_eq!(deletes(&update), [(&name("chi.example.com"), RecordType::A, false)]);
+        assert_eq!(update.changes.len(), 3);
+    }
+
+    #[test]
+    fn rfc4703_5_2_of_the_other_family_only_our_own_stale_record_goes() {
+        let stale = ["10.0.0.9".parse().unwrap(), "2001:db8::9".parse().unwrap()];
+        let update = build_replace(&name("example.com"), &want(&["10.0.0.1"]), &stale);
+        let chi = name("chi.example.com");
+        assert_eq!(deletes(&update), [(&chi, RecordType::A, false), (&chi, RecordType::AAAA, true)]);
+    }
+
+    #[test]
+    fn rfc4703_5_4_pointer_carries_a_guarding_dhcid_or_is_unconditional() {
+        let (zone, reverse) = (name("10.in-addr.arpa"), Fqdn::reverse("10.0.0.1".parse().unwrap()));
+        let claim = build_pointer_claim(&zone, &reverse, &want(&["10.0.0.1"]));
+        assert_eq!(claim.prerequisites[0], Prerequisite::RrsetAbsent(reverse.clone(), RecordType::PTR));
+        let refresh = build_pointer_refresh(&zone, &reverse, &want(&["10.0.0.1"]));
+        assert!(matches!(refresh.prerequisites[..], [Prerequisite::RrsetIs(_, RecordType::DHCID, _)]));
+        assert_eq!((deletes(&claim), deletes(&refresh)), (vec![], vec![]));
+        let letter = build_pointer_unguarded(&zone, &reverse, &want(&["10.0.0.1"]));
+        assert!(letter.prerequisites.is_empty());
+        assert_eq!(deletes(&letter), [(&reverse, RecordType::PTR, false), (&reverse, RecordType::DHCID, false)]);
+    }
+
+    #[test]
+    fn rfc4703_5_5_removes_address_by_address_then_the_rest() {
+        let zone = name("example.com");
+        let first = build_withdraw_addresses(&zone, &held(&["10.0.0.1", "2001:db8::1"]));
+        let chi = name("chi.example.com");
+        assert_eq!(deletes(&first), [(&chi, RecordType::A, true), (&chi, RecordType::AAAA, true)]);
+        assert!(matches!(first.prerequisites[..], [Prerequisite::RrsetIs(_, RecordType::DHCID, _)]));
+        let rest = build_withdraw_rest(&zone, &held(&[]));
+        assert_eq!(rest.prerequisites[1], Prerequisite::RrsetAbsent(chi.clone(), RecordType::A));
+        assert_eq!(rest.prerequisites[2], Prerequisite::RrsetAbsent(chi.clone(), RecordType::AAAA));
+        assert_eq!(deletes(&rest), [(&chi, RecordType::DHCID, false)]);
+    }
+
+    #[test]
+    fn rfc4703_5_5_removes_a_pointer_only_while_it_names_this_host() {
+        let (zone, reverse) = (name("10.in-addr.arpa"), Fqdn::reverse("10.0.0.1".parse().unwrap()));
+        for (guard, rtype) in [(ReverseGuard::Dhcid, RecordType::DHCID), (ReverseGuard::Rfc4703, RecordType::PTR)] {
+            let update = build_withdraw_pointer(&zone, &reverse, &held(&["10.0.0.1"]), guard);
+            assert!(matches!(&update.prerequisites[..],
+                [Prerequisite::RrsetIs(at, required, data)] if *at == reverse && *required == rtype && data.len() == 1));
+            assert_eq!(deletes(&update), [(&reverse, RecordType::PTR, true), (&reverse, RecordType::DHCID, true)]);
+        }
+    }
+}

@@ -9,6 +9,8 @@
 
 pub mod builder;
 pub mod choose;
+#[cfg(test)]
+mod model_server;
 pub mod reconcile;
 pub mod settings;
 pub mod transaction;
