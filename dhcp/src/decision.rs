@@ -36,12 +36,21 @@ pub struct Decision {
     pub ticket: Option<Ticket>,
 }
 
+impl Decision {
+    /// Nothing is done, for this reason.
+    #[must_use]
+    pub fn drop(reason: DropReason) -> Self {
+        Self { dropped: Some(reason), ..Self::default() }
+    }
+}
+
 /// Ties a decision's stored records to the outcome of their commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ticket(pub u64);
 
-/// How a commit ended.
+/// How a commit ended. A store that several servers share will answer "another has it, and this is its record" too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum CommitOutcome {
     /// On stable storage.
     Committed,

@@ -56,6 +56,28 @@ drop_reasons! {
     NoIdentity, "no_identity", "the client gave neither a client identifier nor a hardware address";
 
     // What the engine decides.
+
+    /// No subnet of the settings lies on the link that the message came from.
+    NoSubnet, "no_subnet", "no subnet is configured for the link that it came from";
+    /// The subnet is deactivated.
+    SubnetInactive, "subnet_inactive", "the subnet is deactivated";
+    /// Option 82 without a relay, where the subnet's settings refuse it (RFC 3046 section 2.1).
+    UnrelayedOption82, "unrelayed_option_82", "it has relay agent information but came without a relay, which this subnet refuses";
+    /// The interface has no address that could be the server identifier.
+    NoServerAddress, "no_server_address", "the interface has no address to answer from";
+    /// A DISCOVER found every address of the link's pools taken.
+    NoFreeAddress, "no_free_address", "no address is free for this client: the pools are used up";
+    /// The server identifier is another server's: the client chose that one.
+    OtherServer, "other_server", "the client chose another server";
+    /// A REQUEST with neither requested address nor ciaddr, a DECLINE without the one, a RELEASE or INFORM without the
+    /// other.
+    NoAddressNamed, "no_address_named", "the message names no address";
+    /// RFC 2131 section 4.3.2: without a record of the client there is silence.
+    UnknownClient, "unknown_client", "there is no record of this client, which another server may know";
+    /// A RELEASE or DECLINE by somebody who does not hold the address.
+    NotTheHolder, "not_the_holder", "the client does not hold the address";
+    /// Nothing more can be stored, so that no new lease can be promised.
+    StorageFull, "storage_full", "the storage is full, and the client has no stored lease to be answered from";
 }
 
 impl DropReason {

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 
 use dns::HostIdentity;
 
+use crate::identity::{ClientId, HardwareAddress};
 use crate::lease::LeaseName;
 use crate::settings::Naming;
 
@@ -49,5 +50,17 @@ pub struct NoNames;
 impl NameChooser for NoNames {
     fn choose(&self, _: &NameQuestion<'_>) -> NameAnswer {
         NameAnswer::default()
+    }
+}
+
+/// Who a client is towards DNS (RFC 4701 section 3.3): the DUID inside its client identifier (RFC 4361), else the
+/// identifier, else the hardware address.
+#[must_use]
+pub fn host_identity(hardware: HardwareAddress, client_id: Option<&ClientId>) -> HostIdentity {
+    match client_id.map(|id| &*id.0) {
+        // RFC 4361 section 6.1: type 255, four bytes of IAID, then the DUID: a type of two bytes and its data.
+        Some([255, _, _, _, _, duid @ ..]) if duid.len() > 2 => HostIdentity::Duid(duid.into()),
+        Some(id) => HostIdentity::ClientId(id.into()),
+        None => HostIdentity::Hardware { htype: hardware.htype, chaddr: hardware.as_bytes().into() },
     }
 }

@@ -76,6 +76,14 @@ pub struct LeaseTime {
     pub max: u32,
 }
 
+impl LeaseTime {
+    /// What a client is given that asks for `wanted` seconds, or for none.
+    #[must_use]
+    pub fn grant(&self, wanted: Option<u32>) -> u32 {
+        wanted.unwrap_or(self.default).min(self.max).max(self.min)
+    }
+}
+
 /// An address kept for a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reservation {

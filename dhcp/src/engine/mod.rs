@@ -1,24 +1,82 @@
 //! The engine: a message in, a [`Decision`] out.
+//!
+//! Reading order: `exchange` (a message with all that it is decided by, and the link it came from), the five handlers
+//! `discover`, `request`, `decline`, `release` and `inform`, `choose` (which address), `bind` (making a lease record),
+//! `respond` (making a reply), `expire` (what time alone does). Beneath them `book` holds what is known of every
+//! address: `table` its records, `offers` what is offered, `vacancies` what is free; and `pending` holds what a failed
+//! commit would put back.
+//!
+//! A record's life, as it is stored. A RELEASE or a new binding on the same link releases; only the holder's DECLINE
+//! quarantines:
+//!
+//! ```text
+//!              REQUEST               RELEASE
+//!   (none) ─────────────▶ Bound ───────────────▶ Released
+//!                        ▲ │ │ ▲                    │
+//!                REQUEST │ │ │ └────── REQUEST ─────┘
+//!                        │ │ └──time──▶ Expired ──REQUEST──▶ Bound
+//!                        │ └──DECLINE─▶ Quarantined
+//!                        └─────time, then REQUEST───┘
+//! ```
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use crate::decision::{CommitOutcome, Decision, Ingress, Ticket};
+use faults::{Fault, planted};
+
+use crate::decision::{CommitOutcome, Decision, Ingress, LeaseEvent, Ticket};
 use crate::lease::Lease;
+use crate::message::{DropReason, Message, MessageType};
 use crate::names::NameChooser;
 use crate::settings::Settings;
 use crate::time::Now;
 
+mod bind;
+mod bitmap;
+mod book;
+mod choose;
+mod client;
+mod decline;
+mod discover;
+mod exchange;
+mod expire;
+mod inform;
+mod offers;
+mod pending;
+mod plan;
+mod record;
+mod release;
+mod request;
+mod respond;
+mod table;
+mod vacancies;
+
+pub use book::SubnetCounts;
+
+use book::Book;
+use exchange::Exchange;
+use pending::Pending;
+use record::Kept;
+
 /// The state of DHCPv4 service: leases, offers and free addresses. Decides, and does nothing.
 #[derive(Debug)]
 pub struct Engine {
-    settings: Arc<Settings>,
+    book: Book,
+    pending: Pending,
+    storage_full: bool,
+    expiry_paused: bool,
 }
 
 impl Engine {
     /// An engine over `leases`, as they were stored.
     pub fn new(settings: Arc<Settings>, leases: impl IntoIterator<Item = Lease>, now: Now) -> Self {
-        let _ = (leases, now);
-        Self { settings }
+        let records = leases.into_iter().map(|lease| Kept::from_store(lease, now));
+        Self {
+            book: Book::new(settings, records),
+            pending: Pending::default(),
+            storage_full: false,
+            expiry_paused: false,
+        }
     }
 
     /// Decides on one datagram. Its own memory changes at once (tentatively, until `settle`), so that two
@@ -30,26 +88,111 @@ impl Engine {
         datagram: &[u8],
         names: &dyn NameChooser,
     ) -> Decision {
-        let _ = (now, ingress, datagram, names, &self.settings);
-        unimplemented!()
+        match Message::parse(datagram) {
+            Ok(message) => self.handle_parsed(now, ingress, &message, names),
+            Err(reason) => Decision::drop(reason),
+        }
+    }
+
+    /// Decides on one message that was read already; otherwise as [`Engine::handle_message`].
+    pub fn handle_parsed(
+        &mut self,
+        now: Now,
+        ingress: &Ingress<'_>,
+        message: &Message<'_>,
+        names: &dyn NameChooser,
+    ) -> Decision {
+        self.book.lapse_offers(now.boot_ms);
+        let link = match exchange::link(&self.book, ingress, message) {
+            Ok(link) => link,
+            // The end of a lease concerns its record, also when its subnet has left the settings' links.
+            Err(DropReason::NoSubnet) if message.message_type == MessageType::Release => Vec::new(),
+            Err(reason) => return Decision::drop(reason),
+        };
+        let exchange = Exchange { now, ingress, message, names, link };
+        match message.message_type {
+            MessageType::Discover => self.handle_discover(&exchange),
+            MessageType::Request => self.handle_request(&exchange),
+            MessageType::Decline => self.handle_decline(&exchange),
+            MessageType::Release => self.handle_release(&exchange),
+            MessageType::Inform => self.handle_inform(&exchange),
+            MessageType::Offer | MessageType::Ack | MessageType::Nak => Decision::drop(DropReason::ServerMessage),
+        }
     }
 
     /// Takes the outcome of a decision's commit; `Failed` undoes it. Tickets settle in the order given out;
     /// after one failed, later ones that stand upon it must fail too.
     pub fn settle(&mut self, ticket: Ticket, outcome: CommitOutcome) {
-        let _ = (ticket, outcome);
-        unimplemented!()
+        match outcome {
+            CommitOutcome::Committed => self.pending.committed(ticket),
+            CommitOutcome::Failed => {
+                for (address, before) in self.pending.failed(ticket) {
+                    if !planted(Fault::UndoForgotten) {
+                        self.book.set(address, before);
+                    }
+                }
+            }
+        }
     }
 
-    /// When `handle_timeout` wants to be called next (boot milliseconds).
+    /// Takes new settings, between two batches. Leases stay, each with the subnet that now holds its address; offers
+    /// that the new settings would not make are withdrawn.
+    pub fn reconfigure(&mut self, settings: Arc<Settings>, now: Now) {
+        self.book.replan(settings);
+        self.book.lapse_offers(now.boot_ms);
+        self.book.withdraw_unfit();
+    }
+
+    /// The settings that decide now.
     #[must_use]
-    pub fn poll_timeout(&self) -> Option<u64> {
-        unimplemented!()
+    pub fn settings(&self) -> &Arc<Settings> {
+        &self.book.plan.settings
     }
 
-    /// Expires what has run out, at most `most` leases a call (call again while it returns a full batch).
-    pub fn handle_timeout(&mut self, now: Now, most: usize) -> Vec<Decision> {
-        let _ = (now, most);
-        unimplemented!()
+    /// Says which addresses are the machine's own, on all interfaces, whenever that changes. They are never given
+    /// out, and a client may name us by any of them (RFC 2131 section 4.1). The addresses of the interface that a
+    /// message comes by are known from its [`Ingress`] also without this.
+    pub fn set_own_addresses(&mut self, addresses: impl IntoIterator<Item = Ipv4Addr>) {
+        self.book.set_own(addresses.into_iter().collect());
+    }
+
+    /// Says whether nothing more can be stored. While it is so, a renewal is answered with what is left of the stored
+    /// lease and never more, new leases get no answer, nothing expires, and INFORM goes on.
+    pub fn set_storage_full(&mut self, is_full: bool) {
+        self.storage_full = is_full;
+    }
+
+    /// Every record, tentative changes included, by address.
+    pub fn leases(&self) -> impl ExactSizeIterator<Item = Lease> {
+        self.book.records().map(|record| record.lease())
+    }
+
+    /// The record of one address, tentative changes included.
+    #[must_use]
+    pub fn lease(&self, address: Ipv4Addr) -> Option<Lease> {
+        self.book.record(address).map(|record| record.lease())
+    }
+
+    /// How many addresses of each subnet stand how, in the order of the settings.
+    pub fn subnet_counts(&self) -> impl Iterator<Item = SubnetCounts> {
+        self.book.counts()
+    }
+
+    /// Changes records in memory, and makes the decision that has them stored. Nothing for nothing.
+    fn write(&mut self, changes: Vec<(Kept, LeaseEvent)>) -> Decision {
+        let mut decision = Decision::default();
+        if changes.is_empty() {
+            return decision;
+        }
+        let ticket = self.pending.open();
+        for (kept, event) in changes {
+            let address = kept.lease.address;
+            self.pending.remember(ticket, address, self.book.record(address).map(|record| record.kept()));
+            decision.store.push(kept.lease.clone());
+            decision.events.push(event);
+            self.book.set(address, Some(kept));
+        }
+        decision.ticket = Some(ticket);
+        decision
     }
 }

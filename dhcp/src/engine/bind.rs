@@ -1,0 +1,210 @@
+//! Making bindings: the lease record, the client's name, and the end of what the client held before.
+
+use std::net::Ipv4Addr;
+
+use faults::{Fault, planted};
+
+use super::Engine;
+use super::book::Book;
+use super::choose::{self, Choice};
+use super::exchange::Exchange;
+use super::record::{HotState, Kept, NEVER};
+use super::respond::{self, Terms};
+use crate::decision::{Decision, LeaseEvent, LeaseEventKind};
+use crate::lease::{Lease, LeaseState};
+use crate::message::{DropReason, MessageType};
+use crate::names::{NameAnswer, NameQuestion, host_identity};
+use crate::options::code;
+
+impl Engine {
+    /// Binds the client to an address that it may have, for as long as it asked or was offered, and acknowledges it.
+    /// Other addresses that it held on the link end with this: one client has one lease.
+    pub(super) fn bind(&mut self, exchange: &Exchange<'_>, choice: Choice) -> Decision {
+        if self.storage_full {
+            return self.acknowledge_stored(exchange, choice);
+        }
+        let Choice { place, address } = choice;
+        let before = self.book.record(address).map(|record| record.kept());
+        let renewed = before.as_ref().filter(|kept| is_binding_of(&self.book, exchange, place, kept)).cloned();
+        let remembered = renewed.as_ref().and_then(|kept| kept.lease.server_identifier_override);
+        let Some(server_identifier) = exchange.server_identifier(&self.book, Some(place), remembered) else {
+            return Decision::drop(DropReason::NoServerAddress);
+        };
+
+        let lease_secs = lease_secs(&self.book, exchange, choice);
+        let (lease, answer) = make_lease(&self.book, exchange, choice, lease_secs, renewed.as_ref().map(|k| &k.lease));
+        let ended = self.end_others(exchange, address);
+        let kind = if renewed.is_some() { LeaseEventKind::Renewed } else { LeaseEventKind::Bound };
+        let event = LeaseEvent { kind, lease: lease.clone(), previous: before.map(|kept| kept.lease) };
+        self.book.withdraw_from(&exchange.link, exchange.client(), None);
+        self.book.withdraw(address);
+
+        let shown_secs = if planted(Fault::AckLongerThanStored) { lease_secs.saturating_add(60) } else { lease_secs };
+        let terms = Terms {
+            message_type: MessageType::Ack,
+            place,
+            yiaddr: address,
+            lease_secs: Some(shown_secs),
+            client_fqdn: answer.client_fqdn,
+            server_identifier,
+        };
+        let reply = respond::build_reply(&self.book, exchange, terms);
+        let finite = Some(lease_secs).filter(|secs| *secs != u32::MAX);
+        let bound = Kept::made_now(lease, finite, exchange.now);
+        let mut decision = self.write(ended.into_iter().chain([(bound, event)]).collect());
+        decision.reply = Some(reply);
+        decision
+    }
+
+    /// What the client holds on the link besides `but`, as it is to be when that ends.
+    ///
+    /// Two leases of one client come from a subnet that began to ignore client identifiers, from a reservation that
+    /// was made or moved, or from a client that went from one subnet of its link to another.
+    fn end_others(&self, exchange: &Exchange<'_>, but: Ipv4Addr) -> Vec<(Kept, LeaseEvent)> {
+        let others = choose::bindings(&self.book, exchange, &exchange.link).filter(|other| other.address != but);
+        others
+            .filter_map(|other| self.book.record(other.address))
+            .map(|record| end(record.kept(), LeaseState::Released, exchange.now.wall_secs, LeaseEventKind::Released))
+            .collect()
+    }
+
+    /// With the storage full nothing can be promised beyond what is stored: a renewal is answered with what is left
+    /// of the stored lease, and nothing else is answered.
+    pub(super) fn acknowledge_stored(&mut self, exchange: &Exchange<'_>, choice: Choice) -> Decision {
+        match self.terms_of_stored(exchange, choice, MessageType::Ack) {
+            Ok(terms) => {
+                Decision { reply: Some(respond::build_reply(&self.book, exchange, terms)), ..Decision::default() }
+            }
+            Err(reason) => Decision::drop(reason),
+        }
+    }
+
+    /// What is left of the client's stored lease.
+    ///
+    /// # Errors
+    /// It has none there, or nothing of it is left.
+    pub(super) fn terms_of_stored(
+        &self,
+        exchange: &Exchange<'_>,
+        Choice { place, address }: Choice,
+        message_type: MessageType,
+    ) -> Result<Terms, DropReason> {
+        let in_memory = || self.book.record(address).map(|record| record.kept());
+        let stored = self.pending.stored(address).cloned().unwrap_or_else(in_memory);
+        let stored = stored.filter(|kept| is_binding_of(&self.book, exchange, place, kept));
+        let left = stored.as_ref().map_or(0, |kept| kept.secs_left(exchange.now));
+        // No lease shorter than this is worth a reply: T1 would have passed before it is read.
+        if left < 2 {
+            return Err(DropReason::StorageFull);
+        }
+        let remembered = stored.and_then(|kept| kept.lease.server_identifier_override);
+        let server_identifier =
+            exchange.server_identifier(&self.book, Some(place), remembered).ok_or(DropReason::NoServerAddress)?;
+        let lease_secs = lease_secs(&self.book, exchange, Choice { place, address });
+        let shown_secs = if planted(Fault::AckLongerThanStored) { lease_secs } else { lease_secs.min(left) };
+        Ok(Terms { message_type, place, yiaddr: address, lease_secs: Some(shown_secs), client_fqdn: None, server_identifier })
+    }
+}
+
+/// The lease time for a client, in seconds; `u32::MAX`: without end.
+///
+/// RFC 2131 section 4.3.1: "If the client has requested a specific lease in the DHCPDISCOVER message [...] the server
+/// may choose either to return the requested lease (if the lease is acceptable to local policy) or select another
+/// lease." A client that takes an offer without naming a time takes the time that was offered.
+pub(super) fn lease_secs(book: &Book, exchange: &Exchange<'_>, Choice { place, address }: Choice) -> u32 {
+    let subnet = book.plan.subnet(place);
+    let offered = book
+        .offer(address)
+        .filter(|offer| offer.client().is(exchange.client(), subnet.ignore_client_id))
+        .map(|offer| offer.lease_secs);
+    let wanted = exchange.message.lease_secs.or(offered);
+    subnet.lease_secs.grant(wanted)
+}
+
+/// Whether a record is the client's binding.
+pub(super) fn is_binding_of(book: &Book, exchange: &Exchange<'_>, place: usize, kept: &Kept) -> bool {
+    let holder = super::client::Client { hardware: kept.lease.hardware, id: kept.lease.client_id.as_ref() };
+    kept.state == HotState::Bound && holder.is(exchange.client(), book.plan.subnet(place).ignore_client_id)
+}
+
+/// Asks for the name that the client is to have.
+pub(super) fn choose_name(
+    book: &Book,
+    exchange: &Exchange<'_>,
+    Choice { place, address }: Choice,
+    lease_secs: u32,
+    hostname: &[u8],
+    client_fqdn: Option<&[u8]>,
+) -> NameAnswer {
+    let subnet = book.plan.subnet(place);
+    let Some(naming) = &subnet.naming else { return NameAnswer::default() };
+    let reserved = book.plan.reservation_for(place, exchange.client());
+    exchange.names.choose(&NameQuestion {
+        hostname,
+        client_fqdn,
+        reserved_hostname: reserved.and_then(|reserved| reserved.hostname.as_deref()),
+        address,
+        lease_secs,
+        identity: host_identity(
+            exchange.message.hardware,
+            exchange.message.client_id.as_ref().filter(|_| !subnet.ignore_client_id),
+        ),
+        naming,
+    })
+}
+
+fn make_lease(
+    book: &Book,
+    exchange: &Exchange<'_>,
+    choice: Choice,
+    lease_secs: u32,
+    renewed: Option<&Lease>,
+) -> (Lease, NameAnswer) {
+    let message = exchange.message;
+    let now = exchange.now.wall_secs;
+    let sends_name = !message.hostname().is_empty() || message.client_fqdn().is_some();
+    // A client that renews need not say its name again: it keeps the one it has.
+    let (hostname, client_fqdn) = match renewed {
+        Some(lease) if !sends_name => (&*lease.hostname, Some(&*lease.client_fqdn).filter(|fqdn| !fqdn.is_empty())),
+        _ => (message.hostname(), message.client_fqdn()),
+    };
+    let (hostname, client_fqdn) = (at_most_255(hostname), client_fqdn.map(at_most_255));
+    let mut answer = choose_name(book, exchange, choice, lease_secs, hostname, client_fqdn);
+    // RFC 4702 section 4: the server answers with the option only to a message that had it.
+    answer.client_fqdn = answer.client_fqdn.filter(|_| message.client_fqdn().is_some());
+
+    // A client that renews by itself comes past its relay: what the relay said of it stays true.
+    let by_itself = renewed.filter(|_| !exchange.is_relayed() && exchange.is_unicast());
+    let marks = message.options.get(code::RELAY_AGENT_INFORMATION).unwrap_or_default();
+    let lease = Lease {
+        address: choice.address,
+        subnet: book.plan.subnet(choice.place).prefix,
+        state: LeaseState::Bound,
+        hardware: message.hardware,
+        client_id: message.client_id.clone(),
+        started_at: renewed.map_or(now, |lease| lease.started_at),
+        renewed_at: now,
+        expires_at: if lease_secs == u32::MAX { NEVER } else { now.saturating_add(lease_secs.into()) },
+        hostname: hostname.into(),
+        client_fqdn: client_fqdn.unwrap_or_default().into(),
+        name: answer.name.clone(),
+        relay: by_itself.map_or(message.giaddr, |lease| lease.relay),
+        relay_agent_info: by_itself.map_or(marks.into(), |lease| lease.relay_agent_info.clone()),
+        server_identifier_override: by_itself
+            .map_or(exchange.server_identifier_override(), |lease| lease.server_identifier_override),
+    };
+    (lease, answer)
+}
+
+/// A binding that ends: as `state`, at `at` (UTC seconds). The client's parameters are kept for its return; DNS is to
+/// hold nothing for it any more.
+pub(super) fn end(kept: Kept, state: LeaseState, at: u64, kind: LeaseEventKind) -> (Kept, LeaseEvent) {
+    let previous = kept.lease;
+    let lease = Lease { state, expires_at: at, name: None, ..previous.clone() };
+    let event = LeaseEvent { kind, lease: lease.clone(), previous: Some(previous) };
+    (Kept { state: HotState::from(state), lease, deadline_ms: NEVER, marks: Default::default() }, event)
+}
+
+fn at_most_255(data: &[u8]) -> &[u8] {
+    &data[..data.len().min(255)]
+}

@@ -1,0 +1,317 @@
+//! What is known of every address: its record, its offer, and whether it is free. The three change together here, and
+//! nowhere else.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use faults::{Fault, planted};
+use ipnet::Ipv4Net;
+
+use super::client::Client;
+use super::offers::{Offer, Offers};
+use super::plan::Plan;
+use super::record::{HotState, Kept};
+use super::table::{Record, Table};
+use super::vacancies::{Vacancies, Vacancy};
+use crate::settings::Settings;
+
+/// Records, offers and free addresses.
+#[derive(Debug)]
+pub(super) struct Book {
+    pub(super) plan: Plan,
+    table: Table,
+    offers: Offers,
+    /// By subnet, as in the settings.
+    vacancies: Vec<Vacancies>,
+    counts: Vec<Counts>,
+    /// The machine's own addresses, sorted.
+    own: Vec<Ipv4Addr>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    bound: usize,
+    quarantined: usize,
+    offered: usize,
+}
+
+/// How many addresses of a subnet stand how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SubnetCounts {
+    /// The subnet.
+    pub prefix: Ipv4Net,
+    /// Addresses in its pools.
+    pub pool: usize,
+    /// Those of the pools that a new client could get now. Reserved addresses are not among them.
+    pub free: usize,
+    /// Held by clients, reserved ones included.
+    pub bound: usize,
+    /// Declined, and kept from everyone.
+    pub quarantined: usize,
+    /// Offered, and not taken yet.
+    pub offered: usize,
+}
+
+/// What an address is to the counts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Idle,
+    Offered,
+    Bound,
+    Quarantined,
+}
+
+impl Book {
+    pub(super) fn new(settings: Arc<Settings>, records: impl IntoIterator<Item = Kept>) -> Self {
+        let mut table = Table::default();
+        for kept in records {
+            table.set(kept.lease.address, Some(kept));
+        }
+        let mut book = Self {
+            plan: Plan::new(Arc::default()),
+            table,
+            offers: Offers::default(),
+            vacancies: Vec::new(),
+            counts: Vec::new(),
+            own: Vec::new(),
+        };
+        book.replan(settings);
+        book
+    }
+
+    /// Takes new settings: records and offers stay, what is free is worked out anew.
+    pub(super) fn replan(&mut self, settings: Arc<Settings>) {
+        self.plan = Plan::new(settings);
+        self.vacancies = self.plan.settings.subnets.iter().map(|subnet| Vacancies::new(&subnet.pools)).collect();
+        self.counts = vec![Counts::default(); self.vacancies.len()];
+        let mut special: Vec<Ipv4Addr> = self.own.clone();
+        for subnet in &self.plan.settings.subnets {
+            special.extend(subnet.reservations.iter().map(|reservation| reservation.address));
+            special.extend([subnet.prefix.network(), subnet.prefix.broadcast()]);
+        }
+        special.extend(self.table.iter().map(|record| record.hot.address));
+        special.extend(self.offers.iter().map(|offer| offer.address));
+        special.sort_unstable();
+        special.dedup();
+        for address in special {
+            let Some(place) = self.plan.holding(address) else { continue };
+            let (vacancy, standing) = self.stand(place, address);
+            self.vacancies[place].change(address, Vacancy::Fresh, vacancy);
+            self.counts[place].add(standing);
+        }
+    }
+
+    /// Says which addresses are the machine's own: they are never given out, and any of them names us in a server
+    /// identifier.
+    pub(super) fn set_own(&mut self, mut own: Vec<Ipv4Addr>) {
+        own.sort_unstable();
+        own.dedup();
+        let changed: Vec<_> = own.iter().chain(&self.own).copied().collect();
+        let before: Vec<_> = changed.iter().map(|&address| self.stand_anywhere(address)).collect();
+        self.own = own;
+        for (address, before) in changed.into_iter().zip(before) {
+            self.restand(address, before);
+        }
+    }
+
+    pub(super) fn is_own(&self, address: Ipv4Addr) -> bool {
+        self.own.binary_search(&address).is_ok()
+    }
+
+    pub(super) fn record(&self, address: Ipv4Addr) -> Option<Record<'_>> {
+        self.table.get(address)
+    }
+
+    pub(super) fn records(&self) -> impl ExactSizeIterator<Item = Record<'_>> {
+        self.table.iter()
+    }
+
+    pub(super) fn offer(&self, address: Ipv4Addr) -> Option<&Offer> {
+        self.offers.get(address)
+    }
+
+    /// The client's records in a subnet: its binding first, then quarantines, then some that ended.
+    pub(super) fn records_of<'a>(&'a self, place: usize, client: Client<'a>) -> impl Iterator<Item = Record<'a>> + 'a {
+        let subnet = self.plan.subnet(place);
+        self.table
+            .of_client(client, subnet.ignore_client_id)
+            .filter(|record| subnet.prefix.contains(&record.hot.address))
+    }
+
+    /// The offers to a client in a subnet.
+    pub(super) fn offers_to<'a>(&'a self, place: usize, client: Client<'a>) -> impl Iterator<Item = &'a Offer> + 'a {
+        let subnet = self.plan.subnet(place);
+        self.offers.of_client(client, subnet.ignore_client_id).filter(|offer| subnet.prefix.contains(&offer.address))
+    }
+
+    /// Whether the client may have the address at all: it is reserved for it, or in a pool and reserved for nobody.
+    pub(super) fn allows(&self, place: usize, client: Client<'_>, address: Ipv4Addr) -> bool {
+        match self.plan.reservation_of(place, address) {
+            Some(_) if planted(Fault::ReservedGivenAway) => true,
+            Some(_) => self.plan.reservation_for(place, client).is_some_and(|mine| mine.address == address),
+            None => self.vacancies[place].in_pool(address) && !self.is_unfit(place, address),
+        }
+    }
+
+    /// Whether nobody else holds the address or has been offered it, and it is not in quarantine.
+    pub(super) fn is_available(&self, place: usize, client: Client<'_>, address: Ipv4Addr) -> bool {
+        let ignore = self.plan.subnet(place).ignore_client_id;
+        let held = self.table.get(address).is_some_and(|record| match record.hot.state {
+            HotState::Bound => !record.client().is(client, ignore),
+            HotState::Quarantined => true,
+            HotState::Released | HotState::Expired | HotState::QuarantineOver => false,
+        });
+        let offered = self.offers.get(address).is_some_and(|offer| !offer.client().is(client, ignore));
+        !held && (!offered || planted(Fault::OfferReused)) && !self.is_own(address)
+    }
+
+    /// The next free address of a subnet's pools.
+    pub(super) fn free_address(&mut self, place: usize) -> Option<Ipv4Addr> {
+        self.vacancies.get_mut(place)?.choose()
+    }
+
+    pub(super) fn set(&mut self, address: Ipv4Addr, kept: Option<Kept>) {
+        self.change(address, |book| book.table.set(address, kept));
+    }
+
+    pub(super) fn end_quarantine(&mut self, address: Ipv4Addr) {
+        self.change(address, |book| book.table.end_quarantine(address));
+    }
+
+    pub(super) fn set_deadline(&mut self, address: Ipv4Addr, deadline_ms: u64) {
+        self.table.set_deadline(address, deadline_ms);
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<(u64, Ipv4Addr)> {
+        self.table.next_deadline()
+    }
+
+    /// Holds an offer. When the table is full, the oldest goes.
+    pub(super) fn put_offer(&mut self, offer: Offer) {
+        if self.offers.is_full()
+            && let Some((_, oldest)) = self.offers.first_to_end()
+        {
+            self.withdraw(oldest);
+        }
+        self.change(offer.address, |book| book.offers.put(offer));
+    }
+
+    pub(super) fn withdraw(&mut self, address: Ipv4Addr) {
+        self.change(address, |book| {
+            book.offers.remove(address);
+        });
+    }
+
+    /// Withdraws what was offered to a client in the subnets, but for one address.
+    pub(super) fn withdraw_from(&mut self, places: &[usize], client: Client<'_>, but: Option<Ipv4Addr>) {
+        for &place in places {
+            let theirs = self.offers_to(place, client).map(|offer| offer.address);
+            let withdrawn: Vec<_> = theirs.filter(|address| Some(*address) != but).collect();
+            withdrawn.into_iter().for_each(|address| self.withdraw(address));
+        }
+    }
+
+    /// Withdraws offers that could not be made now.
+    pub(super) fn withdraw_unfit(&mut self) {
+        let fits = |offer: &&Offer| {
+            let place = self.plan.holding(offer.address);
+            place.is_some_and(|place| {
+                self.plan.subnet(place).active
+                    && self.allows(place, offer.client(), offer.address)
+                    && self.is_available(place, offer.client(), offer.address)
+            })
+        };
+        let unfit: Vec<_> = self.offers.iter().filter(|offer| !fits(offer)).map(|offer| offer.address).collect();
+        unfit.into_iter().for_each(|address| self.withdraw(address));
+    }
+
+    /// Lets offers go that held until `boot_ms` or less.
+    pub(super) fn lapse_offers(&mut self, boot_ms: u64) {
+        while let Some((_, address)) = self.offers.first_to_end().filter(|(until, _)| *until <= boot_ms) {
+            self.withdraw(address);
+        }
+    }
+
+    pub(super) fn next_offer_end(&self) -> Option<u64> {
+        self.offers.first_to_end().map(|(until, _)| until)
+    }
+
+    pub(super) fn counts(&self) -> impl Iterator<Item = SubnetCounts> {
+        let subnets = self.plan.settings.subnets.iter();
+        subnets.zip(&self.vacancies).zip(&self.counts).map(|((subnet, vacancies), counts)| SubnetCounts {
+            prefix: subnet.prefix,
+            pool: vacancies.size(),
+            free: vacancies.free(),
+            bound: counts.bound,
+            quarantined: counts.quarantined,
+            offered: counts.offered,
+        })
+    }
+
+    /// Addresses that pools may hold by mistake, and that no client can use.
+    fn is_unfit(&self, place: usize, address: Ipv4Addr) -> bool {
+        let prefix = self.plan.subnet(place).prefix;
+        let edge = prefix.prefix_len() < 31 && (address == prefix.network() || address == prefix.broadcast());
+        edge || self.is_own(address)
+    }
+
+    fn change(&mut self, address: Ipv4Addr, change: impl FnOnce(&mut Self)) {
+        let before = self.stand_anywhere(address);
+        change(self);
+        self.restand(address, before);
+    }
+
+    fn stand_anywhere(&self, address: Ipv4Addr) -> Option<(Vacancy, Standing)> {
+        self.plan.holding(address).map(|place| self.stand(place, address))
+    }
+
+    fn restand(&mut self, address: Ipv4Addr, before: Option<(Vacancy, Standing)>) {
+        let (Some(place), Some((vacancy, standing))) = (self.plan.holding(address), before) else { return };
+        let (new_vacancy, new_standing) = self.stand(place, address);
+        if vacancy != new_vacancy {
+            self.vacancies[place].change(address, vacancy, new_vacancy);
+        }
+        if standing != new_standing {
+            self.counts[place].remove(standing);
+            self.counts[place].add(new_standing);
+        }
+    }
+
+    /// How an address stands, as follows from all that is known of it.
+    fn stand(&self, place: usize, address: Ipv4Addr) -> (Vacancy, Standing) {
+        let record = self.table.get(address);
+        let offered = self.offers.get(address).is_some() && !planted(Fault::OfferReused);
+        let standing = match record.map(|record| record.hot.state) {
+            Some(HotState::Bound) => Standing::Bound,
+            Some(HotState::Quarantined) => Standing::Quarantined,
+            _ if offered => Standing::Offered,
+            _ => Standing::Idle,
+        };
+        let reserved = self.plan.reservation_of(place, address).is_some() && !planted(Fault::ReservedGivenAway);
+        let vacancy = match record {
+            _ if standing != Standing::Idle || reserved || self.is_unfit(place, address) => Vacancy::Taken,
+            Some(record) => Vacancy::Rested(record.hot.expires_at),
+            None => Vacancy::Fresh,
+        };
+        (vacancy, standing)
+    }
+}
+
+impl Counts {
+    fn of(&mut self, standing: Standing) -> Option<&mut usize> {
+        match standing {
+            Standing::Idle => None,
+            Standing::Offered => Some(&mut self.offered),
+            Standing::Bound => Some(&mut self.bound),
+            Standing::Quarantined => Some(&mut self.quarantined),
+        }
+    }
+
+    fn add(&mut self, standing: Standing) {
+        self.of(standing).into_iter().for_each(|count| *count += 1);
+    }
+
+    fn remove(&mut self, standing: Standing) {
+        self.of(standing).into_iter().for_each(|count| *count -= 1);
+    }
+}

@@ -1,0 +1,58 @@
+//! Who asks, and whether a record is theirs.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use crate::identity::{ClientId, HardwareAddress};
+use crate::message::Message;
+
+/// What a message says of its sender's identity.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Client<'a> {
+    pub(super) hardware: HardwareAddress,
+    pub(super) id: Option<&'a ClientId>,
+}
+
+impl<'a> Client<'a> {
+    pub(super) fn of(message: &'a Message<'_>) -> Self {
+        Self { hardware: message.hardware, id: message.client_id.as_ref() }
+    }
+
+    /// Whether `other` is the same client where identifiers are ignored (`ignore_client_id`) or not.
+    ///
+    /// RFC 2131 section 4.2: "If the client supplies a 'client identifier', the client MUST use the same 'client
+    /// identifier' in all subsequent messages, and the server MUST use that identifier to identify the client. If the
+    /// client does not provide a 'client identifier' option, the server MUST use the contents of the 'chaddr' field
+    /// to identify the client."
+    pub(super) fn is(&self, other: Client<'_>, ignore_client_id: bool) -> bool {
+        match (self.id_that_counts(ignore_client_id), other.id_that_counts(ignore_client_id)) {
+            (Some(mine), Some(theirs)) => mine == theirs,
+            (None, None) => self.hardware == other.hardware,
+            _ => false,
+        }
+    }
+
+    /// The identifier, where it is the key. Hardware without an address is keyed on it in any case (RFC 4390).
+    fn id_that_counts(&self, ignore_client_id: bool) -> Option<&'a ClientId> {
+        self.id.filter(|_| !ignore_client_id || self.hardware.as_bytes().is_empty())
+    }
+
+    /// The hash of the key: of the identifier when there is one, else of the hardware address.
+    pub(super) fn key_hash(&self) -> u64 {
+        match self.id {
+            Some(id) => hash(id),
+            None => self.hardware_hash(),
+        }
+    }
+
+    pub(super) fn hardware_hash(&self) -> u64 {
+        hash(&self.hardware)
+    }
+}
+
+/// SipHash with a fixed key. The indexes are ordered sets of whole hashes, which are compared with the record they
+/// lead to: nobody can make many keys share all 64 bits, so no secret is needed, and every run is the same.
+fn hash(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}

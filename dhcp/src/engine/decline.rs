@@ -1,0 +1,50 @@
+//! DECLINE: quarantine, without a reply.
+
+use faults::{Fault, planted};
+
+use super::Engine;
+use super::bind;
+use super::exchange::Exchange;
+use super::record::{HotState, Kept, Marks};
+use crate::decision::{Decision, LeaseEventKind};
+use crate::lease::LeaseState;
+use crate::message::DropReason;
+
+impl Engine {
+    /// RFC 2131 section 4.3.3: "If the server receives a DHCPDECLINE message, the client has discovered through some
+    /// other means that the suggested network address is already in use. The server MUST mark the network address as
+    /// not available and SHOULD notify the local system administrator of a possible configuration problem." The
+    /// event is the notice; there is no reply.
+    pub(super) fn handle_decline(&mut self, exchange: &Exchange<'_>) -> Decision {
+        let Some(address) = exchange.message.requested_ip_address else {
+            return Decision::drop(DropReason::NoAddressNamed);
+        };
+        if exchange.message.server_identifier.is_some_and(|named| !exchange.names_us(&self.book, named)) {
+            return Decision::drop(DropReason::OtherServer);
+        }
+        let held = self.binding_of(exchange, address, planted(Fault::DeclineByAnyone));
+        let Some((place, kept)) = held else { return Decision::drop(DropReason::NotTheHolder) };
+        if self.storage_full {
+            return Decision::drop(DropReason::StorageFull);
+        }
+        let settings = &self.book.plan.settings;
+        // One client cannot take the pool out of service: beyond its share its lease ends, and that is all.
+        let quarantined = self
+            .book
+            .records_of(place, exchange.client())
+            .filter(|record| record.hot.state == HotState::Quarantined)
+            .count();
+        let within_share = quarantined < settings.declines_per_client_max as usize;
+        let now = exchange.now.wall_secs;
+        let (kept, event) = if within_share && !planted(Fault::QuarantineForgotten) {
+            let secs = settings.quarantine_secs;
+            let until = now.saturating_add(secs.into());
+            let (kept, event) = bind::end(kept, LeaseState::Quarantined, until, LeaseEventKind::Declined);
+            (Kept::made_now(kept.lease, Some(secs), exchange.now), event)
+        } else {
+            let (kept, event) = bind::end(kept, LeaseState::Released, now, LeaseEventKind::Declined);
+            (Kept { marks: Marks { shunned: true, ..kept.marks }, ..kept }, event)
+        };
+        self.write(vec![(kept, event)])
+    }
+}

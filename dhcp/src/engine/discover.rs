@@ -1,0 +1,79 @@
+//! DISCOVER: an offer, or silence.
+
+use super::Engine;
+use super::bind;
+use super::choose::{self, Choice};
+use super::exchange::Exchange;
+use super::offers::Offer;
+use super::respond::{self, Terms};
+use crate::decision::Decision;
+use crate::message::{DropReason, MessageType};
+
+impl Engine {
+    /// RFC 2131 section 4.3.1. Nothing is stored: an offer is no commitment, but its address is kept from others for
+    /// a while.
+    pub(super) fn handle_discover(&mut self, exchange: &Exchange<'_>) -> Decision {
+        let subnets = exchange.link.iter().copied();
+        let active: Vec<usize> = subnets.filter(|&place| self.book.plan.subnet(place).active).collect();
+        if active.is_empty() {
+            return Decision::drop(DropReason::SubnetInactive);
+        }
+        if self.storage_full {
+            return self.offer_stored(exchange, &active);
+        }
+        let Some(choice) = choose::choose(&mut self.book, exchange, &active) else {
+            return Decision::drop(DropReason::NoFreeAddress);
+        };
+        let held = choose::current(&self.book, exchange, &active).filter(|held| *held == choice);
+        let remembered = held.and_then(|held| self.book.record(held.address)?.cold.server_identifier_override);
+        let Some(server_identifier) = exchange.server_identifier(&self.book, Some(choice.place), remembered) else {
+            return Decision::drop(DropReason::NoServerAddress);
+        };
+        let lease_secs = bind::lease_secs(&self.book, exchange, choice);
+
+        self.book.withdraw_from(&exchange.link, exchange.client(), Some(choice.address));
+        // The client's own binding needs no offer to be kept from others.
+        if held.is_none() {
+            let hold_ms = u64::from(self.book.plan.settings.offer_hold_secs) * 1000;
+            self.book.put_offer(Offer {
+                address: choice.address,
+                hardware: exchange.message.hardware,
+                client_id: exchange.message.client_id.clone(),
+                lease_secs,
+                server_identifier,
+                until_ms: exchange.now.boot_ms.saturating_add(hold_ms),
+            });
+        }
+        let client_fqdn = self.client_fqdn_to_offer(exchange, choice, lease_secs);
+        let terms = Terms {
+            message_type: MessageType::Offer,
+            place: choice.place,
+            yiaddr: choice.address,
+            lease_secs: Some(lease_secs),
+            client_fqdn,
+            server_identifier,
+        };
+        Decision { reply: Some(respond::build_reply(&self.book, exchange, terms)), ..Decision::default() }
+    }
+
+    /// RFC 4702 section 4: an OFFER may tell the client what its ACK will say. Only a client that sent the option is
+    /// told, so nobody else is asked about.
+    fn client_fqdn_to_offer(&self, exchange: &Exchange<'_>, choice: Choice, lease_secs: u32) -> Option<Box<[u8]>> {
+        let client_fqdn = exchange.message.client_fqdn()?;
+        let hostname = exchange.message.hostname();
+        bind::choose_name(&self.book, exchange, choice, lease_secs, hostname, Some(client_fqdn)).client_fqdn
+    }
+
+    /// With the storage full, only a client that has a stored lease can be served, and with no more than that.
+    fn offer_stored(&mut self, exchange: &Exchange<'_>, active: &[usize]) -> Decision {
+        let terms = choose::current(&self.book, exchange, active)
+            .ok_or(DropReason::StorageFull)
+            .and_then(|choice| self.terms_of_stored(exchange, choice, MessageType::Offer));
+        match terms {
+            Ok(terms) => {
+                Decision { reply: Some(respond::build_reply(&self.book, exchange, terms)), ..Decision::default() }
+            }
+            Err(reason) => Decision::drop(reason),
+        }
+    }
+}

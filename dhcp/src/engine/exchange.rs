@@ -1,0 +1,146 @@
+//! One message with all that it is decided by: when and how it came, who sent it, and which link that is.
+
+use std::net::Ipv4Addr;
+
+use super::book::Book;
+use super::client::Client;
+use crate::decision::Ingress;
+use crate::message::{DropReason, Message};
+use crate::names::NameChooser;
+use crate::options::code;
+use crate::time::Now;
+
+/// What every handler reads.
+pub(super) struct Exchange<'a> {
+    pub(super) now: Now,
+    pub(super) ingress: &'a Ingress<'a>,
+    pub(super) message: &'a Message<'a>,
+    pub(super) names: &'a dyn NameChooser,
+    /// The subnets on the client's link, in the order in which they are to be tried; by place in the settings.
+    pub(super) link: Vec<usize>,
+}
+
+impl<'a> Exchange<'a> {
+    pub(super) fn client(&self) -> Client<'a> {
+        Client::of(self.message)
+    }
+
+    pub(super) fn is_relayed(&self) -> bool {
+        !self.message.giaddr.is_unspecified()
+    }
+
+    /// Whether it was sent to one of our addresses, not to all.
+    pub(super) fn is_unicast(&self) -> bool {
+        specified(self.ingress.destination).is_some()
+    }
+
+    /// RFC 5107: what the relay wants as server identifier. Only a relay can want it.
+    pub(super) fn server_identifier_override(&self) -> Option<Ipv4Addr> {
+        self.message.relay_agent_info().server_identifier_override().filter(|_| self.is_relayed())
+    }
+
+    /// The subnet on the link that holds an address.
+    pub(super) fn subnet_on_link(&self, book: &Book, address: Ipv4Addr) -> Option<usize> {
+        book.plan.holding(address).filter(|place| self.link.contains(place))
+    }
+
+    /// Whether `address` names this server. Any address of ours does.
+    ///
+    /// RFC 2131 section 4.1: "A DHCP server with multiple network addresses MUST be prepared to to accept any of its
+    /// network addresses as identifying that server in a DHCP message."
+    pub(super) fn names_us(&self, book: &Book, address: Ipv4Addr) -> bool {
+        let ours = self.ingress.addresses.iter().any(|net| net.addr() == address)
+            || book.is_own(address)
+            || (self.is_unicast() && self.ingress.destination == address)
+            || self.server_identifier_override() == Some(address);
+        // A client tells us the identifier that we told it, also when the relay has changed its mind since.
+        ours || self.link.iter().any(|&place| {
+            book.offers_to(place, self.client()).any(|offer| offer.server_identifier == address)
+                || book
+                    .records_of(place, self.client())
+                    .any(|record| record.cold.server_identifier_override == Some(address))
+        })
+    }
+
+    /// The server identifier of a reply to a client of subnet `place`; `remembered` is the one that a relay wanted
+    /// when the lease was made. `None`: this interface has no address yet.
+    ///
+    /// RFC 2131 section 4.1: "If the server is multi-homed, the server MUST choose an address [...] that is reachable
+    /// from the client."
+    pub(super) fn server_identifier(
+        &self,
+        book: &Book,
+        place: Option<usize>,
+        remembered: Option<Ipv4Addr>,
+    ) -> Option<Ipv4Addr> {
+        let addresses = self.ingress.addresses;
+        let sent_to = specified(self.ingress.destination);
+        let first = addresses.first().map(|net| net.addr());
+        if self.is_relayed() {
+            return self.server_identifier_override().or(sent_to).or(first);
+        }
+        let in_subnet = place.and_then(|place| {
+            let prefix = book.plan.subnet(place).prefix;
+            addresses.iter().map(|net| net.addr()).find(|address| prefix.contains(address))
+        });
+        remembered.or(in_subnet).or(sent_to).or(first)
+    }
+}
+
+/// The subnets on the client's link.
+///
+/// RFC 2131 section 4.3.1: the address is chosen "from the subnet from which the message was received (if 'giaddr' is
+/// 0) or from the address of the relay agent that forwarded the message ('giaddr' when not 0)".
+///
+/// # Errors
+/// No subnet of ours is there, or a snooping switch's mark is refused there.
+pub(super) fn link(book: &Book, ingress: &Ingress<'_>, message: &Message<'_>) -> Result<Vec<usize>, DropReason> {
+    let plan = &book.plan;
+    let one = |address| plan.holding(address).map(|place| vec![place]).ok_or(DropReason::NoSubnet);
+    if !message.giaddr.is_unspecified() {
+        // RFC 3527 section 3: "When the DHCP server is allocating an address and this sub-option is present, then the
+        // DHCP server MUST allocate the address on" that subnet's link. The relay knows better than the client, whose
+        // wish is RFC 3011's option.
+        let selected = message.relay_agent_info().link_selection().or(message.subnet_selection());
+        return one(selected.unwrap_or(message.giaddr));
+    }
+    let link = if let Some(selected) = message.subnet_selection() {
+        one(selected)?
+    } else {
+        // RFC 2131 section 4.3.2, of a renewing client: "the DHCP server will trust the value in 'ciaddr'". Its
+        // message may have come through routers.
+        let routed = specified(message.ciaddr).filter(|_| specified(ingress.destination).is_some());
+        match routed.and_then(|ciaddr| plan.holding(ciaddr)) {
+            Some(place) => vec![place],
+            None => link_of_interface(book, ingress),
+        }
+    };
+    if link.is_empty() {
+        return Err(DropReason::NoSubnet);
+    }
+    // A switch that snoops inserts option 82 and leaves giaddr alone. RFC 3046 section 2.1 lets relays drop that; a
+    // server answers, unless the subnet's setting says otherwise.
+    let marked = message.options.contains(code::RELAY_AGENT_INFORMATION);
+    if marked && link.iter().any(|&place| plan.subnet(place).refuse_unrelayed_option82) {
+        return Err(DropReason::UnrelayedOption82);
+    }
+    Ok(link)
+}
+
+/// Those that the interface has an address in, in the order of its addresses, then those that name it.
+fn link_of_interface(book: &Book, ingress: &Ingress<'_>) -> Vec<usize> {
+    let plan = &book.plan;
+    let mut link = Vec::new();
+    let by_address = ingress.addresses.iter().filter_map(|net| plan.holding(net.addr()));
+    let by_address = by_address.filter(|&place| plan.follows_addresses(place, ingress.interface));
+    for place in by_address.chain(plan.naming(ingress.interface).iter().copied()) {
+        if !link.contains(&place) {
+            link.push(place);
+        }
+    }
+    link
+}
+
+fn specified(address: Ipv4Addr) -> Option<Ipv4Addr> {
+    Some(address).filter(|address| !address.is_unspecified() && !address.is_broadcast())
+}

@@ -1,0 +1,96 @@
+//! Offers: addresses that are kept from others for a while. Nothing of them is stored.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use super::client::Client;
+use crate::identity::{ClientId, HardwareAddress};
+
+/// How many offers are held at once; when one more comes, the oldest goes. A flood of DISCOVERs so costs at most
+/// some 25 MB, and a client whose offer went is still served when its REQUEST comes and the address is free.
+pub(super) const OFFERS_MAX: usize = 65_536;
+
+/// An address offered to a client.
+#[derive(Clone, Debug)]
+pub(super) struct Offer {
+    pub(super) address: Ipv4Addr,
+    pub(super) hardware: HardwareAddress,
+    pub(super) client_id: Option<ClientId>,
+    /// The lease time that was offered, in seconds.
+    pub(super) lease_secs: u32,
+    /// The server identifier that the client was told.
+    pub(super) server_identifier: Ipv4Addr,
+    /// Boot milliseconds: until when it holds.
+    pub(super) until_ms: u64,
+}
+
+impl Offer {
+    pub(super) fn client(&self) -> Client<'_> {
+        Client { hardware: self.hardware, id: self.client_id.as_ref() }
+    }
+}
+
+/// The offers that hold, at most [`OFFERS_MAX`].
+#[derive(Debug, Default)]
+pub(super) struct Offers {
+    by_address: BTreeMap<Ipv4Addr, Offer>,
+    /// Both the hash of the key and that of the hardware address lead to an offer: subnets differ in what they key on.
+    by_client: BTreeSet<(u64, Ipv4Addr)>,
+    by_end: BTreeSet<(u64, Ipv4Addr)>,
+}
+
+impl Offers {
+    pub(super) fn get(&self, address: Ipv4Addr) -> Option<&Offer> {
+        self.by_address.get(&address)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Offer> {
+        self.by_address.values()
+    }
+
+    /// Puts an offer in the place of any other of the same address.
+    pub(super) fn put(&mut self, offer: Offer) {
+        self.remove(offer.address);
+        for hash in hashes(&offer) {
+            self.by_client.insert((hash, offer.address));
+        }
+        self.by_end.insert((offer.until_ms, offer.address));
+        self.by_address.insert(offer.address, offer);
+    }
+
+    pub(super) fn remove(&mut self, address: Ipv4Addr) -> Option<Offer> {
+        let offer = self.by_address.remove(&address)?;
+        for hash in hashes(&offer) {
+            self.by_client.remove(&(hash, address));
+        }
+        self.by_end.remove(&(offer.until_ms, address));
+        Some(offer)
+    }
+
+    /// The offers to a client: one a link, or few.
+    pub(super) fn of_client<'a>(
+        &'a self,
+        client: Client<'a>,
+        ignore_client_id: bool,
+    ) -> impl Iterator<Item = &'a Offer> + 'a {
+        let hash = if ignore_client_id { client.hardware_hash() } else { client.key_hash() };
+        self.by_client
+            .range((hash, Ipv4Addr::UNSPECIFIED)..=(hash, Ipv4Addr::BROADCAST))
+            .filter_map(|(_, address)| self.by_address.get(address))
+            .filter(move |offer| offer.client().is(client, ignore_client_id))
+    }
+
+    /// The one that lapses first, and when.
+    pub(super) fn first_to_end(&self) -> Option<(u64, Ipv4Addr)> {
+        self.by_end.first().copied()
+    }
+
+    /// Whether one must go before another is put.
+    pub(super) fn is_full(&self) -> bool {
+        self.by_address.len() >= OFFERS_MAX
+    }
+}
+
+fn hashes(offer: &Offer) -> [u64; 2] {
+    [offer.client().key_hash(), offer.client().hardware_hash()]
+}
