@@ -13,6 +13,28 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub enum Fault {
     /// No fault.
     None = 0,
+    /// An address that is offered to one client is offered to another too.
+    OfferReused = 1,
+    /// A declined address goes back to the pool at once.
+    QuarantineForgotten = 2,
+    /// Anyone's DECLINE takes an address from the client that holds it.
+    DeclineByAnyone = 3,
+    /// Anyone's RELEASE ends the lease of the client that holds the address.
+    ReleaseByAnyone = 4,
+    /// A failed commit leaves the engine's memory as it was decided.
+    UndoForgotten = 5,
+    /// Leases expire a minute before their clients think so.
+    ExpiryEarly = 6,
+    /// The ACK promises a longer lease than is stored.
+    AckLongerThanStored = 7,
+    /// A reserved address is given to whoever comes.
+    ReservedGivenAway = 8,
+    /// A renewal is acknowledged but leaves the stored lease's end as it was.
+    RenewalNotStored = 9,
+    /// A REQUEST that names another server is taken as one that names us.
+    OtherServersRequestTaken = 10,
+    /// A client that gets another address keeps the one it had too.
+    FormerBindingKept = 11,
     /// The updater takes an older wanted row after a newer one of the same key.
     OlderUpdateOvertakes = 40,
     /// A wanted row does not remember who may have been written before, so that nobody removes it.

@@ -33,7 +33,7 @@ impl Engine {
 
         let lease_secs = lease_secs(&self.book, exchange, choice);
         let (lease, answer) = make_lease(&self.book, exchange, choice, lease_secs, renewed.as_ref().map(|k| &k.lease));
-        let ended = self.end_others(exchange, address);
+        let ended = if planted(Fault::FormerBindingKept) { Vec::new() } else { self.end_others(exchange, address) };
         let kind = if renewed.is_some() { LeaseEventKind::Renewed } else { LeaseEventKind::Bound };
         let event = LeaseEvent { kind, lease: lease.clone(), previous: before.map(|kept| kept.lease) };
         self.book.withdraw_from(&exchange.link, exchange.client(), None);
@@ -102,7 +102,14 @@ impl Engine {
             exchange.server_identifier(&self.book, Some(place), remembered).ok_or(DropReason::NoServerAddress)?;
         let lease_secs = lease_secs(&self.book, exchange, Choice { place, address });
         let shown_secs = if planted(Fault::AckLongerThanStored) { lease_secs } else { lease_secs.min(left) };
-        Ok(Terms { message_type, place, yiaddr: address, lease_secs: Some(shown_secs), client_fqdn: None, server_identifier })
+        Ok(Terms {
+            message_type,
+            place,
+            yiaddr: address,
+            lease_secs: Some(shown_secs),
+            client_fqdn: None,
+            server_identifier,
+        })
     }
 }
 
@@ -184,7 +191,13 @@ fn make_lease(
         client_id: message.client_id.clone(),
         started_at: renewed.map_or(now, |lease| lease.started_at),
         renewed_at: now,
-        expires_at: if lease_secs == u32::MAX { NEVER } else { now.saturating_add(lease_secs.into()) },
+        expires_at: if let Some(lease) = renewed.filter(|_| planted(Fault::RenewalNotStored)) {
+            lease.expires_at
+        } else if lease_secs == u32::MAX {
+            NEVER
+        } else {
+            now.saturating_add(lease_secs.into())
+        },
         hostname: hostname.into(),
         client_fqdn: client_fqdn.unwrap_or_default().into(),
         name: answer.name.clone(),

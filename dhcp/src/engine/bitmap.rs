@@ -34,7 +34,10 @@ impl Bitmap {
 
     #[cfg(test)]
     fn contains(&self, number: usize) -> bool {
-        self.levels.first().and_then(|words| words.get(number / 64)).is_some_and(|word| word & (1 << (number % 64)) != 0)
+        self.levels
+            .first()
+            .and_then(|words| words.get(number / 64))
+            .is_some_and(|word| word & (1 << (number % 64)) != 0)
     }
 
     /// Adds a number; one at or over the bound is ignored.

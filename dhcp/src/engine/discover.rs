@@ -13,8 +13,7 @@ impl Engine {
     /// RFC 2131 section 4.3.1. Nothing is stored: an offer is no commitment, but its address is kept from others for
     /// a while.
     pub(super) fn handle_discover(&mut self, exchange: &Exchange<'_>) -> Decision {
-        let subnets = exchange.link.iter().copied();
-        let active: Vec<usize> = subnets.filter(|&place| self.book.plan.subnet(place).active).collect();
+        let active = exchange.active(&self.book);
         if active.is_empty() {
             return Decision::drop(DropReason::SubnetInactive);
         }

@@ -39,6 +39,11 @@ impl<'a> Exchange<'a> {
         self.message.relay_agent_info().server_identifier_override().filter(|_| self.is_relayed())
     }
 
+    /// Those subnets of the link that are in service.
+    pub(super) fn active(&self, book: &Book) -> Vec<usize> {
+        self.link.iter().copied().filter(|&place| book.plan.subnet(place).active).collect()
+    }
+
     /// The subnet on the link that holds an address.
     pub(super) fn subnet_on_link(&self, book: &Book, address: Ipv4Addr) -> Option<usize> {
         book.plan.holding(address).filter(|place| self.link.contains(place))

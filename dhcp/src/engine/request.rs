@@ -2,6 +2,8 @@
 
 use std::net::Ipv4Addr;
 
+use faults::{Fault, planted};
+
 use super::Engine;
 use super::choose::{self, Choice};
 use super::exchange::Exchange;
@@ -29,6 +31,7 @@ impl Engine {
         };
         if let Some(server_identifier) = exchange.message.server_identifier
             && !exchange.names_us(&self.book, server_identifier)
+            && !planted(Fault::OtherServersRequestTaken)
         {
             // RFC 2131 section 3.1: "Those servers not selected by the DHCPREQUEST message use the message as
             // notification that the client has declined that server's offer."
@@ -89,8 +92,9 @@ impl Engine {
     /// Whether the client's own address is another one: its binding is elsewhere on the link and it asks any server
     /// (so it is not taking an offer), or an address is reserved for it that it can have.
     fn must_move(&self, exchange: &Exchange<'_>, choice: Choice) -> bool {
-        let reserved = choose::reserved(&self.book, exchange, &exchange.link);
-        let bound = || choose::current(&self.book, exchange, &exchange.link);
+        let active = exchange.active(&self.book);
+        let reserved = choose::reserved(&self.book, exchange, &active);
+        let bound = || choose::current(&self.book, exchange, &active);
         let own = if exchange.message.server_identifier.is_some() { reserved } else { reserved.or_else(bound) };
         own.is_some_and(|own| own != choice) && !self.holds(exchange, choice, reserved)
     }

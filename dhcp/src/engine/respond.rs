@@ -6,9 +6,18 @@ use super::book::Book;
 use super::exchange::Exchange;
 use crate::destination::{Destination, destination};
 use crate::message::MessageType;
-use crate::options::{self, IPV6_ONLY_WAIT_SECS_MIN, MINIMUM_MESSAGE_SIZE, code};
+use crate::options::{self, IPV6_ONLY_WAIT_SECS_MIN, code};
 use crate::reply::Reply;
 use crate::settings::{OptionSet, Subnet};
+
+/// Options of an OFFER or ACK that are never dropped for want of room.
+const REQUIRED: [u8; 5] = [
+    code::IP_ADDRESS_LEASE_TIME,
+    code::RENEWAL_TIME_VALUE,
+    code::REBINDING_TIME_VALUE,
+    code::CLIENT_IDENTIFIER,
+    code::SUBNET_SELECTION,
+];
 
 /// What an OFFER or ACK tells.
 pub(super) struct Terms {
@@ -29,20 +38,10 @@ pub(super) fn build_reply(book: &Book, exchange: &Exchange<'_>, terms: Terms) ->
     let message = exchange.message;
     let subnet = book.plan.subnet(terms.place);
     let reply = Reply {
-        message_type: terms.message_type,
-        // RFC 2131 table 3: the ACK has "'ciaddr' from DHCPREQUEST or 0", the OFFER 0.
-        ciaddr: if terms.message_type == MessageType::Ack { message.ciaddr } else { Ipv4Addr::UNSPECIFIED },
         yiaddr: terms.yiaddr,
-        server_identifier: terms.server_identifier,
         options: options_of(book, exchange, &terms),
-        required: vec![
-            code::IP_ADDRESS_LEASE_TIME,
-            code::RENEWAL_TIME_VALUE,
-            code::REBINDING_TIME_VALUE,
-            code::CLIENT_IDENTIFIER,
-            code::SUBNET_SELECTION,
-        ],
-        ..blank(exchange, terms.server_identifier)
+        required: REQUIRED.into(),
+        ..Reply::answering(message, terms.message_type, terms.server_identifier)
     };
     let destination = destination(message, &reply, exchange.ingress.source.1, subnet.always_broadcast);
     (reply, destination)
@@ -53,7 +52,7 @@ pub(super) fn build_reply(book: &Book, exchange: &Exchange<'_>, terms: Terms) ->
 /// RFC 2131 table 3: in a NAK ciaddr, yiaddr and siaddr are 0; it has no lease time; a server identifier it must have.
 pub(super) fn build_nak(exchange: &Exchange<'_>, server_identifier: Ipv4Addr, words: &str) -> (Reply, Destination) {
     let message = exchange.message;
-    let mut reply = blank(exchange, server_identifier);
+    let mut reply = Reply::answering(message, MessageType::Nak, server_identifier);
     // Section 4.3.2: "If 'giaddr' is set in the DHCPREQUEST message, [...] the server MUST set the broadcast bit in
     // the DHCPNAK, so that the relay agent will broadcast the DHCPNAK to the client, because the client may not have a
     // correct network address or subnet mask, and the client may not be answering ARP requests."
@@ -63,29 +62,6 @@ pub(super) fn build_nak(exchange: &Exchange<'_>, server_identifier: Ipv4Addr, wo
     reply.required.push(code::CLIENT_IDENTIFIER);
     let destination = destination(message, &reply, exchange.ingress.source.1, false);
     (reply, destination)
-}
-
-/// What every reply copies from its request; a NAK without options.
-fn blank(exchange: &Exchange<'_>, server_identifier: Ipv4Addr) -> Reply {
-    let message = exchange.message;
-    Reply {
-        message_type: MessageType::Nak,
-        xid: message.xid,
-        secs: 0,
-        broadcast: message.broadcast,
-        ciaddr: Ipv4Addr::UNSPECIFIED,
-        yiaddr: Ipv4Addr::UNSPECIFIED,
-        siaddr: Ipv4Addr::UNSPECIFIED,
-        giaddr: message.giaddr,
-        hardware: message.hardware,
-        server_identifier,
-        options: Vec::new(),
-        required: Vec::new(),
-        // RFC 3046 section 2.2: a server "SHALL echo the entire contents of the Relay Agent Information option in all
-        // replies".
-        relay_agent_info: message.relay_agent_info().0.into(),
-        maximum_message_size: message.maximum_message_size.unwrap_or(MINIMUM_MESSAGE_SIZE),
-    }
 }
 
 /// Options that go back as they came.

@@ -19,7 +19,7 @@ const ENDED_LOOKED_AT: usize = 32;
 pub(super) struct Table {
     hot: Vec<Hot>,
     /// Beside `hot`, by the same index.
-    cold: Vec<Box<Cold>>,
+    cold: Vec<Cold>,
     /// Slots to use again.
     unused: Vec<u32>,
     by_address: BTreeMap<u32, u32>,
@@ -57,12 +57,7 @@ impl<'a> Record<'a> {
     }
 
     pub(super) fn kept(&self) -> Kept {
-        Kept {
-            lease: self.lease(),
-            state: self.hot.state,
-            deadline_ms: self.hot.deadline_ms,
-            marks: self.hot.marks,
-        }
+        Kept { lease: self.lease(), state: self.hot.state, deadline_ms: self.hot.deadline_ms, marks: self.hot.marks }
     }
 }
 
@@ -86,13 +81,13 @@ impl Table {
             (Some(kept), old) => {
                 let prefix = self.prefix_place(kept.lease.subnet);
                 let (hot, cold) = record::split(kept, prefix);
-                let slot = self.store(old, hot, Box::new(cold));
+                let slot = self.store(old, hot, cold);
                 self.by_address.insert(address.to_bits(), slot);
                 self.link(slot);
             }
             (None, Some(slot)) => {
                 self.by_address.remove(&address.to_bits());
-                *self.cold[slot as usize] = Cold::default();
+                self.cold[slot as usize] = Cold::default();
                 self.unused.push(slot);
             }
             (None, None) => {}
@@ -148,7 +143,7 @@ impl Table {
         Record { hot, cold: &self.cold[slot as usize], prefix: self.prefixes[hot.subnet as usize] }
     }
 
-    fn store(&mut self, slot: Option<u32>, hot: Hot, cold: Box<Cold>) -> u32 {
+    fn store(&mut self, slot: Option<u32>, hot: Hot, cold: Cold) -> u32 {
         match slot.or_else(|| self.unused.pop()) {
             Some(slot) => {
                 self.hot[slot as usize] = hot;

@@ -1,0 +1,6 @@
+//! The engine: a message in, a decision out.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+#![allow(missing_docs, reason = "a test's name tells what it shows")]
+
+mod dora;
+mod network;
