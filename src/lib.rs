@@ -1,5 +1,35 @@
-//! The daemon.
+//! Leasehold's shell: everything that touches sockets, disk, clock and randomness.
+//!
+//! Reading order: [`core`] (no I/O yet: what daemon and simulation share), [`daemon`] (start order and shutdown),
+//! [`dhcp_service`] (the way of a packet), [`dhcp_sockets`], [`committer`] (the store's thread), [`updater`] and
+//! [`ddns_client`] (names to DNS servers), [`zone_keeper`] and [`dns_server`] (embedded zones), [`link_check`], then
+//! [`control`], [`commands`] and [`demo`].
 
+pub mod clock;
+pub mod commands;
+pub mod committer;
+pub mod control;
+pub mod core;
+pub mod counters;
+pub mod daemon;
 pub mod demo;
+pub mod dhcp_service;
 pub mod dhcp_sockets;
+pub mod embedded_zones;
+pub mod lease_log;
 pub mod link_check;
+pub mod logging;
+pub mod zone_keeper;
+
+/// An error and its causes in one line, outermost first.
+#[must_use]
+pub fn words(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        words.push_str(": ");
+        words.push_str(&error.to_string());
+        source = error.source();
+    }
+    words
+}

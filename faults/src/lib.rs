@@ -57,6 +57,10 @@ pub enum Fault {
     TornTailAccepted = 62,
     /// A compaction leaves out some rows that are in force.
     CompactionDropsLiveRow = 63,
+    /// Replies and events leave when they are decided, not when they are committed.
+    AckBeforeSync = 80,
+    /// The rows of a lease's DNS work are left out of its transaction.
+    DnsRowDropped = 81,
     /// A compaction forgets that rows are gone, so that they come back.
     TombstoneLost = 64,
     /// A new segment gets its name without the directory being synced.

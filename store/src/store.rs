@@ -72,11 +72,15 @@ impl<S: Storage> Store<S> {
     /// # Errors
     /// See [`CommitError`]: after `NoSpace` and `TooLarge` nothing was changed and the store goes on; after `Failed`
     /// drop it and open it again: what it then holds is the truth.
-    pub fn commit(&mut self, stamp_wall_secs: u64, batch: &[Vec<Row>]) -> Result<(), CommitError> {
+    pub fn commit(
+        &mut self,
+        stamp_wall_secs: u64,
+        batch: impl IntoIterator<Item = impl AsRef<[Row]>>,
+    ) -> Result<(), CommitError> {
         self.batch.clear();
         for rows in batch {
             let mut transaction = self.batch.transaction();
-            for row in rows {
+            for row in rows.as_ref() {
                 row.write(&mut transaction);
             }
             transaction.finish();

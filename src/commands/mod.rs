@@ -1,0 +1,61 @@
+//! The command line, one file for each command.
+
+pub mod check;
+pub mod demo;
+pub mod dns;
+pub mod leases;
+pub mod run;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// DHCP and DNS in one daemon: a client takes a lease and its name resolves.
+#[derive(Debug, Parser)]
+#[command(name = "leasehold", version, about, propagate_version = true)]
+pub struct Invocation {
+    /// How the log is written (to standard error).
+    #[arg(long, value_enum, default_value_t = LogFormat::Text, global = true)]
+    pub log_format: LogFormat,
+    /// What is logged: error, warn, info, debug or trace, also by part ("info,ddns=debug").
+    #[arg(long, value_name = "LEVEL", global = true)]
+    pub log: Option<String>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// One line that a person can read.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve DHCP and DNS until told to stop.
+    Run(run::Run),
+    /// Check a configuration file: every fault with file, line, column and the mend.
+    Check(check::Check),
+    /// Show the leases of the running daemon.
+    Leases(leases::Leases),
+    /// Show which names DNS does not hold yet, and why.
+    Dns(dns::Dns),
+    /// Show the whole thing on loopback, without root and without a file.
+    Demo(demo::Demo),
+}
+
+/// How a command finds the running daemon.
+#[derive(Args, Clone, Debug)]
+pub struct Daemon {
+    /// The daemon's control socket.
+    #[arg(long, value_name = "PATH", default_value = crate::control::DEFAULT_SOCKET)]
+    pub socket: PathBuf,
+    /// Print JSON instead of a table.
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,331 @@
+//! The committer: one thread that owns the store. Whatever was submitted while a sync ran is the next group, so a
+//! client that is alone waits for nobody, and a crowd shares its syncs.
+//!
+//! The DHCP service, the updater and the embedded zones all submit here: leases, DNS work and zone changes stand in
+//! one journal under one sync. Outcomes are told in the order of submission, by the callback each one brings.
+//!
+//! What a submitter decided upon a failed submission must fail too. So a submission carries its lane and the epoch
+//! in which it was decided; after a failure every submission of that epoch is refused, until the submitter has undone
+//! its decisions and begun a new epoch.
+
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use store::Store;
+use store::journal::{CommitError, Compacted, CompactionError};
+use store::rows::Row;
+use store::storage::FileStorage;
+use tokio::sync::oneshot;
+use tracing::{error, info, warn};
+
+/// Submissions that may wait. The DHCP service has two under way, the updater and the zones are bounded themselves.
+const QUEUE_MAX: usize = 1_024;
+/// Submissions under one sync.
+const GROUP_MAX: usize = 512;
+
+/// How a commit ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommitResult {
+    /// On stable storage.
+    Committed,
+    /// Not stored, because there is no room; the store goes on and may have room later.
+    NoSpace,
+    /// A write or a sync failed. Nothing more is committed until the store has been opened anew.
+    Failed,
+}
+
+/// Who submits: a failure in one lane says nothing about decisions in another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Lane {
+    Dhcp,
+    Updater,
+    Zones,
+}
+
+/// Told once, on the committer's thread: it must not block.
+pub type Done = Box<dyn FnOnce(CommitResult) + Send>;
+
+/// Some transactions that belong to one submitter, in order.
+pub struct Submission {
+    /// Who submits.
+    pub lane: Lane,
+    /// The submitter's epoch when it decided.
+    pub epoch: u64,
+    /// UTC seconds of the decision.
+    pub stamp: u64,
+    /// Each inner list is stored all or none.
+    pub transactions: Vec<Vec<Row>>,
+    /// Takes the outcome of all of them.
+    pub done: Done,
+}
+
+impl std::fmt::Debug for Submission {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Submission")
+            .field("lane", &self.lane)
+            .field("transactions", &self.transactions.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The queue is full, or the committer has stopped: the submission comes back.
+#[derive(Debug)]
+pub struct NotTaken(pub Submission);
+
+#[derive(Debug)]
+enum Message {
+    Commit(Submission),
+    HasRoom(oneshot::Sender<bool>),
+    Compact(Told),
+    Compacted(Result<Compacted, CompactionError>, Option<Told>),
+    Stop,
+}
+
+/// Takes what became of a compaction, in words.
+type Told = oneshot::Sender<Result<String, String>>;
+
+/// Which decisions may no longer be stored, because they stand upon one that was not.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Gate {
+    failed: [Option<u64>; 3],
+}
+
+impl Gate {
+    /// Whether a decision of `epoch` may be stored.
+    #[must_use]
+    pub fn admits(&self, lane: Lane, epoch: u64) -> bool {
+        self.failed[lane as usize].is_none_or(|failed| epoch > failed)
+    }
+
+    /// A decision of `epoch` was not stored.
+    pub fn refuse(&mut self, lane: Lane, epoch: u64) {
+        let failed = &mut self.failed[lane as usize];
+        *failed = (*failed).max(Some(epoch));
+    }
+}
+
+/// A handle to the committer's queue.
+#[derive(Clone, Debug)]
+pub struct Committer {
+    queue: SyncSender<Message>,
+}
+
+impl Committer {
+    /// Starts the thread. It ends by [`Committer::stop`], or when the last handle is gone.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(store: Store<FileStorage>) -> std::io::Result<(Self, JoinHandle<()>)> {
+        let (queue, messages) = sync_channel(QUEUE_MAX);
+        let worker = Worker { store, messages, queue: queue.clone(), gate: Gate::default(), failed: false };
+        let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(move || worker.run())?;
+        Ok((Self { queue }, thread))
+    }
+
+    /// Submits; waits for a place in the queue.
+    ///
+    /// # Errors
+    /// When the committer has stopped.
+    pub async fn submit(&self, submission: Submission) -> Result<(), NotTaken> {
+        let mut waiting = submission;
+        loop {
+            match self.queue.try_send(Message::Commit(waiting)) {
+                Ok(()) => return Ok(()),
+                Err(TrySendError::Full(Message::Commit(back))) => waiting = back,
+                Err(TrySendError::Disconnected(Message::Commit(back))) => return Err(NotTaken(back)),
+                Err(_) => return Ok(()),
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// Submits when there is a place in the queue.
+    ///
+    /// # Errors
+    /// The submission comes back when there is none, or when the committer has stopped.
+    pub fn try_submit(&self, submission: Submission) -> Result<(), NotTaken> {
+        match self.queue.try_send(Message::Commit(submission)) {
+            Err(TrySendError::Full(Message::Commit(back)) | TrySendError::Disconnected(Message::Commit(back))) => {
+                Err(NotTaken(back))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the store can take more than it could when it last found no room.
+    pub async fn has_room(&self) -> bool {
+        let (to, answer) = oneshot::channel();
+        self.queue.try_send(Message::HasRoom(to)).is_ok() && answer.await.unwrap_or(false)
+    }
+
+    /// Writes a new snapshot while commits go on, and tells what it did.
+    ///
+    /// # Errors
+    /// Why not, in words.
+    pub async fn compact(&self) -> Result<String, String> {
+        let (to, answer) = oneshot::channel();
+        let stopped = || "the store is busy or has stopped; try again".to_owned();
+        self.queue.try_send(Message::Compact(to)).map_err(|_| stopped())?;
+        answer.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// Ends the thread once everything submitted before is committed.
+    pub fn stop(&self) {
+        // A committer that is gone has stopped.
+        drop(self.queue.send(Message::Stop));
+    }
+}
+
+struct Worker {
+    store: Store<FileStorage>,
+    messages: Receiver<Message>,
+    /// For the compaction's thread to tell its end.
+    queue: SyncSender<Message>,
+    gate: Gate,
+    failed: bool,
+}
+
+impl Worker {
+    fn run(mut self) {
+        while let Ok(first) = self.messages.recv() {
+            let mut group = Vec::new();
+            let mut next = Some(first);
+            let mut stop = false;
+            while let Some(message) = next.take() {
+                match message {
+                    Message::Commit(submission) => group.push(submission),
+                    Message::HasRoom(to) => drop(to.send(!self.failed && self.store.prepare_spare())),
+                    Message::Compact(to) => self.compact(Some(to)),
+                    Message::Compacted(result, to) => Self::compacted(result, to),
+                    Message::Stop => {
+                        stop = true;
+                        break;
+                    }
+                }
+                if group.len() < GROUP_MAX {
+                    next = self.messages.try_recv().ok();
+                }
+            }
+            self.commit(group);
+            if stop {
+                return;
+            }
+            if !self.failed && self.store.compaction_due() {
+                self.compact(None);
+            }
+        }
+    }
+
+    /// One append and one sync for the whole group; when there is no room for the group, each submission alone.
+    fn commit(&mut self, group: Vec<Submission>) {
+        let (admitted, refused): (Vec<_>, Vec<_>) =
+            group.into_iter().partition(|submission| self.gate.admits(submission.lane, submission.epoch));
+        // Refused ones were submitted after the failure that refuses them was told, so their order among the lanes
+        // does not matter; within a lane everything until the next epoch is refused.
+        for submission in refused {
+            (submission.done)(if self.failed { CommitResult::Failed } else { CommitResult::NoSpace });
+        }
+        if admitted.is_empty() {
+            return;
+        }
+        match self.store_all(&admitted) {
+            CommitResult::NoSpace if admitted.len() > 1 => {
+                for submission in admitted {
+                    let result = if self.gate.admits(submission.lane, submission.epoch) {
+                        self.store_all(std::slice::from_ref(&submission))
+                    } else {
+                        CommitResult::NoSpace
+                    };
+                    self.tell(submission, result);
+                }
+            }
+            result => admitted.into_iter().for_each(|submission| self.tell(submission, result)),
+        }
+    }
+
+    fn tell(&mut self, submission: Submission, result: CommitResult) {
+        if result != CommitResult::Committed {
+            self.gate.refuse(submission.lane, submission.epoch);
+        }
+        (submission.done)(result);
+    }
+
+    fn store_all(&mut self, group: &[Submission]) -> CommitResult {
+        if self.failed {
+            return CommitResult::Failed;
+        }
+        let stamp = group.iter().map(|submission| submission.stamp).max().unwrap_or(0);
+        let transactions = group.iter().flat_map(|submission| &submission.transactions);
+        match self.store.commit(stamp, transactions) {
+            Ok(()) => CommitResult::Committed,
+            Err(CommitError::NoSpace { .. }) => CommitResult::NoSpace,
+            Err(error @ CommitError::TooLarge { .. }) => {
+                // Ours are far below the limit: refusing is safe, and the log tells.
+                error!("a transaction was refused by the store: {error}");
+                CommitResult::NoSpace
+            }
+            Err(error) => {
+                error!("{}", crate::words(&error));
+                self.failed = true;
+                CommitResult::Failed
+            }
+        }
+    }
+
+    fn compact(&mut self, to: Option<Told>) {
+        let refuse = |to: Option<Told>, words: String| drop(to.map(|to| to.send(Err(words))));
+        match self.store.begin_compaction() {
+            Ok(Some(compaction)) => {
+                let queue = self.queue.clone();
+                let begun = std::thread::Builder::new().name("compaction".to_owned()).spawn(move || {
+                    let result = compaction.run();
+                    // A committer that has stopped needs to know nothing more.
+                    drop(queue.send(Message::Compacted(result, to)));
+                });
+                if let Err(error) = begun {
+                    warn!("no thread for a compaction of the lease store: {error}");
+                }
+            }
+            Ok(None) => refuse(to, "there is nothing to compact, or a compaction is under way".to_owned()),
+            Err(error) => refuse(to, crate::words(&error)),
+        }
+    }
+
+    fn compacted(result: Result<Compacted, CompactionError>, to: Option<Told>) {
+        let told = match result {
+            Ok(done) => {
+                let words = format!(
+                    "{} rows in a new snapshot of {} bytes; it takes the place of {} segments, {} bytes",
+                    done.rows, done.bytes, done.segments, done.bytes_before
+                );
+                info!("the lease store was compacted: {words}");
+                Ok(words)
+            }
+            Err(error) => {
+                warn!("the lease store was not compacted: {}", crate::words(&error));
+                Err(crate::words(&error))
+            }
+        };
+        // Nobody asked, or whoever asked has gone.
+        drop(to.map(|to| to.send(told)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Gate, Lane};
+
+    #[test]
+    fn what_was_decided_upon_a_failed_submission_is_refused_until_the_next_epoch() {
+        let mut gate = Gate::default();
+        assert!(gate.admits(Lane::Dhcp, 0));
+        gate.refuse(Lane::Dhcp, 0);
+        assert!(!gate.admits(Lane::Dhcp, 0));
+        assert!(gate.admits(Lane::Zones, 0), "another lane decided upon nothing that failed");
+        assert!(gate.admits(Lane::Dhcp, 1));
+        gate.refuse(Lane::Dhcp, 0);
+        assert!(gate.admits(Lane::Dhcp, 1), "a late refusal of the old epoch does not touch the new one");
+    }
+}

@@ -1,0 +1,212 @@
+//! The control socket: commands ask the running daemon. One line of JSON each way.
+//!
+//! Only root and the daemon's own user can open it (mode 0600 in a directory of the daemon's).
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::Ipv4Addr;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixListener;
+use tokio::sync::Semaphore;
+
+/// Where the daemon listens unless its configuration says otherwise.
+pub const DEFAULT_SOCKET: &str = "/run/leasehold/control.sock";
+/// A request longer than this is nobody's.
+const REQUEST_BYTES_MAX: u64 = 4_096;
+/// Connections served at once; more wait in the listen queue.
+const CONNECTIONS_MAX: usize = 16;
+/// A connection that says nothing for so long is closed.
+const REQUEST_WAIT: Duration = Duration::from_secs(5);
+
+/// What can be asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Request {
+    /// Every lease: a list of [`LeaseView`].
+    Leases,
+    /// Every name: a list of [`NameView`].
+    Names,
+    /// Counters and state: a [`StatusView`].
+    Status,
+    /// Write a new snapshot and drop old segments, while serving: a sentence.
+    Compact,
+}
+
+/// The daemon's answer.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer<T> {
+    /// What was asked for.
+    Ok(T),
+    /// Why not, in words.
+    Error(String),
+}
+
+/// A lease, to be shown.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LeaseView {
+    /// The address.
+    pub address: Ipv4Addr,
+    /// The subnet's prefix.
+    pub subnet: String,
+    /// `bound`, `released`, `expired` or `quarantined`.
+    pub state: String,
+    /// The client's hardware address.
+    pub hardware: String,
+    /// Option 61 in hexadecimal, when the client sent it.
+    pub client_id: Option<String>,
+    /// Option 12 as sent, made printable; empty for none.
+    pub hostname: String,
+    /// The published name.
+    pub name: Option<String>,
+    /// UTC seconds.
+    pub started_at: u64,
+    /// UTC seconds.
+    pub renewed_at: u64,
+    /// UTC seconds; `None`: never.
+    pub expires_at: Option<u64>,
+    /// The relay it came by.
+    pub relay: Option<Ipv4Addr>,
+}
+
+/// A name's or an address's DNS work, to be shown.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NameView {
+    /// The name, or the address for its PTR.
+    pub key: String,
+    /// What DNS should hold.
+    pub wanted: String,
+    /// Whether DNS holds it.
+    pub done: bool,
+    /// What happened and what to do, in words.
+    pub state: String,
+}
+
+/// The daemon's state, to be shown.
+#[derive(Debug, Serialize)]
+pub struct StatusView {
+    /// The version.
+    pub version: &'static str,
+    /// Whether the store has no room.
+    pub storage_full: bool,
+    /// Counts since the start.
+    pub counters: crate::counters::CounterValues,
+}
+
+/// Answers requests: the daemon.
+pub trait Responder: Send + Sync + 'static {
+    /// The answer to one request, as JSON.
+    fn respond(&self, request: Request) -> impl Future<Output = Answer<serde_json::Value>> + Send;
+}
+
+/// The listening socket; its file is removed on drop.
+#[derive(Debug)]
+pub struct ControlSocket {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl ControlSocket {
+    /// Binds the socket at `path`, making its directory and taking the place of a dead daemon's file. The store's lock
+    /// has already shown that no other daemon of this store runs.
+    ///
+    /// # Errors
+    /// When the directory cannot be made or the socket not bound, or another daemon answers there.
+    pub fn bind(path: &Path) -> anyhow::Result<Self> {
+        if let Some(directory) = path.parent() {
+            std::fs::create_dir_all(directory)
+                .with_context(|| format!("cannot make the directory {} of the control socket", directory.display()))?;
+        }
+        if UnixStream::connect(path).is_ok() {
+            bail!(
+                "another daemon answers at the control socket {}; give this one its own (server.control_socket)",
+                path.display()
+            );
+        }
+        // A file that nobody answers at is a dead daemon's; when there is none, there is nothing to do.
+        drop(std::fs::remove_file(path));
+        let listener =
+            UnixListener::bind(path).with_context(|| format!("cannot bind the control socket {}", path.display()))?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+            .with_context(|| format!("cannot protect the control socket {}", path.display()))?;
+        Ok(Self { listener, path: path.to_path_buf() })
+    }
+
+    /// Serves until dropped.
+    pub async fn serve(self, responder: Arc<impl Responder>) {
+        let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        loop {
+            let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
+            let Ok((stream, _)) = self.listener.accept().await else {
+                // Out of file descriptors, most likely: a pause lets some be closed.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            };
+            let responder = Arc::clone(&responder);
+            tokio::spawn(async move {
+                let _permit = permit;
+                // Whoever closed the connection early misses the answer, and nobody else does.
+                drop(converse(stream, &*responder).await);
+            });
+        }
+    }
+}
+
+impl Drop for ControlSocket {
+    fn drop(&mut self) {
+        // Nothing depends on it: the next start takes the place of a leftover.
+        drop(std::fs::remove_file(&self.path));
+    }
+}
+
+async fn converse(stream: tokio::net::UnixStream, responder: &impl Responder) -> std::io::Result<()> {
+    let (reading, mut writing) = stream.into_split();
+    let mut line = String::new();
+    let mut reader = tokio::io::BufReader::new(reading.take(REQUEST_BYTES_MAX));
+    if tokio::time::timeout(REQUEST_WAIT, reader.read_line(&mut line)).await.is_err() {
+        return Ok(());
+    }
+    let answer = match serde_json::from_str(&line) {
+        Ok(request) => responder.respond(request).await,
+        Err(error) => Answer::Error(format!("the request cannot be read: {error}")),
+    };
+    let mut text = serde_json::to_vec(&answer)?;
+    text.push(b'\n');
+    writing.write_all(&text).await
+}
+
+/// Asks the daemon at `socket`.
+///
+/// # Errors
+/// When nobody answers there, or the answer is an error, told in words.
+pub fn ask<T: DeserializeOwned>(socket: &Path, request: &Request) -> anyhow::Result<T> {
+    let mut stream = UnixStream::connect(socket).with_context(|| {
+        format!("no daemon answers at {}: is `leasehold run` running, and is --socket right?", socket.display())
+    })?;
+    let mut text = serde_json::to_vec(request)?;
+    text.push(b'\n');
+    stream.write_all(&text)?;
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line)?;
+    match serde_json::from_str::<Answer<T>>(&line).context("the daemon's answer cannot be read")? {
+        Answer::Ok(value) => Ok(value),
+        Answer::Error(words) => bail!("{words}"),
+    }
+}
+
+/// A stored time as local time, for tables.
+#[must_use]
+pub fn local_time(utc_secs: u64) -> String {
+    i64::try_from(utc_secs).ok().and_then(|secs| jiff::Timestamp::from_second(secs).ok()).map_or_else(
+        || "never".to_owned(),
+        |at| at.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+    )
+}

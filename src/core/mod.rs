@@ -1,0 +1,215 @@
+//! The core: engine, wanted names and their rows as one value, still without socket, disk or clock.
+//!
+//! The daemon and the simulation drive this same code. One datagram goes in, [`Work`] comes out: the rows of one
+//! transaction (leases and the DNS work they cause), a reply that must wait for their commit, and events that must
+//! wait for it too. [`Core::settle`] takes the outcome and undoes what was decided upon a failed one.
+//!
+//! Architecture Invariant: a lease's rows and the rows of its DNS work are in one transaction, always.
+
+mod names;
+pub mod pipeline;
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ddns::wanted::{Applied, Claim, RowKey, Undo, WantedRow, WantedTable};
+use dhcp::decision::{CommitOutcome, Decision, Ingress, LeaseEvent, Ticket};
+use dhcp::destination::Destination;
+use dhcp::engine::Engine;
+use dhcp::lease::{Lease, LeaseState};
+use dhcp::message::DropReason;
+use dhcp::reply::Reply;
+use dhcp::time::Now;
+use faults::{Fault, planted};
+use store::rows::Row;
+
+pub use names::CoreNames;
+
+/// Names one transaction towards [`Core::settle`]. They settle in the order in which they were given out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TransactionId(pub u64);
+
+/// One thing for the DNS updater: what happened to a lease and the rows that want something else since.
+#[derive(Clone, Debug)]
+pub struct NameEvent {
+    /// What happened; `None` when rows are sent again after an overflow.
+    pub event: Option<LeaseEvent>,
+    /// The changed rows, as stored.
+    pub rows: Vec<WantedRow>,
+}
+
+/// All that follows from one datagram or one expiry. `reply` and `events` wait for the commit of `rows`, and of
+/// everything decided before: an ACK that repeats an earlier one stores nothing and still stands on its commit.
+#[derive(Debug, Default)]
+pub struct Work {
+    /// Set when `rows` is not empty.
+    pub transaction: Option<TransactionId>,
+    /// To be stored all or none.
+    pub rows: Vec<Row>,
+    /// To be sent then.
+    pub reply: Option<(Reply, Destination)>,
+    /// To be published then.
+    pub events: Vec<NameEvent>,
+    /// Why nothing is answered, when nothing is.
+    pub dropped: Option<DropReason>,
+}
+
+/// What a failed commit has to undo.
+#[derive(Debug)]
+struct Pending {
+    id: TransactionId,
+    ticket: Option<Ticket>,
+    undo: Vec<Undo>,
+}
+
+/// Engine, wanted names and what is between decision and disk.
+#[derive(Debug)]
+pub struct Core {
+    engine: Engine,
+    wanted: WantedTable,
+    settings: Arc<ddns::settings::Settings>,
+    pending: VecDeque<Pending>,
+    next_transaction: u64,
+}
+
+impl Core {
+    /// A core over what the store held.
+    #[must_use]
+    pub fn new(
+        dhcp: Arc<dhcp::settings::Settings>,
+        ddns: Arc<ddns::settings::Settings>,
+        leases: Vec<Lease>,
+        wanted: WantedTable,
+        now: Now,
+    ) -> Self {
+        Self {
+            engine: Engine::new(dhcp, leases, now),
+            wanted,
+            settings: ddns,
+            pending: VecDeque::new(),
+            next_transaction: 0,
+        }
+    }
+
+    /// The engine, to be asked.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The wanted names, to be asked.
+    #[must_use]
+    pub fn wanted(&self) -> &WantedTable {
+        &self.wanted
+    }
+
+    /// Swaps the DHCP settings between two datagrams.
+    pub fn reconfigure(&mut self, dhcp: Arc<dhcp::settings::Settings>, now: Now) {
+        self.engine.reconfigure(dhcp, now);
+    }
+
+    /// Tells the engine whether anything can be stored.
+    pub fn set_storage_full(&mut self, full: bool) {
+        self.engine.set_storage_full(full);
+    }
+
+    /// Decides on one datagram.
+    pub fn handle_message(&mut self, now: Now, ingress: &Ingress<'_>, datagram: &[u8]) -> Work {
+        let names = CoreNames { wanted: &self.wanted, settings: &self.settings };
+        let decision = self.engine.handle_message(now, ingress, datagram, &names);
+        self.work_of(decision)
+    }
+
+    /// When [`Core::handle_timeout`] wants to be called next, in boot milliseconds.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<u64> {
+        self.engine.poll_timeout()
+    }
+
+    /// Ends what has run out, at most `most` leases a call.
+    pub fn handle_timeout(&mut self, now: Now, most: usize) -> Vec<Work> {
+        let decisions = self.engine.handle_timeout(now, most);
+        decisions.into_iter().map(|decision| self.work_of(decision)).collect()
+    }
+
+    /// The updater confirmed that DNS holds what `generation` of `key` wanted. A row that wants nothing is then gone.
+    pub fn handle_settled_name(&mut self, key: &RowKey, generation: u64) -> Work {
+        let Some(undo) = self.wanted.remove_settled(key, generation) else { return Work::default() };
+        self.transaction(vec![Row::WantedGone(key.clone())], None, vec![undo])
+    }
+
+    /// Takes the outcomes of the oldest unsettled transactions, up to and with `last`. `Failed` undoes them and
+    /// everything decided since, newest first, because the newer ones were decided upon the older ones.
+    pub fn settle(&mut self, last: TransactionId, outcome: CommitOutcome) {
+        match outcome {
+            CommitOutcome::Committed => {
+                while let Some(pending) = self.pending.pop_front_if(|pending| pending.id <= last) {
+                    if let Some(ticket) = pending.ticket {
+                        self.engine.settle(ticket, CommitOutcome::Committed);
+                    }
+                }
+            }
+            failed => {
+                while let Some(pending) = self.pending.pop_back() {
+                    for undo in pending.undo.into_iter().rev() {
+                        self.wanted.revert(undo);
+                    }
+                    if let Some(ticket) = pending.ticket {
+                        self.engine.settle(ticket, failed);
+                    }
+                }
+            }
+        }
+    }
+
+    /// How many transactions wait for their commit.
+    #[must_use]
+    pub fn unsettled(&self) -> usize {
+        self.pending.len()
+    }
+
+    fn work_of(&mut self, decision: Decision) -> Work {
+        let Decision { store, reply, events, dropped, ticket } = decision;
+        let mut rows: Vec<Row> = store.into_iter().map(Row::Lease).collect();
+        let mut undos = Vec::new();
+        let mut published = Vec::with_capacity(events.len());
+        for event in events {
+            let before = event.previous.as_ref().and_then(claim_of);
+            let after = claim_of(&event.lease);
+            let Applied { rows: wanted, undo } = self.wanted.apply(IpAddr::V4(event.lease.address), before, after);
+            if !planted(Fault::DnsRowDropped) {
+                rows.extend(wanted.iter().cloned().map(Row::Wanted));
+            }
+            undos.push(undo);
+            published.push(NameEvent { event: Some(event), rows: wanted });
+        }
+        let mut work = self.transaction(rows, ticket, undos);
+        work.reply = reply;
+        work.events = published;
+        work.dropped = dropped;
+        work
+    }
+
+    fn transaction(&mut self, rows: Vec<Row>, ticket: Option<Ticket>, undo: Vec<Undo>) -> Work {
+        if rows.is_empty() {
+            return Work::default();
+        }
+        let id = TransactionId(self.next_transaction);
+        self.next_transaction += 1;
+        self.pending.push_back(Pending { id, ticket, undo });
+        Work { transaction: Some(id), rows, ..Work::default() }
+    }
+}
+
+/// What DNS should hold for a lease record: only a bound one claims its name.
+fn claim_of(lease: &Lease) -> Option<Claim> {
+    let name = lease.name.as_ref().filter(|_| lease.state == LeaseState::Bound)?;
+    Some(Claim {
+        name: name.fqdn.clone(),
+        identity: name.identity.clone(),
+        forward: name.forward,
+        reverse: name.reverse,
+        ttl_secs: name.ttl_secs,
+    })
+}

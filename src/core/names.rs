@@ -1,0 +1,59 @@
+//! The engine's question about a name, answered by `ddns`: the two crates do not know each other.
+
+use ddns::wanted::WantedTable;
+use dhcp::lease::LeaseName;
+use dhcp::names::{NameAnswer, NameChooser, NameQuestion};
+use dhcp::settings::{ClientUpdates, OutsideName};
+use dns::{Fqdn, HostIdentity};
+
+/// Chooses names by the settings and by which names are taken.
+#[derive(Debug)]
+pub struct CoreNames<'a> {
+    /// Who holds which name.
+    pub wanted: &'a WantedTable,
+    /// Zones and protected names.
+    pub settings: &'a ddns::settings::Settings,
+}
+
+impl NameChooser for CoreNames<'_> {
+    fn choose(&self, question: &NameQuestion<'_>) -> NameAnswer {
+        let naming = ddns::choose::Naming {
+            domain: question.naming.domain.clone(),
+            outside: match question.naming.outside {
+                OutsideName::FirstLabel => ddns::choose::OutsideName::FirstLabel,
+                OutsideName::Refuse => ddns::choose::OutsideName::Refuse,
+            },
+            client_updates: match question.naming.client_updates {
+                ClientUpdates::Override => ddns::choose::ClientUpdates::Override,
+                ClientUpdates::Allow => ddns::choose::ClientUpdates::Allow,
+            },
+            generate: question.naming.generate,
+            ttl_secs: question.naming.ttl_secs,
+        };
+        let taken =
+            |name: &Fqdn, identity: &HostIdentity| self.wanted.owner_of(name).is_some_and(|owner| owner != identity);
+        let answer = ddns::choose::choose(
+            &ddns::choose::Question {
+                hostname: question.hostname,
+                client_fqdn: question.client_fqdn,
+                reserved_hostname: question.reserved_hostname,
+                address: question.address.into(),
+                lease_secs: question.lease_secs,
+                identity: question.identity.clone(),
+                naming: &naming,
+            },
+            self.settings,
+            &taken,
+        );
+        NameAnswer {
+            name: answer.name.map(|name| LeaseName {
+                fqdn: name.fqdn,
+                identity: name.identity,
+                forward: name.forward,
+                reverse: name.reverse,
+                ttl_secs: name.ttl_secs,
+            }),
+            client_fqdn: answer.client_fqdn,
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! The pipeline: batches between decision and commit, still without socket, disk or clock.
+//!
+//! ```text
+//! arrivals ──decide──▶ in flight ──complete(Committed)──▶ Output: replies leave, events are published
+//!                        │  └─────complete(NoSpace)────▶ undone, decided again by an engine that stores nothing
+//!                        └────────complete(Failed)─────▶ StoreFailed: the whole pipeline is made anew from disk
+//! ```
+//!
+//! Batches complete in the order in which they were decided. One that stores nothing still waits while another is in
+//! flight, because an ACK that repeats an earlier one stands on that one's commit.
+//!
+//! Architecture Invariant: no reply that acknowledges a lease is in an [`Output`] before its commit.
+
+use std::collections::VecDeque;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use ddns::wanted::RowKey;
+use dhcp::decision::{CommitOutcome, Ingress};
+use dhcp::destination::Destination;
+use dhcp::message::DropReason;
+use dhcp::reply::Reply;
+use dhcp::time::Now;
+use faults::{Fault, planted};
+use ipnet::Ipv4Net;
+use store::rows::Row;
+
+use super::{Core, NameEvent, TransactionId, Work};
+
+/// Batches decided but not committed. One is syncing, one is decided beside it; more would only add latency.
+pub const BATCHES_IN_FLIGHT_MAX: usize = 2;
+
+/// The link by which datagrams arrive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The interface's name.
+    pub name: String,
+    /// Its index.
+    pub index: u32,
+    /// Its addresses, the preferred one first.
+    pub addresses: Vec<Ipv4Net>,
+}
+
+/// One datagram, owned: it is decided again when its batch finds no room.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// Where it came in.
+    pub link: Arc<Link>,
+    /// Who sent it.
+    pub source: (Ipv4Addr, u16),
+    /// To which address.
+    pub destination: Ipv4Addr,
+    /// The UDP payload.
+    pub payload: Box<[u8]>,
+}
+
+/// A reply that may leave now.
+#[derive(Clone, Debug)]
+pub struct Departure {
+    /// By which link.
+    pub link: Arc<Link>,
+    /// The address that the datagram was sent to: the reply's source when it is one of ours.
+    pub asked: Ipv4Addr,
+    /// The reply.
+    pub reply: Reply,
+    /// Where it goes.
+    pub destination: Destination,
+}
+
+/// What may be done now that a batch is committed, or needed no commit.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// To be sent, in this order.
+    pub departures: Vec<Departure>,
+    /// To be published.
+    pub events: Vec<NameEvent>,
+}
+
+/// What a decided batch asks for.
+#[derive(Debug)]
+pub enum Step {
+    /// Commit these, then call [`Pipeline::complete`]. Each inner list is stored all or none. What may be done before
+    /// stands beside it: nothing, unless a fault is planted.
+    Submit(Vec<Vec<Row>>, Output),
+    /// Nothing to be stored, nothing in flight: done already.
+    Finish(Output),
+}
+
+/// How a submitted batch ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BatchOutcome {
+    /// On stable storage.
+    Committed,
+    /// Surely not stored, for want of room.
+    NoSpace,
+    /// Perhaps stored, perhaps not.
+    Failed,
+}
+
+/// Nothing more may be acknowledged until the state is rebuilt from disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a write to the lease store failed; nothing is acknowledged until it has been opened anew")]
+pub struct StoreFailed;
+
+#[derive(Debug, Default)]
+struct Batch {
+    /// The last of its transactions; `None` when it stores nothing.
+    last: Option<TransactionId>,
+    output: Output,
+    /// What it was decided from.
+    arrivals: Vec<Arrival>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Pipeline {
+    core: Core,
+    in_flight: VecDeque<Batch>,
+    /// Outcomes still to come for batches that were already given up for want of room.
+    abandoned: usize,
+    epoch: u64,
+    storage_full: bool,
+    dropped: Vec<(DropReason, Arc<Link>)>,
+}
+
+impl Pipeline {
+    /// An empty pipeline before `core`.
+    #[must_use]
+    pub fn new(core: Core) -> Self {
+        Self { core, in_flight: VecDeque::new(), abandoned: 0, epoch: 0, storage_full: false, dropped: Vec::new() }
+    }
+
+    /// Engine and wanted names, to be asked.
+    #[must_use]
+    pub fn core(&self) -> &Core {
+        &self.core
+    }
+
+    /// Swaps the DHCP settings between two batches.
+    pub fn reconfigure(&mut self, settings: Arc<dhcp::settings::Settings>, now: Now) {
+        self.core.reconfigure(settings, now);
+    }
+
+    /// Whether another batch may be decided.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.in_flight.len() < BATCHES_IN_FLIGHT_MAX
+    }
+
+    /// Whether nothing is in flight.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.in_flight.is_empty() && self.abandoned == 0
+    }
+
+    /// The epoch of decisions made now: a submission of an older epoch than the last failure's must not be stored.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Whether the store is taken to have no room.
+    #[must_use]
+    pub fn storage_full(&self) -> bool {
+        self.storage_full
+    }
+
+    /// The store has room again.
+    pub fn room_again(&mut self) {
+        self.storage_full = false;
+        self.core.set_storage_full(false);
+    }
+
+    /// Datagrams that got no answer since the last call, to be counted.
+    pub fn take_dropped(&mut self) -> impl Iterator<Item = (DropReason, Arc<Link>)> + '_ {
+        self.dropped.drain(..)
+    }
+
+    /// Decides on a batch of datagrams.
+    pub fn decide(&mut self, now: Now, arrivals: Vec<Arrival>) -> Step {
+        let mut batch = Batch::default();
+        let mut transactions = Vec::new();
+        for arrival in &arrivals {
+            let work = self.core.handle_message(now, &arrival.ingress(), &arrival.payload);
+            batch.take(work, Some(arrival), &mut transactions, &mut self.dropped);
+        }
+        batch.arrivals = arrivals;
+        self.step(batch, transactions)
+    }
+
+    /// When [`Pipeline::expire`] wants to be called next, in boot milliseconds. Never while the store has no room.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<u64> {
+        if self.storage_full { None } else { self.core.poll_timeout() }
+    }
+
+    /// Ends what has run out, at most `most` leases a call.
+    pub fn expire(&mut self, now: Now, most: usize) -> Step {
+        let works = self.core.handle_timeout(now, most);
+        self.step_of(works)
+    }
+
+    /// The updater found these keys settled at these generations.
+    pub fn settle_names(&mut self, names: &[(RowKey, u64)]) -> Step {
+        let works = names.iter().map(|(key, generation)| self.core.handle_settled_name(key, *generation)).collect();
+        self.step_of(works)
+    }
+
+    fn step_of(&mut self, works: Vec<Work>) -> Step {
+        let mut batch = Batch::default();
+        let mut transactions = Vec::new();
+        for work in works {
+            batch.take(work, None, &mut transactions, &mut self.dropped);
+        }
+        self.step(batch, transactions)
+    }
+
+    fn step(&mut self, mut batch: Batch, transactions: Vec<Vec<Row>>) -> Step {
+        if transactions.is_empty() && self.in_flight.is_empty() {
+            return Step::Finish(batch.output);
+        }
+        let early = if planted(Fault::AckBeforeSync) { std::mem::take(&mut batch.output) } else { Output::default() };
+        self.in_flight.push_back(batch);
+        Step::Submit(transactions, early)
+    }
+
+    /// Takes the outcome of the oldest submitted batch.
+    ///
+    /// # Errors
+    /// [`StoreFailed`] for [`BatchOutcome::Failed`]: what the batch wrote may or may not be on disk.
+    pub fn complete(&mut self, now: Now, outcome: BatchOutcome) -> Result<Output, StoreFailed> {
+        if outcome == BatchOutcome::Failed {
+            return Err(StoreFailed);
+        }
+        if self.abandoned > 0 {
+            self.abandoned -= 1;
+            return Ok(Output::default());
+        }
+        let Some(batch) = self.in_flight.pop_front() else { return Ok(Output::default()) };
+        if outcome == BatchOutcome::Committed {
+            if let Some(last) = batch.last {
+                self.core.settle(last, CommitOutcome::Committed);
+            }
+            return Ok(batch.output);
+        }
+        Ok(self.without_room(now, batch))
+    }
+
+    /// No room: everything in flight is undone and decided again by an engine that knows that nothing can be stored.
+    /// Renewals get what is left of their leases, new clients get silence, INFORM goes on.
+    fn without_room(&mut self, now: Now, first: Batch) -> Output {
+        self.storage_full = true;
+        self.epoch += 1;
+        self.core.settle(TransactionId(u64::MAX), CommitOutcome::Failed);
+        self.core.set_storage_full(true);
+        // The outcomes of the others in flight are still to come, and the committer refuses them by their epoch.
+        self.abandoned += self.in_flight.len();
+        let abandoned: Vec<Batch> = std::iter::once(first).chain(self.in_flight.drain(..)).collect();
+        let mut again = Batch::default();
+        for arrival in abandoned.iter().flat_map(|batch| &batch.arrivals) {
+            let work = self.core.handle_message(now, &arrival.ingress(), &arrival.payload);
+            if work.transaction.is_some() {
+                // An engine that knows of the full store stores nothing; were it otherwise, silence is the safe answer.
+                self.core.settle(TransactionId(u64::MAX), CommitOutcome::Failed);
+                continue;
+            }
+            again.take(work, Some(arrival), &mut Vec::new(), &mut self.dropped);
+        }
+        again.output
+    }
+}
+
+impl Batch {
+    fn take(
+        &mut self,
+        work: Work,
+        arrival: Option<&Arrival>,
+        transactions: &mut Vec<Vec<Row>>,
+        dropped: &mut Vec<(DropReason, Arc<Link>)>,
+    ) {
+        if let Some(id) = work.transaction {
+            self.last = Some(id);
+            transactions.push(work.rows);
+        }
+        if let Some(arrival) = arrival {
+            if let Some(reason) = work.dropped {
+                dropped.push((reason, Arc::clone(&arrival.link)));
+            }
+            if let Some((reply, destination)) = work.reply {
+                let link = Arc::clone(&arrival.link);
+                self.output.departures.push(Departure { link, asked: arrival.destination, reply, destination });
+            }
+        }
+        self.output.events.extend(work.events);
+    }
+}
+
+impl Arrival {
+    fn ingress(&self) -> Ingress<'_> {
+        Ingress {
+            interface: &self.link.name,
+            addresses: &self.link.addresses,
+            source: self.source,
+            destination: self.destination,
+        }
+    }
+}
+
+impl Departure {
+    /// The source address of the datagram: the server identifier when it is an address of the link, else the address
+    /// that was asked when it is one, else the link's first.
+    #[must_use]
+    pub fn source(&self) -> Option<Ipv4Addr> {
+        let ours = |address: &Ipv4Addr| self.link.addresses.iter().any(|net| net.addr() == *address);
+        [self.reply.server_identifier, self.asked]
+            .into_iter()
+            .find(ours)
+            .or_else(|| self.link.addresses.first().map(Ipv4Net::addr))
+    }
+}

@@ -1,0 +1,61 @@
+//! What the daemon counts: one atomic each, read by `status`.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use dhcp::message::DropReason;
+use serde::Serialize;
+
+/// Counts since the start.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Datagrams received.
+    pub received: AtomicU64,
+    /// Replies handed to a socket.
+    pub sent: AtomicU64,
+    /// Transactions submitted to the store.
+    pub submitted: AtomicU64,
+    /// Transactions that found no room.
+    pub no_space: AtomicU64,
+    /// Events that found the updater's channel full; their rows were read again from what is wanted.
+    pub events_overflowed: AtomicU64,
+    dropped: std::sync::Mutex<std::collections::BTreeMap<String, u64>>,
+}
+
+/// A reading of [`Counters`].
+#[derive(Debug, Serialize)]
+#[allow(missing_docs, reason = "the fields are those of Counters")]
+pub struct CounterValues {
+    pub received: u64,
+    pub sent: u64,
+    pub submitted: u64,
+    pub no_space: u64,
+    pub events_overflowed: u64,
+    pub dropped: std::collections::BTreeMap<String, u64>,
+}
+
+impl Counters {
+    /// Counts one.
+    pub fn add(counter: &AtomicU64, by: usize) {
+        counter.fetch_add(by as u64, Ordering::Relaxed);
+    }
+
+    /// Counts a datagram that was not answered. There are as many kinds as `DropReason` has, so the map is bounded.
+    pub fn dropped(&self, reason: DropReason) {
+        let mut dropped = self.dropped.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *dropped.entry(reason.to_string()).or_default() += 1;
+    }
+
+    /// All of them, now.
+    #[must_use]
+    pub fn values(&self) -> CounterValues {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        CounterValues {
+            received: read(&self.received),
+            sent: read(&self.sent),
+            submitted: read(&self.submitted),
+            no_space: read(&self.no_space),
+            events_overflowed: read(&self.events_overflowed),
+            dropped: self.dropped.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone(),
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! The DHCP service: the loop between sockets, pipeline and committer.
+//!
+//! It only moves values: datagrams to [`Pipeline::decide`], transactions to the committer, outcomes to
+//! [`Pipeline::complete`], replies to the sockets and events into the updater's channel. What may happen before what is
+//! the pipeline's to decide.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use ddns::wanted::{RowKey, WantedRow};
+use dhcp::lease::Lease;
+use tokio::sync::{mpsc, oneshot};
+use tracing::{error, info};
+
+use crate::clock::Clock;
+use crate::committer::{CommitResult, Committer, Lane, Submission};
+use crate::core::NameEvent;
+use crate::core::pipeline::{Arrival, BatchOutcome, Departure, Link, Output, Pipeline, Step};
+use crate::counters::Counters;
+use crate::dhcp_sockets::{Batch, DhcpSender, DhcpSockets, InterfaceInfo, Outgoing};
+use crate::lease_log;
+
+/// Leases ended in one go, so that a mass expiry does not hold up the clients.
+const EXPIRIES_PER_TURN: usize = 256;
+/// Names whose end is confirmed, taken in one go.
+const SETTLED_PER_TURN: usize = 256;
+/// Interfaces whose values are kept ready; an interface that changes gets a new value.
+const LINKS_KEPT_MAX: usize = 64;
+/// How often a store without room is asked again.
+const ROOM_CHECK: Duration = Duration::from_secs(1);
+
+/// A question to the running service.
+#[derive(Debug)]
+pub enum Question {
+    /// Every lease record.
+    Leases(oneshot::Sender<Vec<Lease>>),
+    /// Every wanted row that is committed.
+    Wanted(oneshot::Sender<Vec<WantedRow>>),
+    /// Whether the store has no room.
+    StorageFull(oneshot::Sender<bool>),
+    /// New settings.
+    Reconfigure(Arc<dhcp::settings::Settings>),
+    /// End, once what is under way is committed and sent.
+    Stop,
+}
+
+/// Why the service ended other than by [`Question::Stop`].
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// Whoever runs the service opens the store anew and makes another.
+    #[error(transparent)]
+    StoreFailed(#[from] crate::core::pipeline::StoreFailed),
+    /// The committer's thread is gone.
+    #[error("the committer has stopped")]
+    CommitterGone,
+}
+
+/// The channels that the service serves.
+#[derive(Debug)]
+pub struct ServiceChannels {
+    /// Lease events to the DNS updater, bounded.
+    pub events: mpsc::Sender<NameEvent>,
+    /// Raised when an event did not fit: the updater then asks for every wanted row.
+    pub overflowed: Arc<AtomicBool>,
+    /// Names that the updater found settled.
+    pub settled: mpsc::Receiver<(RowKey, u64)>,
+    /// Questions.
+    pub questions: mpsc::Receiver<Question>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct DhcpService {
+    sockets: DhcpSockets,
+    sender: DhcpSender,
+    links: Vec<(Arc<InterfaceInfo>, Arc<Link>)>,
+    pipeline: Pipeline,
+    clock: Clock,
+    committer: Committer,
+    counters: Arc<Counters>,
+    channels: ServiceChannels,
+    // Unbounded in type only: at most one outcome for each of the few batches in flight.
+    outcomes: (mpsc::UnboundedSender<CommitResult>, mpsc::UnboundedReceiver<CommitResult>),
+    /// Who wants every committed row: answered when nothing is in flight.
+    rows_wanted: Vec<oneshot::Sender<Vec<WantedRow>>>,
+    stopping: bool,
+    payload: Vec<u8>,
+}
+
+impl DhcpService {
+    /// A service that is ready to run.
+    #[must_use]
+    pub fn new(
+        sockets: DhcpSockets,
+        pipeline: Pipeline,
+        clock: Clock,
+        committer: Committer,
+        counters: Arc<Counters>,
+        channels: ServiceChannels,
+    ) -> Self {
+        let outcomes = mpsc::unbounded_channel();
+        Self {
+            sender: sockets.sender(),
+            sockets,
+            links: Vec::new(),
+            pipeline,
+            clock,
+            committer,
+            counters,
+            channels,
+            outcomes,
+            rows_wanted: Vec::new(),
+            stopping: false,
+            payload: Vec::with_capacity(1_500),
+        }
+    }
+
+    /// Serves until told to stop.
+    ///
+    /// # Errors
+    /// When the store failed: whoever runs the service opens the store anew and makes another.
+    pub async fn run(mut self) -> Result<(), ServiceError> {
+        let mut settled = Vec::new();
+        let mut received = Batch::new();
+        loop {
+            if self.pipeline.is_idle() {
+                self.tell_wanted_rows();
+            }
+            if self.stopping && self.pipeline.is_idle() {
+                return Ok(());
+            }
+            let room = self.pipeline.has_room() && !self.stopping && self.rows_wanted.is_empty();
+            let settling = room && !self.pipeline.storage_full();
+            let pause = self.pause();
+            tokio::select! {
+                biased;
+                Some(result) = self.outcomes.1.recv() => self.complete(result)?,
+                Some(question) = self.channels.questions.recv() => self.answer(question),
+                () = self.sockets.receive(&mut received), if room => {
+                    let arrivals = self.arrivals(&received);
+                    Counters::add(&self.counters.received, arrivals.len());
+                    let step = self.pipeline.decide(self.clock.now(), arrivals);
+                    self.step(step).await?;
+                }
+                1.. = self.channels.settled.recv_many(&mut settled, SETTLED_PER_TURN), if settling => {
+                    let step = self.pipeline.settle_names(&settled);
+                    settled.clear();
+                    self.step(step).await?;
+                }
+                () = tokio::time::sleep(pause), if room => self.turn().await?,
+            }
+        }
+    }
+
+    fn pause(&self) -> Duration {
+        if self.pipeline.storage_full() {
+            return ROOM_CHECK;
+        }
+        let until = |at: u64| Duration::from_millis(at.saturating_sub(self.clock.now().boot_ms));
+        self.pipeline.poll_timeout().map_or(Duration::from_secs(3_600), until)
+    }
+
+    /// Time has passed: expire leases, or ask whether the store has room again.
+    async fn turn(&mut self) -> Result<(), ServiceError> {
+        if self.pipeline.storage_full() {
+            if self.committer.has_room().await {
+                info!("the lease store has room again: leases are given as before");
+                self.pipeline.room_again();
+            }
+            return Ok(());
+        }
+        let step = self.pipeline.expire(self.clock.now(), EXPIRIES_PER_TURN);
+        self.step(step).await
+    }
+
+    async fn step(&mut self, step: Step) -> Result<(), ServiceError> {
+        for (reason, link) in self.pipeline.take_dropped() {
+            self.counters.dropped(reason);
+            lease_log::dropped(reason, &link.name);
+        }
+        match step {
+            Step::Finish(output) => self.finish(output),
+            Step::Submit(transactions, early) => {
+                self.finish(early);
+                Counters::add(&self.counters.submitted, transactions.len());
+                let outcomes = self.outcomes.0.clone();
+                let submission = Submission {
+                    lane: Lane::Dhcp,
+                    epoch: self.pipeline.epoch(),
+                    stamp: self.clock.now().wall_secs,
+                    transactions,
+                    // The receiver is gone only when the service is, and then nobody waits for the outcome.
+                    done: Box::new(move |result| drop(outcomes.send(result))),
+                };
+                self.committer.submit(submission).await.map_err(|_| ServiceError::CommitterGone)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn complete(&mut self, result: CommitResult) -> Result<(), ServiceError> {
+        let outcome = match result {
+            CommitResult::Committed => BatchOutcome::Committed,
+            CommitResult::Failed => BatchOutcome::Failed,
+            CommitResult::NoSpace => {
+                if !self.pipeline.storage_full() {
+                    error!(
+                        "the lease store has no room: a renewal gets what is left of its lease, a new client no answer"
+                    );
+                }
+                Counters::add(&self.counters.no_space, 1);
+                BatchOutcome::NoSpace
+            }
+        };
+        let output = self.pipeline.complete(self.clock.now(), outcome)?;
+        self.finish(output);
+        Ok(())
+    }
+
+    /// Sends what waited for the commit, and publishes what happened. An event that does not fit into the channel is
+    /// not lost: its rows are stored, and the updater reads them when it sees the flag.
+    fn finish(&mut self, output: Output) {
+        let Output { departures, events } = output;
+        for departure in &departures {
+            self.payload.clear();
+            let left_out = departure.reply.encode(&mut self.payload);
+            if !left_out.is_empty() {
+                lease_log::left_out(&departure.reply, &left_out);
+            }
+            let Departure { link, destination, .. } = departure;
+            let source = departure.source().unwrap_or(departure.reply.server_identifier);
+            let outgoing =
+                Outgoing { payload: &self.payload, destination: *destination, interface: link.index, source };
+            self.sender.send(&[outgoing]);
+        }
+        Counters::add(&self.counters.sent, departures.len());
+        for event in events {
+            if let Some(event) = &event.event {
+                lease_log::event(event);
+            }
+            if self.channels.events.try_send(event).is_err() {
+                Counters::add(&self.counters.events_overflowed, 1);
+                self.channels.overflowed.store(true, Ordering::Release);
+            }
+        }
+    }
+
+    /// Owned copies: a batch that finds no room is decided again.
+    fn arrivals(&mut self, received: &Batch) -> Vec<Arrival> {
+        let mut arrivals = Vec::with_capacity(received.len());
+        for datagram in received.iter() {
+            arrivals.push(Arrival {
+                link: self.link_of(datagram.interface),
+                source: datagram.source,
+                destination: datagram.destination,
+                payload: datagram.payload.into(),
+            });
+        }
+        arrivals
+    }
+
+    fn link_of(&mut self, info: &Arc<InterfaceInfo>) -> Arc<Link> {
+        if let Some((_, link)) = self.links.iter().find(|(known, _)| Arc::ptr_eq(known, info)) {
+            return Arc::clone(link);
+        }
+        if self.links.len() >= LINKS_KEPT_MAX {
+            self.links.clear();
+        }
+        let link = Link { name: info.name.clone(), index: info.index, addresses: info.addresses.clone() };
+        let link = Arc::new(link);
+        self.links.push((Arc::clone(info), Arc::clone(&link)));
+        link
+    }
+
+    /// While nothing is in flight every row is committed.
+    fn tell_wanted_rows(&mut self) {
+        for to in self.rows_wanted.drain(..) {
+            // Whoever asked may have gone.
+            drop(to.send(self.pipeline.core().wanted().iter().cloned().collect()));
+        }
+    }
+
+    fn answer(&mut self, question: Question) {
+        match question {
+            // Whoever asked may have gone: then nobody misses the answer.
+            Question::Leases(to) => drop(to.send(self.pipeline.core().engine().leases().collect())),
+            Question::Wanted(to) => self.rows_wanted.push(to),
+            Question::StorageFull(to) => drop(to.send(self.pipeline.storage_full())),
+            Question::Reconfigure(settings) => self.pipeline.reconfigure(settings, self.clock.now()),
+            Question::Stop => self.stopping = true,
+        }
+    }
+}
