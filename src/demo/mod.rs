@@ -14,3 +14,10 @@ mod story;
 
 pub use setting::{Setting, SettingError};
 pub use story::{Outcome, tell_story};
+
+/// Not for secrets: from the standard library's seed of hash maps.
+fn random_u32() -> u32 {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    let bits = RandomState::new().build_hasher().finish();
+    (bits ^ (bits >> 32)) as u32
+}

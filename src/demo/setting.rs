@@ -41,7 +41,7 @@ impl Setting {
     pub fn new() -> Result<Self, SettingError> {
         let dhcp_port = free_port(DHCP_PORT).map_err(SettingError::Port)?;
         let dns_port = free_port(DNS_PORT).map_err(SettingError::Port)?;
-        let directory = std::env::temp_dir().join(format!("leasehold-demo-{}", std::process::id()));
+        let directory = std::env::temp_dir().join(format!("leasehold-demo-{:08x}", super::random_u32()));
         // Fails when it exists, whoever made it: a directory of somebody else's is no place for a socket of ours.
         let made = DirBuilder::new().mode(0o700).create(&directory);
         made.map_err(|error| SettingError::Directory(directory.clone(), error))?;
@@ -81,7 +81,8 @@ store       = {store}
 control     = {control}
 
 [dns]
-listen = ["{dns}"]
+listen  = ["{dns}"]
+forward = false
 
 [[subnet]]
 prefix  = "192.168.30.0/24"
@@ -140,10 +141,20 @@ mod tests {
         let setting = Setting::new().unwrap();
         let directory = setting.directory.clone();
         assert!(directory.is_dir());
-        assert!(Setting::new().is_err(), "a directory that is there is not taken over");
-        assert!(setting.configuration().contains(&format!("listen = [\"{}\"]", setting.dns())));
+        assert_ne!(Setting::new().unwrap().directory, directory);
+        assert!(setting.configuration().contains(&format!("listen  = [\"{}\"]", setting.dns())));
         drop(setting);
         assert!(!directory.exists());
+    }
+
+    #[test]
+    fn the_configuration_is_one_without_faults_or_warnings() {
+        let setting = Setting::new().unwrap();
+        let no_secrets = |_: &Path| Err(String::from("there is no key"));
+        let checked = config::check(&setting.configuration(), "demo.toml", &no_secrets).unwrap();
+        assert_eq!(checked.warnings.list, []);
+        assert_eq!(checked.config.daemon.control, setting.control());
+        assert_eq!(checked.config.daemon.ports.server, setting.dhcp().port());
     }
 
     #[test]

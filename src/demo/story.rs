@@ -56,7 +56,7 @@ pub async fn tell_story(dhcp: SocketAddrV4, dns: SocketAddr, out: &mut (dyn Writ
     let name: Fqdn = CLIENT_NAME.parse().context("the client's name")?;
     let hardware = HardwareAddress::new(1, &CLIENT_HARDWARE).context("the client's hardware address")?;
     writeln!(out, "client1 ({hardware}) asks, by way of a relay that stands for the link of {LINK}:")?;
-    let client = Client { hardware, name: name.clone(), relay: relay.clients_at(), xid: random_u32() };
+    let client = Client { hardware, name: name.clone(), relay: relay.clients_at(), xid: super::random_u32() };
     let mut told = Ok(());
     let mut tell = |message: Exchanged<'_>| {
         if told.is_ok() {
@@ -133,11 +133,4 @@ fn title(message_type: MessageType) -> &'static str {
         MessageType::Release => "RELEASE",
         MessageType::Inform => "INFORM",
     }
-}
-
-/// Not for secrets: from the standard library's seed of hash maps.
-fn random_u32() -> u32 {
-    use std::hash::{BuildHasher, Hasher, RandomState};
-    let bits = RandomState::new().build_hasher().finish();
-    (bits ^ (bits >> 32)) as u32
 }

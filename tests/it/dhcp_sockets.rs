@@ -464,3 +464,39 @@ fn relayed_clients_are_served_on_loopback() {
         assert_eq!(sockets.counters().send_failures.get(), 1);
     });
 }
+
+/// The link takes 8 Mbit/s: far less than the socket is given at once.
+#[test]
+fn replies_for_a_full_socket_wait_and_past_the_limit_are_counted() {
+    const WAITING: usize = 500;
+    const TOO_MANY: usize = 4000;
+    let lab = Lab::new();
+    let (server, client) = server_and_client(&lab);
+    let shaped = "qdisc add dev eth0 root tbf rate 8mbit burst 16kb limit 64mb";
+    crate::process::succeed(server.tool("tc").args(shaped.split_whitespace()));
+    let wire = Wire::open(&client, "eth0");
+    let (arrived, all_arrived) = tokio::sync::oneshot::channel();
+    std::thread::scope(|scope| {
+        let wire = &wire;
+        scope.spawn(move || {
+            let first = |seen: Seen| seen.payload[0];
+            let mut seen: Vec<u8> = (0..WAITING).map(|_| first(wire.next_reply().0)).collect();
+            seen.dedup();
+            arrived.send(seen).unwrap();
+        });
+        within(&server, async || {
+            let mut sockets = DhcpSockets::open(SocketSettings::default()).unwrap();
+            wire.broadcast(None, b"discover");
+            let heard = hear(&mut sockets).await;
+            let (payload, replies, counters) = ([7; 1000], sockets.sender(), sockets.counters());
+            let one = Outgoing { payload: &payload, ..answer(&heard[0], Destination::Broadcast) };
+            replies.send(&vec![one; WAITING]);
+            assert_eq!(counters.send_failures.get(), 0);
+            assert_eq!(timeout(PATIENCE, all_arrived).await.unwrap().unwrap(), [7]);
+            replies.send(&vec![one; TOO_MANY]);
+            let failed = counters.send_failures.get();
+            assert!(failed > 0, "a socket's queue and the backlog cannot hold {TOO_MANY} replies");
+            assert_eq!(counters.sent.get() + failed, (WAITING + TOO_MANY) as u64);
+        });
+    });
+}
