@@ -1,0 +1,69 @@
+//! Names that clients ask for by options 12 and 81, in any bytes.
+
+#![no_main]
+
+use std::net::Ipv4Addr;
+
+use ddns::choose::{ClientUpdates, Naming, OutsideName, Question, choose};
+use ddns::settings::{Settings, ZoneRoute, ZoneServer};
+use dns::{Fqdn, HostIdentity};
+use libfuzzer_sys::arbitrary::{Result, Unstructured};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| {
+    let _ = ask(&mut Unstructured::new(input));
+});
+
+fn fqdn(text: &str) -> Fqdn {
+    text.parse().expect("a name")
+}
+
+fn ask(input: &mut Unstructured<'_>) -> Result<()> {
+    let naming = Naming {
+        domain: fqdn("home.example"),
+        outside: *input.choose(&[OutsideName::FirstLabel, OutsideName::Refuse])?,
+        client_updates: *input.choose(&[ClientUpdates::Override, ClientUpdates::Allow])?,
+        generate: input.arbitrary()?,
+        ttl_secs: input.arbitrary()?,
+    };
+    let zones = ["home.example", "30.168.192.in-addr.arpa"];
+    let route = |apex| ZoneRoute { apex: fqdn(apex), server: ZoneServer::Embedded };
+    let settings = Settings {
+        zones: zones.into_iter().map(route).collect(),
+        protected: vec![fqdn("router.home.example")],
+        ..Settings::default()
+    };
+    let lease_secs = input.arbitrary()?;
+    let host = input.arbitrary::<u8>()?;
+    let option_12_bytes = input.int_in_range(0..=255_usize)?.min(input.len());
+    let hostname = input.bytes(option_12_bytes)?;
+    let client_fqdn = if input.arbitrary()? { Some(input.bytes(input.len())?) } else { None };
+    let question = Question {
+        hostname,
+        client_fqdn,
+        reserved_hostname: None,
+        address: Ipv4Addr::new(192, 168, 30, host).into(),
+        lease_secs,
+        identity: HostIdentity::ClientId([1, 2, 3].into()),
+        naming: &naming,
+    };
+
+    let answer = choose(&question, &settings, &|_, _| false);
+    // RFC 4702 section 4: the option only for a client that sent it, with both RCODEs 255.
+    if let Some(reply) = &answer.client_fqdn {
+        assert!(client_fqdn.is_some_and(|sent| sent.len() >= 3));
+        assert_eq!(reply[1..3], [255, 255]);
+        // Section 2.1: "If the 'N' bit is 1, the 'S' bit MUST be 0."
+        assert!(reply[0] & 0b1000 == 0 || reply[0] & 1 == 0);
+    }
+    let Some(name) = answer.name else { return Ok(()) };
+    assert!(name.fqdn.is_within(&naming.domain), "{} lies in no zone", name.fqdn);
+    assert!(name.fqdn != naming.domain && name.fqdn != settings.protected[0], "{} is protected", name.fqdn);
+    assert!(name.forward || name.reverse);
+    for label in name.fqdn.labels() {
+        // RFC 1123 section 2.1: letters, digits and hyphens, the latter neither first nor last.
+        assert!(label.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-'), "{}", name.fqdn);
+        assert!(label.first() != Some(&b'-') && label.last() != Some(&b'-'), "{}", name.fqdn);
+    }
+    Ok(())
+}
