@@ -3,4 +3,10 @@
 #![allow(missing_docs, reason = "a test's name tells what it shows")]
 
 mod dora;
+mod identity_switch;
+mod links;
 mod network;
+mod other_dhcp;
+mod reservations;
+mod rfc2131;
+mod settling;
