@@ -15,6 +15,7 @@ pub mod daemon;
 pub mod demo;
 pub mod dhcp_service;
 pub mod dhcp_sockets;
+pub mod dns_server;
 pub mod embedded_zones;
 pub mod lease_log;
 pub mod link_check;

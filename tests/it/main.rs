@@ -9,6 +9,7 @@
 mod clients;
 mod dhcp_sockets;
 mod dig;
+mod embedded_dns;
 mod field;
 mod leasehold;
 mod link_check;

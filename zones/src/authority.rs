@@ -133,7 +133,9 @@ impl ZoneAuthority {
             }
             Outcome::Committed => {
                 self.pending[at].stored = true;
-                while let Some(front) = self.pending.pop_front_if(|front| front.stored) {
+                while self.pending.front().is_some_and(|front| front.stored)
+                    && let Some(front) = self.pending.pop_front()
+                {
                     self.committed = front.zones;
                     settled.published.push(front.ticket);
                 }

@@ -1,0 +1,125 @@
+//! The edge to those who ask and change names: a DNS server on UDP and TCP.
+//!
+//! Reading order: [`handler`] (what is done with a request), [`query`] (answered from a snapshot of our zones, or
+//! through [`forward`]), [`update`] (RFC 2136 from holders of a key), [`transfer`] (AXFR), [`reply`] (EDNS, signing
+//! and size of what goes out), [`tcp`] (connections) and [`sockets`] (binding).
+//!
+//! hickory-server reads datagrams, parses requests and encodes replies; its zone stores are not used. TCP is read
+//! here, because hickory-server bounds neither the number of connections nor what it queues for one.
+//!
+//! Architecture Invariant: a query for our zones never waits: neither for an update, nor for the store, nor for
+//! another server.
+
+pub mod forward;
+mod handler;
+mod query;
+mod reply;
+mod sockets;
+mod tcp;
+mod transfer;
+mod update;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use dns::TsigKey;
+use hickory_server::Server;
+use ipnet::IpNet;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use zones::ZoneSet;
+
+use self::forward::Forwarder;
+use self::handler::Handler;
+pub use self::sockets::BindError;
+pub use self::update::{UpdateRequest, ZoneWriter, zone_writer};
+
+/// How long a stopping server waits for its sockets to be given back.
+const SHUTDOWN_PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
+
+/// What the server needs.
+pub struct DnsServerSettings {
+    /// Where to listen, UDP and TCP. An address of its own for each socket, so that a reply comes from the address
+    /// that was asked. Port 0 takes any free one, the same for both.
+    pub listen: Vec<SocketAddr>,
+    /// The published zones; swapped by whoever stores them.
+    pub snapshot: Arc<ArcSwap<ZoneSet>>,
+    /// Where updates go.
+    pub writer: ZoneWriter,
+    /// Who may update and transfer.
+    pub keys: Vec<Arc<TsigKey>>,
+    /// For whom names outside our zones are forwarded: the daemon's own subnets and loopback.
+    pub forward_for: Vec<IpNet>,
+    /// Where to; none: such names are refused for everybody.
+    pub upstreams: Vec<SocketAddr>,
+}
+
+/// A running server. Dropping it stops it at once; [`DnsServerHandle::shutdown`] waits for its sockets.
+pub struct DnsServerHandle {
+    udp: Server<Handler>,
+    connections: JoinSet<()>,
+    stop: watch::Sender<bool>,
+    forwarder: Arc<ArcSwapOption<Forwarder>>,
+    local_addrs: Vec<SocketAddr>,
+}
+
+/// The DNS server.
+pub struct DnsServer;
+
+impl DnsServer {
+    /// Binds every address and starts to answer. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// [`BindError`] for the first address that cannot be had; nothing is left running then.
+    pub fn start(settings: DnsServerSettings) -> Result<DnsServerHandle, BindError> {
+        let bound = settings.listen.iter().map(|address| sockets::bind(*address)).collect::<Result<Vec<_>, _>>()?;
+        let forwarder = Arc::new(ArcSwapOption::from(Forwarder::new(&settings.upstreams).map(Arc::new)));
+        let handler = Handler::new(handler::Parts {
+            snapshot: settings.snapshot,
+            writer: settings.writer,
+            keys: settings.keys,
+            forward_for: settings.forward_for,
+            forwarder: Arc::clone(&forwarder),
+        });
+        let (stop, stopped) = watch::channel(false);
+        let mut server = DnsServerHandle {
+            udp: Server::new(handler.clone()),
+            connections: JoinSet::new(),
+            stop,
+            forwarder,
+            local_addrs: Vec::new(),
+        };
+        let slots = tcp::slots();
+        for pair in bound {
+            server.local_addrs.push(pair.address);
+            server.udp.register_socket(pair.udp);
+            let serve = tcp::serve(pair.tcp, handler.clone(), Arc::clone(&slots), stopped.clone());
+            server.connections.spawn(serve);
+        }
+        Ok(server)
+    }
+}
+
+impl DnsServerHandle {
+    /// The addresses listened on, in the order of the settings, with their real ports.
+    #[must_use]
+    pub fn local_addrs(&self) -> &[SocketAddr] {
+        &self.local_addrs
+    }
+
+    /// Forwards to these servers from now on.
+    pub fn set_upstreams(&self, upstreams: &[SocketAddr]) {
+        self.forwarder.store(Forwarder::new(upstreams).map(Arc::new));
+    }
+
+    /// Stops and gives the sockets back. Requests under way are dropped: their askers ask again.
+    pub async fn shutdown(mut self) {
+        let _ = self.stop.send(true);
+        self.connections.shutdown().await;
+        let graceful = tokio::time::timeout(SHUTDOWN_PATIENCE, self.udp.shutdown_gracefully()).await;
+        if let Ok(Err(error)) = graceful {
+            tracing::warn!(%error, "the DNS server did not stop cleanly");
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Names outside our zones: asked of other servers through hickory's resolver, with its cache.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use dns::{Fqdn, Rcode, RecordType};
+use hickory_proto::rr::{Record, RecordType as WireType};
+use hickory_server::net::runtime::TokioRuntimeProvider;
+use hickory_server::net::{DnsError, NetError};
+use hickory_server::resolver::TokioResolver;
+use hickory_server::resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig};
+use tokio::sync::Semaphore;
+
+/// How many names are asked for at once; beyond, the answer is SERVFAIL at once.
+const IN_FLIGHT_MAX: usize = 512;
+/// How long one upstream may take for one try.
+const TRY_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long an asker waits at most; stub resolvers give up after five seconds.
+const PATIENCE: Duration = Duration::from_millis(4500);
+/// How many answers are kept.
+const CACHE_ANSWERS_MAX: u64 = 8192;
+/// How many upstreams are used; more only delay the news that none answers.
+const UPSTREAMS_MAX: usize = 3;
+/// The file that names the machine's upstreams.
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+/// Where systemd-resolved lists its upstreams; /etc/resolv.conf then names only resolved itself.
+const RESOLVED_CONF: &str = "/run/systemd/resolve/resolv.conf";
+/// systemd-resolved's own address.
+const RESOLVED_STUB: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 53));
+
+/// What an upstream said.
+pub(super) struct Forwarded {
+    pub(super) rcode: Rcode,
+    pub(super) answers: Vec<Record>,
+    pub(super) authorities: Vec<Record>,
+}
+
+impl Forwarded {
+    fn failed(rcode: Rcode) -> Self {
+        Self { rcode, answers: Vec::new(), authorities: Vec::new() }
+    }
+}
+
+/// A resolver over a list of upstreams.
+pub(super) struct Forwarder {
+    resolver: TokioResolver,
+    slots: Semaphore,
+}
+
+impl Forwarder {
+    /// None without upstreams.
+    pub(super) fn new(upstreams: &[SocketAddr]) -> Option<Self> {
+        if upstreams.is_empty() {
+            return None;
+        }
+        let servers = upstreams.iter().take(UPSTREAMS_MAX).map(|address| {
+            let mut connections = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
+            for connection in &mut connections {
+                connection.port = address.port();
+            }
+            // An upstream's NXDOMAIN is believed: it is a resolver, not one guess among several.
+            NameServerConfig::new(address.ip(), true, connections)
+        });
+        let config = ResolverConfig::from_name_servers(servers.collect());
+        let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+        let options = builder.options_mut();
+        options.timeout = TRY_TIMEOUT;
+        options.attempts = 2;
+        options.cache_size = CACHE_ANSWERS_MAX;
+        // The machine's hosts file is the machine's own matter.
+        options.use_hosts_file = ResolveHosts::Never;
+        // CNAME records on the way belong into the answer (RFC 1034 section 4.3.2).
+        options.preserve_intermediates = true;
+        // Clients of ours should not be able to predict what another of them asks.
+        options.case_randomization = true;
+        match builder.build() {
+            Ok(resolver) => Some(Self { resolver, slots: Semaphore::new(IN_FLIGHT_MAX) }),
+            Err(error) => {
+                tracing::error!(%error, "names outside our zones cannot be forwarded");
+                None
+            }
+        }
+    }
+
+    /// Asks for one name. Never longer than [`PATIENCE`].
+    pub(super) async fn resolve(&self, name: &Fqdn, rtype: RecordType) -> Forwarded {
+        let Ok(_slot) = self.slots.try_acquire() else { return Forwarded::failed(Rcode::SERV_FAIL) };
+        let lookup = self.resolver.lookup(dns::wire::name_to_hickory(name), WireType::from(rtype.0));
+        match tokio::time::timeout(PATIENCE, lookup).await {
+            Ok(Ok(lookup)) => Forwarded {
+                rcode: Rcode::NO_ERROR,
+                answers: lookup.answers().to_vec(),
+                authorities: lookup.authorities().to_vec(),
+            },
+            Ok(Err(NetError::Dns(DnsError::NoRecordsFound(none)))) => Forwarded {
+                rcode: Rcode(none.response_code.into()),
+                answers: Vec::new(),
+                authorities: none.soa.into_iter().map(|soa| soa.into_record_of_rdata()).collect(),
+            },
+            Ok(Err(NetError::Dns(DnsError::ResponseCode(code)))) => Forwarded::failed(Rcode(code.into())),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, %name, "no upstream answered");
+                Forwarded::failed(Rcode::SERV_FAIL)
+            }
+            Err(_) => Forwarded::failed(Rcode::SERV_FAIL),
+        }
+    }
+}
+
+/// The upstreams that this machine is configured with, without ourselves: what `/etc/resolv.conf` names, or, where
+/// that is systemd-resolved's own address, what systemd-resolved asks. `listen` are the addresses we serve on,
+/// `own_addresses` all of the machine's (they matter when `listen` holds an unspecified address).
+#[must_use]
+pub fn system_upstreams(listen: &[SocketAddr], own_addresses: &[IpAddr]) -> Vec<SocketAddr> {
+    let read = |path: &str| std::fs::read_to_string(Path::new(path)).unwrap_or_default();
+    let text = read(RESOLV_CONF);
+    let found = upstreams_of(&text, listen, own_addresses);
+    if found.iter().all(|upstream| upstream.ip() == RESOLVED_STUB) && !found.is_empty() {
+        // Resolved may in turn ask us; its own list is looked through for us, its stub cannot be.
+        let behind = upstreams_of(&read(RESOLVED_CONF), listen, own_addresses);
+        return if behind.is_empty() { found } else { behind };
+    }
+    found
+}
+
+/// The `nameserver` lines of a resolv.conf, each once, without the addresses that we serve on: forwarding to
+/// ourselves would go round in circles. Link-local addresses are left out, since they mean nothing without an
+/// interface.
+#[must_use]
+pub fn upstreams_of(resolv_conf: &str, listen: &[SocketAddr], own_addresses: &[IpAddr]) -> Vec<SocketAddr> {
+    let mut found: Vec<SocketAddr> = Vec::new();
+    for line in resolv_conf.lines() {
+        let mut words = line.split_whitespace();
+        let (Some("nameserver"), Some(Ok(ip))) = (words.next(), words.next().map(str::parse)) else { continue };
+        let upstream = SocketAddr::new(ip, 53);
+        let link_local = matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local());
+        if !link_local && !is_ourselves(upstream, listen, own_addresses) && !found.contains(&upstream) {
+            found.push(upstream);
+        }
+    }
+    found
+}
+
+fn is_ourselves(upstream: SocketAddr, listen: &[SocketAddr], own_addresses: &[IpAddr]) -> bool {
+    listen.iter().filter(|own| own.port() == upstream.port()).any(|own| {
+        let everywhere = own.ip().is_unspecified() && own.is_ipv4() == upstream.is_ipv4();
+        let local = upstream.ip().is_loopback() || own_addresses.contains(&upstream.ip());
+        // A server "0.0.0.0" is this machine (resolv.conf(5) of glibc).
+        own.ip() == upstream.ip() || (everywhere && local) || upstream.ip().is_unspecified()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    const CONF: &str = "# by hand\nsearch example\nnameserver 192.168.30.1\nnameserver 9.9.9.9 # quad\n\
+                        nameserver 9.9.9.9\nnameserver fe80::1%eth0\nnameserver 2620:fe::fe\nnameserver nonsense\n";
+
+    #[test]
+    fn upstreams_are_read_without_ourselves() {
+        let listen = addresses(&["192.168.30.1:53"]);
+        assert_eq!(upstreams_of(CONF, &listen, &[]), addresses(&["9.9.9.9:53", "[2620:fe::fe]:53"]));
+        // On another port we are somebody else.
+        let listen = addresses(&["192.168.30.1:5353"]);
+        assert_eq!(upstreams_of(CONF, &listen, &[])[0], "192.168.30.1:53".parse().unwrap());
+    }
+
+    #[test]
+    fn whoever_listens_everywhere_is_every_own_address() {
+        let listen = addresses(&["0.0.0.0:53"]);
+        let own = ["192.168.30.1".parse().unwrap()];
+        let conf = format!("{CONF}nameserver 127.0.0.1\nnameserver 0.0.0.0\n");
+        assert_eq!(upstreams_of(&conf, &listen, &own), addresses(&["9.9.9.9:53", "[2620:fe::fe]:53"]));
+    }
+}

@@ -1,0 +1,166 @@
+//! What is done with a request.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use dns::wire::{AnswerSigner, name_from_hickory, verify_request};
+use dns::{Fqdn, Rcode, RecordType, TsigKey};
+use hickory_proto::op::OpCode;
+use hickory_proto::rr::DNSClass;
+use hickory_server::net::runtime::Time;
+use hickory_server::net::xfer::Protocol;
+use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
+use ipnet::IpNet;
+use zones::{Question, QuestionMeta, ZoneSet};
+
+use super::forward::Forwarder;
+use super::reply::{self, BAD_VERS, Reply};
+use super::update::ZoneWriter;
+use super::{query, transfer, update};
+
+pub(super) struct Parts {
+    pub(super) snapshot: Arc<ArcSwap<ZoneSet>>,
+    pub(super) writer: ZoneWriter,
+    pub(super) keys: Vec<Arc<TsigKey>>,
+    pub(super) forward_for: Vec<IpNet>,
+    pub(super) forwarder: Arc<ArcSwapOption<Forwarder>>,
+}
+
+/// Shared by every socket.
+#[derive(Clone)]
+pub(super) struct Handler(Arc<Parts>);
+
+/// Whose signature a request carries.
+struct Signer<'k> {
+    key: &'k Fqdn,
+    signer: Box<AnswerSigner>,
+}
+
+impl Handler {
+    pub(super) fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// The upstreams, for those who may use them.
+    fn forwarder_for(&self, source: IpAddr) -> Option<Arc<Forwarder>> {
+        // An IPv4 client of an IPv6 socket comes as ::ffff:a.b.c.d.
+        let source = source.to_canonical();
+        let allowed = self.0.forward_for.iter().any(|prefix| prefix.contains(&source));
+        allowed.then(|| self.0.forwarder.load_full()).flatten()
+    }
+
+    async fn answer(&self, request: &Request, now: u64, handle: &mut impl ResponseHandler) -> ResponseInfo {
+        let mut signed_by = match self.verify(request, now) {
+            Ok(signed_by) => signed_by,
+            Err((rcode, signer)) => {
+                let reply = Reply::empty(request, rcode);
+                return reply::send(request, reply, signer.map(|signer| *signer).as_mut(), now, handle).await;
+            }
+        };
+        let reply = match request.metadata.op_code {
+            // RFC 6891 section 6.1.3: "If a responder does not implement the VERSION level of the request, then it
+            // MUST respond with RCODE=BADVERS."
+            _ if request.version() > 0 => Reply::empty(request, BAD_VERS),
+            OpCode::Query => match read_question(request) {
+                Err(rcode) => Reply::empty(request, rcode),
+                Ok(question) if matches!(question.rtype, RecordType::AXFR | RecordType::IXFR) => {
+                    return self.transfer(request, question, signed_by, now, handle).await;
+                }
+                Ok(question) => self.query(request, &question).await,
+            },
+            OpCode::Update => {
+                let signer = signed_by.as_ref().map(|signed_by| (signed_by.key, &*signed_by.signer));
+                Reply::empty(request, update::handle(request, signer, &self.0.writer).await)
+            }
+            _ => Reply::empty(request, Rcode::NOT_IMP),
+        };
+        let signer = signed_by.as_mut().map(|signed_by| &mut *signed_by.signer);
+        reply::send(request, reply, signer, now, handle).await
+    }
+
+    /// RFC 8945 section 5.2. Who signed, nobody, or what to answer.
+    fn verify(&self, request: &Request, now: u64) -> Result<Option<Signer<'_>>, (Rcode, Option<Box<AnswerSigner>>)> {
+        let Some(signature) = request.signature.as_deref() else { return Ok(None) };
+        let keys = self.0.keys.iter().map(|key| &**key);
+        match verify_request(request.as_slice(), signature, keys, now) {
+            Ok(verified) => Ok(Some(Signer { key: &verified.key.name, signer: verified.signer })),
+            Err(refusal) => {
+                let (key, error) = (&signature.name, refusal.error);
+                tracing::warn!(source = %request.src(), %key, %error, "the signature of a DNS request is not accepted");
+                Err((refusal.rcode, refusal.signer))
+            }
+        }
+    }
+
+    async fn query(&self, request: &Request, question: &Question) -> Reply {
+        let forwarder = self.forwarder_for(request.src().ip());
+        let snapshot = self.0.snapshot.load();
+        let meta = QuestionMeta { stream: request.protocol() != Protocol::Udp };
+        let (mut reply, go_on) = query::answer(&snapshot, request, question, meta);
+        drop(snapshot);
+        reply.metadata.recursion_available = forwarder.is_some();
+        // RFC 1034 section 4.3.1: recursion is for those who ask for it.
+        let forwarder = forwarder.filter(|_| request.metadata.recursion_desired);
+        match (go_on, forwarder) {
+            (None, _) => {}
+            (Some(name), Some(forwarder)) => query::forward(&mut reply, &forwarder, &name, question.rtype).await,
+            // A chain of ours that leads elsewhere is an answer by itself; any other name is not for this asker.
+            (Some(name), None) if name == question.name => return Reply::empty(request, Rcode::REFUSED),
+            (Some(_), None) => {}
+        }
+        reply
+    }
+
+    async fn transfer(
+        &self,
+        request: &Request,
+        question: Question,
+        signed_by: Option<Signer<'_>>,
+        now: u64,
+        handle: &mut impl ResponseHandler,
+    ) -> ResponseInfo {
+        let mut signer = signed_by.map(|signed_by| signed_by.signer);
+        let allowed = signer.is_some() || request.src().ip().to_canonical().is_loopback();
+        let over_udp = request.protocol() == Protocol::Udp;
+        let incremental = question.rtype == RecordType::IXFR;
+        let snapshot = self.0.snapshot.load_full();
+        let rcode = match snapshot.get(&question.name) {
+            // RFC 5936 section 4.2: "AXFR is not defined over UDP".
+            _ if over_udp && !incremental => Rcode::FORM_ERR,
+            _ if !allowed => Rcode::REFUSED,
+            None => Rcode::NOT_AUTH,
+            // RFC 1995 section 2: the SOA alone tells the asker that it is up to date, or, over UDP, to use TCP.
+            Some(zone) if incremental && (over_udp || transfer::is_current(request, zone)) => {
+                return transfer::send_soa(request, zone, signer.as_deref_mut(), now, handle).await;
+            }
+            Some(zone) => return transfer::send(request, zone, signer.as_deref_mut(), now, handle).await,
+        };
+        reply::send(request, Reply::empty(request, rcode), signer.as_deref_mut(), now, handle).await
+    }
+}
+
+/// The one question of a request.
+fn read_question(request: &Request) -> Result<Question, Rcode> {
+    // RFC 9619 section 4: QDCOUNT other than 1 in a query is FORMERR.
+    let [question] = request.queries.queries() else { return Err(Rcode::FORM_ERR) };
+    let question = question.original();
+    if question.query_class() != DNSClass::IN {
+        return Err(Rcode::REFUSED);
+    }
+    let name = name_from_hickory(question.name()).map_err(|_| Rcode::FORM_ERR)?;
+    let rtype = RecordType(question.query_type().into());
+    let askable = rtype.is_data() || matches!(rtype, RecordType::ANY | RecordType::AXFR | RecordType::IXFR);
+    if askable { Ok(Question { name, rtype }) } else { Err(Rcode::NOT_IMP) }
+}
+
+#[async_trait::async_trait]
+impl RequestHandler for Handler {
+    async fn handle_request<R: ResponseHandler, T: Time>(
+        &self,
+        request: &Request,
+        mut response_handle: R,
+    ) -> ResponseInfo {
+        self.answer(request, T::current_time(), &mut response_handle).await
+    }
+}

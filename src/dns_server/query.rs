@@ -1,0 +1,58 @@
+//! Questions: answered from a snapshot, and through the forwarder where they lead elsewhere.
+
+use dns::wire::{WireError, name_to_hickory, rdata_to_hickory};
+use dns::{Fqdn, Rcode, RecordType};
+use hickory_proto::rr::Record;
+use hickory_server::server::Request;
+use zones::{AnswerSet, Question, QuestionMeta, ZoneSet};
+
+use super::forward::Forwarder;
+use super::reply::Reply;
+
+/// The answer of our zones; and the name to ask others for: the question's own when it is in no zone of ours, or
+/// where a chain of CNAME records leaves them.
+pub(super) fn answer(
+    snapshot: &ZoneSet,
+    request: &Request,
+    question: &Question,
+    meta: QuestionMeta,
+) -> (Reply, Option<Fqdn>) {
+    let found = zones::answer(snapshot, question, meta);
+    if !found.ours {
+        return (Reply::empty(request, Rcode::REFUSED), Some(question.name.clone()));
+    }
+    let mut reply = Reply::empty(request, found.rcode.unwrap_or(Rcode::NO_ERROR));
+    reply.metadata.authoritative = found.authoritative;
+    let sections = [
+        (&found.answers, &mut reply.answers),
+        (&found.authorities, &mut reply.authorities),
+        (&found.additionals, &mut reply.additionals),
+    ];
+    for (sets, records) in sections {
+        if let Err(error) = add_records(sets, records) {
+            tracing::error!(name = %question.name, %error, "a stored record cannot be put on the wire");
+            return (Reply::empty(request, Rcode::SERV_FAIL), None);
+        }
+    }
+    (reply, found.continue_at)
+}
+
+/// Asks others for `name` and adds what they say.
+pub(super) async fn forward(reply: &mut Reply, forwarder: &Forwarder, name: &Fqdn, rtype: RecordType) {
+    let found = forwarder.resolve(name, rtype).await;
+    reply.metadata.response_code = found.rcode.0.into();
+    // RFC 1035 section 4.1.1: AA "corresponds to ... the first owner name in the answer section": ours, if the chain
+    // began with us; nobody's here otherwise.
+    reply.answers.extend(found.answers);
+    reply.authorities.extend(found.authorities);
+}
+
+fn add_records(sets: &[AnswerSet<'_>], records: &mut Vec<Record>) -> Result<(), WireError> {
+    for set in sets {
+        let name = name_to_hickory(&set.name);
+        for rdata in set.rdata {
+            records.push(Record::from_rdata(name.clone(), set.ttl, rdata_to_hickory(set.rtype, rdata)?));
+        }
+    }
+    Ok(())
+}
