@@ -3,7 +3,8 @@
 //! Two servers that do not know of each other lease one address twice. So each served link is asked as a
 //! client would ask, by a DISCOVER and an INFORM; no offer is taken up, and an unanswered offer costs the
 //! other server nothing but a short reservation. The frames are made and read by hand on a packet socket: a
-//! DHCP client of this machine may own port 68. Links that are not Ethernet are not asked.
+//! DHCP client of this machine may own port 68. Links that are not Ethernet are not asked, and where there
+//! is no other, nothing is opened and nobody waits.
 
 use std::io;
 use std::os::fd::AsRawFd;
@@ -43,6 +44,9 @@ pub async fn find_servers(
     xid: u32,
     wait: Duration,
 ) -> Result<Vec<FoundServer>, SocketError> {
+    if !interfaces.iter().any(|info| askable(info).is_some()) {
+        return Ok(Vec::new());
+    }
     let transaction = Transaction { server_port, client_port, xid };
     let listener = open_frame_listener("ask the link for other DHCP servers", &answers_only(client_port))?;
     let start = Instant::now();
@@ -80,12 +84,20 @@ pub async fn find_servers(
 
 fn ask(socket: i32, interfaces: &[Arc<InterfaceInfo>], transaction: Transaction) {
     for info in interfaces {
-        let (LinkKind::Ethernet(own), Some(link)) = (info.kind, info.link_address()) else { continue };
+        let Some((own, link)) = askable(info) else { continue };
         for frame in build_probes(own, info.first_address(), transaction) {
             if let Err(error) = sendto(socket, &frame, link, MsgFlags::MSG_DONTWAIT) {
                 tracing::warn!(interface = info.name, %error, "cannot ask this link for other DHCP servers");
             }
         }
+    }
+}
+
+/// The hardware address to ask with, and the link to ask.
+fn askable(info: &InterfaceInfo) -> Option<([u8; 6], &LinkAddr)> {
+    match info.kind {
+        LinkKind::Ethernet(own) => Some((own, info.link_address()?)),
+        LinkKind::Loopback | LinkKind::Other(_) => None,
     }
 }
 

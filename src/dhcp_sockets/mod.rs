@@ -10,8 +10,9 @@
 //! administrator's firewall, handed a bridge port's frames to the bridge and a tagged frame to its VLAN
 //! interface (or to nobody, when there is none). So a parent interface does not answer for its VLANs and a
 //! bridge port not beside its bridge, by construction; tests hold both. What it costs: a firewall must let
-//! UDP port 67 in, and strict rp_filter hides a client that broadcasts with the address of another network
-//! as its source (it starts over without one after its lease ends).
+//! UDP port 67 in, and a strict rp_filter hides a client that broadcasts with the address of another network
+//! as its source, which is heard once it starts over without one (the loose filter of Debian lets it through
+//! where there is a default route).
 //!
 //! **One socket for each interface**, not one for all: another program may serve port 67 of an interface
 //! that we do not serve (libvirt's dnsmasq on virbr0 is the usual one), a flood on one link does not fill

@@ -245,6 +245,25 @@ fn a_unicast_renewal_is_answered_from_the_address_it_was_sent_to() {
     assert_eq!((&buffer[..len], source), (&b"reply"[..], (SERVER, 67).into()));
 }
 
+/// RFC 2131 section 4.4.5: a client in REBINDING broadcasts with its address as the source. A strict reverse path filter
+/// lets it through while the address is one of the link's.
+#[test]
+fn a_rebinding_client_is_heard_through_a_strict_reverse_path_filter() {
+    let lab = Lab::new();
+    let (server, client) = server_and_client(&lab);
+    crate::process::succeed(server.tool("sysctl").args(["-w", "net.ipv4.conf.all.rp_filter=1"]));
+    client.ip("address add 192.168.30.100/24 dev eth0");
+    let from_client = client.inside(|| UdpSocket::bind((YIADDR, 68)).unwrap());
+    from_client.set_broadcast(true).unwrap();
+    within(&server, async || {
+        let mut sockets = DhcpSockets::open(SocketSettings::default()).unwrap();
+        from_client.send_to(b"rebind", (Ipv4Addr::BROADCAST, 67)).unwrap();
+        let heard = hear(&mut sockets).await;
+        assert_eq!((heard[0].source, heard[0].destination), ((YIADDR, 68), Ipv4Addr::BROADCAST));
+        assert_eq!(heard[0].reply_source, SERVER);
+    });
+}
+
 /// The request comes by one cable; the route back leads through another.
 #[test]
 fn a_reply_to_a_relay_goes_where_the_routes_lead() {
