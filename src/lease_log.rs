@@ -12,17 +12,19 @@ pub fn event(event: &LeaseEvent) {
     let (address, hardware) = (lease.address, lease.hardware);
     match event.kind {
         LeaseEventKind::Bound => {
-            info!(target: "lease", lease.address = %address, lease.hardware = %hardware, "{address} leased to {hardware} {name} for {}", span(lease.expires_at, lease.renewed_at));
+            info!(target: "lease", { lease.address = %address, lease.hardware = %hardware }, "{address} leased to {hardware} {name} for {}", span(lease.expires_at, lease.renewed_at));
         }
         LeaseEventKind::Renewed => {
-            info!(target: "lease", lease.address = %address, lease.hardware = %hardware, "{address} renewed by {hardware} {name} for {}", span(lease.expires_at, lease.renewed_at));
+            info!(target: "lease", { lease.address = %address, lease.hardware = %hardware }, "{address} renewed by {hardware} {name} for {}", span(lease.expires_at, lease.renewed_at));
         }
-        LeaseEventKind::Released => info!(target: "lease", lease.address = %address, lease.hardware = %hardware, "{address} released by {hardware}"),
+        LeaseEventKind::Released => {
+            info!(target: "lease", { lease.address = %address, lease.hardware = %hardware }, "{address} released by {hardware}")
+        }
         LeaseEventKind::Expired => {
-            info!(target: "lease", lease.address = %address, lease.hardware = %hardware, "{address} expired, was held by {hardware}")
+            info!(target: "lease", { lease.address = %address, lease.hardware = %hardware }, "{address} expired, was held by {hardware}")
         }
         LeaseEventKind::Declined => warn!(
-            target: "lease", lease.address = %address, lease.hardware = %hardware,
+            target: "lease", { lease.address = %address, lease.hardware = %hardware },
             "{address} declined by {hardware}: somebody uses it already; it is kept from everyone for {}",
             span(lease.expires_at, lease.renewed_at)
         ),

@@ -18,7 +18,9 @@ pub fn start(invocation: &Invocation) {
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match invocation.log_format {
         // The fields of a lease stand in its sentence already.
-        LogFormat::Text => builder.fmt_fields(for_people()).with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
+        LogFormat::Text => {
+            builder.fmt_fields(for_people()).with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init()
+        }
         LogFormat::Json => builder.json().init(),
     }
 }
