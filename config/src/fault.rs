@@ -85,6 +85,12 @@ impl Faults {
         self.list.is_empty()
     }
 
+    /// Whether the file is refused.
+    #[must_use]
+    pub fn refuse(&self) -> bool {
+        self.list.iter().any(|fault| fault.severity == Severity::Fault)
+    }
+
     /// How many of them refuse the file, and how many are only warnings.
     #[must_use]
     pub fn count(&self) -> (usize, usize) {
@@ -200,6 +206,9 @@ impl miette::Diagnostic for Drawn<'_> {
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
     list: Vec<Fault>,
+    /// Lines that are not TOML, and what is wrong with each. With any, the rest was read as well as it could be: what
+    /// seems to be absent may well be there.
+    syntax: Vec<(usize, Fault)>,
 }
 
 impl Findings {
@@ -212,6 +221,32 @@ impl Findings {
         mend: impl Into<String>,
     ) -> &mut Fault {
         self.push(Severity::Fault, span, message.into(), label.into(), mend.into())
+    }
+
+    /// As [`Findings::fault`], for something that ought to be in the file and is not. Not reported when part of the
+    /// file could not be read.
+    pub(crate) fn absent(
+        &mut self,
+        span: Span,
+        message: impl Into<String>,
+        label: impl Into<String>,
+        mend: impl Into<String>,
+    ) {
+        if !self.is_partial() {
+            self.fault(span, message, label, mend);
+        }
+    }
+
+    /// Line `line` is not TOML. One fault a line: the parser goes on, and often stumbles again over the same one.
+    pub(crate) fn syntax(&mut self, line: usize, fault: Fault) {
+        if !self.syntax.iter().any(|(known, _)| *known == line) {
+            self.syntax.push((line, fault));
+        }
+    }
+
+    /// Whether the text could be read only in part.
+    pub(crate) fn is_partial(&self) -> bool {
+        !self.syntax.is_empty()
     }
 
     /// The file is taken all the same.
@@ -233,12 +268,22 @@ impl Findings {
 
     /// Whether anything found so far refuses the file.
     pub(crate) fn refuses(&self) -> bool {
-        self.list.iter().any(|fault| fault.severity == Severity::Fault)
+        self.is_partial() || self.list.iter().any(|fault| fault.severity == Severity::Fault)
     }
 
-    /// All of it, in the order of the file.
-    pub(crate) fn into_faults(mut self, file: &str) -> Faults {
-        self.list.sort_by_key(|fault| (fault.span.start, fault.span.end));
+    /// All of it, in the order of the file `text`.
+    pub(crate) fn into_faults(mut self, file: &str, text: &str) -> Faults {
+        if self.is_partial() {
+            // On a line that is not TOML nothing else is certain, and doubts can wait until the file can be read.
+            let broken = |fault: &Fault| {
+                let line = Position::of(text, fault.span.start).line;
+                self.syntax.iter().any(|(known, _)| *known == line)
+            };
+            self.list.retain(|fault| fault.severity == Severity::Fault && !broken(fault));
+            self.list.extend(self.syntax.into_iter().map(|(_, fault)| fault));
+        }
+        self.list.sort_by(|one, other| (one.span, &one.message).cmp(&(other.span, &other.message)));
+        // A default of [dhcp] or [ddns] is looked at once for each subnet that takes it.
         self.list.dedup();
         Faults { file: file.to_owned(), list: self.list }
     }

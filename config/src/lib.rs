@@ -31,9 +31,8 @@ pub struct Checked {
 /// Everything that is wrong with the file, warnings among it.
 pub fn check(text: &str, file_name: &str, secrets: &dyn ReadSecret) -> Result<Checked, Faults> {
     let mut findings = fault::Findings::default();
-    let config = file::read(text, &mut findings).map(|file| resolve::resolve(&file, secrets, &mut findings));
-    match config {
-        Some(config) if !findings.refuses() => Ok(Checked { config, warnings: findings.into_faults(file_name) }),
-        _ => Err(findings.into_faults(file_name)),
-    }
+    let file = file::read(text, &mut findings);
+    let config = resolve::resolve(&file, secrets, &mut findings);
+    let faults = findings.into_faults(file_name, text);
+    if faults.refuse() { Err(faults) } else { Ok(Checked { config, warnings: faults }) }
 }

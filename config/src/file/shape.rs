@@ -2,11 +2,13 @@
 //! once (serde stops at the first). What is wrong is taken out of the parsed file, so that the rest can still be
 //! read and checked.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
-use super::suggest::{KnownKeys, mend_unknown_key, nearest};
+use super::suggest::{KnownKeys, meant_key, mend_unknown_key, nearest};
 use crate::fault::{Findings, Span};
 
 /// Checks the whole `document`, taking out what is wrong.
@@ -14,13 +16,15 @@ pub(super) fn check(document: &mut Spanned<DeTable<'_>>, schema: &Value, finding
     let known = KnownKeys::of(schema);
     let mut shape = Shape { schema, known: &known, findings };
     let span = document.span().into();
-    shape.table(document.get_mut(), span, schema, &Place { shown: String::new(), key: String::new() });
+    shape.table(document.get_mut(), span, schema, &Place { shown: String::new(), key: String::new(), item: false });
 }
 
 /// A table's place in the file: as it is written in a header (`[[subnet]]`), and the dotted key.
 struct Place {
     shown: String,
     key: String,
+    /// Within a list of this key's.
+    item: bool,
 }
 
 impl Place {
@@ -31,7 +35,7 @@ impl Place {
             (true, false) => format!("[{dotted}]"),
             (false, _) => format!("`{key}`"),
         };
-        Self { shown, key: dotted }
+        Self { shown, key: dotted, item: false }
     }
 
     fn within(&self) -> String {
@@ -49,32 +53,43 @@ impl<'s> Shape<'s, '_> {
     fn table(&mut self, table: &mut DeTable<'_>, span: Span, schema: &'s Value, place: &Place) {
         let keys: Vec<(String, Span)> =
             table.keys().map(|key| (key.get_ref().to_string(), Span::from(key.span()))).collect();
+        let mut faulty: Vec<String> = Vec::new();
         for (key, key_span) in &keys {
-            let keep = match property(schema, key) {
-                Some(expected) => {
-                    table.get_mut(key.as_str()).is_none_or(|value| self.value(value, key, *key_span, expected, place))
-                }
+            let Some(mut value) = table.remove(key.as_str()) else { continue };
+            // What was probably meant is checked under the name that was meant.
+            let meant = match property(schema, key) {
+                Some(_) => Some(key.clone()),
                 None => {
-                    self.unknown_key(key, *key_span, schema, place);
-                    false
+                    self.unknown_key(key, *key_span, schema, place).filter(|meant| !table.contains_key(meant.as_str()))
                 }
             };
-            if !keep {
-                table.remove(key.as_str());
+            let Some(meant) = meant else { continue };
+            let Some(expected) = property(schema, &meant) else { continue };
+            if self.value(&mut value, &meant, *key_span, expected, place) {
+                table.insert(Spanned::new(key_span.start..key_span.end, Cow::Owned(meant)), value);
+            } else {
+                faulty.push(meant);
             }
         }
         for required in schema.get("required").and_then(Value::as_array).into_iter().flatten() {
             let Some(required) = required.as_str() else { continue };
-            if !keys.iter().any(|(key, _)| key == required) {
+            if !table.contains_key(required) && !faulty.iter().any(|key| key == required) {
                 self.missing_key(required, span, schema, place);
             }
         }
     }
 
-    fn unknown_key(&mut self, key: &str, span: Span, schema: &Value, place: &Place) {
+    /// Reports it; the key that was probably meant.
+    fn unknown_key(&mut self, key: &str, span: Span, schema: &Value, place: &Place) -> Option<String> {
         let siblings = schema.get("properties").and_then(Value::as_object).map_or_else(Vec::new, names);
-        let mend = mend_unknown_key(key, &siblings, &place.key, self.known);
+        let meant = meant_key(key, &siblings);
+        let mend = match meant {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => mend_unknown_key(key, &siblings, &place.key, self.known),
+        };
+        let meant = meant.map(str::to_owned);
         self.findings.fault(span, format!("unknown key `{key}` {}", place.within()), "not a key here", mend);
+        meant
     }
 
     fn missing_key(&mut self, key: &str, span: Span, schema: &'s Value, place: &Place) {
@@ -84,7 +99,7 @@ impl<'s> Shape<'s, '_> {
         } else {
             format!("add `{key} = {example}`, with your own value")
         };
-        self.findings.fault(span, format!("`{key}` is missing {}", place.within()), format!("has no `{key}`"), mend);
+        self.findings.absent(span, format!("`{key}` is missing {}", place.within()), format!("has no `{key}`"), mend);
     }
 
     /// Whether the value may stay. Whatever is wrong beneath it has been reported and taken out.
@@ -151,7 +166,8 @@ impl<'s> Shape<'s, '_> {
             DeValue::Boolean(_) if of_kind(&["boolean"]).is_some() => return true,
             _ => {}
         }
-        self.wrong_type(value.get_ref(), span, key, key_span, &alternatives);
+        let what = if place.item { format!("an item of `{key}`") } else { format!("`{key}`") };
+        self.wrong_type(value.get_ref(), span, &what, key, key_span, &alternatives);
         false
     }
 
@@ -169,10 +185,18 @@ impl<'s> Shape<'s, '_> {
             self.alternatives(schema).into_iter().find(|one| one.get("type").is_some_and(|kind| kind == "object"));
         match (item.get_mut(), object) {
             (DeValue::Table(table), Some(object)) => {
-                self.table(table, span, object, place);
+                if span_is_header(table, span) {
+                    self.table(table, span, object, place);
+                } else {
+                    let place = Place { shown: format!("`{key}`"), key: place.key.clone(), item: false };
+                    self.table(table, span, object, &place);
+                }
                 true
             }
-            _ => self.value(item, key, key_span, schema, place),
+            _ => {
+                let place = Place { shown: place.shown.clone(), key: place.key.clone(), item: true };
+                self.value(item, key, key_span, schema, &place)
+            }
         }
     }
 
@@ -213,7 +237,19 @@ impl<'s> Shape<'s, '_> {
         self.findings.fault(span, format!("\"{text}\" is not a value of `{key}`"), "not a known value", mend);
     }
 
-    fn wrong_type(&mut self, found: &DeValue<'_>, span: Span, key: &str, key_span: Span, alternatives: &[&Value]) {
+    fn wrong_type(
+        &mut self,
+        found: &DeValue<'_>,
+        span: Span,
+        what: &str,
+        key: &str,
+        key_span: Span,
+        alternatives: &[&Value],
+    ) {
+        if self.findings.is_partial() && matches!(found, DeValue::Table(_) | DeValue::Array(_)) {
+            // A bracket that is not closed makes tables out of lists, and the other way round.
+            return;
+        }
         let expected = expected_text(alternatives, false);
         let example = example(alternatives);
         let lists_tables = alternatives.iter().any(|one| {
@@ -226,9 +262,10 @@ impl<'s> Shape<'s, '_> {
                 format!("write `[{key}]`, with single brackets, and only once")
             }
             _ if example.is_empty() => format!("write {expected}"),
+            _ if what.starts_with("an item") => format!("write it like {example}"),
             _ => format!("write it like `{key} = {example}`"),
         };
-        let message = format!("`{key}` must be {expected}, not {}", type_text(found));
+        let message = format!("{what} must be {expected}, not {}", type_text(found));
         // A table's own span is all of it; its header's key is enough to underline.
         let span = if matches!(found, DeValue::Table(_) | DeValue::Array(_)) && span.start < key_span.start {
             key_span

@@ -40,7 +40,7 @@ fn follow<'s>(root: &'s Value, schema: &'s Value) -> &'s Value {
 }
 
 /// Words that other servers use for what is called otherwise here.
-const SYNONYMS: [(&str, &str); 31] = [
+const SYNONYMS: [(&str, &str); 35] = [
     ("gateway", "routers"),
     ("gateways", "routers"),
     ("router", "routers"),
@@ -72,15 +72,24 @@ const SYNONYMS: [(&str, &str); 31] = [
     ("lease", "lease_time"),
     ("gw", "via"),
     ("forwarders", "upstreams"),
+    ("dhcp_port", "server_port"),
+    ("nameserver", "dns_servers"),
+    ("next_hop", "via"),
+    ("destination", "to"),
 ];
 
-/// What to do about the unknown `key` in the table `place` (dotted; empty at the top), which has the keys `siblings`.
+/// The one of `siblings` that was probably meant by the unknown `key`.
+pub(super) fn meant_key<'s>(key: &str, siblings: &[&'s str]) -> Option<&'s str> {
+    let plain = key.to_ascii_lowercase().replace('-', "_");
+    let ours = SYNONYMS.iter().filter(|(word, _)| *word == plain).map(|(_, ours)| *ours);
+    let synonym = ours.filter_map(|ours| siblings.iter().copied().find(|sibling| *sibling == ours)).next();
+    synonym.or_else(|| nearest(&plain, siblings))
+}
+
+/// What to do about the unknown `key`, which is near to none of `siblings`, in the table `place` (dotted; empty at
+/// the top).
 pub(super) fn mend_unknown_key(key: &str, siblings: &[&str], place: &str, known: &KnownKeys) -> String {
     let plain = key.to_ascii_lowercase().replace('-', "_");
-    let synonym = SYNONYMS.iter().find(|(word, ours)| *word == plain && siblings.contains(ours)).map(|(_, ours)| *ours);
-    if let Some(meant) = synonym.or_else(|| nearest(&plain, siblings)) {
-        return format!("did you mean `{meant}`?");
-    }
     if let Some(tables) = known.tables(&plain) {
         let list = tables.iter().filter(|table| !table.is_empty()).map(String::as_str).collect::<Vec<_>>().join(", ");
         let parent = place.rsplit_once('.').map(|(parent, _)| format!("[[{parent}]]"));

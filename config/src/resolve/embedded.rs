@@ -202,8 +202,8 @@ fn record_data(
     if rdata.is_none() {
         findings.fault(
             at.span,
-            format!("`{text}` is not the data of a {rtype} record"),
-            format!("not {rtype} data"),
+            format!("`{text}` is not {rtype} data"),
+            "wrong data",
             format!("write it like \"{example}\""),
         );
     }

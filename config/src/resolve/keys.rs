@@ -111,7 +111,7 @@ fn read_secret(
             return None;
         }
         (None, None) => {
-            findings.fault(
+            findings.absent(
                 span,
                 format!("the key `{}` has no secret", plain(key_name)),
                 "has neither `secret` nor `secret_file`",
@@ -191,7 +191,7 @@ impl Keys {
                 format!("add a [[key]] with `name = \"{}\"`; the keys defined are: {}", at.value.0, names.join(", "))
             }
         };
-        findings.fault(at.span, format!("the key `{}` is not defined", at.value.0), "no such key", mend);
+        findings.absent(at.span, format!("the key `{}` is not defined", at.value.0), "no such key", mend);
     }
 }
 

@@ -19,7 +19,7 @@ use std::collections::HashSet;
 use dhcp::settings::Subnet;
 use ipnet::Ipv4Net;
 
-use crate::fault::Findings;
+use crate::fault::{Findings, Span};
 use crate::file::At;
 use crate::file::kinds::InterfaceName;
 use crate::file::v1::File;
@@ -43,6 +43,7 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
         );
     }
     let daemon = server::daemon(&file.server, findings);
+    check_interfaces(file, &daemon.interfaces, findings);
     let keys = keys::read(&file.key, secrets, findings);
     let mut zones = zones::read(&file.zone, &keys, findings);
     zones.protected = server::protected(&file.ddns, findings);
@@ -57,7 +58,16 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
         })
         .collect();
     zones.add_reverse(&wanted, findings);
+    server::check_dns_port(&file.dns, !subnets.dns_self.subnets.is_empty(), findings);
     let prefixes: Vec<Ipv4Net> = subnets.list.iter().map(|subnet| subnet.prefix).collect();
+    if file.subnet.is_empty() && !findings.refuses() {
+        findings.warn(
+            Span::default(),
+            "the file has no [[subnet]], so nothing is leased",
+            "no subnet",
+            "add a [[subnet]] with its prefix and pools",
+        );
+    }
     let seconds = |at: &Option<At<_>>, key: &str, default, findings: &mut Findings| {
         at.as_ref().and_then(|at| scalars::finite_seconds(at, key, findings)).unwrap_or(default)
     };
@@ -107,6 +117,19 @@ fn reserved(subnets: &[Subnet]) -> HashSet<dns::Fqdn> {
             list.iter().filter_map(|one| naming::full_name(one.hostname.as_deref()?, naming).ok())
         })
         .collect()
+}
+
+/// A subnet's interface that the daemon does not serve on.
+fn check_interfaces(file: &File, served: &[String], findings: &mut Findings) {
+    let named = file.subnet.iter().flat_map(|subnet| subnet.value.interfaces.iter().flatten());
+    for at in named.filter(|at| !served.is_empty() && !served.contains(&at.value.0)) {
+        findings.warn(
+            at.span,
+            format!("the interface {} is not among those of [server], so the subnet is not served there", at.value.0),
+            "not served",
+            "add it to `interfaces` in [server], or take that key out",
+        );
+    }
 }
 
 /// Interface names that Linux can have.

@@ -25,7 +25,7 @@ pub(super) fn read(
     if zones.holding(&domain).is_none() {
         if !zones.incomplete {
             let text = plain(&domain);
-            findings.fault(
+            findings.absent(
                 at.span,
                 format!("the domain `{text}` is in no zone"),
                 "in no zone",
@@ -111,7 +111,7 @@ fn not_in_a_zone(full: &Fqdn, span: Span, naming: &Naming, zones: &Zones, findin
         return;
     }
     let first = full.first_label().map(|label| String::from_utf8_lossy(label).into_owned()).unwrap_or_default();
-    findings.fault(
+    findings.absent(
         span,
         format!("the name `{}` is in no zone", plain(full)),
         "in no zone",

@@ -177,7 +177,7 @@ fn not_by_number(option_code: u8) -> Option<String> {
         code::IPV6_ONLY_PREFERRED => "ipv6_only",
         code::DOMAIN_SEARCH => "domain_search",
         code::CLASSLESS_STATIC_ROUTE => "routes",
-        code::HOST_NAME => "hostname (of a reservation)",
+        code::HOST_NAME => "hostname",
         _ => "",
     };
     if !own_key.is_empty() {

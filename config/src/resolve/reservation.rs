@@ -150,7 +150,7 @@ fn read_client(at: &At<v1::Reservation>, seen: &mut Seen, findings: &mut Finding
             return None;
         }
         (None, None) => {
-            findings.fault(
+            findings.absent(
                 at.span,
                 "the reservation does not say for whom",
                 "has neither `hardware` nor `client_id`",

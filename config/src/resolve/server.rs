@@ -76,6 +76,19 @@ pub(super) fn dns_enabled(written: &v1::Dns, zones: &Zones, findings: &mut Findi
     enabled.value
 }
 
+/// Option 6 has room for addresses, none for ports.
+pub(super) fn check_dns_port(written: &v1::Dns, told: bool, findings: &mut Findings) {
+    let Some(port) = written.port.as_ref().filter(|port| told && port.value != 53 && written.listen.is_none()) else {
+        return;
+    };
+    findings.warn(
+        port.span,
+        format!("clients ask DNS servers at port 53, so they will not find the embedded one at port {}", port.value),
+        "not 53",
+        "take `port` out, or tell clients another server with `dns_servers` that forwards to this one",
+    );
+}
+
 /// The embedded DNS server, for the zones as they finally are.
 pub(super) fn dns(
     written: &v1::Dns,

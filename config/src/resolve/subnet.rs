@@ -220,7 +220,7 @@ pub(super) fn check_routers(options: &Options, net: Option<Ipv4Net>, findings: &
 
 pub(super) fn check_own_dns(options: &Options, dns_enabled: bool, findings: &mut Findings) {
     if let (Some((DnsServers::Own, span)), false) = (&options.dns, dns_enabled) {
-        findings.fault(
+        findings.absent(
             *span,
             "clients cannot be told this server as their DNS server: the embedded one does not run",
             "does not run",

@@ -104,7 +104,7 @@ fn apexes(at: &At<v1::Zone>, findings: &mut Findings) -> Option<(Vec<Fqdn>, Span
             None
         }
         (None, None) => {
-            findings.fault(
+            findings.absent(
                 at.span,
                 "the zone has no name",
                 "has neither `name` nor `prefix`",
@@ -222,7 +222,7 @@ impl Zones {
                 }
                 Some(Server::Remote { address, .. }) => {
                     let suggested = enclosing(*net, 24);
-                    findings.fault(
+                    findings.absent(
                         *span,
                         format!("no zone holds the reverse names of {net}"),
                         "has no reverse zone",
