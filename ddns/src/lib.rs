@@ -13,5 +13,8 @@ pub mod choose;
 mod model_server;
 pub mod reconcile;
 pub mod settings;
+pub mod time;
 pub mod transaction;
 pub mod wanted;
+
+pub use time::Now;

@@ -65,6 +65,16 @@ impl ModelServer {
         self.sets.remove(&(fqdn(name), rtype));
     }
 
+    /// The records of a set, sorted.
+    pub(crate) fn data(&self, name: &str, rtype: RecordType) -> Vec<Rdata> {
+        self.sets.get(&(fqdn(name), rtype)).into_iter().flatten().cloned().collect()
+    }
+
+    /// Whether the name owns any record.
+    pub(crate) fn is_in_use(&self, name: &str) -> bool {
+        self.sets.keys().any(|(owner, _)| *owner == fqdn(name))
+    }
+
     /// Every record, as `name type data`, but DHCIDs; sorted.
     pub(crate) fn plain(&self) -> Vec<String> {
         let mut lines = Vec::new();

@@ -1,8 +1,53 @@
 //! Wanted, in flight, confirmed, refused: retried until done.
+//!
+//! Sans-IO. What is wanted goes in by [`Reconciler::handle_wanted`], updates come out of [`Reconciler::poll_send`],
+//! their outcomes go back by [`Reconciler::handle_outcome`], time by [`Reconciler::poll_timeout`]'s say-so. What is to
+//! be stored, settled and told comes out of [`Reconciler::take_effects`].
+//!
+//! A row's way (a newer wanted generation leads back to Ready from everywhere, at once or after the answer):
+//!
+//! ```text
+//!            ┌───────────────────────── its forward row is done ─────────────┐
+//!            ▼                                                               │
+//!  Ready ──► InFlight ──done──► Done, or gone when nothing was wanted     Blocked (a PTR whose forward row is not done)
+//!    ▲          │ │ │                                                        ▲
+//!    │          │ │ └──── the former PTR is removed, the new one must wait ──┘
+//!    │          │ └── a failure of the whole zone: back to the queue of its lane ([`lane`])
+//!    └── due ── Waits (a failure of its own: doubling pause; a conflict: a long one)
+//! ```
+//!
+//! Limits: one transaction a key; 16 updates under way at a remote server, 64 at the embedded one; 8,192 keys remembered
+//! after they are gone, so that a late older row cannot bring one back. Per poll the cost is that of the zones, not
+//! of the rows.
 
-use dns::Rcode;
+mod effects;
+mod explain;
+mod lane;
+mod schedule;
+mod status;
 
-use crate::wanted::{Held, RowKey};
+use std::cmp;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use dns::{Fqdn, Rcode, Update};
+use faults::{Fault, planted};
+
+pub use effects::Effects;
+use effects::Tombstones;
+pub use explain::{News, explain, explain_at};
+use lane::{Health, Lane, Place, backoff_ms, is_zone_failure};
+pub use status::{RowStatus, Stage, ZoneStatus};
+
+use crate::Now;
+use crate::settings::{Settings, ZoneServer};
+use crate::transaction::{Ending, Plan, Step, Transaction};
+use crate::wanted::{Held, RowKey, Want, WantedRow};
+
+/// Updates under way at one remote server.
+pub const REMOTE_IN_FLIGHT_MAX: u32 = 16;
+/// Updates under way at the embedded server, which takes them in batches.
+pub const EMBEDDED_IN_FLIGHT_MAX: u32 = 64;
 
 /// What is known of DNS for one key; stored by the updater, apart from the wanted row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,9 +69,10 @@ pub struct ConfirmedRow {
 }
 
 /// A row's last answer, as the operator is told it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LastAnswer {
     /// Never tried.
+    #[default]
     None,
     /// Done.
     Done,
@@ -41,3 +87,325 @@ pub enum LastAnswer {
     /// No zone of ours holds the name.
     NoZone,
 }
+
+/// Names an update under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SendTicket(pub u64);
+
+/// An update to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Send {
+    /// Comes back with the outcome.
+    pub ticket: SendTicket,
+    /// Where to.
+    pub server: ZoneServer,
+    /// What.
+    pub update: Update,
+}
+
+/// How an update ended, as the transport saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A believed answer with this code.
+    Answer(Rcode),
+    /// The server did not accept the signature: BADSIG, BADKEY, BADTIME or BADTRUNC.
+    TsigError(Rcode),
+    /// No answer within all tries.
+    Timeout,
+    /// Answers, but none that could be believed or read.
+    BadAnswer,
+}
+
+/// Brings DNS to hold what is wanted.
+#[derive(Debug, Default)]
+pub struct Reconciler {
+    settings: Arc<Settings>,
+    entries: Vec<Option<Entry>>,
+    free: Vec<u32>,
+    by_key: HashMap<RowKey, u32>,
+    /// One per zone of the settings, in their order.
+    lanes: Vec<Lane>,
+    servers: Vec<Server>,
+    /// Rows that wait for their own next try, the earliest first; void places included.
+    timed: BinaryHeap<cmp::Reverse<(u64, u64, u32)>>,
+    /// Next steps of transactions under way.
+    continuing: VecDeque<(Flight, Update)>,
+    flights: HashMap<u64, Flight>,
+    /// Reverse rows by the name of the forward row that they wait for.
+    waiters: HashMap<Fqdn, Vec<Place>>,
+    tombstones: Tombstones,
+    effects: Effects,
+    next_ticket: u64,
+    next_stamp: u64,
+    next_lane: usize,
+}
+
+#[derive(Debug)]
+struct Server {
+    is: ZoneServer,
+    in_flight: u32,
+    in_flight_max: u32,
+}
+
+#[derive(Debug)]
+struct Entry {
+    row: WantedRow,
+    lane: Option<u32>,
+    phase: Phase,
+    /// Voids every queued place made with another one.
+    stamp: u64,
+    holds: Option<Held>,
+    last: LastAnswer,
+    /// Tries since the last success.
+    attempts: u32,
+    /// Failures since the wanted content last changed.
+    streak: u32,
+    /// UTC seconds of the last answer.
+    at: u64,
+    /// The answer that the operator was last told of.
+    told: LastAnswer,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// DNS holds what is wanted.
+    Done,
+    /// In its lane's queue.
+    Ready,
+    InFlight,
+    /// Waits for its forward row.
+    Blocked,
+    /// Waits until these boot milliseconds.
+    Waits(u64),
+    /// Never to be tried again as things are.
+    Idle,
+}
+
+/// One transaction under way.
+#[derive(Debug)]
+struct Flight {
+    index: u32,
+    lane: u32,
+    generation: u64,
+    transaction: Transaction,
+    /// What DNS holds once it is done.
+    outcome: Option<Want>,
+    /// Only what is left of before is removed: what is wanted must wait for the forward row.
+    clears_only: bool,
+}
+
+impl Reconciler {
+    /// A reconciler of what the store holds. Settled rows and rows to be dropped are among its effects.
+    #[must_use]
+    pub fn load(
+        settings: Arc<Settings>,
+        now: Now,
+        wanted: impl IntoIterator<Item = WantedRow>,
+        confirmed: impl IntoIterator<Item = ConfirmedRow>,
+    ) -> Self {
+        let mut reconciler = Self::new(settings);
+        for row in wanted {
+            reconciler.insert(row);
+        }
+        for seen in confirmed {
+            reconciler.recall(seen);
+        }
+        for index in 0..reconciler.entries.len() as u32 {
+            let Some(entry) = reconciler.entry(index) else { continue };
+            match (entry.phase, &entry.row.want) {
+                (Phase::Done, None) => reconciler.remove(index),
+                (Phase::Done, Some(_)) => {}
+                _ => reconciler.schedule(now, index),
+            }
+        }
+        reconciler
+    }
+
+    /// A reconciler that wants nothing yet.
+    #[must_use]
+    pub fn new(settings: Arc<Settings>) -> Self {
+        let mut reconciler = Self::default();
+        for zone in &settings.zones {
+            let known = reconciler.servers.iter().position(|server| same_server(&server.is, &zone.server));
+            let server = known.unwrap_or_else(|| {
+                let in_flight_max = match zone.server {
+                    ZoneServer::Embedded => EMBEDDED_IN_FLIGHT_MAX,
+                    ZoneServer::Remote { .. } => REMOTE_IN_FLIGHT_MAX,
+                };
+                reconciler.servers.push(Server { is: zone.server.clone(), in_flight: 0, in_flight_max });
+                reconciler.servers.len() - 1
+            });
+            reconciler.lanes.push(Lane::to(server));
+        }
+        reconciler.settings = settings;
+        reconciler
+    }
+
+    /// Takes a wanted row: a newer generation replaces an older one, an older one is ignored.
+    pub fn handle_wanted(&mut self, now: Now, row: WantedRow) {
+        let overtakes = planted(Fault::OlderUpdateOvertakes);
+        if self.tombstones.newest(&row.key).is_some_and(|gone| gone >= row.generation) && !overtakes {
+            return;
+        }
+        let Some(&index) = self.by_key.get(&row.key) else {
+            let index = self.insert(row);
+            self.schedule(now, index);
+            return;
+        };
+        let Some(entry) = self.entry_mut(index) else { return };
+        if row.generation <= entry.row.generation && !overtakes {
+            return;
+        }
+        entry.row = row;
+        entry.streak = 0;
+        // Queued: it keeps its place, so that a name that changes often takes no more room than another. Under way:
+        // the answer to what was sent decides how to go on.
+        if !matches!(entry.phase, Phase::Ready | Phase::InFlight) {
+            self.schedule(now, index);
+        }
+    }
+
+    /// The next update to be sent, if any may be. To be called until it returns `None`.
+    pub fn poll_send(&mut self, now: Now) -> Option<Send> {
+        while let Some((flight, update)) = self.continuing.pop_front() {
+            if self.is_current(&flight) {
+                return Some(self.launch(flight, update));
+            }
+            self.schedule(now, flight.index);
+        }
+        while let Some(cmp::Reverse((due_ms, stamp, index))) = self.timed.peek().copied() {
+            if due_ms > now.boot_ms {
+                break;
+            }
+            self.timed.pop();
+            let waits = |entry: &Entry| entry.stamp == stamp && matches!(entry.phase, Phase::Waits(_));
+            if self.entry(index).is_some_and(waits) {
+                self.schedule(now, index);
+            }
+        }
+        let lanes = self.lanes.len();
+        for offset in 0..lanes {
+            let lane = (self.next_lane + offset) % lanes;
+            while self.may_send(lane, now) {
+                let Some((index, stamp)) = self.lanes[lane].pop() else { break };
+                let current = |entry: &Entry| entry.stamp == stamp && entry.phase == Phase::Ready;
+                if self.entry(index).is_some_and(current)
+                    && let Some(send) = self.begin(now, index, lane as u32)
+                {
+                    self.next_lane = (lane + 1) % lanes;
+                    return Some(send);
+                }
+            }
+        }
+        None
+    }
+
+    /// When [`Reconciler::poll_send`] may have something that it has not now, in boot milliseconds.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<u64> {
+        let row = self.timed.peek().map(|cmp::Reverse((due_ms, ..))| *due_ms);
+        self.lanes.iter().filter_map(Lane::next_probe).chain(row).min()
+    }
+
+    /// Takes the outcome of an update.
+    pub fn handle_outcome(&mut self, now: Now, ticket: SendTicket, outcome: Outcome) {
+        let Some(mut flight) = self.flights.remove(&ticket.0) else { return };
+        let lane = flight.lane as usize;
+        self.lanes[lane].in_flight -= 1;
+        let server = self.lanes[lane].server;
+        self.servers[server].in_flight -= 1;
+        let failure = match outcome {
+            Outcome::Answer(code) if is_zone_failure(code) => LastAnswer::Refused(code),
+            Outcome::Answer(code) => {
+                if code != Rcode::REFUSED {
+                    self.succeed(lane);
+                }
+                return match flight.transaction.next(code) {
+                    Step::Send(update) => self.continuing.push_back((flight, update)),
+                    Step::Finished(ending) => self.finish(now, &flight, ticket.0, ending),
+                };
+            }
+            Outcome::TsigError(code) => LastAnswer::Refused(code),
+            Outcome::Timeout => LastAnswer::Timeout,
+            Outcome::BadAnswer => LastAnswer::BadAnswer,
+        };
+        self.fail(now, &flight, ticket.0, failure);
+    }
+
+    /// What is to be stored, settled and told since the last call.
+    pub fn take_effects(&mut self) -> Effects {
+        std::mem::take(&mut self.effects)
+    }
+
+    fn entry(&self, index: u32) -> Option<&Entry> {
+        self.entries.get(index as usize)?.as_ref()
+    }
+
+    fn entry_mut(&mut self, index: u32) -> Option<&mut Entry> {
+        self.entries.get_mut(index as usize)?.as_mut()
+    }
+
+    fn may_send(&self, lane: usize, now: Now) -> bool {
+        let server = &self.servers[self.lanes[lane].server];
+        server.in_flight < server.in_flight_max && self.lanes[lane].may_send(now.boot_ms)
+    }
+
+    /// Starts a row's transaction; `None` when it was over before anything had to be sent.
+    fn begin(&mut self, now: Now, index: u32, lane: u32) -> Option<Send> {
+        let clears_only = self.must_wait(index);
+        let former = self.leftovers(index);
+        let zone = self.settings.zones[lane as usize].apex.clone();
+        let guard = self.settings.reverse;
+        let entry = self.entry(index)?;
+        let want = entry.row.want.clone().filter(|_| !clears_only);
+        let held = want.as_ref().is_some_and(|want| {
+            entry.holds.as_ref().is_some_and(|held| held.name == want.name && held.identity == want.identity)
+        });
+        let generation = entry.row.generation;
+        let plan = Plan { zone, key: entry.row.key.clone(), want: want.clone(), former, held, guard };
+        let (transaction, step) = Transaction::start(plan);
+        let flight = Flight { index, lane, generation, transaction, outcome: want, clears_only };
+        match step {
+            Step::Send(_) if planted(Fault::RowConfirmedUnsent) => {
+                self.finish(now, &flight, self.next_ticket, Ending::Done);
+                None
+            }
+            Step::Send(update) => Some(self.launch(flight, update)),
+            Step::Finished(ending) => {
+                self.finish(now, &flight, self.next_ticket, ending);
+                None
+            }
+        }
+    }
+
+    fn launch(&mut self, flight: Flight, update: Update) -> Send {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        let lane = flight.lane as usize;
+        let server = self.lanes[lane].server;
+        self.lanes[lane].in_flight += 1;
+        self.servers[server].in_flight += 1;
+        if let Some(entry) = self.entry_mut(flight.index) {
+            entry.phase = Phase::InFlight;
+        }
+        self.flights.insert(ticket, flight);
+        Send { ticket: SendTicket(ticket), server: self.settings.zones[lane].server.clone(), update }
+    }
+
+    /// Whether the flight is about the row's newest content.
+    fn is_current(&self, flight: &Flight) -> bool {
+        self.entry(flight.index).is_some_and(|entry| entry.row.generation == flight.generation)
+    }
+}
+
+/// Zones share a server's limit when they share its address; keys do not matter to it.
+fn same_server(a: &ZoneServer, b: &ZoneServer) -> bool {
+    match (a, b) {
+        (ZoneServer::Embedded, ZoneServer::Embedded) => true,
+        (ZoneServer::Remote { address: a, .. }, ZoneServer::Remote { address: b, .. }) => a == b,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

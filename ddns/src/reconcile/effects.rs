@@ -1,0 +1,231 @@
+//! What follows from an answer: rows to be stored, rows that are settled, news.
+
+use std::collections::{HashMap, VecDeque};
+
+use faults::{Fault, planted};
+
+use super::{ConfirmedRow, Entry, Flight, LastAnswer, News, Phase, Reconciler, backoff_ms};
+use crate::Now;
+use crate::transaction::Ending;
+use crate::wanted::{Held, RowKey, Want};
+
+/// How many keys are remembered after they are gone.
+const TOMBSTONES_MAX: usize = 8_192;
+
+/// What the shell has to do; the order between the lists does not matter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct Effects {
+    /// To be stored. Losing one costs a repeated update, nothing else.
+    pub confirmed: Vec<ConfirmedRow>,
+    /// Confirmed rows to be dropped from the store.
+    pub gone: Vec<RowKey>,
+    /// DNS holds what these generations wanted: for [`crate::wanted::WantedTable::remove_settled`].
+    pub settled: Vec<(RowKey, u64)>,
+    /// For the log.
+    pub news: Vec<News>,
+}
+
+impl Effects {
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.confirmed.is_empty() && self.gone.is_empty() && self.settled.is_empty() && self.news.is_empty()
+    }
+}
+
+/// The newest generation of keys that are gone. The oldest are forgotten first.
+#[derive(Debug, Default)]
+pub(super) struct Tombstones {
+    newest: HashMap<RowKey, u64>,
+    order: VecDeque<RowKey>,
+}
+
+impl Tombstones {
+    pub(super) fn newest(&self, key: &RowKey) -> Option<u64> {
+        self.newest.get(key).copied()
+    }
+
+    fn remember(&mut self, key: RowKey, generation: u64) {
+        if self.newest.insert(key.clone(), generation).is_none() {
+            self.order.push_back(key);
+        }
+        if self.order.len() > TOMBSTONES_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.newest.remove(&oldest);
+        }
+    }
+}
+
+impl Reconciler {
+    /// A transaction ended with an answer.
+    pub(super) fn finish(&mut self, now: Now, flight: &Flight, ticket: u64, ending: Ending) {
+        let index = flight.index;
+        let current = self.is_current(flight);
+        let Some(entry) = self.entry_mut(index) else { return };
+        match ending {
+            Ending::Refused(code) => return self.fail(now, flight, ticket, LastAnswer::Refused(code)),
+            Ending::Done if !flight.clears_only => entry.holds = flight.outcome.as_ref().map(held_of),
+            // What DNS holds already as wanted was not touched; all else is gone.
+            Ending::Done => {
+                let wanted = entry.row.want.as_ref().map(held_of);
+                entry.holds = entry.holds.take().filter(|held| Some(held) == wanted.as_ref());
+            }
+            Ending::Conflict => entry.holds = None,
+        }
+        if !current {
+            return self.schedule(now, index);
+        }
+        entry.row.former.clear();
+        match ending {
+            Ending::Done if flight.clears_only => self.schedule(now, index),
+            Ending::Done => self.done(now, index),
+            _ => {
+                let pause = self.settings.retry.conflict_ms;
+                self.wait(now, index, pause);
+                self.note(now, index, LastAnswer::Conflict, Some(pause));
+                self.wake_pointers(now, index);
+            }
+        }
+    }
+
+    fn done(&mut self, now: Now, index: u32) {
+        let Some(entry) = self.entry_mut(index) else { return };
+        if entry.row.want.is_none() {
+            return self.remove(index);
+        }
+        entry.phase = Phase::Done;
+        let was_told = !matches!(entry.told, LastAnswer::None | LastAnswer::Done);
+        (entry.last, entry.told, entry.attempts, entry.streak) = (LastAnswer::Done, LastAnswer::Done, 0, 0);
+        entry.at = now.wall_secs;
+        let (row, settled) = (confirmed_row(entry), (entry.row.key.clone(), entry.row.generation));
+        self.effects.confirmed.push(row);
+        if was_told {
+            let name = self.entry(index).and_then(|entry| entry.row.want.as_ref()).map(|want| want.name.clone());
+            let (key, server, answer) = (settled.0.clone(), None, LastAnswer::Done);
+            self.effects.news.push(News::Row { key, name, server, answer, retry_secs: None });
+        }
+        self.effects.settled.push(settled);
+        self.wake_pointers(now, index);
+    }
+
+    /// Nothing is wanted under the key, and nothing of ours is left.
+    pub(super) fn remove(&mut self, index: u32) {
+        let Some(entry) = self.entries.get_mut(index as usize).and_then(Option::take) else { return };
+        self.free.push(index);
+        let key = entry.row.key;
+        self.by_key.remove(&key);
+        self.tombstones.remember(key.clone(), entry.row.generation);
+        self.effects.gone.push(key.clone());
+        self.effects.settled.push((key, entry.row.generation));
+    }
+
+    /// An update failed, or was refused.
+    pub(super) fn fail(&mut self, now: Now, flight: &Flight, ticket: u64, answer: LastAnswer) {
+        let index = flight.index;
+        let lane_index = flight.lane as usize;
+        let zone_wide = self.lanes[lane_index].is_zone_wide(ticket, answer);
+        let next_ticket = self.next_ticket;
+        let retry = self.settings.retry;
+        if zone_wide && self.lanes[lane_index].fail(now, next_ticket, ticket, answer, &retry) {
+            let zone = &self.settings.zones[lane_index];
+            let waiting = self.waiting_in(lane_index) + 1;
+            let (apex, server) = (zone.apex.clone(), zone.server.clone());
+            self.effects.news.push(News::ZoneDown { apex, server, answer, waiting });
+        }
+        let current = self.is_current(flight);
+        let Some(entry) = self.entry_mut(index) else { return };
+        entry.attempts = entry.attempts.saturating_add(1);
+        if planted(Fault::RetryForgotten) {
+            entry.phase = Phase::Idle;
+            return;
+        }
+        if !current {
+            return self.schedule(now, index);
+        }
+        entry.streak = entry.streak.saturating_add(1);
+        let streak = entry.streak;
+        if zone_wide {
+            (entry.last, entry.at) = (answer, now.wall_secs);
+            return self.schedule(now, index);
+        }
+        let pause = backoff_ms(retry.first_ms, streak, retry.max_ms);
+        self.wait(now, index, pause);
+        let stamp = self.next_stamp;
+        self.lanes[lane_index].failed.push((index, stamp));
+        // One lost packet is no news.
+        if streak > 1 || !matches!(answer, LastAnswer::Timeout | LastAnswer::BadAnswer) {
+            self.note(now, index, answer, Some(pause));
+        }
+    }
+
+    /// An answer shows that the zone is served.
+    pub(super) fn succeed(&mut self, lane: usize) {
+        let (news, released) = self.lanes[lane].succeed(self.next_ticket);
+        for (index, stamp) in released {
+            let Some(entry) = self.entry_mut(index) else { continue };
+            if entry.stamp == stamp && matches!(entry.phase, Phase::Waits(_)) {
+                entry.phase = Phase::Ready;
+                self.lanes[lane].retry.push_back((index, stamp));
+            }
+        }
+        if news {
+            let zone = &self.settings.zones[lane];
+            let (apex, server) = (zone.apex.clone(), zone.server.clone());
+            let waiting = self.waiting_in(lane);
+            self.effects.news.push(News::ZoneBack { apex, server, waiting });
+        }
+    }
+
+    /// Remembers a row's answer; stored and told when it is another one than before.
+    pub(super) fn note(&mut self, now: Now, index: u32, answer: LastAnswer, retry_ms: Option<u64>) {
+        let server = |lane: u32| self.settings.zones[lane as usize].server.clone();
+        let server = self.entry(index).and_then(|entry| entry.lane).map(server);
+        let Some(entry) = self.entry_mut(index) else { return };
+        (entry.last, entry.at) = (answer, now.wall_secs);
+        if entry.told == answer {
+            return;
+        }
+        entry.told = answer;
+        let row = confirmed_row(entry);
+        let (key, name) = (entry.row.key.clone(), entry.row.want.as_ref().map(|want| want.name.clone()));
+        self.effects.confirmed.push(row);
+        let retry_secs = retry_ms.map(|pause| pause.div_ceil(1_000));
+        self.effects.news.push(News::Row { key, name, server, answer, retry_secs });
+    }
+
+    fn wait(&mut self, now: Now, index: u32, pause_ms: u64) {
+        self.next_stamp += 1;
+        let (stamp, due_ms) = (self.next_stamp, now.boot_ms.saturating_add(pause_ms));
+        let Some(entry) = self.entry_mut(index) else { return };
+        (entry.stamp, entry.phase) = (stamp, Phase::Waits(due_ms));
+        self.timed.push(std::cmp::Reverse((due_ms, stamp, index)));
+    }
+
+    fn wake_pointers(&mut self, now: Now, index: u32) {
+        if let Some(RowKey::Forward(name)) = self.entry(index).map(|entry| entry.row.key.clone()) {
+            self.wake(now, &name);
+        }
+    }
+
+    fn waiting_in(&self, lane: usize) -> usize {
+        self.lanes[lane].fresh.len() + self.lanes[lane].retry.len()
+    }
+}
+
+fn held_of(want: &Want) -> Held {
+    Held { name: want.name.clone(), identity: want.identity.clone(), addresses: want.addresses.clone() }
+}
+
+fn confirmed_row(entry: &Entry) -> ConfirmedRow {
+    ConfirmedRow {
+        key: entry.row.key.clone(),
+        generation: entry.row.generation,
+        done: entry.phase == Phase::Done,
+        holds: entry.holds.clone(),
+        last: entry.last,
+        attempts: entry.attempts,
+        at: entry.at,
+    }
+}

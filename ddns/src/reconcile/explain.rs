@@ -1,0 +1,183 @@
+//! What became of a row or of a zone, in words that say what happened and what to do.
+
+use std::fmt;
+
+use dns::{Fqdn, Rcode};
+
+use super::LastAnswer;
+use crate::settings::ZoneServer;
+use crate::wanted::RowKey;
+
+/// Something the operator should hear of: told when it changes, not each time it is met again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// A zone's updates fail; `waiting` rows wait for it.
+    ZoneDown {
+        /// The apex.
+        apex: Fqdn,
+        /// Where it was tried.
+        server: ZoneServer,
+        /// What came back.
+        answer: LastAnswer,
+        /// How many rows wait.
+        waiting: usize,
+    },
+    /// A zone's updates succeed again.
+    ZoneBack {
+        /// The apex.
+        apex: Fqdn,
+        /// Where.
+        server: ZoneServer,
+        /// How many rows go out now.
+        waiting: usize,
+    },
+    /// One row cannot be done for now, for a reason of its own.
+    Row {
+        /// The row.
+        key: RowKey,
+        /// The name that was wanted there.
+        name: Option<Fqdn>,
+        /// Where it was tried; `None` when no zone holds it.
+        server: Option<ZoneServer>,
+        /// What came back.
+        answer: LastAnswer,
+        /// Seconds until the next try; `None`: not until the configuration changes.
+        retry_secs: Option<u64>,
+    },
+}
+
+impl fmt::Display for News {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ZoneDown { apex, server, answer, waiting } => {
+                write!(
+                    f,
+                    "zone {apex} cannot be updated: {}; {waiting} waiting, tried again until done",
+                    explain_at(answer, server)
+                )
+            }
+            Self::ZoneBack { apex, server, waiting } => {
+                write!(f, "zone {apex} can be updated again at {}; {waiting} waiting go out now", place(server))
+            }
+            Self::Row { key: RowKey::Forward(name), answer: LastAnswer::Done, .. } => {
+                write!(f, "{name} is published after all")
+            }
+            Self::Row { key: RowKey::Reverse(address), answer: LastAnswer::Done, .. } => {
+                write!(f, "the PTR of {address} is as wanted after all")
+            }
+            Self::Row { key, name, server, answer, retry_secs } => {
+                match (key, name) {
+                    (RowKey::Forward(name), _) => write!(f, "{name} is not published: ")?,
+                    (RowKey::Reverse(address), Some(name)) => write!(f, "{address} does not point to {name}: ")?,
+                    (RowKey::Reverse(address), None) => write!(f, "the PTR of {address} is not removed: ")?,
+                }
+                match server {
+                    Some(server) => f.write_str(&explain_at(answer, server))?,
+                    None => f.write_str(&explain(answer, "no server", None))?,
+                }
+                match retry_secs {
+                    Some(secs) => write!(f, "; next try in {secs} s"),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+/// [`explain`] with the server's address and key as the settings have them.
+#[must_use]
+pub fn explain_at(answer: &LastAnswer, server: &ZoneServer) -> String {
+    match server {
+        ZoneServer::Embedded => explain(answer, "the embedded server", None),
+        ZoneServer::Remote { address, key } => explain(answer, &address.to_string(), key.as_ref().map(|key| &key.name)),
+    }
+}
+
+/// What happened and what to do. `server` says where, as text; `key` is the TSIG key's name, if one signs.
+#[must_use]
+pub fn explain(answer: &LastAnswer, server: &str, key: Option<&Fqdn>) -> String {
+    let key_text = || key.map_or_else(|| "(the update is not signed)".to_owned(), |key| format!("key {key}"));
+    match answer {
+        LastAnswer::None => "not tried yet".to_owned(),
+        LastAnswer::Done => "done".to_owned(),
+        LastAnswer::Conflict => format!(
+            "somebody else owns the name at {server}: another host (its DHCID differs), or a record made by hand; \
+             rename the host, or remove the other record"
+        ),
+        LastAnswer::Timeout => format!(
+            "{server} does not answer; see whether it runs, and whether a firewall lets UDP and TCP to its port through"
+        ),
+        LastAnswer::BadAnswer => format!(
+            "{server} gave an answer that cannot be believed (unsigned, wrongly signed, or not readable); see whether it \
+             is the server that is meant, and whether something in between changes messages"
+        ),
+        LastAnswer::NoZone => {
+            "no zone of the configuration holds it; add the zone, or choose a domain within one".to_owned()
+        }
+        LastAnswer::Refused(code @ (Rcode::BAD_SIG | Rcode::BAD_KEY | Rcode::BAD_TIME | Rcode::BAD_TRUNC)) => {
+            format!("{server} does not accept {}: {code}", key_text())
+        }
+        LastAnswer::Refused(code @ Rcode::REFUSED) => format!("{server} refuses, {}: {code}", key_text()),
+        LastAnswer::Refused(code) => format!("{server} answers {code}"),
+    }
+}
+
+impl News {
+    /// Whether this tells of something that works again.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        matches!(self, Self::ZoneBack { .. } | Self::Row { answer: LastAnswer::Done, .. })
+    }
+}
+
+fn place(server: &ZoneServer) -> String {
+    match server {
+        ZoneServer::Embedded => "the embedded server".to_owned(),
+        ZoneServer::Remote { address, .. } => address.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    /// "BADSIG, BADKEY, BADTIME, REFUSED, NOTZONE, NOTAUTH each reach the operator in words that say what to do."
+    #[test]
+    fn each_answer_reaches_the_operator_in_words_that_say_what_to_do() {
+        let key: Fqdn = "leasehold-key".parse().unwrap();
+        for (answer, words) in [
+            (LastAnswer::Refused(Rcode::BAD_SIG), &["BADSIG", "leasehold-key", "secret differs"][..]),
+            (LastAnswer::Refused(Rcode::BAD_KEY), &["BADKEY", "leasehold-key", "check the key's name"]),
+            (LastAnswer::Refused(Rcode::BAD_TIME), &["BADTIME", "set the time"]),
+            (LastAnswer::Refused(Rcode::REFUSED), &["REFUSED", "leasehold-key", "allow updates"]),
+            (LastAnswer::Refused(Rcode::NOT_ZONE), &["NOTZONE", "zone's name"]),
+            (LastAnswer::Refused(Rcode::NOT_AUTH), &["NOTAUTH", "primary"]),
+            (LastAnswer::Timeout, &["does not answer", "firewall"]),
+            (LastAnswer::BadAnswer, &["cannot be believed"]),
+            (LastAnswer::Conflict, &["somebody else owns", "rename"]),
+            (LastAnswer::NoZone, &["add the zone"]),
+        ] {
+            let text = explain(&answer, "192.0.2.1:53", Some(&key));
+            for word in words {
+                assert!(text.contains(word), "{answer:?}: {text}");
+            }
+        }
+        assert!(explain(&LastAnswer::Refused(Rcode::REFUSED), "x", None).contains("not signed"));
+    }
+
+    #[test]
+    fn news_says_what_where_and_when_again() {
+        let news = News::Row {
+            key: RowKey::Reverse("10.0.0.1".parse().unwrap()),
+            name: Some("pc.lan".parse().unwrap()),
+            server: Some(ZoneServer::Embedded),
+            answer: LastAnswer::Conflict,
+            retry_secs: Some(3_600),
+        };
+        let text = news.to_string();
+        assert!(text.starts_with("10.0.0.1 does not point to pc.lan.: somebody else"), "{text}");
+        assert!(text.ends_with("next try in 3600 s"), "{text}");
+    }
+}

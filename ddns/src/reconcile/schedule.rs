@@ -1,0 +1,160 @@
+//! Where a row belongs: in its lane's queue, with those that wait for their forward row, or nowhere.
+
+use dns::Fqdn;
+
+use super::{ConfirmedRow, Entry, LastAnswer, Phase, Reconciler};
+use crate::Now;
+use crate::wanted::{Held, RowKey, WantedRow};
+
+/// Void places that may gather among the PTRs that wait for one name before they are swept out.
+const WAITERS_UNSWEPT_MAX: usize = 64;
+
+impl Reconciler {
+    pub(super) fn insert(&mut self, row: WantedRow) -> u32 {
+        let name = match &row.key {
+            RowKey::Forward(name) => name.clone(),
+            RowKey::Reverse(address) => Fqdn::reverse(*address),
+        };
+        let zones = self.settings.zones.iter().enumerate();
+        let lane = zones
+            .filter(|(_, zone)| name.is_within(&zone.apex))
+            .max_by_key(|(_, zone)| zone.apex.as_wire().len())
+            .map(|(lane, _)| lane as u32);
+        let key = row.key.clone();
+        let entry = Entry {
+            row,
+            lane,
+            phase: Phase::Idle,
+            stamp: 0,
+            holds: None,
+            last: LastAnswer::None,
+            attempts: 0,
+            streak: 0,
+            at: 0,
+            told: LastAnswer::None,
+        };
+        let index = self.free.pop().unwrap_or(self.entries.len() as u32);
+        match self.entries.get_mut(index as usize) {
+            Some(place) => *place = Some(entry),
+            None => self.entries.push(Some(entry)),
+        }
+        self.by_key.insert(key, index);
+        index
+    }
+
+    /// Takes in what was known of DNS when the store was last written.
+    pub(super) fn recall(&mut self, seen: ConfirmedRow) {
+        if let Some(&index) = self.by_key.get(&seen.key) {
+            let Some(entry) = self.entry_mut(index) else { return };
+            if seen.done && seen.generation == entry.row.generation {
+                entry.phase = Phase::Done;
+                entry.row.former.clear();
+            }
+            entry.holds = seen.holds;
+            (entry.last, entry.told, entry.attempts, entry.at) = (seen.last, seen.last, seen.attempts, seen.at);
+        } else if let Some(held) = seen.holds {
+            // DNS holds what nobody wants: the wanted row was lost. It is removed like any former content.
+            self.insert(WantedRow { key: seen.key, generation: seen.generation, want: None, former: vec![held] });
+        } else {
+            self.effects.gone.push(seen.key);
+        }
+    }
+
+    /// Puts a row where it belongs now: to the queue of its lane, or to those that wait for their forward row.
+    pub(super) fn schedule(&mut self, now: Now, index: u32) {
+        self.next_stamp += 1;
+        let stamp = self.next_stamp;
+        let Some(entry) = self.entry_mut(index) else { return };
+        entry.stamp = stamp;
+        let Some(lane) = entry.lane else {
+            entry.phase = Phase::Idle;
+            if entry.row.want.is_none() {
+                // Its zone is no longer kept: whoever took it out of the configuration gave up what is in it.
+                self.remove(index);
+            } else {
+                self.note(now, index, LastAnswer::NoZone, None);
+            }
+            return;
+        };
+        if self.must_wait(index) && self.leftovers(index).is_empty() {
+            self.block(now, index);
+            return;
+        }
+        let Some(entry) = self.entry_mut(index) else { return };
+        entry.phase = Phase::Ready;
+        let fresh = entry.streak == 0;
+        let lane = &mut self.lanes[lane as usize];
+        if fresh { lane.fresh.push_back((index, stamp)) } else { lane.retry.push_back((index, stamp)) }
+    }
+
+    /// Whether the row is a PTR whose forward row is not (yet) as wanted.
+    pub(super) fn must_wait(&self, index: u32) -> bool {
+        let Some(want) = self.entry(index).and_then(|entry| entry.row.want.as_ref()) else { return false };
+        if !want.after_forward {
+            return false;
+        }
+        let forward = self.by_key.get(&RowKey::Forward(want.name.clone())).and_then(|index| self.entry(*index));
+        let confirmed = |forward: &Entry| {
+            forward.phase == Phase::Done
+                && forward.row.want.as_ref().is_some_and(|name| {
+                    name.identity == want.identity && want.addresses.iter().all(|one| name.addresses.contains(one))
+                })
+        };
+        !forward.is_some_and(confirmed)
+    }
+
+    fn block(&mut self, now: Now, index: u32) {
+        let Some(entry) = self.entry_mut(index) else { return };
+        entry.phase = Phase::Blocked;
+        let stamp = entry.stamp;
+        let Some(name) = entry.row.want.as_ref().map(|want| want.name.clone()) else { return };
+        let forward = self.by_key.get(&RowKey::Forward(name.clone())).and_then(|index| self.entry(*index));
+        let conflict = forward.is_some_and(|forward| forward.last == LastAnswer::Conflict);
+        let waiting = self.waiters.entry(name).or_default();
+        // A row that changes often while it waits leaves void places behind.
+        if waiting.len() >= WAITERS_UNSWEPT_MAX {
+            let entries = &self.entries;
+            waiting.retain(|(index, stamp)| {
+                entries.get(*index as usize).is_some_and(|entry| entry.as_ref().is_some_and(|one| one.stamp == *stamp))
+            });
+        }
+        waiting.push((index, stamp));
+        // The forward row tells the operator; a second message would say the same.
+        if conflict && let Some(entry) = self.entry_mut(index) {
+            (entry.last, entry.at) = (LastAnswer::Conflict, now.wall_secs);
+        }
+    }
+
+    /// The forward row's state changed: its PTRs look again.
+    pub(super) fn wake(&mut self, now: Now, name: &Fqdn) {
+        for (index, stamp) in self.waiters.remove(name).unwrap_or_default() {
+            if self.entry(index).is_some_and(|entry| entry.stamp == stamp && entry.phase == Phase::Blocked) {
+                self.schedule(now, index);
+            }
+        }
+    }
+
+    /// What may be in DNS under the row's key and is not wanted there.
+    pub(super) fn leftovers(&self, index: u32) -> Vec<Held> {
+        let Some(entry) = self.entry(index) else { return Vec::new() };
+        let mut left = entry.row.former.clone();
+        if let Some(held) = &entry.holds {
+            let mut held = held.clone();
+            let want = entry.row.want.as_ref();
+            if let Some(want) = want.filter(|want| want.name == held.name && want.identity == held.identity) {
+                held.addresses.retain(|address| !want.addresses.contains(address));
+            }
+            let known = left.iter_mut().find(|one| one.name == held.name && one.identity == held.identity);
+            match known {
+                Some(known) => {
+                    known.addresses.extend(held.addresses);
+                    known.addresses.sort_unstable();
+                    known.addresses.dedup();
+                }
+                None if held.addresses.is_empty() => {}
+                None => left.push(held),
+            }
+        }
+        left
+    }
+}

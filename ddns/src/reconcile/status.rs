@@ -1,0 +1,124 @@
+//! What an operator can ask: how each row and each zone stands.
+
+use dns::Fqdn;
+
+use super::{Entry, Health, LastAnswer, Phase, Reconciler};
+use crate::settings::ZoneServer;
+use crate::wanted::{RowKey, WantedRow};
+
+/// How one row stands.
+#[derive(Clone, Copy, Debug)]
+pub struct RowStatus<'a> {
+    /// What is wanted.
+    pub row: &'a WantedRow,
+    /// Where it is on its way.
+    pub stage: Stage,
+    /// What came back last; while the whole zone fails, what came back from that.
+    pub last: LastAnswer,
+    /// Tries since the last success.
+    pub attempts: u32,
+    /// UTC seconds of the last answer; 0 for none.
+    pub at: u64,
+    /// Where it is sent; `None` when no zone holds it.
+    pub server: Option<&'a ZoneServer>,
+}
+
+/// Where a row is on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// DNS holds what is wanted.
+    Done,
+    /// It is sent as soon as its turn comes, or its zone's server is back.
+    Queued,
+    /// It is sent, and the answer is waited for.
+    InFlight,
+    /// A PTR: it is written once its forward row is.
+    AfterForward,
+    /// It is tried again at these boot milliseconds.
+    Waits {
+        /// When.
+        until_boot_ms: u64,
+    },
+    /// It is not tried: no zone holds it.
+    NoZone,
+}
+
+/// How one zone stands.
+#[derive(Clone, Debug)]
+pub struct ZoneStatus<'a> {
+    /// The apex.
+    pub apex: &'a Fqdn,
+    /// Its server.
+    pub server: &'a ZoneServer,
+    /// Since when its updates fail (UTC seconds), and what came back last; `None`: they do not.
+    pub down: Option<(u64, LastAnswer)>,
+    /// Rows queued for it.
+    pub queued: usize,
+    /// Updates under way.
+    pub in_flight: u32,
+}
+
+impl Reconciler {
+    /// Every row, in no order. Costs as much as there are rows.
+    pub fn rows(&self) -> impl Iterator<Item = RowStatus<'_>> {
+        self.entries.iter().flatten().map(|entry| self.status_of(entry))
+    }
+
+    /// One row.
+    #[must_use]
+    pub fn row(&self, key: &RowKey) -> Option<RowStatus<'_>> {
+        self.entry(*self.by_key.get(key)?).map(|entry| self.status_of(entry))
+    }
+
+    /// Every zone, in the settings' order.
+    pub fn zones(&self) -> impl Iterator<Item = ZoneStatus<'_>> {
+        self.settings.zones.iter().zip(&self.lanes).map(|(zone, lane)| ZoneStatus {
+            apex: &zone.apex,
+            server: &zone.server,
+            down: match lane.health {
+                Health::Up => None,
+                Health::Down { since, cause, .. } => Some((since, cause)),
+            },
+            queued: lane.fresh.len() + lane.retry.len(),
+            in_flight: lane.in_flight,
+        })
+    }
+
+    /// Whether nothing is left to be done but what waits for somebody else: conflicts and names outside every zone.
+    /// Costs as much as there are rows.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.flights.is_empty()
+            && self.continuing.is_empty()
+            && self.entries.iter().flatten().all(|entry| match entry.phase {
+                // A PTR that waits for its forward row is as quiet as that row.
+                Phase::Done | Phase::Idle | Phase::Blocked => true,
+                Phase::Waits(_) => entry.last == LastAnswer::Conflict,
+                Phase::Ready | Phase::InFlight => false,
+            })
+    }
+
+    fn status_of<'a>(&'a self, entry: &'a Entry) -> RowStatus<'a> {
+        let stage = match entry.phase {
+            Phase::Done => Stage::Done,
+            Phase::Ready => Stage::Queued,
+            Phase::InFlight => Stage::InFlight,
+            Phase::Blocked => Stage::AfterForward,
+            Phase::Waits(until_boot_ms) => Stage::Waits { until_boot_ms },
+            Phase::Idle => Stage::NoZone,
+        };
+        let lane = entry.lane.map(|lane| lane as usize);
+        let down = lane.and_then(|lane| match self.lanes[lane].health {
+            Health::Down { cause, .. } if stage == Stage::Queued => Some(cause),
+            _ => None,
+        });
+        RowStatus {
+            row: &entry.row,
+            stage,
+            last: down.unwrap_or(entry.last),
+            attempts: entry.attempts,
+            at: entry.at,
+            server: lane.map(|lane| &self.settings.zones[lane].server),
+        }
+    }
+}
