@@ -211,18 +211,24 @@ impl Book {
         }
     }
 
-    /// Withdraws offers that could not be made now.
+    /// Withdraws the offers that could not be made now.
     pub(super) fn withdraw_unfit(&mut self) {
-        let fits = |offer: &&Offer| {
-            let place = self.plan.holding(offer.address);
-            place.is_some_and(|place| {
-                self.plan.subnet(place).active
-                    && self.allows(place, offer.client(), offer.address)
-                    && self.is_available(place, offer.client(), offer.address)
-            })
-        };
-        let unfit: Vec<_> = self.offers.iter().filter(|offer| !fits(offer)).map(|offer| offer.address).collect();
-        unfit.into_iter().for_each(|address| self.withdraw(address));
+        let offered: Vec<_> = self.offers.iter().map(|offer| offer.address).collect();
+        offered.into_iter().for_each(|address| self.withdraw_if_unfit(address));
+    }
+
+    /// Withdraws the offer of an address, if it could not be made now.
+    pub(super) fn withdraw_if_unfit(&mut self, address: Ipv4Addr) {
+        let Some(offer) = self.offers.get(address) else { return };
+        let client = offer.client();
+        let fits = self.plan.holding(address).is_some_and(|place| {
+            self.plan.subnet(place).active
+                && self.allows(place, client, address)
+                && self.is_available(place, client, address)
+        });
+        if !fits {
+            self.withdraw(address);
+        }
     }
 
     /// Lets offers go that held until `boot_ms` or less.

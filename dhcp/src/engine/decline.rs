@@ -45,6 +45,7 @@ impl Engine {
             let (kept, event) = bind::end(kept, LeaseState::Released, now, LeaseEventKind::Declined);
             (Kept { marks: Marks { shunned: true, ..kept.marks }, ..kept }, event)
         };
+        self.book.withdraw(address);
         self.write(vec![(kept, event)])
     }
 }

@@ -31,18 +31,16 @@ impl Engine {
         let lease_secs = bind::lease_secs(&self.book, exchange, choice);
 
         self.book.withdraw_from(&exchange.link, exchange.client(), Some(choice.address));
-        // The client's own binding needs no offer to be kept from others.
-        if held.is_none() {
-            let hold_ms = u64::from(self.book.plan.settings.offer_hold_secs) * 1000;
-            self.book.put_offer(Offer {
-                address: choice.address,
-                hardware: exchange.message.hardware,
-                client_id: exchange.message.client_id.clone(),
-                lease_secs,
-                server_identifier,
-                until_ms: exchange.now.boot_ms.saturating_add(hold_ms),
-            });
-        }
+        // Its own binding too: that may end, or its commit may fail, before the client takes the offer.
+        let hold_ms = u64::from(self.book.plan.settings.offer_hold_secs) * 1000;
+        self.book.put_offer(Offer {
+            address: choice.address,
+            hardware: exchange.message.hardware,
+            client_id: exchange.message.client_id.clone(),
+            lease_secs,
+            server_identifier,
+            until_ms: exchange.now.boot_ms.saturating_add(hold_ms),
+        });
         let client_fqdn = self.client_fqdn_to_offer(exchange, choice, lease_secs);
         let terms = Terms {
             message_type: MessageType::Offer,

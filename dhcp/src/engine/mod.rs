@@ -129,6 +129,8 @@ impl Engine {
                 for (address, before) in self.pending.failed(ticket) {
                     if !planted(Fault::UndoForgotten) {
                         self.book.set(address, before);
+                        // What was offered upon the decision that is undone now may not be free after all.
+                        self.book.withdraw_if_unfit(address);
                     }
                 }
             }

@@ -31,6 +31,7 @@ impl Engine {
             return Decision::drop(DropReason::StorageFull);
         }
         let released = bind::end(kept, LeaseState::Released, exchange.now.wall_secs, LeaseEventKind::Released);
+        self.book.withdraw(message.ciaddr);
         self.write(vec![released])
     }
 

@@ -7,6 +7,7 @@ mod identity_switch;
 mod links;
 mod network;
 mod other_dhcp;
+mod random;
 mod reservations;
 mod rfc2131;
 mod settling;
