@@ -11,3 +11,4 @@ mod random;
 mod reservations;
 mod rfc2131;
 mod settling;
+mod world;
