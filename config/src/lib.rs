@@ -2,16 +2,18 @@
 //!
 //! Reading order: [`file`] (text to tables and keys, `v1` being the format; unknown keys and wrong types are found
 //! here), [`resolve`] (tables to values, each checked alone and against the others), [`settings`] (what comes out),
-//! and [`fault`] (what is said about what is wrong).
+//! [`fault`] (what is said about what is wrong) and `derive` (a configuration from one interface).
 //!
 //! Architecture Invariant: this crate opens no file and asks no system. The text comes in; secrets in files of
 //! their own are read through [`ReadSecret`].
 
+mod derive;
 pub mod fault;
 pub mod file;
 mod resolve;
 pub mod settings;
 
+pub use derive::{Derived, Refused};
 pub use fault::{Fault, Faults, Severity, render};
 pub use resolve::ReadSecret;
 pub use settings::Config;
@@ -23,6 +25,25 @@ pub struct Checked {
     pub config: Config,
     /// What is probably not meant.
     pub warnings: Faults,
+}
+
+/// The text of a file as it was read; TOML is UTF-8.
+///
+/// # Errors
+/// Where it is not. To draw the fault, take [`String::from_utf8_lossy`] of the bytes as the source.
+pub fn decode<'b>(bytes: &'b [u8], file_name: &str) -> Result<&'b str, Faults> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let at = error.valid_up_to();
+        let fault = Fault {
+            severity: Severity::Fault,
+            span: fault::Span { start: at, end: at },
+            message: "the file is not text in UTF-8".to_owned(),
+            label: "from here on".to_owned(),
+            mend: "save it as UTF-8 in your editor; is it the file you meant?".to_owned(),
+            related: None,
+        };
+        Faults { file: file_name.to_owned(), list: vec![fault] }
+    })
 }
 
 /// Checks `text`, the contents of the file `file_name`; `secrets` reads the files that hold keys.

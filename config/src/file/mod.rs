@@ -7,6 +7,7 @@ mod shape;
 mod suggest;
 mod syntax;
 pub mod v1;
+mod words;
 
 pub use at::At;
 pub use schema::json_schema;

@@ -82,7 +82,7 @@ fn check_within(pool: AddressRange, span: Span, prefix: Ipv4Net, findings: &mut 
 }
 
 /// The first and last address of `prefix` that a host can have. RFC 3021: both of a /31's; and a /32 has one.
-pub(super) fn hosts(prefix: Ipv4Net) -> (Ipv4Addr, Ipv4Addr) {
+pub(crate) fn hosts(prefix: Ipv4Net) -> (Ipv4Addr, Ipv4Addr) {
     if prefix.prefix_len() >= 31 {
         return (prefix.network(), prefix.broadcast());
     }

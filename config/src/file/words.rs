@@ -1,0 +1,115 @@
+//! Keys whose values are one word of a few.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// Values that are one word of a few.
+macro_rules! words {
+    ($(#[$meta:meta])* $name:ident { $($(#[doc = $doc:literal])+ $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+        pub enum $name {
+            $($(#[doc = $doc])+ #[serde(rename = $word)] $variant),+
+        }
+    };
+}
+
+words! {
+    /// A name in no zone of ours.
+    Outside {
+        /// `pc.other.example` becomes `pc` under the domain.
+        FirstLabel = "first-label",
+        /// Nothing is published.
+        Refuse = "refuse",
+    }
+}
+
+words! {
+    /// Who writes the A record of a client that wants to write it itself.
+    ClientUpdates {
+        /// This server writes it all the same, and tells the client.
+        Override = "override",
+        /// The client writes it; this server writes the PTR record.
+        Allow = "allow",
+    }
+}
+
+words! {
+    /// How PTR records are guarded.
+    ReverseGuard {
+        /// A DHCID record beside it says whose it is.
+        Dhcid = "dhcid",
+        /// Replaced without a question (RFC 4703 section 5.4).
+        Rfc4703 = "rfc4703",
+    }
+}
+
+words! {
+    /// What is done about a subnet's reverse zones.
+    SubnetReverse {
+        /// A `[[zone]]` holds them, or they are embedded.
+        Auto = "auto",
+        /// No PTR records are written.
+        None = "none",
+    }
+}
+
+words! {
+    /// How much is logged.
+    LogLevel {
+        /// What fails.
+        Error = "error",
+        /// And what is wrong.
+        Warn = "warn",
+        /// And one line a lease.
+        Info = "info",
+        /// And why.
+        Debug = "debug",
+        /// Everything.
+        Trace = "trace",
+    }
+}
+
+words! {
+    /// How log lines look.
+    LogFormat {
+        /// For people.
+        Text = "text",
+        /// One JSON object a line.
+        Json = "json",
+    }
+}
+
+words! {
+    /// A TSIG algorithm.
+    Algorithm {
+        /// HMAC with SHA-256.
+        HmacSha256 = "hmac-sha256",
+        /// HMAC with SHA-384.
+        HmacSha384 = "hmac-sha384",
+        /// HMAC with SHA-512.
+        HmacSha512 = "hmac-sha512",
+    }
+}
+
+words! {
+    /// A type of static record.
+    RecordKind {
+        /// IPv4 address.
+        A = "A",
+        /// IPv6 address.
+        Aaaa = "AAAA",
+        /// Another name for a host.
+        Cname = "CNAME",
+        /// Mail server: preference and name.
+        Mx = "MX",
+        /// Name server.
+        Ns = "NS",
+        /// Pointer.
+        Ptr = "PTR",
+        /// Service: priority, weight, port and name.
+        Srv = "SRV",
+        /// Text.
+        Txt = "TXT",
+    }
+}
