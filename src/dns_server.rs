@@ -26,7 +26,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use dns::TsigKey;
 use hickory_server::Server;
 use ipnet::IpNet;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use zones::ZoneSet;
 
@@ -58,7 +58,9 @@ pub struct DnsServerSettings {
 /// A running server. Dropping it stops it at once; [`DnsServerHandle::shutdown`] waits for its sockets.
 pub struct DnsServerHandle {
     udp: Server<Handler>,
+    handler: Handler,
     connections: JoinSet<()>,
+    slots: Arc<Semaphore>,
     stop: watch::Sender<bool>,
     forwarder: Arc<ArcSwapOption<Forwarder>>,
     local_addrs: Vec<SocketAddr>,
@@ -82,26 +84,41 @@ impl DnsServer {
             forward_for: settings.forward_for,
             forwarder: Arc::clone(&forwarder),
         });
-        let (stop, stopped) = watch::channel(false);
         let mut server = DnsServerHandle {
             udp: Server::new(handler.clone()),
+            handler,
             connections: JoinSet::new(),
-            stop,
+            slots: tcp::slots(),
+            stop: watch::Sender::new(false),
             forwarder,
             local_addrs: Vec::new(),
         };
-        let slots = tcp::slots();
         for pair in bound {
-            server.local_addrs.push(pair.address);
-            server.udp.register_socket(pair.udp);
-            let serve = tcp::serve(pair.tcp, handler.clone(), Arc::clone(&slots), stopped.clone());
-            server.connections.spawn(serve);
+            server.serve(pair);
         }
         Ok(server)
     }
 }
 
 impl DnsServerHandle {
+    /// Listens on one more address: that of an interface that came later. Returns it with its real port.
+    ///
+    /// # Errors
+    /// [`BindError`]; the server goes on as it was.
+    pub fn listen(&mut self, address: SocketAddr) -> Result<SocketAddr, BindError> {
+        let pair = sockets::bind(address)?;
+        let address = pair.address;
+        self.serve(pair);
+        Ok(address)
+    }
+
+    fn serve(&mut self, pair: sockets::Bound) {
+        self.local_addrs.push(pair.address);
+        self.udp.register_socket(pair.udp);
+        let serve = tcp::serve(pair.tcp, self.handler.clone(), Arc::clone(&self.slots), self.stop.subscribe());
+        self.connections.spawn(serve);
+    }
+
     /// The addresses listened on, in the order of the settings, with their real ports.
     #[must_use]
     pub fn local_addrs(&self) -> &[SocketAddr] {

@@ -87,11 +87,13 @@ async fn converse(stream: TcpStream, source: SocketAddr, handler: &Handler) -> i
         if header.metadata.message_type == MessageType::Response {
             return Ok(());
         }
-        match Request::from_bytes(octets, source, Protocol::Tcp) {
-            Ok(request) => {
+        // Hickory makes room for as many questions as are promised, up to 65,535, before it reads them.
+        let read = (header.counts.queries <= 1).then(|| Request::from_bytes(octets, source, Protocol::Tcp));
+        match read {
+            Some(Ok(request)) => {
                 handler.handle_request::<_, TokioTime>(&request, replies.clone()).await;
             }
-            Err(_) => {
+            None | Some(Err(_)) => {
                 let metadata = header.metadata;
                 let refusal = Message::error_msg(metadata.id, metadata.op_code, ResponseCode::FormErr);
                 return replies.write(&refusal.to_vec().map_err(io::Error::other)?).await;

@@ -448,6 +448,21 @@ fn idle_connections_are_bounded_and_do_not_stop_datagrams() {
 }
 
 #[test]
+fn an_address_that_comes_later_is_served_too() {
+    let mut server = Server::start(Options::default());
+    let later = {
+        let _guard = server.runtime.enter();
+        server.handle.as_mut().unwrap().listen("127.0.0.2:0".parse().unwrap()).unwrap()
+    };
+    assert_eq!(server.handle.as_ref().unwrap().local_addrs(), [server.address, later]);
+    server.address = later;
+    for protocol in ["+notcp", "+tcp"] {
+        assert_eq!(server.short(&[protocol, "client1.nasir.xyz"]), ["192.168.30.100"]);
+    }
+    server.stop();
+}
+
+#[test]
 fn stopping_gives_the_port_back() {
     let first = Server::start(Options::default());
     let listen = Some(first.address);

@@ -37,7 +37,11 @@ pub fn rdata_to_hickory(rtype: RecordType, rdata: &Rdata) -> Result<RData, WireE
         _ => {}
     }
     let code = WireType::from(rtype.0);
-    if rdata.0.is_empty() || matches!(code, WireType::Unknown(_)) {
+    if rdata.0.is_empty() {
+        // Hickory has no other data of no octets.
+        return Ok(RData::Update0(code));
+    }
+    if matches!(code, WireType::Unknown(_)) {
         return Ok(RData::Unknown { code, rdata: NULL::with(rdata.0.to_vec()) });
     }
     // At most 65,535 octets: see `Rdata`.
@@ -142,6 +146,7 @@ mod tests {
             (RecordType::SRV, Rdata::srv(1, 2, 3, &name("a.example"))),
             (RecordType::DHCID, Dhcid::new(&HostIdentity::from_hardware(1, &[1, 2, 3, 4, 5, 6]), &name("a.example")).0),
             (RecordType(65280), Rdata([1, 2, 3].into())),
+            (RecordType(65280), Rdata(Box::default())),
             (RecordType(257), Rdata([b"\x00\x05issueca.example" as &[u8]].concat().into())),
             (RecordType(44), Rdata([1, 1, 9, 9, 9].into())),
         ] {
