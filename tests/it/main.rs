@@ -19,4 +19,5 @@ mod netns;
 mod packet;
 mod process;
 mod servers;
+mod signed_updates;
 mod standins;
