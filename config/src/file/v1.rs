@@ -130,7 +130,7 @@ macro_rules! table {
             pub client_updates: Option<ClientUpdates>,
             /// Give a client without a usable name one made from its address.
             pub generate: Option<bool>,
-            /// Time to live of the records; else a third of the lease time (RFC 4702 section 5).
+            /// Time to live of the records; else ten minutes, or a third of the lease time if that is less.
             pub ttl: Option<At<Duration>>,
         } $(+ $more)* }
 

@@ -10,6 +10,7 @@ mod reservation;
 mod scalars;
 mod server;
 mod subnet;
+mod times;
 mod zones;
 
 pub use keys::ReadSecret;

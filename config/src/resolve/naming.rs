@@ -73,7 +73,8 @@ pub(super) fn hostname(
     let Some(naming) = naming else { return Some((stem.to_owned(), None)) };
     match full_name(stem, naming) {
         Ok(full) if zones.holding(&full).is_some() => {
-            if let Some(why) = zones.protects(&full) {
+            let domain = (full == naming.domain).then_some("the domain's own name");
+            if let Some(why) = zones.protects(&full).or(domain) {
                 findings.fault(
                     at.span,
                     format!("no client can have the name `{}`: it is {why}", plain(&full)),

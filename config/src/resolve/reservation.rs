@@ -16,6 +16,7 @@ use super::subnet::encode_routes;
 use super::zones::Zones;
 use crate::fault::{Findings, Span};
 use crate::file::At;
+use crate::file::kinds::WordOr;
 use crate::file::v1;
 
 /// What a subnet's reservations are checked against.
@@ -174,9 +175,32 @@ fn read_client(at: &At<v1::Reservation>, seen: &mut Seen, findings: &mut Finding
     Some(client)
 }
 
+/// An empty list takes an option of `[dhcp]` back in a subnet. The engine looks at a reservation's options before the
+/// subnet's, so there it would be sent, empty.
+fn check_not_empty(written: &v1::Reservation, findings: &mut Findings) {
+    let empty = |span: Span, empty: bool| empty.then_some(span);
+    let dns = written.dns_servers.as_ref();
+    let lists = [
+        written.routers.as_ref().and_then(|at| empty(at.span, at.value.is_empty())),
+        written.ntp_servers.as_ref().and_then(|at| empty(at.span, at.value.is_empty())),
+        written.domain_search.as_ref().and_then(|at| empty(at.span, at.value.is_empty())),
+        written.routes.as_ref().and_then(|at| empty(at.span, at.value.is_empty())),
+        dns.and_then(|at| empty(at.span, matches!(&at.value, WordOr::List(list) if list.is_empty()))),
+    ];
+    for span in lists.into_iter().flatten() {
+        findings.fault(
+            span,
+            "a reservation cannot take an option of its subnet back",
+            "empty",
+            "write what this client is to be told instead, or take the key out",
+        );
+    }
+}
+
 /// The reservation's own options; true when its DNS server is this one.
 fn options_of(written: &v1::Reservation, around: &Around<'_>, findings: &mut Findings) -> (OptionSet, bool) {
     let own = options::read(written.option_keys(), findings);
+    check_not_empty(written, findings);
     super::subnet::check_routers(&own, around.prefix, findings);
     super::subnet::check_own_dns(&own, around.dns_enabled, findings);
     let mut set = own.plain.clone();

@@ -4,27 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use dhcp::options::{self as build, code};
-use dhcp::settings::{AddressRange, LeaseTime, OptionSet, Subnet};
+use dhcp::settings::{AddressRange, OptionSet, Subnet};
 use ipnet::Ipv4Net;
 
 use super::keys::plain;
 use super::options::{self, DnsServers, Options};
 use super::pools::{self, never_leased, show};
 use super::reservation::{self, Around};
-use super::scalars::{INFINITE, finite_seconds, prefix, seconds, show_seconds};
+use super::scalars::prefix;
+use super::times::{lease_times, timers};
 use super::zones::Zones;
 use super::{interfaces, naming};
 use crate::fault::{Findings, Span};
 use crate::file::At;
-use crate::file::v1::{File, LeaseKeys, SubnetReverse};
+use crate::file::v1::{self, File, SubnetReverse};
 use crate::settings::DnsSelf;
-
-/// Twelve hours.
-const LEASE_SECS_DEFAULT: u32 = 43_200;
-/// What a client gets at least, unless the file says otherwise, in seconds.
-const LEASE_SECS_MIN_DEFAULT: u32 = 120;
-/// What a client gets at most, unless the file says otherwise: a day, in seconds.
-const LEASE_SECS_MAX_DEFAULT: u32 = 86_400;
 
 /// The subnets and what the rest needs to know about them.
 #[derive(Debug, Default)]
@@ -35,15 +29,24 @@ pub(super) struct Subnets {
     pub(super) reverse_wanted: Vec<(Ipv4Net, Span)>,
 }
 
+/// What every subnet is read with.
+struct Common<'a> {
+    file: &'a File,
+    /// The options of `[dhcp]`.
+    options: Options,
+    zones: &'a Zones,
+    dns_enabled: bool,
+}
+
 pub(super) fn read(file: &File, zones: &Zones, dns_enabled: bool, findings: &mut Findings) -> Subnets {
     let mut out = Subnets::default();
-    let global = options::read(file.dhcp.option_keys(), findings);
-    check_own_dns(&global, dns_enabled, findings);
+    let options = options::read(file.dhcp.option_keys(), findings);
+    check_own_dns(&options, dns_enabled, findings);
+    let common = Common { file, options, zones, dns_enabled };
     let mut placed: Vec<(Ipv4Net, Span)> = Vec::new();
     for at in &file.subnet {
-        let span = at.value.prefix.as_ref().map_or(at.span, |prefix| prefix.span);
-        let Some(subnet) = read_one(at, file, &global, zones, dns_enabled, &mut out, findings) else { continue };
-        placed.push((subnet.prefix, span));
+        let Some(subnet) = read_one(&at.value, prefix_span(at), &common, &mut out, findings) else { continue };
+        placed.push((subnet.prefix, prefix_span(at)));
         out.list.push(subnet);
     }
     check_overlaps(placed, findings);
@@ -52,23 +55,25 @@ pub(super) fn read(file: &File, zones: &Zones, dns_enabled: bool, findings: &mut
     out
 }
 
+/// Where a subnet is written, for what is said about all of it.
+fn prefix_span(at: &At<v1::Subnet>) -> Span {
+    at.value.prefix.as_ref().map_or(at.span, |prefix| prefix.span)
+}
+
 fn read_one(
-    at: &At<crate::file::v1::Subnet>,
-    file: &File,
-    global: &Options,
-    zones: &Zones,
-    dns_enabled: bool,
+    written: &v1::Subnet,
+    span: Span,
+    common: &Common<'_>,
     out: &mut Subnets,
     findings: &mut Findings,
 ) -> Option<Subnet> {
-    let written = &at.value;
-    let prefix_span = written.prefix.as_ref().map_or(at.span, |prefix| prefix.span);
+    let Common { file, zones, dns_enabled, .. } = *common;
     let net = written.prefix.as_ref().and_then(|text| prefix(text, findings));
     if let Some(net) = net {
-        check_prefix(net, prefix_span, findings);
+        check_prefix(net, span, findings);
     }
     let naming = naming::read(written.naming_keys(), file.ddns.naming_keys(), zones, findings);
-    let merged = merge(options::read(written.option_keys(), findings), global);
+    let merged = merge(options::read(written.option_keys(), findings), &common.options);
     check_routers(&merged, net, findings);
     check_own_dns(&merged, dns_enabled, findings);
     let placed = pools::read(written.pools.as_deref().unwrap_or_default(), net, findings);
@@ -77,14 +82,13 @@ fn read_one(
     let (reservations, own_dns) = reservation::read(&written.reservation, &around, findings);
     let reserved: BTreeSet<Ipv4Addr> = reservations.iter().map(|reservation| reservation.address).collect();
     check_servers_in_pools(&merged, &ranges, &reserved, findings);
-    let lease_secs = lease_times(written.lease_keys(), file.dhcp.lease_keys(), findings);
-    let (renewal_permille, rebinding_permille) = timers(written.lease_keys(), file.dhcp.lease_keys(), findings);
-    let lease = written.lease_keys();
-    let defaults = file.dhcp.lease_keys();
+    let (own, defaults) = (written.lease_keys(), file.dhcp.lease_keys());
+    let lease_secs = lease_times(own, defaults, findings);
+    let (renewal_permille, rebinding_permille) = timers(own, defaults, findings);
     let links = interfaces(written.interfaces.as_deref(), findings);
     if written.pools.is_none() && written.reservation.is_empty() {
         findings.warn(
-            prefix_span,
+            span,
             "the subnet has neither pools nor reservations, so it leases nothing",
             "leases nothing",
             "add `pools = [\"first-last\"]`",
@@ -92,17 +96,13 @@ fn read_one(
     }
     let net = net?;
     if naming.is_some() && written.reverse.as_ref().is_none_or(|reverse| reverse.value == SubnetReverse::Auto) {
-        out.reverse_wanted.push((net, prefix_span));
+        out.reverse_wanted.push((net, span));
     }
-    let dns_self = match &merged.dns {
-        Some((DnsServers::Own, _)) => true,
-        Some((DnsServers::Listed(_), _)) => false,
-        None => dns_enabled,
-    };
-    if dns_self {
+    if merged.dns.as_ref().map_or(dns_enabled, |(servers, _)| *servers == DnsServers::Own) {
         out.dns_self.subnets.insert(net);
     }
     out.dns_self.reservations.extend(own_dns);
+    let switch = |own: Option<bool>, default: Option<bool>| own.or(default).unwrap_or(false);
     Some(Subnet {
         prefix: net,
         interfaces: links,
@@ -113,12 +113,9 @@ fn read_one(
         renewal_permille,
         rebinding_permille,
         options: option_set(&merged, net, naming.as_ref()),
-        ignore_client_id: lease.ignore_client_id.or(defaults.ignore_client_id).unwrap_or(false),
-        always_broadcast: lease.always_broadcast.or(defaults.always_broadcast).unwrap_or(false),
-        refuse_unrelayed_option82: lease
-            .refuse_unrelayed_option82
-            .or(defaults.refuse_unrelayed_option82)
-            .unwrap_or(false),
+        ignore_client_id: switch(own.ignore_client_id, defaults.ignore_client_id),
+        always_broadcast: switch(own.always_broadcast, defaults.always_broadcast),
+        refuse_unrelayed_option82: switch(own.refuse_unrelayed_option82, defaults.refuse_unrelayed_option82),
         naming,
     })
 }
@@ -254,90 +251,6 @@ fn check_servers_in_pools(
             );
         }
     }
-}
-
-fn lease_times(own: LeaseKeys<'_>, global: LeaseKeys<'_>, findings: &mut Findings) -> LeaseTime {
-    let written = own.lease_time.or(global.lease_time);
-    let read = |at: Option<&At<crate::file::kinds::Duration>>, key: &str, findings: &mut Findings| {
-        let secs = seconds(at?, findings)?;
-        if secs == 0 { finite_seconds(at?, key, findings) } else { Some(secs) }
-    };
-    let least = own.lease_time_min.or(global.lease_time_min);
-    let most = own.lease_time_max.or(global.lease_time_max);
-    let default = read(written, "lease_time", findings);
-    let (min, max) = (read(least, "lease_time_min", findings), read(most, "lease_time_max", findings));
-    if let (Some(min), Some(max), Some(least), Some(most)) = (min, max, least, most)
-        && min > max
-    {
-        findings
-            .fault(
-                least.span,
-                format!(
-                    "`lease_time_min` ({}) is more than `lease_time_max` ({})",
-                    show_seconds(min),
-                    show_seconds(max)
-                ),
-                "more than the most",
-                "make it less than the other",
-            )
-            .see(most.span, "the most");
-    } else if let (Some(default), Some(written)) = (default, written) {
-        for (bound, at, key, wrong) in [
-            (min, least, "lease_time_min", min.is_some_and(|min| default < min)),
-            (max, most, "lease_time_max", max.is_some_and(|max| default > max)),
-        ] {
-            let (Some(bound), Some(at), true) = (bound, at, wrong) else { continue };
-            let how = if default < bound { "less" } else { "more" };
-            findings
-                .fault(
-                    written.span,
-                    format!("`lease_time` ({}) is {how} than `{key}` ({})", show_seconds(default), show_seconds(bound)),
-                    format!("{how} than `{key}`"),
-                    format!("write a time that `{key}` allows, or change that"),
-                )
-                .see(at.span, "the bound");
-        }
-    }
-    let fallback = LEASE_SECS_DEFAULT.clamp(min.unwrap_or(0), max.unwrap_or(INFINITE).max(min.unwrap_or(0)));
-    let default = default.unwrap_or(fallback);
-    LeaseTime {
-        default,
-        min: min.unwrap_or(LEASE_SECS_MIN_DEFAULT.min(default)),
-        max: max.unwrap_or(LEASE_SECS_MAX_DEFAULT.max(default)),
-    }
-}
-
-/// T1 and T2 in thousandths of the lease time.
-fn timers(own: LeaseKeys<'_>, global: LeaseKeys<'_>, findings: &mut Findings) -> (u16, u16) {
-    let mut share = |at: Option<&At<f64>>, key: &str, default: u16| {
-        let Some(at) = at else { return default };
-        let permille = (at.value * 1000.0).round();
-        if !(1.0..=999.0).contains(&permille) {
-            findings.fault(
-                at.span,
-                format!("`{key}` is a share of the lease time, so it lies between 0 and 1"),
-                "not a share",
-                format!("write a number such as {}", f64::from(default) / 1000.0),
-            );
-            return default;
-        }
-        permille as u16
-    };
-    let (t1_at, t2_at) = (own.t1.or(global.t1), own.t2.or(global.t2));
-    // RFC 2131 section 4.4.5: "T1 defaults to (0.5 * duration_of_lease). T2 defaults to (0.875 *
-    // duration_of_lease)", and "T1 MUST be earlier than T2".
-    let (t1, t2) = (share(t1_at, "t1", 500), share(t2_at, "t2", 875));
-    if t1 >= t2
-        && let Some(at) = t1_at.or(t2_at)
-    {
-        findings.fault(
-            at.span,
-            format!("`t1` ({}) must be less than `t2` ({})", f64::from(t1) / 1000.0, f64::from(t2) / 1000.0),
-            "in the wrong order",
-            "a client first renews (`t1`, usually 0.5), later asks any server (`t2`, usually 0.875)",
-        );
-    }
-    (t1, t2)
 }
 
 fn check_overlaps(mut placed: Vec<(Ipv4Net, Span)>, findings: &mut Findings) {

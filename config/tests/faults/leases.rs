@@ -209,12 +209,15 @@ fn a_host_name_that_nobody_can_have() {
         ("nasir.xyz", "nasir.xyz", "the zone's own name"),
         ("www", "www.nasir.xyz", "a static record's name"),
         ("dc1", "dc1.nasir.xyz", "protected"),
+        ("lab.nasir.xyz", "lab.nasir.xyz", "the domain's own name"),
     ] {
+        let domain = if name.starts_with("lab") { "domain = \"lab.nasir" } else { "domain = \"nasir" };
         let text = reserved(&format!("address = \"192.168.30.5\"\n{HARDWARE}\nhostname = \"{name}\"")).replacen(
             "xyz\"\n",
             "xyz\"\nrecords = [{ name = \"www\", type = \"A\", data = \"192.168.30.9\" }]\n",
             1,
         ) + "\n[ddns]\nprotected = [\"dc1.nasir.xyz\"]\n";
+        let text = text.replace("domain = \"nasir", domain);
         refused(
             &text,
             &[(
@@ -407,4 +410,19 @@ fn switches_of_a_subnet_win_over_those_of_dhcp() {
     let subnet = &dhcp.subnets[0];
     assert!(!subnet.active && !subnet.always_broadcast && subnet.ignore_client_id && subnet.refuse_unrelayed_option82);
     assert_eq!((dhcp.offer_hold_secs, dhcp.quarantine_secs, dhcp.declines_per_client_max), (30, 3_600, 1));
+}
+
+#[test]
+fn a_reservation_cannot_take_an_option_back() {
+    for key in ["routers", "dns_servers", "ntp_servers", "domain_search", "routes"] {
+        refused(
+            &reserved(&format!("address = \"192.168.30.5\"\n{HARDWARE}\n{key} = []")),
+            &[(
+                &format!("10:{}", key.len() + 4),
+                "[]",
+                "a reservation cannot take an option of its subnet back",
+                "take the key out",
+            )],
+        );
+    }
 }

@@ -1,0 +1,120 @@
+//! No text makes the checker panic, and what it says always has a place in the text.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+
+/// A small generator of random numbers (xorshift64*); its seed is printed when a test fails.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        let high = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33;
+        usize::try_from(high).unwrap() % bound
+    }
+}
+
+const PIECES: [&str; 24] = [
+    "\"",
+    "[",
+    "]",
+    "[[",
+    "]]",
+    "{",
+    "}",
+    "=",
+    ",",
+    ".",
+    "\n",
+    " ",
+    "#",
+    "ä",
+    "\0",
+    "0",
+    "-",
+    "/",
+    "'''",
+    "prefix",
+    "[[subnet]]",
+    "192.168.30.0/24",
+    "true",
+    "\u{feff}",
+];
+
+/// One to four cuts, doublings and insertions.
+fn damaged(text: &str, random: &mut Random) -> String {
+    let mut chars: Vec<char> = text.chars().collect();
+    for _ in 0..=random.below(4) {
+        let at = random.below(chars.len() + 1);
+        let end = (at + random.below(12)).min(chars.len());
+        match random.below(3) {
+            0 => drop(chars.drain(at..end)),
+            1 => {
+                let piece: Vec<char> = chars[at..end].to_vec();
+                chars.splice(at..at, piece);
+            }
+            _ => {
+                let piece = PIECES[random.below(PIECES.len())];
+                chars.splice(at..at, piece.chars());
+            }
+        }
+    }
+    chars.into_iter().collect()
+}
+
+#[test]
+fn a_damaged_file_is_refused_or_taken_but_never_a_panic() {
+    let secret = |_: &Path| Ok("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=".to_owned());
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let files = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let texts: Vec<String> = files
+        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect();
+    for seed in 1..=400_u64 {
+        let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let original = &texts[random.below(texts.len())];
+        let text = damaged(original, &mut random);
+        let done = std::panic::catch_unwind(|| {
+            let faults = match config::check(&text, "damaged.toml", &secret) {
+                Ok(checked) => checked.warnings,
+                Err(faults) => {
+                    assert!(faults.refuse(), "refused for nothing");
+                    faults
+                }
+            };
+            for fault in &faults.list {
+                assert!(text.get(fault.span.start..fault.span.end).is_some(), "{fault:?}");
+            }
+            let drawn = config::render(&faults, &text, false);
+            assert_eq!(drawn.is_empty(), faults.is_empty());
+            assert_eq!(faults.to_json(&text).as_array().unwrap().len(), faults.list.len());
+        });
+        assert!(done.is_ok(), "seed {seed}:\n{text}");
+    }
+}
+
+/// A large site: 1,000 subnets and 20,000 reservations.
+#[test]
+fn a_large_file_is_read() {
+    let mut text = String::from("[[zone]]\nname = \"campus.example\"\n[ddns]\ndomain = \"campus.example\"\n");
+    for subnet in 0..1_000_u32 {
+        let (high, low) = (subnet / 250, subnet % 250);
+        text += &format!(
+            "[[subnet]]\nprefix = \"10.{high}.{low}.0/24\"\npools = [\"10.{high}.{low}.100-10.{high}.{low}.199\"]\n"
+        );
+        for host in 1..=20 {
+            text += &format!(
+                "[[subnet.reservation]]\naddress = \"10.{high}.{low}.{host}\"\n\
+                 hardware = \"52:54:00:{high:02x}:{low:02x}:{host:02x}\"\nhostname = \"pc-{subnet}-{host}\"\n"
+            );
+        }
+    }
+    let none = |_: &Path| Err(String::new());
+    let config = config::check(&text, "large.toml", &none).unwrap().config;
+    assert_eq!(config.dhcp.subnets.len(), 1_000);
+    assert_eq!(config.ddns.reserved.len(), 20_000);
+    assert_eq!(config.dns.zones.len(), 1_001);
+}
