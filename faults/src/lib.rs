@@ -35,6 +35,14 @@ pub enum Fault {
     OtherServersRequestTaken = 10,
     /// A client that gets another address keeps the one it had too.
     FormerBindingKept = 11,
+    /// A zone change that could not be stored stays among what the next update is decided upon.
+    ZoneFailureKept = 20,
+    /// Zone changes are published when they are decided, not when they are stored.
+    ZonePublishedUnstored = 21,
+    /// Updates are decided upon the published zones, without those that are being stored.
+    ZoneDecidedUponPublished = 22,
+    /// A zone's serial stays when its contents change.
+    ZoneSerialStays = 23,
     /// The updater takes an older wanted row after a newer one of the same key.
     OlderUpdateOvertakes = 40,
     /// A wanted row does not remember who may have been written before, so that nobody removes it.

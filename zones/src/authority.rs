@@ -15,6 +15,7 @@
 use std::collections::VecDeque;
 
 use dns::{Rcode, Update};
+use faults::{Fault, planted};
 
 use crate::{Policy, Zone, ZoneChange, ZoneSet, update};
 
@@ -98,7 +99,8 @@ impl ZoneAuthority {
         let seen = self.pending.back().map(|pending| pending.ticket);
         let refused = |rcode, after| Decision { rcode, change: None, after };
         // RFC 2136 section 3.1.2: not the apex of a zone of ours is NOTAUTH. That rests on no change of contents.
-        let Some(zone) = self.tentative.get(&update.zone) else { return refused(Rcode::NOT_AUTH, None) };
+        let zones = if planted(Fault::ZoneDecidedUponPublished) { &self.committed } else { &self.tentative };
+        let Some(zone) = zones.get(&update.zone) else { return refused(Rcode::NOT_AUTH, None) };
         if self.pending.len() >= Self::PENDING_MAX {
             return refused(Rcode::SERV_FAIL, None);
         }
@@ -118,6 +120,9 @@ impl ZoneAuthority {
         self.next_ticket += 1;
         self.tentative.insert(zone);
         self.pending.push_back(Pending { ticket, zones: self.tentative.clone(), stored: false });
+        if planted(Fault::ZonePublishedUnstored) {
+            self.committed = self.tentative.clone();
+        }
         ticket
     }
 
@@ -129,7 +134,9 @@ impl ZoneAuthority {
         match outcome {
             Outcome::Failed => {
                 settled.failed = self.pending.drain(at..).map(|pending| pending.ticket).collect();
-                self.tentative = self.pending.back().map_or(&self.committed, |pending| &pending.zones).clone();
+                if !planted(Fault::ZoneFailureKept) {
+                    self.tentative = self.pending.back().map_or(&self.committed, |pending| &pending.zones).clone();
+                }
             }
             Outcome::Committed => {
                 self.pending[at].stored = true;

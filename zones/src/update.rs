@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use dns::{Change, Fqdn, Prerequisite, Rcode, Rdata, RecordType, Rrset, Update};
+use faults::{Fault, planted};
 
 use crate::{Zone, ZoneChange, serial};
 
@@ -191,7 +192,7 @@ fn finish(before: &Zone, after: &mut Zone, mut touched: BTreeSet<(Fqdn, RecordTy
         return None;
     }
     let apex = before.apex().clone();
-    if after.serial() == before.serial() {
+    if after.serial() == before.serial() && !planted(Fault::ZoneSerialStays) {
         let (mut soa, ttl) = after.soa();
         soa.serial = serial::next(soa.serial);
         let set = Rrset::single(apex.clone(), RecordType::SOA, ttl, Rdata::soa(&soa));
