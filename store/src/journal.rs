@@ -81,8 +81,9 @@ mod commit;
 mod compaction;
 mod error;
 mod frame;
+mod loaded;
 mod merge;
-mod names;
+pub(crate) mod names;
 mod opening;
 mod segment;
 mod snapshot;
@@ -94,4 +95,21 @@ pub use compaction::{Compacted, Compaction, CompactionError, Sizes, compaction_d
 pub use error::{Damage, OpenError};
 pub use opening::{Cut, JournalReport, Options};
 
+pub(crate) use loaded::Unreadable;
+
 use frame::Rows;
+
+/// The format's parts, for who reads damaged stores.
+pub(crate) mod format {
+    pub(crate) use super::error::ReadFault;
+    pub(crate) use super::frame::{Frame, RowRef, Rows, Seed, u32_at};
+    pub(crate) use super::loaded::{CRITICAL, Loaded};
+    pub(crate) use super::names::Listing;
+    pub(crate) use super::opening::{begin_segment, keep_aside, take_lock};
+    pub(crate) use super::segment::find_frames;
+    pub(crate) use super::snapshot::{BLOCK_HEADER, Block, SnapshotWriter, blocks_after};
+    pub(crate) use super::superblock::{Kind, SUPERBLOCK, Superblock, SuperblockFault};
+}
+
+#[cfg(test)]
+mod tests;

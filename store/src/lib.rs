@@ -7,7 +7,7 @@
 pub mod db;
 pub mod journal;
 pub mod rows;
-#[cfg(feature = "simulated")]
+#[cfg(any(test, feature = "simulated"))]
 pub mod simulated;
 pub mod storage;
 mod store;

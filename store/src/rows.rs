@@ -22,12 +22,14 @@ mod zone;
 
 use std::net::{IpAddr, Ipv4Addr};
 
+pub(crate) use field::hex;
+
 use ddns::reconcile::ConfirmedRow;
 use ddns::wanted::{RowKey, WantedRow};
 use dhcp::lease::Lease;
 use dns::{Fqdn, RecordType, Rrset};
 
-use crate::journal::TransactionWriter;
+use crate::journal::{TransactionWriter, Unreadable};
 
 /// One write. Each replaces what the store held under the same stream and key; several in one transaction are
 /// stored all or none.
@@ -94,6 +96,15 @@ pub enum RowFault {
     Stream(u8),
 }
 
+impl From<RowFault> for Unreadable {
+    fn from(fault: RowFault) -> Self {
+        match fault {
+            RowFault::Later(_) => Self::Later(fault.to_string()),
+            _ => Self::Damaged(fault.to_string()),
+        }
+    }
+}
+
 impl Row {
     /// Appends the row to a transaction.
     pub(crate) fn write(&self, to: &mut TransactionWriter<'_>) {
@@ -145,11 +156,11 @@ pub(crate) fn describe_key(stream: u8, key: &[u8]) -> String {
         Ok(Row::WantedGone(key)) => format!("the wanted DNS content of {}", describe_row_key(&key)),
         Ok(Row::ConfirmedGone(key)) => format!("the confirmed DNS content of {}", describe_row_key(&key)),
         Ok(Row::ZoneSet { zone, name, rtype, .. }) => format!("the {rtype} records of {name} in the zone {zone}"),
-        _ => format!("the row {} of stream {stream}", field::hex(key)),
+        _ => format!("the row {} of stream {stream}", hex(key)),
     }
 }
 
-pub(crate) fn describe_row_key(key: &RowKey) -> String {
+fn describe_row_key(key: &RowKey) -> String {
     match key {
         RowKey::Forward(name) => name.to_string(),
         RowKey::Reverse(address) => address.to_string(),

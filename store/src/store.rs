@@ -58,7 +58,7 @@ impl<S: Storage> Store<S> {
     pub fn open(storage: S, options: &Options) -> Result<(Self, Contents, OpenReport), OpenError> {
         let mut contents = Contents::default();
         let (journal, report) = Journal::open(storage, options, &STREAMS, |stream, key, value| {
-            contents.add(Row::read(stream, key, Some(value)).map_err(|fault| fault.to_string())?);
+            contents.add(Row::read(stream, key, Some(value))?);
             Ok(())
         })?;
         contents.newest_stamp = journal.newest_stamp();

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 
 use dhcp::identity::HardwareAddress;
 use dhcp::lease::{Lease, LeaseState};
+use store::db::{RepairOptions, check, dump, repair};
 use store::{FileStorage, OpenError, Options, Row, Store};
 
 fn lease(last: u8, expires_at: u64) -> Lease {
@@ -75,4 +76,69 @@ fn a_missing_parent_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let refused = Store::open(FileStorage::new(dir.path().join("a/b")), &Options::default()).unwrap_err();
     assert!(matches!(refused, OpenError::NoDirectory { .. }), "{refused}");
+}
+
+#[test]
+fn looking_at_a_running_daemons_store_neither_disturbs_it_nor_cries_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = FileStorage::new(dir.path().join("store"));
+    let (mut store, ..) = Store::open(storage.clone(), &small()).unwrap();
+    let daemon = std::thread::spawn(move || {
+        for round in 0..3000 {
+            store.commit(round, &[vec![Row::Lease(lease((round % 50) as u8, round))]]).unwrap();
+            if store.compaction_due() {
+                store.begin_compaction().unwrap().unwrap().run().unwrap();
+            }
+        }
+    });
+    let mut looks = 0;
+    while !daemon.is_finished() {
+        let report = check(&storage).unwrap();
+        assert!(report.is_sound(), "{:?}", report.losses);
+        let mut lines = 0;
+        dump(&storage, |_| {
+            lines += 1;
+            Ok(())
+        })
+        .unwrap();
+        assert!(lines >= report.counts.leases);
+        looks += 1;
+    }
+    daemon.join().unwrap();
+    assert!(looks > 3);
+    let (_, contents, _) = Store::open(storage, &small()).unwrap();
+    assert_eq!(contents.leases.len(), 50);
+}
+
+#[test]
+fn a_repaired_directory_keeps_the_old_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = FileStorage::new(dir.path());
+    let (mut store, ..) = Store::open(storage.clone(), &small()).unwrap();
+    for last in 0..20 {
+        store.commit(1, &[vec![Row::Lease(lease(last, 9))]]).unwrap();
+    }
+    drop(store);
+    let segment = dir.path().join("segment-0000000001");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    bytes[5000..5100].fill(0x55);
+    std::fs::write(&segment, &bytes).unwrap();
+    let options = RepairOptions { open: small(), now: 77, quarantine_until: 99, pools: Vec::new() };
+    let report = repair(&storage, &options).unwrap();
+    assert_eq!(report.losses[0].damage.file, "segment-0000000001");
+    assert_eq!(std::fs::read(dir.path().join("kept-77/segment-0000000001")).unwrap(), bytes);
+    let (_, contents, _) = Store::open(storage, &small()).unwrap();
+    assert!(contents.leases.len() >= 18);
+}
+
+#[test]
+fn a_directory_that_may_not_be_written_is_named() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o555)).unwrap();
+    match Store::open(FileStorage::new(dir.path()), &small()) {
+        // Root may do everything.
+        Ok(_) => {}
+        Err(refused) => assert!(matches!(refused, OpenError::NoPermission { .. }), "{refused}"),
+    }
 }

@@ -66,7 +66,7 @@ impl Batch {
     }
 
     /// Fills in what only the journal knows. The number of the first frame is `sequence`.
-    pub(super) fn seal(&mut self, seed: Seed, sequence: u64, stamp: u64) -> &[u8] {
+    pub(crate) fn seal(&mut self, seed: Seed, sequence: u64, stamp: u64) -> &[u8] {
         for (place, &start) in (0_u32..).zip(&self.frames) {
             let length = u32_at(&self.bytes, start).unwrap_or_default() as usize;
             let frame = &mut self.bytes[start..start + FRAME_HEADER + length];

@@ -79,7 +79,9 @@ impl From<ReadFault> for CompactionError {
             ReadFault::Io { file, source } => Self::Io { file, source },
             ReadFault::Damaged(damage) => Self::Damaged(damage),
             // The same process wrote these files, or read them whole when it opened the store.
-            ReadFault::OtherVersion { ref file, .. } | ReadFault::UnknownStream { ref file, .. } => {
+            ReadFault::OtherVersion { ref file, .. }
+            | ReadFault::UnknownStream { ref file, .. }
+            | ReadFault::LaterRow { ref file, .. } => {
                 Self::Damaged(Damage { file: file.clone(), offset: 0, what: fault.to_string() })
             }
         }
@@ -158,7 +160,7 @@ impl<S: Storage> Compaction<S> {
             if planted(Fault::CompactionDropsLiveRow) && row.key.last().is_some_and(|last| last % 8 == 5) {
                 return Ok(());
             }
-            writer.push(&row).map_err(failed)
+            writer.push(row.stream, row.key, row.value.unwrap_or_default()).map_err(failed)
         })?;
         let done = writer.finish().map_err(failed)?;
         self.storage.rename(unfinished, &names::snapshot(self.superblock.number)).map_err(failed)?;

@@ -94,6 +94,19 @@ pub enum OpenError {
         /// The stream.
         stream: u8,
     },
+    /// It holds a row with a field that must not be ignored and that this program does not know.
+    #[error(
+        "the store {directory} holds a row that this version cannot read, in {file}: {what}; run the version that \
+         wrote it, or a newer one"
+    )]
+    LaterRow {
+        /// The store.
+        directory: String,
+        /// The file.
+        file: String,
+        /// What is unknown.
+        what: String,
+    },
     /// What was durable once is not as it was written.
     #[error(
         "the store {directory} is damaged: {damage}; run `leasehold db check` to see all of it, then \
@@ -139,6 +152,7 @@ pub(crate) enum ReadFault {
     Io { file: String, source: io::Error },
     OtherVersion { file: String, format: u16 },
     UnknownStream { file: String, stream: u8 },
+    LaterRow { file: String, what: String },
     Damaged(Damage),
 }
 
@@ -158,6 +172,7 @@ impl ReadFault {
                 OpenError::OtherVersion { directory, file, format, reads: super::superblock::FORMAT }
             }
             Self::UnknownStream { file, stream } => OpenError::UnknownStream { directory, file, stream },
+            Self::LaterRow { file, what } => OpenError::LaterRow { directory, file, what },
             Self::Damaged(damage) => OpenError::Damaged { directory, damage },
         }
     }
@@ -169,6 +184,7 @@ impl fmt::Display for ReadFault {
             Self::Io { file, source } => write!(f, "{file} cannot be read: {source}"),
             Self::OtherVersion { file, format } => write!(f, "{file} has format {format}, of another version"),
             Self::UnknownStream { file, stream } => write!(f, "{file} holds rows of the unknown stream {stream}"),
+            Self::LaterRow { file, what } => write!(f, "{file} holds a row of a later version: {what}"),
             Self::Damaged(damage) => damage.fmt(f),
         }
     }

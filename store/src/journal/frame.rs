@@ -93,9 +93,14 @@ impl<'a> Frame<'a> {
         })
     }
 
+    /// Its bytes, header included.
+    pub(crate) fn size(&self) -> usize {
+        FRAME_HEADER + self.body.len()
+    }
+
     /// Bytes to the next frame.
     pub(crate) fn stride(&self) -> usize {
-        aligned(FRAME_HEADER + self.body.len())
+        aligned(self.size())
     }
 
     /// The sequence of its batch's first frame: all before it was durable when this one was written.
@@ -116,6 +121,11 @@ pub(crate) struct RowRef<'a> {
 }
 
 impl RowRef<'_> {
+    /// How many bytes it takes.
+    pub(crate) fn size(&self) -> u64 {
+        (ROW_HEADER + self.key.len() + self.value.map_or(0, <[u8]>::len)) as u64
+    }
+
     /// Appends the row. `false`, and nothing appended, when its key or value is longer than a row can be.
     pub(crate) fn write(&self, out: &mut Vec<u8>) -> bool {
         let value = self.value.unwrap_or_default();

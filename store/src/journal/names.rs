@@ -23,6 +23,11 @@ pub(crate) fn snapshot(number: u64) -> String {
     format!("{SNAPSHOT}{number:010}")
 }
 
+/// The directory of what a repair at `repaired_at`, UTC seconds, replaced.
+pub(crate) fn kept(repaired_at: u64) -> String {
+    format!("kept-{repaired_at}")
+}
+
 /// What the directory holds, sorted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Listing {

@@ -1,5 +1,7 @@
 //! A segment read back: its frames, and what is beyond its last.
 
+use std::ops::RangeInclusive;
+
 use super::error::ReadFault;
 use super::frame::{ALIGN, FRAME_HEADER, Frame, Seed, u64_at};
 use super::names;
@@ -95,26 +97,35 @@ impl Segment {
 
     /// Valid frames of later sequences than `sequence`, anywhere beyond `offset`.
     pub(crate) fn frames_after(&self, offset: usize, sequence: u64) -> impl Iterator<Item = (usize, Frame<'_>)> {
-        let seed = self.seed();
         // No more frames than fit can lie between, so most bytes are passed by without a checksum.
         let most = sequence.saturating_add((self.bytes.len() / FRAME_HEADER) as u64);
-        let mut at = offset;
-        std::iter::from_fn(move || {
-            while at + FRAME_HEADER < self.bytes.len() {
-                let here = at;
-                let rest = &self.bytes[here..];
-                at += ALIGN;
-                if u64_at(rest, 8).is_none_or(|found| found <= sequence || found > most) {
-                    continue;
-                }
-                if let Some(frame) = Frame::read(rest, seed).filter(|frame| frame.whole) {
-                    at = here + frame.stride();
-                    return Some((here, frame));
-                }
-            }
-            None
-        })
+        find_frames(&self.bytes, self.seed(), offset, sequence.saturating_add(1)..=most)
     }
+}
+
+/// Valid frames of these sequences, anywhere in `bytes` from `offset` on.
+pub(crate) fn find_frames(
+    bytes: &[u8],
+    seed: Seed,
+    offset: usize,
+    sequences: RangeInclusive<u64>,
+) -> impl Iterator<Item = (usize, Frame<'_>)> {
+    let mut at = offset;
+    std::iter::from_fn(move || {
+        while at + FRAME_HEADER < bytes.len() {
+            let here = at;
+            let rest = &bytes[here..];
+            at += ALIGN;
+            if u64_at(rest, 8).is_none_or(|found| !sequences.contains(&found)) {
+                continue;
+            }
+            if let Some(frame) = Frame::read(rest, seed).filter(|frame| frame.whole) {
+                at = here + frame.stride();
+                return Some((here, frame));
+            }
+        }
+        None
+    })
 }
 
 /// A whole file in memory.

@@ -75,8 +75,8 @@ impl<F: StorageFile> SnapshotWriter<F> {
     }
 
     /// Appends a row; rows come sorted by stream and key.
-    pub(crate) fn push(&mut self, row: &RowRef<'_>) -> io::Result<()> {
-        if !row.write(&mut self.buffer) {
+    pub(crate) fn push(&mut self, stream: u8, key: &[u8], value: &[u8]) -> io::Result<()> {
+        if !(RowRef { stream, key, value: Some(value) }).write(&mut self.buffer) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "a row is longer than the format allows"));
         }
         self.rows += 1;
@@ -144,11 +144,6 @@ impl<F: StorageFile> SnapshotReader<F> {
         let seed = superblock.seed();
         let offset = SUPERBLOCK as u64;
         Ok(Self { name, superblock, size, file, seed, offset, buffer: Vec::new(), next_index: 0, rows: 0, done: false })
-    }
-
-    /// How many rows were read so far.
-    pub(crate) fn rows(&self) -> u64 {
-        self.rows
     }
 
     /// The next block's rows and the block's offset; `None` after the last.

@@ -127,7 +127,12 @@ impl Storage for FileStorage {
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        fs::rename(self.path(from), self.path(to))
+        fs::rename(self.path(from), self.path(to))?;
+        // A name in a directory beneath is that directory's to make durable.
+        match to.split_once('/') {
+            Some((directory, _)) => sync_directory(&self.path(directory)),
+            None => Ok(()),
+        }
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
@@ -235,7 +240,7 @@ mod tests {
         file.sync_data().unwrap();
         let mut back = [1; 20];
         assert_eq!(file.read_at(99_980, &mut back).unwrap(), 20);
-        assert_eq!(&back, b"\0\0\0\0\0\0\0\0\0\00123456789");
+        assert_eq!(&back, b"\0\0\0\0\0\0\0\0\0\x000123456789");
         assert_eq!(file.read_at(99_995, &mut back).unwrap(), 5);
         assert_eq!(file.size().unwrap(), 100_000);
         storage.rename("f", "g").unwrap();
