@@ -130,7 +130,8 @@ pub(super) fn lease_secs(book: &Book, exchange: &Exchange<'_>, Choice { place, a
 
 /// Whether a record is the client's binding.
 pub(super) fn is_binding_of(book: &Book, exchange: &Exchange<'_>, place: usize, kept: &Kept) -> bool {
-    let holder = super::client::Client { hardware: kept.lease.hardware, id: kept.lease.client_id.as_ref() };
+    let holder =
+        super::client::Client { hardware: kept.lease.hardware, id: kept.lease.client_id.as_ref().map(|id| &*id.0) };
     kept.state == HotState::Bound && holder.is(exchange.client(), book.plan.subnet(place).ignore_client_id)
 }
 

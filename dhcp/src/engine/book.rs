@@ -63,13 +63,9 @@ enum Standing {
 
 impl Book {
     pub(super) fn new(settings: Arc<Settings>, records: impl IntoIterator<Item = Kept>) -> Self {
-        let mut table = Table::default();
-        for kept in records {
-            table.set(kept.lease.address, Some(kept));
-        }
         let mut book = Self {
             plan: Plan::new(Arc::default()),
-            table,
+            table: Table::load(records),
             offers: Offers::default(),
             vacancies: Vec::new(),
             counts: Vec::new(),
@@ -82,6 +78,7 @@ impl Book {
     /// Takes new settings: records and offers stay, what is free is worked out anew.
     pub(super) fn replan(&mut self, settings: Arc<Settings>) {
         self.plan = Plan::new(settings);
+        self.table.index_hardware(self.plan.settings.subnets.iter().any(|subnet| subnet.ignore_client_id));
         self.vacancies = self.plan.settings.subnets.iter().map(|subnet| Vacancies::new(&subnet.pools)).collect();
         self.counts = vec![Counts::default(); self.vacancies.len()];
         let mut special: Vec<Ipv4Addr> = self.own.clone();

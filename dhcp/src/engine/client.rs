@@ -2,19 +2,20 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::identity::{ClientId, HardwareAddress};
+use crate::identity::HardwareAddress;
 use crate::message::Message;
 
 /// What a message says of its sender's identity.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Client<'a> {
     pub(super) hardware: HardwareAddress,
-    pub(super) id: Option<&'a ClientId>,
+    /// The client identifier's data.
+    pub(super) id: Option<&'a [u8]>,
 }
 
 impl<'a> Client<'a> {
     pub(super) fn of(message: &'a Message<'_>) -> Self {
-        Self { hardware: message.hardware, id: message.client_id.as_ref() }
+        Self { hardware: message.hardware, id: message.client_id.as_ref().map(|id| &*id.0) }
     }
 
     /// Whether `other` is the same client where identifiers are ignored (`ignore_client_id`) or not.
@@ -32,14 +33,14 @@ impl<'a> Client<'a> {
     }
 
     /// The identifier, where it is the key. Hardware without an address is keyed on it in any case (RFC 4390).
-    fn id_that_counts(&self, ignore_client_id: bool) -> Option<&'a ClientId> {
+    fn id_that_counts(&self, ignore_client_id: bool) -> Option<&'a [u8]> {
         self.id.filter(|_| !ignore_client_id || self.hardware.as_bytes().is_empty())
     }
 
     /// The hash of the key: of the identifier when there is one, else of the hardware address.
     pub(super) fn key_hash(&self) -> u64 {
         match self.id {
-            Some(id) => hash(id),
+            Some(id) => hash(&id),
             None => self.hardware_hash(),
         }
     }

@@ -24,7 +24,7 @@ impl Engine {
             return Decision::drop(DropReason::NoFreeAddress);
         };
         let held = choose::current(&self.book, exchange, &active).filter(|held| *held == choice);
-        let remembered = held.and_then(|held| self.book.record(held.address)?.cold.server_identifier_override);
+        let remembered = held.and_then(|held| self.book.record(held.address)?.cold.server_identifier_override());
         let Some(server_identifier) = exchange.server_identifier(&self.book, Some(choice.place), remembered) else {
             return Decision::drop(DropReason::NoServerAddress);
         };

@@ -31,7 +31,7 @@ impl<'a> Exchange<'a> {
 
     /// Whether it was sent to one of our addresses, not to all.
     pub(super) fn is_unicast(&self) -> bool {
-        specified(self.ingress.destination).is_some()
+        sent_to(self.ingress).is_some()
     }
 
     /// RFC 5107: what the relay wants as server identifier. Only a relay can want it.
@@ -63,7 +63,7 @@ impl<'a> Exchange<'a> {
             book.offers_to(place, self.client()).any(|offer| offer.server_identifier == address)
                 || book
                     .records_of(place, self.client())
-                    .any(|record| record.cold.server_identifier_override == Some(address))
+                    .any(|record| record.cold.server_identifier_override() == Some(address))
         })
     }
 
@@ -79,7 +79,7 @@ impl<'a> Exchange<'a> {
         remembered: Option<Ipv4Addr>,
     ) -> Option<Ipv4Addr> {
         let addresses = self.ingress.addresses;
-        let sent_to = specified(self.ingress.destination);
+        let sent_to = sent_to(self.ingress);
         let first = addresses.first().map(|net| net.addr());
         if self.is_relayed() {
             return self.server_identifier_override().or(sent_to).or(first);
@@ -114,7 +114,7 @@ pub(super) fn link(book: &Book, ingress: &Ingress<'_>, message: &Message<'_>) ->
     } else {
         // RFC 2131 section 4.3.2, of a renewing client: "the DHCP server will trust the value in 'ciaddr'". Its
         // message may have come through routers.
-        let routed = specified(message.ciaddr).filter(|_| specified(ingress.destination).is_some());
+        let routed = Some(message.ciaddr).filter(|ciaddr| !ciaddr.is_unspecified() && sent_to(ingress).is_some());
         match routed.and_then(|ciaddr| plan.holding(ciaddr)) {
             Some(place) => vec![place],
             None => link_of_interface(book, ingress),
@@ -146,6 +146,11 @@ fn link_of_interface(book: &Book, ingress: &Ingress<'_>) -> Vec<usize> {
     link
 }
 
-fn specified(address: Ipv4Addr) -> Option<Ipv4Addr> {
-    Some(address).filter(|address| !address.is_unspecified() && !address.is_broadcast())
+/// The address of ours that a datagram was sent to; `None` for a broadcast, also for one directed at a network, as
+/// relays may be told to send them.
+fn sent_to(ingress: &Ingress<'_>) -> Option<Ipv4Addr> {
+    let to = ingress.destination;
+    let to_all = to.is_unspecified() || to.is_broadcast() || to.is_multicast();
+    let to_network = ingress.addresses.iter().any(|net| net.prefix_len() < 31 && net.broadcast() == to);
+    (!to_all && !to_network).then_some(to)
 }

@@ -36,6 +36,7 @@ mod bitmap;
 mod book;
 mod choose;
 mod client;
+mod cold;
 mod decline;
 mod discover;
 mod exchange;

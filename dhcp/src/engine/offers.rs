@@ -26,7 +26,7 @@ pub(super) struct Offer {
 
 impl Offer {
     pub(super) fn client(&self) -> Client<'_> {
-        Client { hardware: self.hardware, id: self.client_id.as_ref() }
+        Client { hardware: self.hardware, id: self.client_id.as_ref().map(|id| &*id.0) }
     }
 }
 

@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::client::Client;
+use crate::identity::ClientId;
 use crate::settings::{Reservation, ReservedFor, Settings, Subnet};
 
 /// The settings, and indexes into them. Made anew with each new settings; nothing outlives it by index.
@@ -61,7 +62,7 @@ impl Plan {
         if reserved.is_empty() {
             return None;
         }
-        let by_id = client.id.and_then(|id| reserved.get(&ReservedFor::ClientId(id.clone())));
+        let by_id = client.id.and_then(|id| reserved.get(&ReservedFor::ClientId(ClientId(id.into()))));
         let found = by_id.or_else(|| reserved.get(&ReservedFor::Hardware(client.hardware)))?;
         self.subnet(place).reservations.get(*found)
     }

@@ -1,11 +1,12 @@
-//! One lease record in memory: the part that every decision reads, and the part that few do.
+//! One lease record in memory: the part that every decision reads, beside the packed part that few do.
 
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use crate::identity::{ClientId, HardwareAddress};
-use crate::lease::{Lease, LeaseName, LeaseState};
+use super::cold::Cold;
+use crate::identity::HardwareAddress;
+use crate::lease::{Lease, LeaseState};
 use crate::time::Now;
 
 /// `deadline_ms` of a record that nothing happens to by time alone.
@@ -45,18 +46,6 @@ pub(super) struct Marks {
     pub(super) from_store: bool,
     /// The client declined the address beyond its share of quarantine: it is not to be offered it first again.
     pub(super) shunned: bool,
-}
-
-/// What few decisions read.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Cold {
-    pub(super) client_id: Option<ClientId>,
-    pub(super) hostname: Box<[u8]>,
-    pub(super) client_fqdn: Box<[u8]>,
-    pub(super) name: Option<LeaseName>,
-    pub(super) relay: Option<Ipv4Addr>,
-    pub(super) relay_agent_info: Box<[u8]>,
-    pub(super) server_identifier_override: Option<Ipv4Addr>,
 }
 
 /// A record as a value, with what only memory knows: what `settle` puts back.
@@ -136,57 +125,110 @@ impl HotState {
 }
 
 /// Takes a record apart for the slab; `subnet` is the prefix's place in the table's list.
-pub(super) fn split(kept: Kept, subnet: u32) -> (Hot, Cold) {
+pub(super) fn split(kept: &Kept, subnet: u32) -> (Hot, Cold) {
     let Kept { lease, state, deadline_ms, marks } = kept;
     let hot = Hot {
-        deadline_ms,
+        deadline_ms: *deadline_ms,
         expires_at: lease.expires_at,
         renewed_at: lease.renewed_at,
         started_at: lease.started_at,
         address: lease.address,
         subnet,
         hardware: lease.hardware,
-        state,
-        marks,
+        state: *state,
+        marks: *marks,
     };
-    let cold = Cold {
-        client_id: lease.client_id,
-        hostname: lease.hostname,
-        client_fqdn: lease.client_fqdn,
-        name: lease.name,
-        relay: Some(lease.relay).filter(|relay| !relay.is_unspecified()),
-        relay_agent_info: lease.relay_agent_info,
-        server_identifier_override: lease.server_identifier_override,
-    };
-    (hot, cold)
+    (hot, Cold::pack(lease))
 }
 
 /// The inverse of [`split`].
 pub(super) fn join(hot: &Hot, cold: &Cold, subnet: Ipv4Net) -> Lease {
+    let cold = cold.unpack(hot.hardware);
     Lease {
         address: hot.address,
         subnet,
         state: hot.state.into(),
         hardware: hot.hardware,
-        client_id: cold.client_id.clone(),
+        client_id: cold.client_id,
         started_at: hot.started_at,
         renewed_at: hot.renewed_at,
         expires_at: hot.expires_at,
-        hostname: cold.hostname.clone(),
-        client_fqdn: cold.client_fqdn.clone(),
-        name: cold.name.clone(),
+        hostname: cold.hostname,
+        client_fqdn: cold.client_fqdn,
+        name: cold.name,
         relay: cold.relay.unwrap_or(Ipv4Addr::UNSPECIFIED),
-        relay_agent_info: cold.relay_agent_info.clone(),
+        relay_agent_info: cold.relay_agent_info,
         server_identifier_override: cold.server_identifier_override,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use dns::HostIdentity;
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::identity::ClientId;
+    use crate::lease::LeaseName;
+    use crate::names::host_identity;
 
     #[test]
     fn a_hot_record_takes_at_most_64_bytes() {
         assert!(size_of::<Hot>() <= 64, "{} bytes", size_of::<Hot>());
+    }
+
+    fn bytes(least: usize) -> impl Strategy<Value = Box<[u8]>> {
+        prop::collection::vec(any::<u8>(), least..40).prop_map(Vec::into_boxed_slice)
+    }
+
+    fn name() -> impl Strategy<Value = (Option<u8>, Box<[u8]>, bool, bool, u32)> {
+        (prop::option::of(0..3_u8), bytes(1), any::<bool>(), any::<bool>(), any::<u32>())
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_split_is_joined_again(
+            id in prop::option::of(bytes(2)),
+            texts in (bytes(0), bytes(0), bytes(0)),
+            addresses in (any::<bool>(), any::<bool>()),
+            name in prop::option::of(name()),
+        ) {
+            let hardware = HardwareAddress::new(1, &[2, 0, 0, 0, 0, 9]).unwrap();
+            let client_id = id.map(ClientId);
+            let name = name.map(|(kind, data, forward, reverse, ttl_secs)| LeaseName {
+                fqdn: "host.nasir.xyz".parse().unwrap(),
+                identity: match kind {
+                    None => host_identity(hardware, client_id.as_ref()),
+                    Some(0) => HostIdentity::Hardware { htype: 7, chaddr: data },
+                    Some(1) => HostIdentity::ClientId(data),
+                    Some(_) => HostIdentity::Duid(data),
+                },
+                forward,
+                reverse,
+                ttl_secs,
+            });
+            let relay = Ipv4Addr::new(10, 7, 0, 1);
+            let lease = Lease {
+                address: [192, 168, 30, 9].into(),
+                subnet: "192.168.30.0/24".parse().unwrap(),
+                state: LeaseState::Quarantined,
+                hardware,
+                client_id,
+                started_at: 3,
+                renewed_at: 2,
+                expires_at: u64::MAX,
+                hostname: texts.0,
+                client_fqdn: texts.1,
+                name,
+                relay: if addresses.0 { relay } else { Ipv4Addr::UNSPECIFIED },
+                relay_agent_info: texts.2,
+                server_identifier_override: addresses.1.then_some(relay),
+            };
+            let now = Now { boot_ms: 0, wall_secs: 0 };
+            let (hot, cold) = split(&Kept::from_store(lease.clone(), now), 0);
+            prop_assert_eq!(cold.client_id(), lease.client_id.as_ref().map(|id| &*id.0));
+            prop_assert_eq!(cold.server_identifier_override(), lease.server_identifier_override);
+            prop_assert_eq!(join(&hot, &cold, lease.subnet), lease);
+        }
     }
 }

@@ -1,4 +1,6 @@
 //! The lease records in memory: a slab with 32-bit indexes, found by address, by client and by deadline.
+//!
+//! A typical record takes some 220 bytes, indexes included.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -6,13 +8,16 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 use super::client::Client;
-use super::record::{self, Cold, Hot, HotState, Kept, NEVER};
-use crate::identity::ClientId;
+use super::cold::Cold;
+use super::record::{self, Hot, HotState, Kept, NEVER};
 use crate::lease::Lease;
 
 /// How many ended leases of one client are looked at for the one it had last. A client that collects more by asking
 /// for one address after the other must not make its messages dear.
 const ENDED_LOOKED_AT: usize = 32;
+
+/// Hash of a client's key, rank of the state, slot.
+type ClientEntry = (u64, u8, u32);
 
 /// All records: at most one an address.
 #[derive(Debug, Default)]
@@ -23,11 +28,11 @@ pub(super) struct Table {
     /// Slots to use again.
     unused: Vec<u32>,
     by_address: BTreeMap<u32, u32>,
-    /// Hash of the client's key, rank of the state, slot.
-    by_client: BTreeSet<(u64, u8, u32)>,
-    /// Hash of the hardware address, rank, slot: only records that have a client identifier too, for subnets that
-    /// ignore it.
-    by_hardware: BTreeSet<(u64, u8, u32)>,
+    /// By the client identifier, or the hardware address of a client without one.
+    by_client: BTreeSet<ClientEntry>,
+    /// By the hardware address: those records that have a client identifier too. Kept only while a subnet ignores
+    /// identifiers.
+    by_hardware: Option<BTreeSet<ClientEntry>>,
     /// Deadline in boot milliseconds, slot: those that have one.
     timers: BTreeSet<(u64, u32)>,
     /// Prefixes that records name, by their `subnet`. Grows by one with each prefix ever configured.
@@ -45,11 +50,7 @@ pub(super) struct Record<'a> {
 
 impl<'a> Record<'a> {
     pub(super) fn client(&self) -> Client<'a> {
-        Client { hardware: self.hot.hardware, id: self.client_id() }
-    }
-
-    fn client_id(&self) -> Option<&'a ClientId> {
-        self.cold.client_id.as_ref()
+        Client { hardware: self.hot.hardware, id: self.cold.client_id() }
     }
 
     pub(super) fn lease(&self) -> Lease {
@@ -61,7 +62,34 @@ impl<'a> Record<'a> {
     }
 }
 
+/// Where a record stands in the indexes.
+struct Entries {
+    client: ClientEntry,
+    hardware: Option<ClientEntry>,
+    timer: Option<(u64, u32)>,
+}
+
 impl Table {
+    /// A table of many records, its indexes built at once. Of several records of one address the last counts.
+    pub(super) fn load(records: impl IntoIterator<Item = Kept>) -> Self {
+        let mut table = Self::default();
+        for kept in records {
+            let (hot, cold) = record::split(&kept, table.prefix_place(kept.lease.subnet));
+            table.hot.push(hot);
+            table.cold.push(cold);
+        }
+        let slots = 0..u32::try_from(table.hot.len()).unwrap_or(u32::MAX);
+        table.by_address = slots.clone().map(|slot| (table.hot[slot as usize].address.to_bits(), slot)).collect();
+        if table.by_address.len() < table.hot.len() {
+            let used: BTreeSet<u32> = table.by_address.values().copied().collect();
+            table.unused = slots.filter(|slot| !used.contains(slot)).collect();
+        }
+        let entries = || table.by_address.values().map(|&slot| table.entries(slot));
+        let by_client = entries().map(|entries| entries.client).collect();
+        let timers = entries().filter_map(|entries| entries.timer).collect();
+        Self { by_client, timers, ..table }
+    }
+
     pub(super) fn get(&self, address: Ipv4Addr) -> Option<Record<'_>> {
         self.by_address.get(&address.to_bits()).map(|&slot| self.at(slot))
     }
@@ -79,8 +107,7 @@ impl Table {
         }
         match (kept, old) {
             (Some(kept), old) => {
-                let prefix = self.prefix_place(kept.lease.subnet);
-                let (hot, cold) = record::split(kept, prefix);
+                let (hot, cold) = record::split(&kept, self.prefix_place(kept.lease.subnet));
                 let slot = self.store(old, hot, cold);
                 self.by_address.insert(address.to_bits(), slot);
                 self.link(slot);
@@ -96,20 +123,23 @@ impl Table {
 
     /// A quarantine has run out: the record stays as it is stored, the address is free.
     pub(super) fn end_quarantine(&mut self, address: Ipv4Addr) {
-        let Some(&slot) = self.by_address.get(&address.to_bits()) else { return };
-        self.unlink(slot);
-        let hot = &mut self.hot[slot as usize];
-        hot.state = HotState::QuarantineOver;
-        hot.deadline_ms = NEVER;
-        self.link(slot);
+        self.alter(address, |hot| {
+            hot.state = HotState::QuarantineOver;
+            hot.deadline_ms = NEVER;
+        });
     }
 
     /// Sets a record's deadline anew.
     pub(super) fn set_deadline(&mut self, address: Ipv4Addr, deadline_ms: u64) {
-        let Some(&slot) = self.by_address.get(&address.to_bits()) else { return };
-        self.unlink(slot);
-        self.hot[slot as usize].deadline_ms = deadline_ms;
-        self.link(slot);
+        self.alter(address, |hot| hot.deadline_ms = deadline_ms);
+    }
+
+    /// Keeps the index by hardware address, or does without: whether any subnet ignores client identifiers.
+    pub(super) fn index_hardware(&mut self, wanted: bool) {
+        if wanted != self.by_hardware.is_some() {
+            let entries = || self.by_address.values().filter_map(|&slot| self.entries(slot).hardware).collect();
+            self.by_hardware = wanted.then(entries);
+        }
     }
 
     /// The records of a client: its bindings first, then its quarantines, then the first few ended ones.
@@ -121,14 +151,14 @@ impl Table {
         // Where the hardware has no address, the identifier is the key in any case.
         let by_hardware = ignore_client_id && !client.hardware.as_bytes().is_empty();
         let key = if by_hardware { client.hardware_hash() } else { client.key_hash() };
-        [Some((&self.by_client, key)), by_hardware.then_some((&self.by_hardware, key))]
-            .into_iter()
-            .flatten()
-            .flat_map(|(index, hash)| {
-                let live = index.range((hash, 0, 0)..(hash, 2, 0));
-                let ended = index.range((hash, 2, 0)..=(hash, 2, u32::MAX)).take(ENDED_LOOKED_AT);
-                live.chain(ended)
-            })
+        let indexes = [Some(&self.by_client), self.by_hardware.as_ref().filter(|_| by_hardware)];
+        let ranked = |ranks: std::ops::Range<u8>, most: usize| {
+            let indexes = indexes.into_iter().flatten();
+            indexes.flat_map(move |index| index.range((key, ranks.start, 0)..(key, ranks.end, 0)).take(most))
+        };
+        ranked(0..1, usize::MAX)
+            .chain(ranked(1..2, usize::MAX))
+            .chain(ranked(2..3, ENDED_LOOKED_AT))
             .map(|&(_, _, slot)| self.at(slot))
             .filter(move |record| record.client().is(client, ignore_client_id))
     }
@@ -159,29 +189,40 @@ impl Table {
         }
     }
 
-    fn link(&mut self, slot: u32) {
+    fn alter(&mut self, address: Ipv4Addr, alter: impl FnOnce(&mut Hot)) {
+        let Some(&slot) = self.by_address.get(&address.to_bits()) else { return };
+        self.unlink(slot);
+        alter(&mut self.hot[slot as usize]);
+        self.link(slot);
+    }
+
+    fn entries(&self, slot: u32) -> Entries {
         let (hot, client) = (&self.hot[slot as usize], self.at(slot).client());
-        let (key, hardware) = (client.key_hash(), client.id.map(|_| client.hardware_hash()));
-        let (rank, deadline) = (hot.state.rank(), hot.deadline_ms);
-        self.by_client.insert((key, rank, slot));
-        if let Some(hardware) = hardware {
-            self.by_hardware.insert((hardware, rank, slot));
+        let rank = hot.state.rank();
+        Entries {
+            client: (client.key_hash(), rank, slot),
+            hardware: client.id.map(|_| (client.hardware_hash(), rank, slot)),
+            timer: Some((hot.deadline_ms, slot)).filter(|(deadline, _)| *deadline != NEVER),
         }
-        if deadline != NEVER {
-            self.timers.insert((deadline, slot));
+    }
+
+    fn link(&mut self, slot: u32) {
+        let entries = self.entries(slot);
+        self.by_client.insert(entries.client);
+        self.timers.extend(entries.timer);
+        if let Some(index) = &mut self.by_hardware {
+            index.extend(entries.hardware);
         }
     }
 
     fn unlink(&mut self, slot: u32) {
-        let (hot, client) = (&self.hot[slot as usize], self.at(slot).client());
-        let (key, hardware) = (client.key_hash(), client.id.map(|_| client.hardware_hash()));
-        let (rank, deadline) = (hot.state.rank(), hot.deadline_ms);
-        self.by_client.remove(&(key, rank, slot));
-        if let Some(hardware) = hardware {
-            self.by_hardware.remove(&(hardware, rank, slot));
+        let entries = self.entries(slot);
+        self.by_client.remove(&entries.client);
+        if let Some(timer) = &entries.timer {
+            self.timers.remove(timer);
         }
-        if deadline != NEVER {
-            self.timers.remove(&(deadline, slot));
+        if let (Some(index), Some(hardware)) = (&mut self.by_hardware, &entries.hardware) {
+            index.remove(hardware);
         }
     }
 

@@ -161,6 +161,9 @@ fn rfc2131_section_4_1_the_server_identifier_is_one_that_the_client_can_reach() 
     let refused = server.take(&to_second, &relayed(init_reboot(2, FIRST)));
     assert!(refused.is_nak());
     assert_eq!(refused.reply().server_identifier, to_second.destination);
+    // A relay may send to the network's broadcast address, which is nobody's identifier.
+    let directed = Way { destination: [192, 168, 30, 255].into(), ..on_link() };
+    assert_eq!(server.take(&directed, &relayed(discover(2))).reply().server_identifier, SERVER);
     // An interface without an address cannot answer.
     let nameless = Way { addresses: Vec::new(), ..on_link() };
     let mut server = Server::new(settings([dhcp::settings::Subnet { interfaces: vec!["eth0".into()], ..subnet() }]));

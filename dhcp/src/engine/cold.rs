@@ -1,0 +1,205 @@
+//! The part of a record that few decisions read, packed into one piece of memory.
+//!
+//! One byte of [`Flag`]s; the lengths of client identifier, hostname, option 81 and option 82 as two bytes each; their
+//! bytes in that order; then, as the flags say, the relay (4 bytes), the server identifier override (4), and the name:
+//! time to live (4), its length (1) and canonical wire form, and unless it follows from the record, whose it is (kind
+//! and length, one byte each, then the identifier; hardware starts with its type).
+
+use std::net::Ipv4Addr;
+
+use dns::{Fqdn, HostIdentity};
+
+use crate::identity::{ClientId, HardwareAddress};
+use crate::lease::{Lease, LeaseName};
+use crate::names::host_identity;
+
+/// See the module. A typical record takes 60 bytes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Cold(Box<[u8]>);
+
+/// Bits of the first byte.
+enum Flag {}
+
+impl Flag {
+    const CLIENT_ID: u8 = 1;
+    const RELAY: u8 = 2;
+    const OVERRIDE: u8 = 4;
+    const NAME: u8 = 8;
+    const FORWARD: u8 = 16;
+    const REVERSE: u8 = 32;
+    /// The name's identity does not follow from the client's.
+    const IDENTITY: u8 = 64;
+}
+
+/// What a record unpacks to.
+#[derive(Debug, Default)]
+pub(super) struct Unpacked {
+    pub(super) client_id: Option<ClientId>,
+    pub(super) hostname: Box<[u8]>,
+    pub(super) client_fqdn: Box<[u8]>,
+    pub(super) name: Option<LeaseName>,
+    pub(super) relay: Option<Ipv4Addr>,
+    pub(super) relay_agent_info: Box<[u8]>,
+    pub(super) server_identifier_override: Option<Ipv4Addr>,
+}
+
+const LENGTHS: usize = 4;
+const HEADER_BYTES: usize = 1 + 2 * LENGTHS;
+
+impl Cold {
+    pub(super) fn pack(lease: &Lease) -> Self {
+        let client_id = lease.client_id.as_ref().map_or(&[][..], |id| &id.0);
+        let parts = [client_id, &lease.hostname, &lease.client_fqdn, &lease.relay_agent_info];
+        // Nothing here comes near: each is read from one datagram, or from a record of the store made from one.
+        let parts = parts.map(|part| &part[..part.len().min(usize::from(u16::MAX))]);
+        let follows = lease
+            .name
+            .as_ref()
+            .is_some_and(|name| name.identity == host_identity(lease.hardware, lease.client_id.as_ref()));
+
+        let mut flags = 0;
+        let mut set = |flag, holds: bool| flags |= if holds { flag } else { 0 };
+        set(Flag::CLIENT_ID, lease.client_id.is_some());
+        set(Flag::RELAY, !lease.relay.is_unspecified());
+        set(Flag::OVERRIDE, lease.server_identifier_override.is_some());
+        set(Flag::NAME, lease.name.is_some());
+        set(Flag::FORWARD, lease.name.as_ref().is_some_and(|name| name.forward));
+        set(Flag::REVERSE, lease.name.as_ref().is_some_and(|name| name.reverse));
+        set(Flag::IDENTITY, lease.name.is_some() && !follows);
+
+        let mut packed = Vec::with_capacity(HEADER_BYTES + parts.iter().map(|part| part.len()).sum::<usize>() + 48);
+        packed.push(flags);
+        for part in parts {
+            packed.extend_from_slice(&u16::try_from(part.len()).unwrap_or(u16::MAX).to_le_bytes());
+        }
+        parts.iter().for_each(|part| packed.extend_from_slice(part));
+        if flags & Flag::RELAY != 0 {
+            packed.extend_from_slice(&lease.relay.octets());
+        }
+        packed.extend(lease.server_identifier_override.iter().flat_map(Ipv4Addr::octets));
+        if let Some(name) = &lease.name {
+            packed.extend_from_slice(&name.ttl_secs.to_le_bytes());
+            push_short(&mut packed, name.fqdn.as_wire());
+            if !follows {
+                push_identity(&mut packed, &name.identity);
+            }
+        }
+        Self(packed.into_boxed_slice())
+    }
+
+    pub(super) fn client_id(&self) -> Option<&[u8]> {
+        let id = self.part(0);
+        (self.flags() & Flag::CLIENT_ID != 0).then_some(id)
+    }
+
+    pub(super) fn server_identifier_override(&self) -> Option<Ipv4Addr> {
+        if self.flags() & Flag::OVERRIDE == 0 {
+            return None;
+        }
+        let mut rest = self.after_parts();
+        if self.flags() & Flag::RELAY != 0 {
+            take_address(&mut rest);
+        }
+        take_address(&mut rest)
+    }
+
+    pub(super) fn unpack(&self, hardware: HardwareAddress) -> Unpacked {
+        let client_id = self.client_id().map(|id| ClientId(id.into()));
+        let flags = self.flags();
+        let mut rest = self.after_parts();
+        let relay = if flags & Flag::RELAY != 0 { take_address(&mut rest) } else { None };
+        let server_identifier_override = if flags & Flag::OVERRIDE != 0 { take_address(&mut rest) } else { None };
+        let name = if flags & Flag::NAME != 0 { self.name(rest, hardware, client_id.as_ref()) } else { None };
+        Unpacked {
+            hostname: self.part(1).into(),
+            client_fqdn: self.part(2).into(),
+            relay_agent_info: self.part(3).into(),
+            client_id,
+            name,
+            relay,
+            server_identifier_override,
+        }
+    }
+
+    fn name(&self, mut rest: &[u8], hardware: HardwareAddress, client_id: Option<&ClientId>) -> Option<LeaseName> {
+        let (ttl_secs, after) = rest.split_first_chunk::<4>()?;
+        rest = after;
+        let fqdn = Fqdn::from_wire(take_short(&mut rest)?).ok()?;
+        let identity =
+            if self.flags() & Flag::IDENTITY == 0 { host_identity(hardware, client_id) } else { take_identity(rest)? };
+        Some(LeaseName {
+            fqdn,
+            identity,
+            forward: self.flags() & Flag::FORWARD != 0,
+            reverse: self.flags() & Flag::REVERSE != 0,
+            ttl_secs: u32::from_le_bytes(*ttl_secs),
+        })
+    }
+
+    fn flags(&self) -> u8 {
+        self.0.first().copied().unwrap_or(0)
+    }
+
+    fn len_of(&self, part: usize) -> usize {
+        let at = 1 + 2 * part;
+        self.0.get(at..at + 2).map_or(0, |len| usize::from(u16::from_le_bytes([len[0], len[1]])))
+    }
+
+    fn part(&self, part: usize) -> &[u8] {
+        let start = HEADER_BYTES + (0..part).map(|part| self.len_of(part)).sum::<usize>();
+        self.0.get(start..start + self.len_of(part)).unwrap_or_default()
+    }
+
+    fn after_parts(&self) -> &[u8] {
+        let start = HEADER_BYTES + (0..LENGTHS).map(|part| self.len_of(part)).sum::<usize>();
+        self.0.get(start..).unwrap_or_default()
+    }
+}
+
+/// At most 255 bytes, as names and identities have.
+fn push_short(packed: &mut Vec<u8>, data: &[u8]) {
+    let len = u8::try_from(data.len()).unwrap_or(u8::MAX);
+    packed.push(len);
+    packed.extend_from_slice(&data[..usize::from(len)]);
+}
+
+fn take_short<'p>(rest: &mut &'p [u8]) -> Option<&'p [u8]> {
+    let (len, after) = rest.split_first()?;
+    let (data, after) = after.split_at_checked(usize::from(*len))?;
+    *rest = after;
+    Some(data)
+}
+
+fn take_address(rest: &mut &[u8]) -> Option<Ipv4Addr> {
+    let (octets, after) = rest.split_first_chunk::<4>()?;
+    *rest = after;
+    Some(Ipv4Addr::from(*octets))
+}
+
+fn push_identity(packed: &mut Vec<u8>, identity: &HostIdentity) {
+    match identity {
+        HostIdentity::Hardware { htype, chaddr } => {
+            packed.push(0);
+            push_short(packed, &[&[*htype], &chaddr[..chaddr.len().min(254)]].concat());
+        }
+        HostIdentity::ClientId(id) => {
+            packed.push(1);
+            push_short(packed, id);
+        }
+        HostIdentity::Duid(duid) => {
+            packed.push(2);
+            push_short(packed, duid);
+        }
+    }
+}
+
+fn take_identity(rest: &[u8]) -> Option<HostIdentity> {
+    let (kind, mut rest) = rest.split_first()?;
+    let data = take_short(&mut rest)?;
+    match (kind, data) {
+        (0, [htype, chaddr @ ..]) => Some(HostIdentity::Hardware { htype: *htype, chaddr: chaddr.into() }),
+        (1, id) => Some(HostIdentity::ClientId(id.into())),
+        (2, duid) => Some(HostIdentity::Duid(duid.into())),
+        _ => None,
+    }
+}
