@@ -209,6 +209,8 @@ pub(crate) struct Findings {
     /// Lines that are not TOML, and what is wrong with each. With any, the rest was read as well as it could be: what
     /// seems to be absent may well be there.
     syntax: Vec<(usize, Fault)>,
+    /// Tables that lost a key to a fault of its own: what they lack is not worth a second one.
+    lost_a_key: Vec<Span>,
 }
 
 impl Findings {
@@ -224,7 +226,7 @@ impl Findings {
     }
 
     /// As [`Findings::fault`], for something that ought to be in the file and is not. Not reported when part of the
-    /// file could not be read.
+    /// file, or of the table at `span`, could not be read.
     pub(crate) fn absent(
         &mut self,
         span: Span,
@@ -232,9 +234,19 @@ impl Findings {
         label: impl Into<String>,
         mend: impl Into<String>,
     ) {
-        if !self.is_partial() {
+        if !self.is_partial() && !self.has_lost_a_key(span) {
             self.fault(span, message, label, mend);
         }
+    }
+
+    /// A key of the table at `table` has a fault of its own, and was left out.
+    pub(crate) fn set_lost_a_key(&mut self, table: Span) {
+        self.lost_a_key.push(table);
+    }
+
+    /// Whether a key of the table at `table` was left out.
+    pub(crate) fn has_lost_a_key(&self, table: Span) -> bool {
+        self.lost_a_key.contains(&table)
     }
 
     /// Line `line` is not TOML. One fault a line: the parser goes on, and often stumbles again over the same one.

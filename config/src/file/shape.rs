@@ -68,6 +68,7 @@ impl<'s> Shape<'s, '_> {
             if self.value(&mut value, &meant, *key_span, expected, place) {
                 table.insert(Spanned::new(key_span.start..key_span.end, Cow::Owned(meant)), value);
             } else {
+                self.findings.set_lost_a_key(span);
                 faulty.push(meant);
             }
         }

@@ -120,28 +120,36 @@ fn read_secret(
             return None;
         }
     };
-    match TsigKey::from_base64(key_name.clone(), algorithm, &text) {
-        Ok(key) => {
-            if key.secret.len() < 16 {
-                findings.warn(
-                    span,
-                    format!("the secret has only {} bytes, so it can be guessed", key.secret.len()),
-                    "short",
-                    "use one of 32 bytes, as `tsig-keygen` makes it",
-                );
-            }
-            Some(key)
-        }
-        Err(_) => {
-            findings.fault(
-                span,
-                "the secret is not base64",
-                "not base64",
-                "copy what stands in quotes after `secret` in the key that `tsig-keygen` made; it often ends with =",
-            );
-            None
-        }
+    key_of(key_name, algorithm, &text, span, findings)
+}
+
+fn key_of(
+    key_name: &Fqdn,
+    algorithm: TsigAlgorithm,
+    text: &str,
+    span: Span,
+    findings: &mut Findings,
+) -> Option<TsigKey> {
+    let Ok(key) = TsigKey::from_base64(key_name.clone(), algorithm, text) else {
+        findings.fault(
+            span,
+            "the secret is not base64",
+            "not base64",
+            "copy what stands in quotes after `secret` in the key that `tsig-keygen` made; it often ends with =",
+        );
+        return None;
+    };
+    // RFC 2104 section 3: keys of "less than L bytes", the hash's own length, are "strongly discouraged". Half of the
+    // shortest is where it becomes worth a warning.
+    if key.secret.len() < 16 {
+        findings.warn(
+            span,
+            format!("the secret has only {} bytes, so it can be guessed", key.secret.len()),
+            "short",
+            "use one of 32 bytes, as `tsig-keygen` makes it",
+        );
     }
+    Some(key)
 }
 
 /// The secret in a file: what stands in quotes after `secret` in a key as `tsig-keygen` writes it, else all of it.

@@ -24,7 +24,7 @@ use crate::fault::{Findings, Span};
 use crate::file::At;
 use crate::file::kinds::InterfaceName;
 use crate::file::v1::File;
-use crate::settings::Config;
+use crate::settings::{Config, Ports};
 
 /// Addresses of a client that declines one after another stop being taken out of the pool at this number.
 const DECLINES_PER_CLIENT_MAX: u32 = 3;
@@ -59,7 +59,6 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
         })
         .collect();
     zones.add_reverse(&wanted, findings);
-    server::check_dns_port(&file.dns, !subnets.dns_self.subnets.is_empty(), findings);
     let prefixes: Vec<Ipv4Net> = subnets.list.iter().map(|subnet| subnet.prefix).collect();
     if file.subnet.is_empty() && !findings.refuses() {
         findings.warn(
@@ -72,8 +71,13 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
     let seconds = |at: &Option<At<_>>, key: &str, default, findings: &mut Findings| {
         at.as_ref().and_then(|at| scalars::finite_seconds(at, key, findings)).unwrap_or(default)
     };
+    let dns = server::dns(&file.dns, dns_enabled, &zones, &prefixes, findings);
+    // With ports of its own the daemon is being tried out, and real clients do not hear it anyway.
+    if daemon.ports == Ports::default() && !subnets.dns_self.subnets.is_empty() {
+        server::check_reach(&file.dns, &dns, findings);
+    }
     Config {
-        dns: server::dns(&file.dns, dns_enabled, &zones, &prefixes, findings),
+        dns,
         ddns: ddns::settings::Settings {
             zones: zones.routes(),
             protected: protected(&zones),

@@ -1,6 +1,7 @@
 //! The daemon's own settings, those of the embedded DNS server, and retrying.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use ddns::settings::{Retry, ReverseGuard};
@@ -10,7 +11,7 @@ use ipnet::Ipv4Net;
 use super::interfaces;
 use super::scalars::{finite_seconds, name, prefix, server_address};
 use super::zones::Zones;
-use crate::fault::{Fault, Findings};
+use crate::fault::{Fault, Findings, Span};
 use crate::file::At;
 use crate::file::kinds::{FilePath, WordOr};
 use crate::file::v1;
@@ -76,17 +77,30 @@ pub(super) fn dns_enabled(written: &v1::Dns, zones: &Zones, findings: &mut Findi
     enabled.value
 }
 
-/// Option 6 has room for addresses, none for ports.
-pub(super) fn check_dns_port(written: &v1::Dns, told: bool, findings: &mut Findings) {
-    let Some(port) = written.port.as_ref().filter(|port| told && port.value != 53 && written.listen.is_none()) else {
-        return;
-    };
-    findings.warn(
-        port.span,
-        format!("clients ask DNS servers at port 53, so they will not find the embedded one at port {}", port.value),
-        "not 53",
-        "take `port` out, or tell clients another server with `dns_servers` that forwards to this one",
-    );
+/// Whether clients that are told this server can reach it. Option 6 has room for addresses, none for ports.
+pub(super) fn check_reach(written: &v1::Dns, settings: &DnsSettings, findings: &mut Findings) {
+    let reachable = |address: &SocketAddr| address.port() == 53 && !address.ip().is_loopback();
+    match &settings.listen {
+        Listen::Interfaces { port } if *port != 53 => {
+            let span = written.port.as_ref().map_or_else(Span::default, |at| at.span);
+            findings.warn(
+                span,
+                format!("clients ask DNS servers at port 53, so they will not find the embedded one at port {port}"),
+                "not 53",
+                "take `port` out, or tell clients another server with `dns_servers` that forwards to this one",
+            );
+        }
+        Listen::Addresses(list) if !list.iter().any(reachable) => {
+            let span = written.listen.as_ref().and_then(|list| list.first()).map_or_else(Span::default, |at| at.span);
+            findings.warn(
+                span,
+                "clients are told this server as their DNS server, and cannot reach it at any of these addresses",
+                "not for clients",
+                "listen on an address that clients can reach, at port 53; or tell them another server with `dns_servers`",
+            );
+        }
+        _ => {}
+    }
 }
 
 /// The embedded DNS server, for the zones as they finally are.

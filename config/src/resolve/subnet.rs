@@ -45,7 +45,7 @@ pub(super) fn read(file: &File, zones: &Zones, dns_enabled: bool, findings: &mut
     let common = Common { file, options, zones, dns_enabled };
     let mut placed: Vec<(Ipv4Net, Span)> = Vec::new();
     for at in &file.subnet {
-        let Some(subnet) = read_one(&at.value, prefix_span(at), &common, &mut out, findings) else { continue };
+        let Some(subnet) = read_one(at, &common, &mut out, findings) else { continue };
         placed.push((subnet.prefix, prefix_span(at)));
         out.list.push(subnet);
     }
@@ -60,14 +60,9 @@ fn prefix_span(at: &At<v1::Subnet>) -> Span {
     at.value.prefix.as_ref().map_or(at.span, |prefix| prefix.span)
 }
 
-fn read_one(
-    written: &v1::Subnet,
-    span: Span,
-    common: &Common<'_>,
-    out: &mut Subnets,
-    findings: &mut Findings,
-) -> Option<Subnet> {
+fn read_one(at: &At<v1::Subnet>, common: &Common<'_>, out: &mut Subnets, findings: &mut Findings) -> Option<Subnet> {
     let Common { file, zones, dns_enabled, .. } = *common;
+    let (written, span) = (&at.value, prefix_span(at));
     let net = written.prefix.as_ref().and_then(|text| prefix(text, findings));
     if let Some(net) = net {
         check_prefix(net, span, findings);
@@ -86,7 +81,7 @@ fn read_one(
     let lease_secs = lease_times(own, defaults, findings);
     let (renewal_permille, rebinding_permille) = timers(own, defaults, findings);
     let links = interfaces(written.interfaces.as_deref(), findings);
-    if written.pools.is_none() && written.reservation.is_empty() {
+    if written.pools.is_none() && written.reservation.is_empty() && !findings.has_lost_a_key(at.span) {
         findings.warn(
             span,
             "the subnet has neither pools nor reservations, so it leases nothing",

@@ -368,6 +368,25 @@ fn clients_told_a_dns_server_that_does_not_run() {
 }
 
 #[test]
+fn clients_told_a_dns_server_that_they_cannot_reach() {
+    for listen in ["\"127.0.0.1\"", "\"192.168.30.2:5353\""] {
+        let text = and(&format!("[dns]\nlisten = [{listen}]\n"));
+        warned(
+            &text,
+            &[(
+                "8:11",
+                listen,
+                "clients are told this server as their DNS server, and cannot reach it at any of these addresses",
+                "at port 53",
+            )],
+        );
+        // With ports of its own it is being tried out.
+        warned(&format!("{text}[server]\nserver_port = 6767\n"), &[]);
+    }
+    warned(&and("[dns]\nlisten = [\"127.0.0.1\", \"192.168.30.2\"]\n"), &[]);
+}
+
+#[test]
 fn a_forwarder_that_asks_itself() {
     refused(
         &and("[dns]\nlisten = [\"192.168.30.2\"]\nupstreams = [\"192.168.30.2\", \"192.0.2.53\"]\n"),

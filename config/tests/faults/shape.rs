@@ -130,6 +130,20 @@ fn a_value_of_a_wrong_type() {
 }
 
 #[test]
+fn a_value_of_a_wrong_type_is_not_missed_as_well() {
+    refused(
+        "[[zone]]\nname = 5\n[[key]]\nname = \"k\"\nsecret = 5\n[[subnet]]\nprefix = \"10.0.0.0/24\"\npools = 5\n\
+         domain = \"nasir.xyz\"\n[[subnet]]\nprefix = 5\n",
+        &[
+            ("2:8", "5", "`name` must be a text in quotes, not a whole number", ""),
+            ("5:10", "5", "`secret` must be a text in quotes, not a whole number", ""),
+            ("8:9", "5", "`pools` must be a list, not a whole number", ""),
+            ("11:10", "5", "`prefix` must be a text in quotes, not a whole number", ""),
+        ],
+    );
+}
+
+#[test]
 fn one_bracket_for_two_and_two_for_one() {
     refused(
         "[subnet]\nprefix = \"192.168.30.0/24\"\n",
