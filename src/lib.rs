@@ -12,6 +12,7 @@ pub mod control;
 pub mod core;
 pub mod counters;
 pub mod daemon;
+pub mod ddns_client;
 pub mod demo;
 pub mod dhcp_service;
 pub mod dhcp_sockets;

@@ -1,0 +1,180 @@
+//! What is asked of a DNS server before updates are sent to it: which zone holds a name, and whether the key is taken.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use ddns::reconcile::{LastAnswer, Outcome, explain};
+use dns::wire::{name_from_hickory, name_to_hickory};
+use dns::{Fqdn, Prerequisite, Rcode, TsigKey, Update};
+use hickory_client::client::{Client, ClientHandle};
+use hickory_client::runtime::TokioRuntimeProvider;
+use hickory_client::udp::UdpClientStream;
+use hickory_proto::op::ResponseCode;
+use hickory_proto::rr::{DNSClass, RData, Record, RecordType};
+
+use super::UpdateClient;
+
+/// How long a question may take.
+const QUESTION_WAIT: Duration = Duration::from_secs(5);
+
+/// Where a zone begins, as its server says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ZoneCut {
+    /// The apex.
+    pub apex: Fqdn,
+    /// The primary server's name, of the SOA record: RFC 2136 section 4.3 sends updates there.
+    pub primary: Fqdn,
+    /// The serial.
+    pub serial: u32,
+    /// The server answered with authority.
+    pub authoritative: bool,
+}
+
+/// Why a zone cut could not be found.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DiscoverError {
+    /// No answer that could be read.
+    #[error("{server} gave no answer that could be read: {why}")]
+    NoAnswer {
+        /// Who was asked.
+        server: SocketAddr,
+        /// The client's words.
+        why: String,
+    },
+    /// An answer without an SOA record.
+    #[error("{server} serves no zone that holds {name}: it answered {rcode}")]
+    NoZone {
+        /// Who was asked.
+        server: SocketAddr,
+        /// For which name.
+        name: Fqdn,
+        /// What it said.
+        rcode: Rcode,
+    },
+}
+
+/// The zone that `name` is in, as `server` sees it. The SOA record stands in the answer when `name` is the apex itself,
+/// else in the authority section (RFC 2308 section 2).
+///
+/// # Errors
+/// [`DiscoverError`].
+pub async fn zone_cut(server: SocketAddr, name: &Fqdn) -> Result<ZoneCut, DiscoverError> {
+    let no_answer = |why: String| DiscoverError::NoAnswer { server, why };
+    let stream =
+        UdpClientStream::builder(server, TokioRuntimeProvider::new()).with_timeout(Some(QUESTION_WAIT)).build();
+    let (mut client, background) = Client::<TokioRuntimeProvider>::from_sender(stream);
+    let background = tokio::spawn(background);
+    let question = client.query(name_to_hickory(name), DNSClass::IN, RecordType::SOA);
+    let answered = tokio::time::timeout(QUESTION_WAIT, question).await;
+    background.abort();
+    let response = match answered {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => return Err(no_answer(error.to_string())),
+        Err(_) => return Err(no_answer("no answer in time".to_owned())),
+    };
+    let records = response.answers.iter().chain(&response.authorities);
+    match records.filter_map(|record| cut_of(record, name)).next() {
+        Some((apex, primary, serial)) => {
+            Ok(ZoneCut { apex, primary, serial, authoritative: response.metadata.authoritative })
+        }
+        None => {
+            let code = response.metadata.response_code;
+            let rcode = if code == ResponseCode::NoError { Rcode::NO_ERROR } else { Rcode(code.into()) };
+            Err(DiscoverError::NoZone { server, name: name.clone(), rcode })
+        }
+    }
+}
+
+/// An SOA record at `name` or above it.
+fn cut_of(record: &Record, name: &Fqdn) -> Option<(Fqdn, Fqdn, u32)> {
+    let RData::SOA(soa) = &record.data else { return None };
+    let apex = name_from_hickory(&record.name).ok().filter(|apex| name.is_within(apex))?;
+    Some((apex, name_from_hickory(&soa.mname).ok()?, soa.serial))
+}
+
+/// What a server would do with updates of a zone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Preflight {
+    /// It serves the zone and takes the key.
+    Ready,
+    /// It serves the zone and knows the key, and refused an update that names nothing: it refuses all of them, or has a
+    /// policy by name. (BIND takes such an update under an `update-policy`.)
+    PolicyUnknown,
+    /// The zone that it serves begins elsewhere.
+    OtherCut(ZoneCut),
+    /// It does not serve the zone, or does not answer.
+    NotServed(DiscoverError),
+    /// It serves the zone, but would not take the update.
+    Refused(Outcome),
+}
+
+impl Preflight {
+    /// Whether nothing stands in the way of updates.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        *self == Self::Ready
+    }
+}
+
+/// Asks `server` whether it serves the zone at `apex`, and whether it takes updates signed by `key`: by an update that
+/// requires the apex to be in use and changes nothing.
+pub async fn preflight(client: &UpdateClient, server: SocketAddr, key: Option<&TsigKey>, apex: &Fqdn) -> Preflight {
+    match zone_cut(server, apex).await {
+        Ok(cut) if cut.apex == *apex => {}
+        Ok(cut) => return Preflight::OtherCut(cut),
+        Err(error) => return Preflight::NotServed(error),
+    }
+    let prerequisites = vec![Prerequisite::NameInUse(apex.clone())];
+    let update = Update { zone: apex.clone(), prerequisites, changes: Vec::new() };
+    match client.send(server, key, &update).await {
+        Outcome::Answer(Rcode::NO_ERROR) => Preflight::Ready,
+        // A policy by name may have nothing to say yes to.
+        Outcome::Answer(Rcode::REFUSED) if key.is_some() => Preflight::PolicyUnknown,
+        other => Preflight::Refused(other),
+    }
+}
+
+/// A preflight's result in words that say what to do.
+#[derive(Clone, Debug)]
+pub struct PreflightReport<'a> {
+    /// Who was asked.
+    pub server: SocketAddr,
+    /// The key's name, if one signs.
+    pub key: Option<&'a Fqdn>,
+    /// Of which zone.
+    pub apex: &'a Fqdn,
+    /// What came of it.
+    pub result: &'a Preflight,
+}
+
+impl fmt::Display for PreflightReport<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { server, key, apex, result } = self;
+        match result {
+            Preflight::Ready => write!(f, "zone {apex}: {server} takes updates"),
+            Preflight::PolicyUnknown => write!(
+                f,
+                "zone {apex}: a trial update that changes nothing: {} (unless updates are allowed by name)",
+                explain(&LastAnswer::Refused(Rcode::REFUSED), &server.to_string(), *key)
+            ),
+            Preflight::OtherCut(cut) if apex.is_within(&cut.apex) => write!(
+                f,
+                "zone {apex}: {server} serves it as part of the zone {}; name that zone in the configuration instead",
+                cut.apex
+            ),
+            Preflight::OtherCut(cut) => write!(f, "zone {apex}: {server} answers for the zone {} instead", cut.apex),
+            Preflight::NotServed(error) => {
+                write!(f, "zone {apex}: {error}; see whether the address and the zone's name are right")
+            }
+            Preflight::Refused(outcome) => {
+                let answer = match *outcome {
+                    Outcome::Answer(code) | Outcome::TsigError(code) => LastAnswer::Refused(code),
+                    Outcome::Timeout => LastAnswer::Timeout,
+                    Outcome::BadAnswer => LastAnswer::BadAnswer,
+                };
+                write!(f, "zone {apex}: {}", explain(&answer, &server.to_string(), *key))
+            }
+        }
+    }
+}
