@@ -79,7 +79,10 @@ fn a_damaged_file_is_refused_or_taken_but_never_a_panic() {
         let text = damaged(original, &mut random);
         let done = std::panic::catch_unwind(|| {
             let faults = match config::check(&text, "damaged.toml", &secret) {
-                Ok(checked) => checked.warnings,
+                Ok(checked) => {
+                    assert_promises(&checked.config);
+                    checked.warnings
+                }
                 Err(faults) => {
                     assert!(faults.refuse(), "refused for nothing");
                     faults
@@ -93,6 +96,40 @@ fn a_damaged_file_is_refused_or_taken_but_never_a_panic() {
             assert_eq!(faults.to_json(&text).as_array().unwrap().len(), faults.list.len());
         });
         assert!(done.is_ok(), "seed {seed}:\n{text}");
+    }
+}
+
+/// What the engine and the updater are promised of every configuration.
+fn assert_promises(config: &config::Config) {
+    let subnets = &config.dhcp.subnets;
+    assert!(
+        subnets.windows(2).all(|pair| pair[0].prefix < pair[1].prefix && !pair[0].prefix.contains(&pair[1].prefix))
+    );
+    for subnet in subnets {
+        let within = |pool: &dhcp::settings::AddressRange| {
+            pool.first <= pool.last && subnet.prefix.contains(&pool.first) && subnet.prefix.contains(&pool.last)
+        };
+        assert!(subnet.pools.iter().all(within));
+        assert!(subnet.pools.windows(2).all(|pair| pair[0].last < pair[1].first));
+        assert!(subnet.reservations.windows(2).all(|pair| pair[0].address < pair[1].address));
+        assert!(subnet.reservations.iter().all(|reservation| subnet.prefix.contains(&reservation.address)));
+        let lease = subnet.lease_secs;
+        assert!(0 < lease.min && lease.min <= lease.default && lease.default <= lease.max, "{lease:?}");
+        assert!(0 < subnet.renewal_permille && subnet.renewal_permille < subnet.rebinding_permille);
+        assert!(subnet.rebinding_permille < 1_000);
+        let sets = subnet.reservations.iter().map(|reservation| &reservation.options).chain([&subnet.options]);
+        for (code, data) in sets.flat_map(|set| &set.0) {
+            assert!(!matches!(code, 0 | 50..=59 | 61 | 80..=82 | 118 | 255), "option {code} is the engine's own");
+            assert!(!data.is_empty() || matches!(code, 66 | 67) || *code > 127, "option {code} is empty");
+        }
+        let zone_of = |name: &dns::Fqdn| config.ddns.zone_of(name).is_some();
+        assert!(subnet.naming.as_ref().is_none_or(|naming| zone_of(&naming.domain)));
+    }
+    assert!(config.ddns.reserved.iter().all(|name| config.ddns.zone_of(name).is_some()));
+    let held = config.ddns.zones.iter().filter(|zone| zone.server == ddns::settings::ZoneServer::Embedded).count();
+    assert_eq!(held, config.dns.zones.len());
+    for zone in &config.dns.zones {
+        assert!(zone.records.iter().all(|set| set.name.is_within(&zone.apex) && !set.rdata.is_empty()));
     }
 }
 

@@ -247,6 +247,23 @@ fn a_remote_domain_whose_reverse_zone_nobody_holds() {
 }
 
 #[test]
+fn name_server_and_hostmaster_of_an_embedded_zone() {
+    let zone = |keys: &str| {
+        let config = config(&format!("{GOOD}[[zone]]\nname = \"a.example\"\n{keys}"));
+        let zone = config.dns.zones.into_iter().find(|zone| zone.apex.to_string() == "a.example.").unwrap();
+        (zone.ns.to_string(), zone.hostmaster.to_string(), config.dns.own_names.len())
+    };
+    assert_eq!(zone(""), ("ns.a.example.".into(), "hostmaster.a.example.".into(), 2));
+    assert_eq!(
+        zone("ns = \"ns1.elsewhere.example\"\nhostmaster = \"jane.doe@b.example\"\n"),
+        ("ns1.elsewhere.example.".into(), "jane\\.doe.b.example.".into(), 1)
+    );
+    // An address that is written is not added to.
+    let written = "records = [{ name = \"ns\", type = \"A\", data = \"192.168.30.2\" }]\n";
+    assert_eq!(zone(written), ("ns.a.example.".into(), "hostmaster.a.example.".into(), 1));
+}
+
+#[test]
 fn static_records() {
     let text = and("[[zone]]\nname = \"a.example\"\nttl = \"1h\"\nrecords = [\n\
          { name = \"@\", type = \"MX\", data = \"10 mail\" },\n\

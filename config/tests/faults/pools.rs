@@ -266,6 +266,22 @@ fn a_router_or_server_inside_a_pool() {
 }
 
 #[test]
+fn interfaces_to_serve_on() {
+    let names = |text: &str| {
+        let config = config(text);
+        config.interfaces().into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let other = |keys: &str| format!("[[subnet]]\nprefix = \"10.0.0.0/24\"\npools = [\"10.0.0.9\"]\n{keys}");
+    assert_eq!(names(&pooled("")), [""; 0], "any");
+    assert_eq!(
+        names(&pooled(&format!("interfaces = [\"eth1\"]\n{}", other("interfaces = [\"eth0\"]")))),
+        ["eth0", "eth1"]
+    );
+    assert_eq!(names(&pooled(&format!("interfaces = [\"eth1\"]\n{}", other("")))), [""; 0], "one is open");
+    assert_eq!(names(&pooled("[server]\ninterfaces = [\"eth2\"]")), ["eth2"]);
+}
+
+#[test]
 fn an_interface_that_cannot_be() {
     refused(
         &pooled("interfaces = [\"a name far too long\", \"eth0/1\"]"),
