@@ -163,6 +163,7 @@ pub(super) fn join(hot: &Hot, cold: &Cold, subnet: Ipv4Net) -> Lease {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 mod tests {
     use dns::HostIdentity;
     use proptest::prelude::*;

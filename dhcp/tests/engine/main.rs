@@ -5,10 +5,12 @@
 mod dora;
 mod identity_switch;
 mod links;
+mod naming;
 mod network;
 mod other_dhcp;
 mod random;
 mod reservations;
 mod rfc2131;
+mod scenarios;
 mod settling;
 mod world;

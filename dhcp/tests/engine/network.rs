@@ -157,6 +157,11 @@ impl Server {
         Self { engine: Engine::new(Arc::new(settings), leases, now), now }
     }
 
+    /// At a time of its own.
+    pub(crate) fn restarted(settings: Settings, leases: impl IntoIterator<Item = Lease>, now: Now) -> Self {
+        Self { engine: Engine::new(Arc::new(settings), leases, now), now }
+    }
+
     /// With [`subnet`] alone.
     pub(crate) fn plain() -> Self {
         Self::new(settings([subnet()]))

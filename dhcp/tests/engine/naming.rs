@@ -1,0 +1,157 @@
+//! What the engine asks about names, and what it does with the answer.
+
+use std::cell::RefCell;
+
+use dhcp::client::ClientMessage;
+use dhcp::decision::{CommitOutcome, Decision, Ingress};
+use dhcp::lease::LeaseName;
+use dhcp::names::{NameAnswer, NameChooser, NameQuestion};
+use dhcp::options::code;
+use dhcp::settings::{ClientUpdates, Naming, OutsideName, ReservedFor, Subnet};
+use dns::HostIdentity;
+
+use crate::network::*;
+
+/// Puts the hostname under nasir.xyz, and answers every option 81 with one byte.
+#[derive(Default)]
+struct Chooser {
+    asked: RefCell<Vec<Asked>>,
+}
+
+struct Asked {
+    hostname: Vec<u8>,
+    reserved: Option<String>,
+    identity: HostIdentity,
+    lease_secs: u32,
+}
+
+impl NameChooser for Chooser {
+    fn choose(&self, question: &NameQuestion<'_>) -> NameAnswer {
+        self.asked.borrow_mut().push(Asked {
+            hostname: question.hostname.into(),
+            reserved: question.reserved_hostname.map(str::to_owned),
+            identity: question.identity.clone(),
+            lease_secs: question.lease_secs,
+        });
+        let label = String::from_utf8(question.hostname.into()).unwrap();
+        let name = (!label.is_empty()).then(|| LeaseName {
+            fqdn: format!("{label}.nasir.xyz").parse().unwrap(),
+            identity: question.identity.clone(),
+            forward: true,
+            reverse: true,
+            ttl_secs: 300,
+        });
+        NameAnswer { name, client_fqdn: question.client_fqdn.map(|_| Box::from([7])) }
+    }
+}
+
+fn naming() -> Option<Naming> {
+    Some(Naming {
+        domain: "nasir.xyz".parse().unwrap(),
+        outside: OutsideName::FirstLabel,
+        client_updates: ClientUpdates::Override,
+        generate: false,
+        ttl_secs: None,
+    })
+}
+
+fn server(subnet: Subnet) -> Server {
+    Server::new(settings([Subnet { naming: naming(), ..subnet }]))
+}
+
+fn hear(server: &mut Server, chooser: &Chooser, way: &Way, message: &ClientMessage) -> Decision {
+    let mut datagram = Vec::new();
+    message.encode(&mut datagram);
+    let ingress = Ingress {
+        interface: way.interface,
+        addresses: &way.addresses,
+        source: way.source,
+        destination: way.destination,
+    };
+    let decision = server.engine.handle_message(server.now, &ingress, &datagram, chooser);
+    if let Some(ticket) = decision.ticket {
+        server.engine.settle(ticket, CommitOutcome::Committed);
+    }
+    decision
+}
+
+fn named(message: ClientMessage) -> ClientMessage {
+    message.with(code::HOST_NAME, *b"pc")
+}
+
+#[test]
+fn a_binding_takes_the_name_and_its_end_gives_it_up() {
+    let (mut server, chooser) = (server(subnet()), Chooser::default());
+    let bound = hear(&mut server, &chooser, &on_link(), &named(selecting(1, FIRST)));
+    let name = bound.store[0].name.clone().unwrap();
+    assert_eq!(name.fqdn, "pc.nasir.xyz".parse().unwrap());
+    assert_eq!(bound.events[0].lease.name.as_ref(), Some(&name));
+    let asked = chooser.asked.borrow_mut().pop().unwrap();
+    assert_eq!((asked.lease_secs, &*asked.hostname), (3600, &b"pc"[..]));
+
+    let released = hear(&mut server, &chooser, &unicast(FIRST), &release(1, FIRST));
+    assert_eq!(released.store[0].name, None);
+    assert_eq!(released.events[0].previous.as_ref().unwrap().name.as_ref(), Some(&name));
+    assert_eq!(&*released.store[0].hostname, b"pc");
+}
+
+#[test]
+fn a_renewal_that_does_not_repeat_its_name_keeps_it_and_one_that_does_changes_it() {
+    let (mut server, chooser) = (server(subnet()), Chooser::default());
+    let bound = hear(&mut server, &chooser, &on_link(), &named(selecting(1, FIRST)));
+    let renewed = hear(&mut server, &chooser, &unicast(FIRST), &extending(1, FIRST));
+    assert_eq!(renewed.store[0].name, bound.store[0].name);
+    let renaming = extending(1, FIRST).with(code::HOST_NAME, *b"mac");
+    let renamed = hear(&mut server, &chooser, &unicast(FIRST), &renaming);
+    assert_eq!(renamed.store[0].name.as_ref().unwrap().fqdn, "mac.nasir.xyz".parse().unwrap());
+    // Who comes next does not inherit it.
+    hear(&mut server, &chooser, &unicast(FIRST), &release(1, FIRST));
+    let next = hear(&mut server, &chooser, &on_link(), &selecting(2, FIRST));
+    assert_eq!((&next.store[0].name, &*next.store[0].hostname), (&None, &b""[..]));
+}
+
+#[test]
+fn rfc4702_section_4_option_81_is_answered_in_offer_and_ack_only_when_it_was_sent() {
+    let (mut server, chooser) = (server(subnet()), Chooser::default());
+    let fqdn = |message: ClientMessage| message.with(code::CLIENT_FQDN, *b"\0\0\0pc");
+    let told = |decision: &Decision| option(decision.reply(), code::CLIENT_FQDN).map(<[u8]>::to_vec);
+    assert_eq!(told(&hear(&mut server, &chooser, &on_link(), &fqdn(discover(1)))), Some(vec![7]));
+    let ack = hear(&mut server, &chooser, &on_link(), &fqdn(selecting(1, FIRST)));
+    assert_eq!((told(&ack), &*ack.store[0].client_fqdn), (Some(vec![7]), &b"\0\0\0pc"[..]));
+    assert_eq!(told(&hear(&mut server, &chooser, &on_link(), &discover(1))), None);
+    let renewed = hear(&mut server, &chooser, &unicast(FIRST), &extending(1, FIRST));
+    assert_eq!((told(&renewed), &*renewed.store[0].client_fqdn), (None, &b"\0\0\0pc"[..]));
+    assert_eq!(told(&hear(&mut server, &chooser, &on_link(), &fqdn(init_reboot(1, SECOND)))), None);
+    assert_eq!(told(&hear(&mut server, &chooser, &on_link(), &fqdn(inform(1, FIRST)))), None);
+}
+
+#[test]
+fn rfc4361_the_duid_inside_a_client_identifier_is_the_hosts_identity() {
+    let identity = |ignore_client_id, id: &[u8]| {
+        let (mut server, chooser) = (server(Subnet { ignore_client_id, ..subnet() }), Chooser::default());
+        let message = selecting(1, FIRST);
+        let message = if id.is_empty() { message } else { message.with(code::CLIENT_IDENTIFIER, id.to_vec()) };
+        hear(&mut server, &chooser, &on_link(), &message);
+        chooser.asked.take().pop().unwrap().identity
+    };
+    let hardware = HostIdentity::Hardware { htype: 1, chaddr: mac(1).as_bytes().into() };
+    assert_eq!(identity(false, b""), hardware);
+    assert_eq!(identity(false, b"\xff\0\0\0\x01\0\x04uuid"), HostIdentity::Duid(b"\0\x04uuid"[..].into()));
+    assert_eq!(identity(false, b"\x01abcdef"), HostIdentity::ClientId(b"\x01abcdef"[..].into()));
+    assert_eq!(identity(false, b"\xff\0\0\0\x01"), HostIdentity::ClientId(b"\xff\0\0\0\x01"[..].into()));
+    // Where identifiers are ignored because they change, the name's owner must not change with them.
+    assert_eq!(identity(true, b"\x01abcdef"), hardware);
+}
+
+#[test]
+fn a_reservations_name_is_handed_on() {
+    let reserved = dhcp::settings::Reservation {
+        hostname: Some("printer".into()),
+        ..reservation(FIRST, ReservedFor::Hardware(mac(1)))
+    };
+    let (mut server, chooser) = (server(Subnet { reservations: vec![reserved], ..subnet() }), Chooser::default());
+    hear(&mut server, &chooser, &on_link(), &named(selecting(1, FIRST)));
+    assert_eq!(chooser.asked.take().pop().unwrap().reserved.as_deref(), Some("printer"));
+    hear(&mut server, &chooser, &on_link(), &named(selecting(2, SECOND)));
+    assert_eq!(chooser.asked.take().pop().unwrap().reserved, None);
+}
