@@ -1,7 +1,7 @@
 //! One file of TOML to a checked configuration, with every fault at once: line, column and the mend.
 //!
-//! Reading order: [`file`] (text to tables and keys, `v1` being the format; unknown keys and wrong types are found
-//! here), [`resolve`] (tables to values, each checked alone and against the others), [`settings`] (what comes out),
+//! Reading order: [`mod@file`] (text to tables and keys, `v1` being the format; unknown keys and wrong types are found
+//! here), `resolve` (tables to values, each checked alone and against the others), [`settings`] (what comes out),
 //! [`fault`] (what is said about what is wrong) and `derive` (a configuration from one interface).
 //!
 //! Architecture Invariant: this crate opens no file and asks no system. The text comes in; secrets in files of
