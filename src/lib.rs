@@ -21,6 +21,7 @@ pub mod embedded_zones;
 pub mod lease_log;
 pub mod link_check;
 pub mod logging;
+pub mod updater;
 pub mod zone_keeper;
 
 /// An error and its causes in one line, outermost first.

@@ -72,7 +72,10 @@ impl Reconciler {
                 let wanted = entry.row.want.as_ref().map(held_of);
                 entry.holds = entry.holds.take().filter(|held| Some(held) == wanted.as_ref());
             }
-            Ending::Conflict => entry.holds = None,
+            Ending::Conflict => {
+                entry.holds = None;
+                entry.attempts = entry.attempts.saturating_add(1);
+            }
         }
         if !current {
             return self.schedule(now, index);

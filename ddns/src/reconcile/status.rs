@@ -2,7 +2,8 @@
 
 use dns::Fqdn;
 
-use super::{Entry, Health, LastAnswer, Phase, Reconciler};
+use super::{Entry, Health, LastAnswer, Phase, Reconciler, explain, explain_at};
+use crate::Now;
 use crate::settings::ZoneServer;
 use crate::wanted::{RowKey, WantedRow};
 
@@ -21,6 +22,33 @@ pub struct RowStatus<'a> {
     pub at: u64,
     /// Where it is sent; `None` when no zone holds it.
     pub server: Option<&'a ZoneServer>,
+}
+
+impl RowStatus<'_> {
+    /// How the row stands, in words that say what happened, what to do and what comes next.
+    #[must_use]
+    pub fn words(&self, now: Now) -> String {
+        let failed = !matches!(self.last, LastAnswer::None | LastAnswer::Done);
+        let told = || match self.server {
+            Some(server) => explain_at(&self.last, server),
+            None => explain(&self.last, "no server", None),
+        };
+        match self.stage {
+            Stage::Done => "done".to_owned(),
+            Stage::Queued if failed => format!("{}; tried again as soon as the zone can be updated", told()),
+            Stage::Queued => "waits for its turn".to_owned(),
+            Stage::InFlight => "sent; the answer is waited for".to_owned(),
+            Stage::AfterForward if self.last == LastAnswer::Conflict => {
+                "not written, because somebody else owns the name that it would point to".to_owned()
+            }
+            Stage::AfterForward => "waits until the address of its name is written".to_owned(),
+            Stage::Waits { until_boot_ms } => {
+                let secs = until_boot_ms.saturating_sub(now.boot_ms).div_ceil(1_000);
+                format!("{}; next try in {secs} s ({} tries so far)", told(), self.attempts)
+            }
+            Stage::NoZone => told(),
+        }
+    }
 }
 
 /// Where a row is on its way.

@@ -82,8 +82,11 @@ fn names_a_conflict_is_told_once_retried_slowly_and_writes_no_ptr() {
     assert_eq!(world.server.plain(), ["pc.lan. A 10.0.0.99"]);
     assert_eq!(world.news.len(), 1);
     let row = world.reconciler.row(&RowKey::Forward(name("pc.lan"))).unwrap();
-    assert_eq!((row.last, row.attempts), (LastAnswer::Conflict, 0));
-    assert_eq!(world.reconciler.row(&RowKey::Reverse(ip(1))).unwrap().stage, Stage::AfterForward);
+    assert_eq!((row.last, row.attempts), (LastAnswer::Conflict, 1));
+    assert!(row.words(world.now).contains("somebody else owns the name"), "{}", row.words(world.now));
+    let pointer = world.reconciler.row(&RowKey::Reverse(ip(1))).unwrap();
+    assert_eq!(pointer.stage, Stage::AfterForward);
+    assert!(pointer.words(world.now).contains("would point to"));
     let sent = world.sent;
     world.advance(3_500_000);
     assert_eq!(world.sent, sent);

@@ -1,0 +1,315 @@
+//! The updater: brings DNS to hold what is wanted. A task around [`Reconciler`], which decides everything.
+//!
+//! ```text
+//! DHCP service ──events (rows)──▶ ┌─────────┐ ──Update──▶ UpdateClient ──▶ remote servers
+//!        ◀──settled────────────── │ updater │ ──Update──▶ EmbeddedZones (a direct call)
+//!        ◀──all wanted rows?───── └─────────┘ ──rows────▶ RowSink (confirmed rows, stored without a wait)
+//! ```
+//!
+//! The channel of events is bounded and never waited for by its sender: an event that does not fit is dropped and a
+//! flag raised, and the updater asks for all wanted rows. They are the truth; a row that it knows already changes
+//! nothing. The same rows, read from the store, are what it begins with after a restart.
+//!
+//! Aborting the task at any point loses nothing: what was under way is sent again after the next start, and each update
+//! is safe to repeat.
+
+use std::collections::{HashMap, VecDeque};
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use ddns::reconcile::{Effects, News, Outcome, Reconciler, Send as Sending, SendTicket};
+use ddns::settings::{Settings, ZoneServer};
+use ddns::wanted::{RowKey, Want, WantedRow};
+use dns::{Rcode, Update};
+use store::rows::Row;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{JoinHandle, JoinSet};
+use tracing::{debug, info, warn};
+
+use crate::clock::Clock;
+use crate::core::NameEvent;
+use crate::ddns_client::UpdateClient;
+use crate::ddns_client::discover::{PreflightReport, preflight};
+
+/// Events taken in one go before updates are sent.
+const EVENTS_PER_TURN: usize = 256;
+/// Names found settled that wait for room in their channel. Beyond that they are settled after the next start.
+const SETTLED_WAITING_MAX: usize = 262_144;
+/// The longest sleep, when nothing is due.
+const IDLE: Duration = Duration::from_secs(3_600);
+
+/// Where all committed wanted rows can be asked for.
+pub trait WantedSource: Send + Sync + 'static {
+    /// All of them, as they are committed; `None` when whoever knows them has ended.
+    fn all(&self) -> impl Future<Output = Option<Vec<WantedRow>>> + Send;
+}
+
+/// Where confirmed rows are stored.
+pub trait RowSink: Send + Sync + 'static {
+    /// Hands rows over without waiting. Losing them costs a repeated update after the next start, nothing else.
+    fn submit(&self, rows: Vec<Row>);
+}
+
+/// The embedded zones.
+pub trait EmbeddedZones: Send + Sync + 'static {
+    /// Applies an update, and answers once it is stored and published.
+    fn update(&self, update: Update) -> impl Future<Output = Rcode> + Send;
+}
+
+/// The updater's channels.
+#[derive(Debug)]
+pub struct UpdaterChannels {
+    /// What happened to leases; the updater ends when the other end is dropped.
+    pub events: mpsc::Receiver<NameEvent>,
+    /// Raised when an event did not fit.
+    pub overflowed: Arc<AtomicBool>,
+    /// What DNS holds as wanted, for [`ddns::wanted::WantedTable::remove_settled`].
+    pub settled: mpsc::Sender<(RowKey, u64)>,
+    /// Questions.
+    pub questions: mpsc::Receiver<UpdaterQuestion>,
+}
+
+/// A question to the running updater.
+#[derive(Debug)]
+pub enum UpdaterQuestion {
+    /// How every name and address stands.
+    Names(oneshot::Sender<Vec<NameStatus>>),
+}
+
+/// How one name or address stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameStatus {
+    /// The name, or the address of a PTR.
+    pub key: RowKey,
+    /// What DNS should hold; `None`: nothing, and something is still to be removed.
+    pub want: Option<Want>,
+    /// DNS holds it.
+    pub done: bool,
+    /// What happened, what to do and what comes next.
+    pub words: String,
+}
+
+/// What the updater works with.
+#[derive(Debug)]
+pub struct UpdaterParts<W, S, Z> {
+    /// The zones and who serves them.
+    pub settings: Arc<Settings>,
+    /// The reconciler, loaded with what the store holds.
+    pub reconciler: Reconciler,
+    /// Sends to remote servers.
+    pub client: Arc<UpdateClient>,
+    /// The embedded zones.
+    pub zones: Arc<Z>,
+    /// Asked after an overflow.
+    pub wanted: Arc<W>,
+    /// Stores what is confirmed.
+    pub sink: Arc<S>,
+    /// The daemon's clock.
+    pub clock: Clock,
+    /// Channels.
+    pub channels: UpdaterChannels,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Updater<W, S, Z> {
+    parts: UpdaterParts<W, S, Z>,
+    flights: JoinSet<Outcome>,
+    tickets: HashMap<tokio::task::Id, SendTicket>,
+    /// All wanted rows, on their way.
+    asked: Option<JoinHandle<Option<Vec<WantedRow>>>>,
+    settled: VecDeque<(RowKey, u64)>,
+}
+
+impl<W: WantedSource, S: RowSink, Z: EmbeddedZones> Updater<W, S, Z> {
+    /// An updater that is ready to run.
+    #[must_use]
+    pub fn new(parts: UpdaterParts<W, S, Z>) -> Self {
+        Self { parts, flights: JoinSet::new(), tickets: HashMap::new(), asked: None, settled: VecDeque::new() }
+    }
+
+    /// Runs until the sender of events is gone.
+    pub async fn run(mut self) {
+        let trial = tokio::spawn(try_remote_zones(Arc::clone(&self.parts.client), Arc::clone(&self.parts.settings)));
+        let settled_in = self.parts.channels.settled.clone();
+        loop {
+            self.turn();
+            let pause = self.pause();
+            tokio::select! {
+                event = self.parts.channels.events.recv() => match event {
+                    Some(event) => self.take(event),
+                    None => break,
+                },
+                Some(landed) = self.flights.join_next_with_id() => self.land(landed),
+                rows = Self::arrived(&mut self.asked) => self.take_all(rows),
+                Some(question) = self.parts.channels.questions.recv() => self.answer(question),
+                room = settled_in.reserve(), if !self.settled.is_empty() => {
+                    match (room, self.settled.pop_front()) {
+                        (Ok(room), Some(settled)) => room.send(settled),
+                        // Nobody takes them any more: the daemon is ending.
+                        _ => break,
+                    }
+                }
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+        trial.abort();
+    }
+
+    /// Takes in what is there, sends what may be sent, and hands on what follows.
+    fn turn(&mut self) {
+        for _ in 0..EVENTS_PER_TURN {
+            let Ok(event) = self.parts.channels.events.try_recv() else { break };
+            self.take(event);
+        }
+        while let Some(landed) = self.flights.try_join_next_with_id() {
+            self.land(landed);
+        }
+        // The flag is lowered before the rows are read: an overflow from now on raises it again.
+        if self.asked.is_none() && self.parts.channels.overflowed.swap(false, Ordering::AcqRel) {
+            debug!("events overflowed: all wanted names are read again");
+            let source = Arc::clone(&self.parts.wanted);
+            self.asked = Some(tokio::spawn(async move { source.all().await }));
+        }
+        let now = self.now();
+        while let Some(sending) = self.parts.reconciler.poll_send(now) {
+            self.dispatch(sending);
+        }
+        let effects = self.parts.reconciler.take_effects();
+        if !effects.is_empty() {
+            self.hand_on(effects);
+        }
+    }
+
+    fn pause(&self) -> Duration {
+        let boot_ms = self.now().boot_ms;
+        let until = |due_ms: u64| Duration::from_millis(due_ms.saturating_sub(boot_ms));
+        self.parts.reconciler.poll_timeout().map_or(IDLE, until).min(IDLE)
+    }
+
+    fn now(&self) -> ddns::Now {
+        let now = self.parts.clock.now();
+        ddns::Now { boot_ms: now.boot_ms, wall_secs: now.wall_secs }
+    }
+
+    fn take(&mut self, event: NameEvent) {
+        let now = self.now();
+        for row in event.rows {
+            self.parts.reconciler.handle_wanted(now, row);
+        }
+    }
+
+    fn take_all(&mut self, rows: Option<Vec<WantedRow>>) {
+        self.asked = None;
+        let now = self.now();
+        for row in rows.unwrap_or_default() {
+            self.parts.reconciler.handle_wanted(now, row);
+        }
+    }
+
+    async fn arrived(asked: &mut Option<JoinHandle<Option<Vec<WantedRow>>>>) -> Option<Vec<WantedRow>> {
+        match asked {
+            // A source that panicked knows nothing any more.
+            Some(rows) => rows.await.unwrap_or_default(),
+            None => pending().await,
+        }
+    }
+
+    fn dispatch(&mut self, sending: Sending) {
+        let Sending { ticket, server, update } = sending;
+        let flight = match server {
+            ZoneServer::Embedded => {
+                let zones = Arc::clone(&self.parts.zones);
+                self.flights.spawn(async move { Outcome::Answer(zones.update(update).await) })
+            }
+            ZoneServer::Remote { address, key } => {
+                let client = Arc::clone(&self.parts.client);
+                self.flights.spawn(async move { client.send(address, key.as_deref(), &update).await })
+            }
+        };
+        self.tickets.insert(flight.id(), ticket);
+    }
+
+    fn land(&mut self, landed: Result<(tokio::task::Id, Outcome), tokio::task::JoinError>) {
+        let (id, outcome) = match landed {
+            Ok(landed) => landed,
+            // A sender that panicked: what became of the update is not known, as with a lost answer.
+            Err(error) => (error.id(), Outcome::BadAnswer),
+        };
+        if let Some(ticket) = self.tickets.remove(&id) {
+            let now = self.now();
+            self.parts.reconciler.handle_outcome(now, ticket, outcome);
+        }
+    }
+
+    fn hand_on(&mut self, effects: Effects) {
+        let Effects { confirmed, gone, settled, news } = effects;
+        let rows: Vec<Row> =
+            confirmed.into_iter().map(Row::Confirmed).chain(gone.into_iter().map(Row::ConfirmedGone)).collect();
+        if !rows.is_empty() {
+            self.parts.sink.submit(rows);
+        }
+        for one in settled {
+            // In order: what waits goes first.
+            let refused = if self.settled.is_empty() {
+                self.parts.channels.settled.try_send(one).err().map(|error| match error {
+                    mpsc::error::TrySendError::Full(one) | mpsc::error::TrySendError::Closed(one) => one,
+                })
+            } else {
+                Some(one)
+            };
+            if let Some(one) = refused
+                && self.settled.len() < SETTLED_WAITING_MAX
+            {
+                self.settled.push_back(one);
+            }
+        }
+        for one in news {
+            tell(&one);
+        }
+    }
+
+    fn answer(&self, question: UpdaterQuestion) {
+        match question {
+            UpdaterQuestion::Names(to) => {
+                let now = self.now();
+                let names = self.parts.reconciler.rows().map(|row| NameStatus {
+                    key: row.row.key.clone(),
+                    want: row.row.want.clone(),
+                    done: row.stage == ddns::reconcile::Stage::Done,
+                    words: row.words(now),
+                });
+                // Whoever asked may have gone: then nobody misses the answer.
+                let _ = to.send(names.collect());
+            }
+        }
+    }
+}
+
+fn tell(news: &News) {
+    if news.is_good() {
+        info!("DNS: {news}");
+    } else {
+        warn!("DNS: {news}");
+    }
+}
+
+/// Tells at the start what would keep updates from being made, rather than with the first name hours later.
+async fn try_remote_zones(client: Arc<UpdateClient>, settings: Arc<Settings>) {
+    for zone in &settings.zones {
+        let ZoneServer::Remote { address, key } = &zone.server else { continue };
+        let result = preflight(&client, *address, key.as_deref(), &zone.apex).await;
+        let key = key.as_ref().map(|key| &key.name);
+        let report = PreflightReport { server: *address, key, apex: &zone.apex, result: &result };
+        if result.is_ready() {
+            info!("DNS: {report}");
+        } else {
+            warn!("DNS: {report}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
