@@ -102,6 +102,8 @@ pub struct DhcpSockets {
     turn: usize,
     /// Told last, so that each is told once.
     not_served: Vec<String>,
+    /// The same for sockets that cannot be opened.
+    failing: Vec<String>,
     retry_at: Option<Instant>,
     /// The kernel's running count of lost datagrams, by socket.
     overflows: BTreeMap<u32, u32>,
@@ -137,7 +139,7 @@ enum Way {
 }
 
 /// A socket that could not be opened while running is tried again this much later.
-const RETRY: Duration = Duration::from_secs(10);
+const RETRY: Duration = Duration::from_secs(2);
 
 /// A socket that fails this often in one round has to wait until the kernel tells of it again.
 const RECEIVE_FAILURES_MAX: u32 = 4;
@@ -181,6 +183,7 @@ impl DhcpSockets {
             counters,
             turn: 0,
             not_served: Vec::new(),
+            failing: Vec::new(),
             retry_at: None,
             overflows: BTreeMap::new(),
         };
@@ -235,9 +238,8 @@ impl DhcpSockets {
                 () = retry => {}
                 () = std::future::poll_fn(|cx| poll_batch(cx, &self.links, &mut self.turn, &self.counters, &mut self.overflows, batch)) => return,
             }
-            for (interface, error) in self.follow_interfaces() {
-                tracing::error!(interface, "cannot serve: {}; trying again in {} s", Chain(&error), RETRY.as_secs());
-            }
+            let failures = self.follow_interfaces();
+            self.tell_failures(&failures);
         }
     }
 
@@ -275,6 +277,15 @@ impl DhcpSockets {
         failures
     }
 
+    fn tell_failures(&mut self, failures: &[(String, SocketError)]) {
+        let words = |(name, error): &(String, SocketError)| format!("cannot serve {name}: {}", crate::words(error));
+        let told: Vec<String> = failures.iter().map(words).collect();
+        for line in told.iter().filter(|line| !self.failing.contains(line)) {
+            tracing::error!("{line}; it is tried again every {} s", RETRY.as_secs());
+        }
+        self.failing = told;
+    }
+
     fn tell_changes(&mut self, before: &[Arc<InterfaceInfo>], now: &[Arc<InterfaceInfo>], not_served: &[NotServed]) {
         let has = |list: &[Arc<InterfaceInfo>], index| list.iter().any(|info| info.index == index);
         for info in now.iter().filter(|info| !has(before, info.index)) {
@@ -294,21 +305,6 @@ impl DhcpSockets {
 fn names_loopback_alone(settings: &SocketSettings, table: &InterfaceTable) -> bool {
     let is_loopback = |name: &String| table.by_name(name).is_some_and(|info| info.kind == LinkKind::Loopback);
     !settings.interfaces.is_empty() && settings.interfaces.iter().all(is_loopback)
-}
-
-/// An error with its causes, in one line.
-struct Chain<'a>(&'a dyn std::error::Error);
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut source = self.0.source();
-        while let Some(error) = source {
-            write!(f, ": {error}")?;
-            source = error.source();
-        }
-        Ok(())
-    }
 }
 
 /// One round over the sockets, from the one whose turn it is.

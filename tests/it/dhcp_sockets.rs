@@ -454,6 +454,27 @@ fn a_second_server_on_the_interface_is_refused_and_the_holder_named() {
     });
 }
 
+/// The other program is there when the interface appears, and ends later.
+#[test]
+fn an_interface_whose_port_is_used_is_served_once_the_port_is_free() {
+    let lab = Lab::new();
+    let (server, client) = server_and_client(&lab);
+    lab.cable(&server, "lan9", &client, "wire9");
+    within(&server, async || {
+        let other = Socket::new(Domain::IPV4, Type::DGRAM, None).unwrap();
+        other.bind_device(Some(b"lan9")).unwrap();
+        other.bind(&std::net::SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 67).into()).unwrap();
+        let mut sockets = DhcpSockets::open(SocketSettings::default()).unwrap();
+        let mut interfaces = sockets.interfaces();
+        server.ip("address add 192.168.9.1/24 dev lan9");
+        timeout(PATIENCE, interfaces.wait_for(|table| table.is_ours([192, 168, 9, 1].into()))).await.unwrap().unwrap();
+        let _ = timeout(Duration::from_millis(50), sockets.receive(&mut Batch::new())).await;
+        until_served(&mut sockets, &["eth0"]).await;
+        drop(other);
+        until_served(&mut sockets, &["eth0", "lan9"]).await;
+    });
+}
+
 /// As libvirt's dnsmasq does on virbr0.
 #[test]
 fn another_program_can_serve_another_interface() {
