@@ -28,15 +28,15 @@ use crate::process::{Running, finish, wait_for};
 const PATIENCE: Duration = Duration::from_secs(20);
 const OTHER_SECRET: &str = "b3RoZXIgYnl0ZXMgdGhhbiB0aGUgc2VydmVyIGhhcyE=";
 
-fn name(text: &str) -> Fqdn {
+pub(crate) fn name(text: &str) -> Fqdn {
     text.parse().unwrap()
 }
 
-fn key(key_name: &str, secret: &str) -> TsigKey {
+pub(crate) fn key(key_name: &str, secret: &str) -> TsigKey {
     TsigKey::from_base64(name(key_name), TsigAlgorithm::HmacSha256, secret).unwrap()
 }
 
-fn wall_secs() -> u64 {
+pub(crate) fn wall_secs() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
@@ -62,14 +62,14 @@ fn update(zone: &str, changes: Vec<Change>) -> Update {
 
 /// BIND with `forward.example` and `10.in-addr.arpa` for the key, `policy.example` for the key by name, and
 /// `closed.example` for nobody.
-struct Bind {
-    address: SocketAddr,
-    _running: Running,
-    _directory: TempDir,
+pub(crate) struct Bind {
+    pub(crate) address: SocketAddr,
+    running: Running,
+    directory: TempDir,
 }
 
 impl Bind {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let directory = TempDir::new().unwrap();
         let at = directory.path().display();
@@ -90,16 +90,29 @@ impl Bind {
             std::fs::write(directory.path().join(zone), file).unwrap();
             writeln!(text, "zone \"{zone}\" {{ type primary; file \"{at}/{zone}\"; {policy} }};").unwrap();
         }
-        let configuration = directory.path().join("named.conf");
-        std::fs::write(&configuration, text).unwrap();
-        let mut command = Command::new("named");
-        command.args(["-g", "-n", "1", "-c"]).arg(&configuration);
-        let mut running = Running::start("named", &mut command);
-        running.wait_log("all zones loaded", 1, PATIENCE);
-        Self { address: SocketAddr::from(([127, 0, 0, 1], port)), _running: running, _directory: directory }
+        std::fs::write(directory.path().join("named.conf"), text).unwrap();
+        let running = Self::run_in(&directory);
+        Self { address: SocketAddr::from(([127, 0, 0, 1], port)), running, directory }
     }
 
-    fn dig(&self, words: &[&str]) -> String {
+    fn run_in(directory: &TempDir) -> Running {
+        let mut command = Command::new("named");
+        command.args(["-g", "-n", "1", "-c"]).arg(directory.path().join("named.conf"));
+        let mut running = Running::start("named", &mut command);
+        running.wait_log("all zones loaded", 1, PATIENCE);
+        running
+    }
+
+    pub(crate) fn stop(&mut self) {
+        self.running.stop(PATIENCE);
+    }
+
+    /// Starts it again, with the zones as they were.
+    pub(crate) fn resume(&mut self) {
+        self.running = Self::run_in(&self.directory);
+    }
+
+    pub(crate) fn dig(&self, words: &[&str]) -> String {
         let mut command = Command::new("dig");
         command.args(["@127.0.0.1", "-p", &self.address.port().to_string(), "+short", "+time=2", "+nocookie"]);
         String::from_utf8(finish(command.args(words)).stdout).unwrap().trim().to_owned()
@@ -110,7 +123,7 @@ impl Bind {
     }
 
     /// Runs a transaction to its end.
-    fn run(&self, plan: Plan) -> Ending {
+    fn bring_about(&self, plan: Plan) -> Ending {
         let key = key(KEY_NAME, KEY_SECRET);
         let (mut transaction, mut step) = Transaction::start(plan);
         loop {
@@ -155,27 +168,27 @@ fn reverse(address: IpAddr, want: Option<Want>, former: Vec<Held>) -> Plan {
 fn rfc4703_transactions_end_with_bind_as_they_should() {
     let bind = Bind::start();
     let [one, two, v6] = ["10.0.0.1", "10.0.0.2", "2001:db8::1"].map(|text| text.parse::<IpAddr>().unwrap());
-    assert_eq!(bind.run(forward(Some(want(1, &[one])), vec![])), Ending::Done);
-    assert_eq!(bind.run(reverse(one, Some(want(1, &[one])), vec![])), Ending::Done);
+    assert_eq!(bind.bring_about(forward(Some(want(1, &[one])), vec![])), Ending::Done);
+    assert_eq!(bind.bring_about(reverse(one, Some(want(1, &[one])), vec![])), Ending::Done);
     assert_eq!(bind.dig(&["pc.forward.example", "A"]), "10.0.0.1");
     assert_eq!(bind.dig(&["-x", "10.0.0.1"]), "pc.forward.example.");
     assert!(bind.dig(&["pc.forward.example", "DHCID"]).starts_with("AAAB"));
     // The same again, as after a lost answer; then another host; then the other family.
-    assert_eq!(bind.run(forward(Some(want(1, &[one, two])), vec![])), Ending::Done);
-    assert_eq!(bind.run(reverse(one, Some(want(1, &[one])), vec![])), Ending::Done);
-    assert_eq!(bind.run(forward(Some(want(2, &[two])), vec![])), Ending::Conflict);
-    assert_eq!(bind.run(reverse(one, Some(want(2, &[one])), vec![])), Ending::Conflict);
-    assert_eq!(bind.run(forward(Some(want(1, &[v6])), vec![])), Ending::Done);
+    assert_eq!(bind.bring_about(forward(Some(want(1, &[one, two])), vec![])), Ending::Done);
+    assert_eq!(bind.bring_about(reverse(one, Some(want(1, &[one])), vec![])), Ending::Done);
+    assert_eq!(bind.bring_about(forward(Some(want(2, &[two])), vec![])), Ending::Conflict);
+    assert_eq!(bind.bring_about(reverse(one, Some(want(2, &[one])), vec![])), Ending::Conflict);
+    assert_eq!(bind.bring_about(forward(Some(want(1, &[v6])), vec![])), Ending::Done);
     let mut addresses: Vec<String> = bind.dig(&["pc.forward.example", "A"]).lines().map(str::to_owned).collect();
     addresses.sort();
     assert_eq!(addresses, ["10.0.0.1", "10.0.0.2"]);
     // One family goes, then the rest.
-    assert_eq!(bind.run(forward(None, vec![held(1, &[one, two])])), Ending::Done);
+    assert_eq!(bind.bring_about(forward(None, vec![held(1, &[one, two])])), Ending::Done);
     assert_eq!(bind.dig(&["pc.forward.example", "AAAA"]), "2001:db8::1");
-    assert_eq!(bind.run(forward(None, vec![held(1, &[v6])])), Ending::Done);
+    assert_eq!(bind.bring_about(forward(None, vec![held(1, &[v6])])), Ending::Done);
     assert_eq!(bind.dig(&["pc.forward.example", "DHCID"]), "");
-    assert_eq!(bind.run(reverse(one, Some(want(2, &[one])), vec![held(1, &[one])])), Ending::Done);
-    assert_eq!(bind.run(reverse(one, None, vec![held(2, &[one])])), Ending::Done);
+    assert_eq!(bind.bring_about(reverse(one, Some(want(2, &[one])), vec![held(1, &[one])])), Ending::Done);
+    assert_eq!(bind.bring_about(reverse(one, None, vec![held(2, &[one])])), Ending::Done);
     assert_eq!(bind.dig(&["-x", "10.0.0.1"]), "");
 }
 

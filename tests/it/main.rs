@@ -22,3 +22,4 @@ mod process;
 mod servers;
 mod signed_updates;
 mod standins;
+mod updater;

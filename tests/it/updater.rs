@@ -1,0 +1,170 @@
+//! The updater against a real BIND: names are there soon after their leases, and an outage loses none.
+//!
+//! Needs what the update client's tests need.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use ddns::reconcile::{ConfirmedRow, Reconciler};
+use ddns::settings::{Settings, ZoneRoute, ZoneServer};
+use ddns::wanted::{Claim, RowKey, WantedRow, WantedTable};
+use dns::{HostIdentity, Rcode, Update};
+use leasehold::clock::Clock;
+use leasehold::core::NameEvent;
+use leasehold::ddns_client::{Timing, UpdateClient};
+use leasehold::updater::{EmbeddedZones, RowSink, Updater, UpdaterChannels, UpdaterParts, WantedSource};
+use store::rows::Row;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::ddns_client::{Bind, key, name, wall_secs};
+use crate::dig::{KEY_NAME, KEY_SECRET};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The DHCP side and the store, in memory.
+#[derive(Default)]
+struct Dhcp {
+    table: Mutex<WantedTable>,
+    confirmed: Mutex<Vec<ConfirmedRow>>,
+}
+
+impl WantedSource for Dhcp {
+    async fn all(&self) -> Option<Vec<WantedRow>> {
+        Some(lock(&self.table).iter().cloned().collect())
+    }
+}
+
+impl RowSink for Dhcp {
+    fn submit(&self, rows: Vec<Row>) {
+        for row in rows {
+            match row {
+                Row::Confirmed(row) => lock(&self.confirmed).push(row),
+                Row::ConfirmedGone(gone) => lock(&self.confirmed).retain(|row| row.key != gone),
+                other => panic!("not the updater's: {other:?}"),
+            }
+        }
+    }
+}
+
+struct NoZones;
+
+impl EmbeddedZones for NoZones {
+    async fn update(&self, update: Update) -> Rcode {
+        panic!("no zone is embedded here: {update:?}")
+    }
+}
+
+struct Bench {
+    dhcp: Arc<Dhcp>,
+    settings: Arc<Settings>,
+    events: mpsc::Sender<NameEvent>,
+    overflowed: Arc<AtomicBool>,
+    settled: mpsc::Receiver<(RowKey, u64)>,
+    task: JoinHandle<()>,
+}
+
+impl Bench {
+    fn start(server: SocketAddr) -> Self {
+        let key = Some(Arc::new(key(KEY_NAME, KEY_SECRET)));
+        let route =
+            |apex| ZoneRoute { apex: name(apex), server: ZoneServer::Remote { address: server, key: key.clone() } };
+        let zones = vec![route("forward.example"), route("10.in-addr.arpa")];
+        Self::over(Arc::new(Settings { zones, ..Settings::default() }), Arc::default())
+    }
+
+    fn over(settings: Arc<Settings>, dhcp: Arc<Dhcp>) -> Self {
+        let wanted: Vec<WantedRow> = lock(&dhcp.table).iter().cloned().collect();
+        let confirmed = lock(&dhcp.confirmed).clone();
+        let clock = Clock::new(0);
+        let now = clock.now();
+        let now = ddns::Now { boot_ms: now.boot_ms, wall_secs: now.wall_secs };
+        let (events, events_out) = mpsc::channel(64);
+        let (settled_in, settled) = mpsc::channel(64);
+        let (_, questions) = mpsc::channel(1);
+        let overflowed = Arc::new(AtomicBool::new(false));
+        let updater = Updater::new(UpdaterParts {
+            reconciler: Reconciler::load(Arc::clone(&settings), now, wanted, confirmed),
+            settings: Arc::clone(&settings),
+            client: Arc::new(UpdateClient::new(Arc::new(wall_secs), Timing::default())),
+            zones: Arc::new(NoZones),
+            wanted: Arc::clone(&dhcp),
+            sink: Arc::clone(&dhcp),
+            clock,
+            channels: UpdaterChannels {
+                events: events_out,
+                overflowed: Arc::clone(&overflowed),
+                settled: settled_in,
+                questions,
+            },
+        });
+        Self { dhcp, settings, events, overflowed, settled, task: tokio::spawn(updater.run()) }
+    }
+
+    /// The process is killed and started again, with what was stored.
+    fn restart(self) -> Self {
+        self.task.abort();
+        Self::over(self.settings, self.dhcp)
+    }
+
+    fn lease(&self, n: u16) {
+        let [high, low] = n.to_be_bytes();
+        let claim = Claim {
+            name: name(&format!("pc{n}.forward.example")),
+            identity: HostIdentity::from_hardware(1, &[2, 0, 0, 0, high, low]),
+            forward: true,
+            reverse: true,
+            ttl_secs: 600,
+        };
+        let applied = lock(&self.dhcp.table).apply(IpAddr::V4(Ipv4Addr::new(10, 0, high, low)), None, Some(claim));
+        if self.events.try_send(NameEvent { event: None, rows: applied.rows }).is_err() {
+            self.overflowed.store(true, Ordering::Release);
+        }
+    }
+
+    /// Waits until so many keys are as wanted.
+    async fn settle(&mut self, keys: usize) {
+        for done in 0..keys {
+            let settled = tokio::time::timeout(PATIENCE, self.settled.recv()).await;
+            assert!(matches!(settled, Ok(Some(_))), "{done} of {keys} names are there");
+        }
+    }
+}
+
+/// "BIND stopped ...: all names are there afterwards, A and PTR. The same with the daemon killed in the middle."
+#[test]
+fn names_nothing_is_lost_while_bind_is_stopped_and_the_updater_is_killed() {
+    let mut bind = Bind::start();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut bench = Bench::start(bind.address);
+        for n in 1..=100 {
+            bench.lease(n);
+        }
+        bench.settle(200).await;
+        bind.stop();
+        for n in 101..=400 {
+            bench.lease(n);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        bench = bench.restart();
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        bind.resume();
+        let back = Instant::now();
+        bench.settle(600).await;
+        assert!(back.elapsed() < Duration::from_secs(8), "all is there {:?} after BIND was back", back.elapsed());
+        bench.task.abort();
+    });
+    for n in [1_u16, 100, 101, 250, 400] {
+        let [high, low] = n.to_be_bytes();
+        let (owner, address) = (format!("pc{n}.forward.example"), format!("10.0.{high}.{low}"));
+        assert_eq!(bind.dig(&[owner.as_str()]), address);
+        assert_eq!(bind.dig(&["-x", address.as_str()]), format!("{owner}."));
+    }
+}
