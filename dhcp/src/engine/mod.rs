@@ -6,18 +6,16 @@
 //! address: `table` its records, `offers` what is offered, `vacancies` what is free; and `pending` holds what a failed
 //! commit would put back.
 //!
-//! A record's life, as it is stored. A RELEASE or a new binding on the same link releases; only the holder's DECLINE
-//! quarantines:
+//! A record's life, as it is stored:
 //!
 //! ```text
-//!              REQUEST               RELEASE
-//!   (none) ─────────────▶ Bound ───────────────▶ Released
-//!                        ▲ │ │ ▲                    │
-//!                REQUEST │ │ │ └────── REQUEST ─────┘
-//!                        │ │ └──time──▶ Expired ──REQUEST──▶ Bound
-//!                        │ └──DECLINE─▶ Quarantined
-//!                        └─────time, then REQUEST───┘
+//! (none) ──REQUEST──▶ Bound ◀──REQUEST── Released, Expired, or Quarantined whose time is over
+//!                     Bound ──RELEASE, or another binding of the client on the link──▶ Released
+//!                     Bound ──time──▶ Expired
+//!                     Bound ──the holder's DECLINE──▶ Quarantined (beyond its share: Released)
 //! ```
+//!
+//! Each arrow is one decision with a ticket, and is undone when its commit fails.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;

@@ -1,9 +1,12 @@
 //! DISCOVER, OFFER, REQUEST, ACK.
 
+use dhcp::client::ClientMessage;
 use dhcp::decision::LeaseEventKind;
 use dhcp::destination::Destination;
+use dhcp::identity::HardwareAddress;
 use dhcp::lease::LeaseState;
 use dhcp::options::code;
+use dhcp::settings::Subnet;
 
 use crate::network::*;
 
@@ -34,4 +37,28 @@ fn a_client_gets_an_offer_and_then_a_lease() {
             code::REBINDING_TIME_VALUE
         ]
     );
+}
+
+#[test]
+fn offers_are_bounded_and_the_oldest_goes_first() {
+    let most = 65_536_u32;
+    let wide = Subnet {
+        prefix: "10.0.0.0/8".parse().unwrap(),
+        interfaces: vec!["eth0".into()],
+        pools: vec![range([10, 16, 0, 0].into(), [10, 31, 255, 255].into())],
+        ..subnet()
+    };
+    let mut server = Server::new(settings([wide]));
+    let from = |n: u32| ClientMessage {
+        hardware: HardwareAddress::new(1, &[&[4, 0][..], &n.to_be_bytes()].concat()).unwrap(),
+        ..discover(0)
+    };
+    let first = server.hear(&from(0)).offered();
+    // While it holds, asking for it is vain.
+    let wanting = |n| from(n).with(code::REQUESTED_IP_ADDRESS, first.octets());
+    assert_ne!(server.hear(&wanting(1)).offered(), first);
+    server.pass(1);
+    (2..=most).for_each(|n| drop(server.hear(&from(n))));
+    assert_eq!(server.engine.subnet_counts().next().unwrap().offered, most as usize);
+    assert_eq!(server.hear(&wanting(most + 1)).offered(), first);
 }

@@ -34,19 +34,25 @@ fn a_failed_commit_returns_memory_to_what_is_stored() {
 
 #[test]
 fn decisions_upon_a_decision_that_failed_are_undone_with_it() {
-    let mut server = Server::plain();
-    let address = server.lease_to(1);
-    let stored = server.engine.lease(address);
-    // Released, given to another, declined by that: three commits in flight.
-    let released = server.decide(&unicast(address), &release(1, address));
-    let given = server.decide(&on_link(), &selecting(2, address));
-    let declined = server.decide(&on_link(), &decline(2, address));
-    assert_eq!(server.state(address), Some(LeaseState::Quarantined));
-    for decision in [released, given, declined] {
-        server.engine.settle(decision.ticket.unwrap(), CommitOutcome::Failed);
+    for newest_first in [false, true] {
+        let mut server = Server::plain();
+        let address = server.lease_to(1);
+        let stored = server.engine.lease(address);
+        // Released, given to another, declined by that: three commits in flight.
+        let released = server.decide(&unicast(address), &release(1, address));
+        let given = server.decide(&on_link(), &selecting(2, address));
+        let declined = server.decide(&on_link(), &decline(2, address));
+        assert_eq!(server.state(address), Some(LeaseState::Quarantined));
+        let mut failed = [released, given, declined];
+        if newest_first {
+            failed.reverse();
+        }
+        for decision in failed {
+            server.engine.settle(decision.ticket.unwrap(), CommitOutcome::Failed);
+        }
+        assert_eq!(server.engine.lease(address), stored);
+        assert_eq!(server.engine.subnet_counts().next().unwrap().bound, 1);
     }
-    assert_eq!(server.engine.lease(address), stored);
-    assert_eq!(server.engine.subnet_counts().next().unwrap().bound, 1);
 }
 
 #[test]
