@@ -111,6 +111,14 @@ impl Book {
         }
     }
 
+    /// Adds an interface's addresses to the machine's own, where they are not known yet.
+    pub(super) fn learn_own(&mut self, addresses: &[Ipv4Net]) {
+        if addresses.iter().any(|net| !self.is_own(net.addr())) {
+            let own = self.own.iter().copied().chain(addresses.iter().map(|net| net.addr())).collect();
+            self.set_own(own);
+        }
+    }
+
     pub(super) fn is_own(&self, address: Ipv4Addr) -> bool {
         self.own.binary_search(&address).is_ok()
     }

@@ -102,6 +102,7 @@ impl Engine {
         names: &dyn NameChooser,
     ) -> Decision {
         self.book.lapse_offers(now.boot_ms);
+        self.book.learn_own(ingress.addresses);
         let link = match exchange::link(&self.book, ingress, message) {
             Ok(link) => link,
             // The end of a lease concerns its record, also when its subnet has left the settings' links.
@@ -151,8 +152,8 @@ impl Engine {
     }
 
     /// Says which addresses are the machine's own, on all interfaces, whenever that changes. They are never given
-    /// out, and a client may name us by any of them (RFC 2131 section 4.1). The addresses of the interface that a
-    /// message comes by are known from its [`Ingress`] also without this.
+    /// out, and a client may name us by any of them (RFC 2131 section 4.1). Without this the engine learns the
+    /// addresses of each interface from its messages' [`Ingress`], and forgets none.
     pub fn set_own_addresses(&mut self, addresses: impl IntoIterator<Item = Ipv4Addr>) {
         self.book.set_own(addresses.into_iter().collect());
     }
