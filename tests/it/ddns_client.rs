@@ -1,15 +1,13 @@
 //! The update client, transactions, discovery and preflight against a real BIND on loopback, and against servers that
 //! misbehave.
 //!
-//! Needs `named`, `dig`, and a free port on loopback. Where AppArmor confines `named`, its directory has to be one that
-//! the profile allows; on such a machine these tests report what `named` printed.
+//! With BIND they need root, network namespaces, `named` and `dig`; the others loopback alone.
 
 use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
-use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -20,9 +18,9 @@ use ddns::wanted::{Held, RowKey, Want};
 use dns::{Change, Fqdn, HostIdentity, Prerequisite, Rcode, Rdata, RecordType, TsigAlgorithm, TsigKey, Update};
 use leasehold::ddns_client::discover::{DiscoverError, Preflight, PreflightReport, preflight, zone_cut};
 use leasehold::ddns_client::{Timing, UpdateClient, WallClock};
-use tempfile::TempDir;
 
 use crate::dig::{KEY_NAME, KEY_SECRET};
+use crate::netns::{Host, Lab};
 use crate::process::{Running, finish, wait_for};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -60,22 +58,22 @@ fn update(zone: &str, changes: Vec<Change>) -> Update {
     Update { zone: name(zone), prerequisites: vec![], changes }
 }
 
-/// BIND with `forward.example` and `10.in-addr.arpa` for the key, `policy.example` for the key by name, and
-/// `closed.example` for nobody.
+/// BIND on a host of its own, with `forward.example` and `10.in-addr.arpa` for the key, `policy.example` for the key by
+/// name, and `closed.example` for nobody.
 pub(crate) struct Bind {
     pub(crate) address: SocketAddr,
-    running: Running,
-    directory: TempDir,
+    running: Mutex<Running>,
+    host: Host,
+    _lab: Lab,
 }
 
 impl Bind {
     pub(crate) fn start() -> Self {
-        let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let directory = TempDir::new().unwrap();
-        let at = directory.path().display();
+        let lab = Lab::new();
+        let host = lab.host("dns");
         let mut text = format!(
-            "options {{ directory \"{at}\"; pid-file none; session-keyfile none; recursion no; notify no;\n\
-             listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }}; dnssec-validation no; }};\n\
+            "options {{ directory \"/var/cache/bind\"; pid-file none; session-keyfile none; recursion no; notify no;\n\
+             listen-on {{ 127.0.0.1; }}; listen-on-v6 {{ none; }}; dnssec-validation no; }};\n\
              controls {{ }};\n\
              key {KEY_NAME} {{ algorithm hmac-sha256; secret \"{KEY_SECRET}\"; }};\n"
         );
@@ -85,41 +83,43 @@ impl Bind {
             ("policy.example", format!("update-policy {{ grant {KEY_NAME} subdomain policy.example. A; }};")),
             ("closed.example", String::new()),
         ] {
-            let file =
-                "$TTL 300\n@ SOA ns.tests.example. admin.tests.example. 7 3600 600 86400 60\n@ NS ns.tests.example.\n";
-            std::fs::write(directory.path().join(zone), file).unwrap();
-            writeln!(text, "zone \"{zone}\" {{ type primary; file \"{at}/{zone}\"; {policy} }};").unwrap();
+            let soa = "@ SOA ns.tests.example. admin.tests.example. 7 3600 600 86400 60";
+            host.write(&format!("/var/lib/bind/{zone}"), &format!("$TTL 300\n{soa}\n@ NS ns.tests.example.\n"));
+            writeln!(text, "zone \"{zone}\" {{ type primary; file \"/var/lib/bind/{zone}\"; {policy} }};").unwrap();
         }
-        std::fs::write(directory.path().join("named.conf"), text).unwrap();
-        let running = Self::run_in(&directory);
-        Self { address: SocketAddr::from(([127, 0, 0, 1], port)), running, directory }
+        host.write("/etc/bind/named.conf", &text);
+        let running = Mutex::new(Self::run_on(&host));
+        Self { address: SocketAddr::from(([127, 0, 0, 1], 53)), running, host, _lab: lab }
     }
 
-    fn run_in(directory: &TempDir) -> Running {
-        let mut command = Command::new("named");
-        command.args(["-g", "-n", "1", "-c"]).arg(directory.path().join("named.conf"));
-        let mut running = Running::start("named", &mut command);
+    fn run_on(host: &Host) -> Running {
+        let mut running = host.start("named", &["-g", "-n", "1", "-c", "/etc/bind/named.conf"]);
         running.wait_log("all zones loaded", 1, PATIENCE);
         running
     }
 
-    pub(crate) fn stop(&mut self) {
-        self.running.stop(PATIENCE);
+    pub(crate) fn stop(&self) {
+        self.running.lock().unwrap().stop(PATIENCE);
     }
 
     /// Starts it again, with the zones as they were.
-    pub(crate) fn resume(&mut self) {
-        self.running = Self::run_in(&self.directory);
+    pub(crate) fn resume(&self) {
+        *self.running.lock().unwrap() = Self::run_on(&self.host);
     }
 
     pub(crate) fn dig(&self, words: &[&str]) -> String {
-        let mut command = Command::new("dig");
-        command.args(["@127.0.0.1", "-p", &self.address.port().to_string(), "+short", "+time=2", "+nocookie"]);
-        String::from_utf8(finish(command.args(words)).stdout).unwrap().trim().to_owned()
+        let mut command = self.host.tool("dig");
+        command.args(["@127.0.0.1", "+short", "+time=2", "+nocookie"]).args(words);
+        String::from_utf8(finish(&mut command).stdout).unwrap().trim().to_owned()
+    }
+
+    /// Awaits on the server's host.
+    pub(crate) fn beside<T: Send>(&self, work: impl AsyncFnOnce() -> T + Send) -> T {
+        self.host.inside(|| wait(work()))
     }
 
     fn send(&self, key: Option<&TsigKey>, update: &Update) -> Outcome {
-        wait(client().send(self.address, key, update))
+        self.beside(async || client().send(self.address, key, update).await)
     }
 
     /// Runs a transaction to its end.
@@ -209,7 +209,8 @@ fn each_refusal_of_bind_is_told_apart() {
     assert_eq!(bind.send(Some(&other_algorithm), &one), Outcome::TsigError(Rcode::BAD_KEY));
     let late: WallClock = Arc::new(|| wall_secs() - 1_000);
     let slow = UpdateClient::new(late, Timing::default());
-    assert_eq!(wait(slow.send(bind.address, Some(&good), &one)), Outcome::TsigError(Rcode::BAD_TIME));
+    let told = bind.beside(async || slow.send(bind.address, Some(&good), &one).await);
+    assert_eq!(told, Outcome::TsigError(Rcode::BAD_TIME));
 
     assert_eq!(bind.send(None, &one), Outcome::Answer(Rcode::REFUSED));
     let closed = update("closed.example", vec![add("a.closed.example", 1)]);
@@ -238,7 +239,7 @@ fn many_updates_at_once_each_get_their_own_answer() {
     let client = Arc::new(client());
     let good = Arc::new(key(KEY_NAME, KEY_SECRET));
     let address = bind.address;
-    wait(async {
+    bind.beside(async || {
         let mut sent = tokio::task::JoinSet::new();
         for n in 0..64_u8 {
             let (client, good) = (Arc::clone(&client), Arc::clone(&good));
@@ -263,11 +264,11 @@ fn discovery_finds_the_zone_cut_of_a_name() {
         ("deep.down.forward.example", "forward.example"),
         ("7.30.168.10.in-addr.arpa", "10.in-addr.arpa"),
     ] {
-        let cut = wait(zone_cut(bind.address, &name(asked))).unwrap();
+        let cut = bind.beside(async || zone_cut(bind.address, &name(asked)).await).unwrap();
         assert_eq!((cut.apex, cut.primary, cut.serial), (name(apex), name("ns.tests.example"), 7), "{asked}");
         assert!(cut.authoritative);
     }
-    let nowhere = wait(zone_cut(bind.address, &name("elsewhere.example"))).unwrap_err();
+    let nowhere = bind.beside(async || zone_cut(bind.address, &name("elsewhere.example")).await).unwrap_err();
     assert!(matches!(nowhere, DiscoverError::NoZone { rcode: Rcode::REFUSED, .. }), "{nowhere}");
 }
 
@@ -277,7 +278,7 @@ fn preflight_tells_what_is_wrong_in_words() {
     let good = key(KEY_NAME, KEY_SECRET);
     let ask = |key: &TsigKey, zone: &str| {
         let apex = name(zone);
-        let result = wait(preflight(&client(), bind.address, Some(key), &apex));
+        let result = bind.beside(async || preflight(&client(), bind.address, Some(key), &apex).await);
         let report = PreflightReport { server: bind.address, key: Some(&key.name), apex: &apex, result: &result };
         let words = report.to_string();
         (result, words)

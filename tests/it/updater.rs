@@ -140,21 +140,21 @@ impl Bench {
 /// "BIND stopped ...: all names are there afterwards, A and PTR. The same with the daemon killed in the middle."
 #[test]
 fn names_nothing_is_lost_while_bind_is_stopped_and_the_updater_is_killed() {
-    let mut bind = Bind::start();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    runtime.block_on(async {
+    let bind = Bind::start();
+    bind.beside(async || {
         let mut bench = Bench::start(bind.address);
         for n in 1..=100 {
             bench.lease(n);
         }
         bench.settle(200).await;
+        // These two wait, and nobody else has anything to do meanwhile.
         bind.stop();
         for n in 101..=400 {
             bench.lease(n);
+            // A load of a hundred leases a second.
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         bench = bench.restart();
-        tokio::time::sleep(Duration::from_millis(1_500)).await;
         bind.resume();
         let back = Instant::now();
         bench.settle(600).await;

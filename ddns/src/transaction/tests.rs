@@ -79,6 +79,21 @@ fn rfc4703_5_3_2_yxdomain_followed_by_a_matching_dhcid_is_success() {
     assert_eq!(server.plain(), ["pc.lan. A 10.0.0.1"]);
 }
 
+/// "If the name vanished in between, start again."
+#[test]
+fn rfc4703_5_3_2_a_name_that_vanished_in_between_is_claimed_again() {
+    let mut server = ModelServer::default();
+    run(&mut server, forward("pc.lan", Some(want("pc.lan", 2, &["10.0.0.2"])), vec![]));
+    let (mut transaction, step) = Transaction::start(forward("pc.lan", Some(want("pc.lan", 1, &["10.0.0.1"])), vec![]));
+    let Step::Send(claim) = step else { panic!() };
+    let Step::Send(replace) = transaction.next(server.apply(&claim)) else { panic!() };
+    // The other host gives its name back just then.
+    run(&mut server, forward("pc.lan", None, vec![held("pc.lan", 2, &["10.0.0.2"])]));
+    let Step::Send(again) = transaction.next(server.apply(&replace)) else { panic!() };
+    assert_eq!(transaction.next(server.apply(&again)), Step::Finished(Ending::Done));
+    assert_eq!(server.plain(), ["pc.lan. A 10.0.0.1"]);
+}
+
 #[test]
 fn rfc4703_5_3_2_new_addresses_replace_the_old_in_one_update_when_held() {
     let mut server = ModelServer::default();
