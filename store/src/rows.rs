@@ -130,8 +130,11 @@ impl Row {
         }
     }
 
-    /// Reads a row; `value` is `None` for one that is gone.
-    pub(crate) fn read(stream: u8, key: &[u8], value: Option<&[u8]>) -> Result<Self, RowFault> {
+    /// Reads a row from the bytes of its key and value; `value` is `None` for one that is gone.
+    ///
+    /// # Errors
+    /// See [`RowFault`]; any bytes are a row or a fault.
+    pub fn read(stream: u8, key: &[u8], value: Option<&[u8]>) -> Result<Self, RowFault> {
         Ok(match (stream, value) {
             (LEASES, Some(value)) => Self::Lease(lease::decode(key, value)?),
             (LEASES, None) => Self::LeaseGone(lease::address(key)?),

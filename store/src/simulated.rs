@@ -9,13 +9,15 @@
 //! All randomness comes from the seed: the same seed and the same calls give the same disk.
 
 mod disk;
+mod plan;
 mod random;
 
 use std::io;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use disk::Disk;
-pub use disk::{Counters, Failure, Kind, Operation, Rates};
+pub use plan::{Counters, Failure, Kind, Operation, Rates};
 pub use random::Random;
 
 use crate::storage::{Holder, LockError, Storage, StorageFile};
@@ -145,6 +147,11 @@ impl SimStorage {
     /// Changes a file durably behind the store's back, as a failing disk does. Whether there is such a file.
     pub fn damage(&self, name: &str, change: impl FnOnce(&mut Vec<u8>)) -> bool {
         self.disk().damage(name, change)
+    }
+
+    /// From now on reads that touch these bytes of a file fail, as bad sectors do. Whether there is such a file.
+    pub fn make_unreadable(&self, name: &str, bytes: Range<usize>) -> bool {
+        self.disk().make_unreadable(name, bytes)
     }
 }
 

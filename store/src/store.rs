@@ -5,9 +5,7 @@ use ddns::wanted::WantedRow;
 use dhcp::lease::Lease;
 use dns::{Fqdn, Rrset};
 
-use crate::journal::{
-    Batch, CommitError, Compaction, Journal, JournalReport, OpenError, Options, Room, Sizes, compaction_due,
-};
+use crate::journal::{Batch, CommitError, Compaction, Journal, JournalReport, OpenError, Options, Room, Sizes};
 use crate::rows::{Row, STREAMS};
 use crate::storage::Storage;
 
@@ -100,7 +98,7 @@ impl<S: Storage> Store<S> {
     /// Whether it is time for [`Store::begin_compaction`].
     #[must_use]
     pub fn compaction_due(&self) -> bool {
-        !self.journal.failed() && compaction_due(self.journal.sizes())
+        self.journal.compaction_due()
     }
 
     /// Reserves the next segment's space when it is not; whether it is now. Worth a call now and then while the disk

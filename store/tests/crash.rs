@@ -5,7 +5,7 @@
 mod support;
 
 use store::simulated::{Failure, Kind, Rates};
-use store::{CommitError, Row, Store};
+use store::{CommitError, CompactionError, OpenError, Row, Store};
 use support::{Bench, day, options};
 
 /// The same day again and again, with this mishap at every operation of it.
@@ -198,5 +198,49 @@ fn a_compaction_keeps_the_store_from_being_opened_until_it_ends() {
     bench.store = None;
     assert!(bench.open().is_err());
     assert!(compaction.run().is_err(), "the journal was closed");
+    bench.open().unwrap();
+}
+
+#[test]
+fn closing_ends_a_running_compaction_and_the_store_opens_again_at_once() {
+    for seed in 0..20 {
+        let mut bench = Bench::new(seed);
+        bench.open().unwrap();
+        for _ in 0..300 {
+            bench.commit().unwrap();
+        }
+        let compaction = bench.store.as_mut().unwrap().begin_compaction().unwrap().unwrap();
+        let (started, running) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            started.send(()).unwrap();
+            compaction.run()
+        });
+        running.recv().unwrap();
+        // Begun but perhaps not yet running, it still holds the store.
+        while let Err(fault) = bench.open() {
+            assert!(matches!(fault, support::Fault::Open(OpenError::Locked { .. })), "{fault:?}");
+        }
+        let _ = thread.join().unwrap();
+        bench.commit().unwrap();
+    }
+}
+
+#[test]
+fn a_compaction_that_failed_is_not_due_again_at_once() {
+    let mut bench = Bench::new(4);
+    bench.open().unwrap();
+    while !bench.store.as_ref().unwrap().compaction_due() {
+        bench.commit().unwrap();
+    }
+    let store = bench.store.as_mut().unwrap();
+    let compaction = store.begin_compaction().unwrap().unwrap();
+    bench.disk.fail_next(Kind::Create, Failure::NoSpace);
+    assert!(matches!(compaction.run(), Err(CompactionError::NoSpace { .. })));
+    let store = bench.store.as_ref().unwrap();
+    assert!(!store.compaction_due());
+    while !bench.store.as_ref().unwrap().compaction_due() {
+        bench.commit().unwrap();
+    }
+    bench.store.as_mut().unwrap().begin_compaction().unwrap().unwrap().run().unwrap();
     bench.open().unwrap();
 }

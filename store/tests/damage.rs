@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 
 use dhcp::lease::{Lease, LeaseState};
 use store::db::{AddressRange, RepairOptions, check, compact, dump, repair};
-use store::simulated::{Failure, SimStorage};
+use store::simulated::{Failure, Random, SimStorage};
 use store::storage::Storage;
 use store::{OpenError, Row, Store};
 use support::{Bench, lease, options};
@@ -276,6 +276,54 @@ fn a_dump_has_a_line_for_each_row() {
             r#"{"row":"lease","address":"192.0.2.5","subnet":"192.0.2.0/24","state":"bound","htype":1,"hardware":"02:00:00:00:00:05","started_at":1,"renewed_at":0,"expires_at":9,"hostname":"hex:636166e920227822"}"#,
         ]
     );
+}
+
+#[test]
+fn sectors_that_cannot_be_read_are_told_and_mended() {
+    let bench = well_used(11);
+    let truth = leases(&bench.disk);
+    for name in bench.disk.list().unwrap().into_iter().filter(|name| name.contains("0000")) {
+        let disk = copy(&bench.disk);
+        disk.make_unreadable(&name, 4096..4608);
+        assert!(matches!(Store::open(disk.clone(), &options()), Err(OpenError::Io { file, .. }) if file == name));
+        assert!(!check(&disk).unwrap().is_sound());
+        repair(&disk, &repair_options()).unwrap();
+        assert_mended(&truth, &leases(&disk), &name);
+    }
+}
+
+/// Whatever stands in the files: looking, repairing and opening end in words, not in a panic.
+#[test]
+fn whatever_stands_in_the_files_nothing_panics() {
+    let bench = well_used(12);
+    let names = bench.disk.list().unwrap();
+    for seed in 0..300 {
+        let mut random = Random::new(seed);
+        let disk = copy(&bench.disk);
+        for _ in 0..1 + random.below(4) {
+            let name = &names[random.index(names.len())];
+            let other = disk.contents(&names[random.index(names.len())]).unwrap();
+            disk.damage(name, |bytes| {
+                let at = random.index(bytes.len());
+                let end = (at + random.index(3000)).min(bytes.len());
+                match random.below(5) {
+                    0 => bytes.truncate(at),
+                    1 => bytes[at..end].fill(0),
+                    2 => bytes[at..end].iter_mut().for_each(|byte| *byte = random.next_u64() as u8),
+                    // Bytes of another place or file, as a confused disk gives them.
+                    3 => bytes
+                        .splice(at..end, other.iter().copied().skip(random.index(9000)).take(end - at))
+                        .for_each(drop),
+                    _ => bytes.resize(bytes.len() + random.index(9000), 0xff),
+                }
+            });
+        }
+        let _ = check(&disk);
+        if repair(&disk, &repair_options()).is_ok() {
+            let opened = Store::open(disk.clone(), &options());
+            assert!(opened.is_ok(), "seed {seed}: {}", opened.unwrap_err());
+        }
+    }
 }
 
 #[test]

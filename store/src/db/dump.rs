@@ -6,7 +6,7 @@ use std::io;
 use ddns::reconcile::{ConfirmedRow, LastAnswer};
 use ddns::wanted::{Held, RowKey, Want, WantedRow};
 use dhcp::lease::{Lease, LeaseState};
-use dns::{Fqdn, HostIdentity, RecordType, Rrset};
+use dns::{Fqdn, HostIdentity, Rdata, RecordType, Rrset};
 
 use super::look;
 use crate::journal::OpenError;
@@ -142,8 +142,18 @@ fn write_set(object: &mut Object<'_>, zone: &Fqdn, name: &Fqdn, rtype: RecordTyp
     object.text("row", "zone set").text("zone", zone).text("name", name).text("type", rtype);
     if let Some(set) = set {
         object.number("ttl_secs", set.ttl);
-        object.list("rdata", set.rdata.iter(), |out, rdata| quote(out, hex(&rdata.0)));
+        object.list("rdata", set.rdata.iter(), |out, rdata| quote(out, readable(rtype, rdata)));
     }
+}
+
+/// Addresses and names as people write them, other data as its octets.
+fn readable(rtype: RecordType, rdata: &Rdata) -> String {
+    let name = match rtype {
+        RecordType::PTR | RecordType::NS | RecordType::CNAME => rdata.to_name().map(|name| name.to_string()),
+        _ => None,
+    };
+    let address = || rdata.to_address(rtype).map(|address| address.to_string());
+    name.or_else(address).unwrap_or_else(|| format!("hex:{}", hex(&rdata.0)))
 }
 
 /// The identifier type of RFC 4701 section 3.3, and the identifier's octets.

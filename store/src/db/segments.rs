@@ -76,12 +76,17 @@ fn survey_segment(survey: &mut Survey, segment: &Bytes, until: Option<u64>, last
         let mut later = find_frames(bytes, seed, at, expected.saturating_add(1)..=most).peekable();
         let next = later.peek().map(|(offset, frame)| (*offset, frame.sequence));
         // The same rule as at opening: only a frame of a later batch proves that this one was acknowledged.
-        if last && !later.any(|(_, frame)| frame.batch_first() > expected) {
+        // What cannot be read may have been.
+        let readable = segment.unreadable.iter().all(|bad| bad.end <= at);
+        if last && readable && !later.any(|(_, frame)| frame.batch_first() > expected) {
             survey.cut = torn(segment, at);
             break;
         }
         let end = next.map_or(bytes.len(), |(offset, _)| offset);
         let begin = next.map_or(until, |(_, sequence)| Some(sequence));
+        if begin.is_none() && readable && torn(segment, at).is_none() {
+            break;
+        }
         lose_frames(survey, segment, seed, at..end, begin)?;
         let Some((offset, sequence)) = next else {
             survey.next_sequence = begin.unwrap_or(expected);

@@ -86,6 +86,8 @@ pub(super) struct Bytes {
     pub(super) name: String,
     pub(super) number: u64,
     pub(super) bytes: Vec<u8>,
+    /// What the disk did not give.
+    pub(super) unreadable: Vec<Range<usize>>,
     pub(super) superblock: Option<Superblock>,
 }
 
@@ -130,7 +132,7 @@ impl Survey {
             Kind::Segment => names::segment(number),
             Kind::Snapshot => names::snapshot(number),
         };
-        let bytes = read_what_can_be(storage, &name).map_err(ReadFault::io(&name))?;
+        let (bytes, unreadable) = read_what_can_be(storage, &name).map_err(ReadFault::io(&name))?;
         let superblock = match Superblock::read(&bytes, kind, number) {
             Ok(superblock) => Some(superblock),
             Err(SuperblockFault::OtherVersion(format)) => return Err(ReadFault::OtherVersion { file: name, format }),
@@ -140,7 +142,7 @@ impl Survey {
                 None
             }
         };
-        Ok(Bytes { name, number, bytes, superblock })
+        Ok(Bytes { name, number, bytes, unreadable, superblock })
     }
 
     pub(super) fn seed(&self, file: &Bytes) -> Seed {
@@ -261,10 +263,11 @@ fn concerns<'a>(keys: impl Iterator<Item = (u8, &'a [u8])>) -> Vec<String> {
     keys.take(CONCERNS_MAX).map(|(stream, key)| describe_key(stream, key)).collect()
 }
 
-/// A file's bytes; what the disk does not give reads as zeros.
-fn read_what_can_be<S: Storage>(storage: &S, name: &str) -> io::Result<Vec<u8>> {
+/// A file's bytes, with zeros where the disk does not give them, and where that is.
+fn read_what_can_be<S: Storage>(storage: &S, name: &str) -> io::Result<(Vec<u8>, Vec<Range<usize>>)> {
     let file = storage.open(name, false)?;
     let mut bytes = vec![0; usize::try_from(file.size()?).unwrap_or(usize::MAX)];
+    let mut unreadable = Vec::new();
     let length = bytes.len();
     for start in (0..length).step_by(PIECE) {
         let piece = start..length.min(start + PIECE);
@@ -272,12 +275,13 @@ fn read_what_can_be<S: Storage>(storage: &S, name: &str) -> io::Result<Vec<u8>> 
             for start in piece.clone().step_by(PAGE) {
                 let page = start..piece.end.min(start + PAGE);
                 if read_exactly(&file, &mut bytes, page.clone()).is_err() {
-                    bytes[page].fill(0);
+                    bytes[page.clone()].fill(0);
+                    unreadable.push(page);
                 }
             }
         }
     }
-    Ok(bytes)
+    Ok((bytes, unreadable))
 }
 
 fn read_exactly<F: StorageFile>(file: &F, into: &mut [u8], range: Range<usize>) -> io::Result<()> {

@@ -2,6 +2,9 @@
 
 use super::frame::{ALIGN, BODY_MAX, FRAME_HEADER, ROW_HEADER, Seed, aligned, u32_at};
 
+/// How much of the buffer is kept for the next batch.
+const BUFFER_KEPT: usize = 1024 * 1024;
+
 /// Transactions that are committed together: one append, one sync.
 #[derive(Debug, Default)]
 pub struct Batch {
@@ -20,9 +23,10 @@ impl Batch {
         Self::default()
     }
 
-    /// Forgets everything but the buffer.
+    /// Forgets everything but the buffer, and of that what one great batch left.
     pub fn clear(&mut self) {
         self.bytes.clear();
+        self.bytes.shrink_to(BUFFER_KEPT);
         self.frames.clear();
         self.too_large = false;
     }

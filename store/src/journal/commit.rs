@@ -1,11 +1,12 @@
 //! Appending: the journal open for writing.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard};
+use std::time::Duration;
 
 use super::batch::Batch;
-use super::compaction::{Compaction, Sizes};
+use super::compaction::{Compaction, Layout, Phase, Shared, Sizes, compaction_due};
 use super::frame::{BODY_MAX, Seed};
 use super::names;
 use super::superblock::{Kind, SUPERBLOCK, Superblock};
@@ -14,6 +15,9 @@ use faults::{Fault, planted};
 
 /// How many segments one compaction takes: what it holds in memory at once.
 const COMPACT_AT_ONCE: usize = 64;
+
+/// How long closing waits for a compaction to end.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why a batch is not stored.
 #[derive(Debug, thiserror::Error)]
@@ -64,14 +68,6 @@ pub(super) struct Part {
     pub(super) bytes: u64,
 }
 
-/// Which files are in force; shared with a running compaction.
-#[derive(Debug, Default)]
-pub(super) struct Layout {
-    pub(super) snapshot: Option<Part>,
-    /// Segments that are written no more, oldest first.
-    pub(super) sealed: Vec<Part>,
-}
-
 /// The journal, held and open for appending. See the [module](super) for its format.
 #[derive(Debug)]
 pub struct Journal<S: Storage> {
@@ -85,16 +81,18 @@ pub struct Journal<S: Storage> {
     pub(super) segment_bytes: u64,
     /// A write or sync failed: nothing more through this handle.
     pub(super) failed: bool,
-    pub(super) layout: Arc<Mutex<Layout>>,
-    /// A compaction is under way.
-    pub(super) compacting: Arc<AtomicBool>,
-    /// The journal was closed: a compaction that is under way ends without effect.
-    pub(super) closed: Arc<AtomicBool>,
+    pub(super) shared: Arc<Shared>,
 }
 
 impl<S: Storage> Drop for Journal<S> {
+    /// Ends a compaction that runs on another thread, and waits for that (not for a disk that hangs), so that the store
+    /// can be opened again at once.
     fn drop(&mut self) {
-        self.closed.store(true, Ordering::Release);
+        self.shared.closed.store(true, Ordering::Release);
+        let layout = self.layout();
+        let running = |layout: &mut Layout| layout.phase == Phase::Running;
+        // Whether it ended or not, there is nothing more to be done here.
+        drop(self.shared.ended.wait_timeout_while(layout, CLOSE_TIMEOUT, running));
     }
 }
 
@@ -207,7 +205,7 @@ impl<S: Storage> Journal<S> {
     }
 
     pub(super) fn layout(&self) -> MutexGuard<'_, Layout> {
-        self.layout.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.layout()
     }
 
     /// A compaction of what is sealed, to be run on any thread while commits go on; begins a new segment first, so
@@ -219,7 +217,7 @@ impl<S: Storage> Journal<S> {
         if self.failed {
             return Err(CommitError::AfterFailure);
         }
-        if self.compacting.load(Ordering::Acquire) {
+        if self.layout().phase != Phase::None {
             return Ok(None);
         }
         if self.layout().sealed.len() < COMPACT_AT_ONCE && self.next_sequence > self.active.part.sequence {
@@ -230,15 +228,15 @@ impl<S: Storage> Journal<S> {
             }
             self.prepare_spare();
         }
-        let layout = self.layout();
+        let mut layout = self.layout();
         if layout.sealed.is_empty() {
             return Ok(None);
         }
         let up_to = *layout.sealed.get(COMPACT_AT_ONCE).unwrap_or(&self.active.part);
         let snapshot = layout.snapshot.map(|part| part.number);
         let segments = layout.sealed.iter().take(COMPACT_AT_ONCE).map(|part| part.number).collect();
+        layout.phase = Phase::Begun;
         drop(layout);
-        self.compacting.store(true, Ordering::Release);
         Ok(Some(Compaction {
             storage: self.storage.clone(),
             superblock: Superblock {
@@ -251,10 +249,9 @@ impl<S: Storage> Journal<S> {
             },
             snapshot,
             segments,
-            layout: Arc::clone(&self.layout),
-            compacting: Arc::clone(&self.compacting),
-            closed: Arc::clone(&self.closed),
-            _lock: Arc::clone(&self.lock),
+            shared: Arc::clone(&self.shared),
+            lock: Some(Arc::clone(&self.lock)),
+            done: false,
         }))
     }
 
@@ -273,6 +270,15 @@ impl<S: Storage> Journal<S> {
             segments_bytes: layout.sealed.iter().map(|part| part.bytes).sum::<u64>() + self.active.part.bytes,
             segment_bytes: self.segment_bytes,
         }
+    }
+
+    /// Whether it is time to compact: as [`compaction_due`] says, and after a compaction that failed only once the
+    /// segments have grown well, so that a full or failing disk is not set to the same work again and again.
+    #[must_use]
+    pub fn compaction_due(&self) -> bool {
+        let sizes = self.sizes();
+        let layout = self.layout();
+        !self.failed && layout.phase == Phase::None && sizes.segments_bytes >= layout.not_below && compaction_due(sizes)
     }
 
     /// The sequence of the next transaction.

@@ -2,9 +2,9 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::commit::{Layout, Part};
+use super::commit::Part;
 use super::error::{Damage, ReadFault};
 use super::merge::{Changes, merge};
 use super::names;
@@ -15,8 +15,8 @@ use crate::storage::{Storage, is_full};
 use faults::{Fault, planted};
 
 /// Sealed segments to be merged into a snapshot. Runs on any thread; the journal goes on meanwhile. Dropped without
-/// being run, it leaves everything as it is. It holds the store's lock too: when the journal is closed, a compaction
-/// under way ends soon without effect, and only then can the store be opened again.
+/// being run, it leaves everything as it is. It holds the store's lock too: closing the journal ends a compaction that
+/// runs, and one that was begun and neither run nor dropped keeps the store from being opened again.
 #[derive(Debug)]
 pub struct Compaction<S: Storage> {
     pub(super) storage: S,
@@ -24,11 +24,50 @@ pub struct Compaction<S: Storage> {
     pub(super) superblock: Superblock,
     pub(super) snapshot: Option<u64>,
     pub(super) segments: Vec<u64>,
-    pub(super) layout: Arc<Mutex<Layout>>,
-    pub(super) compacting: Arc<AtomicBool>,
-    pub(super) closed: Arc<AtomicBool>,
+    pub(super) shared: Arc<Shared>,
     /// Nobody opens the store while files are written to it, be it this process again.
-    pub(super) _lock: Arc<S::Lock>,
+    pub(super) lock: Option<Arc<S::Lock>>,
+    /// It took effect.
+    pub(super) done: bool,
+}
+
+/// What a journal and its compaction share.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    pub(super) layout: Mutex<Layout>,
+    /// The journal was closed: a compaction ends without effect.
+    pub(super) closed: AtomicBool,
+    /// A compaction ended.
+    pub(super) ended: Condvar,
+}
+
+impl Shared {
+    pub(super) fn layout(&self) -> MutexGuard<'_, Layout> {
+        self.layout.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Which files are in force, and what a compaction is about.
+#[derive(Debug, Default)]
+pub(super) struct Layout {
+    pub(super) snapshot: Option<Part>,
+    /// Segments that are written no more, oldest first.
+    pub(super) sealed: Vec<Part>,
+    pub(super) phase: Phase,
+    /// No automatic compaction before the segments take so many bytes: the last one failed.
+    pub(super) not_below: u64,
+}
+
+/// How far a compaction is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// There is none.
+    #[default]
+    None,
+    /// There is one, and it does not run yet.
+    Begun,
+    /// It runs.
+    Running,
 }
 
 /// What a compaction did.
@@ -111,7 +150,8 @@ impl<S: Storage> Compaction<S> {
     ///
     /// # Errors
     /// See [`CompactionError`]; what was written aside is removed then.
-    pub fn run(self) -> Result<Compacted, CompactionError> {
+    pub fn run(mut self) -> Result<Compacted, CompactionError> {
+        self.shared.layout().phase = Phase::Running;
         let unfinished = format!("{}{}", names::snapshot(self.superblock.number), names::UNFINISHED);
         let written = self.write(&unfinished);
         if written.is_err() {
@@ -119,6 +159,7 @@ impl<S: Storage> Compaction<S> {
             let _ = self.storage.remove(&unfinished);
         }
         let (bytes, rows) = written?;
+        self.done = true;
         let bytes_before = self.take_effect(bytes);
         Ok(Compacted { rows, bytes, segments: self.segments.len() as u64, bytes_before })
     }
@@ -133,8 +174,11 @@ impl<S: Storage> Compaction<S> {
             }
             None => None,
         };
-        let segments = self.segments.iter().map(|&number| Segment::read(&self.storage, number));
-        let segments = segments.collect::<Result<Vec<_>, _>>()?;
+        let mut segments = Vec::with_capacity(self.segments.len());
+        for &number in &self.segments {
+            self.check_open()?;
+            segments.push(Segment::read(&self.storage, number)?);
+        }
         let mut changes = Changes::default();
         for (index, segment) in segments.iter().enumerate() {
             let until = segments.get(index + 1).map_or(self.superblock.sequence, |next| next.superblock.sequence);
@@ -154,9 +198,7 @@ impl<S: Storage> Compaction<S> {
         let file = self.storage.create(unfinished, 0).map_err(failed)?;
         let mut writer = SnapshotWriter::new(file, &self.superblock).map_err(failed)?;
         merge(old.as_mut(), &changes, |row, _, _| {
-            if self.closed.load(Ordering::Relaxed) {
-                return Err(CompactionError::Closed);
-            }
+            self.check_open()?;
             if planted(Fault::CompactionDropsLiveRow) && row.key.last().is_some_and(|last| last % 8 == 5) {
                 return Ok(());
             }
@@ -168,11 +210,16 @@ impl<S: Storage> Compaction<S> {
         Ok(done)
     }
 
+    fn check_open(&self) -> Result<(), CompactionError> {
+        if self.shared.closed.load(Ordering::Relaxed) { Err(CompactionError::Closed) } else { Ok(()) }
+    }
+
     /// Tells the journal, and removes what the new snapshot supersedes; what cannot be removed now is removed at the
     /// next opening.
     fn take_effect(&self, bytes: u64) -> u64 {
         let new = Part { number: self.superblock.number, sequence: self.superblock.sequence, bytes };
-        let mut layout = self.layout.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut layout = self.shared.layout();
+        layout.not_below = 0;
         let old = layout.snapshot.replace(new);
         let superseded = |part: &Part| part.number < new.number;
         let segments = layout.sealed.iter().filter(|part| superseded(part)).map(|part| part.bytes).sum::<u64>();
@@ -190,7 +237,16 @@ impl<S: Storage> Compaction<S> {
 
 impl<S: Storage> Drop for Compaction<S> {
     fn drop(&mut self) {
-        self.compacting.store(false, Ordering::Release);
+        // Before anybody is told, so that who waits for the end finds the store free.
+        self.lock = None;
+        let mut layout = self.shared.layout();
+        if !self.done && layout.phase == Phase::Running {
+            let taken: u64 = layout.sealed.iter().map(|part| part.bytes).sum();
+            layout.not_below = taken + taken / 4;
+        }
+        layout.phase = Phase::None;
+        drop(layout);
+        self.shared.ended.notify_all();
     }
 }
 

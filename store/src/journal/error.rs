@@ -119,7 +119,7 @@ pub enum OpenError {
         damage: Damage,
     },
     /// The system failed.
-    #[error("{file} of the store {directory} cannot be used")]
+    #[error("{file} of the store {directory} cannot be used; the system's log may say more about its disk")]
     Io {
         /// The store.
         directory: String,

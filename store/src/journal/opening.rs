@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use super::commit::{Active, Journal, Layout, Part, name_segment, write_superblock};
+use super::commit::{Active, Journal, Part, name_segment, write_superblock};
+use super::compaction::{Layout, Shared};
 use super::error::{OpenError, ReadFault};
 use super::loaded::{Loaded, Unreadable};
 use super::names::{self, Listing};
@@ -95,12 +96,10 @@ impl<S: Storage> Journal<S> {
             spare: listing.spare.then(|| clean_spare(&storage, options.segment_bytes)).flatten(),
             segment_bytes: options.segment_bytes,
             failed: false,
-            layout: Arc::new(Mutex::new(loaded.layout())),
-            compacting: Arc::default(),
+            shared: Arc::new(Shared { layout: Mutex::new(loaded.layout()), ..Shared::default() }),
             active,
             storage,
             lock: Arc::new(lock),
-            closed: Arc::default(),
         };
         // Without room the store opens all the same: what it holds must be served.
         journal.prepare_spare();
@@ -128,12 +127,10 @@ impl<S: Storage> Journal<S> {
             spare: None,
             segment_bytes: options.segment_bytes,
             failed: false,
-            layout: Arc::default(),
-            compacting: Arc::default(),
+            shared: Arc::default(),
             active,
             storage,
             lock: Arc::new(lock),
-            closed: Arc::default(),
         };
         journal.prepare_spare();
         Ok((journal, report))
@@ -175,6 +172,7 @@ impl<S: Storage> Loaded<S> {
                 bytes: reader.size,
             }),
             sealed: sealed.iter().map(|segment| self.part(segment)).collect(),
+            ..Layout::default()
         }
     }
 }

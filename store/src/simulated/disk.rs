@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
+use std::ops::Range;
 
+use super::plan::{Counters, Failure, Kind, Operation, Rates};
 use super::random::Random;
 use crate::storage::Holder;
 
@@ -12,71 +14,14 @@ const SECTOR: usize = 512;
 /// How many operations the trace remembers.
 const TRACE: usize = 4096;
 
-/// What goes wrong with an operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// The power fails in the middle of it.
-    Crash,
-    /// It fails with an input/output error; how much of it was done is left to chance.
-    Io,
-    /// It finds the disk full, and nothing is done.
-    NoSpace,
-}
-
-/// The kinds of operations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// A file is made.
-    Create,
-    /// Bytes are written.
-    Write,
-    /// A file is synced.
-    Sync,
-    /// A name changes.
-    Rename,
-    /// A name goes.
-    Remove,
-    /// The directory is synced.
-    SyncDir,
-}
-
-/// One operation of the trace.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Operation {
-    /// Its number.
-    pub number: u64,
-    /// What it was.
-    pub kind: Kind,
-    /// The file's name at that time; empty for the directory.
-    pub file: String,
-    /// Where, for a write.
-    pub offset: u64,
-    /// How many bytes, for a write or a creation.
-    pub bytes: u64,
-    /// What went wrong with it.
-    pub failure: Option<Failure>,
-}
-
-/// How many operations of each kind there were, failed ones included.
-pub type Counters = BTreeMap<Kind, u64>;
-
-/// How often operations fail by themselves: once in so many; 0: never.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Rates {
-    /// Writes that fail.
-    pub write: u64,
-    /// Syncs that fail, of files and of the directory.
-    pub sync: u64,
-    /// Creations that find the disk full.
-    pub space: u64,
-}
-
 #[derive(Debug, Default)]
 struct File {
     name: String,
     seen: Vec<u8>,
     durable: Vec<u8>,
     pending: Vec<Write>,
+    /// Reads that touch these bytes fail.
+    unreadable: Option<Range<usize>>,
 }
 
 #[derive(Debug)]
@@ -198,6 +143,12 @@ impl Disk {
         true
     }
 
+    pub(super) fn make_unreadable(&mut self, name: &str, bytes: Range<usize>) -> bool {
+        let Some(file) = self.names.get(name).and_then(|inode| self.files.get_mut(inode)) else { return false };
+        file.unreadable = Some(bytes);
+        true
+    }
+
     pub(super) fn fresh_id(&mut self) -> [u8; 16] {
         let (high, low) = (self.random.next_u64(), self.random.next_u64());
         ((u128::from(high) << 64) | u128::from(low)).to_le_bytes()
@@ -292,7 +243,8 @@ impl Disk {
 
     pub(super) fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
         let failure = self.begin(Kind::Rename, from, 0, 0)?;
-        if matches!(failure, Some(Failure::Io | Failure::NoSpace)) {
+        // One that failed may have happened all the same.
+        if failure == Some(Failure::NoSpace) || (failure == Some(Failure::Io) && self.random.once_in(2)) {
             Self::end(failure)?;
         }
         let inode = self.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
@@ -353,9 +305,12 @@ impl Disk {
     }
 
     pub(super) fn read_at(&self, inode: u64, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        let seen = &self.file(inode)?.seen;
+        let File { seen, unreadable, .. } = self.file(inode)?;
         let from = usize::try_from(offset).unwrap_or(usize::MAX).min(seen.len());
         let count = buffer.len().min(seen.len() - from);
+        if unreadable.as_ref().is_some_and(|bad| bad.start < from + count && from < bad.end) {
+            return Err(io_error("a sector cannot be read"));
+        }
         buffer[..count].copy_from_slice(&seen[from..from + count]);
         Ok(count)
     }

@@ -2,12 +2,13 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, lchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, Flock, FlockArg, fallocate};
+use nix::unistd::Uid;
 
 use super::{Holder, LockError, Storage, StorageFile};
 
@@ -42,6 +43,20 @@ impl FileStorage {
 
     fn path(&self, name: &str) -> PathBuf {
         self.directory.join(name)
+    }
+
+    /// Root gives what it makes to the directory's owner: `leasehold db repair` as root must not leave files that the
+    /// daemon's user cannot open.
+    fn give_to_owner(&self, made: &Path) -> io::Result<()> {
+        if !Uid::effective().is_root() {
+            return Ok(());
+        }
+        let owner = fs::metadata(&*self.directory)?;
+        let is = fs::symlink_metadata(made)?;
+        if (is.uid(), is.gid()) == (owner.uid(), owner.gid()) {
+            return Ok(());
+        }
+        lchown(made, Some(owner.uid()), Some(owner.gid()))
     }
 }
 
@@ -82,6 +97,7 @@ impl Storage for FileStorage {
             .mode(FILE_MODE)
             .open(self.path(LOCK_FILE))
             .map_err(LockError::Io)?;
+        self.give_to_owner(&self.path(LOCK_FILE)).map_err(LockError::Io)?;
         let mut file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(file) => file,
             Err((mut file, Errno::EWOULDBLOCK)) => {
@@ -114,7 +130,7 @@ impl Storage for FileStorage {
     fn create(&self, name: &str, len: u64) -> io::Result<PlainFile> {
         let path = self.path(name);
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(FILE_MODE).open(&path)?;
-        if let Err(e) = reserve(&file, len) {
+        if let Err(e) = self.give_to_owner(&path).and_then(|()| reserve(&file, len)) {
             // What could not be reserved whole must not keep what it got.
             let _ = fs::remove_file(&path);
             return Err(e);
@@ -142,7 +158,8 @@ impl Storage for FileStorage {
     fn make_dir(&self, name: &str) -> io::Result<()> {
         match fs::DirBuilder::new().mode(DIR_MODE).create(self.path(name)) {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            other => other,
+            Err(e) => Err(e),
+            Ok(()) => self.give_to_owner(&self.path(name)),
         }
     }
 
