@@ -93,10 +93,10 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Whether a decision of `epoch` may be stored.
+    /// Whether a decision of `epoch` may be stored. The updater's rows stand alone: none is decided upon another.
     #[must_use]
     pub fn admits(&self, lane: Lane, epoch: u64) -> bool {
-        self.failed[lane as usize].is_none_or(|failed| epoch > failed)
+        lane == Lane::Updater || self.failed[lane as usize].is_none_or(|failed| epoch > failed)
     }
 
     /// A decision of `epoch` was not stored.

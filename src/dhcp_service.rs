@@ -4,6 +4,7 @@
 //! [`Pipeline::complete`], replies to the sockets and events into the updater's channel. What may happen before what is
 //! the pipeline's to decide.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -39,8 +40,8 @@ pub enum Question {
     Wanted(oneshot::Sender<Vec<WantedRow>>),
     /// Whether the store has no room.
     StorageFull(oneshot::Sender<bool>),
-    /// New settings.
-    Reconfigure(Arc<dhcp::settings::Settings>),
+    /// New settings, and the machine's own addresses on all interfaces.
+    Reconfigure(Arc<dhcp::settings::Settings>, Vec<Ipv4Addr>),
     /// End, once what is under way is committed and sent.
     Stop,
 }
@@ -191,7 +192,7 @@ impl DhcpService {
                     stamp: self.clock.now().wall_secs,
                     transactions,
                     // The receiver is gone only when the service is, and then nobody waits for the outcome.
-                    done: Box::new(move |result| drop(outcomes.send(result))),
+                    done: Box::new(move |result| _ = outcomes.send(result)),
                 };
                 self.committer.submit(submission).await.map_err(|_| ServiceError::CommitterGone)?;
             }
@@ -287,7 +288,7 @@ impl DhcpService {
             Question::Leases(to) => drop(to.send(self.pipeline.core().engine().leases().collect())),
             Question::Wanted(to) => self.rows_wanted.push(to),
             Question::StorageFull(to) => drop(to.send(self.pipeline.storage_full())),
-            Question::Reconfigure(settings) => self.pipeline.reconfigure(settings, self.clock.now()),
+            Question::Reconfigure(settings, own) => self.pipeline.reconfigure(settings, own, self.clock.now()),
             Question::Stop => self.stopping = true,
         }
     }

@@ -21,7 +21,9 @@ pub mod embedded_zones;
 pub mod lease_log;
 pub mod link_check;
 pub mod logging;
+pub mod responder;
 pub mod updater;
+pub mod wiring;
 pub mod zone_keeper;
 
 /// An error and its causes in one line, outermost first.

@@ -119,7 +119,7 @@ impl ZoneKeeper {
         for waiting in state.waiting.drain(first..last.max(first)) {
             let rcode = if settled.failed.contains(&waiting.after) { Rcode::SERV_FAIL } else { waiting.rcode };
             // Whoever asked may have given up.
-            drop(waiting.to.send(rcode));
+            _ = waiting.to.send(rcode);
         }
     }
 

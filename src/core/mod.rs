@@ -10,7 +10,7 @@ mod names;
 pub mod pipeline;
 
 use std::collections::VecDeque;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use ddns::wanted::{Applied, Claim, RowKey, Undo, WantedRow, WantedTable};
@@ -104,8 +104,9 @@ impl Core {
         &self.wanted
     }
 
-    /// Swaps the DHCP settings between two datagrams.
-    pub fn reconfigure(&mut self, dhcp: Arc<dhcp::settings::Settings>, now: Now) {
+    /// Swaps the DHCP settings between two datagrams. `own` are the machine's own addresses, which are never leased.
+    pub fn reconfigure(&mut self, dhcp: Arc<dhcp::settings::Settings>, own: Vec<Ipv4Addr>, now: Now) {
+        self.engine.set_own_addresses(own);
         self.engine.reconfigure(dhcp, now);
     }
 

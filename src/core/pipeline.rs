@@ -136,9 +136,9 @@ impl Pipeline {
         &self.core
     }
 
-    /// Swaps the DHCP settings between two batches.
-    pub fn reconfigure(&mut self, settings: Arc<dhcp::settings::Settings>, now: Now) {
-        self.core.reconfigure(settings, now);
+    /// Swaps the DHCP settings between two batches, and says which addresses are the machine's own.
+    pub fn reconfigure(&mut self, settings: Arc<dhcp::settings::Settings>, own: Vec<Ipv4Addr>, now: Now) {
+        self.core.reconfigure(settings, own, now);
     }
 
     /// Whether another batch may be decided.

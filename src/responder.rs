@@ -1,0 +1,117 @@
+//! Answers commands at the control socket by asking the daemon's parts.
+
+use std::sync::Arc;
+
+use ddns::wanted::{RowKey, Want};
+use dhcp::lease::{Lease, LeaseState};
+use serde::Serialize;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::committer::Committer;
+use crate::control::{Answer, LeaseView, NameView, Request, Responder, StatusView};
+use crate::counters::Counters;
+use crate::dhcp_service::Question;
+use crate::updater::{NameStatus, UpdaterQuestion};
+
+/// See the module.
+#[derive(Debug)]
+pub struct DaemonResponder {
+    /// The DHCP service.
+    pub service: mpsc::Sender<Question>,
+    /// The updater.
+    pub updater: mpsc::Sender<UpdaterQuestion>,
+    /// The committer.
+    pub committer: Committer,
+    /// The counters.
+    pub counters: Arc<Counters>,
+}
+
+impl Responder for DaemonResponder {
+    async fn respond(&self, request: Request) -> Answer<serde_json::Value> {
+        match request {
+            Request::Leases => match self.ask_service(Question::Leases).await {
+                Some(leases) => json(&leases.iter().map(lease_view).collect::<Vec<_>>()),
+                None => ending(),
+            },
+            Request::Names => {
+                let (to, names) = oneshot::channel();
+                let asked = self.updater.send(UpdaterQuestion::Names(to)).await.is_ok();
+                match names.await {
+                    Ok(names) if asked => json(&names.iter().map(name_view).collect::<Vec<_>>()),
+                    _ => ending(),
+                }
+            }
+            Request::Status => match self.ask_service(Question::StorageFull).await {
+                Some(storage_full) => json(&StatusView {
+                    version: env!("CARGO_PKG_VERSION"),
+                    storage_full,
+                    counters: self.counters.values(),
+                }),
+                None => ending(),
+            },
+            Request::Compact => match self.committer.compact().await {
+                Ok(words) => json(&words),
+                Err(words) => Answer::Error(words),
+            },
+        }
+    }
+}
+
+impl DaemonResponder {
+    async fn ask_service<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Question) -> Option<T> {
+        let (to, answer) = oneshot::channel();
+        self.service.send(question(to)).await.ok()?;
+        answer.await.ok()
+    }
+}
+
+fn ending() -> Answer<serde_json::Value> {
+    Answer::Error("the daemon is ending".to_owned())
+}
+
+fn json(value: &impl Serialize) -> Answer<serde_json::Value> {
+    match serde_json::to_value(value) {
+        Ok(value) => Answer::Ok(value),
+        Err(error) => Answer::Error(format!("the answer cannot be written: {error}")),
+    }
+}
+
+/// A lease as commands show it.
+#[must_use]
+pub fn lease_view(lease: &Lease) -> LeaseView {
+    let state = match lease.state {
+        LeaseState::Bound => "bound",
+        LeaseState::Released => "released",
+        LeaseState::Expired => "expired",
+        LeaseState::Quarantined => "quarantined",
+    };
+    LeaseView {
+        address: lease.address,
+        subnet: lease.subnet.to_string(),
+        state: state.to_owned(),
+        hardware: lease.hardware.to_string(),
+        client_id: lease.client_id.as_ref().map(ToString::to_string),
+        hostname: lease.hostname.escape_ascii().to_string(),
+        name: lease.name.as_ref().map(|name| name.fqdn.to_string()),
+        started_at: lease.started_at,
+        renewed_at: lease.renewed_at,
+        expires_at: (lease.expires_at != u64::MAX).then_some(lease.expires_at),
+        relay: (!lease.relay.is_unspecified()).then_some(lease.relay),
+    }
+}
+
+fn name_view(status: &NameStatus) -> NameView {
+    let (key, reverse) = match &status.key {
+        RowKey::Forward(name) => (name.to_string(), false),
+        RowKey::Reverse(address) => (address.to_string(), true),
+    };
+    let wanted = match &status.want {
+        None => "nothing".to_owned(),
+        Some(Want { name, .. }) if reverse => format!("PTR {name}"),
+        Some(Want { addresses, .. }) => {
+            let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+            format!("A {}", addresses.join(", "))
+        }
+    };
+    NameView { key, wanted, done: status.done, state: status.words.clone() }
+}
