@@ -154,7 +154,8 @@ struct Entry {
     phase: Phase,
     /// Voids every queued place made with another one.
     stamp: u64,
-    holds: Option<Held>,
+    /// What DNS holds of ours; not kept while done, as it is what is wanted then. See [`Entry::held`].
+    holds: Option<Box<Held>>,
     last: LastAnswer,
     /// Tries since the last success.
     attempts: u32,
@@ -256,6 +257,7 @@ impl Reconciler {
         if row.generation <= entry.row.generation && !overtakes {
             return;
         }
+        entry.holds = entry.held().map(Box::new);
         entry.row = row;
         entry.streak = 0;
         // Queued: it keeps its place, so that a name that changes often takes no more room than another. Under way:
@@ -359,7 +361,7 @@ impl Reconciler {
         let entry = self.entry(index)?;
         let want = entry.row.want.clone().filter(|_| !clears_only);
         let held = want.as_ref().is_some_and(|want| {
-            entry.holds.as_ref().is_some_and(|held| held.name == want.name && held.identity == want.identity)
+            entry.held().is_some_and(|held| held.name == want.name && held.identity == want.identity)
         });
         let generation = entry.row.generation;
         let plan = Plan { zone, key: entry.row.key.clone(), want: want.clone(), former, held, guard };
@@ -396,6 +398,20 @@ impl Reconciler {
     fn is_current(&self, flight: &Flight) -> bool {
         self.entry(flight.index).is_some_and(|entry| entry.row.generation == flight.generation)
     }
+}
+
+impl Entry {
+    /// What DNS holds of ours under the key, as of the last answer that told.
+    fn held(&self) -> Option<Held> {
+        match self.phase {
+            Phase::Done => self.row.want.as_ref().map(held_of),
+            _ => self.holds.as_deref().cloned(),
+        }
+    }
+}
+
+fn held_of(want: &Want) -> Held {
+    Held { name: want.name.clone(), identity: want.identity.clone(), addresses: want.addresses.clone() }
 }
 
 /// Zones share a server's limit when they share its address; keys do not matter to it.

@@ -4,10 +4,10 @@ use std::collections::{HashMap, VecDeque};
 
 use faults::{Fault, planted};
 
-use super::{ConfirmedRow, Entry, Flight, LastAnswer, News, Phase, Reconciler, backoff_ms};
+use super::{ConfirmedRow, Entry, Flight, LastAnswer, News, Phase, Reconciler, backoff_ms, held_of};
 use crate::Now;
 use crate::transaction::Ending;
-use crate::wanted::{Held, RowKey, Want};
+use crate::wanted::RowKey;
 
 /// How many keys are remembered after they are gone.
 const TOMBSTONES_MAX: usize = 8_192;
@@ -66,11 +66,11 @@ impl Reconciler {
         let Some(entry) = self.entry_mut(index) else { return };
         match ending {
             Ending::Refused(code) => return self.fail(now, flight, ticket, LastAnswer::Refused(code)),
-            Ending::Done if !flight.clears_only => entry.holds = flight.outcome.as_ref().map(held_of),
+            Ending::Done if !flight.clears_only => entry.holds = flight.outcome.as_ref().map(held_of).map(Box::new),
             // What DNS holds already as wanted was not touched; all else is gone.
             Ending::Done => {
                 let wanted = entry.row.want.as_ref().map(held_of);
-                entry.holds = entry.holds.take().filter(|held| Some(held) == wanted.as_ref());
+                entry.holds = entry.holds.take().filter(|held| Some(&**held) == wanted.as_ref());
             }
             Ending::Conflict => {
                 entry.holds = None;
@@ -99,6 +99,7 @@ impl Reconciler {
             return self.remove(index);
         }
         entry.phase = Phase::Done;
+        entry.holds = None;
         let was_told = !matches!(entry.told, LastAnswer::None | LastAnswer::Done);
         (entry.last, entry.told, entry.attempts, entry.streak) = (LastAnswer::Done, LastAnswer::Done, 0, 0);
         entry.at = now.wall_secs;
@@ -217,16 +218,12 @@ impl Reconciler {
     }
 }
 
-fn held_of(want: &Want) -> Held {
-    Held { name: want.name.clone(), identity: want.identity.clone(), addresses: want.addresses.clone() }
-}
-
 fn confirmed_row(entry: &Entry) -> ConfirmedRow {
     ConfirmedRow {
         key: entry.row.key.clone(),
         generation: entry.row.generation,
         done: entry.phase == Phase::Done,
-        holds: entry.holds.clone(),
+        holds: entry.held(),
         last: entry.last,
         attempts: entry.attempts,
         at: entry.at,

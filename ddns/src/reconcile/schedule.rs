@@ -50,7 +50,9 @@ impl Reconciler {
                 entry.phase = Phase::Done;
                 entry.row.former.clear();
             }
-            entry.holds = seen.holds;
+            if entry.phase != Phase::Done {
+                entry.holds = seen.holds.map(Box::new);
+            }
             (entry.last, entry.told, entry.attempts, entry.at) = (seen.last, seen.last, seen.attempts, seen.at);
         } else if let Some(held) = seen.holds {
             // DNS holds what nobody wants: the wanted row was lost. It is removed like any former content.
@@ -138,8 +140,7 @@ impl Reconciler {
     pub(super) fn leftovers(&self, index: u32) -> Vec<Held> {
         let Some(entry) = self.entry(index) else { return Vec::new() };
         let mut left = entry.row.former.clone();
-        if let Some(held) = &entry.holds {
-            let mut held = held.clone();
+        if let Some(mut held) = entry.held() {
             let want = entry.row.want.as_ref();
             if let Some(want) = want.filter(|want| want.name == held.name && want.identity == held.identity) {
                 held.addresses.retain(|address| !want.addresses.contains(address));
