@@ -13,6 +13,7 @@ fn main() -> ExitCode {
         Command::Check(check) => leasehold::commands::check::run(&check),
         Command::Leases(leases) => leasehold::commands::leases::run(&leases),
         Command::Dns(dns) => leasehold::commands::dns::run(&dns),
+        Command::Db(db) => leasehold::commands::db::run(db),
         Command::Demo(demo) => leasehold::commands::demo::run(demo),
     };
     outcome.unwrap_or_else(|error| {

@@ -1,10 +1,12 @@
 //! `leasehold check FILE`.
 
-use std::path::PathBuf;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
+use config::{Checked, Config, Faults};
 
 /// Check a configuration file.
 #[derive(Args, Debug)]
@@ -12,6 +14,9 @@ pub struct Check {
     /// The file.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
+    /// Print faults and warnings as JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Runs it. The exit code is 0 when the file has no fault (warnings are none), 1 when it has.
@@ -19,16 +24,29 @@ pub struct Check {
 /// # Errors
 /// When the file cannot be read.
 pub fn run(check: &Check) -> anyhow::Result<ExitCode> {
-    let loaded = load(&check.file)?;
-    match loaded {
-        Ok(_) => {
-            println!("{}: no fault found", check.file.display());
-            Ok(ExitCode::SUCCESS)
-        }
-        Err(report) => {
-            print!("{report}");
-            Ok(ExitCode::FAILURE)
-        }
+    let read = Text::read(&check.file)?;
+    let checked = read.check();
+    let (found, refused) = match &checked {
+        Ok(checked) => (&checked.warnings, false),
+        Err(faults) => (faults, true),
+    };
+    if check.json {
+        println!("{}", serde_json::to_string_pretty(&found.to_json(&read.text))?);
+    } else {
+        print!("{}", config::render(found, &read.text, std::io::stdout().is_terminal()));
+        let (faults, warnings) = found.count();
+        println!("{}: {}", check.file.display(), counted(faults, warnings));
+    }
+    Ok(if refused { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn counted(faults: usize, warnings: usize) -> String {
+    let some = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    match (faults, warnings) {
+        (0, 0) => "no fault found".to_owned(),
+        (0, warnings) => format!("no fault, {}", some(warnings, "warning")),
+        (faults, 0) => some(faults, "fault"),
+        (faults, warnings) => format!("{}, {}", some(faults, "fault"), some(warnings, "warning")),
     }
 }
 
@@ -36,23 +54,45 @@ pub fn run(check: &Check) -> anyhow::Result<ExitCode> {
 ///
 /// # Errors
 /// When the file cannot be read.
-pub fn load(file: &std::path::Path) -> anyhow::Result<Result<config::Config, String>> {
-    let text = std::fs::read_to_string(file).with_context(|| {
-        format!("cannot read the configuration {}: make sure that it exists and is readable", file.display())
-    })?;
-    let name = file.display().to_string();
-    let colour = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let directory = file.parent().map(std::path::Path::to_path_buf).unwrap_or_default();
-    // A relative path is relative to the file that names it.
-    let read_secret =
-        |path: &std::path::Path| std::fs::read_to_string(directory.join(path)).map_err(|error| error.to_string());
-    Ok(match config::check(&text, &name, &read_secret) {
+pub fn load(file: &Path) -> anyhow::Result<Result<Config, String>> {
+    let read = Text::read(file)?;
+    let colour = std::io::stderr().is_terminal();
+    Ok(match read.check() {
         Ok(checked) => {
             if !checked.warnings.is_empty() {
-                eprint!("{}", config::render(&checked.warnings, &text, colour));
+                eprint!("{}", config::render(&checked.warnings, &read.text, colour));
             }
             Ok(checked.config)
         }
-        Err(faults) => Err(config::render(&faults, &text, colour)),
+        Err(faults) => Err(config::render(&faults, &read.text, colour)),
     })
+}
+
+/// A configuration file as it was read.
+struct Text {
+    name: String,
+    directory: PathBuf,
+    bytes: Vec<u8>,
+    /// With what is not UTF-8 replaced, so that a fault can be drawn under its place.
+    text: String,
+}
+
+impl Text {
+    fn read(file: &Path) -> anyhow::Result<Self> {
+        let name = file.display().to_string();
+        let bytes = std::fs::read(file).with_context(|| {
+            format!("cannot read the configuration {name}: make sure that it exists and is readable")
+        })?;
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let directory = file.parent().map(Path::to_path_buf).unwrap_or_default();
+        Ok(Self { name, directory, bytes, text })
+    }
+
+    fn check(&self) -> Result<Checked, Faults> {
+        let text = config::decode(&self.bytes, &self.name)?;
+        // A relative path is relative to the file that names it.
+        let read_secret =
+            |path: &Path| std::fs::read_to_string(self.directory.join(path)).map_err(|error| error.to_string());
+        config::check(text, &self.name, &read_secret)
+    }
 }

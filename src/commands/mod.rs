@@ -1,6 +1,7 @@
 //! The command line, one file for each command.
 
 pub mod check;
+pub mod db;
 pub mod demo;
 pub mod dns;
 pub mod leases;
@@ -45,6 +46,9 @@ pub enum Command {
     Leases(leases::Leases),
     /// Show which names DNS does not hold yet, and why.
     Dns(dns::Dns),
+    /// Look after the lease store.
+    #[command(subcommand)]
+    Db(db::Db),
     /// Show the whole thing on loopback, without root and without a file.
     Demo(demo::Demo),
 }

@@ -110,8 +110,38 @@ fn derive(run: &Run) -> anyhow::Result<Config> {
     let Some(address) = info.addresses.first() else {
         bail!("{interface} has no IPv4 address; give it one first (ip address add 192.168.30.1/24 dev {interface})");
     };
-    let _ = (domain, address);
-    bail!("not yet")
+    let router = router_of(*address);
+    match Config::from_interface(interface, *address, domain, router) {
+        Ok(derived) => {
+            info!("derived from {interface} ({address}); save it as a file to change it:\n{}", derived.text);
+            Ok(derived.checked.config)
+        }
+        Err(refused) => bail!(
+            "no configuration can be derived from {interface} and {domain}:\n{}",
+            config::render(&refused.faults, &refused.text, false)
+        ),
+    }
+}
+
+/// Who is the router of our subnet: the machine's default gateway when it is in it; ourselves when we forward packets;
+/// else nobody that we know of.
+fn router_of(address: Ipv4Net) -> Option<Ipv4Addr> {
+    let routes = std::fs::read_to_string("/proc/net/route").unwrap_or_default();
+    let gateway = default_gateways(&routes).find(|gateway| address.contains(gateway));
+    let forwards = || std::fs::read_to_string("/proc/sys/net/ipv4/ip_forward").is_ok_and(|text| text.trim() == "1");
+    gateway.or_else(|| forwards().then(|| address.addr()))
+}
+
+/// The gateways of the default routes in the text of `/proc/net/route`: addresses there are hexadecimal, in the
+/// machine's byte order.
+fn default_gateways(routes: &str) -> impl Iterator<Item = Ipv4Addr> + '_ {
+    routes.lines().skip(1).filter_map(|line| {
+        let mut fields = line.split_ascii_whitespace().skip(1);
+        let (destination, gateway) = (fields.next()?, fields.next()?);
+        let gateway =
+            u32::from_str_radix(gateway, 16).ok().filter(|gateway| destination == "00000000" && *gateway != 0)?;
+        Some(Ipv4Addr::from(gateway.to_ne_bytes()))
+    })
 }
 
 /// Two servers that do not know of each other lease one address twice: so the link is asked first.
@@ -159,4 +189,22 @@ fn random_xid() -> u32 {
     // The standard library's hash seed is the randomness at hand; a transaction id needs no more.
     let seed = std::collections::hash_map::RandomState::new().build_hasher().finish();
     u32::try_from(seed & u64::from(u32::MAX)).unwrap_or(1)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail by panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn default_gateways_are_read_from_the_kernels_table() {
+        let table = "Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT\n\
+                     eth0 00000000 0101A8C0 0003 0 0 0 00000000 0 0 0\n\
+                     eth0 0001A8C0 00000000 0001 0 0 0 00FFFFFF 0 0 0\n";
+        let little = default_gateways(table).collect::<Vec<_>>();
+        if cfg!(target_endian = "little") {
+            assert_eq!(little, ["192.168.1.1".parse::<Ipv4Addr>().unwrap()]);
+        }
+        assert_eq!(default_gateways("Iface\nbroken").count(), 0);
+    }
 }
