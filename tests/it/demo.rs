@@ -6,10 +6,12 @@ use std::fs;
 use std::os::unix::fs::chown;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use crate::netns::{Host, Lab};
-use crate::process::finish;
+use crate::process::{Running, finish, succeed};
 
+const PATIENCE: Duration = Duration::from_secs(30);
 const NOBODY: u32 = 65_534;
 
 /// The program where everybody can run it.
@@ -29,6 +31,41 @@ fn as_nobody(lab: &Lab, host: &Host, capabilities: &str, words: &[&str]) -> Comm
     }
     command.arg(program(lab)).args(words);
     command
+}
+
+#[test]
+fn the_demonstration_needs_no_root_and_ends_well_once_both_records_resolve() {
+    let lab = Lab::new();
+    let host = lab.host("host");
+    let output = finish(&mut as_nobody(&lab, &host, "", &["demo", "--once"]));
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
+    let mut at = 0;
+    for part in ["DISCOVER ->", "OFFER    <-  192.168.30.100", "REQUEST  ->", "ACK      <-  192.168.30.100"] {
+        at += told[at..].find(part).unwrap_or_else(|| panic!("{part} is missing or out of order:\n{told}"));
+    }
+    assert!(told.contains("A    client1.nasir.xyz is 192.168.30.100, "), "{told}");
+    assert!(told.contains("PTR  192.168.30.100 is client1.nasir.xyz, "), "{told}");
+}
+
+#[test]
+fn the_commands_that_the_demonstration_names_work_and_nothing_remains() {
+    let lab = Lab::new();
+    let host = lab.host("host");
+    let mut demo = Running::start("demo", &mut as_nobody(&lab, &host, "", &["demo"]));
+    demo.wait_log("dns --all --socket", 1, PATIENCE);
+    let told = demo.log();
+    let commands: Vec<&str> = told.lines().skip_while(|line| !line.starts_with("Serving")).skip(1).collect();
+    let run = |index: usize| -> String { succeed(host.tool("sh").args(["-c", commands[index]])) };
+    assert!(run(0).contains("192.168.30.100"), "{}", run(0));
+    assert!(run(1).contains("client1.nasir.xyz."), "{}", run(1));
+    assert!(run(2).contains("02:00:5e:10:00:01"), "{}", run(2));
+    assert!(run(3).contains("client1.nasir.xyz"), "{}", run(3));
+    let (_, socket) = told.rsplit_once("--socket ").unwrap();
+    let directory = PathBuf::from(socket.trim()).parent().unwrap().to_path_buf();
+    assert!(directory.is_dir());
+    assert!(demo.stop(PATIENCE).success(), "{}", demo.log());
+    assert!(!directory.exists(), "{} is left behind", directory.display());
 }
 
 /// What `leasehold run` says on standard error to somebody who may do this much.
