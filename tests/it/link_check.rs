@@ -12,8 +12,8 @@ use etherparse::{PacketBuilder, VlanId};
 use leasehold::dhcp_sockets::{Batch, DhcpSockets, Outgoing, SocketSettings};
 use leasehold::link_check::{FoundServer, find_servers};
 
-use crate::dhcp_sockets::{Wire, within};
 use crate::netns::{Host, Lab};
+use crate::wire::{Wire, within};
 
 const XID: u32 = 0x1ea5_e401;
 const OTHER: Ipv4Addr = Ipv4Addr::new(192, 168, 30, 254);

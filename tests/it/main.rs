@@ -23,3 +23,4 @@ mod servers;
 mod signed_updates;
 mod standins;
 mod updater;
+mod wire;
