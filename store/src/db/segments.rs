@@ -69,7 +69,7 @@ fn survey_segment(survey: &mut Survey, segment: &Bytes, until: Option<u64>, last
             survey.take(frame.body, &segment.name, at as u64, expected)?;
             survey.newest_stamp = survey.newest_stamp.max(frame.stamp);
             survey.transactions += 1;
-            survey.next_sequence += 1;
+            survey.next_sequence = survey.next_sequence.saturating_add(1);
             at += frame.stride().min(bytes.len() - at);
             continue;
         }

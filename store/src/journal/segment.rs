@@ -78,7 +78,7 @@ impl Segment {
                 end.last_batch = Some(end.offset);
             }
             end.offset = (end.offset + frame.stride()).min(self.bytes.len());
-            end.next_sequence += 1;
+            end.next_sequence = end.next_sequence.saturating_add(1);
             end.newest_stamp = end.newest_stamp.max(frame.stamp);
         }
         end
