@@ -27,7 +27,7 @@ impl Clock {
     /// Both clocks, now.
     #[must_use]
     pub fn now(&self) -> Now {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |passed| passed.as_secs());
+        let wall = machine_wall_secs();
         let floor = self.floor_secs.fetch_max(wall, Ordering::Relaxed);
         Now { boot_ms: boot_ms(), wall_secs: wall.max(floor) }
     }
@@ -36,9 +36,15 @@ impl Clock {
     /// journal's newest stamp at the start.
     #[must_use]
     pub fn is_in_the_past(&self) -> bool {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |passed| passed.as_secs());
+        let wall = machine_wall_secs();
         wall < PLAUSIBLE_WALL_SECS || wall < self.floor_secs.load(Ordering::Relaxed)
     }
+}
+
+/// The machine's wall clock as it is, in UTC seconds: what a signature's time is compared with.
+#[must_use]
+pub fn machine_wall_secs() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |passed| passed.as_secs())
 }
 
 /// Milliseconds since boot, suspended time included. A kernel without `CLOCK_BOOTTIME` does not run this program.

@@ -17,7 +17,6 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use config::Config;
@@ -32,7 +31,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, machine_wall_secs};
 use crate::commands::run::socket_settings;
 use crate::committer::{CommitResult, Committer, Lane, Submission};
 use crate::control::ControlSocket;
@@ -266,8 +265,7 @@ impl Drop for Starting {
 
 fn open_store(config: &Config) -> anyhow::Result<(Store<FileStorage>, Contents)> {
     let shown = config.daemon.store.display();
-    let (store, contents, report) = Store::open(FileStorage::new(&config.daemon.store), &Options::default())
-        .with_context(|| format!("cannot open the lease store {shown}"))?;
+    let (store, contents, report) = Store::open(FileStorage::new(&config.daemon.store), &Options::default())?;
     if let Some(cut) = &report.cut {
         warn!(
             "the lease store ended within a write ({} at {}, {} bytes left out): nothing in it was acknowledged",
@@ -371,11 +369,6 @@ async fn stop_service(questions: &mpsc::Sender<Question>, thread: JoinHandle<()>
     // A service that has ended needs no telling.
     drop(questions.send(Question::Stop).await);
     join(thread).await;
-}
-
-/// The machine's wall clock as it is: what a signature's time is compared with.
-fn machine_wall_secs() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |passed| passed.as_secs())
 }
 
 fn dhcp_settings(config: &Config, table: &InterfaceTable) -> dhcp::settings::Settings {

@@ -3,10 +3,16 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
 use config::{Checked, Config, Faults};
+use ddns::settings::ZoneServer;
+
+use crate::clock::machine_wall_secs;
+use crate::ddns_client::discover::{PreflightReport, preflight};
+use crate::ddns_client::{Timing, UpdateClient};
 
 /// Check a configuration file.
 #[derive(Args, Debug)]
@@ -17,9 +23,13 @@ pub struct Check {
     /// Print faults and warnings as JSON.
     #[arg(long)]
     pub json: bool,
+    /// Also ask each remote DNS server whether it serves the zone, knows the key and takes updates.
+    #[arg(long, conflicts_with = "json")]
+    pub ask: bool,
 }
 
-/// Runs it. The exit code is 0 when the file has no fault (warnings are none), 1 when it has.
+/// Runs it. The exit code is 0 when the file has no fault (warnings are none) and, when they are asked, every server is
+/// ready; else 1.
 ///
 /// # Errors
 /// When the file cannot be read.
@@ -37,7 +47,29 @@ pub fn run(check: &Check) -> anyhow::Result<ExitCode> {
         let (faults, warnings) = found.count();
         println!("{}: {}", check.file.display(), counted(faults, warnings));
     }
-    Ok(if refused { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    match checked {
+        Ok(checked) if check.ask => ask_servers(&checked.config),
+        _ => Ok(if refused { ExitCode::FAILURE } else { ExitCode::SUCCESS }),
+    }
+}
+
+/// A wrong key or an unknown zone is told now, not with the first name hours later.
+fn ask_servers(config: &Config) -> anyhow::Result<ExitCode> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
+    let ready = runtime.block_on(async {
+        let client = UpdateClient::new(Arc::new(machine_wall_secs), Timing::default());
+        let mut ready = true;
+        for zone in &config.ddns.zones {
+            let ZoneServer::Remote { address, key } = &zone.server else { continue };
+            let result = preflight(&client, *address, key.as_deref(), &zone.apex).await;
+            let key = key.as_ref().map(|key| &key.name);
+            println!("{}", PreflightReport { server: *address, key, apex: &zone.apex, result: &result });
+            ready &= result.is_ready();
+        }
+        ready
+    });
+    Ok(if ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn counted(faults: usize, warnings: usize) -> String {
