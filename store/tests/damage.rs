@@ -272,7 +272,7 @@ fn a_dump_has_a_line_for_each_row() {
     assert_eq!(
         lines,
         [
-            r#"{"row":"lease","address":"192.0.2.1","subnet":"192.0.2.0/24","state":"bound","htype":1,"hardware":"02:00:00:00:00:01","started_at":1,"renewed_at":4,"hostname":"hhhh"}"#,
+            r#"{"row":"lease","address":"192.0.2.1","subnet":"192.0.2.0/24","state":"bound","htype":1,"hardware":"02:00:00:00:00:01","started_at":1,"renewed_at":4,"hostname":"hhhhhhhhh"}"#,
             r#"{"row":"lease","address":"192.0.2.5","subnet":"192.0.2.0/24","state":"bound","htype":1,"hardware":"02:00:00:00:00:05","started_at":1,"renewed_at":0,"expires_at":9,"hostname":"hex:636166e920227822"}"#,
         ]
     );
