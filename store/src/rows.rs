@@ -11,7 +11,7 @@
 //! and an older one may ignore gets a number below 0x80; compaction carries it along untouched.
 //!
 //! # Values
-//! Tagged fields ([`field`]). A field that a reader does not know is ignored when its tag is below 0x80, and the row
+//! Tagged fields (`field`). A field that a reader does not know is ignored when its tag is below 0x80, and the row
 //! is refused when it is not. An ignored field survives compaction, which copies values as they are; it is lost when
 //! the older program itself writes that row again. So a field whose loss would be wrong is given a critical tag.
 
