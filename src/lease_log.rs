@@ -1,6 +1,7 @@
 //! The log's lines about leases: one a lease that a person can read, as JSON on request.
 
 use dhcp::decision::{LeaseEvent, LeaseEventKind};
+use dhcp::lease::LeaseState;
 use dhcp::message::DropReason;
 use dhcp::reply::Reply;
 use tracing::{debug, info, warn};
@@ -23,10 +24,14 @@ pub fn event(event: &LeaseEvent) {
         LeaseEventKind::Expired => {
             info!(target: "lease", { lease.address = %address, lease.hardware = %hardware }, "{address} expired, was held by {hardware}")
         }
-        LeaseEventKind::Declined => warn!(
+        LeaseEventKind::Declined if lease.state == LeaseState::Quarantined => warn!(
             target: "lease", { lease.address = %address, lease.hardware = %hardware },
             "{address} declined by {hardware}: somebody uses it already; it is kept from everyone for {}",
             span(lease.expires_at, lease.renewed_at)
+        ),
+        LeaseEventKind::Declined => warn!(
+            target: "lease", { lease.address = %address, lease.hardware = %hardware },
+            "{address} declined by {hardware}, which has declined too many already: only its own lease of it ends"
         ),
     }
 }
@@ -56,5 +61,71 @@ pub fn span(until: u64, from: u64) -> String {
         (0, h, m, _) => format!("{h}h{m}m"),
         (d, 0, ..) => format!("{d}d"),
         (d, h, ..) => format!("{d}d{h}h"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use std::io::{self, Write};
+    use std::sync::{Arc, Mutex};
+
+    use dhcp::identity::HardwareAddress;
+    use dhcp::lease::Lease;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Written {
+        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(octets)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// The log's lines about an event.
+    fn logged(told: &LeaseEvent) -> String {
+        let written = Written::default();
+        let to = written.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || to.clone()).with_ansi(false).finish();
+        tracing::subscriber::with_default(subscriber, || event(told));
+        String::from_utf8(written.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn rfc2131_section_4_3_3_the_operator_hears_of_a_decline() {
+        let lease = Lease {
+            address: "192.168.30.100".parse().unwrap(),
+            subnet: "192.168.30.0/24".parse().unwrap(),
+            state: LeaseState::Quarantined,
+            hardware: HardwareAddress::new(1, &[2, 0, 0, 0, 0, 1]).unwrap(),
+            client_id: None,
+            started_at: 1_790_000_000,
+            renewed_at: 1_790_000_000,
+            expires_at: 1_790_000_000 + 86_405,
+            hostname: Box::default(),
+            client_fqdn: Box::default(),
+            name: None,
+            relay: [0; 4].into(),
+            relay_agent_info: Box::default(),
+            server_identifier_override: None,
+        };
+        let released = Lease { state: LeaseState::Released, expires_at: 1_790_000_005, ..lease.clone() };
+        let declined = |lease| logged(&LeaseEvent { kind: LeaseEventKind::Declined, lease, previous: None });
+        let told = declined(lease);
+        assert_eq!(told.lines().count(), 1);
+        for part in ["WARN", "192.168.30.100 declined by 02:00:00:00:00:01", "kept from everyone for 1d"] {
+            assert!(told.contains(part), "{told}");
+        }
+        // Past its share a client takes no further address out of the pool, and nobody is told otherwise.
+        let told = declined(released);
+        assert!(told.contains("WARN") && told.contains("declined too many"), "{told}");
+        assert!(!told.contains("kept from everyone"), "{told}");
     }
 }

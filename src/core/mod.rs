@@ -214,3 +214,6 @@ fn claim_of(lease: &Lease) -> Option<Claim> {
         ttl_secs: name.ttl_secs,
     })
 }
+
+#[cfg(test)]
+mod tests;
