@@ -232,8 +232,9 @@ fn is_protected(name: &Fqdn, naming: &Naming, settings: &Settings, own_reservati
         || (!own_reservation && settings.reserved.contains(name))
 }
 
-/// RFC 4702 section 5: the TTL is no more than a third of the lease time and no less than ten minutes. Ten minutes wherever both hold, so that a lease of another length changes no record; where they cannot
-/// both hold, the third wins, because a record that outlives its lease is wrong.
+/// RFC 4702 section 5: the TTL is no more than a third of the lease time and no less than ten minutes. Ten minutes
+/// wherever both hold, so that a lease of another length changes no record; where they cannot both hold, the third
+/// wins, because a record that outlives its lease is wrong.
 fn ttl_secs_of(lease_secs: u32) -> u32 {
     TTL_SECS_MIN.min(lease_secs / 3)
 }

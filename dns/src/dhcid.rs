@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn case_of_the_name_does_not_count() {
+    fn rfc4701_3_5_the_digest_is_over_the_canonical_lower_case_name() {
         let identity = HostIdentity::from_hardware(1, &[1; 6]);
         assert_eq!(base64_of(&identity, "A.Example"), base64_of(&identity, "a.example"));
     }

@@ -15,7 +15,9 @@ use ddns::reconcile::Outcome;
 use ddns::settings::ReverseGuard;
 use ddns::transaction::{Ending, Plan, Step, Transaction};
 use ddns::wanted::{Held, RowKey, Want};
+use dns::wire::verify_request;
 use dns::{Change, Fqdn, HostIdentity, Prerequisite, Rcode, Rdata, RecordType, TsigAlgorithm, TsigKey, Update};
+use hickory_proto::op::{Message, OpCode, ResponseCode};
 use leasehold::ddns_client::discover::{DiscoverError, Preflight, PreflightReport, preflight, zone_cut};
 use leasehold::ddns_client::{Timing, UpdateClient, WallClock};
 
@@ -347,14 +349,39 @@ fn a_lost_datagram_is_sent_again_the_same_signed_message() {
     assert!(got.iter().all(|message| *message == got[0]), "signed once, sent three times");
 }
 
-/// RFC 8945 section 5.3: "an unsigned reply to a signed request is not believed".
 #[test]
-fn rfc8945_an_unsigned_answer_to_a_signed_request_is_not_believed() {
+fn rfc8945_5_4_an_unsigned_answer_to_a_signed_request_is_not_believed() {
     let (server, thread) = stand_in(3, |_, request| Some(bare_answer(request, 0)));
     let client = UpdateClient::new(Arc::new(wall_secs), quick());
     let one = update("forward.example", vec![add("a.forward.example", 1)]);
     let good = key(KEY_NAME, KEY_SECRET);
     assert_eq!(wait(client.send(server, Some(&good), &one)), Outcome::BadAnswer);
+    thread.join().unwrap();
+}
+
+/// Whoever forges an answer and is faster than the server gains nothing: the signed one is waited for.
+#[test]
+fn rfc8945_5_4_a_signed_answer_counts_though_an_unsigned_one_came_first() {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let server = socket.local_addr().unwrap();
+    let thread = std::thread::spawn(move || {
+        let mut octets = [0; 2_048];
+        let (length, from) = socket.recv_from(&mut octets).unwrap();
+        let raw = &octets[..length];
+        socket.send_to(&bare_answer(raw, 0), from).unwrap();
+        let (keys, now) = ([key(KEY_NAME, KEY_SECRET)], wall_secs());
+        let request = Message::from_vec(raw).unwrap();
+        let verified = verify_request(raw, request.signature().unwrap(), &keys, now);
+        let mut signer = verified.unwrap_or_else(|_| panic!("the client signed with our key")).signer;
+        let mut answer = Message::error_msg(request.id, OpCode::Update, ResponseCode::YXDomain);
+        let signature = signer.sign(&answer.to_vec().unwrap(), now).unwrap();
+        answer.set_signature(signature);
+        socket.send_to(&answer.to_vec().unwrap(), from).unwrap();
+    });
+    let one = update("forward.example", vec![add("a.forward.example", 1)]);
+    let good = key(KEY_NAME, KEY_SECRET);
+    assert_eq!(wait(client().send(server, Some(&good), &one)), Outcome::Answer(Rcode::YX_DOMAIN));
     thread.join().unwrap();
 }
 

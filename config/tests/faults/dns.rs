@@ -440,6 +440,19 @@ fn naming_of_a_subnet_wins_over_that_of_ddns() {
     assert_eq!(config.ddns.reverse, ddns::settings::ReverseGuard::Rfc4703);
 }
 
+/// What an administrator lists, what static records have, and the name server's own: `ns` of the zone unless said.
+#[test]
+fn names_that_are_protected_from_clients() {
+    let protected =
+        |text: &str| -> Vec<String> { config(text).ddns.protected.iter().map(|name| name.to_string()).collect() };
+    assert_eq!(protected(GOOD), ["ns.nasir.xyz."]);
+    let text = and("[ddns]\nprotected = [\"DC1.nasir.xyz\"]\n[[zone]]\nname = \"lab.example\"\n\
+                    ns = \"dns.lab.example\"\nrecords = [{ name = \"www\", type = \"A\", data = \"192.168.30.5\" }]\n");
+    let mut names = protected(&text);
+    names.sort();
+    assert_eq!(names, ["dc1.nasir.xyz.", "dns.lab.example.", "ns.nasir.xyz.", "www.lab.example."]);
+}
+
 #[test]
 fn names_of_reservations_are_theirs_alone() {
     let text = super::reserved("address = \"192.168.30.5\"\nhardware = \"52:54:00:12:34:56\"\nhostname = \"NAS\"");

@@ -186,23 +186,83 @@ fn when_a_server_is_back_all_of_it_goes_out_within_seconds() {
     assert!(world.news.iter().any(News::is_good));
 }
 
-/// BADKEY concerns every row: one probe at a time and one message, not one per row.
+/// BADSIG, BADKEY and BADTIME concern every row: one probe at a time and one message, not one per row.
 #[test]
-fn tsig_errors_are_told_once_for_the_zone() {
-    let mut world = World::new();
-    world.down = Some(Fate::Tsig(Rcode::BAD_KEY));
-    for n in 1..=100 {
-        world.set(n, Some(claim(&format!("pc{n}.lan"), n)));
+fn rfc8945_badtime_badkey_and_badsig_each_reach_the_operator_in_words_once_for_the_zone() {
+    for (code, words) in [
+        (Rcode::BAD_KEY, ["BADKEY", "check the key's name"]),
+        (Rcode::BAD_SIG, ["BADSIG", "secret differs"]),
+        (Rcode::BAD_TIME, ["BADTIME", "set the time"]),
+    ] {
+        let mut world = World::new();
+        world.down = Some(Fate::Tsig(code));
+        for n in 1..=100 {
+            world.set(n, Some(claim(&format!("pc{n}.lan"), n)));
+        }
+        world.advance(120_000);
+        // The forward zone; no PTR is tried before its forward row.
+        assert_eq!(world.news.len(), 1, "{:?}", world.news);
+        let told = world.news[0].to_string();
+        assert!(words.iter().all(|word| told.contains(word)) && told.contains("192.0.2.1:53"), "{told}");
+        let status = world.reconciler.zones().next().unwrap();
+        assert_eq!(status.down.unwrap().1, LastAnswer::Refused(code));
+        world.down = None;
+        world.advance(3_000);
+        assert_eq!(world.server.plain().len(), 200);
     }
-    world.advance(120_000);
-    // The forward zone; no PTR is tried before its forward row.
-    assert_eq!(world.news.len(), 1, "{:?}", world.news);
-    assert!(world.news[0].to_string().contains("BADKEY"), "{}", world.news[0]);
-    let status = world.reconciler.zones().next().unwrap();
-    assert_eq!(status.down.unwrap().1, LastAnswer::Refused(Rcode::BAD_KEY));
+}
+
+/// What comes unsigned, or wrongly signed, counts as no answer: nothing is taken as done, and it is tried again.
+#[test]
+fn rfc8945_5_4_an_answer_that_is_not_believed_confirms_nothing() {
+    let mut world = World::new();
+    world.down = Some(Fate::Garbled);
+    world.set(1, Some(claim("pc.lan", 1)));
+    world.advance(60_000);
+    let row = world.reconciler.row(&RowKey::Forward(name("pc.lan"))).unwrap();
+    assert_eq!(row.last, LastAnswer::BadAnswer);
+    assert!(!world.stored.values().any(|row| row.done) && world.sent > 1);
+    assert_eq!(world.news.len(), 1);
+    assert!(world.news[0].to_string().contains("cannot be believed (unsigned"), "{}", world.news[0]);
     world.down = None;
-    world.advance(3_000);
-    assert_eq!(world.server.plain().len(), 200);
+    world.advance(10_000);
+    assert_eq!(world.server.plain(), ["1.0.0.10.in-addr.arpa. PTR pc.lan.", "pc.lan. A 10.0.0.1"]);
+}
+
+/// "Server down, refused, wrong key": whatever keeps an update from being made, it stays wanted, across restarts.
+#[test]
+fn names_nothing_is_lost_whatever_the_server_answers() {
+    let hindrances = [
+        Fate::LoseRequest,
+        Fate::LoseReply,
+        Fate::Garbled,
+        Fate::Tsig(Rcode::BAD_KEY),
+        Fate::Tsig(Rcode::BAD_SIG),
+        Fate::Tsig(Rcode::BAD_TIME),
+        Fate::Answers(Rcode::REFUSED),
+        Fate::Answers(Rcode::NOT_AUTH),
+        Fate::Answers(Rcode::NOT_ZONE),
+        Fate::Answers(Rcode::SERV_FAIL),
+        Fate::Answers(Rcode::NOT_IMP),
+        Fate::Answers(Rcode::FORM_ERR),
+    ];
+    for hindrance in hindrances {
+        let mut world = World::new();
+        world.set(1, Some(claim("old.lan", 1)));
+        world.settle();
+        world.down = Some(hindrance);
+        world.set(1, None);
+        world.set(2, Some(claim("new.lan", 2)));
+        world.advance(100_000);
+        world.restart();
+        world.advance(86_400_000);
+        world.restart();
+        world.down = None;
+        world.advance(3_600_000);
+        let both = ["2.0.0.10.in-addr.arpa. PTR new.lan.", "new.lan. A 10.0.0.2"];
+        assert_eq!(world.server.plain(), both, "after {hindrance:?}");
+        assert!(world.reconciler.is_quiet());
+    }
 }
 
 #[test]

@@ -119,7 +119,7 @@ fn overload_takes_file_alone_when_that_is_enough() {
 }
 
 #[test]
-fn what_does_not_fit_is_dropped_from_the_end_but_never_what_is_required() {
+fn rfc2132_section_9_10_what_does_not_fit_is_dropped_from_the_end_but_never_what_is_required() {
     let mut options: Vec<_> = (1..=9).map(|code| filler(code, 90)).collect();
     options.push((51, options::seconds(3600)));
     options.push(filler(61, 7));

@@ -166,6 +166,15 @@ fn rfc2563_a_client_that_asks_is_told_whether_it_may_configure_itself() {
     assert_eq!(option(server.hear(&asking).reply(), code::AUTO_CONFIGURE), None);
 }
 
+/// A client that offers two messages instead of four takes four from a server that does not take up the offer.
+#[test]
+fn rfc4039_a_discover_with_rapid_commit_is_answered_by_an_offer() {
+    let mut server = Server::plain();
+    let offer = server.hear(&discover(1).with(code::RAPID_COMMIT, []));
+    assert_eq!((offer.offered(), option(offer.reply(), code::RAPID_COMMIT)), (FIRST, None));
+    assert_eq!(server.engine.leases().len(), 0);
+}
+
 #[test]
 fn always_broadcast_broadcasts_to_clients_on_the_wire_whatever_their_flag() {
     let mut server = Server::new(settings([Subnet { always_broadcast: true, ..subnet() }]));

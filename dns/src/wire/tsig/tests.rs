@@ -87,14 +87,14 @@ fn rfc8945_5_2_3_badtime_is_signed_and_tells_the_servers_clock() {
 }
 
 #[test]
-fn an_unsigned_reply_to_a_signed_request_is_not_believed() {
+fn rfc8945_5_4_an_unsigned_reply_to_a_signed_request_is_not_believed() {
     let (_, pending) = signed_request(&ours(), NOW);
     let answer = Message::error_msg(4711, OpCode::Update, ResponseCode::NoError).to_vec().unwrap();
     assert_eq!(pending.read_rcode(&answer, NOW), Err(AnswerError::Unsigned(Rcode::NO_ERROR)));
 }
 
 #[test]
-fn a_reply_signed_with_another_key_or_changed_on_the_way_is_not_believed() {
+fn rfc8945_5_4_a_reply_signed_with_another_key_or_changed_on_the_way_is_not_believed() {
     let (raw, pending) = signed_request(&ours(), NOW);
     let (_, answer) = serve(&raw, &ours(), NOW);
     let mut changed = answer.clone();
@@ -121,7 +121,7 @@ fn an_answer_to_another_request_is_not_ours() {
 }
 
 #[test]
-fn an_answer_signed_at_another_time_is_stale() {
+fn rfc8945_5_4_3_an_answer_signed_at_another_time_is_stale() {
     let (raw, pending) = signed_request(&ours(), NOW);
     let (_, answer) = serve(&raw, &ours(), NOW);
     assert_eq!(pending.read_rcode(&answer, NOW + 301), Err(AnswerError::Stale { seconds_off: 301 }));

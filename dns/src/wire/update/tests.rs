@@ -106,7 +106,7 @@ fn rfc2136_3_4_1_a_change_with_ttl_data_class_or_type_amiss_is_formerr() {
 }
 
 #[test]
-fn a_ptr_delete_of_class_in_is_formerr() {
+fn rfc2136_3_4_1_a_ptr_delete_of_class_in_is_formerr() {
     let of_class_in = |message: &mut Message| {
         message.authorities[1] = without_data(&name("1.2.0.192.in-addr.arpa"), RecordType::PTR, DNSClass::IN);
     };
