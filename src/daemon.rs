@@ -23,6 +23,7 @@ use config::Config;
 use config::settings::{Listen, Upstreams};
 use ddns::reconcile::Reconciler;
 use ddns::wanted::WantedTable;
+use dhcp::decision::CommitOutcome;
 use dns::{Fqdn, TsigKey};
 use ipnet::{IpNet, Ipv4Net};
 use store::storage::FileStorage;
@@ -106,10 +107,8 @@ impl Daemon {
         let dns = start_dns(&config, &keeper, listen, &mut tasks)?;
 
         let ddns_settings = Arc::new(config.ddns.clone());
-        let table_of_names = WantedTable::load(wanted.clone(), &confirmed);
+        let table_of_names = WantedTable::load(wanted, &confirmed);
         let now = clock.now();
-        let reconciler_now = ddns::Now { boot_ms: now.boot_ms, wall_secs: now.wall_secs };
-        let reconciler = Reconciler::load(Arc::clone(&ddns_settings), reconciler_now, wanted, confirmed);
         let mut core = Core::new(
             Arc::new(dhcp_settings(&config, &table)),
             Arc::clone(&ddns_settings),
@@ -118,6 +117,21 @@ impl Daemon {
             now,
         );
         core.reconfigure(Arc::new(dhcp_settings(&config, &table)), own_addresses(&table), now);
+        let mended = core.mend_wanted();
+        if let Some(id) = mended.transaction {
+            warn!(
+                "{} names that leases claim were not among the stored ones (a repair lost them): they are again",
+                mended.rows.len()
+            );
+            commit_first(&committer, &clock, mended.rows).await?;
+            core.settle(id, CommitOutcome::Committed);
+        }
+        let reconciler = Reconciler::load(
+            Arc::clone(&ddns_settings),
+            ddns::Now { boot_ms: now.boot_ms, wall_secs: now.wall_secs },
+            core.wanted().iter().cloned(),
+            confirmed,
+        );
 
         let (events, events_out) = mpsc::channel(EVENTS_MAX);
         let (settled_in, settled) = mpsc::channel(SETTLED_MAX);
@@ -238,9 +252,10 @@ async fn commit_first(committer: &Committer, clock: &Clock, rows: Vec<store::Row
     }
     match outcome.await {
         Ok(CommitResult::Committed) => Ok(()),
-        // Zones can be served without their new serial being stored; it is stored with the next update.
+        // Zones can be served without their new serial being stored: it is stored with the next update. Names that a
+        // repair lost are found missing again at the next start.
         Ok(CommitResult::NoSpace) => {
-            warn!("the disk is full: the embedded zones keep their old serials for now");
+            warn!("the disk is full: what the start would write is not stored for now");
             Ok(())
         }
         _ => anyhow::bail!("the first write to the lease store failed"),
