@@ -115,6 +115,16 @@ impl Core {
         self.engine.set_storage_full(full);
     }
 
+    /// Stops expiry while the machine's clock is known to be wrong.
+    pub fn pause_expiry(&mut self) {
+        self.engine.pause_expiry();
+    }
+
+    /// The clock is right again: what was loaded from the store runs out by wall time.
+    pub fn resume_expiry(&mut self, now: Now) {
+        self.engine.resume_expiry(now);
+    }
+
     /// Decides on one datagram.
     pub fn handle_message(&mut self, now: Now, ingress: &Ingress<'_>, datagram: &[u8]) -> Work {
         let names = CoreNames { wanted: &self.wanted, settings: &self.settings };

@@ -109,6 +109,8 @@ struct Batch {
     output: Output,
     /// What it was decided from.
     arrivals: Vec<Arrival>,
+    /// The settled names that it was decided from.
+    settled: Vec<(RowKey, u64)>,
 }
 
 /// See the module.
@@ -121,13 +123,23 @@ pub struct Pipeline {
     epoch: u64,
     storage_full: bool,
     dropped: Vec<(DropReason, Arc<Link>)>,
+    /// Names whose end found no room: settled again once there is. At most what was in flight then.
+    unsettled: Vec<(RowKey, u64)>,
 }
 
 impl Pipeline {
     /// An empty pipeline before `core`.
     #[must_use]
     pub fn new(core: Core) -> Self {
-        Self { core, in_flight: VecDeque::new(), abandoned: 0, epoch: 0, storage_full: false, dropped: Vec::new() }
+        Self {
+            core,
+            in_flight: VecDeque::new(),
+            abandoned: 0,
+            epoch: 0,
+            storage_full: false,
+            dropped: Vec::new(),
+            unsettled: Vec::new(),
+        }
     }
 
     /// Engine and wanted names, to be asked.
@@ -188,26 +200,46 @@ impl Pipeline {
         self.step(batch, transactions)
     }
 
+    /// Stops expiry: the machine's clock is known to be wrong, so that what is stored cannot be told to have run out.
+    pub fn pause_expiry(&mut self) {
+        self.core.pause_expiry();
+    }
+
+    /// The clock is right again: what was loaded from the store runs out by wall time.
+    pub fn resume_expiry(&mut self, now: Now) {
+        self.core.resume_expiry(now);
+    }
+
     /// When [`Pipeline::expire`] wants to be called next, in boot milliseconds. Never while the store has no room.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<u64> {
-        if self.storage_full { None } else { self.core.poll_timeout() }
+        match self.storage_full {
+            true => None,
+            false if !self.unsettled.is_empty() => Some(0),
+            false => self.core.poll_timeout(),
+        }
     }
 
-    /// Ends what has run out, at most `most` leases a call.
+    /// Ends what has run out, at most `most` leases a call, and settles the names that found no room before.
     pub fn expire(&mut self, now: Now, most: usize) -> Step {
-        let works = self.core.handle_timeout(now, most);
-        self.step_of(works)
+        let settled = std::mem::take(&mut self.unsettled);
+        let mut works = self.core.handle_timeout(now, most);
+        works.extend(self.settled_works(&settled));
+        self.step_of(works, settled)
     }
 
     /// The updater found these keys settled at these generations.
     pub fn settle_names(&mut self, names: &[(RowKey, u64)]) -> Step {
-        let works = names.iter().map(|(key, generation)| self.core.handle_settled_name(key, *generation)).collect();
-        self.step_of(works)
+        let works = self.settled_works(names);
+        self.step_of(works, names.to_vec())
     }
 
-    fn step_of(&mut self, works: Vec<Work>) -> Step {
-        let mut batch = Batch::default();
+    fn settled_works(&mut self, names: &[(RowKey, u64)]) -> Vec<Work> {
+        names.iter().map(|(key, generation)| self.core.handle_settled_name(key, *generation)).collect()
+    }
+
+    fn step_of(&mut self, works: Vec<Work>, settled: Vec<(RowKey, u64)>) -> Step {
+        let mut batch = Batch { settled, ..Batch::default() };
         let mut transactions = Vec::new();
         for work in works {
             batch.take(work, None, &mut transactions, &mut self.dropped);
@@ -247,7 +279,8 @@ impl Pipeline {
     }
 
     /// No room: everything in flight is undone and decided again by an engine that knows that nothing can be stored.
-    /// Renewals get what is left of their leases, new clients get silence, INFORM goes on.
+    /// Renewals get what is left of their leases, new clients get silence, INFORM goes on. What had run out, and names
+    /// that were settled, come again once there is room.
     fn without_room(&mut self, now: Now, first: Batch) -> Output {
         self.storage_full = true;
         self.epoch += 1;
@@ -255,7 +288,8 @@ impl Pipeline {
         self.core.set_storage_full(true);
         // The outcomes of the others in flight are still to come, and the committer refuses them by their epoch.
         self.abandoned += self.in_flight.len();
-        let abandoned: Vec<Batch> = std::iter::once(first).chain(self.in_flight.drain(..)).collect();
+        let mut abandoned: Vec<Batch> = std::iter::once(first).chain(self.in_flight.drain(..)).collect();
+        self.unsettled.extend(abandoned.iter_mut().flat_map(|batch| batch.settled.drain(..)));
         let mut again = Batch::default();
         for arrival in abandoned.iter().flat_map(|batch| &batch.arrivals) {
             let work = self.core.handle_message(now, &arrival.ingress(), &arrival.payload);
@@ -307,14 +341,21 @@ impl Arrival {
 }
 
 impl Departure {
-    /// The source address of the datagram: the server identifier when it is an address of the link, else the address
-    /// that was asked when it is one, else the link's first.
+    /// The source address of the datagram. What was sent to one address is answered from it, whichever interface has
+    /// it: a relay agent or a firewall on the way may know no other. To what was sent to all: the server identifier
+    /// when it is an address of the link, else (RFC 5107 makes it a relay agent's) the link's first.
     #[must_use]
     pub fn source(&self) -> Option<Ipv4Addr> {
-        let ours = |address: &Ipv4Addr| self.link.addresses.iter().any(|net| net.addr() == *address);
-        [self.reply.server_identifier, self.asked]
-            .into_iter()
-            .find(ours)
-            .or_else(|| self.link.addresses.first().map(Ipv4Net::addr))
+        let addresses = &self.link.addresses;
+        let asked = self.asked;
+        let to_network = addresses.iter().any(|net| net.prefix_len() < 31 && net.broadcast() == asked);
+        if !(asked.is_unspecified() || asked.is_broadcast() || asked.is_multicast() || to_network) {
+            return Some(asked);
+        }
+        let mut ours = addresses.iter().map(Ipv4Net::addr);
+        ours.clone().find(|address| *address == self.reply.server_identifier).or_else(|| ours.next())
     }
 }
+
+#[cfg(test)]
+mod tests;
