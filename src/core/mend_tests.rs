@@ -1,0 +1,50 @@
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use ddns::settings::{ZoneRoute, ZoneServer};
+use dhcp::identity::HardwareAddress;
+use dhcp::lease::LeaseName;
+use dns::HostIdentity;
+
+use super::*;
+
+const NOW: Now = Now { boot_ms: 1_000, wall_secs: 1_800_000_000 };
+
+fn named_lease() -> Lease {
+    let hardware = HardwareAddress::new(1, &[2, 0, 0, 0, 0, 1]).unwrap();
+    let identity = HostIdentity::Hardware { htype: 1, chaddr: [2, 0, 0, 0, 0, 1].into() };
+    Lease {
+        address: Ipv4Addr::new(10, 0, 0, 4),
+        subnet: "10.0.0.0/24".parse().unwrap(),
+        state: LeaseState::Bound,
+        hardware,
+        client_id: None,
+        started_at: NOW.wall_secs,
+        renewed_at: NOW.wall_secs,
+        expires_at: NOW.wall_secs + 600,
+        hostname: Box::default(),
+        client_fqdn: Box::default(),
+        name: Some(LeaseName {
+            fqdn: "pc.home.test".parse().unwrap(),
+            identity,
+            forward: true,
+            reverse: true,
+            ttl_secs: 200,
+        }),
+        relay: Ipv4Addr::UNSPECIFIED,
+        relay_agent_info: Box::default(),
+        server_identifier_override: None,
+    }
+}
+
+#[test]
+fn names_that_leases_claim_are_wanted_again_when_their_rows_were_lost() {
+    let zones = ["home.test", "10.in-addr.arpa"]
+        .map(|apex| ZoneRoute { apex: apex.parse().unwrap(), server: ZoneServer::Embedded });
+    let ddns = ddns::settings::Settings { zones: zones.to_vec(), ..ddns::settings::Settings::default() };
+    let dhcp = Arc::new(dhcp::settings::Settings::default());
+    let mut core = Core::new(dhcp, Arc::new(ddns), vec![named_lease()], WantedTable::default(), NOW);
+    let work = core.mend_wanted();
+    assert_eq!(work.rows.len(), 2, "forward and reverse: {:?}", work.rows);
+    core.settle(work.transaction.unwrap(), CommitOutcome::Committed);
+    assert!(core.mend_wanted().rows.is_empty(), "what is wanted already is left alone");
+}
