@@ -7,6 +7,7 @@
 #![allow(dead_code, reason = "the bench is laid before all of the tests that stand on it")]
 
 mod clients;
+mod correctness;
 mod ddns_client;
 mod demo;
 mod dhcp_sockets;
