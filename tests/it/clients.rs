@@ -132,11 +132,6 @@ impl<'lab> Client<'lab> {
         words.nth(1)?.split('/').next()?.parse().ok()
     }
 
-    /// What the client has printed.
-    pub(crate) fn log(&self) -> String {
-        self.running.as_ref().map(Running::log).unwrap_or_default()
-    }
-
     fn wait_address(&self) -> Ipv4Addr {
         wait_for("an address on the client's interface", PATIENCE, || self.address())
     }

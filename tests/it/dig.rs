@@ -112,13 +112,23 @@ impl<'lab> Dig<'lab> {
 
     /// Makes a signed change as a person would: `lines` of nsupdate, such as `update add x.nasir.xyz. 60 A 10.0.0.1`.
     pub(crate) fn nsupdate(&self, lines: &str) {
+        let told = self.nsupdate_each(&[format!("{lines}\nsend\n")]);
+        assert_eq!(told, "", "{lines}");
+    }
+
+    /// Makes signed changes one after another, each ending in `send`; returns what nsupdate says of those that failed,
+    /// a line each.
+    pub(crate) fn nsupdate_each(&self, changes: &[String]) -> String {
         let mut command = self.host.tool("nsupdate");
-        command.args(["-y", &format!("{KEY_ALGORITHM}:{KEY_NAME}:{KEY_SECRET}")]);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let script = format!("server {} {}\n{lines}\nsend\n", self.server.ip(), self.server.port());
+        command.args(["-t", "10", "-y", &format!("{KEY_ALGORITHM}:{KEY_NAME}:{KEY_SECRET}")]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let script = format!("server {} {}\n{}", self.server.ip(), self.server.port(), changes.concat());
+        // What nsupdate says of failures fits the pipe's 64 KiB while this is written.
         child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
-        assert!(output.status.success(), "{script}{}", String::from_utf8_lossy(&output.stderr));
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success() || !told.is_empty(), "nsupdate ended with {}", output.status);
+        told
     }
 
     /// Waits until the server answers for the zone.

@@ -1,12 +1,11 @@
 //! The daemon under test, on a host, with its store and its control socket among the host's private files.
 
 use std::net::Ipv4Addr;
-use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::time::Duration;
 
 use crate::netns::Host;
-use crate::process::{Running, finish, succeed, wait_for};
+use crate::process::{Running, finish, succeed};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_leasehold");
 const CONFIG: &str = "/run/leasehold.toml";
@@ -56,6 +55,7 @@ impl<'lab> Leasehold<'lab> {
             CONFIG,
             &format!("[server]\nstore = \"{STORE}\"\ncontrol = \"{CONTROL}\"\nlog = \"debug\"\n\n{config}"),
         );
+        std::fs::create_dir_all(host.path(STORE).parent().expect("a parent")).expect("the store's parent");
         Self { host, running: None }
     }
 
@@ -76,14 +76,9 @@ impl<'lab> Leasehold<'lab> {
         self.running = Some(self.host.start(words[0], &words[1..]));
     }
 
-    /// Waits until its control socket answers, which it does when it serves.
+    /// Waits until it says that it serves.
     pub(crate) fn wait_ready(&mut self) {
-        let socket = self.host.path(CONTROL);
-        let running = self.running.as_mut().expect("the daemon runs");
-        wait_for("leasehold serves", PATIENCE, || {
-            assert!(running.is_running(), "leasehold ended:\n{}", running.log());
-            UnixStream::connect(&socket).ok()
-        });
+        self.process().wait_log("ready: ", 1, PATIENCE);
     }
 
     /// SIGKILL.
@@ -142,7 +137,7 @@ impl<'lab> Leasehold<'lab> {
 
     /// `leasehold db check` on the store of a daemon that does not run.
     pub(crate) fn check_store(&self) {
-        let output = finish(&mut self.command(&["db", "check", STORE]));
+        let output = finish(&mut self.command(&["db", "check", "--store", STORE]));
         assert!(
             output.status.success(),
             "the store is damaged:\n{}{}",

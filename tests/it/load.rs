@@ -14,6 +14,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::netns::Host;
@@ -23,6 +24,10 @@ use crate::packet::{self, Heard, Said};
 const RETRY: Duration = Duration::from_millis(400);
 /// After so many REQUESTs without an answer a client starts over.
 const REQUESTS_MAX: u32 = 4;
+/// No load runs longer.
+const LOAD_MAX: Duration = Duration::from_secs(3_600);
+/// How often a load that is to finish is looked at.
+const POLL: Duration = Duration::from_millis(20);
 /// Bits of a transaction identifier that name the client; the others count its exchanges.
 const CLIENT_BITS: u32 = 20;
 
@@ -76,7 +81,6 @@ impl Plan {
 pub(crate) struct Acknowledged {
     pub(crate) client: u32,
     pub(crate) address: Ipv4Addr,
-    pub(crate) at: Instant,
     /// UTC seconds at which the lease ends at the earliest: counted from when the request was sent.
     pub(crate) until: u64,
 }
@@ -188,11 +192,40 @@ impl Load {
         Self { socket, giaddr, server: (server, 67).into(), plan, clients: Vec::new(), history: History::default() }
     }
 
-    /// Runs until every client has been acknowledged once (when none renews or releases), or `stop` is set.
-    pub(crate) fn run(mut self, stop: &AtomicBool) -> History {
+    /// Runs until every client has been acknowledged once, but no longer than `within`.
+    pub(crate) fn finish(self, within: Duration) -> History {
+        self.run(&AtomicBool::new(false), within)
+    }
+
+    /// Runs while `body` does, also when it panics. Clients that neither renew nor release then still finish, within
+    /// `more`.
+    pub(crate) fn alongside<T>(self, more: Duration, body: impl FnOnce() -> T) -> (History, T) {
+        let endless = self.is_endless();
+        let stop = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let running = scope.spawn(|| self.run(&stop, LOAD_MAX));
+            let stopper = StopOnDrop(&stop);
+            let value = body();
+            if endless {
+                drop(stopper);
+            } else {
+                let deadline = Instant::now() + more;
+                while !running.is_finished() && Instant::now() < deadline {
+                    thread::sleep(POLL);
+                }
+                drop(stopper);
+            }
+            (running.join().expect("the load does not panic"), value)
+        })
+    }
+
+    fn is_endless(&self) -> bool {
+        self.plan.renew_after.is_some() || self.plan.release_every.is_some()
+    }
+
+    fn run(mut self, stop: &AtomicBool, within: Duration) -> History {
         let started = Instant::now();
-        let endless = self.plan.renew_after.is_some() || self.plan.release_every.is_some();
-        while !stop.load(Ordering::Relaxed) {
+        while !stop.load(Ordering::Relaxed) && started.elapsed() < within {
             let now = Instant::now();
             self.admit(now, started);
             for index in 0..self.clients.len() {
@@ -202,7 +235,7 @@ impl Load {
             }
             self.listen();
             let bound = self.clients.iter().filter(|client| client.acknowledged > 0).count();
-            if !endless && bound == self.plan.clients as usize {
+            if !self.is_endless() && bound == self.plan.clients as usize {
                 break;
             }
         }
@@ -325,7 +358,7 @@ impl Load {
             }
             (packet::ACK, State::Requesting { .. } | State::Renewing(_)) => {
                 let until = client.asked_at + u64::from(heard.lease_secs);
-                let ack = Acknowledged { client: number, address: heard.yiaddr, at: now, until };
+                let ack = Acknowledged { client: number, address: heard.yiaddr, until };
                 self.history.events.push(Happened::Acknowledged(ack));
                 client.acknowledged += 1;
                 client.state = State::Bound(heard.yiaddr);
@@ -350,6 +383,15 @@ impl Load {
     }
 }
 
+/// Ends a load when what runs beside it ends, in whatever way.
+struct StopOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 fn xid(client: &Client) -> u32 {
     (client.exchange << CLIENT_BITS) | client.number
 }
@@ -357,4 +399,19 @@ fn xid(client: &Client) -> u32 {
 /// The wall clock, as the daemon stores its times.
 pub(crate) fn utc_secs() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970").as_secs()
+}
+
+#[test]
+fn what_must_never_be_is_found_in_a_history() {
+    let ack = |client, last| {
+        let address = Ipv4Addr::new(10, 0, 0, last);
+        Happened::Acknowledged(Acknowledged { client, address, until: 0 })
+    };
+    let released = |client, last| Happened::Released { client, address: Ipv4Addr::new(10, 0, 0, last) };
+    let violations = |events| History { events }.violations();
+    assert_eq!(violations(vec![ack(1, 1), ack(2, 2), ack(1, 1), released(1, 1), ack(3, 1), ack(1, 4)]), "");
+    assert!(violations(vec![ack(1, 1), ack(2, 1)]).contains("while 1 holds it"));
+    assert!(violations(vec![ack(1, 1), ack(1, 2)]).contains("moved"));
+    let refused = Happened::Refused { client: 1, address: Ipv4Addr::new(10, 0, 0, 1) };
+    assert!(violations(vec![ack(1, 1), refused]).contains("NAK"));
 }

@@ -4,8 +4,9 @@
 //! network namespaces, [`clients`] drives four real DHCP clients, [`servers`] real DNS servers, a relay and
 //! Leasehold itself. What each test needs of the machine is told in `docs/testing.md`.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
-#![allow(dead_code, reason = "the bench is laid before all of the tests that stand on it")]
 
+mod architecture;
+mod claims;
 mod clients;
 mod correctness;
 mod ddns_client;
@@ -14,14 +15,19 @@ mod dhcp_sockets;
 mod dig;
 mod embedded_dns;
 mod field;
+mod full_disk;
+mod interop;
+mod kills;
 mod leasehold;
 mod link_check;
 mod load;
 mod netns;
+mod outage;
 mod packet;
 mod process;
 mod servers;
 mod signed_updates;
 mod standins;
+mod trace;
 mod updater;
 mod wire;

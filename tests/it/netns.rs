@@ -141,22 +141,6 @@ impl Lab {
             host.ip(&format!("link set dev {interface} up"));
         }
     }
-
-    /// A switch that forwards between all its ports at once, without spanning tree.
-    pub(crate) fn switch(&self, name: &str) -> Switch {
-        let host = self.host(name);
-        host.ip("link add br0 type bridge forward_delay 0 stp_state 0");
-        host.ip("link set br0 addrgenmode none");
-        host.ip("link set br0 up");
-        Switch { host, ports: AtomicU32::new(0) }
-    }
-
-    /// Plugs an interface of `host` into the switch.
-    pub(crate) fn plug(&self, host: &Host, interface: &str, switch: &Switch) {
-        let port = format!("p{}", switch.ports.fetch_add(1, Ordering::Relaxed));
-        self.cable(host, interface, &switch.host, &port);
-        switch.host.ip(&format!("link set dev {port} master br0"));
-    }
 }
 
 impl Drop for Lab {
@@ -166,12 +150,6 @@ impl Drop for Lab {
         }
         remove_directory(&self.directory);
     }
-}
-
-/// See [`Lab::switch`].
-pub(crate) struct Switch {
-    host: Host,
-    ports: AtomicU32,
 }
 
 /// One network namespace and its private files.

@@ -139,11 +139,6 @@ impl Running {
         kill(Pid::from_raw(pid), signal).unwrap_or_else(|error| panic!("{}: {signal}: {error}", self.name));
     }
 
-    /// Whether it still runs.
-    pub(crate) fn is_running(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(None))
-    }
-
     /// Waits for it to end by itself.
     pub(crate) fn wait_end(&mut self, within: Duration) -> ExitStatus {
         let what = format!("{} ends", self.name);

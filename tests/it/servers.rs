@@ -74,11 +74,6 @@ impl<'lab> DnsServer<'lab> {
         }
     }
 
-    /// What it has printed since it was last started.
-    pub(crate) fn log(&self) -> String {
-        self.running.as_ref().map(Running::log).unwrap_or_default()
-    }
-
     fn configure_bind(&self) {
         let (ip, port) = (self.address.ip(), self.address.port());
         let mut text = format!(

@@ -1,7 +1,6 @@
 //! The harness itself, proved against ISC dhcpd: what fails here is no fault of Leasehold's.
 
 use std::net::Ipv4Addr;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::clients::{Client, Kind, Naming};
@@ -139,7 +138,7 @@ fn a_load_of_clients_is_served() {
     let _dhcpd = dhcpd(&server);
     let plan = Plan::arrivals(60, 100.0);
     let load = Load::new(&relay, Ipv4Addr::new(192, 168, 30, 2), Ipv4Addr::new(192, 168, 30, 1), plan);
-    let history = load.run(&AtomicBool::new(false));
+    let history = load.finish(Duration::from_secs(30));
     assert_eq!(history.held().len(), 60);
     assert_eq!(history.violations(), "");
 }
