@@ -16,7 +16,7 @@ use store::Store;
 use store::journal::{CommitError, Compacted, CompactionError};
 use store::rows::Row;
 use store::storage::FileStorage;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tracing::{error, info, warn};
 
 /// Submissions that may wait. The DHCP service has two under way, the updater and the zones are bounded themselves.
@@ -106,22 +106,42 @@ impl Gate {
     }
 }
 
+/// Why a committer commits nothing any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// A write or a sync failed: the store has to be opened anew.
+    StoreFailed,
+    /// Its thread has ended, by a panic if nobody stopped it.
+    Gone,
+}
+
 /// A handle to the committer's queue.
 #[derive(Clone, Debug)]
 pub struct Committer {
     queue: SyncSender<Message>,
+    /// Whether the store has failed; closed once the thread is gone.
+    failed: watch::Receiver<bool>,
 }
 
 impl Committer {
-    /// Starts the thread. It ends by [`Committer::stop`], or when the last handle is gone.
+    /// Starts the thread. It ends by [`Committer::stop`].
     ///
     /// # Errors
     /// When the system gives no thread.
     pub fn start(store: Store<FileStorage>) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (queue, messages) = sync_channel(QUEUE_MAX);
+        let (told, failed) = watch::channel(false);
         let worker = Worker { store, messages, queue: queue.clone(), gate: Gate::default(), failed: false };
-        let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(move || worker.run())?;
-        Ok((Self { queue }, thread))
+        let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(move || worker.run(&told))?;
+        Ok((Self { queue, failed }, thread))
+    }
+
+    /// Waits until nothing is committed any more, whoever's submission it was that found out.
+    pub async fn ended(&self) -> End {
+        match self.failed.clone().wait_for(|failed| *failed).await {
+            Ok(_) => End::StoreFailed,
+            Err(_) => End::Gone,
+        }
     }
 
     /// Submits; waits for a place in the queue.
@@ -154,10 +174,11 @@ impl Committer {
         }
     }
 
-    /// Whether the store can take more than it could when it last found no room.
-    pub async fn has_room(&self) -> bool {
+    /// Asks whether the store can take more than it could when it last found no room. `None`: it is too busy to say.
+    #[must_use]
+    pub fn ask_for_room(&self) -> Option<oneshot::Receiver<bool>> {
         let (to, answer) = oneshot::channel();
-        self.queue.try_send(Message::HasRoom(to)).is_ok() && answer.await.unwrap_or(false)
+        self.queue.try_send(Message::HasRoom(to)).is_ok().then_some(answer)
     }
 
     /// Writes a new snapshot while commits go on, and tells what it did.
@@ -171,10 +192,17 @@ impl Committer {
         answer.await.unwrap_or_else(|_| Err(stopped()))
     }
 
-    /// Ends the thread once everything submitted before is committed.
+    /// Ends the thread once everything submitted before is committed. Waits for a place in the queue.
     pub fn stop(&self) {
         // A committer that is gone has stopped.
         drop(self.queue.send(Message::Stop));
+    }
+
+    /// The same within a runtime.
+    pub async fn tell_to_stop(&self) {
+        while let Err(TrySendError::Full(_)) = self.queue.try_send(Message::Stop) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 }
 
@@ -188,7 +216,7 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(mut self) {
+    fn run(mut self, told: &watch::Sender<bool>) {
         while let Ok(first) = self.messages.recv() {
             let mut group = Vec::new();
             let mut next = Some(first);
@@ -209,6 +237,9 @@ impl Worker {
                 }
             }
             self.commit(group);
+            if self.failed {
+                told.send_replace(true);
+            }
             if stop {
                 return;
             }
@@ -262,8 +293,10 @@ impl Worker {
             Ok(()) => CommitResult::Committed,
             Err(CommitError::NoSpace { .. }) => CommitResult::NoSpace,
             Err(error @ CommitError::TooLarge { .. }) => {
-                // Ours are far below the limit: refusing is safe, and the log tells.
-                error!("a transaction was refused by the store: {error}");
+                // A group is tried again one by one. Each is far below the limit: refusing is safe, and the log tells.
+                if group.len() == 1 {
+                    error!("a transaction was refused by the store: {error}");
+                }
                 CommitResult::NoSpace
             }
             Err(error) => {
@@ -314,18 +347,4 @@ impl Worker {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Gate, Lane};
-
-    #[test]
-    fn what_was_decided_upon_a_failed_submission_is_refused_until_the_next_epoch() {
-        let mut gate = Gate::default();
-        assert!(gate.admits(Lane::Dhcp, 0));
-        gate.refuse(Lane::Dhcp, 0);
-        assert!(!gate.admits(Lane::Dhcp, 0));
-        assert!(gate.admits(Lane::Zones, 0), "another lane decided upon nothing that failed");
-        assert!(gate.admits(Lane::Dhcp, 1));
-        gate.refuse(Lane::Dhcp, 0);
-        assert!(gate.admits(Lane::Dhcp, 1), "a late refusal of the old epoch does not touch the new one");
-    }
-}
+mod tests;

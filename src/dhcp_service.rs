@@ -2,7 +2,8 @@
 //!
 //! It only moves values: datagrams to [`Pipeline::decide`], transactions to the committer, outcomes to
 //! [`Pipeline::complete`], replies to the sockets and events into the updater's channel. What may happen before what is
-//! the pipeline's to decide.
+//! the pipeline's to decide. What is ready is taken in a fair order, so that a flood of datagrams holds up neither
+//! expiry nor the question whether a full store has room again.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -12,9 +13,9 @@ use std::time::Duration;
 use ddns::wanted::{RowKey, WantedRow};
 use dhcp::lease::Lease;
 use tokio::sync::{mpsc, oneshot};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, GoesOn, Pause};
 use crate::committer::{CommitResult, Committer, Lane, Submission};
 use crate::core::NameEvent;
 use crate::core::pipeline::{Arrival, BatchOutcome, Departure, Link, Output, Pipeline, Step};
@@ -28,8 +29,11 @@ const EXPIRIES_PER_TURN: usize = 256;
 const SETTLED_PER_TURN: usize = 256;
 /// Interfaces whose values are kept ready; an interface that changes gets a new value.
 const LINKS_KEPT_MAX: usize = 64;
-/// How often a store without room is asked again.
-const ROOM_CHECK: Duration = Duration::from_secs(1);
+/// How often a store without room is asked again, and the machine's clock is looked at while it is wrong, in boot
+/// milliseconds.
+const LOOK_AGAIN_MS: u64 = 1_000;
+/// The longest sleep: a machine that was suspended notices then what has run out meanwhile.
+const SLEEP_MAX: Duration = Duration::from_secs(30);
 
 /// A question to the running service.
 #[derive(Debug)]
@@ -85,6 +89,11 @@ pub struct DhcpService {
     outcomes: (mpsc::UnboundedSender<CommitResult>, mpsc::UnboundedReceiver<CommitResult>),
     /// Who wants every committed row: answered when nothing is in flight.
     rows_wanted: Vec<oneshot::Sender<Vec<WantedRow>>>,
+    /// The store without room was asked.
+    room: Option<oneshot::Receiver<bool>>,
+    expiry: Pause,
+    /// Boot milliseconds: when a full store is asked again, or a wrong clock looked at.
+    look_at: u64,
     stopping: bool,
     payload: Vec<u8>,
 }
@@ -112,6 +121,9 @@ impl DhcpService {
             channels,
             outcomes,
             rows_wanted: Vec::new(),
+            room: None,
+            expiry: Pause::No,
+            look_at: 0,
             stopping: false,
             payload: Vec::with_capacity(1_500),
         }
@@ -124,7 +136,12 @@ impl DhcpService {
     pub async fn run(mut self) -> Result<(), ServiceError> {
         let mut settled = Vec::new();
         let mut received = Batch::new();
+        self.begin_expiry();
         loop {
+            // First, since they make room for all else.
+            while let Ok(result) = self.outcomes.1.try_recv() {
+                self.complete(result)?;
+            }
             if self.pipeline.is_idle() {
                 self.tell_wanted_rows();
             }
@@ -133,11 +150,11 @@ impl DhcpService {
             }
             let room = self.pipeline.has_room() && !self.stopping && self.rows_wanted.is_empty();
             let settling = room && !self.pipeline.storage_full();
-            let pause = self.pause();
+            let due = self.due_in();
             tokio::select! {
-                biased;
                 Some(result) = self.outcomes.1.recv() => self.complete(result)?,
                 Some(question) = self.channels.questions.recv() => self.answer(question),
+                has_room = asked(&mut self.room) => self.take_room(has_room),
                 () = self.sockets.receive(&mut received), if room => {
                     let arrivals = self.arrivals(&received);
                     Counters::add(&self.counters.received, arrivals.len());
@@ -149,30 +166,66 @@ impl DhcpService {
                     settled.clear();
                     self.step(step).await?;
                 }
-                () = tokio::time::sleep(pause), if room => self.turn().await?,
+                () = sleep(due), if room => self.turn().await?,
             }
         }
     }
 
-    fn pause(&self) -> Duration {
-        if self.pipeline.storage_full() {
-            return ROOM_CHECK;
-        }
+    /// How long until [`DhcpService::turn`] has something to do.
+    fn due_in(&self) -> Duration {
+        let looking = self.expiry != Pause::No || (self.pipeline.storage_full() && self.room.is_none());
+        let due = self.pipeline.poll_timeout().into_iter().chain(looking.then_some(self.look_at)).min();
         let until = |at: u64| Duration::from_millis(at.saturating_sub(self.clock.now().boot_ms));
-        self.pipeline.poll_timeout().map_or(Duration::from_secs(3_600), until)
+        due.map_or(SLEEP_MAX, until).min(SLEEP_MAX)
     }
 
-    /// Time has passed: expire leases, or ask whether the store has room again.
+    /// Time has passed: expire leases, ask whether a full store has room again, look at a clock that was wrong.
     async fn turn(&mut self) -> Result<(), ServiceError> {
-        if self.pipeline.storage_full() {
-            if self.committer.has_room().await {
-                info!("the lease store has room again: leases are given as before");
-                self.pipeline.room_again();
+        let now = self.clock.now();
+        if now.boot_ms >= self.look_at {
+            self.look_at = now.boot_ms.saturating_add(LOOK_AGAIN_MS);
+            if let Some(why) = self.expiry.look(&self.clock) {
+                self.resume_expiry(why);
             }
+            if self.pipeline.storage_full() && self.room.is_none() {
+                self.room = self.committer.ask_for_room();
+            }
+        }
+        if self.pipeline.poll_timeout().is_none_or(|at| at > now.boot_ms) {
             return Ok(());
         }
-        let step = self.pipeline.expire(self.clock.now(), EXPIRIES_PER_TURN);
+        let step = self.pipeline.expire(now, EXPIRIES_PER_TURN);
         self.step(step).await
+    }
+
+    fn begin_expiry(&mut self) {
+        self.expiry = Pause::at_start(&self.clock);
+        if self.expiry != Pause::No {
+            warn!(
+                "the machine's clock is in the past, so that it cannot tell which leases have run out: none expires \
+                 until it is set"
+            );
+            self.pipeline.pause_expiry();
+        }
+    }
+
+    fn resume_expiry(&mut self, why: GoesOn) {
+        match why {
+            GoesOn::ClockIsRight => info!("the machine's clock is set: leases expire from now on"),
+            GoesOn::WaitedLongEnough => warn!(
+                "the machine's clock is still in the past: leases expire from now on by the time that passes, later \
+                 than they should"
+            ),
+        }
+        self.pipeline.resume_expiry(self.clock.now());
+    }
+
+    fn take_room(&mut self, has_room: bool) {
+        self.room = None;
+        if has_room && self.pipeline.storage_full() {
+            info!("the lease store has room again: leases are given as before");
+            self.pipeline.room_again();
+        }
     }
 
     async fn step(&mut self, step: Step) -> Result<(), ServiceError> {
@@ -243,6 +296,9 @@ impl DhcpService {
             if self.channels.events.try_send(event).is_err() {
                 Counters::add(&self.counters.events_overflowed, 1);
                 self.channels.overflowed.store(true, Ordering::Release);
+                // The updater may have emptied the channel and looked at the flag in between. An event after the flag
+                // wakes it; when there is no room for that, others wait there that do.
+                drop(self.channels.events.try_send(NameEvent { event: None, rows: Vec::new() }));
             }
         }
     }
@@ -291,5 +347,21 @@ impl DhcpService {
             Question::Reconfigure(settings, own) => self.pipeline.reconfigure(settings, own, self.clock.now()),
             Question::Stop => self.stopping = true,
         }
+    }
+}
+
+/// The answer of a store that was asked for room; waits for ever when it was not.
+async fn asked(room: &mut Option<oneshot::Receiver<bool>>) -> bool {
+    match room {
+        // A committer that has ended has none.
+        Some(answer) => answer.await.unwrap_or(false),
+        None => std::future::pending().await,
+    }
+}
+
+/// Ready at once for nothing: a timer made anew in each round of a busy loop would never be seen to end.
+async fn sleep(time: Duration) {
+    if !time.is_zero() {
+        tokio::time::sleep(time).await;
     }
 }
