@@ -14,10 +14,11 @@ use crate::process::{Running, finish, succeed};
 const PATIENCE: Duration = Duration::from_secs(30);
 const NOBODY: u32 = 65_534;
 
-/// The program where everybody can run it.
+/// The program where everybody can run it. Another process copies it: whatever this one has open for writing, the
+/// children that other tests start just then have open too, and a file that is written to cannot be run.
 fn program(lab: &Lab) -> PathBuf {
     let program = lab.directory().join("leasehold");
-    fs::copy(env!("CARGO_BIN_EXE_leasehold"), &program).unwrap();
+    succeed(Command::new("cp").arg(env!("CARGO_BIN_EXE_leasehold")).arg(&program));
     program
 }
 
