@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use dns::{Fqdn, TsigKey};
+use ipnet::Ipv4Net;
 
 /// All that naming and updating need to know.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -15,6 +16,8 @@ pub struct Settings {
     pub protected: Vec<Fqdn>,
     /// The full names of all reservations: only the client that a name is reserved for may take it.
     pub reserved: HashSet<Fqdn>,
+    /// Prefixes whose addresses get no PTR record, also where a zone would hold it.
+    pub without_reverse: Vec<Ipv4Net>,
     /// How PTR records are guarded.
     pub reverse: ReverseGuard,
     /// How long an answer is waited for, and how retries are spaced.
@@ -78,10 +81,14 @@ impl Settings {
         self.zones.iter().filter(|zone| name.is_within(&zone.apex)).max_by_key(|zone| zone.apex.as_wire().len())
     }
 
-    /// The zone that holds the reverse name of `address`.
+    /// The zone that the PTR record of `address` is to be kept in; `None`: it is to have none.
     #[must_use]
     pub fn reverse_zone_of(&self, address: IpAddr) -> Option<&ZoneRoute> {
-        self.zone_of(&Fqdn::reverse(address))
+        let without = match address {
+            IpAddr::V4(v4) => self.without_reverse.iter().any(|prefix| prefix.contains(&v4)),
+            IpAddr::V6(_) => false,
+        };
+        if without { None } else { self.zone_of(&Fqdn::reverse(address)) }
     }
 }
 
@@ -96,7 +103,8 @@ mod tests {
         let route = |apex: &str| ZoneRoute { apex: apex.parse().unwrap(), server: ZoneServer::Embedded };
         let zones =
             vec![route("lan"), route("lab.lan"), route("168.192.in-addr.arpa"), route("30.168.192.in-addr.arpa")];
-        let settings = Settings { zones, ..Settings::default() };
+        let without_reverse = vec!["192.168.30.128/25".parse().unwrap()];
+        let settings = Settings { zones, without_reverse, ..Settings::default() };
         let zone_of = |name: &str| settings.zone_of(&name.parse().unwrap()).map(|zone| zone.apex.to_string());
         assert_eq!(zone_of("pc.lan").as_deref(), Some("lan."));
         assert_eq!(zone_of("pc.lab.lan").as_deref(), Some("lab.lan."));
@@ -106,5 +114,6 @@ mod tests {
         assert_eq!(reverse("192.168.30.7").as_deref(), Some("30.168.192.in-addr.arpa."));
         assert_eq!(reverse("192.168.3.7").as_deref(), Some("168.192.in-addr.arpa."));
         assert_eq!(reverse("10.0.0.1"), None);
+        assert_eq!(reverse("192.168.30.200"), None, "though a zone would hold it");
     }
 }

@@ -82,6 +82,7 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
             zones: zones.routes(),
             protected: protected(&zones),
             reserved: reserved(&subnets.list),
+            without_reverse: subnets.without_reverse,
             reverse: server::reverse_guard(&file.ddns),
             retry: server::retry(&file.ddns, findings),
         },

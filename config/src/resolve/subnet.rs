@@ -27,6 +27,8 @@ pub(super) struct Subnets {
     pub(super) dns_self: DnsSelf,
     /// Subnets whose reverse zones are wanted, and where to complain when there is none.
     pub(super) reverse_wanted: Vec<(Ipv4Net, Span)>,
+    /// Subnets in which no PTR records are to be kept, whoever holds the zone.
+    pub(super) without_reverse: Vec<Ipv4Net>,
 }
 
 /// What every subnet is read with.
@@ -90,8 +92,10 @@ fn read_one(at: &At<v1::Subnet>, common: &Common<'_>, out: &mut Subnets, finding
         );
     }
     let net = net?;
-    if naming.is_some() && written.reverse.as_ref().is_none_or(|reverse| reverse.value == SubnetReverse::Auto) {
-        out.reverse_wanted.push((net, span));
+    match written.reverse.as_ref().map(|reverse| reverse.value) {
+        Some(SubnetReverse::None) => out.without_reverse.push(net),
+        Some(SubnetReverse::Auto) | None if naming.is_some() => out.reverse_wanted.push((net, span)),
+        Some(SubnetReverse::Auto) | None => {}
     }
     if merged.dns.as_ref().map_or(dns_enabled, |(servers, _)| *servers == DnsServers::Own) {
         out.dns_self.subnets.insert(net);

@@ -228,6 +228,15 @@ fn reverse_zones_are_not_made_where_a_zone_covers_them_or_none_is_wanted() {
 }
 
 #[test]
+fn a_subnet_without_ptr_records_has_none_also_where_a_zone_covers_it() {
+    let covered = |reverse: &str| {
+        let config = config(&and(&format!("{reverse}[[zone]]\nname = \"168.192.in-addr.arpa\"\n")));
+        config.ddns.reverse_zone_of("192.168.30.100".parse().unwrap()).is_some()
+    };
+    assert!(covered("") && covered("reverse = \"auto\"\n") && !covered("reverse = \"none\"\n"));
+}
+
+#[test]
 fn a_remote_domain_whose_reverse_zone_nobody_holds() {
     let forward = format!(
         "[[zone]]\nname = \"nasir.xyz\"\nserver = \"192.0.2.53\"\nkey = \"k\"\n{KEY}[[subnet]]\nprefix = \"192.168.30.0/25\"\n\
