@@ -127,7 +127,7 @@ impl ControlSocket {
         }
         if UnixStream::connect(path).is_ok() {
             bail!(
-                "another daemon answers at the control socket {}; give this one its own (server.control_socket)",
+                "another daemon answers at the control socket {}; give this one its own (`control` in [server])",
                 path.display()
             );
         }

@@ -1,28 +1,58 @@
 //! The log: tracing, one line that a person can read, or JSON.
 
+use anyhow::Context;
+use config::settings::{LogFormat, LogLevel};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::{FormatFields, debug_fn};
 
-use crate::commands::{Command, Invocation, LogFormat};
+use crate::commands::{self, LogArgs};
 
-/// Starts the log on standard error. Short commands tell only warnings unless asked for more.
-pub fn start(invocation: &Invocation) {
-    let default = match invocation.command {
-        Command::Run(_) => {
-            "info,hickory_server=warn,hickory_net=warn,hickory_resolver=warn,hickory_proto=warn,netlink_proto=warn"
-        }
-        _ => "error",
+/// The variable that says what is logged where the command line does not.
+const VARIABLE: &str = "LEASEHOLD_LOG";
+/// Parts of others that tell an operator nothing below a warning.
+const OTHERS: [&str; 5] = ["hickory_server", "hickory_net", "hickory_resolver", "hickory_proto", "netlink_proto"];
+
+/// Starts the log on standard error: as the command line says, else as the environment does, else by these defaults.
+///
+/// # Errors
+/// What was asked for cannot be read.
+pub fn start(asked: &LogArgs, level: LogLevel, format: LogFormat) -> anyhow::Result<()> {
+    let by_variable = std::env::var(VARIABLE).ok();
+    let (wanted, from) = match (&asked.log, &by_variable) {
+        (Some(wanted), _) => (wanted.as_str(), "--log"),
+        (None, Some(wanted)) => (wanted.as_str(), VARIABLE),
+        (None, None) => (word(level), "the level"),
     };
-    let asked = invocation.log.clone().or_else(|| std::env::var("LEASEHOLD_LOG").ok());
-    let filter = asked.and_then(|asked| EnvFilter::try_new(asked).ok()).unwrap_or_else(|| EnvFilter::new(default));
+    let filter = EnvFilter::try_new(directives(wanted)).with_context(|| {
+        format!("{from} {wanted:?} cannot be read; write error, warn, info, debug or trace, or by part as in info,ddns=debug")
+    })?;
+    let as_json = asked.log_format.map_or(format == LogFormat::Json, |format| format == commands::LogFormat::Json);
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match invocation.log_format {
+    if as_json {
+        builder.json().init();
+    } else {
         // The fields of a lease stand in its sentence already.
-        LogFormat::Text => {
-            builder.fmt_fields(for_people()).with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init()
-        }
-        LogFormat::Json => builder.json().init(),
+        builder.fmt_fields(for_people()).with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init();
     }
+    Ok(())
+}
+
+fn word(level: LogLevel) -> &'static str {
+    match level {
+        LogLevel::Error => "error",
+        LogLevel::Warn => "warn",
+        LogLevel::Info => "info",
+        LogLevel::Debug => "debug",
+        LogLevel::Trace => "trace",
+    }
+}
+
+/// A mere level is that of our own parts; of others' there are warnings at most. Anything longer is taken as it stands.
+fn directives(wanted: &str) -> String {
+    if !["info", "debug", "trace"].contains(&wanted) {
+        return wanted.to_owned();
+    }
+    OTHERS.iter().fold(wanted.to_owned(), |text, part| format!("{text},{part}=warn"))
 }
 
 /// The message, and each field but those that only machines read.
@@ -32,4 +62,22 @@ fn for_people() -> impl for<'writer> FormatFields<'writer> + 'static {
         name if name.starts_with("lease.") => Ok(()),
         name => write!(writer, " {name}={value:?}"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_is_that_of_our_own_parts_and_more_is_taken_as_it_stands() {
+        for level in [LogLevel::Error, LogLevel::Warn] {
+            assert_eq!(directives(word(level)), word(level));
+        }
+        for level in [LogLevel::Info, LogLevel::Debug, LogLevel::Trace] {
+            let text = directives(word(level));
+            assert!(text.starts_with(&format!("{},hickory_server=warn", word(level))), "{text}");
+            assert!(EnvFilter::try_new(text).is_ok());
+        }
+        assert_eq!(directives("info,ddns=debug"), "info,ddns=debug");
+    }
 }

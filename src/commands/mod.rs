@@ -15,15 +15,23 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[derive(Debug, Parser)]
 #[command(name = "leasehold", version, about, propagate_version = true)]
 pub struct Invocation {
-    /// How the log is written (to standard error).
-    #[arg(long, value_enum, default_value_t = LogFormat::Text, global = true)]
-    pub log_format: LogFormat,
-    /// What is logged: error, warn, info, debug or trace, also by part ("info,ddns=debug").
-    #[arg(long, value_name = "LEVEL", global = true)]
-    pub log: Option<String>,
+    /// What is said of the log here wins over what the configuration file says.
+    #[command(flatten)]
+    pub log: LogArgs,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// How much is logged, and how.
+#[derive(Args, Clone, Debug, Default)]
+pub struct LogArgs {
+    /// How the log is written (to standard error); else as the configuration file says, else text.
+    #[arg(long, value_enum, global = true)]
+    pub log_format: Option<LogFormat>,
+    /// What is logged: error, warn, info, debug or trace, also by part ("info,ddns=debug").
+    #[arg(long, value_name = "LEVEL", global = true)]
+    pub log: Option<String>,
 }
 
 /// How the log is written.

@@ -9,13 +9,16 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 use config::Config;
+use config::settings::{LogFormat, LogLevel};
 use ipnet::Ipv4Net;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 
+use crate::commands::LogArgs;
 use crate::daemon::{Daemon, DaemonError};
 use crate::dhcp_sockets::{InterfaceInfo, InterfaceTable, SocketSettings, select_served};
 use crate::link_check::{self, find_servers};
+use crate::logging;
 
 /// How soon the daemon starts anew after its store failed; doubled each time, up to the maximum.
 const RESTART_FIRST: Duration = Duration::from_millis(500);
@@ -42,28 +45,34 @@ pub struct Run {
 ///
 /// # Errors
 /// Whatever keeps the daemon from starting, in words.
-pub fn run(run: Run) -> anyhow::Result<ExitCode> {
+pub fn run(run: Run, log: &LogArgs) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    runtime.block_on(serve(run))
+    runtime.block_on(serve(run, log))
 }
 
-async fn serve(run: Run) -> anyhow::Result<ExitCode> {
+async fn serve(run: Run, log: &LogArgs) -> anyhow::Result<ExitCode> {
     // Before anything is opened, so that a signal that comes early still ends the daemon cleanly.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let config = match &run.config {
         Some(file) => match super::check::load(file)? {
-            Ok(config) => config,
+            Ok(config) => {
+                logging::start(log, config.daemon.log, config.daemon.log_format)?;
+                config
+            }
             Err(report) => {
                 eprint!("{report}");
                 bail!("{} has faults; nothing was started", file.display());
             }
         },
-        None => derive(&run)?,
+        None => {
+            logging::start(log, LogLevel::Info, LogFormat::Text)?;
+            derive(&run)?
+        }
     };
     tokio::select! {
         asked = ask_the_link(&config, &run) => asked?,
@@ -178,6 +187,7 @@ pub fn socket_settings(config: &Config) -> SocketSettings {
     SocketSettings {
         server_port: config.daemon.ports.server,
         client_port: config.daemon.ports.client,
+        relay_port: config.daemon.ports.relay,
         interfaces,
         within,
         bind_address: if only_loopback { Ipv4Addr::LOCALHOST } else { Ipv4Addr::UNSPECIFIED },

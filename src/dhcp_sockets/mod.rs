@@ -70,6 +70,8 @@ pub struct SocketSettings {
     pub server_port: u16,
     /// The clients' port: 68.
     pub client_port: u16,
+    /// The port of relays that name no port of their own: 67.
+    pub relay_port: u16,
     /// Interfaces to serve, by name. Empty: every one but loopback that has an address.
     pub interfaces: Vec<String>,
     /// With no interface named: only those with an address within one of these. Empty: any address.
@@ -83,6 +85,7 @@ impl Default for SocketSettings {
         Self {
             server_port: 67,
             client_port: 68,
+            relay_port: 67,
             interfaces: Vec::new(),
             within: Vec::new(),
             bind_address: Ipv4Addr::UNSPECIFIED,
@@ -122,6 +125,7 @@ struct Links {
 struct Ports {
     server: u16,
     client: u16,
+    relay: u16,
 }
 
 #[derive(Debug)]
@@ -170,7 +174,7 @@ impl DhcpSockets {
             tracing::info!(address = %bind_address, port = settings.server_port, "serving relayed clients");
             Way::Address { address: bind_address, socket }
         };
-        let ports = Ports { server: settings.server_port, client: settings.client_port };
+        let ports = Ports { server: settings.server_port, client: settings.client_port, relay: settings.relay_port };
         let links = Links { table: current, served: Vec::new(), ports, way };
         let links = Arc::new(ArcSwap::from_pointee(links));
         let counters = Arc::new(Counters::default());

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use dhcp::destination::Destination;
+use dhcp::destination::{Destination, SERVER_PORT};
 use nix::libc;
 use nix::sys::socket::{ControlMessage, LinkAddr, MsgFlags, SockaddrIn, sendmsg};
 use tokio::sync::mpsc;
@@ -106,7 +106,11 @@ fn prepare(links: &Links, reply: &Outgoing<'_>) -> Result<Transmit, SendFailure>
     let source = choose_source(links, interface, reply.source)?;
     let ports = links.ports;
     match reply.destination {
-        Destination::Relay { address, port } => routed(links, source, (address, port), reply.payload),
+        Destination::Relay { address, port } => {
+            // One with a port of its own has said so (RFC 8357); all others listen where relays do here.
+            let port = if port == SERVER_PORT { ports.relay } else { port };
+            routed(links, source, (address, port), reply.payload)
+        }
         Destination::Client(address) => routed(links, source, (address, ports.client), reply.payload),
         Destination::Broadcast => broadcast(links, interface, source, reply.payload),
         Destination::Frame { yiaddr, hardware } => {

@@ -434,9 +434,12 @@ fn relayed_clients_are_served_on_loopback() {
     within(&host, async || {
         let bind_address = Ipv4Addr::LOCALHOST;
         let interfaces = vec!["lo".into()];
-        let settings = SocketSettings { server_port: 6767, client_port: 6868, interfaces, ..Default::default() };
-        let mut sockets = DhcpSockets::open(settings).unwrap();
         let relay = UdpSocket::bind((bind_address, 0)).unwrap();
+        let elsewhere = UdpSocket::bind((bind_address, 0)).unwrap();
+        let relay_port = elsewhere.local_addr().unwrap().port();
+        let settings =
+            SocketSettings { server_port: 6767, client_port: 6868, relay_port, interfaces, ..Default::default() };
+        let mut sockets = DhcpSockets::open(settings).unwrap();
         relay.set_read_timeout(Some(PATIENCE)).unwrap();
         let port = relay.local_addr().unwrap().port();
         relay.send_to(b"relayed", (bind_address, 6767)).unwrap();
@@ -446,6 +449,10 @@ fn relayed_clients_are_served_on_loopback() {
         let mut buffer = [0; 64];
         let (len, source) = relay.recv_from(&mut buffer).unwrap();
         assert_eq!((&buffer[..len], source), (&b"reply"[..], (bind_address, 6767).into()));
+        // A relay that names no port is answered where relays listen.
+        elsewhere.set_read_timeout(Some(PATIENCE)).unwrap();
+        sockets.sender().send(&[answer(&heard[0], Destination::Relay { address: bind_address, port: 67 })]);
+        assert_eq!(elsewhere.recv(&mut buffer).unwrap(), 5);
         sockets.sender().send(&[answer(&heard[0], Destination::Broadcast)]);
         assert_eq!(sockets.counters().send_failures.get(), 1);
     });

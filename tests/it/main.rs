@@ -21,6 +21,7 @@ mod kills;
 mod leasehold;
 mod link_check;
 mod load;
+mod logging;
 mod netns;
 mod outage;
 mod packet;
