@@ -23,16 +23,22 @@ pub struct Clock {
     newest_stamp: u64,
 }
 
-/// The last wall time told, in milliseconds, and the boot time then.
+/// The last wall time told, in milliseconds, and the boot time then: [`Clock`] without the machine.
 #[derive(Clone, Copy, Debug)]
-struct Told {
+pub struct Told {
     wall_ms: u64,
     boot_ms: u64,
 }
 
 impl Told {
+    /// Never to be below `newest_stamp` (UTC seconds).
+    #[must_use]
+    pub fn new(newest_stamp: u64, boot_ms: u64) -> Self {
+        Self { wall_ms: newest_stamp.saturating_mul(1_000), boot_ms }
+    }
+
     /// The wall time to tell at `boot_ms`, when the machine's clock shows `machine_ms`.
-    fn advance(&mut self, boot_ms: u64, machine_ms: u64) -> u64 {
+    pub fn advance(&mut self, boot_ms: u64, machine_ms: u64) -> u64 {
         let passed = boot_ms.saturating_sub(self.boot_ms);
         let wall_ms = machine_ms.max(self.wall_ms.saturating_add(passed / 2));
         if wall_ms > self.wall_ms {
@@ -46,8 +52,7 @@ impl Clock {
     /// A clock that never tells a wall time below `newest_stamp` (UTC seconds).
     #[must_use]
     pub fn new(newest_stamp: u64) -> Self {
-        let told = Told { wall_ms: newest_stamp.saturating_mul(1_000), boot_ms: boot_ms() };
-        Self { told: Arc::new(Mutex::new(told)), newest_stamp }
+        Self { told: Arc::new(Mutex::new(Told::new(newest_stamp, boot_ms()))), newest_stamp }
     }
 
     /// Both clocks, now.
@@ -66,7 +71,9 @@ impl Clock {
     }
 }
 
-fn is_in_the_past(machine_secs: u64, newest_stamp: u64) -> bool {
+/// Whether a machine's wall clock (UTC seconds) is in the past; see [`Clock::is_in_the_past`].
+#[must_use]
+pub fn is_in_the_past(machine_secs: u64, newest_stamp: u64) -> bool {
     machine_secs < PLAUSIBLE_WALL_SECS || machine_secs.saturating_add(BEHIND_SECS_MAX) < newest_stamp
 }
 
@@ -118,7 +125,13 @@ impl Pause {
     /// At the start.
     #[must_use]
     pub fn at_start(clock: &Clock) -> Self {
-        if clock.is_in_the_past() { Self::Since(clock.now().boot_ms) } else { Self::No }
+        Self::begin(clock.now().boot_ms, clock.is_in_the_past())
+    }
+
+    /// At the start, at `boot_ms`, by a clock that is in the past or is not.
+    #[must_use]
+    pub fn begin(boot_ms: u64, in_the_past: bool) -> Self {
+        if in_the_past { Self::Since(boot_ms) } else { Self::No }
     }
 
     /// Looks again; `Some` once, when the pause ends with this.
@@ -126,7 +139,8 @@ impl Pause {
         self.decide(clock.now().boot_ms, clock.is_in_the_past())
     }
 
-    fn decide(&mut self, boot_ms: u64, in_the_past: bool) -> Option<GoesOn> {
+    /// Looks again at `boot_ms`, by a clock that is in the past or is not.
+    pub fn decide(&mut self, boot_ms: u64, in_the_past: bool) -> Option<GoesOn> {
         let Self::Since(since) = *self else { return None };
         let why = match in_the_past {
             false => GoesOn::ClockIsRight,

@@ -8,16 +8,20 @@
 //! in which it was decided; after a failure every submission of that epoch is refused, until the submitter has undone
 //! its decisions and begun a new epoch.
 
+mod group;
+
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use store::Store;
-use store::journal::{CommitError, Compacted, CompactionError};
+use store::journal::{Compacted, CompactionError};
 use store::rows::Row;
 use store::storage::FileStorage;
 use tokio::sync::{oneshot, watch};
-use tracing::{error, info, warn};
+use tracing::{info, warn};
+
+pub use group::{Gate, GroupCommit};
 
 /// Submissions that may wait. The DHCP service has two under way, the updater and the zones are bounded themselves.
 const QUEUE_MAX: usize = 1_024;
@@ -86,26 +90,6 @@ enum Message {
 /// Takes what became of a compaction, in words.
 type Told = oneshot::Sender<Result<String, String>>;
 
-/// Which decisions may no longer be stored, because they stand upon one that was not.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Gate {
-    failed: [Option<u64>; 3],
-}
-
-impl Gate {
-    /// Whether a decision of `epoch` may be stored. The updater's rows stand alone: none is decided upon another.
-    #[must_use]
-    pub fn admits(&self, lane: Lane, epoch: u64) -> bool {
-        lane == Lane::Updater || self.failed[lane as usize].is_none_or(|failed| epoch > failed)
-    }
-
-    /// A decision of `epoch` was not stored.
-    pub fn refuse(&mut self, lane: Lane, epoch: u64) {
-        let failed = &mut self.failed[lane as usize];
-        *failed = (*failed).max(Some(epoch));
-    }
-}
-
 /// Why a committer commits nothing any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
@@ -131,7 +115,7 @@ impl Committer {
     pub fn start(store: Store<FileStorage>) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (queue, messages) = sync_channel(QUEUE_MAX);
         let (told, failed) = watch::channel(false);
-        let worker = Worker { store, messages, queue: queue.clone(), gate: Gate::default(), failed: false };
+        let worker = Worker { commits: GroupCommit::new(store), messages, queue: queue.clone() };
         let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(move || worker.run(&told))?;
         Ok((Self { queue, failed }, thread))
     }
@@ -207,12 +191,10 @@ impl Committer {
 }
 
 struct Worker {
-    store: Store<FileStorage>,
+    commits: GroupCommit<FileStorage>,
     messages: Receiver<Message>,
     /// For the compaction's thread to tell its end.
     queue: SyncSender<Message>,
-    gate: Gate,
-    failed: bool,
 }
 
 impl Worker {
@@ -224,7 +206,7 @@ impl Worker {
             while let Some(message) = next.take() {
                 match message {
                     Message::Commit(submission) => group.push(submission),
-                    Message::HasRoom(to) => drop(to.send(!self.failed && self.store.prepare_spare())),
+                    Message::HasRoom(to) => drop(to.send(self.commits.has_room())),
                     Message::Compact(to) => self.compact(Some(to)),
                     Message::Compacted(result, to) => Self::compacted(result, to),
                     Message::Stop => {
@@ -236,80 +218,22 @@ impl Worker {
                     next = self.messages.try_recv().ok();
                 }
             }
-            self.commit(group);
-            if self.failed {
+            self.commits.commit(group);
+            if self.commits.failed() {
                 told.send_replace(true);
             }
             if stop {
                 return;
             }
-            if !self.failed && self.store.compaction_due() {
+            if self.commits.compaction_due() {
                 self.compact(None);
-            }
-        }
-    }
-
-    /// One append and one sync for the whole group; when there is no room for the group, each submission alone.
-    fn commit(&mut self, group: Vec<Submission>) {
-        let (admitted, refused): (Vec<_>, Vec<_>) =
-            group.into_iter().partition(|submission| self.gate.admits(submission.lane, submission.epoch));
-        // Refused ones were submitted after the failure that refuses them was told, so their order among the lanes
-        // does not matter; within a lane everything until the next epoch is refused.
-        for submission in refused {
-            (submission.done)(if self.failed { CommitResult::Failed } else { CommitResult::NoSpace });
-        }
-        if admitted.is_empty() {
-            return;
-        }
-        match self.store_all(&admitted) {
-            CommitResult::NoSpace if admitted.len() > 1 => {
-                for submission in admitted {
-                    let result = if self.gate.admits(submission.lane, submission.epoch) {
-                        self.store_all(std::slice::from_ref(&submission))
-                    } else {
-                        CommitResult::NoSpace
-                    };
-                    self.tell(submission, result);
-                }
-            }
-            result => admitted.into_iter().for_each(|submission| self.tell(submission, result)),
-        }
-    }
-
-    fn tell(&mut self, submission: Submission, result: CommitResult) {
-        if result != CommitResult::Committed {
-            self.gate.refuse(submission.lane, submission.epoch);
-        }
-        (submission.done)(result);
-    }
-
-    fn store_all(&mut self, group: &[Submission]) -> CommitResult {
-        if self.failed {
-            return CommitResult::Failed;
-        }
-        let stamp = group.iter().map(|submission| submission.stamp).max().unwrap_or(0);
-        let transactions = group.iter().flat_map(|submission| &submission.transactions);
-        match self.store.commit(stamp, transactions) {
-            Ok(()) => CommitResult::Committed,
-            Err(CommitError::NoSpace { .. }) => CommitResult::NoSpace,
-            Err(error @ CommitError::TooLarge { .. }) => {
-                // A group is tried again one by one. Each is far below the limit: refusing is safe, and the log tells.
-                if group.len() == 1 {
-                    error!("a transaction was refused by the store: {error}");
-                }
-                CommitResult::NoSpace
-            }
-            Err(error) => {
-                error!("{}", crate::words(&error));
-                self.failed = true;
-                CommitResult::Failed
             }
         }
     }
 
     fn compact(&mut self, to: Option<Told>) {
         let refuse = |to: Option<Told>, words: String| drop(to.map(|to| to.send(Err(words))));
-        match self.store.begin_compaction() {
+        match self.commits.begin_compaction() {
             Ok(Some(compaction)) => {
                 let queue = self.queue.clone();
                 let begun = std::thread::Builder::new().name("compaction".to_owned()).spawn(move || {

@@ -20,24 +20,10 @@ use crate::committer::{CommitResult, Committer, Lane, Submission};
 /// See the module.
 #[derive(Debug)]
 pub struct ZoneKeeper {
-    state: Mutex<State>,
+    state: Mutex<Keeping<oneshot::Sender<Rcode>>>,
     published: Arc<ArcSwap<ZoneSet>>,
     committer: Committer,
     clock: Clock,
-}
-
-#[derive(Debug)]
-struct State {
-    authority: ZoneAuthority,
-    epoch: u64,
-    waiting: VecDeque<Waiting>,
-}
-
-#[derive(Debug)]
-struct Waiting {
-    after: Ticket,
-    rcode: Rcode,
-    to: oneshot::Sender<Rcode>,
 }
 
 impl ZoneKeeper {
@@ -45,8 +31,7 @@ impl ZoneKeeper {
     #[must_use]
     pub fn new(zones: ZoneSet, committer: Committer, clock: Clock) -> Arc<Self> {
         let published = Arc::new(ArcSwap::from_pointee(zones.clone()));
-        let state = State { authority: ZoneAuthority::new(zones), epoch: 0, waiting: VecDeque::new() };
-        Arc::new(Self { state: Mutex::new(state), published, committer, clock })
+        Arc::new(Self { state: Mutex::new(Keeping::new(zones)), published, committer, clock })
     }
 
     /// What queries are answered from.
@@ -58,79 +43,142 @@ impl ZoneKeeper {
     /// Applies one update, waits until it is stored and published, and tells the response code (RFC 2136 section 2.2).
     /// SERVFAIL when it could not be stored.
     pub async fn update(self: &Arc<Self>, update: &Update, policy: &(dyn Policy + Sync)) -> Rcode {
-        let answer = self.decide(update, policy);
-        match answer {
-            Ok(rcode) => rcode,
-            // The sender is dropped only with the keeper.
-            Err(waiting) => waiting.await.unwrap_or(Rcode::SERV_FAIL),
-        }
+        let (to, waiting) = oneshot::channel();
+        self.decide(update, policy, to);
+        // The sender is dropped only with the keeper.
+        waiting.await.unwrap_or(Rcode::SERV_FAIL)
     }
 
-    fn decide(self: &Arc<Self>, update: &Update, policy: &dyn Policy) -> Result<Rcode, oneshot::Receiver<Rcode>> {
+    fn decide(self: &Arc<Self>, update: &Update, policy: &dyn Policy, to: oneshot::Sender<Rcode>) {
         let mut state = self.lock();
-        let Decision { rcode, change, after } = state.authority.apply(update, policy);
-        let Some(ticket) = after else { return Ok(rcode) };
-        let (to, waiting) = oneshot::channel();
-        state.waiting.push_back(Waiting { after: ticket, rcode, to });
-        if let Some(change) = change {
-            let keeper = Arc::clone(self);
-            let submission = Submission {
-                lane: Lane::Zones,
-                epoch: state.epoch,
-                stamp: self.clock.now().wall_secs,
-                transactions: vec![rows_of(change)],
-                done: Box::new(move |result| keeper.settle(ticket, result)),
-            };
-            if self.committer.try_submit(submission).is_err() {
-                error!("an update of an embedded zone was answered with SERVFAIL: the store's queue is full");
-                self.settle_locked(&mut state, ticket, CommitResult::NoSpace);
+        match state.decide(update, policy, to) {
+            Decided::Answered(to, rcode) => answer(to, rcode),
+            Decided::Waits(None) => {}
+            Decided::Waits(Some(ToStore { ticket, epoch, rows })) => {
+                let keeper = Arc::clone(self);
+                let submission = Submission {
+                    lane: Lane::Zones,
+                    epoch,
+                    stamp: self.clock.now().wall_secs,
+                    transactions: vec![rows],
+                    done: Box::new(move |result| keeper.settle(&mut keeper.lock(), ticket, result)),
+                };
+                if self.committer.try_submit(submission).is_err() {
+                    error!("an update of an embedded zone was answered with SERVFAIL: the store's queue is full");
+                    self.settle(&mut state, ticket, CommitResult::NoSpace);
+                }
             }
         }
-        drop(state);
-        Err(waiting)
     }
 
     /// Takes the outcome of a submission, on the committer's thread.
-    fn settle(&self, ticket: Ticket, result: CommitResult) {
-        let mut state = self.lock();
-        self.settle_locked(&mut state, ticket, result);
-    }
-
-    fn settle_locked(&self, state: &mut State, ticket: Ticket, result: CommitResult) {
-        let outcome = match result {
-            CommitResult::Committed => Outcome::Committed,
-            CommitResult::NoSpace | CommitResult::Failed => {
-                // What was decided upon the failed change carries the old epoch, and the committer refuses it.
-                state.epoch += 1;
-                Outcome::Failed
-            }
-        };
-        let settled = state.authority.settle(ticket, outcome);
-        if !settled.published.is_empty() {
-            self.published.store(Arc::new(state.authority.committed().clone()));
+    fn settle(&self, state: &mut Keeping<oneshot::Sender<Rcode>>, ticket: Ticket, result: CommitResult) {
+        let answers = state.settle(ticket, result);
+        if result == CommitResult::Committed {
+            self.published.store(Arc::new(state.published().clone()));
         }
-        let answered =
-            |waiting: &Waiting| settled.published.contains(&waiting.after) || settled.failed.contains(&waiting.after);
-        // Waiting answers stand in the order of their tickets, and tickets settle from the front, or fail to the end.
-        let (first, last) = (
-            state.waiting.iter().position(answered).unwrap_or(0),
-            state.waiting.iter().rposition(answered).map_or(0, |at| at + 1),
-        );
-        for waiting in state.waiting.drain(first..last.max(first)) {
-            let rcode = if settled.failed.contains(&waiting.after) { Rcode::SERV_FAIL } else { waiting.rcode };
-            // Whoever asked may have given up.
-            _ = waiting.to.send(rcode);
+        for (to, rcode) in answers {
+            answer(to, rcode);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Keeping<oneshot::Sender<Rcode>>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+fn answer(to: oneshot::Sender<Rcode>, rcode: Rcode) {
+    // Whoever asked may have given up.
+    _ = to.send(rcode);
+}
+
+/// The zones, and whoever waits for an update of them to be stored: the keeper without its lock, its queue and its
+/// clock. The simulation drives this same code. `T` is who waits.
+#[derive(Debug)]
+pub struct Keeping<T> {
+    authority: ZoneAuthority,
+    epoch: u64,
+    waiting: VecDeque<Waiting<T>>,
+}
+
+#[derive(Debug)]
+struct Waiting<T> {
+    after: Ticket,
+    rcode: Rcode,
+    to: T,
+}
+
+/// What became of an update.
+#[derive(Debug)]
+pub enum Decided<T> {
+    /// Answer it so, at once.
+    Answered(T, Rcode),
+    /// It is answered by a [`Keeping::settle`]: of this that is to be stored, or of something that is on its way.
+    Waits(Option<ToStore>),
+}
+
+/// A change to be stored in the lane of the zones. The outcome goes to [`Keeping::settle`].
+#[derive(Debug)]
+pub struct ToStore {
+    /// Comes back with the outcome.
+    pub ticket: Ticket,
+    /// In which it was decided.
+    pub epoch: u64,
+    /// To be stored all or none.
+    pub rows: Vec<Row>,
+}
+
+impl<T> Keeping<T> {
+    /// Keeps `zones`, as they are stored.
+    #[must_use]
+    pub fn new(zones: ZoneSet) -> Self {
+        Self { authority: ZoneAuthority::new(zones), epoch: 0, waiting: VecDeque::new() }
+    }
+
+    /// What queries are answered from.
+    #[must_use]
+    pub fn published(&self) -> &ZoneSet {
+        self.authority.committed()
+    }
+
+    /// Decides upon an update. Changes must be submitted in the order in which they were decided.
+    pub fn decide(&mut self, update: &Update, policy: &dyn Policy, to: T) -> Decided<T> {
+        let Decision { rcode, change, after } = self.authority.apply(update, policy);
+        let Some(ticket) = after else { return Decided::Answered(to, rcode) };
+        self.waiting.push_back(Waiting { after: ticket, rcode, to });
+        Decided::Waits(change.map(|change| ToStore { ticket, epoch: self.epoch, rows: rows_of(change) }))
+    }
+
+    /// Takes the outcome of what was to be stored; returns who is to be answered what. What was not stored fails
+    /// together with all that was decided upon it.
+    pub fn settle(&mut self, ticket: Ticket, result: CommitResult) -> Vec<(T, Rcode)> {
+        let outcome = match result {
+            CommitResult::Committed => Outcome::Committed,
+            CommitResult::NoSpace | CommitResult::Failed => {
+                // What was decided upon the failed change carries the old epoch, and the committer refuses it.
+                self.epoch += 1;
+                Outcome::Failed
+            }
+        };
+        let settled = self.authority.settle(ticket, outcome);
+        let answered = |waiting: &Waiting<T>| {
+            settled.published.contains(&waiting.after) || settled.failed.contains(&waiting.after)
+        };
+        // Waiting answers stand in the order of their tickets, and tickets settle from the front, or fail to the end.
+        let (first, last) = (
+            self.waiting.iter().position(answered).unwrap_or(0),
+            self.waiting.iter().rposition(answered).map_or(0, |at| at + 1),
+        );
+        let told = self.waiting.drain(first..last.max(first)).map(|waiting| {
+            let failed = settled.failed.contains(&waiting.after);
+            (waiting.to, if failed { Rcode::SERV_FAIL } else { waiting.rcode })
+        });
+        told.collect()
+    }
+}
+
 /// A change as rows: every changed set, the SOA with the new serial among them.
-#[must_use]
-pub fn rows_of(change: ZoneChange) -> Vec<Row> {
+fn rows_of(change: ZoneChange) -> Vec<Row> {
     let zone = change.zone;
     change.sets.into_iter().map(|(name, rtype, set)| Row::ZoneSet { zone: zone.clone(), name, rtype, set }).collect()
 }

@@ -7,55 +7,73 @@ use crate::rng::Rng;
 
 /// What the client believes. Times are milliseconds of the world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub(crate) enum State {
     Off,
     Selecting,
-    Requesting { address: Ipv4Addr, server: Ipv4Addr },
-    Rebooting { address: Ipv4Addr },
-    Bound { address: Ipv4Addr, server: Ipv4Addr, renew_at: u64, until: u64 },
+    Requesting {
+        address: Ipv4Addr,
+        server: Ipv4Addr,
+    },
+    /// Takes another server's offer of the same address.
+    Elsewhere {
+        address: Ipv4Addr,
+    },
+    Rebooting {
+        address: Ipv4Addr,
+    },
+    Bound {
+        address: Ipv4Addr,
+        server: Ipv4Addr,
+        renew_at: u64,
+        until: u64,
+    },
 }
 
+/// Another DHCP server of the same network, which nobody hears.
+pub(crate) const OTHER_SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+
+/// Few names for many clients: conflicts are the rule.
+const NAMES: [&str; 6] = ["alpha", "beta", "gamma", "Alpha", "b\u{e4}d", ""];
+
 #[derive(Clone, Debug)]
-pub struct Client {
-    pub index: usize,
-    pub mac: [u8; 6],
-    pub client_id: Option<Vec<u8>>,
-    pub hostname: Option<String>,
-    pub fqdn: bool,
-    pub state: State,
+pub(crate) struct Client {
+    pub(crate) mac: [u8; 6],
+    pub(crate) client_id: Option<Vec<u8>>,
+    pub(crate) hostname: Option<String>,
+    /// The flags of option 81, which it sends in place of option 12.
+    pub(crate) fqdn: Option<u8>,
+    pub(crate) state: State,
     /// Remembered for INIT-REBOOT.
-    pub last_address: Option<Ipv4Addr>,
-    pub relayed: bool,
+    pub(crate) last_address: Option<Ipv4Addr>,
+    pub(crate) relayed: bool,
+    /// Has no moods: takes a lease and renews it.
+    steady: bool,
     xid: u32,
     /// When it acts next.
-    pub wakes_at: u64,
+    pub(crate) wakes_at: u64,
     tries: u32,
     requested_at: u64,
 }
 
 /// What a client's turn brings forth.
-pub struct Said {
-    pub packet: Packet,
-    /// Unicast to the server (renewal, release); else broadcast.
-    pub unicast: bool,
+pub(crate) struct Said {
+    pub(crate) packet: Packet,
     /// The address that the client gives up by saying it.
-    pub gives_up: Option<Ipv4Addr>,
+    pub(crate) gives_up: Option<Ipv4Addr>,
 }
 
 impl Client {
-    pub fn new(index: usize, rng: &mut Rng) -> Self {
+    pub(crate) fn new(index: usize, rng: &mut Rng) -> Self {
         let id = u8::try_from(index).unwrap();
-        // Few names for many clients: conflicts are the rule.
-        let names = ["alpha", "beta", "gamma", "Alpha", "b\u{e4}d", ""];
         Self {
-            index,
             mac: [2, 0, 0, 0, 0, id],
             client_id: rng.permille(500).then(|| vec![1, 2, 0, 0, 0, 0, id]),
-            hostname: rng.permille(850).then(|| (*rng.pick(&names)).to_owned()),
-            fqdn: rng.permille(300),
+            hostname: rng.permille(850).then(|| (*rng.pick(&NAMES)).to_owned()),
+            fqdn: rng.permille(400).then(|| *rng.pick(&[0b0100, 0b0101, 0b1100])),
             state: State::Off,
             last_address: None,
             relayed: rng.permille(300),
+            steady: false,
             xid: 0,
             wakes_at: rng.below(20_000),
             tries: 0,
@@ -63,12 +81,19 @@ impl Client {
         }
     }
 
-    /// The address it uses at `now`, when it does.
-    pub fn holds(&self, now: u64) -> Option<Ipv4Addr> {
-        match self.state {
-            State::Bound { address, until, .. } if now < until => Some(address),
-            _ => None,
-        }
+    /// Another interface of the same host (RFC 4361: one DUID, another IAID), under the same name.
+    pub(crate) fn interface_of_host(index: usize, rng: &mut Rng) -> Self {
+        let mut client = Self::new(index, rng);
+        let iaid = u8::try_from(index).unwrap();
+        client.client_id = Some(vec![255, 0, 0, 0, iaid, 0, 2, 1, 2, 3, 4]);
+        client.hostname = Some("twin".to_owned());
+        client
+    }
+
+    /// Comes once all is quiet, to see whether the server still serves.
+    pub(crate) fn newcomer(index: usize, now: u64, rng: &mut Rng) -> Self {
+        let hostname = Some("newcomer".to_owned());
+        Self { hostname, fqdn: None, steady: true, relayed: false, wakes_at: now + 1, ..Self::new(index, rng) }
     }
 
     fn message(&self, kind: u8) -> Packet {
@@ -77,8 +102,8 @@ impl Client {
             options.push((61, id.clone()));
         }
         if let Some(name) = &self.hostname {
-            if self.fqdn {
-                let mut data = vec![0b0100, 0, 0];
+            if let Some(flags) = self.fqdn {
+                let mut data = vec![flags, 0, 0];
                 data.push(u8::try_from(name.len()).unwrap());
                 data.extend(name.as_bytes());
                 if !name.is_empty() {
@@ -94,12 +119,15 @@ impl Client {
     }
 
     /// Its turn: says something or nothing, and sets when it wakes again.
-    pub fn turn(&mut self, now: u64, rng: &mut Rng) -> Option<Said> {
-        let broadcast = |packet| Some(Said { packet, unicast: false, gives_up: None });
+    pub(crate) fn turn(&mut self, now: u64, rng: &mut Rng) -> Option<Said> {
+        let broadcast = |packet| Some(Said { packet, gives_up: None });
         match self.state {
             State::Off => {
                 self.xid = u32::try_from(rng.next() & 0xFFFF_FFFF).unwrap();
                 self.tries = 0;
+                if self.hostname.is_some() && !self.steady && rng.permille(100) {
+                    self.hostname = Some((*rng.pick(&NAMES)).to_owned());
+                }
                 if let Some(address) = self.last_address.filter(|_| rng.permille(400)) {
                     self.state = State::Rebooting { address };
                 } else {
@@ -128,6 +156,14 @@ impl Client {
                 self.requested_at = now;
                 broadcast(packet)
             }
+            State::Elsewhere { address } => {
+                self.xid = u32::try_from(rng.next() & 0xFFFF_FFFF).unwrap();
+                let mut packet = self.message(REQUEST);
+                packet.options.push((50, address.octets().to_vec()));
+                packet.options.push((54, OTHER_SERVER.octets().to_vec()));
+                self.leave(now, rng);
+                broadcast(packet)
+            }
             State::Rebooting { address } => {
                 if self.tries >= 2 {
                     self.state = State::Selecting;
@@ -141,7 +177,9 @@ impl Client {
                 self.requested_at = now;
                 broadcast(packet)
             }
-            State::Bound { address, server, renew_at, until } => self.bound_turn(now, rng, address, server, renew_at, until),
+            State::Bound { address, server, renew_at, until } => {
+                self.bound_turn(now, rng, address, server, renew_at, until)
+            }
         }
     }
 
@@ -161,12 +199,13 @@ impl Client {
         }
         let bits = u32::from(address);
         match rng.below(100) {
+            _ if self.steady => {}
             0..8 => {
                 self.leave(now, rng);
                 let mut packet = self.message(RELEASE);
                 packet.ciaddr = bits;
                 packet.options.push((54, server.octets().to_vec()));
-                return Some(Said { packet, unicast: true, gives_up: Some(address) });
+                return Some(Said { packet, gives_up: Some(address) });
             }
             8..12 => {
                 self.leave(now, rng);
@@ -174,7 +213,7 @@ impl Client {
                 let mut packet = self.message(DECLINE);
                 packet.options.push((50, address.octets().to_vec()));
                 packet.options.push((54, server.octets().to_vec()));
-                return Some(Said { packet, unicast: false, gives_up: Some(address) });
+                return Some(Said { packet, gives_up: Some(address) });
             }
             12..18 => {
                 // Vanishes without a word; whether it remembers its address shows when it is back.
@@ -185,7 +224,7 @@ impl Client {
                 self.wakes_at = now + 1 + rng.below(5_000);
                 let mut packet = self.message(INFORM);
                 packet.ciaddr = bits;
-                return Some(Said { packet, unicast: true, gives_up: None });
+                return Some(Said { packet, gives_up: None });
             }
             _ => {}
         }
@@ -197,9 +236,7 @@ impl Client {
         let mut packet = self.message(REQUEST);
         packet.ciaddr = bits;
         self.requested_at = now;
-        // Renewing asks its server, rebinding asks everyone.
-        let rebinding = now >= renew_at + (until - renew_at) * 3 / 4;
-        Some(Said { packet, unicast: !rebinding, gives_up: None })
+        Some(Said { packet, gives_up: None })
     }
 
     fn leave(&mut self, now: u64, rng: &mut Rng) {
@@ -223,7 +260,7 @@ impl Client {
     }
 
     /// Takes a reply.
-    pub fn hear(&mut self, now: u64, packet: &Packet, rng: &mut Rng) {
+    pub(crate) fn hear(&mut self, now: u64, packet: &Packet, rng: &mut Rng) {
         if packet.op != 2 || packet.mac != self.mac || packet.xid != self.xid {
             return;
         }
@@ -231,7 +268,11 @@ impl Client {
         match (packet.kind(), self.state) {
             (OFFER, State::Selecting) => {
                 if let Some(server) = packet.address(54) {
-                    self.state = State::Requesting { address: yiaddr, server };
+                    self.state = if !self.steady && rng.permille(60) {
+                        State::Elsewhere { address: yiaddr }
+                    } else {
+                        State::Requesting { address: yiaddr, server }
+                    };
                     self.tries = 0;
                     self.wakes_at = now + rng.below(20);
                 }
@@ -243,7 +284,8 @@ impl Client {
                 let lease_ms = u64::from(secs) * 1_000;
                 let until = self.requested_at + lease_ms;
                 self.last_address = Some(yiaddr);
-                self.state = State::Bound { address: yiaddr, server, renew_at: self.requested_at + lease_ms / 2, until };
+                self.state =
+                    State::Bound { address: yiaddr, server, renew_at: self.requested_at + lease_ms / 2, until };
                 self.wakes_at = now + 1 + rng.below(lease_ms / 2 + 1);
             }
             (NAK, State::Requesting { .. } | State::Rebooting { .. } | State::Bound { .. }) => {

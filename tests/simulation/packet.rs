@@ -3,28 +3,28 @@
 use std::net::Ipv4Addr;
 
 #[derive(Clone, Debug, Default)]
-pub struct Packet {
-    pub op: u8,
-    pub xid: u32,
-    pub ciaddr: u32,
-    pub yiaddr: u32,
-    pub giaddr: u32,
-    pub broadcast: bool,
-    pub mac: [u8; 6],
-    pub options: Vec<(u8, Vec<u8>)>,
+pub(crate) struct Packet {
+    pub(crate) op: u8,
+    pub(crate) xid: u32,
+    pub(crate) ciaddr: u32,
+    pub(crate) yiaddr: u32,
+    pub(crate) giaddr: u32,
+    pub(crate) broadcast: bool,
+    pub(crate) mac: [u8; 6],
+    pub(crate) options: Vec<(u8, Vec<u8>)>,
 }
 
-pub const DISCOVER: u8 = 1;
-pub const OFFER: u8 = 2;
-pub const REQUEST: u8 = 3;
-pub const DECLINE: u8 = 4;
-pub const ACK: u8 = 5;
-pub const NAK: u8 = 6;
-pub const RELEASE: u8 = 7;
-pub const INFORM: u8 = 8;
+pub(crate) const DISCOVER: u8 = 1;
+pub(crate) const OFFER: u8 = 2;
+pub(crate) const REQUEST: u8 = 3;
+pub(crate) const DECLINE: u8 = 4;
+pub(crate) const ACK: u8 = 5;
+pub(crate) const NAK: u8 = 6;
+pub(crate) const RELEASE: u8 = 7;
+pub(crate) const INFORM: u8 = 8;
 
 impl Packet {
-    pub fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = vec![self.op, 1, 6, 0];
         out.extend(self.xid.to_be_bytes());
         out.extend([0, 0, if self.broadcast { 0x80 } else { 0 }, 0]);
@@ -43,7 +43,7 @@ impl Packet {
         out
     }
 
-    pub fn decode(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let word = |at: usize| Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
         let mut packet = Self {
             op: *bytes.first()?,
@@ -70,19 +70,19 @@ impl Packet {
         Some(packet)
     }
 
-    pub fn option(&self, code: u8) -> Option<&[u8]> {
+    pub(crate) fn option(&self, code: u8) -> Option<&[u8]> {
         self.options.iter().find(|(c, _)| *c == code).map(|(_, data)| data.as_slice())
     }
 
-    pub fn kind(&self) -> u8 {
+    pub(crate) fn kind(&self) -> u8 {
         self.option(53).and_then(|data| data.first().copied()).unwrap_or(0)
     }
 
-    pub fn word(&self, code: u8) -> Option<u32> {
+    pub(crate) fn word(&self, code: u8) -> Option<u32> {
         Some(u32::from_be_bytes(self.option(code)?.try_into().ok()?))
     }
 
-    pub fn address(&self, code: u8) -> Option<Ipv4Addr> {
+    pub(crate) fn address(&self, code: u8) -> Option<Ipv4Addr> {
         self.word(code).map(Ipv4Addr::from)
     }
 }

@@ -1,0 +1,128 @@
+//! Commits in groups, and the rules of refusing: the committer without its thread. The simulation drives this same code.
+
+use store::Store;
+use store::journal::{CommitError, Compaction};
+use store::storage::Storage;
+use tracing::error;
+
+use super::{CommitResult, Lane, Submission};
+
+/// Which decisions may no longer be stored, because they stand upon one that was not.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Gate {
+    failed: [Option<u64>; 3],
+}
+
+impl Gate {
+    /// Whether a decision of `epoch` may be stored. The updater's rows stand alone: none is decided upon another.
+    #[must_use]
+    pub fn admits(&self, lane: Lane, epoch: u64) -> bool {
+        lane == Lane::Updater || self.failed[lane as usize].is_none_or(|failed| epoch > failed)
+    }
+
+    /// A decision of `epoch` was not stored.
+    pub fn refuse(&mut self, lane: Lane, epoch: u64) {
+        let failed = &mut self.failed[lane as usize];
+        *failed = (*failed).max(Some(epoch));
+    }
+}
+
+/// A store and what was refused by it.
+#[derive(Debug)]
+pub struct GroupCommit<S: Storage> {
+    store: Store<S>,
+    gate: Gate,
+    failed: bool,
+}
+
+impl<S: Storage> GroupCommit<S> {
+    /// Commits to `store`, which has refused nothing yet.
+    #[must_use]
+    pub fn new(store: Store<S>) -> Self {
+        Self { store, gate: Gate::default(), failed: false }
+    }
+
+    /// Whether a write or a sync failed, so that nothing more is committed.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.failed
+    }
+
+    /// Whether the store can take more than it could when it last found no room.
+    pub fn has_room(&mut self) -> bool {
+        !self.failed && self.store.prepare_spare()
+    }
+
+    /// Whether it is time for [`GroupCommit::begin_compaction`].
+    #[must_use]
+    pub fn compaction_due(&self) -> bool {
+        !self.failed && self.store.compaction_due()
+    }
+
+    /// See [`Store::begin_compaction`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn begin_compaction(&mut self) -> Result<Option<Compaction<S>>, CommitError> {
+        self.store.begin_compaction()
+    }
+
+    /// One append and one sync for the whole group; when there is no room for the group, each submission alone.
+    /// Every submission is told its outcome before this returns.
+    pub fn commit(&mut self, group: Vec<Submission>) {
+        let (admitted, refused): (Vec<_>, Vec<_>) =
+            group.into_iter().partition(|submission| self.gate.admits(submission.lane, submission.epoch));
+        // Refused ones were submitted after the failure that refuses them was told, so their order among the lanes
+        // does not matter; within a lane everything until the next epoch is refused.
+        for submission in refused {
+            (submission.done)(if self.failed { CommitResult::Failed } else { CommitResult::NoSpace });
+        }
+        if admitted.is_empty() {
+            return;
+        }
+        match self.store_all(&admitted) {
+            CommitResult::NoSpace if admitted.len() > 1 => {
+                for submission in admitted {
+                    let result = if self.gate.admits(submission.lane, submission.epoch) {
+                        self.store_all(std::slice::from_ref(&submission))
+                    } else {
+                        CommitResult::NoSpace
+                    };
+                    self.tell(submission, result);
+                }
+            }
+            result => admitted.into_iter().for_each(|submission| self.tell(submission, result)),
+        }
+    }
+
+    fn tell(&mut self, submission: Submission, result: CommitResult) {
+        if result != CommitResult::Committed {
+            self.gate.refuse(submission.lane, submission.epoch);
+        }
+        (submission.done)(result);
+    }
+
+    fn store_all(&mut self, group: &[Submission]) -> CommitResult {
+        if self.failed {
+            return CommitResult::Failed;
+        }
+        let stamp = group.iter().map(|submission| submission.stamp).max().unwrap_or(0);
+        let transactions = group.iter().flat_map(|submission| &submission.transactions);
+        match self.store.commit(stamp, transactions) {
+            Ok(()) => CommitResult::Committed,
+            Err(CommitError::NoSpace { .. }) => CommitResult::NoSpace,
+            Err(error @ CommitError::TooLarge { .. }) => {
+                // A group is tried again one by one. Each is far below the limit: refusing is safe, and the log tells.
+                if group.len() == 1 {
+                    error!("a transaction was refused by the store: {error}");
+                }
+                CommitResult::NoSpace
+            }
+            Err(error) => {
+                error!("{}", crate::words(&error));
+                self.failed = true;
+                CommitResult::Failed
+            }
+        }
+    }
+}

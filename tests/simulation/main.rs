@@ -1,0 +1,106 @@
+//! The deterministic simulation: the whole server in seeded worlds, against a simple model.
+//!
+//! `LEASEHOLD_SEEDS` says how many worlds (a share by default), `LEASEHOLD_FIRST_SEED` from which seed on,
+//! `LEASEHOLD_SEED` replays one. A failing seed is printed, with the last lines of its world's log
+//! (`LEASEHOLD_LOG_LINES`: how many).
+#![allow(clippy::unwrap_used, reason = "a simulation that cannot go on panics")]
+
+mod client;
+mod model;
+mod packet;
+mod plan;
+#[cfg(feature = "planted-faults")]
+mod planted;
+mod remote;
+mod rng;
+mod server;
+mod words;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use world::World;
+
+/// A planted fault is the whole process's: with one, no test runs beside another.
+#[cfg(feature = "planted-faults")]
+static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
+/// Worlds in the ordinary test command.
+const SEEDS: u64 = 3_000;
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
+}
+
+/// Runs one world; the violated rule and its log when there is one.
+fn run(seed: u64, verbose: bool) -> Result<Vec<String>, (String, Vec<String>)> {
+    let mut world = World::new(seed, verbose);
+    match catch_unwind(AssertUnwindSafe(|| world.run())) {
+        Ok(Ok(())) => Ok(world.log),
+        Ok(Err(violation)) => Err((violation, world.log)),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            Err((format!("panic: {}", text.unwrap_or_default()), world.log))
+        }
+    }
+}
+
+/// The least of the seeds that fails, and how.
+fn first_failure(seeds: std::ops::Range<u64>) -> Option<(u64, String)> {
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(4);
+    let next = AtomicU64::new(seeds.start);
+    let search = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds.end {
+                return None;
+            }
+            if let Err((violation, _)) = run(seed, false) {
+                next.store(seeds.end, Ordering::Relaxed);
+                return Some((seed, violation));
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let searches: Vec<_> = (0..threads).map(|_| scope.spawn(search)).collect();
+        searches.into_iter().filter_map(|search| search.join().unwrap()).min()
+    })
+}
+
+fn report(seed: u64) -> String {
+    let shown = usize::try_from(number("LEASEHOLD_LOG_LINES").unwrap_or(40)).unwrap();
+    match run(seed, true) {
+        Ok(_) => format!("seed {seed} failed, and does not when it is run again"),
+        Err((violation, log)) => {
+            let tail = &log[log.len().saturating_sub(shown)..];
+            format!("{}\nseed {seed}: {violation}\nreplay it with LEASEHOLD_SEED={seed}", tail.join("\n"))
+        }
+    }
+}
+
+#[test]
+fn no_world_breaks_a_promise() {
+    #[cfg(feature = "planted-faults")]
+    let _alone = ALONE.lock();
+    if let Some(seed) = number("LEASEHOLD_SEED") {
+        assert!(run(seed, false).is_ok(), "{}", report(seed));
+        return;
+    }
+    let first = number("LEASEHOLD_FIRST_SEED").unwrap_or(1);
+    let seeds = number("LEASEHOLD_SEEDS").unwrap_or(SEEDS);
+    if let Some((seed, _)) = first_failure(first..first + seeds) {
+        panic!("{}", report(seed));
+    }
+    println!("{seeds} worlds from seed {first}, no promise broken");
+}
+
+#[test]
+fn a_seed_is_a_world() {
+    #[cfg(feature = "planted-faults")]
+    let _alone = ALONE.lock();
+    for seed in 1..=10 {
+        assert_eq!(run(seed, true), run(seed, true), "seed {seed} is not the same world twice");
+    }
+}

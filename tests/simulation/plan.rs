@@ -1,0 +1,136 @@
+//! What a seed chooses: the network, its size and its troubles.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use ddns::settings::{ReverseGuard, ZoneRoute, ZoneServer};
+use dhcp::identity::HardwareAddress;
+use dhcp::settings::{
+    AddressRange, ClientUpdates, LeaseTime, Naming, OptionSet, OutsideName, Reservation, ReservedFor, Subnet,
+};
+use dns::{Change, Fqdn, Prerequisite, Rdata, RecordType, Rrset, Update};
+
+use crate::rng::Rng;
+use crate::server::Settings;
+
+pub(crate) const RESERVED: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 5);
+const REVERSE: &str = "0.0.10.in-addr.arpa";
+/// How many addresses one client may have in quarantine at once.
+pub(crate) const DECLINES_MAX: usize = 3;
+const RESERVED_FOR: [u8; 6] = [2, 0, 0, 0, 0, 0];
+
+pub(crate) struct Plan {
+    pub(crate) clients: usize,
+    pub(crate) lease_secs: u32,
+    pub(crate) offer_hold_secs: u32,
+    pub(crate) turmoil_ms: u64,
+    pub(crate) lost_permille: u64,
+    pub(crate) doubled_permille: u64,
+    pub(crate) delayed_permille: u64,
+    pub(crate) dns_lost_permille: u64,
+    pub(crate) disk_fails: bool,
+    pub(crate) clock_jumps: bool,
+    pub(crate) settings: Settings,
+    /// Two of the clients are one host.
+    pub(crate) twins: bool,
+    /// Records that somebody makes by hand: a name that clients want, and a PTR in the pool. Each with the zone.
+    pub(crate) by_hand: Vec<(Fqdn, Rrset)>,
+}
+
+impl Plan {
+    pub(crate) fn new(rng: &mut Rng) -> Self {
+        let lease_secs = 60 + u32::try_from(rng.below(300)).unwrap();
+        let offer_hold_secs = 30;
+        let embedded = rng.permille(400);
+        let generate = rng.permille(300);
+        let client_updates = if rng.permille(300) { ClientUpdates::Allow } else { ClientUpdates::Override };
+        let domain: Fqdn = "sim.test".parse().unwrap();
+        let subnet = Subnet {
+            prefix: "10.0.0.0/28".parse().unwrap(),
+            interfaces: Vec::new(),
+            pools: vec![AddressRange { first: Ipv4Addr::new(10, 0, 0, 4), last: Ipv4Addr::new(10, 0, 0, 9) }],
+            reservations: vec![Reservation {
+                address: RESERVED,
+                client: ReservedFor::Hardware(HardwareAddress::new(1, &RESERVED_FOR).unwrap()),
+                hostname: rng.permille(500).then(|| "printer".to_owned()),
+                options: OptionSet::default(),
+            }],
+            active: true,
+            lease_secs: LeaseTime { default: lease_secs, min: 30, max: 600 },
+            renewal_permille: 500,
+            rebinding_permille: 875,
+            options: OptionSet::default(),
+            ignore_client_id: rng.permille(200),
+            always_broadcast: false,
+            refuse_unrelayed_option82: false,
+            naming: Some(Naming {
+                domain: domain.clone(),
+                outside: OutsideName::FirstLabel,
+                client_updates,
+                generate,
+                ttl_secs: None,
+            }),
+        };
+        let server = if embedded {
+            ZoneServer::Embedded
+        } else {
+            ZoneServer::Remote { address: "192.0.2.53:53".parse().unwrap(), key: None }
+        };
+        let reverse: Fqdn = REVERSE.parse().unwrap();
+        let zones = [domain, reverse].map(|apex| ZoneRoute { apex, server: server.clone() }).to_vec();
+        let ddns =
+            ddns::settings::Settings { zones, reverse: ReverseGuard::Dhcid, ..ddns::settings::Settings::default() };
+        let dhcp = dhcp::settings::Settings {
+            subnets: vec![subnet],
+            options: OptionSet::default(),
+            offer_hold_secs,
+            quarantine_secs: 120,
+            declines_per_client_max: u32::try_from(DECLINES_MAX).unwrap(),
+        };
+        Self {
+            clients: 3 + usize::try_from(rng.below(6)).unwrap(),
+            lease_secs,
+            offer_hold_secs,
+            turmoil_ms: 200_000 + rng.below(400_000),
+            lost_permille: rng.below(200),
+            doubled_permille: rng.below(200),
+            delayed_permille: rng.below(150),
+            dns_lost_permille: rng.below(200),
+            disk_fails: rng.permille(400),
+            clock_jumps: rng.permille(200),
+            settings: Settings {
+                dhcp: Arc::new(dhcp),
+                ddns: Arc::new(ddns),
+                embedded,
+                events_max: if rng.permille(300) { 2 } else { 64 },
+            },
+            twins: rng.permille(300),
+            by_hand: if rng.permille(500) { by_hand() } else { Vec::new() },
+        }
+    }
+
+    pub(crate) fn reserved_for(&self, address: Ipv4Addr) -> Option<[u8; 6]> {
+        (address == RESERVED).then_some(RESERVED_FOR)
+    }
+
+    pub(crate) fn is_reserved_for(&self, mac: [u8; 6]) -> bool {
+        mac == RESERVED_FOR
+    }
+}
+
+fn by_hand() -> Vec<(Fqdn, Rrset)> {
+    let (rtype, data) = Rdata::address(Ipv4Addr::new(192, 0, 2, 99).into());
+    let pointer = Fqdn::reverse(Ipv4Addr::new(10, 0, 0, 7).into());
+    let manual: Fqdn = "manual.sim.test".parse().unwrap();
+    vec![
+        ("sim.test".parse().unwrap(), Rrset::single("alpha.sim.test".parse().unwrap(), rtype, 300, data)),
+        (REVERSE.parse().unwrap(), Rrset::single(pointer, RecordType::PTR, 300, Rdata::ptr(&manual))),
+    ]
+}
+
+/// Makes a record by hand, unless the name is in use.
+pub(crate) fn make_by_hand(zone: &Fqdn, set: &Rrset) -> Update {
+    let Rrset { name, rtype, ttl, rdata } = set.clone();
+    let change = Change::Add { name: name.clone(), rtype, ttl, rdata: rdata[0].clone() };
+    Update { zone: zone.clone(), prerequisites: vec![Prerequisite::NameNotInUse(name)], changes: vec![change] }
+}

@@ -1,0 +1,392 @@
+//! The server in the simulation: the daemon's own core, pipeline, committer, zones and reconciler, wired as
+//! `src/daemon.rs` wires them, with the world's clock, disk and network in place of the machine's.
+//!
+//! What the daemon's threads and tasks do side by side is done here in single actions, in an order left to chance.
+
+mod committing;
+mod updating;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex};
+
+use config::settings::{DnsSettings, EmbeddedZone};
+use ddns::reconcile::{Reconciler, Send, SendTicket};
+use ddns::wanted::{RowKey, WantedRow, WantedTable};
+use dhcp::time::Now;
+use dns::{Fqdn, Rcode};
+use leasehold::clock::{Pause, Told, is_in_the_past};
+use leasehold::committer::{CommitResult, GroupCommit, Submission};
+use leasehold::core::pipeline::{Arrival, BatchOutcome, Departure, Output, Pipeline, Step};
+use leasehold::core::{Core, NameEvent};
+use leasehold::embedded_zones;
+use leasehold::zone_keeper::Keeping;
+use store::journal::Compaction;
+use store::rows::Row;
+use store::simulated::SimStorage;
+use store::{Contents, Options, Store};
+
+use crate::model::StoreModel;
+use crate::rng::Rng;
+
+pub(crate) use committing::Whose;
+
+/// Datagrams that the socket holds; more are lost.
+const SOCKET_HOLDS: usize = 64;
+/// How often a store without room is asked again, and a wrong clock looked at, in milliseconds.
+const LOOK_AGAIN_MS: u64 = 1_000;
+
+/// What does not change between two starts.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) dhcp: Arc<dhcp::settings::Settings>,
+    pub(crate) ddns: Arc<ddns::settings::Settings>,
+    pub(crate) embedded: bool,
+    pub(crate) events_max: usize,
+}
+
+/// Who waits for an update of the embedded zones.
+#[derive(Debug)]
+pub(crate) enum Asker {
+    Updater(SendTicket),
+    /// Somebody with a key, by the number of what they do.
+    Outside(usize),
+}
+
+/// The updater's question for all wanted rows, after an overflow.
+enum Asked {
+    No,
+    /// The service decides nothing until nothing is in flight.
+    Waiting,
+    /// On their way.
+    Answered(Vec<WantedRow>),
+}
+
+/// The question to the committer whether a store without room has some again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Room {
+    NotAsked,
+    Asked,
+    Answered(bool),
+}
+
+/// The machine's clocks.
+#[derive(Clone, Copy)]
+pub(crate) struct Machine {
+    pub(crate) boot_ms: u64,
+    pub(crate) wall_ms: u64,
+}
+
+/// One run of the daemon, from start to crash.
+pub(crate) struct Server {
+    pub(crate) pipeline: Pipeline,
+    commits: GroupCommit<SimStorage>,
+    pub(crate) zones: Keeping<Asker>,
+    reconciler: Reconciler,
+    arrivals: VecDeque<Arrival>,
+    submitted: Vec<Submission>,
+    /// What was submitted, by its number, until its outcome is told.
+    on_the_way: BTreeMap<u64, (Whose, Vec<Vec<Row>>)>,
+    results: Arc<Mutex<Vec<(u64, CommitResult)>>>,
+    next_submission: u64,
+    /// Outcomes on their way from the committer to the service.
+    outcomes: VecDeque<BatchOutcome>,
+    room: Room,
+    told: Told,
+    newest_stamp: u64,
+    expiry: Pause,
+    /// Boot milliseconds: when a full store is asked again, or a wrong clock looked at.
+    look_at: u64,
+    /// It looked at the wall clock to tell which of the stored leases have run out.
+    pub(crate) trusted_wall: bool,
+    events: VecDeque<NameEvent>,
+    overflowed: bool,
+    asked: Asked,
+    settled: VecDeque<(RowKey, u64)>,
+    /// Answers came in: the reconciler may have more to send.
+    heard: bool,
+    settings: Settings,
+    compaction: Option<Compaction<SimStorage>>,
+    /// Something was done to the embedded zones.
+    pub(crate) zones_touched: bool,
+    /// For the log of the world.
+    pub(crate) notes: Vec<String>,
+}
+
+/// What the world has to do after a turn or a commit.
+#[derive(Default)]
+pub(crate) struct Doings {
+    pub(crate) departures: Vec<Departure>,
+    pub(crate) sends: Vec<Send>,
+    /// Answers to updates from outside.
+    pub(crate) answers: Vec<(usize, Rcode)>,
+    /// Transactions that are now durable.
+    pub(crate) committed: Vec<Vec<Row>>,
+    /// The store failed; these transactions may or may not be durable.
+    pub(crate) died: Option<Vec<Vec<Row>>>,
+}
+
+#[derive(Clone, Copy)]
+enum Action {
+    Complete,
+    Look,
+    TakeRoom,
+    Decide,
+    Settle,
+    Expire,
+    TellRows,
+    Update,
+}
+
+fn ddns_now(now: Now) -> ddns::Now {
+    ddns::Now { boot_ms: now.boot_ms, wall_secs: now.wall_secs }
+}
+
+fn dns_settings(settings: &Settings) -> DnsSettings {
+    let name = |text: &str| -> Fqdn { text.parse().expect("a name") };
+    let zone = |apex: Fqdn| EmbeddedZone {
+        apex,
+        ns: name("ns.sim.test"),
+        hostmaster: name("hostmaster.sim.test"),
+        ttl_secs: 3_600,
+        negative_ttl_secs: 60,
+        records: Vec::new(),
+        update_keys: Vec::new(),
+        derived: false,
+    };
+    let apexes = settings.ddns.zones.iter().filter(|_| settings.embedded).map(|route| route.apex.clone());
+    DnsSettings { enabled: settings.embedded, zones: apexes.map(zone).collect(), ..DnsSettings::default() }
+}
+
+/// A server that has started.
+pub(crate) struct Started {
+    pub(crate) server: Server,
+    /// What it found in its store.
+    pub(crate) found: StoreModel,
+    /// What came of what it stored before it serves.
+    pub(crate) first: Doings,
+}
+
+/// Sorted, because the table has no order and a world has to be the same each time.
+fn sorted(table: &WantedTable) -> Vec<WantedRow> {
+    let mut rows: Vec<WantedRow> = table.iter().cloned().collect();
+    rows.sort_by(|a, b| a.key.cmp(&b.key));
+    rows
+}
+
+fn open(storage: SimStorage) -> Result<(Store<SimStorage>, Contents), String> {
+    let options = Options { segment_bytes: 16 * 1024, ..Options::default() };
+    let (store, contents, _) = Store::open(storage, &options).map_err(|error| leasehold::words(&error))?;
+    Ok((store, contents))
+}
+
+impl Server {
+    /// Only reads what the store holds.
+    pub(crate) fn read(storage: SimStorage) -> Result<StoreModel, String> {
+        open(storage).map(|(_, contents)| StoreModel::of(&contents))
+    }
+
+    /// Opens the store and builds everything from what it holds.
+    pub(crate) fn start(settings: Settings, storage: SimStorage, machine: Machine) -> Result<Started, String> {
+        let (store, contents) = open(storage)?;
+        let found = StoreModel::of(&contents);
+        let mut clock = Told::new(contents.newest_stamp, machine.boot_ms);
+        let now = Now { boot_ms: machine.boot_ms, wall_secs: clock.advance(machine.boot_ms, machine.wall_ms) / 1_000 };
+        let (zones, first_rows) =
+            embedded_zones::load(&dns_settings(&settings), contents.zone_sets, &[], now.wall_secs)
+                .map_err(|error| format!("{error:#}"))?;
+        let wanted = WantedTable::load(contents.wanted, &contents.confirmed);
+        let mut core = Core::new(Arc::clone(&settings.dhcp), Arc::clone(&settings.ddns), contents.leases, wanted, now);
+        let lost = core.mend_wanted().rows;
+        if !lost.is_empty() {
+            return Err(format!("the store is damaged: leases claim names that are not stored as wanted: {lost:?}"));
+        }
+        let reconciler =
+            Reconciler::load(Arc::clone(&settings.ddns), ddns_now(now), sorted(core.wanted()), contents.confirmed);
+        let past = is_in_the_past(machine.wall_ms / 1_000, contents.newest_stamp);
+        let expiry = Pause::begin(now.boot_ms, past);
+        let mut server = Self {
+            pipeline: Pipeline::new(core),
+            commits: GroupCommit::new(store),
+            zones: Keeping::new(zones),
+            reconciler,
+            arrivals: VecDeque::new(),
+            submitted: Vec::new(),
+            on_the_way: BTreeMap::new(),
+            results: Arc::default(),
+            next_submission: 0,
+            outcomes: VecDeque::new(),
+            room: Room::NotAsked,
+            told: clock,
+            newest_stamp: contents.newest_stamp,
+            expiry,
+            look_at: 0,
+            trusted_wall: true,
+            events: VecDeque::new(),
+            overflowed: false,
+            asked: Asked::No,
+            settled: VecDeque::new(),
+            heard: true,
+            settings,
+            compaction: None,
+            zones_touched: true,
+            notes: Vec::new(),
+        };
+        if server.expiry != Pause::No {
+            server.pipeline.pause_expiry();
+        }
+        let first = server.commit_first(now, first_rows);
+        Ok(Started { server, found, first })
+    }
+
+    /// What the daemon's clock tells.
+    pub(crate) fn now(&mut self, machine: Machine) -> Now {
+        let wall_ms = self.told.advance(machine.boot_ms, machine.wall_ms);
+        Now { boot_ms: machine.boot_ms, wall_secs: wall_ms / 1_000 }
+    }
+
+    pub(crate) fn arrive(&mut self, arrival: Arrival) {
+        if self.arrivals.len() < SOCKET_HOLDS {
+            self.arrivals.push_back(arrival);
+        }
+    }
+
+    /// Nothing is between decision and disk.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.pipeline.is_idle()
+    }
+
+    fn deciding(&self) -> bool {
+        self.pipeline.has_room() && !matches!(self.asked, Asked::Waiting)
+    }
+
+    fn possible(&self, now: Now) -> Vec<Action> {
+        let full = self.pipeline.storage_full();
+        let due = |at: Option<u64>| at.is_some_and(|at| at <= now.boot_ms);
+        let update = !self.events.is_empty()
+            || self.heard
+            || matches!(self.asked, Asked::Answered(_))
+            || (self.overflowed && matches!(self.asked, Asked::No))
+            || due(self.reconciler.poll_timeout());
+        let all = [
+            (Action::Complete, !self.outcomes.is_empty()),
+            (Action::Look, self.looking() && due(Some(self.look_at))),
+            (Action::TakeRoom, matches!(self.room, Room::Answered(_))),
+            (Action::Decide, self.deciding() && !self.arrivals.is_empty()),
+            (Action::Settle, self.deciding() && !full && !self.settled.is_empty()),
+            (Action::Expire, self.deciding() && due(self.pipeline.poll_timeout())),
+            (Action::TellRows, matches!(self.asked, Asked::Waiting) && self.pipeline.is_idle()),
+            (Action::Update, update),
+        ];
+        all.into_iter().filter(|(_, possible)| *possible).map(|(action, _)| action).collect()
+    }
+
+    /// Whether it has something to do now.
+    pub(crate) fn is_ready(&self, now: Now) -> bool {
+        !self.possible(now).is_empty()
+    }
+
+    /// When it wants a turn though nothing arrives, in boot milliseconds.
+    pub(crate) fn poll_timeout(&self) -> Option<u64> {
+        let expiry = self.pipeline.poll_timeout().filter(|_| self.deciding());
+        let look = self.looking().then_some(self.look_at);
+        expiry.into_iter().chain(look).chain(self.reconciler.poll_timeout()).min()
+    }
+
+    /// Some of what can be done.
+    pub(crate) fn turn(&mut self, now: Now, machine: Machine, rng: &mut Rng) -> Doings {
+        let mut doings = Doings::default();
+        loop {
+            let possible = self.possible(now);
+            if possible.is_empty() {
+                break;
+            }
+            match *rng.pick(&possible) {
+                Action::Complete => self.complete(now, &mut doings),
+                Action::Look => self.look(now, machine),
+                Action::TakeRoom => self.take_room(),
+                Action::Decide => self.decide(now, rng, &mut doings),
+                Action::Settle => {
+                    let names: Vec<_> = self.settled.drain(..).collect();
+                    let step = self.pipeline.settle_names(&names);
+                    self.step(now, step, &mut doings);
+                }
+                Action::Expire => {
+                    let step = self.pipeline.expire(now, 3);
+                    self.step(now, step, &mut doings);
+                }
+                Action::TellRows => self.tell_rows(),
+                Action::Update => self.update(now, rng, &mut doings),
+            }
+            if rng.permille(400) {
+                break;
+            }
+        }
+        self.pipeline.take_dropped().for_each(drop);
+        doings
+    }
+
+    fn decide(&mut self, now: Now, rng: &mut Rng, doings: &mut Doings) {
+        let take = 1 + usize::try_from(rng.below(self.arrivals.len() as u64)).expect("few");
+        let arrivals: Vec<Arrival> = self.arrivals.drain(..take).collect();
+        let step = self.pipeline.decide(now, arrivals);
+        self.step(now, step, doings);
+    }
+
+    fn looking(&self) -> bool {
+        let asks = self.pipeline.storage_full() && self.room == Room::NotAsked;
+        self.deciding() && (asks || self.expiry != Pause::No)
+    }
+
+    fn look(&mut self, now: Now, machine: Machine) {
+        self.look_at = now.boot_ms + LOOK_AGAIN_MS;
+        let past = is_in_the_past(machine.wall_ms / 1_000, self.newest_stamp);
+        if self.expiry.decide(now.boot_ms, past).is_some() {
+            self.pipeline.resume_expiry(now);
+            self.trusted_wall = true;
+        }
+        if self.pipeline.storage_full() && self.room == Room::NotAsked {
+            self.room = Room::Asked;
+        }
+    }
+
+    fn take_room(&mut self) {
+        let answer = std::mem::replace(&mut self.room, Room::NotAsked);
+        if answer == Room::Answered(true) && self.pipeline.storage_full() {
+            self.pipeline.room_again();
+        }
+    }
+
+    /// While nothing is in flight every wanted row is committed.
+    fn tell_rows(&mut self) {
+        self.asked = Asked::Answered(sorted(self.pipeline.core().wanted()));
+    }
+
+    fn complete(&mut self, now: Now, doings: &mut Doings) {
+        let Some(outcome) = self.outcomes.pop_front() else { return };
+        let output = self.pipeline.complete(now, outcome).expect("only a failed store ends the pipeline");
+        self.finish(output, doings);
+    }
+
+    fn step(&mut self, now: Now, step: Step, doings: &mut Doings) {
+        match step {
+            Step::Finish(output) => self.finish(output, doings),
+            Step::Submit(transactions, early) => {
+                self.finish(early, doings);
+                let epoch = self.pipeline.epoch();
+                self.submit(now, Whose::Dhcp, epoch, transactions);
+            }
+        }
+    }
+
+    /// Replies leave, and events enter the channel: one that finds it full raises the flag.
+    fn finish(&mut self, output: Output, doings: &mut Doings) {
+        doings.departures.extend(output.departures);
+        for event in output.events {
+            if self.events.len() < self.settings.events_max {
+                self.events.push_back(event);
+            } else {
+                self.overflowed = true;
+            }
+        }
+    }
+}

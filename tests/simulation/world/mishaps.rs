@@ -1,0 +1,203 @@
+//! What befalls a world: crashes, failing and full disks, clock jumps, a DNS server that goes or refuses, strangers.
+
+use dns::Rcode;
+use store::simulated::{Failure, Kind, Rates};
+
+use super::{Checked, Event, SERVER, World};
+use crate::packet::{DECLINE, DISCOVER, Packet, RELEASE, REQUEST};
+use crate::plan::make_by_hand;
+use crate::server::{Server, Started};
+use store::rows::Row;
+
+impl World {
+    pub(super) fn mishap(&mut self) -> Checked {
+        if self.quiet {
+            return Ok(());
+        }
+        let next = self.now + 500 + self.rng.below(15_000);
+        self.at(next, Event::Mishap);
+        match self.rng.below(16) {
+            0 => return self.die(true, &[]),
+            1 => return self.die(false, &[]),
+            2 => {
+                let kind = *self.rng.pick(&[Kind::Write, Kind::Sync, Kind::Rename, Kind::SyncDir, Kind::Create]);
+                self.note(|| format!("crash at next {kind:?}"));
+                self.storage.fail_next(kind, Failure::Crash);
+            }
+            3 => self.disturb_disk(),
+            4 | 5 if self.plan.disk_fails => {
+                let full = self.rng.permille(600).then(|| self.storage.used());
+                self.note(|| format!("disk full: {full:?}"));
+                self.storage.set_capacity(full);
+            }
+            6 | 7 => {
+                self.remote.up = !self.remote.up;
+                let up = self.remote.up;
+                self.note(|| format!("DNS up={up}"));
+            }
+            8 => {
+                let codes = [Rcode::REFUSED, Rcode::SERV_FAIL, Rcode::NOT_AUTH, Rcode::BAD_KEY, Rcode::BAD_TIME];
+                self.remote.refuses = self.rng.permille(500).then(|| *self.rng.pick(&codes));
+            }
+            9 if self.plan.clock_jumps => {
+                let by = i64::try_from(self.rng.below(600)).expect("small") - 300;
+                self.jump(by);
+            }
+            10 | 11 => self.rogue(),
+            12 | 13 => self.make_by_hand()?,
+            14 => return self.check_memory(),
+            _ => self.compact(),
+        }
+        Ok(())
+    }
+
+    fn jump(&mut self, by: i64) {
+        self.skew += by;
+        self.skew_max = self.skew_max.max(self.skew);
+        self.jumped += u64::try_from(by).unwrap_or(0);
+        self.note(|| format!("the clock jumps by {by} s"));
+    }
+
+    fn compact(&mut self) {
+        if let Some(server) = &mut self.server {
+            server.begin_compaction();
+        }
+        let at = self.now + self.rng.below(200);
+        self.at(at, Event::Compaction(self.run));
+    }
+
+    /// Somebody with a key, or the other server's administrator, makes a record.
+    fn make_by_hand(&mut self) -> Checked {
+        let Some(number) = self.to_be_made() else { return Ok(()) };
+        let (zone, set) = &self.plan.by_hand[number];
+        let update = make_by_hand(zone, set);
+        if !self.plan.settings.embedded {
+            if let Some(rcode) = self.remote.update(&update) {
+                self.made_by_hand(number, rcode);
+            }
+            return Ok(());
+        }
+        let now = self.clock();
+        if let Some(server) = &mut self.server {
+            server.update_from_outside(now, number, &update);
+            self.schedule();
+        }
+        Ok(())
+    }
+
+    /// Somebody asks for another's address, ends another's lease, or wants what is reserved for another.
+    fn rogue(&mut self) {
+        let mac = [2, 0, 0, 0, 9, u8::try_from(self.rng.below(8)).expect("small")];
+        let mut victims = self.promises.of_others(mac);
+        if self.rng.permille(200) {
+            victims = vec![crate::plan::RESERVED];
+        }
+        if victims.is_empty() {
+            return;
+        }
+        let victim = *self.rng.pick(&victims);
+        let kind = *self.rng.pick(&[RELEASE, DECLINE, REQUEST, REQUEST, DISCOVER]);
+        let xid = u32::try_from(self.rng.below(1 << 32)).expect("32 bits");
+        let mut packet = Packet { op: 1, xid, mac, options: vec![(53, vec![kind])], ..Packet::default() };
+        if kind == RELEASE || (kind == REQUEST && self.rng.permille(300)) {
+            packet.ciaddr = victim.into();
+        } else {
+            packet.options.push((50, victim.octets().to_vec()));
+        }
+        if matches!(kind, RELEASE | DECLINE) || (kind == REQUEST && packet.ciaddr == 0 && self.rng.permille(500)) {
+            packet.options.push((54, SERVER.octets().to_vec()));
+        }
+        self.note(|| format!("a stranger sends {kind} for {victim}"));
+        self.send_to_server(false, packet);
+    }
+
+    fn disturb_disk(&mut self) {
+        if !self.quiet && self.plan.disk_fails {
+            self.storage.fail_randomly(Rates { write: 300, sync: 300, space: 30 });
+        }
+    }
+
+    /// No more mishaps; clients fall silent; whatever is broken is mended.
+    pub(super) fn calm(&mut self) -> Checked {
+        self.note(|| "quiet".to_owned());
+        self.quiet = true;
+        self.storage.set_capacity(None);
+        self.remote.up = true;
+        self.remote.refuses = None;
+        // A clock in the past would hold up every expiry for an hour.
+        self.jump(self.skew_max - self.skew);
+        if self.storage.crashed() {
+            return self.die(true, &[]);
+        }
+        self.storage.calm();
+        if self.server.is_none() {
+            self.at(self.now + 100, Event::Start);
+        }
+        Ok(())
+    }
+
+    pub(super) fn start(&mut self) -> Checked {
+        if self.server.is_some() {
+            return Ok(());
+        }
+        match Server::start(self.plan.settings.clone(), self.storage.clone(), self.machine()) {
+            Ok(Started { server, found, first }) => {
+                self.note(|| "server started".to_owned());
+                if found != self.model {
+                    return Err(format!("after a start: {}", self.model.difference(&found)));
+                }
+                self.server = Some(server);
+                self.jumped_at_start = self.jumped;
+                self.run += 1;
+                self.promises.forget_offers();
+                (self.turn, self.committing) = (None, false);
+                self.clock();
+                self.find_made_by_hand();
+                self.carry_out(first)?;
+                self.schedule();
+                Ok(())
+            }
+            Err(error) if error.contains("damaged") || self.quiet => Err(format!("the store does not open: {error}")),
+            // The disk fails, or the power does: whoever runs the daemon tries again.
+            Err(error) => {
+                self.note(|| format!("start failed: {error}"));
+                if self.storage.crashed() {
+                    return self.die(true, &[]);
+                }
+                self.at(self.now + 2_000, Event::Start);
+                Ok(())
+            }
+        }
+    }
+
+    /// The process dies (`power` false), or the machine. What was not acknowledged may be there up to any point.
+    pub(super) fn die(&mut self, power: bool, unacknowledged: &[Vec<Row>]) -> Checked {
+        let power = power || self.storage.crashed();
+        self.note(|| format!("died, power={power}, {} transactions unacknowledged", unacknowledged.len()));
+        self.server = None;
+        self.run += 1;
+        if power {
+            self.storage.crash();
+            self.booted_at = self.now;
+        } else {
+            self.storage.kill();
+        }
+        self.storage.calm();
+        // What the disk holds now decides which of the unacknowledged ones count.
+        let found = Server::read(self.storage.clone())
+            .map_err(|error| format!("the store does not open after a crash: {error}"))?;
+        self.storage.kill();
+        let mut unacknowledged = unacknowledged.iter();
+        while self.model != found {
+            let Some(rows) = unacknowledged.next() else {
+                return Err(format!("after a crash: {}", self.model.difference(&found)));
+            };
+            self.check_rows(rows)?;
+            self.model.apply(rows);
+        }
+        self.disturb_disk();
+        let at = self.now + 100 + self.rng.below(5_000);
+        self.at(at, Event::Start);
+        Ok(())
+    }
+}

@@ -1,0 +1,180 @@
+//! What must hold for names: what is served is stored, what was made by hand stays, and once all is quiet DNS holds
+//! what the leases say and nothing else.
+
+use std::collections::BTreeMap;
+
+use dhcp::lease::{Lease, LeaseState};
+use dns::{Fqdn, Rcode, Rdata, RecordType, Rrset};
+use zones::ZoneSet;
+
+use super::{Checked, World};
+use crate::remote::contents;
+use crate::words::lease_in_brief;
+
+type Sets = BTreeMap<(Fqdn, RecordType), Vec<Rdata>>;
+
+/// What the world remembers of zones.
+#[derive(Default)]
+pub(super) struct Names {
+    /// Which of the plan's records by hand are there.
+    by_hand: Vec<usize>,
+    /// Serial and contents of each embedded zone as last served.
+    served: BTreeMap<Fqdn, (u32, Vec<Rrset>)>,
+}
+
+impl World {
+    fn zones(&self) -> Option<&ZoneSet> {
+        if self.plan.settings.embedded {
+            Some(self.server.as_ref()?.zones.published())
+        } else {
+            Some(&self.remote.zones)
+        }
+    }
+
+    pub(super) fn made_by_hand(&mut self, number: usize, rcode: Rcode) {
+        self.note(|| format!("record {number} by hand: {rcode:?}"));
+        if rcode == Rcode::NO_ERROR {
+            self.names.by_hand.push(number);
+        }
+    }
+
+    /// The first record of the plan that is not made yet.
+    pub(super) fn to_be_made(&self) -> Option<usize> {
+        (0..self.plan.by_hand.len()).find(|number| !self.names.by_hand.contains(number))
+    }
+
+    /// A record whose maker heard no answer, because the server died, may be there all the same.
+    pub(super) fn find_made_by_hand(&mut self) {
+        let Some(zones) = self.zones() else { return };
+        let is_there = |number: &usize| {
+            let set = &self.plan.by_hand[*number].1;
+            zones.find(&set.name).and_then(|zone| zone.rrset(&set.name, set.rtype)).as_ref() == Some(set)
+        };
+        let found: Vec<usize> = (0..self.plan.by_hand.len()).filter(is_there).collect();
+        for number in found {
+            if !self.names.by_hand.contains(&number) {
+                self.names.by_hand.push(number);
+            }
+        }
+    }
+
+    fn foreign(&self) -> impl Iterator<Item = &Rrset> {
+        self.names.by_hand.iter().map(|number| &self.plan.by_hand[*number].1)
+    }
+
+    /// A record that someone made by hand is never overwritten and never removed.
+    pub(super) fn check_by_hand(&self) -> Checked {
+        let Some(zones) = self.zones() else { return Ok(()) };
+        for set in self.foreign() {
+            let found = zones.find(&set.name).and_then(|zone| zone.rrset(&set.name, set.rtype));
+            if found.as_ref() != Some(set) {
+                return Err(format!("a record made by hand, {set:?}, has become {found:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Embedded zones are served as they are stored, and a changed zone has a newer serial.
+    pub(super) fn check_served(&mut self) -> Checked {
+        if !self.plan.settings.embedded {
+            return Ok(());
+        }
+        let Some(server) = &mut self.server else { return Ok(()) };
+        if !std::mem::take(&mut server.zones_touched) {
+            return Ok(());
+        }
+        for route in &self.plan.settings.ddns.zones {
+            let apex = &route.apex;
+            let zone = server.zones.published().get(apex).ok_or("a zone is not served")?;
+            let found = contents(server.zones.published(), apex);
+            let mut stored: Vec<&Rrset> = self.model.zone_sets(apex).filter(|set| set.name != *apex).collect();
+            stored.sort_by(|a, b| (&a.name, a.rtype).cmp(&(&b.name, b.rtype)));
+            if !stored.iter().copied().eq(&found) {
+                return Err(format!("{apex} is served as {found:?} and stored as {stored:?}"));
+            }
+            let serial = zone.serial();
+            if let Some((old_serial, old)) = self.names.served.get(apex)
+                && *old != found
+                && !zones::serial::is_newer(serial, *old_serial)
+            {
+                return Err(format!("{apex} has changed, and its serial went from {old_serial} to {serial}"));
+            }
+            self.names.served.insert(apex.clone(), (serial, found));
+        }
+        self.check_by_hand()
+    }
+
+    /// Leases end at any moment, so the moment at which DNS agrees is waited for: a minute, the longest pause between
+    /// two tries, is enough.
+    pub(super) fn await_dns(&mut self, when: &str) -> Checked {
+        for _ in 0..20 {
+            if self.check_dns(when).is_ok() {
+                return Ok(());
+            }
+            self.run_until(self.now + 3_500)?;
+        }
+        self.check_dns(when)
+    }
+
+    fn wanted_sets(&self) -> Sets {
+        let mut wanted = Sets::new();
+        for set in self.foreign() {
+            wanted.insert((set.name.clone(), set.rtype), set.rdata.clone());
+        }
+        let foreign: Vec<&Fqdn> = self.foreign().map(|set| &set.name).collect();
+        for lease in self.model.leases() {
+            let Some(name) = lease.name.as_ref().filter(|_| lease.state == LeaseState::Bound) else { continue };
+            let dhcid = dns::Dhcid::new(&name.identity, &name.fqdn).0;
+            if name.forward {
+                // The name is somebody else's, so no PTR may lead to it.
+                if foreign.contains(&&name.fqdn) {
+                    continue;
+                }
+                let (rtype, data) = Rdata::address(lease.address.into());
+                wanted.entry((name.fqdn.clone(), rtype)).or_default().push(data);
+                wanted.insert((name.fqdn.clone(), RecordType::DHCID), vec![dhcid.clone()]);
+            }
+            let reverse = Fqdn::reverse(lease.address.into());
+            if name.reverse && !foreign.contains(&&reverse) {
+                wanted.insert((reverse.clone(), RecordType::PTR), vec![Rdata::ptr(&name.fqdn)]);
+                wanted.insert((reverse, RecordType::DHCID), vec![dhcid]);
+            }
+        }
+        wanted.values_mut().for_each(|rdata| rdata.sort());
+        wanted
+    }
+
+    /// DNS holds what the leases say, what was made by hand, and nothing else.
+    fn check_dns(&self, when: &str) -> Checked {
+        let Some(zones) = self.zones() else { return Err(format!("no server runs {when}")) };
+        let wanted = self.wanted_sets();
+        let routes = self.plan.settings.ddns.zones.iter();
+        let found: Sets = routes
+            .flat_map(|route| contents(zones, &route.apex))
+            .map(|Rrset { name, rtype, rdata, .. }| ((name, rtype), rdata))
+            .collect();
+        let Some(key) = wanted.keys().chain(found.keys()).find(|key| wanted.get(key) != found.get(key)) else {
+            return Ok(());
+        };
+        let leases: Vec<String> = self.model.leases().map(lease_in_brief).collect();
+        let (name, rtype) = key;
+        let (wanted, found) = (wanted.get(key), found.get(key));
+        Err(format!("DNS {when}: {name} {rtype:?} should be {wanted:?} and is {found:?}\n{}", leases.join("\n")))
+    }
+
+    /// What the server remembers is what is stored.
+    pub(super) fn check_memory(&self) -> Checked {
+        let Some(server) = self.server.as_ref().filter(|server| server.is_idle()) else { return Ok(()) };
+        let core = server.pipeline.core();
+        let mut leases: Vec<Lease> = core.engine().leases().collect();
+        leases.sort_by_key(|lease| lease.address);
+        let stored: Vec<Lease> = self.model.leases().cloned().collect();
+        if leases != stored {
+            return Err(format!("the engine remembers {leases:?}, stored is {stored:?}"));
+        }
+        let mut wanted: Vec<_> = core.wanted().iter().map(|row| (&row.key, row.generation, &row.want)).collect();
+        wanted.sort_by(|a, b| a.0.cmp(b.0));
+        let stored: Vec<_> = self.model.wanted().map(|row| (&row.key, row.generation, &row.want)).collect();
+        if wanted == stored { Ok(()) } else { Err(format!("wanted names {wanted:?}, stored are {stored:?}")) }
+    }
+}
