@@ -1,8 +1,8 @@
 //! The edge to those who ask and change names: a DNS server on UDP and TCP.
 //!
-//! Reading order: [`handler`] (what is done with a request), [`query`] (answered from a snapshot of our zones, or
-//! through [`forward`]), [`update`] (RFC 2136 from holders of a key), [`transfer`] (AXFR), [`reply`] (EDNS, signing
-//! and size of what goes out), [`tcp`] (connections) and [`sockets`] (binding).
+//! Reading order: `handler` (what is done with a request), `query` (answered from a snapshot of our zones, or
+//! through [`forward`]), `update` (RFC 2136 from holders of a key), `transfer` (AXFR), `reply` (EDNS, signing
+//! and size of what goes out), `tcp` (connections) and `sockets` (binding).
 //!
 //! hickory-server reads datagrams, parses requests and encodes replies; its zone stores are not used. TCP is read
 //! here, because hickory-server bounds neither the number of connections nor what it queues for one.

@@ -1,7 +1,7 @@
 //! Authoritative zones: snapshots, answers and RFC 2136 updates.
 //!
 //! Reading order: [`zone`] (one zone as a persistent map: a snapshot is a clone), [`zone_set`] (all zones, and how
-//! a new one begins), [`answer`] (a question to an answer, pure), [`update`] (prerequisites and changes to the next
+//! a new one begins), [`mod@answer`] (a question to an answer, pure), [`update`] (prerequisites and changes to the next
 //! zone and its difference, with [`serial`] arithmetic), [`change`] (that difference, as the store keeps it) and
 //! [`authority`] (what is decided, what is stored, and what is published).
 //!
