@@ -21,6 +21,7 @@ pub mod embedded_zones;
 pub mod lease_log;
 pub mod link_check;
 pub mod logging;
+pub mod port_holder;
 pub mod responder;
 pub mod updater;
 pub mod wiring;

@@ -53,7 +53,7 @@ mod send;
 mod watch;
 
 pub use counters::{Counter, Counters};
-pub use error::{PortHolder, SocketError, find_port_holder};
+pub use error::SocketError;
 pub use interfaces::{InterfaceInfo, InterfaceTable, LinkKind, NotServed, WhyNotServed, select_served};
 pub use receive::{BATCH_MAX, Batch, DATAGRAM_MAX, Datagram};
 pub use send::{BACKLOG_MAX, DhcpSender, Outgoing};

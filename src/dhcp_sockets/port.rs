@@ -8,7 +8,8 @@ use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 use tokio::io::unix::AsyncFd;
 
-use super::error::{SocketError, find_port_holder};
+use super::error::SocketError;
+use crate::port_holder::find_port_holder;
 
 /// What we ask of the kernel for a receive queue, in bytes; it grants at most net.core.rmem_max. A reboot of
 /// a whole building arrives within a second.

@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, UdpSocket};
 
+use crate::port_holder::{PortHolder, find_address_holder};
+
 /// Room for a burst of questions that come while one is being answered, in octets; the kernel may grant less.
 const RECEIVE_BUFFER_OCTETS: usize = 1 << 20;
 /// Connections that wait to be accepted.
@@ -13,33 +15,49 @@ const BACKLOG: i32 = 128;
 /// How often another free port is tried for both protocols.
 const PORT_TRIES: usize = 16;
 
-/// An address that cannot be listened on.
+/// An address that DNS cannot be served on.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot serve DNS on {address}: {}", mend(*address, source))]
-pub struct BindError {
-    /// The address.
-    pub address: SocketAddr,
-    /// What the kernel says.
-    #[source]
-    pub source: io::Error,
+pub enum BindError {
+    /// Another program has the port, for UDP or for TCP.
+    #[error(
+        "cannot serve DNS on {}: port {} is already used by {holder}: stop it, or serve DNS elsewhere (`listen` or \
+         `port` in [dns])", .address.ip(), .address.port()
+    )]
+    PortUsed {
+        /// The address.
+        address: SocketAddr,
+        /// Who has it.
+        holder: PortHolder,
+    },
+    /// We may not.
+    #[error(
+        "cannot serve DNS on {}: port {} may only be opened by root or with the capability CAP_NET_BIND_SERVICE; run \
+         as root, or choose a port from 1024 on", .0.ip(), .0.port()
+    )]
+    NoPermission(SocketAddr),
+    /// No interface has the address.
+    #[error(
+        "cannot serve DNS on {}: it is not an address of this machine; `ip address` lists what there is", .0.ip()
+    )]
+    NotOurAddress(SocketAddr),
+    /// Something else that the system refused.
+    #[error("cannot serve DNS on {address}")]
+    System {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
 }
 
-/// What an operator can do about it.
-fn mend(address: SocketAddr, error: &io::Error) -> String {
-    let (ip, port) = (address.ip(), address.port());
-    match error.kind() {
-        ErrorKind::AddrInUse => format!(
-            "port {port} on {ip} is used by another program; `ss -lntup 'sport = :{port}'` names it: stop it, or \
-             listen on another address"
-        ),
-        ErrorKind::PermissionDenied => format!(
-            "port {port} may only be opened by root or with the capability CAP_NET_BIND_SERVICE; run as root, or \
-             choose a port from 1024 on"
-        ),
-        ErrorKind::AddrNotAvailable => {
-            format!("{ip} is not an address of this machine; `ip address` lists what there is")
+impl BindError {
+    fn new(address: SocketAddr, source: io::Error) -> Self {
+        match source.kind() {
+            ErrorKind::AddrInUse => Self::PortUsed { address, holder: find_address_holder(address) },
+            ErrorKind::PermissionDenied => Self::NoPermission(address),
+            ErrorKind::AddrNotAvailable => Self::NotOurAddress(address),
+            _ => Self::System { address, source },
         }
-        _ => error.to_string(),
     }
 }
 
@@ -57,7 +75,7 @@ pub(super) fn bind(address: SocketAddr) -> Result<Bound, BindError> {
         match bind_both(address) {
             // A port that is free for UDP may be taken for TCP.
             Err(error) if error.kind() == ErrorKind::AddrInUse && tries > 0 => {}
-            result => return result.map_err(|source| BindError { address, source }),
+            result => return result.map_err(|source| BindError::new(address, source)),
         }
     }
 }
@@ -93,17 +111,22 @@ mod tests {
 
     use super::*;
 
+    fn refusal(address: SocketAddr) -> String {
+        bind(address).err().unwrap().to_string()
+    }
+
     #[tokio::test]
-    async fn a_used_port_is_named_with_its_mend() {
+    async fn a_used_port_is_named_with_its_holder_and_the_mend() {
         let first = bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let Err(error) = bind(first.address) else { panic!("bound twice") };
-        let words = error.to_string();
-        assert!(words.contains(&format!("port {} on 127.0.0.1 is used by another program", first.address.port())));
+        let port = first.address.port();
+        let words = refusal(first.address);
+        assert!(words.starts_with(&format!("cannot serve DNS on 127.0.0.1: port {port} is already used by ")), "{words}");
+        assert!(words.contains(&format!("(process {}): stop it, or serve DNS elsewhere", std::process::id())), "{words}");
     }
 
     #[tokio::test]
     async fn an_address_of_another_machine_is_named() {
-        let Err(error) = bind("192.0.2.1:0".parse().unwrap()) else { panic!("bound") };
-        assert!(error.to_string().contains("192.0.2.1 is not an address of this machine"));
+        let words = refusal("192.0.2.1:0".parse().unwrap());
+        assert!(words.starts_with("cannot serve DNS on 192.0.2.1: it is not an address of this machine"), "{words}");
     }
 }
