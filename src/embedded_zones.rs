@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use anyhow::Context;
 use config::settings::DnsSettings;
-use dns::{Fqdn, Rdata, RecordType, Rrset};
+use dns::{Change, Fqdn, Rdata, RecordType, Rrset, Update};
 use store::rows::Row;
 use zones::{NewZone, Zone, ZoneSet};
 
@@ -60,6 +60,20 @@ pub fn load(
     Ok((zones, rows))
 }
 
+/// The updates that bring our own names to these addresses: one for each name.
+pub fn own_name_updates<'a>(settings: &'a DnsSettings, addresses: &'a [IpAddr]) -> impl Iterator<Item = Update> + 'a {
+    settings.own_names.iter().filter_map(|name| {
+        let zone = settings.zones.iter().find(|zone| is_closest(settings, &zone.apex, name))?;
+        let mut changes: Vec<Change> =
+            [RecordType::A, RecordType::AAAA].map(|rtype| Change::DeleteRrset(name.clone(), rtype)).into();
+        changes.extend(addresses.iter().map(|address| {
+            let (rtype, rdata) = Rdata::address(*address);
+            Change::Add { name: name.clone(), rtype, ttl: zone.ttl_secs, rdata }
+        }));
+        Some(Update { zone: zone.apex.clone(), prerequisites: Vec::new(), changes })
+    })
+}
+
 /// Whether `apex` is the longest of our apexes above `name`.
 fn is_closest(settings: &DnsSettings, apex: &Fqdn, name: &Fqdn) -> bool {
     let within = settings.zones.iter().filter(|zone| name.is_within(&zone.apex));
@@ -73,4 +87,75 @@ fn address_sets(name: &Fqdn, ttl: u32, addresses: &[IpAddr]) -> Vec<Rrset> {
         Rrset::new(name.clone(), wanted, ttl, rdata)
     };
     [RecordType::A, RecordType::AAAA].into_iter().filter_map(of).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+mod tests {
+    use zones::AllowAll;
+
+    use super::*;
+
+    fn settings() -> DnsSettings {
+        let text = "[[subnet]]\nprefix = \"192.168.30.0/24\"\npools = [\"192.168.30.100-192.168.30.199\"]\n\
+                    domain = \"nasir.xyz\"\n\
+                    [[zone]]\nname = \"nasir.xyz\"\nrecords = [{ name = \"www\", type = \"A\", data = \"192.168.30.2\" }]\n";
+        let no_secrets = |_: &std::path::Path| Err("none is named".to_owned());
+        config::check(text, "test.toml", &no_secrets).unwrap().config.dns
+    }
+
+    fn addresses(texts: &[&str]) -> Vec<IpAddr> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    fn held(zones: &ZoneSet, name: &str) -> Vec<Rdata> {
+        let zone = zones.get(&"nasir.xyz".parse().unwrap()).unwrap();
+        zone.rrset(&name.parse().unwrap(), RecordType::A).map_or_else(Vec::new, |set| set.rdata)
+    }
+
+    fn a(address: &str) -> Rdata {
+        Rdata::a(address.parse().unwrap())
+    }
+
+    #[test]
+    fn what_the_file_says_lies_over_what_was_stored_and_the_serial_goes_up() {
+        let settings = settings();
+        let apex: Fqdn = "nasir.xyz".parse().unwrap();
+        let (first, rows) = load(&settings, Vec::new(), &addresses(&["192.168.30.1"]), 1_800_000_000).unwrap();
+        assert_eq!(rows.len(), 2, "the SOA of the zone, and of the subnet's reverse zone");
+        assert_eq!(first.get(&apex).unwrap().serial(), 1_800_000_000);
+        let soa = rows.into_iter().find_map(|row| match row {
+            Row::ZoneSet { zone, set, .. } if zone == apex => set,
+            _ => None,
+        });
+        let stored = |owner: &str, address: &str| {
+            (apex.clone(), Rrset::single(owner.parse().unwrap(), RecordType::A, 300, a(address)))
+        };
+        let sets = vec![
+            (apex.clone(), soa.unwrap()),
+            stored("client1.nasir.xyz", "192.168.30.100"),
+            stored("www.nasir.xyz", "192.168.30.99"),
+            stored("ns.nasir.xyz", "192.168.29.1"),
+        ];
+        let (second, _) = load(&settings, sets, &addresses(&["192.168.30.1"]), 5).unwrap();
+        assert_eq!(second.get(&apex).unwrap().serial(), 1_800_000_001, "whatever the clock says");
+        assert_eq!(held(&second, "client1.nasir.xyz"), [a("192.168.30.100")]);
+        assert_eq!(held(&second, "www.nasir.xyz"), [a("192.168.30.2")]);
+        assert_eq!(held(&second, "ns.nasir.xyz"), [a("192.168.30.1")]);
+    }
+
+    #[test]
+    fn our_own_names_follow_the_addresses() {
+        let settings = settings();
+        let (zones, _) = load(&settings, Vec::new(), &addresses(&["192.168.30.1"]), 1).unwrap();
+        let now = addresses(&["192.168.30.7", "10.0.0.1", "2001:db8::1"]);
+        let updates: Vec<Update> = own_name_updates(&settings, &now).collect();
+        assert_eq!(updates.len(), 1);
+        let (zone, _) = zones::apply(zones.get(&updates[0].zone).unwrap(), &updates[0], &AllowAll).unwrap();
+        let ns: Fqdn = "ns.nasir.xyz".parse().unwrap();
+        assert_eq!(zone.rrset(&ns, RecordType::A).unwrap().rdata, [a("10.0.0.1"), a("192.168.30.7")]);
+        assert_eq!(zone.rrset(&ns, RecordType::AAAA).unwrap().rdata.len(), 1);
+        let again = own_name_updates(&settings, &now).next().unwrap();
+        assert!(zones::apply(&zone, &again, &AllowAll).unwrap().1.is_none(), "nothing changes, nothing is stored");
+    }
 }

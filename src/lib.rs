@@ -22,6 +22,7 @@ pub mod lease_log;
 pub mod link_check;
 pub mod logging;
 pub mod port_holder;
+pub mod quiet;
 pub mod responder;
 pub mod updater;
 pub mod wiring;

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::committer::{CommitResult, Committer, Lane, Submission};
 use crate::dhcp_service::Question;
 use crate::dns_server::UpdateRequest;
+use crate::quiet::Quiet;
 use crate::updater::{EmbeddedZones, RowSink, WantedSource};
 use crate::zone_keeper::ZoneKeeper;
 
@@ -36,32 +37,44 @@ impl WantedSource for ServiceRows {
 /// Hands the updater's rows to the committer.
 #[derive(Debug)]
 pub struct CommitterSink {
-    /// The committer.
-    pub committer: Committer,
+    committer: Committer,
     /// Stamps the rows.
-    pub clock: Clock,
+    clock: Clock,
+    /// With a full disk every confirmed name would be told.
+    not_stored: Arc<Quiet>,
+}
+
+impl CommitterSink {
+    /// A sink.
+    #[must_use]
+    pub fn new(committer: Committer, clock: Clock) -> Self {
+        Self { committer, clock, not_stored: Arc::default() }
+    }
 }
 
 impl RowSink for CommitterSink {
     fn submit(&self, rows: Vec<Row>) {
+        let not_stored = Arc::clone(&self.not_stored);
         let submission = Submission {
             lane: Lane::Updater,
             epoch: 0,
             stamp: self.clock.now().wall_secs,
             transactions: vec![rows],
-            done: Box::new(|result| {
+            done: Box::new(move |result| {
                 if result == CommitResult::NoSpace {
-                    warn!(
-                        "what DNS was found to hold is not stored for want of room: it is asked again after a restart"
-                    );
+                    tell_not_stored(&not_stored, "for want of room");
                 }
             }),
         };
         if self.committer.try_submit(submission).is_err() {
-            warn!(
-                "what DNS was found to hold is not stored, the store's queue is full: it is asked again after a restart"
-            );
+            tell_not_stored(&self.not_stored, "since the store's queue is full");
         }
+    }
+}
+
+fn tell_not_stored(quiet: &Quiet, why: &str) {
+    if let Some(kept_back) = quiet.may_tell() {
+        warn!("what DNS was found to hold is not stored {why}: it is asked again after a restart{kept_back}");
     }
 }
 
@@ -82,12 +95,16 @@ pub async fn write_zones(
     mut requests: mpsc::Receiver<UpdateRequest>,
 ) {
     let mut under_way = JoinSet::new();
+    let quiet = Quiet::default();
     while let Some(request) = requests.recv().await {
         let UpdateRequest { update, key, answer } = request;
         // RFC 2136 section 3.3: a requestor without permission gets REFUSED. A zone that is not ours is NOTAUTH, which
         // the keeper answers.
         if keys_of.get(&update.zone).is_some_and(|keys| !keys.contains(&key)) {
-            info!("an update of zone {} was refused: its update_keys do not name the key {key}", update.zone);
+            if let Some(kept_back) = quiet.may_tell() {
+                let zone = &update.zone;
+                info!("an update of zone {zone} was refused: its update_keys do not name the key {key}{kept_back}");
+            }
             // Whoever asked may have gone.
             let _ = answer.send(Rcode::REFUSED);
             continue;

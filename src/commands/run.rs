@@ -15,8 +15,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 
 use crate::commands::LogArgs;
-use crate::daemon::{Daemon, DaemonError};
-use crate::dhcp_sockets::{InterfaceInfo, InterfaceTable, SocketSettings, select_served};
+use crate::daemon::{Daemon, DaemonError, socket_settings};
+use crate::dhcp_sockets::{InterfaceInfo, InterfaceTable, select_served};
 use crate::link_check::{self, find_servers};
 use crate::logging;
 
@@ -175,23 +175,6 @@ async fn ask_the_link(config: &Config, run: &Run) -> anyhow::Result<()> {
     }
     warn!("another DHCP server answers already: {named}. Two servers on one link must not lease the same addresses");
     Ok(())
-}
-
-/// Which interfaces and ports a configuration asks for.
-#[must_use]
-pub fn socket_settings(config: &Config) -> SocketSettings {
-    let within: Vec<Ipv4Net> = config.dhcp.subnets.iter().map(|subnet| subnet.prefix).collect();
-    let interfaces: Vec<String> = config.interfaces().into_iter().map(str::to_owned).collect();
-    // No client is on the loopback's link: it serves relays of this machine, which needs no raw socket.
-    let only_loopback = interfaces.iter().all(|name| name == "lo") && !interfaces.is_empty();
-    SocketSettings {
-        server_port: config.daemon.ports.server,
-        client_port: config.daemon.ports.client,
-        relay_port: config.daemon.ports.relay,
-        interfaces,
-        within,
-        bind_address: if only_loopback { Ipv4Addr::LOCALHOST } else { Ipv4Addr::UNSPECIFIED },
-    }
 }
 
 fn random_xid() -> u32 {

@@ -1,10 +1,10 @@
 //! What the sockets count, and how failures are told without flooding the log.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
 use thiserror::Error;
+
+use crate::quiet::Quiet;
 
 /// A number that only grows.
 #[derive(Debug, Default)]
@@ -62,47 +62,14 @@ pub(super) enum SendFailure {
     System(std::io::Error),
 }
 
-/// Tells failures at most once in [`QUIET`], with how many were kept back.
+/// Tells failures, at most once in a while.
 #[derive(Debug, Default)]
-pub(super) struct Teller(Mutex<Told>);
-
-#[derive(Debug, Default)]
-struct Told {
-    last: Option<Instant>,
-    kept_back: u64,
-}
-
-const QUIET: Duration = Duration::from_secs(10);
+pub(super) struct Teller(Quiet);
 
 impl Teller {
     pub(super) fn tell(&self, failure: &SendFailure) {
-        if let Some(kept_back) = self.may_tell(Instant::now()) {
-            tracing::warn!(kept_back, "a DHCP reply could not be sent: {failure}");
+        if let Some(kept_back) = self.0.may_tell() {
+            tracing::warn!("a DHCP reply could not be sent: {failure}{kept_back}");
         }
-    }
-
-    /// How many were kept back since the last time; `None` to keep this one back as well.
-    fn may_tell(&self, now: Instant) -> Option<u64> {
-        let mut told = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if told.last.is_some_and(|last| now.duration_since(last) < QUIET) {
-            told.kept_back += 1;
-            return None;
-        }
-        told.last = Some(now);
-        Some(std::mem::take(&mut told.kept_back))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_flood_of_failures_is_one_line_that_counts_the_rest() {
-        let (teller, start) = (Teller::default(), Instant::now());
-        assert_eq!(teller.may_tell(start), Some(0));
-        assert_eq!(teller.may_tell(start + Duration::from_secs(1)), None);
-        assert_eq!(teller.may_tell(start + Duration::from_secs(9)), None);
-        assert_eq!(teller.may_tell(start + QUIET), Some(2));
     }
 }

@@ -168,6 +168,12 @@ impl FromIterator<InterfaceInfo> for InterfaceTable {
 }
 
 impl InterfaceInfo {
+    /// An interface for a test: up, of no bridge, and unknown to the kernel.
+    #[cfg(test)]
+    pub(crate) fn made_by_hand(index: u32, name: &str, kind: LinkKind, addresses: Vec<Ipv4Net>) -> Self {
+        Self { index, name: name.to_owned(), kind, addresses, up: true, bridge: None, link_address: None }
+    }
+
     /// Whether `address` is one of this interface's own.
     #[must_use]
     pub fn has_address(&self, address: Ipv4Addr) -> bool {
@@ -253,15 +259,8 @@ mod tests {
     use super::*;
 
     fn interface(index: u32, name: &str, addresses: &[&str]) -> InterfaceInfo {
-        InterfaceInfo {
-            index,
-            name: name.into(),
-            kind: if name == "lo" { LinkKind::Loopback } else { LinkKind::Ethernet([2, 0, 0, 0, 0, 1]) },
-            addresses: addresses.iter().map(|a| a.parse().unwrap()).collect(),
-            up: true,
-            bridge: None,
-            link_address: None,
-        }
+        let kind = if name == "lo" { LinkKind::Loopback } else { LinkKind::Ethernet([2, 0, 0, 0, 0, 1]) };
+        InterfaceInfo::made_by_hand(index, name, kind, addresses.iter().map(|a| a.parse().unwrap()).collect())
     }
 
     fn table() -> InterfaceTable {

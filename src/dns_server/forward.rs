@@ -142,7 +142,10 @@ pub fn upstreams_of(resolv_conf: &str, listen: &[SocketAddr], own_addresses: &[I
     found
 }
 
-fn is_ourselves(upstream: SocketAddr, listen: &[SocketAddr], own_addresses: &[IpAddr]) -> bool {
+/// Whether an upstream is this server: forwarding to it would go round in circles. `listen` and `own_addresses` as for
+/// [`system_upstreams`].
+#[must_use]
+pub fn is_ourselves(upstream: SocketAddr, listen: &[SocketAddr], own_addresses: &[IpAddr]) -> bool {
     listen.iter().filter(|own| own.port() == upstream.port()).any(|own| {
         let everywhere = own.ip().is_unspecified() && own.is_ipv4() == upstream.is_ipv4();
         let local = upstream.ip().is_loopback() || own_addresses.contains(&upstream.ip());

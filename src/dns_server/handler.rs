@@ -18,6 +18,7 @@ use super::forward::Forwarder;
 use super::reply::{self, BAD_VERS, Reply};
 use super::update::ZoneWriter;
 use super::{query, transfer, update};
+use crate::quiet::Quiet;
 
 pub(super) struct Parts {
     pub(super) snapshot: Arc<ArcSwap<ZoneSet>>,
@@ -29,7 +30,14 @@ pub(super) struct Parts {
 
 /// Shared by every socket.
 #[derive(Clone)]
-pub(super) struct Handler(Arc<Parts>);
+pub(super) struct Handler(Arc<Parts>, Arc<Tellers>);
+
+/// What anybody who can send can have written into the log.
+#[derive(Default)]
+struct Tellers {
+    unsigned: Quiet,
+    bad_signature: Quiet,
+}
 
 /// Whose signature a request carries.
 struct Signer<'k> {
@@ -39,7 +47,7 @@ struct Signer<'k> {
 
 impl Handler {
     pub(super) fn new(parts: Parts) -> Self {
-        Self(Arc::new(parts))
+        Self(Arc::new(parts), Arc::default())
     }
 
     /// The upstreams, for those who may use them.
@@ -71,7 +79,7 @@ impl Handler {
             },
             OpCode::Update => {
                 let signer = signed_by.as_ref().map(|signed_by| (signed_by.key, &*signed_by.signer));
-                Reply::empty(request, update::handle(request, signer, &self.0.writer).await)
+                Reply::empty(request, update::handle(request, signer, &self.0.writer, &self.1.unsigned).await)
             }
             _ => Reply::empty(request, Rcode::NOT_IMP),
         };
@@ -86,8 +94,12 @@ impl Handler {
         match verify_request(request.as_slice(), signature, keys, now) {
             Ok(verified) => Ok(Some(Signer { key: &verified.key.name, signer: verified.signer })),
             Err(refusal) => {
-                let (key, error) = (&signature.name, refusal.error);
-                tracing::warn!(source = %request.src(), %key, %error, "the signature of a DNS request is not accepted");
+                if let Some(kept_back) = self.1.bad_signature.may_tell() {
+                    let (source, key, error) = (request.src(), &signature.name, &refusal.error);
+                    tracing::warn!(
+                        "a DNS request of {source}, signed by the key {key}, is not accepted: {error}{kept_back}"
+                    );
+                }
                 Err((refusal.rcode, refusal.signer))
             }
         }

@@ -120,8 +120,14 @@ mod tests {
         let first = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let port = first.address.port();
         let words = refusal(first.address);
-        assert!(words.starts_with(&format!("cannot serve DNS on 127.0.0.1: port {port} is already used by ")), "{words}");
-        assert!(words.contains(&format!("(process {}): stop it, or serve DNS elsewhere", std::process::id())), "{words}");
+        assert!(
+            words.starts_with(&format!("cannot serve DNS on 127.0.0.1: port {port} is already used by ")),
+            "{words}"
+        );
+        assert!(
+            words.contains(&format!("(process {}): stop it, or serve DNS elsewhere", std::process::id())),
+            "{words}"
+        );
     }
 
     #[tokio::test]

@@ -7,6 +7,8 @@ use dns::{Fqdn, Rcode, Update};
 use hickory_server::server::Request;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::quiet::Quiet;
+
 /// How long a client is kept waiting for the store; then it hears SERVFAIL, though the change may still be made.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -47,10 +49,21 @@ impl ZoneWriter {
 }
 
 /// The code to answer an UPDATE request with. `signed_by` is the key whose signature was verified.
-pub(super) async fn handle(request: &Request, signed_by: Option<(&Fqdn, &AnswerSigner)>, writer: &ZoneWriter) -> Rcode {
+pub(super) async fn handle(
+    request: &Request,
+    signed_by: Option<(&Fqdn, &AnswerSigner)>,
+    writer: &ZoneWriter,
+    unsigned: &Quiet,
+) -> Rcode {
     // RFC 2136 section 3.3: without permission, REFUSED. Nobody without a key has any.
     let Some((key, _)) = signed_by else {
-        tracing::info!(source = %request.src(), "an unsigned DNS update was refused; sign it with a configured key");
+        // Every Windows client tries, and anybody can.
+        if let Some(kept_back) = unsigned.may_tell() {
+            let source = request.src();
+            tracing::info!(
+                "an unsigned DNS update by {source} was refused; updates are signed with a configured key{kept_back}"
+            );
+        }
         return Rcode::REFUSED;
     };
     let zones = request.queries.queries().iter().map(|zone| {
