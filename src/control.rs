@@ -91,14 +91,33 @@ pub struct NameView {
 }
 
 /// The daemon's state, to be shown.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct StatusView {
     /// The version.
-    pub version: &'static str,
+    pub version: String,
     /// Whether the store has no room.
     pub storage_full: bool,
+    /// Each subnet's addresses.
+    pub subnets: Vec<SubnetView>,
     /// Counts since the start.
     pub counters: crate::counters::CounterValues,
+}
+
+/// How many addresses of a subnet stand how, to be shown.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SubnetView {
+    /// The prefix.
+    pub prefix: String,
+    /// Addresses in its pools.
+    pub pool: usize,
+    /// Those that a new client could get now.
+    pub free: usize,
+    /// Held by clients, reserved ones included.
+    pub bound: usize,
+    /// Declined, and kept from everyone.
+    pub quarantined: usize,
+    /// Offered, and not taken yet.
+    pub offered: usize,
 }
 
 /// Answers requests: the daemon.

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use dhcp::message::DropReason;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Counts since the start.
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ pub struct Counters {
 }
 
 /// A reading of [`Counters`].
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the fields are those of Counters")]
 pub struct CounterValues {
     pub received: u64,

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ddns::wanted::{RowKey, WantedRow};
+use dhcp::engine::SubnetCounts;
 use dhcp::lease::Lease;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
@@ -42,8 +43,8 @@ pub enum Question {
     Leases(oneshot::Sender<Vec<Lease>>),
     /// Every wanted row that is committed.
     Wanted(oneshot::Sender<Vec<WantedRow>>),
-    /// Whether the store has no room.
-    StorageFull(oneshot::Sender<bool>),
+    /// Whether the store has no room, and how the subnets' addresses stand.
+    Status(oneshot::Sender<(bool, Vec<SubnetCounts>)>),
     /// New settings, and the machine's own addresses on all interfaces.
     Reconfigure(Arc<dhcp::settings::Settings>, Vec<Ipv4Addr>),
     /// End, once what is under way is committed and sent.
@@ -343,7 +344,10 @@ impl DhcpService {
             // Whoever asked may have gone: then nobody misses the answer.
             Question::Leases(to) => drop(to.send(self.pipeline.core().engine().leases().collect())),
             Question::Wanted(to) => self.rows_wanted.push(to),
-            Question::StorageFull(to) => drop(to.send(self.pipeline.storage_full())),
+            Question::Status(to) => {
+                let subnets = self.pipeline.core().engine().subnet_counts().collect();
+                drop(to.send((self.pipeline.storage_full(), subnets)));
+            }
             Question::Reconfigure(settings, own) => self.pipeline.reconfigure(settings, own, self.clock.now()),
             Question::Stop => self.stopping = true,
         }

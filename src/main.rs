@@ -26,6 +26,7 @@ fn execute(command: Command, log: &LogArgs) -> anyhow::Result<ExitCode> {
         Command::Check(check) => check::run(&check),
         Command::Leases(leases) => leases::run(&leases),
         Command::Dns(dns) => dns::run(&dns),
+        Command::Status(status) => leasehold::commands::status::run(&status),
         Command::Db(db) => db::run(db),
         Command::Demo(demo) => demo::run(demo),
     }

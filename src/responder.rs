@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use ddns::wanted::{RowKey, Want};
+use dhcp::engine::SubnetCounts;
 use dhcp::lease::{Lease, LeaseState};
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::committer::Committer;
-use crate::control::{Answer, LeaseView, NameView, Request, Responder, StatusView};
+use crate::control::{Answer, LeaseView, NameView, Request, Responder, StatusView, SubnetView};
 use crate::counters::Counters;
 use crate::dhcp_service::Question;
 use crate::updater::{NameStatus, UpdaterQuestion};
@@ -41,10 +42,11 @@ impl Responder for DaemonResponder {
                     _ => ending(),
                 }
             }
-            Request::Status => match self.ask_service(Question::StorageFull).await {
-                Some(storage_full) => json(&StatusView {
-                    version: env!("CARGO_PKG_VERSION"),
+            Request::Status => match self.ask_service(Question::Status).await {
+                Some((storage_full, subnets)) => json(&StatusView {
+                    version: env!("CARGO_PKG_VERSION").to_owned(),
                     storage_full,
+                    subnets: subnets.iter().map(subnet_view).collect(),
                     counters: self.counters.values(),
                 }),
                 None => ending(),
@@ -98,6 +100,11 @@ pub fn lease_view(lease: &Lease) -> LeaseView {
         expires_at: (lease.expires_at != u64::MAX).then_some(lease.expires_at),
         relay: (!lease.relay.is_unspecified()).then_some(lease.relay),
     }
+}
+
+fn subnet_view(counts: &SubnetCounts) -> SubnetView {
+    let SubnetCounts { prefix, pool, free, bound, quarantined, offered } = *counts;
+    SubnetView { prefix: prefix.to_string(), pool, free, bound, quarantined, offered }
 }
 
 fn name_view(status: &NameStatus) -> NameView {

@@ -83,5 +83,6 @@ fn tell_commands(out: &mut impl Write, setting: &Setting, outcome: &Outcome) -> 
     writeln!(out, "  dig @{server} -p {port} +noall +answer {name}")?;
     writeln!(out, "  dig @{server} -p {port} +noall +answer -x {address}")?;
     writeln!(out, "  {program} leases --socket {}", socket.display())?;
+    writeln!(out, "  {program} status --socket {}", socket.display())?;
     writeln!(out, "  {program} dns --all --socket {}", socket.display())
 }

@@ -6,6 +6,7 @@ pub mod demo;
 pub mod dns;
 pub mod leases;
 pub mod run;
+pub mod status;
 
 use std::path::PathBuf;
 
@@ -54,6 +55,8 @@ pub enum Command {
     Leases(leases::Leases),
     /// Show which names DNS does not hold yet, and why.
     Dns(dns::Dns),
+    /// Show how the running daemon stands.
+    Status(status::Status),
     /// Look after the lease store.
     #[command(subcommand)]
     Db(db::Db),

@@ -61,7 +61,9 @@ fn the_commands_that_the_demonstration_names_work_and_nothing_remains() {
     assert!(run(0).contains("192.168.30.100"), "{}", run(0));
     assert!(run(1).contains("client1.nasir.xyz."), "{}", run(1));
     assert!(run(2).contains("02:00:5e:10:00:01"), "{}", run(2));
-    assert!(run(3).contains("client1.nasir.xyz"), "{}", run(3));
+    let counts = "192.168.30.0/24  100   99    1      0        0";
+    assert!(run(3).contains(counts), "{}", run(3));
+    assert!(run(4).contains("client1.nasir.xyz"), "{}", run(4));
     let (_, socket) = told.rsplit_once("--socket ").unwrap();
     let directory = PathBuf::from(socket.trim()).parent().unwrap().to_path_buf();
     assert!(directory.is_dir());

@@ -1,0 +1,47 @@
+//! `leasehold status`.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use comfy_table::{ContentArrangement, Table, presets};
+
+use crate::control::{self, Request, StatusView};
+
+/// Show how the running daemon stands: subnets' use, the store, and what was counted.
+#[derive(Args, Debug)]
+pub struct Status {
+    /// Where the daemon is.
+    #[command(flatten)]
+    pub daemon: super::Daemon,
+}
+
+/// Runs it. The exit code is 1 while the store has no room.
+///
+/// # Errors
+/// When no daemon answers at the socket.
+pub fn run(status: &Status) -> anyhow::Result<ExitCode> {
+    let view: StatusView = control::ask(&status.daemon.socket, &Request::Status)?;
+    let code = if view.storage_full { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+    if status.daemon.json {
+        println!("{}", serde_json::to_string_pretty(&view)?);
+        return Ok(code);
+    }
+    println!("leasehold {}", view.version);
+    if view.storage_full {
+        println!("the disk of the lease store is full: renewals get what is left of their leases, new clients nothing");
+    }
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(["SUBNET", "POOL", "FREE", "BOUND", "OFFERED", "QUARANTINED"]);
+    for subnet in &view.subnets {
+        let counts = [subnet.pool, subnet.free, subnet.bound, subnet.offered, subnet.quarantined];
+        table.add_row(std::iter::once(subnet.prefix.clone()).chain(counts.map(|count| count.to_string())));
+    }
+    println!("{table}");
+    let counters = &view.counters;
+    println!("{} datagrams received, {} replies sent since the start", counters.received, counters.sent);
+    for (reason, count) in &counters.dropped {
+        println!("{count} not answered: {reason}");
+    }
+    Ok(code)
+}
