@@ -246,7 +246,11 @@ impl Worker {
                 }
             }
             Ok(None) => refuse(to, "there is nothing to compact, or a compaction is under way".to_owned()),
-            Err(error) => refuse(to, crate::words(&error)),
+            Err(error) => {
+                // Also when nobody asked: a failure here fails the next commit, which cannot tell why.
+                warn!("no compaction of the lease store could be begun: {}", crate::words(&error));
+                refuse(to, crate::words(&error));
+            }
         }
     }
 

@@ -4,7 +4,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::Ipv4Addr;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,6 +25,9 @@ const REQUEST_BYTES_MAX: u64 = 4_096;
 const CONNECTIONS_MAX: usize = 16;
 /// A connection that says nothing for so long is closed.
 const REQUEST_WAIT: Duration = Duration::from_secs(5);
+
+/// An answer that is not taken in so long is dropped.
+const ANSWER_WAIT: Duration = Duration::from_secs(30);
 
 /// What can be asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,8 +153,7 @@ impl ControlSocket {
                 path.display()
             );
         }
-        // A file that nobody answers at is a dead daemon's; when there is none, there is nothing to do.
-        drop(std::fs::remove_file(path));
+        remove_leftover(path)?;
         let listener =
             UnixListener::bind(path).with_context(|| format!("cannot bind the control socket {}", path.display()))?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
@@ -186,6 +188,20 @@ impl Drop for ControlSocket {
     }
 }
 
+/// A socket that nobody answers at is a dead daemon's. Anything else is somebody's file.
+fn remove_leftover(path: &Path) -> anyhow::Result<()> {
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if found.file_type().is_socket() => std::fs::remove_file(path)
+            .with_context(|| format!("cannot remove the control socket {} of an earlier run", path.display())),
+        Ok(_) => bail!(
+            "{} is not a socket, and is left as it is: name another place for the control socket (`control` in [server])",
+            path.display()
+        ),
+        // When there is none, there is nothing to do; else binding tells what is wrong.
+        Err(_) => Ok(()),
+    }
+}
+
 async fn converse(stream: tokio::net::UnixStream, responder: &impl Responder) -> std::io::Result<()> {
     let (reading, mut writing) = stream.into_split();
     let mut line = String::new();
@@ -199,7 +215,8 @@ async fn converse(stream: tokio::net::UnixStream, responder: &impl Responder) ->
     };
     let mut text = serde_json::to_vec(&answer)?;
     text.push(b'\n');
-    writing.write_all(&text).await
+    // Whoever asks and does not read keeps its place only so long.
+    tokio::time::timeout(ANSWER_WAIT, writing.write_all(&text)).await?
 }
 
 /// Asks the daemon at `socket`.
@@ -228,4 +245,29 @@ pub fn local_time(utc_secs: u64) -> String {
         || "never".to_owned(),
         |at| at.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
     )
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_dead_daemons_socket_is_replaced_a_living_ones_and_a_file_are_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("made/control.sock");
+        let living = ControlSocket::bind(&path).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let refused = ControlSocket::bind(&path).unwrap_err().to_string();
+        assert!(refused.contains("another daemon answers at the control socket"), "{refused}");
+        drop(living);
+        assert!(!path.exists());
+        // As SIGKILL leaves it.
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        drop(ControlSocket::bind(&path).unwrap());
+        std::fs::write(&path, "precious").unwrap();
+        let refused = ControlSocket::bind(&path).unwrap_err().to_string();
+        assert!(refused.contains("is not a socket, and is left as it is"), "{refused}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
+    }
 }

@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use config::settings::{LogFormat, LogLevel};
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::{FormatFields, debug_fn};
 
@@ -23,11 +24,19 @@ pub fn start(asked: &LogArgs, level: LogLevel, format: LogFormat) -> anyhow::Res
         (None, Some(wanted)) => (wanted.as_str(), VARIABLE),
         (None, None) => (word(level), "the level"),
     };
-    let filter = EnvFilter::try_new(directives(wanted)).with_context(|| {
-        format!("{from} {wanted:?} cannot be read; write error, warn, info, debug or trace, or by part as in info,ddns=debug")
-    })?;
+    let unreadable = || {
+        format!(
+            "{from} {wanted:?} cannot be read; write error, warn, info, debug or trace, or by part as in info,ddns=debug"
+        )
+    };
+    anyhow::ensure!(names_levels(wanted), unreadable());
+    let filter = EnvFilter::try_new(directives(wanted)).with_context(unreadable)?;
     let as_json = asked.log_format.map_or(format == LogFormat::Json, |format| format == commands::LogFormat::Json);
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // They would be printed to where nothing can be written, and printing there panics.
+        .log_internal_errors(false);
     if as_json {
         builder.json().init();
     } else {
@@ -45,6 +54,12 @@ fn word(level: LogLevel) -> &'static str {
         LogLevel::Debug => "debug",
         LogLevel::Trace => "trace",
     }
+}
+
+/// Whether each word without a part is a level: another one, misspelt, would be taken for a part, and all else be silent.
+fn names_levels(wanted: &str) -> bool {
+    let words = wanted.split(',').map(str::trim).filter(|word| !word.contains(['=', '[']));
+    words.into_iter().all(|word| word.parse::<LevelFilter>().is_ok())
 }
 
 /// A mere level is that of our own parts; of others' there are warnings at most. Anything longer is taken as it stands.
@@ -79,5 +94,15 @@ mod tests {
             assert!(EnvFilter::try_new(text).is_ok());
         }
         assert_eq!(directives("info,ddns=debug"), "info,ddns=debug");
+    }
+
+    #[test]
+    fn a_misspelt_level_is_not_taken_for_a_part() {
+        for wanted in ["info", "WARN", "off", "info,ddns=debug", "lease=trace"] {
+            assert!(names_levels(wanted), "{wanted}");
+        }
+        for wanted in ["verbose", "info,dns", "", "debgu"] {
+            assert!(!names_levels(wanted), "{wanted}");
+        }
     }
 }

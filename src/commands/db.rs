@@ -177,7 +177,7 @@ fn mend(found: &Found, quarantine_hours: u64) -> anyhow::Result<ExitCode> {
     let options = RepairOptions {
         open: Options::default(),
         now,
-        quarantine_until: now + quarantine_hours * 3_600,
+        quarantine_until: now.saturating_add(quarantine_hours.saturating_mul(3_600)),
         pools: pools.collect(),
     };
     let report = db::repair(&found.storage, &options)?;

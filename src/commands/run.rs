@@ -4,25 +4,28 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::Args;
 use config::Config;
 use config::settings::{LogFormat, LogLevel};
 use ipnet::Ipv4Net;
-use tokio::signal::unix::{SignalKind, signal};
-use tracing::{info, warn};
+use store::OpenError;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{error, info, warn};
 
 use crate::commands::LogArgs;
 use crate::daemon::{Daemon, DaemonError, socket_settings};
 use crate::dhcp_sockets::{InterfaceInfo, InterfaceTable, select_served};
-use crate::link_check::{self, find_servers};
+use crate::link_check::{self, FoundServer, find_servers};
 use crate::logging;
 
 /// How soon the daemon starts anew after its store failed; doubled each time, up to the maximum.
 const RESTART_FIRST: Duration = Duration::from_millis(500);
 const RESTART_MAX: Duration = Duration::from_secs(30);
+/// A daemon that ran so long was well.
+const LONG_RUN: Duration = Duration::from_secs(60);
 
 /// Serve DHCP and DNS until told to stop.
 #[derive(Args, Debug)]
@@ -56,8 +59,8 @@ pub fn run(run: Run, log: &LogArgs) -> anyhow::Result<ExitCode> {
 
 async fn serve(run: Run, log: &LogArgs) -> anyhow::Result<ExitCode> {
     // Before anything is opened, so that a signal that comes early still ends the daemon cleanly.
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let terminate = signal(SignalKind::terminate())?;
+    let interrupt = signal(SignalKind::interrupt())?;
     let config = match &run.config {
         Some(file) => match super::check::load(file)? {
             Ok(config) => {
@@ -74,35 +77,100 @@ async fn serve(run: Run, log: &LogArgs) -> anyhow::Result<ExitCode> {
             derive(&run)?
         }
     };
-    tokio::select! {
-        asked = ask_the_link(&config, &run) => asked?,
-        _ = terminate.recv() => return Ok(ExitCode::SUCCESS),
-        _ = interrupt.recv() => return Ok(ExitCode::SUCCESS),
-    }
-    let mut pause = RESTART_FIRST;
-    loop {
-        let mut daemon = Daemon::start(config.clone()).await?;
-        let ended = tokio::select! {
-            ended = daemon.ended() => ended,
-            _ = terminate.recv() => {
-                info!("told to stop (SIGTERM)");
-                Ok(())
-            }
-            _ = interrupt.recv() => {
-                info!("told to stop (SIGINT)");
-                Ok(())
-            }
-        };
-        daemon.stop().await;
-        match ended {
-            Ok(()) => return Ok(ExitCode::SUCCESS),
-            Err(DaemonError::StoreFailed) => {
-                warn!("starting anew from what the store holds, in {} ms", pause.as_millis());
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(RESTART_MAX);
-            }
-            Err(error) => return Err(error.into()),
+    let mut told = Told { terminate, interrupt };
+    if run.config.is_some() {
+        // What is heard is only told, so nobody waits for it: the asking comes first, the answers meanwhile.
+        tokio::spawn(warn_of_others(config.clone()));
+    } else {
+        tokio::select! {
+            found = find_others(&config) => refuse_others(&found, run.beside_others)?,
+            _ = told.stop() => return Ok(ExitCode::SUCCESS),
         }
+    }
+    serve_until_told(&config, told).await
+}
+
+/// The signals that end the daemon.
+struct Told {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Told {
+    /// Waits for one: its name.
+    async fn stop(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+/// Runs the daemon. When its store fails another one is started from what the disk holds, as often as it takes.
+async fn serve_until_told(config: &Config, mut told: Told) -> anyhow::Result<ExitCode> {
+    let mut pauses = Pauses::default();
+    loop {
+        let started = Instant::now();
+        let pause = match Daemon::start(config.clone()).await {
+            Ok(mut daemon) => {
+                let ended = tokio::select! {
+                    ended = daemon.ended() => ended,
+                    signal = told.stop() => {
+                        info!("told to stop ({signal})");
+                        Ok(())
+                    }
+                };
+                daemon.stop().await;
+                match ended {
+                    Ok(()) => return Ok(ExitCode::SUCCESS),
+                    Err(DaemonError::StoreFailed) => pauses.next(started.elapsed()),
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            // The first time somebody looks on, and sees why; later, what keeps the store from opening may pass.
+            Err(error) if pauses.has_begun() && may_pass(&error) => {
+                error!("{error:#}");
+                pauses.next(started.elapsed())
+            }
+            Err(error) => return Err(error),
+        };
+        warn!("starting anew from what the store holds, in {} ms", pause.as_millis());
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            signal = told.stop() => {
+                info!("told to stop ({signal})");
+                return Ok(ExitCode::SUCCESS);
+            }
+        }
+    }
+}
+
+/// Whether a store that does not open may do so later without anybody's help.
+fn may_pass(error: &anyhow::Error) -> bool {
+    let open_error = error.downcast_ref::<OpenError>();
+    open_error
+        .is_some_and(|error| matches!(error, OpenError::Full { .. } | OpenError::Io { .. } | OpenError::Locked { .. }))
+}
+
+/// How long to wait before each new start.
+#[derive(Debug, Default)]
+struct Pauses {
+    last: Option<Duration>,
+}
+
+impl Pauses {
+    fn has_begun(&self) -> bool {
+        self.last.is_some()
+    }
+
+    /// After a run of this length: doubled each time, from the beginning after a long one.
+    fn next(&mut self, ran: Duration) -> Duration {
+        let next = match self.last {
+            Some(last) if ran < LONG_RUN => (last * 2).min(RESTART_MAX),
+            _ => RESTART_FIRST,
+        };
+        self.last = Some(next);
+        next
     }
 }
 
@@ -153,29 +221,58 @@ fn default_gateways(routes: &str) -> impl Iterator<Item = Ipv4Addr> + '_ {
     })
 }
 
-/// Two servers that do not know of each other lease one address twice: so the link is asked first.
-async fn ask_the_link(config: &Config, run: &Run) -> anyhow::Result<()> {
-    let table = InterfaceTable::snapshot().context("cannot list the interfaces")?;
-    let (served, _): (Vec<Arc<InterfaceInfo>>, _) = select_served(&socket_settings(config), &table);
-    let ports = (config.daemon.ports.server, config.daemon.ports.client);
-    let found = match find_servers(&served, ports, random_xid(), link_check::WAIT).await {
-        Ok(found) => found,
+/// Asks the served links which DHCP servers are there beside us. Two servers that do not know of each other lease one
+/// address twice.
+async fn find_others(config: &Config) -> Vec<FoundServer> {
+    let table = match InterfaceTable::snapshot() {
+        Ok(table) => table,
         Err(error) => {
-            warn!("the link was not asked for other DHCP servers: {}", crate::words(&error));
-            return Ok(());
+            warn!("the link was not asked for other DHCP servers: the interfaces cannot be listed: {error}");
+            return Vec::new();
         }
     };
+    let (served, _): (Vec<Arc<InterfaceInfo>>, _) = select_served(&socket_settings(config), &table);
+    let ports = (config.daemon.ports.server, config.daemon.ports.client);
+    match find_servers(&served, ports, random_xid(), link_check::WAIT).await {
+        // We may serve already, and two of our interfaces may be on one link.
+        Ok(mut found) => {
+            found.retain(|server| !table.is_ours(server.source));
+            found
+        }
+        Err(error) => {
+            warn!("the link was not asked for other DHCP servers: {}", crate::words(&error));
+            Vec::new()
+        }
+    }
+}
+
+fn shown(found: &[FoundServer]) -> String {
     let named: Vec<String> = found.iter().map(ToString::to_string).collect();
-    if named.is_empty() {
+    named.join("; ")
+}
+
+/// Without a file nobody has said that this server is to be on this link.
+fn refuse_others(found: &[FoundServer], beside_others: bool) -> anyhow::Result<()> {
+    if found.is_empty() {
         return Ok(());
     }
-    let named = named.join("; ");
-    if run.config.is_none() && !run.beside_others {
+    let named = shown(found);
+    if !beside_others {
         bail!("another DHCP server answers already: {named}. Stop it first, or serve beside it with --beside-others");
     }
-    warn!("another DHCP server answers already: {named}. Two servers on one link must not lease the same addresses");
+    warn!("{ANOTHER_ANSWERS}: {named}. {TWO_ON_A_LINK}");
     Ok(())
 }
+
+async fn warn_of_others(config: Config) {
+    let found = find_others(&config).await;
+    if !found.is_empty() {
+        warn!("{ANOTHER_ANSWERS}: {}. {TWO_ON_A_LINK}", shown(&found));
+    }
+}
+
+const ANOTHER_ANSWERS: &str = "another DHCP server answers already";
+const TWO_ON_A_LINK: &str = "Two servers on one link must not lease the same addresses";
 
 fn random_xid() -> u32 {
     use std::hash::{BuildHasher, Hasher};
@@ -188,6 +285,15 @@ fn random_xid() -> u32 {
 #[allow(clippy::unwrap_used, reason = "a test may fail by panic")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pauses_double_up_to_a_maximum_and_begin_again_after_a_long_run() {
+        let mut pauses = Pauses::default();
+        assert!(!pauses.has_begun());
+        let short: Vec<u128> = (0..8).map(|_| pauses.next(Duration::from_secs(1)).as_millis()).collect();
+        assert_eq!(short, [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
+        assert_eq!(pauses.next(LONG_RUN), RESTART_FIRST);
+    }
 
     #[test]
     fn default_gateways_are_read_from_the_kernels_table() {
