@@ -209,8 +209,7 @@ fn candidate(
 /// Puts cleaned labels into a zone: one label goes under the subnet's domain; several are a full name where they lie
 /// in a zone of ours, and else what [`Naming::outside`] says.
 fn placed(labels: &[Vec<u8>], naming: &Naming, settings: &Settings) -> Result<Fqdn, Reason> {
-    let in_forward_zone =
-        |name: &Fqdn| settings.zone_of(name).is_some_and(|zone| zone.apex.labels().last() != Some(b"arpa"));
+    let in_forward_zone = |name: &Fqdn| settings.zone_of(name).is_some_and(|zone| !zone.apex.is_reverse());
     let (first, more) = labels.split_first().ok_or(Reason::NoName)?;
     if !more.is_empty() {
         // A name of more than 255 octets is in no zone.

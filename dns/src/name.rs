@@ -220,6 +220,16 @@ impl Fqdn {
         }
     }
 
+    /// Whether this is a name of addresses, in `in-addr.arpa` or `ip6.arpa`. Not every name under `arpa` is one:
+    /// `home.arpa` (RFC 8375) is a domain of hosts.
+    #[must_use]
+    pub fn is_reverse(&self) -> bool {
+        [&b"\x07in-addr\x04arpa\x00"[..], b"\x03ip6\x04arpa\x00"].iter().any(|tail| {
+            let start = self.0.len().checked_sub(tail.len());
+            start.is_some_and(|start| self.0[start..] == **tail && self.label_starts_at(start))
+        })
+    }
+
     /// Whether a label's length octet (or the root label) stands at octet `offset`.
     fn label_starts_at(&self, offset: usize) -> bool {
         let mut at = 0;

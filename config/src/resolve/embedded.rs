@@ -40,24 +40,19 @@ pub(super) fn read(zone: &v1::Zone, apex: &Fqdn, keys: &Keys, findings: &mut Fin
 /// Gives every embedded zone that names no name server or hostmaster the default: `ns` and `hostmaster` of the zone
 /// itself; for a reverse zone, of the first forward zone, since a name under in-addr.arpa would please nobody.
 pub(super) fn fill_name_servers(zones: &mut Zones, _: &[At<v1::Zone>]) {
-    let forward = zones.embedded().map(|zone| zone.apex.clone()).find(|apex| !is_reverse(apex));
-    let forward_ns = zones.embedded().find(|zone| !is_reverse(&zone.apex)).map(|zone| zone.ns.clone());
+    let forward = zones.embedded().map(|zone| zone.apex.clone()).find(|apex| !apex.is_reverse());
+    let forward_ns = zones.embedded().find(|zone| !zone.apex.is_reverse()).map(|zone| zone.ns.clone());
     for zone in &mut zones.list {
         let Server::Embedded(zone) = &mut zone.server else { continue };
-        let base = if is_reverse(&zone.apex) { forward.as_ref().unwrap_or(&zone.apex) } else { &zone.apex };
+        let base = if zone.apex.is_reverse() { forward.as_ref().unwrap_or(&zone.apex) } else { &zone.apex };
         if zone.ns.is_root() {
-            let shared = forward_ns.as_ref().filter(|ns| is_reverse(&zone.apex) && !ns.is_root());
+            let shared = forward_ns.as_ref().filter(|ns| zone.apex.is_reverse() && !ns.is_root());
             zone.ns = shared.cloned().unwrap_or_else(|| under(b"ns", base));
         }
         if zone.hostmaster.is_root() {
             zone.hostmaster = under(b"hostmaster", base);
         }
     }
-}
-
-fn is_reverse(apex: &Fqdn) -> bool {
-    let labels: Vec<&[u8]> = apex.labels().collect();
-    matches!(labels.as_slice(), [.., b"in-addr" | b"ip6", b"arpa"])
 }
 
 fn under(label: &[u8], base: &Fqdn) -> Fqdn {

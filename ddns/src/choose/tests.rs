@@ -65,6 +65,24 @@ fn wire(flags: u8, text: &str) -> Vec<u8> {
     [&[flags | 4, 0, 0], name(text).as_wire()].concat()
 }
 
+/// RFC 8375 makes `home.arpa` the domain of homes: not every zone under `arpa` is a reverse zone.
+#[test]
+fn rfc8375_names_under_home_arpa_are_names_of_hosts() {
+    let route = |apex: &str| ZoneRoute { apex: name(apex), server: ZoneServer::Embedded };
+    let zones = vec![route("home.arpa"), route("30.168.192.in-addr.arpa"), route("8.b.d.0.1.0.0.2.ip6.arpa")];
+    let settings = Settings { zones, ..Settings::default() };
+    let naming = Naming { domain: name("home.arpa"), ..naming() };
+    let published_as = |hostname: &'static str| {
+        let question = Question { hostname: hostname.as_bytes(), ..question(&naming) };
+        published(&choose(&question, &settings, &nobody))
+    };
+    assert_eq!(published_as("tv"), "tv.home.arpa.");
+    assert_eq!(published_as("tv.home.arpa"), "tv.home.arpa.");
+    // A reverse zone holds no host: the first label goes under the domain.
+    assert_eq!(published_as("pc.30.168.192.in-addr.arpa"), "pc.home.arpa.");
+    assert_eq!(published_as("pc.8.b.d.0.1.0.0.2.ip6.arpa"), "pc.home.arpa.");
+}
+
 #[test]
 fn with_option_12_alone_the_server_writes_both() {
     let answer = answer_to(&naming(), |q| q.hostname = b"client1");

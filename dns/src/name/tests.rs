@@ -136,3 +136,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn names_of_addresses_are_told_from_other_names_under_arpa() {
+    for (text, reverse) in [
+        ("in-addr.arpa", true),
+        ("30.168.192.in-addr.arpa", true),
+        ("8.b.d.0.1.0.0.2.IP6.arpa", true),
+        ("home.arpa", false),
+        ("arpa", false),
+        ("xin-addr.arpa", false),
+        (r"x\007in-addr\004arpa", false),
+        (".", false),
+    ] {
+        assert_eq!(text.parse::<Fqdn>().unwrap().is_reverse(), reverse, "{text}");
+    }
+}
