@@ -253,10 +253,11 @@ impl Reconciler {
             self.schedule(now, index);
             return;
         };
-        let Some(entry) = self.entry_mut(index) else { return };
-        if row.generation <= entry.row.generation && !overtakes {
+        if self.entry(index).is_none_or(|entry| row.generation <= entry.row.generation && !overtakes) {
             return;
         }
+        self.unblock(index);
+        let Some(entry) = self.entry_mut(index) else { return };
         entry.holds = entry.held().map(Box::new);
         entry.row = row;
         entry.streak = 0;

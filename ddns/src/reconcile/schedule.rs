@@ -6,9 +6,6 @@ use super::{ConfirmedRow, Entry, LastAnswer, Phase, Reconciler};
 use crate::Now;
 use crate::wanted::{Held, RowKey, WantedRow};
 
-/// Void places that may gather among the PTRs that wait for one name before they are swept out.
-const WAITERS_UNSWEPT_MAX: usize = 64;
-
 impl Reconciler {
     pub(super) fn insert(&mut self, row: WantedRow) -> u32 {
         let name = match &row.key {
@@ -112,18 +109,23 @@ impl Reconciler {
         let Some(name) = entry.row.want.as_ref().map(|want| want.name.clone()) else { return };
         let forward = self.by_key.get(&RowKey::Forward(name.clone())).and_then(|index| self.entry(*index));
         let conflict = forward.is_some_and(|forward| forward.last == LastAnswer::Conflict);
-        let waiting = self.waiters.entry(name).or_default();
-        // A row that changes often while it waits leaves void places behind.
-        if waiting.len() >= WAITERS_UNSWEPT_MAX {
-            let entries = &self.entries;
-            waiting.retain(|(index, stamp)| {
-                entries.get(*index as usize).is_some_and(|entry| entry.as_ref().is_some_and(|one| one.stamp == *stamp))
-            });
-        }
-        waiting.push((index, stamp));
+        self.waiters.entry(name).or_default().push((index, stamp));
         // The forward row tells the operator; a second message would say the same.
         if conflict && let Some(entry) = self.entry_mut(index) {
             (entry.last, entry.at) = (LastAnswer::Conflict, now.wall_secs);
+        }
+    }
+
+    /// The row no longer waits for its forward row. A name that nobody waits for is forgotten: a client that says another
+    /// name with each renewal must not cost memory for each.
+    pub(super) fn unblock(&mut self, index: u32) {
+        let Some(entry) = self.entry(index).filter(|entry| entry.phase == Phase::Blocked) else { return };
+        let Some(name) = entry.row.want.as_ref().map(|want| want.name.clone()) else { return };
+        if let Some(waiting) = self.waiters.get_mut(&name) {
+            waiting.retain(|(other, _)| *other != index);
+            if waiting.is_empty() {
+                self.waiters.remove(&name);
+            }
         }
     }
 

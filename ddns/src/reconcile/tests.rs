@@ -375,3 +375,22 @@ fn many_rows_cost_no_scans() {
     assert_eq!(done, 100_000);
     assert!(world.reconciler.is_quiet());
 }
+
+/// A client that says another name with each renewal, faster than its names can be written, costs no memory.
+#[test]
+fn names_that_never_were_written_are_not_remembered() {
+    let mut world = World::new();
+    // The forward zone takes no updates, the reverse zone does.
+    world.refused = Some(name("lan"));
+    for n in 0..200 {
+        world.set(1, Some(claim(&format!("pc{n}.lan"), 1)));
+        world.advance(2_500);
+    }
+    assert!(world.reconciler.waiters.len() <= 1, "{} names are waited for", world.reconciler.waiters.len());
+    world.refused = None;
+    world.settle();
+    assert_eq!(world.server.plain(), ["1.0.0.10.in-addr.arpa. PTR pc199.lan.", "pc199.lan. A 10.0.0.1"]);
+    world.set(1, None);
+    world.settle();
+    assert_eq!((world.reconciler.waiters.len(), world.reconciler.by_key.len()), (0, 0));
+}
