@@ -26,7 +26,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use dns::TsigKey;
 use hickory_server::Server;
 use ipnet::IpNet;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use zones::ZoneSet;
 
@@ -60,7 +60,7 @@ pub struct DnsServerHandle {
     udp: Server<Handler>,
     handler: Handler,
     connections: JoinSet<()>,
-    slots: Arc<Semaphore>,
+    slots: tcp::Slots,
     stop: watch::Sender<bool>,
     forwarder: Arc<ArcSwapOption<Forwarder>>,
     local_addrs: Vec<SocketAddr>,
@@ -88,7 +88,7 @@ impl DnsServer {
             udp: Server::new(handler.clone()),
             handler,
             connections: JoinSet::new(),
-            slots: tcp::slots(),
+            slots: tcp::Slots::new(),
             stop: watch::Sender::new(false),
             forwarder,
             local_addrs: Vec::new(),
@@ -115,7 +115,7 @@ impl DnsServerHandle {
     fn serve(&mut self, pair: sockets::Bound) {
         self.local_addrs.push(pair.address);
         self.udp.register_socket(pair.udp);
-        let serve = tcp::serve(pair.tcp, self.handler.clone(), Arc::clone(&self.slots), self.stop.subscribe());
+        let serve = tcp::serve(pair.tcp, self.handler.clone(), self.slots.clone(), self.stop.subscribe());
         self.connections.spawn(serve);
     }
 

@@ -1,8 +1,10 @@
-//! Connections (RFC 7766): bounded in number and in time, one request after the other on each.
+//! Connections (RFC 7766): bounded in number, for each asker and in all, and in time; one request after the other on
+//! each.
 
+use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use hickory_proto::op::{Header, Message, MessageType, ResponseCode};
@@ -16,7 +18,7 @@ use hickory_server::zone_handler::MessageResponse;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Mutex, Semaphore, watch};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -24,6 +26,9 @@ use super::handler::Handler;
 
 /// How many connections there are at once, over all addresses; more wait to be accepted.
 const CONNECTIONS_MAX: usize = 256;
+/// How many of them one asker has. RFC 7766 section 6.2.2 lets a server "limit the number of concurrent TCP connections
+/// from the same IP address or subnet"; without that one host could keep all places and every other host off.
+const CONNECTIONS_MAX_EACH: usize = 32;
 /// How long a connection may be silent between two requests (RFC 7766 section 6.2.3 suggests seconds).
 const IDLE: Duration = Duration::from_secs(10);
 /// How long a request may take to arrive once it has begun, and a reply to be taken.
@@ -31,16 +36,64 @@ const PROGRESS: Duration = Duration::from_secs(10);
 /// The pause after a failed accept (out of file descriptors), so that it is not tried in a tight loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The room for connections that all listeners share.
-pub(super) fn slots() -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(CONNECTIONS_MAX))
+/// The room for connections that all listeners share. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Slots {
+    all: Arc<Semaphore>,
+    /// Only of those who have any, so at most as many as there are connections.
+    by_asker: Arc<std::sync::Mutex<HashMap<IpAddr, usize>>>,
+}
+
+/// One connection's place; dropping it gives it back.
+struct Slot {
+    slots: Slots,
+    asker: IpAddr,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Slots {
+    pub(super) fn new() -> Self {
+        Self { all: Arc::new(Semaphore::new(CONNECTIONS_MAX)), by_asker: Arc::default() }
+    }
+
+    /// A place for a connection from `source`; none when that asker has its share.
+    fn take(&self, permit: OwnedSemaphorePermit, source: IpAddr) -> Option<Slot> {
+        let asker = asker_of(source);
+        let mut by_asker = self.by_asker.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = by_asker.entry(asker).or_default();
+        if *count >= CONNECTIONS_MAX_EACH {
+            return None;
+        }
+        *count += 1;
+        Some(Slot { slots: self.clone(), asker, _permit: permit })
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut by_asker = self.slots.by_asker.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = by_asker.get_mut(&self.asker) {
+            *count -= 1;
+            if *count == 0 {
+                by_asker.remove(&self.asker);
+            }
+        }
+    }
+}
+
+/// Who is behind an address: of IPv6 a host has a /64 for itself.
+fn asker_of(source: IpAddr) -> IpAddr {
+    match source.to_canonical() {
+        IpAddr::V4(v4) => IpAddr::V4(v4),
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
+    }
 }
 
 /// Accepts until told to stop.
 pub(super) async fn serve(
     listener: TcpListener,
     handler: Handler,
-    slots: Arc<Semaphore>,
+    slots: Slots,
     mut stopped: watch::Receiver<bool>,
 ) {
     let mut connections = JoinSet::new();
@@ -50,7 +103,9 @@ pub(super) async fn serve(
             _ = stopped.changed() => return,
         };
         match accepted {
-            Ok((stream, source, slot)) => {
+            Ok((stream, source, permit)) => {
+                // Closed at once: the asker's others are answered all the same.
+                let Some(slot) = slots.take(permit, source.ip()) else { continue };
                 let handler = handler.clone();
                 connections.spawn(async move {
                     if let Err(error) = converse(stream, source, &handler).await {
@@ -70,11 +125,11 @@ pub(super) async fn serve(
 
 async fn accept(
     listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
-    let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
+    slots: &Slots,
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let permit = Arc::clone(&slots.all).acquire_owned().await.map_err(io::Error::other)?;
     let (stream, source) = listener.accept().await?;
-    Ok((stream, source, slot))
+    Ok((stream, source, permit))
 }
 
 async fn converse(stream: TcpStream, source: SocketAddr, handler: &Handler) -> io::Result<()> {

@@ -436,14 +436,22 @@ fn what_is_not_served_is_refused_by_the_right_code() {
     server.stop();
 }
 
+/// One host that keeps connections open takes its own share of the places, and nobody else's.
 #[test]
-fn idle_connections_are_bounded_and_do_not_stop_datagrams() {
-    let server = Server::start(Options::default());
-    let mut idle: Vec<TcpStream> = (0..300).map(|_| TcpStream::connect(server.address).unwrap()).collect();
+fn rfc7766_6_2_2_idle_connections_are_bounded_for_each_asker() {
+    let server = Server::start(Options { listen: Some("0.0.0.0:0".parse().unwrap()), ..Options::default() });
+    let address = SocketAddr::new(LOOPBACK.ip(), server.address.port());
+    let server = Server { address, ..server };
+    let mut idle: Vec<TcpStream> = (0..300).map(|_| TcpStream::connect(address).unwrap()).collect();
     assert_eq!(server.short(&["+notcp", "client1.nasir.xyz"]), ["192.168.30.100"]);
-    // All places are taken; as soon as some are given back, connections are served again.
-    idle.truncate(100);
-    assert_eq!(server.short(&["+tcp", "client1.nasir.xyz"]), ["192.168.30.100"]);
+    assert_eq!(server.short(&["-b", "127.0.0.2", "+tcp", "client1.nasir.xyz"]), ["192.168.30.100"]);
+    let refused = server.dig(&["+tcp", "client1.nasir.xyz"]);
+    assert_eq!(status(&refused), "none", "{refused}");
+    // As soon as some are given back, the host is served again.
+    idle.drain(..10);
+    wait_for("a place is free", Duration::from_secs(5), || {
+        (server.short(&["+tcp", "client1.nasir.xyz"]) == ["192.168.30.100"]).then_some(())
+    });
     server.stop();
 }
 
