@@ -44,7 +44,7 @@ fn missing(dig: &Dig<'_>, history: &History) -> (usize, usize) {
 
 /// `at_half` is called in the middle of the outage.
 fn every_name_is_there_after_an_outage(at_half: impl FnOnce(&mut Leasehold<'_>)) {
-    let lab = Lab::alone();
+    let lab = Lab::new();
     let (server, relay) = field::hosts(&lab);
     let mut bind = DnsServer::start(Kind::Bind, &server, SocketAddr::from(DNS), &ZONES);
     let mut leasehold = Leasehold::start(&server, &field::config(true));
