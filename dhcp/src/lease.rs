@@ -35,7 +35,7 @@ pub struct Lease {
     pub name: Option<LeaseName>,
     /// `giaddr` of the relay it came by; unspecified for none.
     pub relay: Ipv4Addr,
-    /// Option 82 as the relay sent it; empty for none.
+    /// Option 82 as the relay sent it; empty for none. At most 1,024 bytes, what is over being cut off.
     pub relay_agent_info: Box<[u8]>,
     /// RFC 5107: the server identifier the relay asked us to use.
     pub server_identifier_override: Option<Ipv4Addr>,

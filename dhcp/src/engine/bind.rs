@@ -16,6 +16,10 @@ use crate::message::{DropReason, MessageType};
 use crate::names::{NameAnswer, NameQuestion, host_identity};
 use crate::options::code;
 
+/// What is kept of option 82 with a lease. Relays send a few dozen bytes, but by RFC 3396 whoever can send could have a
+/// whole datagram kept for every address.
+const RELAY_AGENT_INFO_BYTES_MAX: usize = 1024;
+
 impl Engine {
     /// Binds the client to an address that it may have, for as long as it asked or was offered, and acknowledges it.
     /// Other addresses that it held on the link end with this: one client has one lease.
@@ -184,6 +188,7 @@ fn make_lease(
     // A client that renews by itself comes past its relay: what the relay said of it stays true.
     let by_itself = renewed.filter(|_| !exchange.is_relayed() && exchange.is_unicast());
     let marks = message.options.get(code::RELAY_AGENT_INFORMATION).unwrap_or_default();
+    let kept = marks.len().min(RELAY_AGENT_INFO_BYTES_MAX);
     let lease = Lease {
         address: choice.address,
         subnet: book.plan.subnet(choice.place).prefix,
@@ -203,7 +208,7 @@ fn make_lease(
         client_fqdn: client_fqdn.unwrap_or_default().into(),
         name: answer.name.clone(),
         relay: by_itself.map_or(message.giaddr, |lease| lease.relay),
-        relay_agent_info: by_itself.map_or(marks.into(), |lease| lease.relay_agent_info.clone()),
+        relay_agent_info: by_itself.map_or(marks[..kept].into(), |lease| lease.relay_agent_info.clone()),
         server_identifier_override: by_itself
             .map_or(exchange.server_identifier_override(), |lease| lease.server_identifier_override),
     };

@@ -138,15 +138,13 @@ impl Book {
     /// The client's records in a subnet: its binding first, then quarantines, then some that ended.
     pub(super) fn records_of<'a>(&'a self, place: usize, client: Client<'a>) -> impl Iterator<Item = Record<'a>> + 'a {
         let subnet = self.plan.subnet(place);
-        self.table
-            .of_client(client, subnet.ignore_client_id)
-            .filter(|record| subnet.prefix.contains(&record.hot.address))
+        self.table.of_client(client, subnet.ignore_client_id, subnet.prefix)
     }
 
     /// The offers to a client in a subnet.
     pub(super) fn offers_to<'a>(&'a self, place: usize, client: Client<'a>) -> impl Iterator<Item = &'a Offer> + 'a {
         let subnet = self.plan.subnet(place);
-        self.offers.of_client(client, subnet.ignore_client_id).filter(|offer| subnet.prefix.contains(&offer.address))
+        self.offers.of_client(client, subnet.ignore_client_id, subnet.prefix)
     }
 
     /// Whether the client may have the address at all: it is reserved for it, or in a pool and reserved for nobody.

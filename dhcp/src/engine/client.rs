@@ -32,12 +32,18 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// The identifier, where it is the key. Hardware without an address is keyed on it in any case (RFC 4390).
+    /// The identifier, where it is the key.
     fn id_that_counts(&self, ignore_client_id: bool) -> Option<&'a [u8]> {
-        self.id.filter(|_| !ignore_client_id || self.hardware.as_bytes().is_empty())
+        self.id.filter(|_| !self.has_its_id_ignored(ignore_client_id))
     }
 
-    /// The hash of the key: of the identifier when there is one, else of the hardware address.
+    /// Whether the hardware address is the key, whatever the identifier. Hardware without an address is keyed on its
+    /// identifier in any case (RFC 4390).
+    pub(super) fn has_its_id_ignored(&self, ignore_client_id: bool) -> bool {
+        ignore_client_id && !self.hardware.as_bytes().is_empty()
+    }
+
+    /// The hash of the key where identifiers count: of the identifier when there is one, else of the hardware address.
     pub(super) fn key_hash(&self) -> u64 {
         match self.id {
             Some(id) => hash(&id),

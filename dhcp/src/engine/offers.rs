@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
+use ipnet::Ipv4Net;
+
 use super::client::Client;
 use crate::identity::{ClientId, HardwareAddress};
 
@@ -34,8 +36,10 @@ impl Offer {
 #[derive(Debug, Default)]
 pub(super) struct Offers {
     by_address: BTreeMap<Ipv4Addr, Offer>,
-    /// Both the hash of the key and that of the hardware address lead to an offer: subnets differ in what they key on.
+    /// By the client identifier, or the hardware address of a client without one.
     by_client: BTreeSet<(u64, Ipv4Addr)>,
+    /// By the hardware address, for subnets that ignore identifiers.
+    by_hardware: BTreeSet<(u64, Ipv4Addr)>,
     by_end: BTreeSet<(u64, Ipv4Addr)>,
 }
 
@@ -51,31 +55,34 @@ impl Offers {
     /// Puts an offer in the place of any other of the same address.
     pub(super) fn put(&mut self, offer: Offer) {
         self.remove(offer.address);
-        for hash in hashes(&offer) {
-            self.by_client.insert((hash, offer.address));
-        }
+        self.by_client.insert((offer.client().key_hash(), offer.address));
+        self.by_hardware.insert((offer.client().hardware_hash(), offer.address));
         self.by_end.insert((offer.until_ms, offer.address));
         self.by_address.insert(offer.address, offer);
     }
 
     pub(super) fn remove(&mut self, address: Ipv4Addr) -> Option<Offer> {
         let offer = self.by_address.remove(&address)?;
-        for hash in hashes(&offer) {
-            self.by_client.remove(&(hash, address));
-        }
+        self.by_client.remove(&(offer.client().key_hash(), address));
+        self.by_hardware.remove(&(offer.client().hardware_hash(), address));
         self.by_end.remove(&(offer.until_ms, address));
         Some(offer)
     }
 
-    /// The offers to a client: one a link, or few.
+    /// What a client is offered in `prefix`: one address, or few. Neither what it is offered elsewhere is looked at, nor
+    /// what others are that share with it what does not count here: nobody can make its messages dear.
     pub(super) fn of_client<'a>(
         &'a self,
         client: Client<'a>,
         ignore_client_id: bool,
+        prefix: Ipv4Net,
     ) -> impl Iterator<Item = &'a Offer> + 'a {
-        let hash = if ignore_client_id { client.hardware_hash() } else { client.key_hash() };
-        self.by_client
-            .range((hash, Ipv4Addr::UNSPECIFIED)..=(hash, Ipv4Addr::BROADCAST))
+        let (index, hash) = match client.has_its_id_ignored(ignore_client_id) {
+            true => (&self.by_hardware, client.hardware_hash()),
+            false => (&self.by_client, client.key_hash()),
+        };
+        index
+            .range((hash, prefix.network())..=(hash, prefix.broadcast()))
             .filter_map(|(_, address)| self.by_address.get(address))
             .filter(move |offer| offer.client().is(client, ignore_client_id))
     }
@@ -89,8 +96,4 @@ impl Offers {
     pub(super) fn is_full(&self) -> bool {
         self.by_address.len() >= OFFERS_MAX
     }
-}
-
-fn hashes(offer: &Offer) -> [u64; 2] {
-    [offer.client().key_hash(), offer.client().hardware_hash()]
 }

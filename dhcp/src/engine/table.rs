@@ -12,11 +12,12 @@ use super::cold::Cold;
 use super::record::{self, Hot, HotState, Kept, NEVER};
 use crate::lease::Lease;
 
-/// How many ended leases of one client are looked at for the one it had last. A client that collects more by asking
-/// for one address after the other must not make its messages dear.
+/// How many ended leases of one client in one subnet are looked at for the one it had last. A client that collects more
+/// by asking for one address after the other must not make its messages dear.
 const ENDED_LOOKED_AT: usize = 32;
 
-/// Hash of a client's key, rank of the state, slot.
+/// Hash of a client's key, rank of the state, address: so that what a client has in one subnet stands together, and
+/// costs the same however much it has in others.
 type ClientEntry = (u64, u8, u32);
 
 /// All records: at most one an address.
@@ -142,24 +143,25 @@ impl Table {
         }
     }
 
-    /// The records of a client: its bindings first, then its quarantines, then the first few ended ones.
+    /// The records of a client in `prefix`: its bindings first, then its quarantines, then the first few ended ones.
     pub(super) fn of_client<'a>(
         &'a self,
         client: Client<'a>,
         ignore_client_id: bool,
+        prefix: Ipv4Net,
     ) -> impl Iterator<Item = Record<'a>> + 'a {
-        // Where the hardware has no address, the identifier is the key in any case.
-        let by_hardware = ignore_client_id && !client.hardware.as_bytes().is_empty();
+        let by_hardware = client.has_its_id_ignored(ignore_client_id);
         let key = if by_hardware { client.hardware_hash() } else { client.key_hash() };
         let indexes = [Some(&self.by_client), self.by_hardware.as_ref().filter(|_| by_hardware)];
-        let ranked = |ranks: std::ops::Range<u8>, most: usize| {
+        let (first, last) = (prefix.network().to_bits(), prefix.broadcast().to_bits());
+        let ranked = move |rank: u8, most: usize| {
             let indexes = indexes.into_iter().flatten();
-            indexes.flat_map(move |index| index.range((key, ranks.start, 0)..(key, ranks.end, 0)).take(most))
+            indexes.flat_map(move |index| index.range((key, rank, first)..=(key, rank, last)).take(most))
         };
-        ranked(0..1, usize::MAX)
-            .chain(ranked(1..2, usize::MAX))
-            .chain(ranked(2..3, ENDED_LOOKED_AT))
-            .map(|&(_, _, slot)| self.at(slot))
+        ranked(0, usize::MAX)
+            .chain(ranked(1, usize::MAX))
+            .chain(ranked(2, ENDED_LOOKED_AT))
+            .filter_map(|&(_, _, address)| self.get(Ipv4Addr::from_bits(address)))
             .filter(move |record| record.client().is(client, ignore_client_id))
     }
 
@@ -198,10 +200,10 @@ impl Table {
 
     fn entries(&self, slot: u32) -> Entries {
         let (hot, client) = (&self.hot[slot as usize], self.at(slot).client());
-        let rank = hot.state.rank();
+        let (rank, address) = (hot.state.rank(), hot.address.to_bits());
         Entries {
-            client: (client.key_hash(), rank, slot),
-            hardware: client.id.map(|_| (client.hardware_hash(), rank, slot)),
+            client: (client.key_hash(), rank, address),
+            hardware: client.id.map(|_| (client.hardware_hash(), rank, address)),
             timer: Some((hot.deadline_ms, slot)).filter(|(deadline, _)| *deadline != NEVER),
         }
     }

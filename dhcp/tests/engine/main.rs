@@ -3,6 +3,7 @@
 #![allow(missing_docs, reason = "a test's name tells what it shows")]
 
 mod dora;
+mod hostile;
 mod identity_switch;
 mod links;
 mod naming;
