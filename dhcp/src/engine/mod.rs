@@ -140,7 +140,11 @@ impl Engine {
     /// Takes new settings, between two batches. Leases stay, each with the subnet that now holds its address; offers
     /// that the new settings would not make are withdrawn.
     pub fn reconfigure(&mut self, settings: Arc<Settings>, now: Now) {
-        self.book.replan(settings);
+        // The machine's interfaces change more often than what follows from them, and working out what is free reads
+        // every record.
+        if settings != self.book.plan.settings {
+            self.book.replan(settings);
+        }
         self.book.lapse_offers(now.boot_ms);
         self.book.withdraw_unfit();
     }
@@ -160,6 +164,9 @@ impl Engine {
 
     /// Says whether nothing more can be stored. While it is so, a renewal is answered with what is left of the stored
     /// lease and never more, new leases get no answer, nothing expires, and INFORM goes on.
+    ///
+    /// Safe only with nothing in flight: settle every ticket first. The lease times are looked up in what is stored,
+    /// but who holds which address is read from memory, where a change in flight stands as if it were stored.
     pub fn set_storage_full(&mut self, is_full: bool) {
         self.storage_full = is_full;
     }
