@@ -158,14 +158,23 @@ impl Book {
 
     /// Whether nobody else holds the address or has been offered it, and it is not in quarantine.
     pub(super) fn is_available(&self, place: usize, client: Client<'_>, address: Ipv4Addr) -> bool {
-        let ignore = self.plan.subnet(place).ignore_client_id;
         let held = self.table.get(address).is_some_and(|record| match record.hot.state {
-            HotState::Bound => !record.client().is(client, ignore),
+            HotState::Bound => !self.is_one(place, address, record.client(), client),
             HotState::Quarantined => true,
             HotState::Released | HotState::Expired | HotState::QuarantineOver => false,
         });
-        let offered = self.offers.get(address).is_some_and(|offer| !offer.client().is(client, ignore));
+        let offered =
+            self.offers.get(address).is_some_and(|offer| !self.is_one(place, address, offer.client(), client));
         !held && (!offered || planted(Fault::OfferReused)) && !self.is_own(address)
+    }
+
+    /// Whether two clients are one towards an address: by their key, or because the address is reserved for both. So
+    /// it is with a machine whose boot loader and system send different identifiers, and whose hardware address has
+    /// the reservation.
+    fn is_one(&self, place: usize, address: Ipv4Addr, one: Client<'_>, other: Client<'_>) -> bool {
+        let reserved =
+            |client| self.plan.reservation_for(place, client).is_some_and(|reserved| reserved.address == address);
+        one.is(other, self.plan.subnet(place).ignore_client_id) || (reserved(one) && reserved(other))
     }
 
     /// The next free address of a subnet's pools.

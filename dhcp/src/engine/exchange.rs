@@ -68,7 +68,8 @@ impl<'a> Exchange<'a> {
     }
 
     /// The server identifier of a reply to a client of subnet `place`; `remembered` is the one that a relay wanted
-    /// when the lease was made. `None`: this interface has no address yet.
+    /// when the lease was made: it stands as long as the client turns to us by itself, by unicast, and no longer when
+    /// it is heard on our own link. `None`: this interface has no address yet.
     ///
     /// RFC 2131 section 4.1: "If the server is multi-homed, the server MUST choose an address [...] that is reachable
     /// from the client."
@@ -88,7 +89,7 @@ impl<'a> Exchange<'a> {
             let prefix = book.plan.subnet(place).prefix;
             addresses.iter().map(|net| net.addr()).find(|address| prefix.contains(address))
         });
-        remembered.or(in_subnet).or(sent_to).or(first)
+        remembered.filter(|_| sent_to.is_some()).or(in_subnet).or(sent_to).or(first)
     }
 }
 

@@ -83,15 +83,19 @@ impl Engine {
     /// Whether there is a record of this client that tells whether the address is its own: a binding or a reservation
     /// on this link, whatever its address, or an ended lease of this very address.
     fn knows(&self, exchange: &Exchange<'_>, Choice { place, address }: Choice) -> bool {
-        let client = exchange.client();
+        let ignore = self.book.plan.subnet(place).ignore_client_id;
         choose::bindings(&self.book, exchange, &exchange.link).next().is_some()
             || choose::reserved(&self.book, exchange, &exchange.link).is_some()
-            || self.book.records_of(place, client).any(|record| record.hot.address == address)
+            || self.book.record(address).is_some_and(|record| record.client().is(exchange.client(), ignore))
     }
 
     /// Whether the client's own address is another one: its binding is elsewhere on the link and it asks any server
-    /// (so it is not taking an offer), or an address is reserved for it that it can have.
+    /// (so it is not taking an offer), or an address is reserved for it that it can have: not while the storage is
+    /// full, since then it would only lose the one that it has.
     fn must_move(&self, exchange: &Exchange<'_>, choice: Choice) -> bool {
+        if self.storage_full && choose::bindings(&self.book, exchange, &exchange.link).any(|held| held == choice) {
+            return false;
+        }
         let active = exchange.active(&self.book);
         let reserved = choose::reserved(&self.book, exchange, &active);
         let bound = || choose::current(&self.book, exchange, &active);
