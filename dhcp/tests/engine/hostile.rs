@@ -25,31 +25,36 @@ fn relayed(message: ClientMessage) -> ClientMessage {
     ClientMessage { giaddr: [10, 7, 0, 1].into(), ..message }
 }
 
+fn station(n: u32) -> HardwareAddress {
+    let [_, a, b, c] = n.to_be_bytes();
+    HardwareAddress::new(1, &[6, 0, 0, a, b, c]).unwrap()
+}
+
 fn numbered(n: u32) -> [u8; 5] {
     let [a, b, c, d] = n.to_be_bytes();
     [0, a, b, c, d]
 }
 
-/// The time that `count` messages take.
-fn time(settings: Settings, count: u32, message: impl Fn(u32) -> ClientMessage) -> Duration {
-    let mut server = Server::new(settings);
-    let way = from_relay([10, 7, 0, 1].into());
-    let start = Instant::now();
-    for n in 0..count {
-        let _ = server.take(&way, &relayed(message(n)));
-    }
-    start.elapsed()
+/// The time that `count` messages take: the least of three, since other programs run too.
+fn time(settings: &Settings, count: u32, message: impl Fn(u32) -> ClientMessage) -> Duration {
+    let once = || {
+        let mut server = Server::new(settings.clone());
+        let way = from_relay([10, 7, 0, 1].into());
+        let start = Instant::now();
+        for n in 0..count {
+            let _ = server.take(&way, &relayed(message(n)));
+        }
+        start.elapsed()
+    };
+    once().min(once()).min(once())
 }
 
 /// Messages of one sender are to cost about as much as those of many, however many identities it makes up.
 fn costs_no_more(ignore_client_id: bool, message: impl Fn(u32) -> ClientMessage) {
     const COUNT: u32 = 8_000;
-    let mac = |n: u32| {
-        let [_, a, b, c] = n.to_be_bytes();
-        HardwareAddress::new(1, &[2, 0, 0, a, b, c]).unwrap()
-    };
-    let honest = time(settings([wide(ignore_client_id)]), COUNT, |n| ClientMessage { hardware: mac(n), ..discover(1) });
-    let hostile = time(settings([wide(ignore_client_id)]), COUNT, message);
+    let settings = settings([wide(ignore_client_id)]);
+    let honest = time(&settings, COUNT, |n| ClientMessage { hardware: station(n), ..discover(1) });
+    let hostile = time(&settings, COUNT, message);
     assert!(hostile < honest * 5, "{hostile:?} for one sender's messages, {honest:?} for those of many");
 }
 
@@ -75,18 +80,19 @@ fn leases_of_many_identifiers_elsewhere_do_not_make_messages_dear_where_identifi
         let mut server = Server::new(settings([wide(false), Subnet { ignore_client_id: true, ..subnet() }]));
         let way = from_relay([10, 7, 0, 1].into());
         for n in 0..COUNT {
-            let [_, a, b, c] = n.to_be_bytes();
-            let other = HardwareAddress::new(1, &[6, 0, 0, a, b, c]).unwrap();
-            let hardware = if same_hardware { mac(1) } else { other };
+            let hardware = if same_hardware { mac(1) } else { station(n) };
             let address = Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 7, 1, 0)) + n);
             let message = ClientMessage { hardware, ..selecting(1, address) };
             server.take(&way, &relayed(message.with(code::CLIENT_IDENTIFIER, numbered(n)))).acked();
         }
-        let start = Instant::now();
-        for _ in 0..200 {
-            server.hear(&discover(1)).offered();
-        }
-        start.elapsed()
+        let mut once = || {
+            let start = Instant::now();
+            for _ in 0..200 {
+                server.hear(&discover(1)).offered();
+            }
+            start.elapsed()
+        };
+        once().min(once()).min(once())
     };
     let (honest, hostile) = (cost(false), cost(true));
     assert!(hostile < honest * 5, "{hostile:?} where the hardware has many leases elsewhere, {honest:?} where not");
