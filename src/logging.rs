@@ -10,8 +10,16 @@ use crate::commands::{self, LogArgs};
 
 /// The variable that says what is logged where the command line does not.
 const VARIABLE: &str = "LEASEHOLD_LOG";
-/// Parts of others that tell an operator nothing below a warning.
-const OTHERS: [&str; 5] = ["hickory_server", "hickory_net", "hickory_resolver", "hickory_proto", "netlink_proto"];
+/// Parts of others, and what of theirs is told beside a mere level. Whoever can send a datagram makes hickory warn of it
+/// (a source that cannot be answered, an answer to no question), as often as it likes: what an operator can do anything
+/// about is told by our own parts.
+const OTHERS: [(&str, &str); 5] = [
+    ("hickory_server", "off"),
+    ("hickory_net", "off"),
+    ("hickory_resolver", "off"),
+    ("hickory_proto", "off"),
+    ("netlink_proto", "warn"),
+];
 
 /// Starts the log on standard error: as the command line says, else as the environment does, else by these defaults.
 ///
@@ -62,12 +70,15 @@ fn names_levels(wanted: &str) -> bool {
     words.into_iter().all(|word| word.parse::<LevelFilter>().is_ok())
 }
 
-/// A mere level is that of our own parts; of others' there are warnings at most. Anything longer is taken as it stands.
+/// A mere level is that of our own parts. Anything longer is taken as it stands.
 fn directives(wanted: &str) -> String {
-    if !["info", "debug", "trace"].contains(&wanted) {
+    if !["error", "warn", "info", "debug", "trace"].contains(&wanted) {
         return wanted.to_owned();
     }
-    OTHERS.iter().fold(wanted.to_owned(), |text, part| format!("{text},{part}=warn"))
+    OTHERS.iter().fold(wanted.to_owned(), |text, (part, level)| match wanted {
+        "error" if *level != "off" => text,
+        _ => format!("{text},{part}={level}"),
+    })
 }
 
 /// The message, and each field but those that only machines read.
@@ -85,12 +96,10 @@ mod tests {
 
     #[test]
     fn a_level_is_that_of_our_own_parts_and_more_is_taken_as_it_stands() {
-        for level in [LogLevel::Error, LogLevel::Warn] {
-            assert_eq!(directives(word(level)), word(level));
-        }
-        for level in [LogLevel::Info, LogLevel::Debug, LogLevel::Trace] {
+        for level in [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace] {
             let text = directives(word(level));
-            assert!(text.starts_with(&format!("{},hickory_server=warn", word(level))), "{text}");
+            assert!(text.starts_with(&format!("{},hickory_server=off", word(level))), "{text}");
+            assert_eq!(text.contains("netlink_proto=warn"), level != LogLevel::Error, "{text}");
             assert!(EnvFilter::try_new(text).is_ok());
         }
         assert_eq!(directives("info,ddns=debug"), "info,ddns=debug");

@@ -23,6 +23,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::handler::Handler;
+use crate::quiet::Quiet;
 
 /// How many connections there are at once, over all addresses; more wait to be accepted.
 const CONNECTIONS_MAX: usize = 256;
@@ -90,13 +91,9 @@ fn asker_of(source: IpAddr) -> IpAddr {
 }
 
 /// Accepts until told to stop.
-pub(super) async fn serve(
-    listener: TcpListener,
-    handler: Handler,
-    slots: Slots,
-    mut stopped: watch::Receiver<bool>,
-) {
+pub(super) async fn serve(listener: TcpListener, handler: Handler, slots: Slots, mut stopped: watch::Receiver<bool>) {
     let mut connections = JoinSet::new();
+    let refused = Quiet::default();
     loop {
         let accepted = tokio::select! {
             accepted = accept(&listener, &slots) => accepted,
@@ -115,7 +112,9 @@ pub(super) async fn serve(
                 });
             }
             Err(error) => {
-                tracing::warn!(%error, "a DNS connection could not be accepted");
+                if let Some(kept_back) = refused.may_tell() {
+                    tracing::warn!(%error, "a DNS connection could not be accepted{kept_back}");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -123,10 +122,7 @@ pub(super) async fn serve(
     }
 }
 
-async fn accept(
-    listener: &TcpListener,
-    slots: &Slots,
-) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+async fn accept(listener: &TcpListener, slots: &Slots) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let permit = Arc::clone(&slots.all).acquire_owned().await.map_err(io::Error::other)?;
     let (stream, source) = listener.accept().await?;
     Ok((stream, source, permit))
