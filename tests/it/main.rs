@@ -15,6 +15,7 @@ mod dhcp_sockets;
 mod dig;
 mod embedded_dns;
 mod field;
+mod forwarding;
 mod full_disk;
 mod interop;
 mod kills;
