@@ -2,10 +2,12 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dns::{Fqdn, Rcode, RecordType};
-use hickory_proto::rr::{Record, RecordType as WireType};
+use hickory_proto::rr::{RData, Record, RecordType as WireType};
+use hickory_proto::serialize::binary::{BinEncodable as _, BinEncoder};
 use hickory_server::net::runtime::TokioRuntimeProvider;
 use hickory_server::net::{DnsError, NetError};
 use hickory_server::resolver::TokioResolver;
@@ -18,8 +20,14 @@ const IN_FLIGHT_MAX: usize = 512;
 const TRY_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long an asker waits at most; stub resolvers give up after five seconds.
 const PATIENCE: Duration = Duration::from_millis(4500);
-/// How many answers are kept.
+/// How many answers are kept. hickory counts answers, not octets: see [`Large`].
 const CACHE_ANSWERS_MAX: u64 = 8192;
+/// From so many octets in memory on an answer counts as large; the others take 32 MiB at most.
+const LARGE_OCTETS: usize = 4096;
+/// How much is kept of large ones, about, in octets.
+const CACHE_LARGE_OCTETS_MAX: usize = 32 << 20;
+/// What hickory takes in memory for a record beside its data, in octets.
+const RECORD_OCTETS: usize = 320;
 /// How many upstreams are used; more only delay the news that none answers.
 const UPSTREAMS_MAX: usize = 3;
 /// The file that names the machine's upstreams.
@@ -46,6 +54,40 @@ impl Forwarded {
 pub(super) struct Forwarder {
     resolver: TokioResolver,
     slots: Semaphore,
+    large: Large,
+}
+
+/// Large answers that may be in the cache. Whoever may ask us can own a zone of answers of 64 KiB each, and eight
+/// thousand of those are more than a small machine has: the cache is emptied when they come to too much.
+#[derive(Default)]
+struct Large(AtomicUsize);
+
+impl Large {
+    /// Counts an answer of `octets`; true when the cache is to be emptied.
+    fn count(&self, octets: usize) -> bool {
+        if octets < LARGE_OCTETS {
+            return false;
+        }
+        let sum = self.0.fetch_add(octets, Ordering::Relaxed) + octets;
+        let too_much = sum > CACHE_LARGE_OCTETS_MAX;
+        if too_much {
+            self.0.store(0, Ordering::Relaxed);
+        }
+        too_much
+    }
+}
+
+/// What records take in memory, about.
+fn octets_of(records: &[Record]) -> usize {
+    let data = |record: &Record| match &record.data {
+        RData::A(_) | RData::AAAA(_) => 0,
+        other => {
+            let mut octets = Vec::new();
+            // What cannot be encoded cannot be answered either.
+            other.emit(&mut BinEncoder::new(&mut octets)).map_or(0, |()| octets.len())
+        }
+    };
+    records.iter().map(|record| RECORD_OCTETS + data(record)).sum()
 }
 
 impl Forwarder {
@@ -75,7 +117,7 @@ impl Forwarder {
         // Clients of ours should not be able to predict what another of them asks.
         options.case_randomization = true;
         match builder.build() {
-            Ok(resolver) => Some(Self { resolver, slots: Semaphore::new(IN_FLIGHT_MAX) }),
+            Ok(resolver) => Some(Self { resolver, slots: Semaphore::new(IN_FLIGHT_MAX), large: Large::default() }),
             Err(error) => {
                 tracing::error!(%error, "names outside our zones cannot be forwarded");
                 None
@@ -88,11 +130,13 @@ impl Forwarder {
         let Ok(_slot) = self.slots.try_acquire() else { return Forwarded::failed(Rcode::SERV_FAIL) };
         let lookup = self.resolver.lookup(dns::wire::name_to_hickory(name), WireType::from(rtype.0));
         match tokio::time::timeout(PATIENCE, lookup).await {
-            Ok(Ok(lookup)) => Forwarded {
-                rcode: Rcode::NO_ERROR,
-                answers: lookup.answers().to_vec(),
-                authorities: lookup.authorities().to_vec(),
-            },
+            Ok(Ok(lookup)) => {
+                let (answers, authorities) = (lookup.answers().to_vec(), lookup.authorities().to_vec());
+                if self.large.count(octets_of(&answers) + octets_of(&authorities) + octets_of(lookup.additionals())) {
+                    self.resolver.clear_cache();
+                }
+                Forwarded { rcode: Rcode::NO_ERROR, answers, authorities }
+            }
             Ok(Err(NetError::Dns(DnsError::NoRecordsFound(none)))) => Forwarded {
                 rcode: Rcode(none.response_code.into()),
                 answers: Vec::new(),
@@ -174,6 +218,17 @@ mod tests {
         // On another port we are somebody else.
         let listen = addresses(&["192.168.30.1:5353"]);
         assert_eq!(upstreams_of(CONF, &listen, &[])[0], "192.168.30.1:53".parse().unwrap());
+    }
+
+    #[test]
+    fn large_answers_empty_the_cache_before_they_fill_the_memory() {
+        let large = Large::default();
+        assert!((0..100_000).all(|_| !large.count(LARGE_OCTETS - 1)), "small ones are bounded by their number");
+        let emptied = (0..2_000).filter(|_| large.count(64 << 10)).count();
+        assert_eq!(emptied, 2_000 / (CACHE_LARGE_OCTETS_MAX / (64 << 10) + 1));
+        let txt = hickory_proto::rr::rdata::TXT::new(vec!["x".repeat(255); 200]);
+        let record = Record::from_rdata(hickory_proto::rr::Name::root(), 1, RData::TXT(txt));
+        assert!(octets_of(&[record]) > 200 * 255);
     }
 
     #[test]
