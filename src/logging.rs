@@ -66,8 +66,8 @@ fn word(level: LogLevel) -> &'static str {
 
 /// Whether each word without a part is a level: another one, misspelt, would be taken for a part, and all else be silent.
 fn names_levels(wanted: &str) -> bool {
-    let words = wanted.split(',').map(str::trim).filter(|word| !word.contains(['=', '[']));
-    words.into_iter().all(|word| word.parse::<LevelFilter>().is_ok())
+    let mut words = wanted.split(',').map(str::trim).filter(|word| !word.contains(['=', '[']));
+    words.all(|word| !word.is_empty() && word.parse::<LevelFilter>().is_ok())
 }
 
 /// A mere level is that of our own parts. Anything longer is taken as it stands.
