@@ -3,15 +3,16 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::Ipv4Addr;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::asker::Asker;
 use crate::field::{self, LEASE_SECS, RELAY, SERVER};
 use crate::leasehold::{Leasehold, STORE};
 use crate::load::{History, Load, Plan, utc_secs};
 use crate::netns::{Host, Lab};
-use crate::packet::{self, Heard, Said};
+use crate::packet::{self, Said};
 use crate::process::wait_for;
 
 const CLIENTS: u32 = 50;
@@ -22,58 +23,8 @@ const SECOND_RELAY: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 3);
 /// A client that configured its address by hand.
 const INFORMED: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 4);
 
-/// One client at a time, from a socket of its own.
-struct Asker {
-    socket: UdpSocket,
-    giaddr: Ipv4Addr,
-    exchange: u32,
-}
-
-impl Asker {
-    /// As a relay agent (port 67), or with `relayed` unset as a client that has this address (port 68).
-    fn new(host: &Host, address: Ipv4Addr, relayed: bool) -> Self {
-        let socket = host.inside(|| UdpSocket::bind((address, if relayed { 67 } else { 68 })).expect("a port"));
-        let giaddr = if relayed { address } else { Ipv4Addr::UNSPECIFIED };
-        Self { socket, giaddr, exchange: 0 }
-    }
-
-    /// Says it and waits for the answer.
-    fn ask(&mut self, mut said: Said, patience: Duration) -> Option<Heard> {
-        self.exchange += 1;
-        (said.xid, said.giaddr) = (0x7000_0000 + self.exchange, self.giaddr);
-        self.socket.send_to(&said.encode(), (SERVER, 67)).unwrap();
-        let deadline = Instant::now() + patience;
-        let mut buffer = [0; 1500];
-        loop {
-            let left = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
-            self.socket.set_read_timeout(Some(left)).unwrap();
-            if let Ok((length, _)) = self.socket.recv_from(&mut buffer)
-                && let Some(heard) = Heard::decode(&buffer[..length])
-                && heard.xid == said.xid
-            {
-                return Some(heard);
-            }
-        }
-    }
-
-    fn renew(&mut self, client: u32, address: Ipv4Addr) -> Option<Heard> {
-        let mut said = Said::new(packet::REQUEST, 0, Plan::hardware(client));
-        said.ciaddr = address;
-        self.ask(said, Duration::from_secs(3))
-    }
-
-    /// DISCOVER and, when there is an offer, REQUEST: the last answer that came.
-    fn take(&mut self, client: u32, patience: Duration) -> Option<Heard> {
-        let offer = self.ask(Said::new(packet::DISCOVER, 0, Plan::hardware(client)), patience)?;
-        assert_eq!(offer.kind, packet::OFFER);
-        let mut said = Said::new(packet::REQUEST, 0, Plan::hardware(client));
-        (said.requested, said.server) = (Some(offer.yiaddr), Some(offer.server));
-        self.ask(said, patience)
-    }
-}
-
 /// Takes every block that is left.
-fn fill(place: &Path) {
+pub(crate) fn fill(place: &Path) {
     let mut file = File::create(place.join("filler")).unwrap();
     for size in [1 << 20, 4_096, 1] {
         while file.write_all(&vec![0; size]).and_then(|()| file.sync_data()).is_ok() {}

@@ -7,8 +7,10 @@ use std::time::Duration;
 use crate::netns::Host;
 use crate::process::{Running, finish, succeed};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_leasehold");
-const CONFIG: &str = "/run/leasehold.toml";
+/// The program under test.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_leasehold");
+/// Its configuration, as the host sees it.
+pub(crate) const CONFIG: &str = "/run/leasehold.toml";
 const CONTROL: &str = "/run/leasehold/control.sock";
 /// The store's directory, as the host sees it.
 pub(crate) const STORE: &str = "/run/leasehold/store";
@@ -78,7 +80,7 @@ impl<'lab> Leasehold<'lab> {
 
     /// Waits until it says that it serves.
     pub(crate) fn wait_ready(&mut self) {
-        self.process().wait_log("ready: ", 1, PATIENCE);
+        self.process().wait_log(": ready: ", 1, PATIENCE);
     }
 
     /// SIGKILL.

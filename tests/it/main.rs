@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod architecture;
+mod asker;
 mod claims;
 mod clients;
 mod correctness;
@@ -14,6 +15,7 @@ mod demo;
 mod dhcp_sockets;
 mod dig;
 mod embedded_dns;
+mod errors;
 mod field;
 mod forwarding;
 mod full_disk;
@@ -27,6 +29,7 @@ mod netns;
 mod outage;
 mod packet;
 mod process;
+mod recovery;
 mod servers;
 mod signed_updates;
 mod standins;
