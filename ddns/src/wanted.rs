@@ -18,6 +18,14 @@ pub const FORMER_MAX: usize = 8;
 /// How many addresses of one former owner a row remembers.
 pub const FORMER_ADDRESSES_MAX: usize = 32;
 
+/// How many addresses one name has at most. A host that makes up interfaces, each with a lease, would otherwise have a
+/// longer row written with every one of them.
+pub const ADDRESSES_MAX: usize = 64;
+/// How many names may wait for their removal from DNS, above as many as there are rows that want something. While more
+/// do, names that are not among the rows are not granted: a client that takes one name after the other while a DNS
+/// server is silent must not fill memory and store.
+pub const LEAVING_MAX: usize = 65_536;
+
 /// What a row is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RowKey {
@@ -82,10 +90,13 @@ pub struct Claim {
     pub ttl_secs: u32,
 }
 
-/// All wanted rows, by key. Memory: one row per published name and one per address; as many as leases, twice.
+/// All wanted rows, by key. Memory: one row per published name and one per address, as many as leases, twice; and the
+/// names that wait for their removal, which [`LEAVING_MAX`] bounds.
 #[derive(Debug, Default)]
 pub struct WantedTable {
     rows: HashMap<RowKey, WantedRow>,
+    /// How many rows of names want nothing any more.
+    leaving: usize,
     /// The last generation given away; above every one that was loaded.
     generation: u64,
 }
@@ -111,7 +122,7 @@ impl WantedTable {
         let mut table = Self::default();
         for row in rows {
             table.generation = table.generation.max(row.generation);
-            table.rows.insert(row.key.clone(), row);
+            table.set(row.key.clone(), Some(row));
         }
         for seen in confirmed {
             table.generation = table.generation.max(seen.generation);
@@ -155,10 +166,24 @@ impl WantedTable {
         self.rows.get(&RowKey::Forward(name.clone()))?.want.as_ref().map(|want| &want.identity)
     }
 
+    /// Whether [`WantedTable::apply`] would give `name` to `identity` at `address`, in the place of whatever the address
+    /// claims now. Another holder keeps it, unless this address is all that it has the name for: that one goes.
+    #[must_use]
+    pub fn grants(&self, name: &Fqdn, identity: &HostIdentity, address: IpAddr) -> bool {
+        match self.rows.get(&RowKey::Forward(name.clone())).map(|row| &row.want) {
+            Some(Some(want)) if want.identity == *identity => {
+                want.addresses.len() < ADDRESSES_MAX || want.addresses.contains(&address)
+            }
+            Some(Some(want)) => want.addresses == [address],
+            Some(None) => true,
+            None => self.leaving <= LEAVING_MAX.saturating_add(self.rows.len() - self.leaving),
+        }
+    }
+
     /// Takes in that `address` claims `after` and no longer claims `before`. Applying the same claim again changes
     /// nothing, so a renewal costs two lookups.
     ///
-    /// A name that another identity holds is not granted: neither its forward nor its reverse row changes hands, and
+    /// A name that another identity holds, or that has [`ADDRESSES_MAX`], is not granted: neither its forward nor its reverse row changes hands, and
     /// the claim takes effect when it is applied again after the holder left.
     pub fn apply(&mut self, address: IpAddr, before: Option<Claim>, after: Option<Claim>) -> Applied {
         let mut undo = Undo::default();
@@ -182,10 +207,7 @@ impl WantedTable {
     /// Takes a change back whose commit failed. Changes made since must have been taken back before.
     pub fn revert(&mut self, undo: Undo) {
         for (key, before) in undo.0 {
-            match before {
-                Some(row) => self.rows.insert(key, row),
-                None => self.rows.remove(&key),
-            };
+            self.set(key, before);
         }
     }
 
@@ -199,7 +221,7 @@ impl WantedTable {
             row.former.clear();
             return None;
         }
-        let removed = self.rows.remove(key);
+        let removed = self.set(key.clone(), None);
         Some(Undo(vec![(key.clone(), removed)]))
     }
 
@@ -217,7 +239,7 @@ impl WantedTable {
         self.put(key, (!want.addresses.is_empty()).then_some(want), former, undo);
     }
 
-    /// The address has the name too; false when another identity holds it.
+    /// The address has the name too; false when another identity holds it, or it has addresses enough.
     fn join(&mut self, claim: &Claim, address: IpAddr, undo: &mut Undo) -> bool {
         let key = RowKey::Forward(claim.name.clone());
         let row = self.rows.get(&key);
@@ -227,6 +249,9 @@ impl WantedTable {
         }
         let mut addresses = current.map(|want| want.addresses.clone()).unwrap_or_default();
         if let Err(at) = addresses.binary_search(&address) {
+            if addresses.len() >= ADDRESSES_MAX {
+                return false;
+            }
             addresses.insert(at, address);
         }
         // RFC 2181 section 5.2: the records of a set share their TTL. The least of them, so that two interfaces with
@@ -285,10 +310,22 @@ impl WantedTable {
     fn put(&mut self, key: RowKey, want: Option<Want>, former: Vec<Held>, undo: &mut Undo) {
         self.generation += 1;
         let row = WantedRow { key: key.clone(), generation: self.generation, want, former };
-        let before = self.rows.insert(key.clone(), row);
+        let before = self.set(key.clone(), Some(row));
         if undo.0.iter().all(|(touched, _)| *touched != key) {
             undo.0.push((key, before));
         }
+    }
+
+    /// Replaces a row; returns the one that was there.
+    fn set(&mut self, key: RowKey, row: Option<WantedRow>) -> Option<WantedRow> {
+        let is_leaving = |row: &WantedRow| matches!(row.key, RowKey::Forward(_)) && row.want.is_none();
+        self.leaving += usize::from(row.as_ref().is_some_and(is_leaving));
+        let before = match row {
+            Some(row) => self.rows.insert(key, row),
+            None => self.rows.remove(&key),
+        };
+        self.leaving -= usize::from(before.as_ref().is_some_and(is_leaving));
+        before
     }
 }
 

@@ -30,14 +30,14 @@ impl NameChooser for CoreNames<'_> {
             generate: question.naming.generate,
             ttl_secs: question.naming.ttl_secs,
         };
-        let taken =
-            |name: &Fqdn, identity: &HostIdentity| self.wanted.owner_of(name).is_some_and(|owner| owner != identity);
+        let address = question.address.into();
+        let taken = |name: &Fqdn, identity: &HostIdentity| !self.wanted.grants(name, identity, address);
         let answer = ddns::choose::choose(
             &ddns::choose::Question {
                 hostname: question.hostname,
                 client_fqdn: question.client_fqdn,
                 reserved_hostname: question.reserved_hostname,
-                address: question.address.into(),
+                address,
                 lease_secs: question.lease_secs,
                 identity: question.identity.clone(),
                 naming: &naming,

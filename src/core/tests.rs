@@ -6,7 +6,9 @@ use dhcp::decision::LeaseEventKind;
 use dhcp::identity::HardwareAddress;
 use dhcp::message::MessageType;
 use dhcp::options::code;
-use dhcp::settings::{AddressRange, ClientUpdates, LeaseTime, Naming, OptionSet, OutsideName, Settings, Subnet};
+use dhcp::settings::{
+    AddressRange, ClientUpdates, LeaseTime, Naming, OptionSet, OutsideName, Reservation, ReservedFor, Settings, Subnet,
+};
 use dns::Fqdn;
 
 use super::pipeline::{Arrival, BatchOutcome, Link, Output, Pipeline, Step};
@@ -50,6 +52,16 @@ fn subnet() -> Subnet {
     }
 }
 
+fn settings(subnet: Subnet) -> Settings {
+    Settings {
+        subnets: vec![subnet],
+        options: OptionSet::default(),
+        offer_hold_secs: 60,
+        quarantine_secs: 86_400,
+        declines_per_client_max: 3,
+    }
+}
+
 struct Bench {
     pipeline: Pipeline,
     link: Arc<Link>,
@@ -58,13 +70,11 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let settings = Settings {
-            subnets: vec![subnet()],
-            options: OptionSet::default(),
-            offer_hold_secs: 60,
-            quarantine_secs: 86_400,
-            declines_per_client_max: 3,
-        };
+        Self::with(subnet())
+    }
+
+    fn with(subnet: Subnet) -> Self {
+        let settings = settings(subnet);
         let route = |apex| ZoneRoute { apex: name(apex), server: ZoneServer::Embedded };
         let zones = vec![route("nasir.xyz"), route("30.168.192.in-addr.arpa")];
         let ddns = ddns::settings::Settings { zones, ..Default::default() };
@@ -269,4 +279,59 @@ fn names_two_clients_with_one_name_the_loser_stays_nameless_until_the_holder_lea
     assert_eq!(wanted(&bench.hear(&release(1, winner)).0).len(), 2);
     bench.hear(&named(with_ciaddr(MessageType::Request, 2, again), "pc"));
     assert_eq!(bench.name_of(again), Some("pc.nasir.xyz.".into()));
+}
+
+/// A reservation by hardware address counts whatever identifier is sent, and so does its name.
+#[test]
+fn names_a_machine_with_a_reservation_keeps_its_name_when_its_system_has_another_identifier_than_its_boot_loader() {
+    let reserved = Reservation {
+        address: SECOND,
+        client: ReservedFor::Hardware(HardwareAddress::new(1, &[2, 0, 0, 0, 0, 1]).unwrap()),
+        hostname: Some("dean".to_owned()),
+        options: OptionSet::default(),
+    };
+    let mut bench = Bench::with(Subnet { reservations: vec![reserved], ..subnet() });
+    for id in [&b"\0pxe"[..], b"\0os", b"\0pxe"] {
+        let (rows, output) = bench.hear(&selecting(1, SECOND).with(code::CLIENT_IDENTIFIER, id));
+        assert_eq!(replies(&output), [(MessageType::Ack, SECOND)]);
+        assert_eq!(bench.name_of(SECOND), Some("dean.nasir.xyz.".into()));
+        assert!(wanted(&rows).contains(&forward("dean.nasir.xyz")), "its owner is another");
+    }
+}
+
+/// What a name's owner is follows from what a subnet keys on: a change of that must not cost the names.
+#[test]
+fn names_stay_with_their_clients_when_a_subnet_begins_to_ignore_client_identifiers() {
+    let mut bench = Bench::new();
+    let identified = |message: ClientMessage| named(message, "pc").with(code::CLIENT_IDENTIFIER, *b"\0pc1");
+    bench.hear(&identified(selecting(1, FIRST)));
+    for ignore_client_id in [true, false] {
+        let flipped = settings(Subnet { ignore_client_id, ..subnet() });
+        bench.pipeline.reconfigure(Arc::new(flipped), vec![SERVER], bench.now);
+        let (rows, output) = bench.hear(&identified(with_ciaddr(MessageType::Request, 1, FIRST)));
+        assert_eq!(replies(&output), [(MessageType::Ack, FIRST)]);
+        assert_eq!((bench.name_of(FIRST), wanted(&rows).len()), (Some("pc.nasir.xyz.".into()), 2));
+    }
+}
+
+/// RFC 4361 lets a host have many interfaces with one DUID: it may make up as many as it likes.
+#[test]
+fn names_a_host_of_very_many_interfaces_has_one_name_with_a_bounded_number_of_addresses() {
+    let mut bench = Bench::new();
+    let mut largest = 0;
+    for n in 0..90 {
+        let address = Ipv4Addr::from(u32::from(FIRST) + n);
+        let id = [&[255, 0, 0, 0, n as u8][..], b"\0\x03\0\x01duid"].concat();
+        let (rows, output) = bench.hear(&named(selecting(1, address), "pc").with(code::CLIENT_IDENTIFIER, id));
+        assert_eq!(replies(&output), [(MessageType::Ack, address)]);
+        largest = largest.max(rows.iter().map(addresses_of).max().unwrap_or(0));
+    }
+    assert_eq!(largest, ddns::wanted::ADDRESSES_MAX);
+}
+
+fn addresses_of(row: &Row) -> usize {
+    match row {
+        Row::Wanted(row) => row.want.as_ref().map_or(0, |want| want.addresses.len()),
+        _ => 0,
+    }
 }

@@ -223,3 +223,61 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_name_has_no_more_addresses_than_its_row_may_hold() {
+    let mut table = WantedTable::default();
+    let nth = |n: usize| IpAddr::from(std::net::Ipv4Addr::from(0x0A00_0000 + u32::try_from(n).unwrap()));
+    for n in 0..ADDRESSES_MAX {
+        assert!(table.grants(&name("a.lan"), &identity(1), nth(n)));
+        assert_eq!(table.apply(nth(n), None, Some(claim("a.lan", 1))).rows.len(), 2);
+    }
+    let more = nth(ADDRESSES_MAX);
+    assert!(!table.grants(&name("a.lan"), &identity(1), more));
+    assert!(table.apply(more, None, Some(claim("a.lan", 1))).rows.is_empty());
+    assert!(table.grants(&name("a.lan"), &identity(1), nth(0)), "it has this one");
+    let _ = table.apply(nth(0), Some(claim("a.lan", 1)), None);
+    assert!(table.grants(&name("a.lan"), &identity(1), more));
+}
+
+#[test]
+fn an_address_that_changes_hands_takes_its_name_along() {
+    let mut table = WantedTable::default();
+    let _ = table.apply(ip(1), None, Some(claim("a.lan", 1)));
+    assert!(!table.grants(&name("a.lan"), &identity(2), ip(2)), "another host has it");
+    assert!(table.grants(&name("a.lan"), &identity(2), ip(1)), "its holder has this address alone");
+    let _ = table.apply(ip(2), None, Some(claim("a.lan", 1)));
+    assert!(!table.grants(&name("a.lan"), &identity(2), ip(1)), "its holder keeps it at another address");
+    let _ = table.apply(ip(2), Some(claim("a.lan", 1)), None);
+    let _ = table.apply(ip(1), Some(claim("a.lan", 1)), Some(claim("a.lan", 2)));
+    assert_eq!(table.owner_of(&name("a.lan")), Some(&identity(2)));
+    let row = table.get(&forward("a.lan")).unwrap();
+    assert!(row.former.iter().any(|held| held.identity == identity(1)), "what DNS may hold is replaced");
+}
+
+#[test]
+fn while_very_many_names_wait_for_their_removal_no_further_ones_are_taken_in() {
+    let mut table = WantedTable::default();
+    let nth = |n: usize| claim(&format!("n{n}.lan"), 1);
+    let mut taken = 0;
+    // One client takes one name after the other, and no DNS server answers.
+    while table.grants(&nth(taken).name, &identity(1), ip(1)) {
+        let before = taken.checked_sub(1).map(nth);
+        let _ = table.apply(ip(1), before, Some(nth(taken)));
+        taken += 1;
+        assert!(taken < 2 * LEAVING_MAX, "without end");
+    }
+    assert!(taken > LEAVING_MAX);
+    assert!(table.grants(&nth(0).name, &identity(1), ip(1)), "a name that is known anyway");
+    // Once some are gone there is room again; taking the removal back takes the room.
+    let settled: Vec<Undo> = (0..3)
+        .map(|n| {
+            let key = RowKey::Forward(nth(n).name);
+            let generation = table.get(&key).unwrap().generation;
+            table.remove_settled(&key, generation).unwrap()
+        })
+        .collect();
+    assert!(table.grants(&nth(taken).name, &identity(1), ip(1)));
+    settled.into_iter().rev().for_each(|undo| table.revert(undo));
+    assert!(!table.grants(&nth(taken).name, &identity(1), ip(1)));
+}
