@@ -14,6 +14,9 @@ pub fn socket_settings(config: &Config) -> SocketSettings {
     let within: Vec<Ipv4Net> = config.dhcp.subnets.iter().map(|subnet| subnet.prefix).collect();
     let interfaces: Vec<String> = config.interfaces().into_iter().map(str::to_owned).collect();
     // No client is on the loopback's link: it serves relays of this machine, which needs no raw socket.
+    // Where one subnet leaves its link open, every interface is a candidate, and those that others name are served.
+    let named = config.dhcp.subnets.iter().flat_map(|subnet| &subnet.interfaces);
+    let besides: std::collections::BTreeSet<String> = named.cloned().collect();
     let only_loopback = interfaces.iter().all(|name| name == "lo") && !interfaces.is_empty();
     SocketSettings {
         server_port: config.daemon.ports.server,
@@ -21,6 +24,7 @@ pub fn socket_settings(config: &Config) -> SocketSettings {
         relay_port: config.daemon.ports.relay,
         interfaces,
         within,
+        besides: besides.into_iter().collect(),
         bind_address: if only_loopback { Ipv4Addr::LOCALHOST } else { Ipv4Addr::UNSPECIFIED },
     }
 }
@@ -123,6 +127,14 @@ mod tests {
 
     fn data(address: [u8; 4]) -> Option<Box<[u8]>> {
         Some(domain_name_servers(&[address.into()]))
+    }
+
+    #[test]
+    fn an_interface_that_a_subnet_names_is_served_also_beside_a_subnet_that_names_none() {
+        let text = SUBNETS.replacen("prefix = \"10", "interfaces = [\"docker0\"]\nprefix = \"10", 1);
+        let (served, _) = select_served(&socket_settings(&config(&text)), &table(&MACHINE));
+        let names: Vec<&str> = served.iter().map(|info| info.name.as_str()).collect();
+        assert_eq!(names, ["eth0", "docker0"]);
     }
 
     #[test]

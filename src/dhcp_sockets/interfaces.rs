@@ -215,21 +215,24 @@ impl LinkKind {
 /// Which interfaces of `table` are served, and which named ones are not.
 ///
 /// Named interfaces are served when they can be (loopback too, when it is named). With no name given: every
-/// interface but loopback that has an address, and, when `within` is not empty, one within those prefixes.
+/// interface but loopback that has an address, and, when `within` is not empty, one within those prefixes; and those
+/// of `besides`.
 #[must_use]
 pub fn select_served(settings: &SocketSettings, table: &InterfaceTable) -> (Vec<Arc<InterfaceInfo>>, Vec<NotServed>) {
-    if settings.interfaces.is_empty() {
+    let mut served: Vec<Arc<InterfaceInfo>> = Vec::new();
+    let mut not_served = Vec::new();
+    let mut named = &settings.interfaces;
+    if named.is_empty() {
         let wanted = |info: &&Arc<InterfaceInfo>| {
             let within = |net: &Ipv4Net| settings.within.iter().any(|prefix| prefix.contains(&net.addr()));
             info.kind != LinkKind::Loopback
                 && info.why_not_served().is_none()
                 && (settings.within.is_empty() || info.addresses.iter().any(within))
         };
-        return (table.iter().filter(wanted).cloned().collect(), Vec::new());
+        served.extend(table.iter().filter(wanted).cloned());
+        named = &settings.besides;
     }
-    let mut served: Vec<Arc<InterfaceInfo>> = Vec::new();
-    let mut not_served = Vec::new();
-    for name in &settings.interfaces {
+    for name in named {
         let why = match table.by_name(name) {
             Some(info) => match info.why_not_served() {
                 None if served.iter().any(|other| other.index == info.index) => continue,
@@ -289,6 +292,16 @@ mod tests {
     fn prefixes_keep_the_interfaces_outside_them_unserved() {
         let within = vec!["192.168.30.0/24".parse().unwrap()];
         assert_eq!(served_names(&SocketSettings { within, ..SocketSettings::default() }), ["eth1"]);
+    }
+
+    #[test]
+    fn an_interface_that_a_subnet_names_is_served_beside_those_with_an_address_in_one() {
+        let within = vec!["192.168.30.0/24".parse().unwrap()];
+        let besides = ["eth0", "eth1", "eth2"].map(String::from).to_vec();
+        let settings = SocketSettings { within, besides, ..SocketSettings::default() };
+        assert_eq!(served_names(&settings), ["eth1", "eth0"]);
+        let (_, not) = select_served(&settings, &table());
+        assert_eq!(not, [NotServed { name: "eth2".into(), why: WhyNotServed::NoAddress }]);
     }
 
     #[test]

@@ -76,6 +76,8 @@ pub struct SocketSettings {
     pub interfaces: Vec<String>,
     /// With no interface named: only those with an address within one of these. Empty: any address.
     pub within: Vec<Ipv4Net>,
+    /// With no interface named: these in any case, by name.
+    pub besides: Vec<String>,
     /// Unspecified to serve interfaces; else the one address to serve relayed clients on.
     pub bind_address: Ipv4Addr,
 }
@@ -88,6 +90,7 @@ impl Default for SocketSettings {
             relay_port: 67,
             interfaces: Vec::new(),
             within: Vec::new(),
+            besides: Vec::new(),
             bind_address: Ipv4Addr::UNSPECIFIED,
         }
     }
@@ -298,13 +301,21 @@ impl DhcpSockets {
         for info in before.iter().filter(|info| !has(now, info.index)) {
             tracing::warn!(interface = info.name, "no longer serving: it went down, lost its address or is gone");
         }
-        let told: Vec<String> = not_served.iter().map(ToString::to_string).collect();
+        let mut told: Vec<String> = not_served.iter().map(ToString::to_string).collect();
+        if now.is_empty() && told.is_empty() && matches!(self.links.load().way, Way::Interfaces { .. }) {
+            told.push(NOTHING_SERVED.to_owned());
+        }
         for line in told.iter().filter(|line| !self.not_served.contains(line)) {
             tracing::warn!("{line}");
         }
         self.not_served = told;
     }
 }
+
+/// What relays bring can come by any interface, so that one has to be named for it.
+const NOTHING_SERVED: &str = "no interface is served, and no client is heard: none that is up has an address in a \
+                              subnet; where relays bring all requests, name the interface that they reach this \
+                              machine by (`interfaces` in [server])";
 
 fn names_loopback_alone(settings: &SocketSettings, table: &InterfaceTable) -> bool {
     let is_loopback = |name: &String| table.by_name(name).is_some_and(|info| info.kind == LinkKind::Loopback);
