@@ -18,7 +18,8 @@ pub struct Counters {
     pub no_space: AtomicU64,
     /// Events that found the updater's channel full; their rows were read again from what is wanted.
     pub events_overflowed: AtomicU64,
-    dropped: std::sync::Mutex<std::collections::BTreeMap<String, u64>>,
+    /// By the reason's index.
+    dropped: [AtomicU64; DropReason::COUNT],
 }
 
 /// A reading of [`Counters`].
@@ -39,10 +40,9 @@ impl Counters {
         counter.fetch_add(by as u64, Ordering::Relaxed);
     }
 
-    /// Counts a datagram that was not answered. There are as many kinds as `DropReason` has, so the map is bounded.
+    /// Counts a datagram that was not answered.
     pub fn dropped(&self, reason: DropReason) {
-        let mut dropped = self.dropped.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        *dropped.entry(reason.to_string()).or_default() += 1;
+        Self::add(&self.dropped[reason.index()], 1);
     }
 
     /// All of them, now.
@@ -55,7 +55,11 @@ impl Counters {
             submitted: read(&self.submitted),
             no_space: read(&self.no_space),
             events_overflowed: read(&self.events_overflowed),
-            dropped: self.dropped.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone(),
+            dropped: DropReason::ALL
+                .iter()
+                .map(|reason| (reason.to_string(), read(&self.dropped[reason.index()])))
+                .filter(|(_, count)| *count > 0)
+                .collect(),
         }
     }
 }
