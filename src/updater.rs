@@ -37,6 +37,9 @@ use crate::ddns_client::discover::{PreflightReport, preflight};
 const EVENTS_PER_TURN: usize = 256;
 /// Names found settled that wait for room in their channel. Beyond that they are settled after the next start.
 const SETTLED_WAITING_MAX: usize = 262_144;
+/// Reading all wanted rows holds the DHCP service up for a moment: under a load that overflows the channel again and
+/// again, they are read no more often than this, in boot milliseconds.
+const ASK_AGAIN_MS: u64 = 1_000;
 /// The longest sleep, when nothing is due.
 const IDLE: Duration = Duration::from_secs(3_600);
 
@@ -120,6 +123,8 @@ pub struct Updater<W, S, Z> {
     tickets: HashMap<tokio::task::Id, SendTicket>,
     /// All wanted rows, on their way.
     asked: Option<JoinHandle<Option<Vec<WantedRow>>>>,
+    /// Boot milliseconds: not before this they are asked for again.
+    ask_at: u64,
     settled: VecDeque<(RowKey, u64)>,
 }
 
@@ -127,7 +132,14 @@ impl<W: WantedSource, S: RowSink, Z: EmbeddedZones> Updater<W, S, Z> {
     /// An updater that is ready to run.
     #[must_use]
     pub fn new(parts: UpdaterParts<W, S, Z>) -> Self {
-        Self { parts, flights: JoinSet::new(), tickets: HashMap::new(), asked: None, settled: VecDeque::new() }
+        Self {
+            parts,
+            flights: JoinSet::new(),
+            tickets: HashMap::new(),
+            asked: None,
+            ask_at: 0,
+            settled: VecDeque::new(),
+        }
     }
 
     /// Runs until the sender of events is gone.
@@ -168,7 +180,8 @@ impl<W: WantedSource, S: RowSink, Z: EmbeddedZones> Updater<W, S, Z> {
             self.land(landed);
         }
         // The flag is lowered before the rows are read: an overflow from now on raises it again.
-        if self.asked.is_none() && self.parts.channels.overflowed.swap(false, Ordering::AcqRel) {
+        let may_ask = self.asked.is_none() && self.now().boot_ms >= self.ask_at;
+        if may_ask && self.parts.channels.overflowed.swap(false, Ordering::AcqRel) {
             debug!("events overflowed: all wanted names are read again");
             let source = Arc::clone(&self.parts.wanted);
             self.asked = Some(tokio::spawn(async move { source.all().await }));
@@ -186,7 +199,9 @@ impl<W: WantedSource, S: RowSink, Z: EmbeddedZones> Updater<W, S, Z> {
     fn pause(&self) -> Duration {
         let boot_ms = self.now().boot_ms;
         let until = |due_ms: u64| Duration::from_millis(due_ms.saturating_sub(boot_ms));
-        self.parts.reconciler.poll_timeout().map_or(IDLE, until).min(IDLE)
+        let asks = self.asked.is_none() && self.parts.channels.overflowed.load(Ordering::Acquire);
+        let due = self.parts.reconciler.poll_timeout().into_iter().chain(asks.then_some(self.ask_at));
+        due.min().map_or(IDLE, until).min(IDLE)
     }
 
     fn now(&self) -> ddns::Now {
@@ -204,6 +219,7 @@ impl<W: WantedSource, S: RowSink, Z: EmbeddedZones> Updater<W, S, Z> {
     fn take_all(&mut self, rows: Option<Vec<WantedRow>>) {
         self.asked = None;
         let now = self.now();
+        self.ask_at = now.boot_ms.saturating_add(ASK_AGAIN_MS);
         for row in rows.unwrap_or_default() {
             self.parts.reconciler.handle_wanted(now, row);
         }
