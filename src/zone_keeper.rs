@@ -11,11 +11,12 @@ use arc_swap::ArcSwap;
 use dns::{Rcode, Update};
 use store::rows::Row;
 use tokio::sync::oneshot;
-use tracing::error;
+use tracing::warn;
 use zones::{Decision, Outcome, Policy, Ticket, ZoneAuthority, ZoneChange, ZoneSet};
 
 use crate::clock::Clock;
 use crate::committer::{CommitResult, Committer, Lane, Submission};
+use crate::quiet::Quiet;
 
 /// See the module.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub struct ZoneKeeper {
     published: Arc<ArcSwap<ZoneSet>>,
     committer: Committer,
     clock: Clock,
+    /// While the disk is full every update would be told.
+    refused: Quiet,
 }
 
 impl ZoneKeeper {
@@ -31,7 +34,13 @@ impl ZoneKeeper {
     #[must_use]
     pub fn new(zones: ZoneSet, committer: Committer, clock: Clock) -> Arc<Self> {
         let published = Arc::new(ArcSwap::from_pointee(zones.clone()));
-        Arc::new(Self { state: Mutex::new(Keeping::new(zones)), published, committer, clock })
+        Arc::new(Self {
+            state: Mutex::new(Keeping::new(zones)),
+            published,
+            committer,
+            clock,
+            refused: Quiet::default(),
+        })
     }
 
     /// What queries are answered from.
@@ -61,10 +70,15 @@ impl ZoneKeeper {
                     epoch,
                     stamp: self.clock.now().wall_secs,
                     transactions: vec![rows],
-                    done: Box::new(move |result| keeper.settle(&mut keeper.lock(), ticket, result)),
+                    done: Box::new(move |result| {
+                        if result == CommitResult::NoSpace {
+                            keeper.tell_refused("the store has no room for it");
+                        }
+                        keeper.settle(&mut keeper.lock(), ticket, result);
+                    }),
                 };
                 if self.committer.try_submit(submission).is_err() {
-                    error!("an update of an embedded zone was answered with SERVFAIL: the store's queue is full");
+                    self.tell_refused("the store's queue is full");
                     self.settle(&mut state, ticket, CommitResult::NoSpace);
                 }
             }
@@ -79,6 +93,12 @@ impl ZoneKeeper {
         }
         for (to, rcode) in answers {
             answer(to, rcode);
+        }
+    }
+
+    fn tell_refused(&self, why: &str) {
+        if let Some(kept_back) = self.refused.may_tell() {
+            warn!("an update of an embedded zone was answered with SERVFAIL: {why}{kept_back}");
         }
     }
 

@@ -17,7 +17,8 @@ use tracing::{error, info, warn};
 
 use crate::commands::LogArgs;
 use crate::daemon::{Daemon, DaemonError, socket_settings};
-use crate::dhcp_sockets::{InterfaceInfo, InterfaceTable, select_served};
+use crate::dhcp_sockets::{InterfaceInfo, InterfaceTable, SocketError, select_served};
+use crate::dns_server::BindError;
 use crate::link_check::{self, FoundServer, find_servers};
 use crate::logging;
 
@@ -145,11 +146,14 @@ async fn serve_until_told(config: &Config, mut told: Told) -> anyhow::Result<Exi
     }
 }
 
-/// Whether a store that does not open may do so later without anybody's help.
+/// Whether what keeps the daemon from starting anew may pass without anybody's help: a disk, or a lock or a port that the
+/// one before has not given back yet.
 fn may_pass(error: &anyhow::Error) -> bool {
-    let open_error = error.downcast_ref::<OpenError>();
-    open_error
-        .is_some_and(|error| matches!(error, OpenError::Full { .. } | OpenError::Io { .. } | OpenError::Locked { .. }))
+    let store =
+        matches!(error.downcast_ref(), Some(OpenError::Full { .. } | OpenError::Io { .. } | OpenError::Locked { .. }));
+    let dns = matches!(error.downcast_ref(), Some(BindError::PortUsed { .. }));
+    let dhcp = matches!(error.downcast_ref(), Some(SocketError::PortUsed { .. }));
+    store || dns || dhcp
 }
 
 /// How long to wait before each new start.
@@ -285,6 +289,7 @@ fn random_xid() -> u32 {
 #[allow(clippy::unwrap_used, reason = "a test may fail by panic")]
 mod tests {
     use super::*;
+    use crate::port_holder::PortHolder;
 
     #[test]
     fn pauses_double_up_to_a_maximum_and_begin_again_after_a_long_run() {
@@ -293,6 +298,18 @@ mod tests {
         let short: Vec<u128> = (0..8).map(|_| pauses.next(Duration::from_secs(1)).as_millis()).collect();
         assert_eq!(short, [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
         assert_eq!(pauses.next(LONG_RUN), RESTART_FIRST);
+    }
+
+    #[test]
+    fn what_may_pass_by_itself_is_told_from_what_somebody_has_to_mend() {
+        let held = || SocketError::PortUsed { port: 67, interface: None, holder: PortHolder::Unknown };
+        assert!(may_pass(&anyhow::Error::new(held()).context("cannot serve DHCP")));
+        let address = "127.0.0.1:53".parse().unwrap();
+        assert!(may_pass(&BindError::PortUsed { address, holder: PortHolder::Unknown }.into()));
+        assert!(!may_pass(&BindError::NoPermission(address).into()));
+        assert!(may_pass(&OpenError::Full { directory: "d".into(), file: "f".into(), bytes: 1 }.into()));
+        assert!(!may_pass(&OpenError::NoStore { directory: "d".into() }.into()));
+        assert!(!may_pass(&anyhow::anyhow!("something else")));
     }
 
     #[test]
