@@ -22,7 +22,7 @@ use crate::core::NameEvent;
 use crate::core::pipeline::{Arrival, BatchOutcome, Departure, Link, Output, Pipeline, Step};
 use crate::counters::Counters;
 use crate::dhcp_sockets::{Batch, DhcpSender, DhcpSockets, InterfaceInfo, Outgoing};
-use crate::lease_log;
+use crate::lease_log::{self, Drops};
 
 /// Leases ended in one go, so that a mass expiry does not hold up the clients.
 const EXPIRIES_PER_TURN: usize = 256;
@@ -96,6 +96,7 @@ pub struct DhcpService {
     /// Boot milliseconds: when a full store is asked again, or a wrong clock looked at.
     look_at: u64,
     stopping: bool,
+    drops: Drops,
     payload: Vec<u8>,
 }
 
@@ -126,6 +127,7 @@ impl DhcpService {
             expiry: Pause::No,
             look_at: 0,
             stopping: false,
+            drops: Drops::default(),
             payload: Vec::with_capacity(1_500),
         }
     }
@@ -232,7 +234,7 @@ impl DhcpService {
     async fn step(&mut self, step: Step) -> Result<(), ServiceError> {
         for (reason, link) in self.pipeline.take_dropped() {
             self.counters.dropped(reason);
-            lease_log::dropped(reason, &link.name);
+            self.drops.tell(reason, &link.name);
         }
         match step {
             Step::Finish(output) => self.finish(output),

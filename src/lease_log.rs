@@ -1,10 +1,14 @@
 //! The log's lines about leases: one a lease that a person can read, as JSON on request.
 
+use std::collections::BTreeSet;
+
 use dhcp::decision::{LeaseEvent, LeaseEventKind};
 use dhcp::lease::LeaseState;
 use dhcp::message::DropReason;
 use dhcp::reply::Reply;
 use tracing::{debug, info, warn};
+
+use crate::quiet::Quiet;
 
 /// One line for what happened to a lease.
 pub fn event(event: &LeaseEvent) {
@@ -36,9 +40,38 @@ pub fn event(event: &LeaseEvent) {
     }
 }
 
-/// A datagram that gets no answer. Counted always; told only at debug level, because whoever can send can repeat.
-pub fn dropped(reason: DropReason, interface: &str) {
-    debug!(target: "dhcp", %interface, "no answer: {reason}");
+/// Datagrams that get no answer. All are counted; told, as a rule, only at debug level, because whoever can send can
+/// repeat. What the operator has to mend is told louder, and kept from becoming a flood.
+#[derive(Debug, Default)]
+pub struct Drops {
+    used_up: Quiet,
+    /// Told once for each interface.
+    told: BTreeSet<(DropReason, String)>,
+}
+
+/// How much [`Drops`] remembers to have told: past this, such reasons are told at debug level as the others are.
+const TOLD_MAX: usize = 256;
+
+impl Drops {
+    /// One datagram that gets no answer, and the interface that it came by.
+    pub fn tell(&mut self, reason: DropReason, interface: &str) {
+        if reason == DropReason::NoFreeAddress
+            && let Some(kept_back) = self.used_up.may_tell()
+        {
+            warn!(target: "dhcp", %interface, "no answer: {reason}{kept_back}");
+        } else if self.is_first(reason, interface) {
+            warn!(target: "dhcp", %interface, "no answer: {reason} (told once, and counted from now on)");
+        } else {
+            debug!(target: "dhcp", %interface, "no answer: {reason}");
+        }
+    }
+
+    /// Whether a mistake in the settings is met on an interface for the first time.
+    fn is_first(&mut self, reason: DropReason, interface: &str) -> bool {
+        let of_settings =
+            matches!(reason, DropReason::NoSubnet | DropReason::NoServerAddress | DropReason::UnrelayedOption82);
+        of_settings && self.told.len() < TOLD_MAX && self.told.insert((reason, interface.to_owned()))
+    }
 }
 
 /// Options that did not fit into a reply.
@@ -91,10 +124,14 @@ mod tests {
 
     /// The log's lines about an event.
     fn logged(told: &LeaseEvent) -> String {
+        lines(|| event(told))
+    }
+
+    fn lines(tell: impl FnOnce()) -> String {
         let written = Written::default();
         let to = written.clone();
         let subscriber = tracing_subscriber::fmt().with_writer(move || to.clone()).with_ansi(false).finish();
-        tracing::subscriber::with_default(subscriber, || event(told));
+        tracing::subscriber::with_default(subscriber, tell);
         String::from_utf8(written.0.lock().unwrap().clone()).unwrap()
     }
 
@@ -127,5 +164,21 @@ mod tests {
         let told = declined(released);
         assert!(told.contains("WARN") && told.contains("declined too many"), "{told}");
         assert!(!told.contains("kept from everyone"), "{told}");
+    }
+
+    #[test]
+    fn what_the_operator_has_to_mend_is_told_and_a_flood_of_it_is_not() {
+        let mut drops = Drops::default();
+        let told = lines(|| {
+            for _ in 0..1_000 {
+                drops.tell(DropReason::NoSubnet, "eth0");
+                drops.tell(DropReason::NoSubnet, "eth1");
+                drops.tell(DropReason::NoFreeAddress, "eth0");
+                drops.tell(DropReason::Truncated, "eth0");
+            }
+        });
+        assert_eq!(told.lines().count(), 3, "{told}");
+        assert_eq!(told.matches("no subnet is configured").count(), 2);
+        assert_eq!(told.matches("the pools are used up").count(), 1);
     }
 }
