@@ -65,7 +65,7 @@ fn differences(history: &History, stored: &[Lease]) -> Vec<String> {
 
 #[test]
 fn nothing_acknowledged_is_lost_when_killed_at_random_moments() {
-    let kills = u32::try_from(number_from_environment("LEASEHOLD_KILLS", 25)).unwrap();
+    let kills = u32::try_from(number_from_environment("LEASEHOLD_KILLS", 50)).unwrap();
     let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos();
     let seed = number_from_environment("LEASEHOLD_KILL_SEED", u64::from(clock));
     println!("{kills} kills, LEASEHOLD_KILL_SEED={seed}");
