@@ -57,12 +57,21 @@ pub struct Submission {
     pub lane: Lane,
     /// The submitter's epoch when it decided.
     pub epoch: u64,
+    /// The zones' epoch, when zone changes are among the rows of another lane: the submission stands in both lanes then.
+    pub zones_epoch: Option<u64>,
     /// UTC seconds of the decision.
     pub stamp: u64,
     /// Each inner list is stored all or none.
     pub transactions: Vec<Vec<Row>>,
     /// Takes the outcome of all of them.
     pub done: Done,
+}
+
+impl Submission {
+    /// The lanes that it stands in: its rows rest on what was decided before in each, and later ones rest on them.
+    pub fn stands_in(&self) -> impl Iterator<Item = (Lane, u64)> + use<> {
+        [Some((self.lane, self.epoch)), self.zones_epoch.map(|epoch| (Lane::Zones, epoch))].into_iter().flatten()
+    }
 }
 
 impl std::fmt::Debug for Submission {

@@ -143,6 +143,8 @@ impl Daemon {
             core,
             clock: clock.clone(),
             committer: committer.clone(),
+            zones: Arc::clone(&keeper),
+            ddns: Arc::clone(&ddns_settings),
             counters: Arc::clone(&counters),
             channels,
         };

@@ -17,12 +17,13 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
 use crate::clock::{Clock, GoesOn, Pause};
-use crate::committer::{CommitResult, Committer, Lane, Submission};
+use crate::committer::{CommitResult, Committer, Lane, NotTaken, Submission};
 use crate::core::NameEvent;
 use crate::core::pipeline::{Arrival, BatchOutcome, Departure, Link, Output, Pipeline, Step};
 use crate::counters::Counters;
 use crate::dhcp_sockets::{Batch, DhcpSender, DhcpSockets, InterfaceInfo, Outgoing};
 use crate::lease_log::{self, Drops};
+use crate::zone_keeper::ZoneKeeper;
 
 /// Leases ended in one go, so that a mass expiry does not hold up the clients.
 const EXPIRIES_PER_TURN: usize = 256;
@@ -75,6 +76,17 @@ pub struct ServiceChannels {
     pub questions: mpsc::Receiver<Question>,
 }
 
+/// Where the service stores leases, and new names with them.
+#[derive(Debug)]
+pub struct Storing {
+    /// The committer.
+    pub committer: Committer,
+    /// The embedded zones: a new name is in them before the ACK leaves.
+    pub zones: Arc<ZoneKeeper>,
+    /// Which zones are embedded.
+    pub ddns: Arc<ddns::settings::Settings>,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct DhcpService {
@@ -83,7 +95,7 @@ pub struct DhcpService {
     links: Vec<(Arc<InterfaceInfo>, Arc<Link>)>,
     pipeline: Pipeline,
     clock: Clock,
-    committer: Committer,
+    storing: Storing,
     counters: Arc<Counters>,
     channels: ServiceChannels,
     // Unbounded in type only: at most one outcome for each of the few batches in flight.
@@ -107,7 +119,7 @@ impl DhcpService {
         sockets: DhcpSockets,
         pipeline: Pipeline,
         clock: Clock,
-        committer: Committer,
+        storing: Storing,
         counters: Arc<Counters>,
         channels: ServiceChannels,
     ) -> Self {
@@ -118,7 +130,7 @@ impl DhcpService {
             links: Vec::new(),
             pipeline,
             clock,
-            committer,
+            storing,
             counters,
             channels,
             outcomes,
@@ -191,7 +203,7 @@ impl DhcpService {
                 self.resume_expiry(why);
             }
             if self.pipeline.storage_full() && self.room.is_none() {
-                self.room = self.committer.ask_for_room();
+                self.room = self.storing.committer.ask_for_room();
             }
         }
         if self.pipeline.poll_timeout().is_none_or(|at| at > now.boot_ms) {
@@ -245,12 +257,16 @@ impl DhcpService {
                 let submission = Submission {
                     lane: Lane::Dhcp,
                     epoch: self.pipeline.epoch(),
+                    zones_epoch: None,
                     stamp: self.clock.now().wall_secs,
                     transactions,
                     // The receiver is gone only when the service is, and then nobody waits for the outcome.
                     done: Box::new(move |result| _ = outcomes.send(result)),
                 };
-                self.committer.submit(submission).await.map_err(|_| ServiceError::CommitterGone)?;
+                let storing = &self.storing;
+                if let Err(NotTaken(submission)) = storing.zones.submit_leases(&storing.ddns, submission) {
+                    storing.committer.submit(submission).await.map_err(|_| ServiceError::CommitterGone)?;
+                }
             }
         }
         Ok(())
@@ -292,10 +308,9 @@ impl DhcpService {
             self.sender.send(&[outgoing]);
         }
         Counters::add(&self.counters.sent, departures.len());
+        let mut happened = Vec::with_capacity(events.len());
         for event in events {
-            if let Some(event) = &event.event {
-                lease_log::event(event);
-            }
+            happened.extend(event.event.clone());
             if self.channels.events.try_send(event).is_err() {
                 Counters::add(&self.counters.events_overflowed, 1);
                 self.channels.overflowed.store(true, Ordering::Release);
@@ -303,6 +318,10 @@ impl DhcpService {
                 // wakes it; when there is no room for that, others wait there that do.
                 drop(self.channels.events.try_send(NameEvent { event: None, rows: Vec::new() }));
             }
+        }
+        // The log last: nobody waits for it.
+        for event in &happened {
+            lease_log::event(event);
         }
     }
 

@@ -58,6 +58,7 @@ impl RowSink for CommitterSink {
         let submission = Submission {
             lane: Lane::Updater,
             epoch: 0,
+            zones_epoch: None,
             stamp: self.clock.now().wall_secs,
             transactions: vec![rows],
             done: Box::new(move |result| {

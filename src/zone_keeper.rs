@@ -3,19 +3,25 @@
 //!
 //! Deciding and submitting happen under one lock, so that the journal holds the changes in the order in which they
 //! were decided. Nothing waits under it.
+//!
+//! [`with_leases`] decides new names in the transactions of their leases; all else comes as updates.
+
+pub mod with_leases;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
+use ddns::settings::Settings;
 use dns::{Rcode, Update};
 use store::rows::Row;
 use tokio::sync::oneshot;
 use tracing::warn;
 use zones::{Decision, Outcome, Policy, Ticket, ZoneAuthority, ZoneChange, ZoneSet};
 
+use self::with_leases::take_back;
 use crate::clock::Clock;
-use crate::committer::{CommitResult, Committer, Lane, Submission};
+use crate::committer::{CommitResult, Committer, Lane, NotTaken, Submission};
 use crate::quiet::Quiet;
 
 /// See the module.
@@ -68,29 +74,60 @@ impl ZoneKeeper {
                 let submission = Submission {
                     lane: Lane::Zones,
                     epoch,
+                    zones_epoch: None,
                     stamp: self.clock.now().wall_secs,
                     transactions: vec![rows],
                     done: Box::new(move |result| {
                         if result == CommitResult::NoSpace {
                             keeper.tell_refused("the store has no room for it");
                         }
-                        keeper.settle(&mut keeper.lock(), ticket, result);
+                        let mut state = keeper.lock();
+                        let answers = state.settle(ticket, result);
+                        keeper.publish(&state, answers);
                     }),
                 };
                 if self.committer.try_submit(submission).is_err() {
                     self.tell_refused("the store's queue is full");
-                    self.settle(&mut state, ticket, CommitResult::NoSpace);
+                    let answers = state.settle(ticket, CommitResult::NoSpace);
+                    self.publish(&state, answers);
                 }
             }
         }
     }
 
-    /// Takes the outcome of a submission, on the committer's thread.
-    fn settle(&self, state: &mut Keeping<oneshot::Sender<Rcode>>, ticket: Ticket, result: CommitResult) {
-        let answers = state.settle(ticket, result);
-        if result == CommitResult::Committed {
-            self.published.store(Arc::new(state.published().clone()));
-        }
+    /// Submits transactions of leases together with the new names that they bring to embedded zones, which are published
+    /// before the outcome is told. Nothing waits.
+    ///
+    /// # Errors
+    /// The submission comes back when there is no place in the queue; its names are then left to the updater.
+    pub fn submit_leases(self: &Arc<Self>, settings: &Settings, mut submission: Submission) -> Result<(), NotTaken> {
+        let mut state = self.lock();
+        let Some(decided) = state.decide_with_leases(settings, &mut submission.transactions) else {
+            drop(state);
+            return self.committer.try_submit(submission);
+        };
+        submission.zones_epoch = Some(decided.epoch);
+        let (keeper, told, stored) = (Arc::clone(self), submission.done, decided.clone());
+        submission.done = Box::new(move |result| {
+            let mut state = keeper.lock();
+            let answers = state.settle_with_leases(stored, result);
+            keeper.publish(&state, answers);
+            drop(state);
+            told(result);
+        });
+        self.committer.try_submit(submission).map_err(|NotTaken(mut back)| {
+            // Settled now, they are settled for good: the outcome of what is left of the submission does not touch them.
+            let answers = state.settle_with_leases(decided, CommitResult::NoSpace);
+            self.publish(&state, answers);
+            take_back(&mut back.transactions);
+            back.zones_epoch = None;
+            NotTaken(back)
+        })
+    }
+
+    /// Shows what is stored, and answers those who waited for it.
+    fn publish(&self, state: &Keeping<oneshot::Sender<Rcode>>, answers: Vec<(oneshot::Sender<Rcode>, Rcode)>) {
+        self.published.store(Arc::new(state.published().clone()));
         for (to, rcode) in answers {
             answer(to, rcode);
         }

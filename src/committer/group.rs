@@ -14,16 +14,24 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Whether a decision of `epoch` may be stored. The updater's rows stand alone: none is decided upon another.
-    #[must_use]
-    pub fn admits(&self, lane: Lane, epoch: u64) -> bool {
-        lane == Lane::Updater || self.failed[lane as usize].is_none_or(|failed| epoch > failed)
+    /// Whether a submission may be stored; when not, whatever was decided upon it may not either. The updater's rows
+    /// stand alone: none is decided upon another.
+    pub fn take(&mut self, submission: &Submission) -> bool {
+        let admits =
+            |(lane, epoch)| lane == Lane::Updater || self.failed[lane as usize].is_none_or(|failed| epoch > failed);
+        let admitted = submission.stands_in().all(admits);
+        if !admitted {
+            self.refuse(submission);
+        }
+        admitted
     }
 
-    /// A decision of `epoch` was not stored.
-    pub fn refuse(&mut self, lane: Lane, epoch: u64) {
-        let failed = &mut self.failed[lane as usize];
-        *failed = (*failed).max(Some(epoch));
+    /// A submission was not stored.
+    pub fn refuse(&mut self, submission: &Submission) {
+        for (lane, epoch) in submission.stands_in() {
+            let failed = &mut self.failed[lane as usize];
+            *failed = (*failed).max(Some(epoch));
+        }
     }
 }
 
@@ -31,7 +39,7 @@ impl Gate {
 #[derive(Debug)]
 pub struct GroupCommit<S: Storage> {
     store: Store<S>,
-    gate: Gate,
+    pub(super) gate: Gate,
     failed: bool,
 }
 
@@ -70,39 +78,28 @@ impl<S: Storage> GroupCommit<S> {
     /// One append and one sync for the whole group; when there is no room for the group, each submission alone.
     /// Every submission is told its outcome before this returns.
     pub fn commit(&mut self, group: Vec<Submission>) {
-        let (admitted, refused): (Vec<_>, Vec<_>) =
-            group.into_iter().partition(|submission| self.gate.admits(submission.lane, submission.epoch));
-        // Refused ones were submitted after the failure that refuses them was told, so their order among the lanes
-        // does not matter; within a lane everything until the next epoch is refused.
-        for submission in refused {
-            (submission.done)(if self.failed { CommitResult::Failed } else { CommitResult::NoSpace });
-        }
-        if admitted.is_empty() {
-            return;
-        }
-        match self.store_all(&admitted) {
-            CommitResult::NoSpace if admitted.len() > 1 => {
-                for submission in admitted {
-                    let result = if self.gate.admits(submission.lane, submission.epoch) {
-                        self.store_all(std::slice::from_ref(&submission))
-                    } else {
-                        CommitResult::NoSpace
-                    };
-                    self.tell(submission, result);
-                }
+        let admitted: Vec<bool> = group.iter().map(|submission| self.gate.take(submission)).collect();
+        let together: Vec<&Submission> =
+            group.iter().zip(&admitted).filter_map(|(one, is)| is.then_some(one)).collect();
+        let alone = together.len() < 2;
+        let result = if together.is_empty() { CommitResult::NoSpace } else { self.store_all(&together) };
+        let one_by_one = result == CommitResult::NoSpace && !alone;
+        for (submission, admitted) in group.into_iter().zip(admitted) {
+            let result = match admitted {
+                false if self.failed => CommitResult::Failed,
+                false => CommitResult::NoSpace,
+                // What was just refused may be what this one was decided upon.
+                true if one_by_one && self.gate.take(&submission) => self.store_all(&[&submission]),
+                true => result,
+            };
+            if result != CommitResult::Committed {
+                self.gate.refuse(&submission);
             }
-            result => admitted.into_iter().for_each(|submission| self.tell(submission, result)),
+            (submission.done)(result);
         }
     }
 
-    fn tell(&mut self, submission: Submission, result: CommitResult) {
-        if result != CommitResult::Committed {
-            self.gate.refuse(submission.lane, submission.epoch);
-        }
-        (submission.done)(result);
-    }
-
-    fn store_all(&mut self, group: &[Submission]) -> CommitResult {
+    fn store_all(&mut self, group: &[&Submission]) -> CommitResult {
         if self.failed {
             return CommitResult::Failed;
         }

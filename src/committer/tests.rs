@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
 
 use store::Options;
 
@@ -11,13 +12,52 @@ use super::*;
 #[test]
 fn what_was_decided_upon_a_failed_submission_is_refused_until_the_next_epoch() {
     let mut gate = Gate::default();
-    assert!(gate.admits(Lane::Dhcp, 0));
-    gate.refuse(Lane::Dhcp, 0);
-    assert!(!gate.admits(Lane::Dhcp, 0));
-    assert!(gate.admits(Lane::Zones, 0), "another lane decided upon nothing that failed");
-    assert!(gate.admits(Lane::Dhcp, 1));
-    gate.refuse(Lane::Dhcp, 0);
-    assert!(gate.admits(Lane::Dhcp, 1), "a late refusal of the old epoch does not touch the new one");
+    let old = submission(Lane::Dhcp, 1).0;
+    let new = Submission { epoch: 1, ..submission(Lane::Dhcp, 1).0 };
+    assert!(gate.take(&old));
+    gate.refuse(&old);
+    assert!(!gate.take(&old));
+    assert!(gate.take(&submission(Lane::Zones, 1).0), "another lane decided upon nothing that failed");
+    assert!(gate.take(&new));
+    gate.refuse(&old);
+    assert!(gate.take(&new), "a late refusal of the old epoch does not touch the new one");
+}
+
+#[test]
+fn leases_with_zone_changes_stand_and_fall_with_both_lanes() {
+    let both = Submission { zones_epoch: Some(0), ..submission(Lane::Dhcp, 1).0 };
+    let mut gate = Gate::default();
+    gate.refuse(&both);
+    assert!(!gate.take(&submission(Lane::Dhcp, 1).0));
+    assert!(!gate.take(&submission(Lane::Zones, 1).0));
+    let mut gate = Gate::default();
+    gate.refuse(&submission(Lane::Zones, 1).0);
+    assert!(gate.take(&submission(Lane::Dhcp, 1).0));
+    assert!(!gate.take(&both));
+    assert!(!gate.take(&submission(Lane::Dhcp, 1).0), "it was decided upon leases that were just refused");
+}
+
+/// Of one group, in the order of submission: what is refused because of another lane is not told before what is stored.
+#[test]
+fn outcomes_are_told_in_the_order_of_submission() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _, _) = Store::open(FileStorage::new(directory.path()), &Options::default()).unwrap();
+    let mut commits = GroupCommit::new(store);
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let submit = |number: usize, lane, zones_epoch| {
+        let told = Arc::clone(&told);
+        let done = Box::new(move |result| told.lock().unwrap().push((number, result)));
+        Submission { zones_epoch, done, ..submission(lane, 1).0 }
+    };
+    commits.gate.refuse(&submission(Lane::Zones, 1).0);
+    commits.commit(vec![
+        submit(1, Lane::Dhcp, None),
+        submit(2, Lane::Dhcp, Some(0)),
+        submit(3, Lane::Updater, None),
+        submit(4, Lane::Dhcp, None),
+    ]);
+    use CommitResult::{Committed, NoSpace};
+    assert_eq!(*told.lock().unwrap(), [(1, Committed), (2, NoSpace), (3, Committed), (4, NoSpace)]);
 }
 
 fn submission(lane: Lane, rows: usize) -> (Submission, oneshot::Receiver<CommitResult>) {
@@ -26,6 +66,7 @@ fn submission(lane: Lane, rows: usize) -> (Submission, oneshot::Receiver<CommitR
     let submission = Submission {
         lane,
         epoch: 0,
+        zones_epoch: None,
         stamp: 1_800_000_000,
         transactions: vec![(0..rows).map(row).collect()],
         done: Box::new(move |result| _ = told.send(result)),

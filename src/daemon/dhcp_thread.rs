@@ -13,8 +13,9 @@ use crate::committer::Committer;
 use crate::core::Core;
 use crate::core::pipeline::Pipeline;
 use crate::counters::Counters;
-use crate::dhcp_service::{DhcpService, ServiceChannels, ServiceError};
+use crate::dhcp_service::{DhcpService, ServiceChannels, ServiceError, Storing};
 use crate::dhcp_sockets::{DhcpSockets, InterfaceTable};
+use crate::zone_keeper::ZoneKeeper;
 
 /// What the service is made of.
 pub(super) struct ServiceParts {
@@ -22,6 +23,8 @@ pub(super) struct ServiceParts {
     pub(super) core: Core,
     pub(super) clock: Clock,
     pub(super) committer: Committer,
+    pub(super) zones: Arc<ZoneKeeper>,
+    pub(super) ddns: Arc<ddns::settings::Settings>,
     pub(super) counters: Arc<Counters>,
     pub(super) channels: ServiceChannels,
 }
@@ -47,13 +50,14 @@ pub(super) async fn start(parts: ServiceParts) -> anyhow::Result<Service> {
             Err(error) => return drop(started.send(Err(anyhow::Error::new(error).context("no runtime for DHCP")))),
         };
         runtime.block_on(async move {
-            let ServiceParts { config, core, clock, committer, counters, channels } = parts;
+            let ServiceParts { config, core, clock, committer, zones, ddns, counters, channels } = parts;
             let sockets = match DhcpSockets::open(socket_settings(&config)) {
                 Ok(sockets) => sockets,
                 Err(error) => return drop(started.send(Err(anyhow::Error::new(error).context("cannot serve DHCP")))),
             };
             let interfaces = sockets.interfaces();
-            let service = DhcpService::new(sockets, Pipeline::new(core), clock, committer, counters, channels);
+            let storing = Storing { committer, zones, ddns };
+            let service = DhcpService::new(sockets, Pipeline::new(core), clock, storing, counters, channels);
             // Whoever started the service waits for this.
             drop(started.send(Ok(interfaces)));
             let outcome = service.run().await;

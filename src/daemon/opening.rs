@@ -78,6 +78,7 @@ pub(super) async fn commit_first(committer: &Committer, clock: &Clock, rows: Vec
         // Nothing was decided upon these rows, so that their refusal, in a full store, refuses nothing else.
         lane: Lane::Updater,
         epoch: 0,
+        zones_epoch: None,
         stamp: clock.now().wall_secs,
         transactions: vec![rows],
         done: Box::new(move |result| _ = told.send(result)),

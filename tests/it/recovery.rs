@@ -29,9 +29,9 @@ const SECOND_RELAY: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 3);
 /// No client: a number that no test gives out.
 const NEWCOMER: u32 = 9_000;
 
-/// Makes a store whose first segment has room for a few leases.
+/// Makes a store whose first segment has room for some leases, and for a batch of them.
 fn make_small_store(directory: &Path) {
-    let options = Options { segment_bytes: 16 * 1024, ..Options::default() };
+    let options = Options { segment_bytes: 48 * 1024, ..Options::default() };
     drop(Store::open(FileStorage::new(directory), &options).unwrap());
 }
 

@@ -1,18 +1,21 @@
 //! The committer's half of the server: everything that was submitted since the last time in one group.
 
 use dhcp::time::Now;
+use dns::Rcode;
 use leasehold::committer::{CommitResult, Lane, Submission};
 use leasehold::core::pipeline::BatchOutcome;
+use leasehold::zone_keeper::with_leases::WithLeases;
 use store::rows::Row;
 use zones::Ticket;
 
-use super::{Doings, Room, Server};
+use super::{Asker, Doings, Room, Server};
 
 /// Who submitted.
 pub(crate) enum Whose {
     /// What the daemon stores before it serves.
     Start,
-    Dhcp,
+    /// With what is new in the zones by these leases.
+    Dhcp(Option<WithLeases>),
     Updater,
     Zones(Ticket),
 }
@@ -31,15 +34,19 @@ impl Server {
         let number = self.next_submission;
         self.next_submission += 1;
         let lane = match whose {
-            Whose::Dhcp => Lane::Dhcp,
+            Whose::Dhcp(_) => Lane::Dhcp,
             Whose::Updater => Lane::Updater,
             Whose::Start | Whose::Zones(_) => Lane::Zones,
         };
         let results = std::sync::Arc::clone(&self.results);
+        let zones_epoch = match &whose {
+            Whose::Dhcp(with_leases) => with_leases.as_ref().map(|with_leases| with_leases.epoch),
+            _ => None,
+        };
         let done = move |result| results.lock().expect("nobody panics with it").push((number, result));
         self.on_the_way.insert(number, (whose, transactions.clone()));
         let stamp = now.wall_secs;
-        self.submitted.push(Submission { lane, epoch, stamp, transactions, done: Box::new(done) });
+        self.submitted.push(Submission { lane, epoch, zones_epoch, stamp, transactions, done: Box::new(done) });
     }
 
     /// Whether there is something for the committer.
@@ -72,17 +79,28 @@ impl Server {
     fn tell(&mut self, now: Now, whose: Whose, result: CommitResult, doings: &mut Doings) {
         match whose {
             Whose::Start | Whose::Updater => {}
-            Whose::Dhcp => self.outcomes.push_back(match result {
-                CommitResult::Committed => BatchOutcome::Committed,
-                CommitResult::NoSpace => BatchOutcome::NoSpace,
-                CommitResult::Failed => BatchOutcome::Failed,
-            }),
-            Whose::Zones(ticket) => {
-                self.zones_touched = true;
-                for (asker, rcode) in self.zones.settle(ticket, result) {
-                    self.told_of_zone(now, asker, rcode, doings);
+            Whose::Dhcp(with_leases) => {
+                if let Some(with_leases) = with_leases {
+                    let told = self.zones.settle_with_leases(with_leases, result);
+                    self.tell_of_zones(now, told, doings);
                 }
+                self.outcomes.push_back(match result {
+                    CommitResult::Committed => BatchOutcome::Committed,
+                    CommitResult::NoSpace => BatchOutcome::NoSpace,
+                    CommitResult::Failed => BatchOutcome::Failed,
+                });
             }
+            Whose::Zones(ticket) => {
+                let told = self.zones.settle(ticket, result);
+                self.tell_of_zones(now, told, doings);
+            }
+        }
+    }
+
+    fn tell_of_zones(&mut self, now: Now, told: Vec<(Asker, Rcode)>, doings: &mut Doings) {
+        self.zones_touched = true;
+        for (asker, rcode) in told {
+            self.told_of_zone(now, asker, rcode, doings);
         }
     }
 

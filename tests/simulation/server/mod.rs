@@ -81,6 +81,7 @@ pub(crate) struct Server {
     pub(crate) pipeline: Pipeline,
     commits: GroupCommit<SimStorage>,
     pub(crate) zones: Keeping<Asker>,
+    ddns: Arc<ddns::settings::Settings>,
     reconciler: Reconciler,
     arrivals: VecDeque<Arrival>,
     submitted: Vec<Submission>,
@@ -210,6 +211,7 @@ impl Server {
             zones: Keeping::new(zones),
             reconciler,
             arrivals: VecDeque::new(),
+            ddns: Arc::clone(&settings.ddns),
             submitted: Vec::new(),
             on_the_way: BTreeMap::new(),
             results: Arc::default(),
@@ -370,10 +372,11 @@ impl Server {
     fn step(&mut self, now: Now, step: Step, doings: &mut Doings) {
         match step {
             Step::Finish(output) => self.finish(output, doings),
-            Step::Submit(transactions, early) => {
+            Step::Submit(mut transactions, early) => {
                 self.finish(early, doings);
                 let epoch = self.pipeline.epoch();
-                self.submit(now, Whose::Dhcp, epoch, transactions);
+                let with_leases = self.zones.decide_with_leases(&self.ddns, &mut transactions);
+                self.submit(now, Whose::Dhcp(with_leases), epoch, transactions);
             }
         }
     }

@@ -1,0 +1,126 @@
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use ddns::settings::ZoneRoute;
+use ddns::wanted::{Claim, WantedTable};
+use dns::{Change, HostIdentity, Rdata, RecordType};
+use zones::{NewZone, ZoneSet};
+
+use super::*;
+use crate::zone_keeper::Decided;
+
+const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 30, 7));
+
+fn name(text: &str) -> Fqdn {
+    text.parse().unwrap()
+}
+
+fn settings(forward: ZoneServer) -> Settings {
+    let zones = vec![
+        ZoneRoute { apex: name("nasir.xyz"), server: forward },
+        ZoneRoute { apex: name("30.168.192.in-addr.arpa"), server: ZoneServer::Embedded },
+    ];
+    Settings { zones, ..Settings::default() }
+}
+
+fn keeping() -> Keeping<u32> {
+    let mut zones = ZoneSet::new();
+    for apex in ["nasir.xyz", "30.168.192.in-addr.arpa"] {
+        let new = NewZone {
+            apex: name(apex),
+            primary: name("ns.nasir.xyz"),
+            addresses: Vec::new(),
+            hostmaster: name("hostmaster.nasir.xyz"),
+            serial: 1,
+            ttl: 3_600,
+            negative_ttl: 60,
+        };
+        zones.insert(zones::Zone::from_sets(new.apex.clone(), new.rrsets()).unwrap());
+    }
+    Keeping::new(zones)
+}
+
+fn claim(host: &str, octet: u8) -> Claim {
+    let identity = HostIdentity::ClientId(vec![1, octet].into());
+    Claim { name: name(host), identity, forward: true, reverse: true, ttl_secs: 600 }
+}
+
+/// The rows of a lease that takes this name.
+fn transaction(table: &mut WantedTable, claim: &Claim) -> Vec<Row> {
+    table.apply(ADDRESS, None, Some(claim.clone())).rows.into_iter().map(Row::Wanted).collect()
+}
+
+fn served(keeping: &Keeping<u32>, owner: &Fqdn, rtype: RecordType) -> Option<Vec<Rdata>> {
+    keeping.published().find(owner)?.rrset(owner, rtype).map(|set| set.rdata)
+}
+
+fn zone_sets(transaction: &[Row]) -> usize {
+    transaction.iter().filter(|row| matches!(row, Row::ZoneSet { .. })).count()
+}
+
+#[test]
+fn a_new_name_is_stored_with_its_lease_and_served_once_that_is() {
+    let mut keeping = keeping();
+    let mut rows = [transaction(&mut WantedTable::default(), &claim("pc.nasir.xyz", 1))];
+    let decided = keeping.decide_with_leases(&settings(ZoneServer::Embedded), &mut rows).unwrap();
+    // A, DHCID and SOA; PTR, DHCID and SOA.
+    assert_eq!(zone_sets(&rows[0]), 6);
+    assert_eq!(served(&keeping, &name("pc.nasir.xyz"), RecordType::A), None);
+    assert!(keeping.settle_with_leases(decided, CommitResult::Committed).is_empty());
+    assert_eq!(served(&keeping, &name("pc.nasir.xyz"), RecordType::A), Some(vec![Rdata::address(ADDRESS).1]));
+    let pointer = served(&keeping, &Fqdn::reverse(ADDRESS), RecordType::PTR);
+    assert_eq!(pointer, Some(vec![Rdata::ptr(&name("pc.nasir.xyz"))]));
+}
+
+#[test]
+fn what_is_not_stored_is_taken_back_with_all_that_was_decided_upon_it() {
+    let (mut keeping, mut table) = (keeping(), WantedTable::default());
+    let settings = settings(ZoneServer::Embedded);
+    let mut rows = [transaction(&mut table, &claim("pc.nasir.xyz", 1))];
+    let decided = keeping.decide_with_leases(&settings, &mut rows).unwrap();
+    let add = Change::Add {
+        name: name("by-hand.nasir.xyz"),
+        rtype: RecordType::A,
+        ttl: 60,
+        rdata: Rdata::address(ADDRESS).1,
+    };
+    let update = Update { zone: name("nasir.xyz"), prerequisites: Vec::new(), changes: vec![add] };
+    assert!(matches!(keeping.decide(&update, &AllowAll, 7), Decided::Waits(Some(_))));
+    assert_eq!(keeping.settle_with_leases(decided.clone(), CommitResult::NoSpace), [(7, Rcode::SERV_FAIL)]);
+    take_back(&mut rows);
+    assert_eq!(zone_sets(&rows[0]), 0);
+    // What is left of the submission may be stored later: that says nothing of the zones.
+    assert!(keeping.settle_with_leases(decided, CommitResult::Committed).is_empty());
+    assert_eq!(served(&keeping, &name("pc.nasir.xyz"), RecordType::A), None);
+    let again = keeping.decide_with_leases(&settings, &mut rows).unwrap();
+    assert_eq!(again.epoch, 2, "nothing of the epochs that failed may be stored");
+}
+
+#[test]
+fn what_is_not_plain_is_left_to_the_updater() {
+    let (mut keeping, settings) = (keeping(), settings(ZoneServer::Embedded));
+    let mut table = WantedTable::default();
+    let mut rows = [transaction(&mut table, &claim("pc.nasir.xyz", 1))];
+    let decided = keeping.decide_with_leases(&settings, &mut rows).unwrap();
+    keeping.settle_with_leases(decided, CommitResult::Committed);
+    // Renamed: what is left of before goes first.
+    let (before, after) = (claim("pc.nasir.xyz", 1), claim("tv.nasir.xyz", 1));
+    let renamed = table.apply(ADDRESS, Some(before), Some(after)).rows;
+    let mut rows = [renamed.into_iter().map(Row::Wanted).collect::<Vec<_>>()];
+    let decided = keeping.decide_with_leases(&settings, &mut rows).unwrap();
+    assert_eq!(zone_sets(&rows[0]), 3, "the new name is new; the address has a PTR already");
+    keeping.settle_with_leases(decided, CommitResult::Committed);
+    // A name that is in use, by whomever, and with it its PTR.
+    let mut table = WantedTable::default();
+    let mut rows = [transaction(&mut table, &claim("pc.nasir.xyz", 2))];
+    assert_eq!(keeping.decide_with_leases(&settings, &mut rows), None);
+    assert_eq!(zone_sets(&rows[0]), 0);
+}
+
+#[test]
+fn a_pointer_does_not_come_before_the_name_that_another_server_holds() {
+    let remote = ZoneServer::Remote { address: "192.0.2.53:53".parse().unwrap(), key: None };
+    let mut rows = [transaction(&mut WantedTable::default(), &claim("pc.nasir.xyz", 1))];
+    assert_eq!(keeping().decide_with_leases(&settings(remote), &mut rows), None);
+}
