@@ -34,7 +34,8 @@ pub(crate) struct Generate {
 }
 
 impl Generate {
-    /// Prints one line a client: microseconds from ACK to name, or `missing`.
+    /// Prints one line a client: microseconds from ACK to name, how many questions that took, and microseconds for one
+    /// more question; or `missing`.
     pub(crate) fn run(&self) -> anyhow::Result<()> {
         let dhcp = UdpSocket::bind(SocketAddrV4::new(self.relay, 67)).context("binding the relay's port 67")?;
         dhcp.set_read_timeout(Some(REPLY_WAIT))?;
@@ -49,7 +50,10 @@ impl Generate {
             let name: Fqdn = format!("h{number}.{}", self.domain).parse().context("the domain")?;
             self.take_lease(&dhcp, &Client { number: number + 1, giaddr: self.relay, name: &name })?;
             match wait_for_name(&dns, number, &name)? {
-                Some(taken) => println!("{}", taken.as_micros()),
+                Some((taken, questions)) => {
+                    let again = wait_for_name(&dns, number, &name)?.map_or(0, |(taken, _)| taken.as_micros());
+                    println!("{} {questions} {again}", taken.as_micros());
+                }
                 None => println!("missing"),
             }
         }
@@ -82,17 +86,19 @@ fn await_reply(socket: &UdpSocket, xid: u32, wanted: u8) -> Option<(Ipv4Addr, Ip
     None
 }
 
-/// Asks back to back until the name is answered.
-fn wait_for_name(socket: &UdpSocket, number: u32, name: &Fqdn) -> anyhow::Result<Option<Duration>> {
+/// Asks back to back until the name is answered; how long that took, and how many questions.
+fn wait_for_name(socket: &UdpSocket, number: u32, name: &Fqdn) -> anyhow::Result<Option<(Duration, u32)>> {
     let acked = Instant::now();
     let mut buffer = [0; 1_500];
     let mut id = u16::try_from(number & 0xFF).unwrap_or(0) << 8;
+    let mut questions = 0;
     while acked.elapsed() < NAME_WAIT {
+        questions += 1;
         id = id.wrapping_add(1);
         socket.send(&query(id, name))?;
         let Ok(len) = socket.recv(&mut buffer) else { continue };
         if is_answered(id, &buffer[..len]) {
-            return Ok(Some(acked.elapsed()));
+            return Ok(Some((acked.elapsed(), questions)));
         }
     }
     Ok(None)

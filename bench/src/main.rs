@@ -1,5 +1,6 @@
 //! Measurements beside peers, in one run, as ratios. `bench/README.md` tells what each shows and what was measured.
 
+mod figures;
 mod generate;
 mod hosts;
 mod names;

@@ -5,8 +5,8 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use comfy_table::{CellAlignment, Table, presets};
 
+use crate::figures::{Figures, table};
 use crate::hosts::{CLIENT, Hosts, Running, SERVER};
 
 const DOMAIN: &str = "bench.test";
@@ -43,12 +43,6 @@ const SERVERS: [(Server, &str); 3] = [
     (Server::LeaseholdZone, "Leasehold, own zone"),
 ];
 
-#[derive(Default)]
-struct Figures {
-    micros: Vec<u64>,
-    missing: usize,
-}
-
 impl Names {
     pub(crate) fn run(&self) -> anyhow::Result<()> {
         let leasehold = self
@@ -62,11 +56,12 @@ impl Names {
                 self.measure(*server, &leasehold, figures)?;
             }
         }
-        if let Some(at) = figures.iter().position(|figures| figures.micros.is_empty()) {
+        if let Some(at) = figures.iter().position(|figures| figures.is_empty()) {
             bail!("{}: no name was answered at all; figures would mean nothing", SERVERS[at].1);
         }
         print_versions(&leasehold);
-        print_table(&mut figures, self.count * self.rounds);
+        let rows: Vec<(&str, &Figures)> = SERVERS.iter().map(|(_, title)| *title).zip(&figures).collect();
+        println!("{}", table(&rows, self.count * self.rounds));
         Ok(())
     }
 
@@ -98,14 +93,11 @@ impl Names {
         };
         drop(dhcp);
         drop(bind);
-        for line in printed.lines() {
-            match line.parse() {
-                Ok(micros) => figures.micros.push(micros),
-                Err(_) => figures.missing += 1,
-            }
-        }
         std::fs::remove_dir_all(&dir)?;
-        eprintln!("  {} names, {} missing", figures.micros.len(), figures.missing);
+        let mut round = Figures::default();
+        round.extend(printed.lines());
+        eprintln!("  {}", round.summary());
+        figures.append(round);
         Ok(())
     }
 }
@@ -222,41 +214,4 @@ fn print_versions(leasehold: &Path) {
     println!("{}", first_line(leasehold, &["--version"]));
     println!("Kea {}", first_line(Path::new("/usr/sbin/kea-dhcp4"), &["-v"]));
     println!("{}", first_line(Path::new("/usr/sbin/named"), &["-v"]));
-}
-
-fn print_table(figures: &mut [Figures], asked: u32) {
-    for figures in &mut *figures {
-        figures.micros.sort_unstable();
-    }
-    let share =
-        |micros: &[u64], permille: usize| micros.get((micros.len().saturating_sub(1)) * permille / 1_000).copied();
-    let kea = figures.first().and_then(|figures| share(&figures.micros, 500));
-    let mut table = Table::new();
-    table.load_style(presets::ASCII_MARKDOWN);
-    table.set_header(["from ACK to name, ms", "p50", "p90", "p99", "missing", "p50 to Kea's"]);
-    for ((_, title), figures) in SERVERS.iter().zip(figures) {
-        let show = |permille| {
-            share(&figures.micros, permille)
-                .map_or_else(|| "-".to_owned(), |micros| format!("{}.{:03}", micros / 1_000, micros % 1_000))
-        };
-        let ratio = match (share(&figures.micros, 500), kea) {
-            (Some(ours), Some(kea)) if kea > 0 => {
-                let hundredths = ours * 100 / kea;
-                format!("{}.{:02}", hundredths / 100, hundredths % 100)
-            }
-            _ => "-".to_owned(),
-        };
-        table.add_row([
-            (*title).to_owned(),
-            show(500),
-            show(900),
-            show(990),
-            format!("{} of {asked}", figures.missing),
-            ratio,
-        ]);
-    }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    println!("{table}");
 }
