@@ -319,3 +319,6 @@ fn summary(config: &Config) -> String {
         if zones.is_empty() { "none".to_owned() } else { zones.join(", ") }
     )
 }
+
+#[cfg(test)]
+mod tests;

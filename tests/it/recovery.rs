@@ -22,7 +22,8 @@ use crate::leasehold::{CONFIG, Leasehold, STORE};
 use crate::load::{Load, Plan, utc_secs};
 use crate::netns::Lab;
 use crate::packet;
-use crate::process::{Running, succeed, wait_for};
+use crate::process::{Running, finish, succeed, wait_for};
+use crate::servers::{DnsServer, Kind};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const SECOND_RELAY: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 3);
@@ -242,6 +243,25 @@ fn while_the_machines_clock_is_in_the_past_no_stored_lease_expires_and_the_log_s
     running.wait_log("the machine's clock is set: leases expire from now on", 1, PATIENCE);
     running.wait_log(&format!("{} expired", taken.yiaddr), 1, PATIENCE);
     assert!(running.stop(PATIENCE).success());
+}
+
+#[test]
+fn a_machine_whose_resolv_conf_is_written_later_forwards_from_then_on() {
+    let lab = Lab::new();
+    let (server, relay) = field::hosts(&lab);
+    let _upstream = DnsServer::start(Kind::Bind, &relay, (RELAY, 53).into(), &["elsewhere.example"]);
+    let mut leasehold = Leasehold::start(&server, &field::config(false));
+    let ask = || {
+        let mut dig = relay.tool("dig");
+        dig.args(["@10.77.0.1", "+recurse", "+tries=1", "+time=2", "elsewhere.example", "NS"]);
+        String::from_utf8(finish(&mut dig).stdout).unwrap()
+    };
+    assert!(ask().contains("status: REFUSED"), "{}", ask());
+    // As a DHCP client of the uplink does; ourselves are left out.
+    server.write("/etc/resolv.conf", &format!("nameserver {SERVER}\nnameserver {RELAY}\n"));
+    wait_for("other names are answered", PATIENCE, || ask().contains("ns.tests.example.").then_some(()));
+    assert!(leasehold.log().contains(&format!("names outside of the zones are asked of {RELAY}:53\n")));
+    leasehold.stop();
 }
 
 #[test]
