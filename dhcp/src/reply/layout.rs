@@ -99,21 +99,32 @@ impl<'p> Fields<'p> {
 /// Fits what it can of a reply's options, and tells what it left out. `room` is what the options field has for them.
 ///
 /// RFC 2132 section 9.10 with RFC 2131 section 4.1: overload first; then whatever stands last goes, since clients
-/// list what they want most first.
+/// list what they want most first. But before that, whatever would not fit beside the required ones alone: nothing else
+/// is to go for its sake, in vain.
 pub(super) fn fit(reply: &Reply, room: usize) -> (Fields<'_>, Vec<u8>) {
-    let mut kept: Vec<&(u8, Box<[u8]>)> = reply.options.iter().collect();
+    // RFC 2131 table 3: an ACK MUST hold its lease time, whether or not the caller says so.
+    let required = |code: u8| code == IP_ADDRESS_LEASE_TIME || reply.required.contains(&code);
     let mut dropped = Vec::new();
+    let beside_required = |wanted: u8| reply.options.iter().filter(move |(code, _)| required(*code) || *code == wanted);
+    let mut kept: Vec<&(u8, Box<[u8]>)> = Vec::with_capacity(reply.options.len());
+    for option in &reply.options {
+        // No option of so few bytes is in doubt.
+        let fits =
+            option.1.len() < SNAME_BYTES || fits_whole(reply, &beside_required(option.0).collect::<Vec<_>>(), room);
+        if required(option.0) || fits {
+            kept.push(option);
+        } else {
+            dropped.push(option.0);
+        }
+    }
     loop {
         let echo: usize = match dropped.contains(&RELAY) {
             true => 0,
             false => reply.relay_pieces().map(|piece| piece.bytes()).sum(),
         };
-        let whole = [Spread::OptionsOnly, Spread::InOrder, Spread::FirstFit];
-        if let Some(fields) = whole.into_iter().find_map(|spread| place(&kept, room.checked_sub(echo)?, spread)) {
+        if let Some(fields) = WHOLE.into_iter().find_map(|spread| place(&kept, room.checked_sub(echo)?, spread)) {
             return (fields, dropped);
         }
-        // RFC 2131 table 3: an ACK MUST hold its lease time, whether or not the caller says so.
-        let required = |code: u8| code == IP_ADDRESS_LEASE_TIME || reply.required.contains(&code);
         if let Some(last) = kept.iter().rposition(|(code, _)| !required(*code)) {
             dropped.push(kept.remove(last).0);
             continue;
@@ -132,6 +143,16 @@ pub(super) fn fit(reply: &Reply, room: usize) -> (Fields<'_>, Vec<u8>) {
             None => return (Fields::default(), dropped),
         }
     }
+}
+
+/// The ways that split no option.
+const WHOLE: [Spread; 3] = [Spread::OptionsOnly, Spread::InOrder, Spread::FirstFit];
+
+/// Whether options fit beside option 82, none of them split but as its length asks for.
+fn fits_whole(reply: &Reply, options: &[&(u8, Box<[u8]>)], room: usize) -> bool {
+    let echo: usize = reply.relay_pieces().map(|piece| piece.bytes()).sum();
+    let Some(room) = room.checked_sub(echo) else { return false };
+    WHOLE.into_iter().any(|spread| place(options, room, spread).is_some())
 }
 
 fn place<'p>(options: &[&'p (u8, Box<[u8]>)], room: usize, spread: Spread) -> Option<Fields<'p>> {
