@@ -28,6 +28,9 @@ pub fn event(event: &LeaseEvent) {
         LeaseEventKind::Expired => {
             info!(target: "lease", { lease.address = %address, lease.hardware = %hardware }, "{address} expired, was held by {hardware}")
         }
+        LeaseEventKind::Renamed => {
+            info!(target: "lease", { lease.address = %address, lease.hardware = %hardware }, "{address}, held by {hardware}, is now {name}")
+        }
         LeaseEventKind::Declined if lease.state == LeaseState::Quarantined => warn!(
             target: "lease", { lease.address = %address, lease.hardware = %hardware },
             "{address} declined by {hardware}: somebody uses it already; it is kept from everyone for {}",

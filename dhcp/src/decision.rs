@@ -82,4 +82,6 @@ pub enum LeaseEventKind {
     Expired,
     /// The client found it in use: it is in quarantine.
     Declined,
+    /// The settings, or another client's leaving, give it another name, or none; the binding is as before.
+    Renamed,
 }

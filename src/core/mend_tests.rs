@@ -48,3 +48,34 @@ fn names_that_leases_claim_are_wanted_again_when_their_rows_were_lost() {
     core.settle(work.transaction.unwrap(), CommitOutcome::Committed);
     assert!(core.mend_wanted().rows.is_empty(), "what is wanted already is left alone");
 }
+
+#[test]
+fn names_that_no_lease_claims_are_given_up_when_their_leases_were_lost() {
+    let claim = |host: &str, chaddr: u8| Claim {
+        name: format!("{host}.home.test").parse().unwrap(),
+        identity: HostIdentity::Hardware { htype: 1, chaddr: [2, 0, 0, 0, 0, chaddr].into() },
+        forward: true,
+        reverse: true,
+        ttl_secs: 200,
+    };
+    let at = |last| IpAddr::from([10, 0, 0, last]);
+    let mut wanted = WantedTable::default();
+    let _ = wanted.apply(at(4), None, Some(claim("pc", 1)));
+    // The same host by another interface, and another host: both leases are lost.
+    let _ = wanted.apply(at(5), None, Some(claim("pc", 1)));
+    let _ = wanted.apply(at(6), None, Some(claim("tv", 2)));
+    let dhcp = Arc::new(dhcp::settings::Settings::default());
+    let mut core = Core::new(dhcp, Arc::default(), vec![named_lease()], wanted, NOW);
+    let work = core.mend_wanted();
+    assert_eq!(work.rows.len(), 4, "pc, tv and the two addresses: {:?}", work.rows);
+    core.settle(work.transaction.unwrap(), CommitOutcome::Committed);
+    let want = |key| core.wanted().get(&key).and_then(|row| row.want.clone());
+    let forward = |host: &str| RowKey::Forward(format!("{host}.home.test").parse().unwrap());
+    assert_eq!(want(forward("pc")).unwrap().addresses, [at(4)]);
+    assert!(want(RowKey::Reverse(at(4))).is_some());
+    for gone in [forward("tv"), RowKey::Reverse(at(5)), RowKey::Reverse(at(6))] {
+        assert_eq!(want(gone.clone()), None, "{gone:?}");
+        assert!(!core.wanted().get(&gone).unwrap().former.is_empty(), "what is in DNS is still to be removed");
+    }
+    assert!(core.mend_wanted().rows.is_empty(), "what is wanted already is left alone");
+}

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use ddns::wanted::{Applied, Claim, RowKey, Undo, WantedRow, WantedTable};
 use dhcp::decision::{CommitOutcome, Decision, Ingress, LeaseEvent, Ticket};
 use dhcp::destination::Destination;
-use dhcp::engine::Engine;
+use dhcp::engine::{Engine, Renaming};
 use dhcp::lease::{Lease, LeaseState};
 use dhcp::message::DropReason;
 use dhcp::reply::Reply;
@@ -71,7 +71,23 @@ pub struct Core {
     settings: Arc<ddns::settings::Settings>,
     pending: VecDeque<Pending>,
     next_transaction: u64,
+    renaming: Option<Pass>,
 }
+
+/// A look at all leases for names that the settings make others.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pass {
+    /// The address that was looked at last.
+    after: Option<Ipv4Addr>,
+    /// Something was renamed, so that a name may be free now that was refused to a lease before it.
+    changed: bool,
+    /// How many passes went before.
+    before: u8,
+}
+
+/// How many passes over the leases follow one another. The first takes names away, the second gives them to whom they
+/// are for; what a chain of more than that leaves is set right by the next renewal.
+const PASSES_MAX: u8 = 3;
 
 impl Core {
     /// A core over what the store held.
@@ -83,12 +99,14 @@ impl Core {
         wanted: WantedTable,
         now: Now,
     ) -> Self {
+        let renaming = (!leases.is_empty()).then(Pass::default);
         Self {
             engine: Engine::new(dhcp, leases, now),
             wanted,
             settings: ddns,
             pending: VecDeque::new(),
             next_transaction: 0,
+            renaming,
         }
     }
 
@@ -107,6 +125,9 @@ impl Core {
     /// Swaps the DHCP settings between two datagrams. `own` are the machine's own addresses, which are never leased.
     pub fn reconfigure(&mut self, dhcp: Arc<dhcp::settings::Settings>, own: Vec<Ipv4Addr>, now: Now) {
         self.engine.set_own_addresses(own);
+        if *self.engine.settings() != dhcp {
+            self.renaming = Some(Pass::default());
+        }
         self.engine.reconfigure(dhcp, now);
     }
 
@@ -135,27 +156,81 @@ impl Core {
     /// When [`Core::handle_timeout`] wants to be called next, in boot milliseconds.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<u64> {
-        self.engine.poll_timeout()
+        if self.renaming.is_some() { Some(0) } else { self.engine.poll_timeout() }
     }
 
-    /// Ends what has run out, at most `most` leases a call.
+    /// Ends what has run out, at most `most` leases a call; then, after a start or with new settings, looks at as many
+    /// for names that are to be others now.
     pub fn handle_timeout(&mut self, now: Now, most: usize) -> Vec<Work> {
         let decisions = self.engine.handle_timeout(now, most);
-        decisions.into_iter().map(|decision| self.work_of(decision)).collect()
+        let mut works: Vec<Work> = decisions.into_iter().map(|decision| self.work_of(decision)).collect();
+        let mut left = most.saturating_sub(works.len());
+        while let Some(pass) = self.renaming.filter(|_| left > 0) {
+            let names = CoreNames { wanted: &self.wanted, settings: &self.settings };
+            let Renaming { at, done, looked, decision } = self.engine.rename_next(pass.after, left, &names);
+            let changed = pass.changed || !decision.store.is_empty();
+            self.renaming = match done {
+                false => Some(Pass { after: at, changed, ..pass }),
+                true if changed && pass.before + 1 < PASSES_MAX => {
+                    Some(Pass { before: pass.before + 1, ..Pass::default() })
+                }
+                true => None,
+            };
+            if !decision.store.is_empty() {
+                works.push(self.work_of(decision));
+            } else if looked == 0 && !done {
+                break;
+            }
+            left = left.saturating_sub(looked);
+        }
+        works
     }
 
-    /// What the leases claim and the stored rows do not want: nothing, but after a repair that lost rows. To be called
-    /// once, before the first message; its rows are committed as any others.
+    /// What the leases claim and the stored rows do not want, and what the rows want and no lease claims: nothing, but
+    /// after a repair that lost rows. To be called once, before the first message; its rows are committed as any others.
     pub fn mend_wanted(&mut self) -> Work {
         let leases: Vec<Lease> = self.engine.leases().filter(|lease| claim_of(lease).is_some()).collect();
+        let mut changes: Vec<(IpAddr, Option<Claim>)> =
+            leases.iter().map(|lease| (IpAddr::V4(lease.address), None)).collect();
+        changes.extend(self.unclaimed());
         let mut rows = Vec::new();
         let mut undos = Vec::new();
-        for lease in &leases {
-            let Applied { rows: wanted, undo } = self.wanted.apply(IpAddr::V4(lease.address), None, claim_of(lease));
+        for (address, before) in changes {
+            let after = self.lease_of(address).as_ref().and_then(claim_of);
+            let Applied { rows: wanted, undo } = self.wanted.apply(address, before, after);
             rows.extend(wanted.into_iter().map(Row::Wanted));
             undos.push(undo);
         }
         self.transaction(rows, None, undos)
+    }
+
+    /// What rows want for addresses whose leases do not claim it.
+    fn unclaimed(&self) -> Vec<(IpAddr, Option<Claim>)> {
+        let mut found = Vec::new();
+        for row in self.wanted.iter() {
+            let Some(want) = &row.want else { continue };
+            let forward = matches!(row.key, RowKey::Forward(_));
+            for &address in want.addresses.iter().filter(|address| address.is_ipv4()) {
+                let claim = self.lease_of(address).as_ref().and_then(claim_of);
+                let claimed = claim.is_some_and(|claim| {
+                    let kept = if forward { claim.forward } else { claim.reverse };
+                    kept && claim.name == want.name && claim.identity == want.identity
+                });
+                if !claimed {
+                    let (name, identity, ttl_secs) = (want.name.clone(), want.identity.clone(), want.ttl_secs);
+                    found.push((address, Some(Claim { name, identity, forward, reverse: !forward, ttl_secs })));
+                }
+            }
+        }
+        found.sort_by_key(|(address, _)| *address);
+        found
+    }
+
+    fn lease_of(&self, address: IpAddr) -> Option<Lease> {
+        match address {
+            IpAddr::V4(address) => self.engine.lease(address),
+            IpAddr::V6(_) => None,
+        }
     }
 
     /// The updater confirmed that DNS holds what `generation` of `key` wanted. A row that wants nothing is then gone.
@@ -176,6 +251,8 @@ impl Core {
                 }
             }
             failed => {
+                // A name may be among what is undone.
+                self.renaming = Some(Pass::default());
                 while let Some(pending) = self.pending.pop_back() {
                     for undo in pending.undo.into_iter().rev() {
                         self.wanted.revert(undo);
@@ -241,5 +318,7 @@ fn claim_of(lease: &Lease) -> Option<Claim> {
 
 #[cfg(test)]
 mod mend_tests;
+#[cfg(test)]
+mod rename_tests;
 #[cfg(test)]
 mod tests;

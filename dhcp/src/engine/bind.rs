@@ -7,13 +7,15 @@ use faults::{Fault, planted};
 use super::Engine;
 use super::book::Book;
 use super::choose::{self, Choice};
+use super::client::Client;
 use super::exchange::Exchange;
 use super::record::{HotState, Kept, NEVER};
 use super::respond::{self, Terms};
 use crate::decision::{Decision, LeaseEvent, LeaseEventKind};
+use crate::identity::{ClientId, HardwareAddress};
 use crate::lease::{Lease, LeaseState};
 use crate::message::{DropReason, MessageType};
-use crate::names::{NameAnswer, NameQuestion, host_identity};
+use crate::names::{NameAnswer, NameChooser, NameQuestion, host_identity};
 use crate::options::code;
 
 /// What is kept of option 82 with a lease. Relays send a few dozen bytes, but by RFC 3396 whoever can send could have a
@@ -134,8 +136,7 @@ pub(super) fn lease_secs(book: &Book, exchange: &Exchange<'_>, Choice { place, a
 
 /// Whether a record is the client's binding.
 pub(super) fn is_binding_of(book: &Book, exchange: &Exchange<'_>, place: usize, kept: &Kept) -> bool {
-    let holder =
-        super::client::Client { hardware: kept.lease.hardware, id: kept.lease.client_id.as_ref().map(|id| &*id.0) };
+    let holder = Client { hardware: kept.lease.hardware, id: kept.lease.client_id.as_ref().map(|id| &*id.0) };
     kept.state == HotState::Bound && holder.is(exchange.client(), book.plan.subnet(place).ignore_client_id)
 }
 
@@ -148,19 +149,41 @@ pub(super) fn choose_name(
     hostname: &[u8],
     client_fqdn: Option<&[u8]>,
 ) -> NameAnswer {
-    let subnet = book.plan.subnet(place);
-    let Some(naming) = &subnet.naming else { return NameAnswer::default() };
-    let reserved = book.plan.reservation_for(place, exchange.client());
-    exchange.names.choose(&NameQuestion {
-        hostname,
-        client_fqdn,
-        reserved_hostname: reserved.and_then(|reserved| reserved.hostname.as_deref()),
+    let message = exchange.message;
+    let wish = Wish {
+        hardware: message.hardware,
+        client_id: message.client_id.as_ref(),
         address,
         lease_secs,
-        identity: host_identity(
-            exchange.message.hardware,
-            exchange.message.client_id.as_ref().filter(|_| !subnet.ignore_client_id),
-        ),
+        hostname,
+        client_fqdn,
+    };
+    ask_name(book, exchange.names, place, &wish)
+}
+
+/// What a name depends on, beside the settings.
+pub(super) struct Wish<'a> {
+    pub(super) hardware: HardwareAddress,
+    pub(super) client_id: Option<&'a ClientId>,
+    pub(super) address: Ipv4Addr,
+    pub(super) lease_secs: u32,
+    pub(super) hostname: &'a [u8],
+    pub(super) client_fqdn: Option<&'a [u8]>,
+}
+
+/// Asks for a name by the rules of subnet `place`.
+pub(super) fn ask_name(book: &Book, names: &dyn NameChooser, place: usize, wish: &Wish<'_>) -> NameAnswer {
+    let subnet = book.plan.subnet(place);
+    let Some(naming) = &subnet.naming else { return NameAnswer::default() };
+    let client = Client { hardware: wish.hardware, id: wish.client_id.map(|id| &*id.0) };
+    let reserved = book.plan.reservation_for(place, client);
+    names.choose(&NameQuestion {
+        hostname: wish.hostname,
+        client_fqdn: wish.client_fqdn,
+        reserved_hostname: reserved.and_then(|reserved| reserved.hostname.as_deref()),
+        address: wish.address,
+        lease_secs: wish.lease_secs,
+        identity: host_identity(wish.hardware, wish.client_id.filter(|_| !subnet.ignore_client_id)),
         naming,
     })
 }

@@ -127,6 +127,11 @@ impl Book {
         self.table.get(address)
     }
 
+    /// The record with the least address above `after`; of all, when that is `None`.
+    pub(super) fn record_after(&self, after: Option<Ipv4Addr>) -> Option<Record<'_>> {
+        self.table.next_after(after)
+    }
+
     pub(super) fn records(&self) -> impl ExactSizeIterator<Item = Record<'_>> {
         self.table.iter()
     }

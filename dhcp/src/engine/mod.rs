@@ -2,7 +2,7 @@
 //!
 //! Reading order: `exchange` (a message with all that it is decided by, and the link it came from), the five handlers
 //! `discover`, `request`, `decline`, `release` and `inform`, `choose` (which address), `bind` (making a lease record),
-//! `respond` (making a reply), `expire` (what time alone does). Beneath them `book` holds what is known of every
+//! `respond` (making a reply), `expire` (what time alone does), `rename` (what other settings do to names). Beneath them `book` holds what is known of every
 //! address: `table` its records, `offers` what is offered, `vacancies` what is free; and `pending` holds what a failed
 //! commit would put back.
 //!
@@ -45,12 +45,14 @@ mod pending;
 mod plan;
 mod record;
 mod release;
+mod rename;
 mod request;
 mod respond;
 mod table;
 mod vacancies;
 
 pub use book::SubnetCounts;
+pub use rename::Renaming;
 
 use book::Book;
 use exchange::Exchange;

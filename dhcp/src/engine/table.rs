@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::ops::Bound;
 
 use ipnet::Ipv4Net;
 
@@ -93,6 +94,12 @@ impl Table {
 
     pub(super) fn get(&self, address: Ipv4Addr) -> Option<Record<'_>> {
         self.by_address.get(&address.to_bits()).map(|&slot| self.at(slot))
+    }
+
+    /// The record with the least address above `after`; of all, when that is `None`.
+    pub(super) fn next_after(&self, after: Option<Ipv4Addr>) -> Option<Record<'_>> {
+        let above = after.map_or(Bound::Unbounded, |after| Bound::Excluded(after.to_bits()));
+        self.by_address.range((above, Bound::Unbounded)).next().map(|(_, &slot)| self.at(slot))
     }
 
     /// Every record, by address.

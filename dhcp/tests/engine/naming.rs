@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use dhcp::client::ClientMessage;
-use dhcp::decision::{CommitOutcome, Decision, Ingress};
+use dhcp::decision::{CommitOutcome, Decision, Ingress, LeaseEventKind};
 use dhcp::lease::LeaseName;
 use dhcp::names::{NameAnswer, NameChooser, NameQuestion};
 use dhcp::options::code;
@@ -154,4 +154,58 @@ fn a_reservations_name_is_handed_on() {
     assert_eq!(chooser.asked.take().pop().unwrap().reserved.as_deref(), Some("printer"));
     hear(&mut server, &chooser, &on_link(), &named(selecting(2, SECOND)));
     assert_eq!(chooser.asked.take().pop().unwrap().reserved, None);
+}
+
+/// Renames whoever is to be called otherwise, as the daemon does after a start.
+fn rename(server: &mut Server, chooser: &Chooser) -> Vec<Decision> {
+    let (mut decisions, mut after) = (Vec::new(), None);
+    loop {
+        let renaming = server.engine.rename_next(after, 2, chooser);
+        assert!(renaming.looked <= 2);
+        if let Some(ticket) = renaming.decision.ticket {
+            server.engine.settle(ticket, CommitOutcome::Committed);
+            decisions.push(renaming.decision);
+        }
+        if renaming.done {
+            return decisions;
+        }
+        after = renaming.at;
+    }
+}
+
+#[test]
+fn a_running_lease_is_renamed_by_new_settings_as_its_next_renewal_would() {
+    let chooser = Chooser::default();
+    let mut server = server(subnet());
+    for n in 1..=5 {
+        let offered = hear(&mut server, &chooser, &on_link(), &named(discover(n))).offered();
+        hear(&mut server, &chooser, &on_link(), &named(selecting(n, offered)));
+    }
+    assert_eq!(rename(&mut server, &chooser), [], "nothing has changed");
+    let before: Vec<_> = server.engine.leases().collect();
+    // The subnet names nobody any more; and again.
+    let nameless = settings([Subnet { naming: None, ..subnet() }]);
+    server.engine.reconfigure(nameless.into(), server.now);
+    let decisions = rename(&mut server, &chooser);
+    assert_eq!(decisions.len(), 5);
+    for (decision, before) in decisions.iter().zip(&before) {
+        let [event] = &decision.events[..] else { panic!("{decision:?}") };
+        assert_eq!((event.kind, event.previous.as_ref()), (LeaseEventKind::Renamed, Some(before)));
+        let expected = dhcp::lease::Lease { name: None, ..before.clone() };
+        assert_eq!((&event.lease, &decision.store[..]), (&expected, &[expected.clone()][..]));
+        assert!(decision.reply.is_none());
+    }
+    server.engine.reconfigure(settings([Subnet { naming: naming(), ..subnet() }]).into(), server.now);
+    assert_eq!(rename(&mut server, &chooser).len(), 5);
+    assert_eq!(server.engine.leases().collect::<Vec<_>>(), before);
+    // A subnet that is gone, or serves nobody, keeps the names of its leases until they end.
+    for others in [settings([]), settings([Subnet { naming: naming(), active: false, ..subnet() }])] {
+        server.engine.reconfigure(others.into(), server.now);
+        assert_eq!(rename(&mut server, &chooser), []);
+    }
+    // Nothing is decided that cannot be stored.
+    server.engine.reconfigure(settings([Subnet { naming: None, ..subnet() }]).into(), server.now);
+    server.engine.set_storage_full(true);
+    let renaming = server.engine.rename_next(None, 100, &chooser);
+    assert!(renaming.looked == 0 && !renaming.done && renaming.decision == Decision::default());
 }

@@ -1,0 +1,73 @@
+//! Names chosen again while leases run: after a start, and when the settings changed. A lease can run for weeks, and what
+//! the operator has changed must not wait for its client's next word.
+
+use std::net::Ipv4Addr;
+
+use super::Engine;
+use super::bind::{self, Wish};
+use super::record::HotState;
+use crate::decision::{Decision, LeaseEvent, LeaseEventKind};
+use crate::lease::Lease;
+use crate::names::NameChooser;
+
+/// How far [`Engine::rename_next`] came.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Renaming {
+    /// The last address that was looked at, to go on from.
+    pub at: Option<Ipv4Addr>,
+    /// There is none after it.
+    pub done: bool,
+    /// How many records were looked at.
+    pub looked: usize,
+    /// The change of the last one; nothing when none of them is to be called otherwise.
+    pub decision: Decision,
+}
+
+impl Engine {
+    /// Looks at up to `most` records, by address, from the one after `after` on, for a binding that would get another
+    /// name, or none, if its client renewed it now and said what it said last; stops at the first and renames it.
+    ///
+    /// Nothing is looked at while nothing can be stored. A binding in no subnet of the settings keeps its name until it ends, as one in an inactive subnet does.
+    pub fn rename_next(&mut self, after: Option<Ipv4Addr>, most: usize, names: &dyn NameChooser) -> Renaming {
+        let mut renaming = Renaming { at: after, ..Renaming::default() };
+        if self.storage_full {
+            return renaming;
+        }
+        while renaming.looked < most {
+            let Some(record) = self.book.record_after(renaming.at) else {
+                renaming.done = true;
+                break;
+            };
+            (renaming.at, renaming.looked) = (Some(record.hot.address), renaming.looked + 1);
+            if record.hot.state != HotState::Bound {
+                continue;
+            }
+            let Some(place) = self.book.plan.holding(record.hot.address) else { continue };
+            let mut kept = record.kept();
+            let name = bind::ask_name(&self.book, names, place, &wish_of(&kept.lease)).name;
+            if name == kept.lease.name {
+                continue;
+            }
+            let previous = kept.lease.clone();
+            kept.lease.name = name;
+            let event =
+                LeaseEvent { kind: LeaseEventKind::Renamed, lease: kept.lease.clone(), previous: Some(previous) };
+            renaming.decision = self.write(vec![(kept, event)]);
+            break;
+        }
+        renaming
+    }
+}
+
+/// What the client said last.
+fn wish_of(lease: &Lease) -> Wish<'_> {
+    let secs = lease.expires_at.saturating_sub(lease.renewed_at);
+    Wish {
+        hardware: lease.hardware,
+        client_id: lease.client_id.as_ref(),
+        address: lease.address,
+        lease_secs: if lease.expires_at == u64::MAX { u32::MAX } else { u32::try_from(secs).unwrap_or(u32::MAX) },
+        hostname: &lease.hostname,
+        client_fqdn: Some(&*lease.client_fqdn).filter(|fqdn| !fqdn.is_empty()),
+    }
+}
