@@ -194,7 +194,7 @@ fn start_leasehold(hosts: &Hosts, dir: &Path, leasehold: &Path, to_bind: bool) -
     let log = dir.join("leasehold.log");
     let args = ["run", "--log", "info", "--config", &conf.to_string_lossy()];
     let mut started = hosts.serve(&leasehold.to_string_lossy(), &args, &[], &log)?;
-    started.wait_until("ready", || std::fs::read_to_string(&log).is_ok_and(|text| text.contains("ready: ")))?;
+    started.wait_until("ready", || std::fs::read_to_string(&log).is_ok_and(|text| text.contains(": ready: ")))?;
     Ok(started)
 }
 

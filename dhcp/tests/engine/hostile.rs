@@ -1,13 +1,10 @@
 //! What a hostile client cannot do.
 
-use std::net::Ipv4Addr;
-use std::time::{Duration, Instant};
-
 use dhcp::client::ClientMessage;
 use dhcp::identity::HardwareAddress;
 use dhcp::message::{DropReason, MessageType};
 use dhcp::options::code;
-use dhcp::settings::{Settings, Subnet};
+use dhcp::settings::Subnet;
 
 use crate::network::*;
 
@@ -35,67 +32,20 @@ fn numbered(n: u32) -> [u8; 5] {
     [0, a, b, c, d]
 }
 
-/// The time that `count` messages take: the least of three, since other programs run too.
-fn time(settings: &Settings, count: u32, message: impl Fn(u32) -> ClientMessage) -> Duration {
-    let once = || {
-        let mut server = Server::new(settings.clone());
-        let way = from_relay([10, 7, 0, 1].into());
-        let start = Instant::now();
-        for n in 0..count {
-            let _ = server.take(&way, &relayed(message(n)));
-        }
-        start.elapsed()
-    };
-    once().min(once()).min(once())
-}
-
-/// Messages of one sender are to cost about as much as those of many, however many identities it makes up.
-fn costs_no_more(ignore_client_id: bool, message: impl Fn(u32) -> ClientMessage) {
-    const COUNT: u32 = 8_000;
-    let settings = settings([wide(ignore_client_id)]);
-    let honest = time(&settings, COUNT, |n| ClientMessage { hardware: station(n), ..discover(1) });
-    let hostile = time(&settings, COUNT, message);
-    assert!(hostile < honest * 5, "{hostile:?} for one sender's messages, {honest:?} for those of many");
-}
-
+/// What a flood of made-up identities costs is measured by `cargo run --release -p leasehold-dhcp --example flood`; here
+/// each of them is served like anybody else, and the honest client beside them too.
 #[test]
-fn many_identifiers_at_one_hardware_address_do_not_make_its_messages_dear() {
-    // Every other message has no identifier, and so asks for what the hardware address has.
-    costs_no_more(false, |n| match n % 2 {
-        0 => discover(1).with(code::CLIENT_IDENTIFIER, numbered(n)),
-        _ => discover(1),
-    });
-}
-
-#[test]
-fn many_identifiers_without_a_hardware_address_do_not_make_messages_dear_where_identifiers_are_ignored() {
-    let hardware = HardwareAddress::new(32, &[]).unwrap();
-    costs_no_more(true, |n| ClientMessage { hardware, ..discover(1) }.with(code::CLIENT_IDENTIFIER, numbered(n)));
-}
-
-#[test]
-fn leases_of_many_identifiers_elsewhere_do_not_make_messages_dear_where_identifiers_are_ignored() {
-    const COUNT: u32 = 6_000;
-    let cost = |same_hardware: bool| {
-        let mut server = Server::new(settings([wide(false), Subnet { ignore_client_id: true, ..subnet() }]));
-        let way = from_relay([10, 7, 0, 1].into());
-        for n in 0..COUNT {
-            let hardware = if same_hardware { mac(1) } else { station(n) };
-            let address = Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 7, 1, 0)) + n);
-            let message = ClientMessage { hardware, ..selecting(1, address) };
-            server.take(&way, &relayed(message.with(code::CLIENT_IDENTIFIER, numbered(n)))).acked();
-        }
-        let mut once = || {
-            let start = Instant::now();
-            for _ in 0..200 {
-                server.hear(&discover(1)).offered();
-            }
-            start.elapsed()
-        };
-        once().min(once()).min(once())
-    };
-    let (honest, hostile) = (cost(false), cost(true));
-    assert!(hostile < honest * 5, "{hostile:?} where the hardware has many leases elsewhere, {honest:?} where not");
+fn many_identifiers_at_one_hardware_address_are_served_like_others() {
+    const COUNT: u32 = 2_000;
+    let mut server = Server::new(settings([wide(false)]));
+    let way = from_relay([10, 7, 0, 1].into());
+    let mut offered = std::collections::BTreeSet::new();
+    for n in 0..COUNT {
+        let message = discover(1).with(code::CLIENT_IDENTIFIER, numbered(n));
+        assert!(offered.insert(server.take(&way, &relayed(message)).offered()), "one address for two identities");
+    }
+    let honest = ClientMessage { hardware: station(1), ..discover(1) };
+    assert!(offered.insert(server.take(&way, &relayed(honest)).offered()));
 }
 
 #[test]
