@@ -101,18 +101,22 @@ pub fn build_withdraw_rest(zone: &Fqdn, held: &Held) -> Update {
 }
 
 /// RFC 4703 section 5.5, of the PTR: deleted only while it still names this host. Guarded, the DHCID says that it is
-/// ours, and exactly our two records go; unguarded, the PTR must be the one that this host's name makes.
+/// ours, and exactly our two records go; unguarded, the PTR must be the one that this host's name makes, and the DHCID
+/// beside it goes whosever it is, as it does when the PTR is set: two hosts in turn may have had the name.
 #[must_use]
 pub fn build_withdraw_pointer(zone: &Fqdn, reverse: &Fqdn, held: &Held, guard: ReverseGuard) -> Update {
     let target = Rdata::ptr(&held.name);
-    let prerequisite = match guard {
-        ReverseGuard::Dhcid => owned_by(reverse, &held.identity, &held.name),
-        ReverseGuard::Rfc4703 => Prerequisite::RrsetIs(reverse.clone(), RecordType::PTR, vec![target.clone()]),
+    let (prerequisite, beside) = match guard {
+        ReverseGuard::Dhcid => (
+            owned_by(reverse, &held.identity, &held.name),
+            Change::DeleteRecord(reverse.clone(), RecordType::DHCID, dhcid(&held.identity, &held.name)),
+        ),
+        ReverseGuard::Rfc4703 => (
+            Prerequisite::RrsetIs(reverse.clone(), RecordType::PTR, vec![target.clone()]),
+            Change::DeleteRrset(reverse.clone(), RecordType::DHCID),
+        ),
     };
-    let changes = vec![
-        Change::DeleteRecord(reverse.clone(), RecordType::PTR, target),
-        Change::DeleteRecord(reverse.clone(), RecordType::DHCID, dhcid(&held.identity, &held.name)),
-    ];
+    let changes = vec![Change::DeleteRecord(reverse.clone(), RecordType::PTR, target), beside];
     Update { zone: zone.clone(), prerequisites: vec![prerequisite], changes }
 }
 
@@ -260,7 +264,8 @@ mod tests {
             let update = build_withdraw_pointer(&zone, &reverse, &held(&["10.0.0.1"]), guard);
             assert!(matches!(&update.prerequisites[..],
                 [Prerequisite::RrsetIs(at, required, data)] if *at == reverse && *required == rtype && data.len() == 1));
-            assert_eq!(deletes(&update), [(&reverse, RecordType::PTR, true), (&reverse, RecordType::DHCID, true)]);
+            let one = guard == ReverseGuard::Dhcid;
+            assert_eq!(deletes(&update), [(&reverse, RecordType::PTR, true), (&reverse, RecordType::DHCID, one)]);
         }
     }
 }

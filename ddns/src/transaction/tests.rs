@@ -227,6 +227,16 @@ fn rfc4703_5_4_to_the_letter_overwrites_and_5_5_still_looks_whose_it_is() {
     assert_eq!(server, ModelServer::default());
 }
 
+#[test]
+fn rfc4703_5_5_unguarded_leaves_no_dhcid_behind_of_hosts_that_had_one_name_in_turn() {
+    let mut server = ModelServer::default();
+    let letter = |plan: Plan| Plan { guard: ReverseGuard::Rfc4703, ..plan };
+    run(&mut server, letter(reverse("10.0.0.1", Some(want("pc.lan", 2, &["10.0.0.1"])), vec![])));
+    let both = vec![held("pc.lan", 1, &["10.0.0.1"]), held("pc.lan", 2, &["10.0.0.1"])];
+    run(&mut server, letter(reverse("10.0.0.1", None, both)));
+    assert_eq!(server, ModelServer::default());
+}
+
 /// Every arrow of the diagram: from a state reached by `path`, what an answer leads to.
 #[test]
 fn every_arrow_of_the_diagram_is_true() {
