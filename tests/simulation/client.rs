@@ -32,6 +32,9 @@ pub(crate) enum State {
 /// Another DHCP server of the same network, which nobody hears.
 pub(crate) const OTHER_SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 
+/// Relays: one beside the server on its own network, one of another network.
+const RELAYS: [Ipv4Addr; 2] = [Ipv4Addr::new(10, 0, 0, 14), Ipv4Addr::new(10, 0, 1, 14)];
+
 /// Few names for many clients: conflicts are the rule.
 const NAMES: [&str; 6] = ["alpha", "beta", "gamma", "Alpha", "b\u{e4}d", ""];
 
@@ -45,7 +48,12 @@ pub(crate) struct Client {
     pub(crate) state: State,
     /// Remembered for INIT-REBOOT.
     pub(crate) last_address: Option<Ipv4Addr>,
-    pub(crate) relayed: bool,
+    /// The relay of its network; `None`: it is on the server's link.
+    pub(crate) relay: Option<Ipv4Addr>,
+    /// Goes from network to network.
+    pub(crate) roams: bool,
+    /// How much faster than usual it changes its mind.
+    pub(crate) haste: u64,
     /// Has no moods: takes a lease and renews it.
     steady: bool,
     xid: u32,
@@ -72,7 +80,9 @@ impl Client {
             fqdn: rng.permille(400).then(|| *rng.pick(&[0b0100, 0b0101, 0b1100])),
             state: State::Off,
             last_address: None,
-            relayed: rng.permille(300),
+            relay: rng.permille(300).then_some(RELAYS[0]),
+            roams: false,
+            haste: 1,
             steady: false,
             xid: 0,
             wakes_at: rng.below(20_000),
@@ -93,7 +103,7 @@ impl Client {
     /// Comes once all is quiet, to see whether the server still serves.
     pub(crate) fn newcomer(index: usize, now: u64, rng: &mut Rng) -> Self {
         let hostname = Some("newcomer".to_owned());
-        Self { hostname, fqdn: None, steady: true, relayed: false, wakes_at: now + 1, ..Self::new(index, rng) }
+        Self { hostname, fqdn: None, steady: true, relay: None, wakes_at: now + 1, ..Self::new(index, rng) }
     }
 
     fn message(&self, kind: u8) -> Packet {
@@ -127,6 +137,9 @@ impl Client {
                 self.tries = 0;
                 if self.hostname.is_some() && !self.steady && rng.permille(100) {
                     self.hostname = Some((*rng.pick(&NAMES)).to_owned());
+                }
+                if self.roams && rng.permille(250) {
+                    self.relay = *rng.pick(&[None, Some(RELAYS[0]), Some(RELAYS[1])]);
                 }
                 if let Some(address) = self.last_address.filter(|_| rng.permille(400)) {
                     self.state = State::Rebooting { address };
@@ -229,7 +242,7 @@ impl Client {
             _ => {}
         }
         if now < renew_at {
-            self.wakes_at = renew_at.min(now + 1 + rng.below(60_000));
+            self.wakes_at = renew_at.min(now + 1 + rng.below(60_000 / self.haste));
             return None;
         }
         self.wakes_at = now + 2_000 + rng.below(8_000);
@@ -241,7 +254,7 @@ impl Client {
 
     fn leave(&mut self, now: u64, rng: &mut Rng) {
         self.state = State::Off;
-        self.wakes_at = now + 500 + rng.below(120_000);
+        self.wakes_at = now + 500 + rng.below(120_000 / self.haste);
     }
 
     fn wait(&mut self, now: u64, rng: &mut Rng) {
@@ -286,7 +299,7 @@ impl Client {
                 self.last_address = Some(yiaddr);
                 self.state =
                     State::Bound { address: yiaddr, server, renew_at: self.requested_at + lease_ms / 2, until };
-                self.wakes_at = now + 1 + rng.below(lease_ms / 2 + 1);
+                self.wakes_at = now + 1 + rng.below(lease_ms / 2 / self.haste + 1);
             }
             (NAK, State::Requesting { .. } | State::Rebooting { .. } | State::Bound { .. }) => {
                 self.state = State::Off;

@@ -14,7 +14,7 @@ use crate::rng::Rng;
 use crate::server::Settings;
 
 pub(crate) const RESERVED: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 5);
-const REVERSE: &str = "0.0.10.in-addr.arpa";
+const REVERSE: [&str; 2] = ["0.0.10.in-addr.arpa", "1.0.10.in-addr.arpa"];
 /// How many addresses one client may have in quarantine at once.
 pub(crate) const DECLINES_MAX: usize = 3;
 const RESERVED_FOR: [u8; 6] = [2, 0, 0, 0, 0, 0];
@@ -28,9 +28,15 @@ pub(crate) struct Plan {
     pub(crate) doubled_permille: u64,
     pub(crate) delayed_permille: u64,
     pub(crate) dns_lost_permille: u64,
+    /// The longest pause between two mishaps.
+    pub(crate) mishap_pause_ms: u64,
     pub(crate) disk_fails: bool,
     pub(crate) clock_jumps: bool,
     pub(crate) settings: Settings,
+    /// How much faster than usual clients change their minds.
+    pub(crate) haste: u64,
+    /// Clients go from network to network.
+    pub(crate) roaming: bool,
     /// Two of the clients are one host.
     pub(crate) twins: bool,
     /// Records that somebody makes by hand: a name that clients want, and a PTR in the pool. Each with the zone.
@@ -40,12 +46,13 @@ pub(crate) struct Plan {
 impl Plan {
     pub(crate) fn new(rng: &mut Rng) -> Self {
         let lease_secs = 60 + u32::try_from(rng.below(300)).unwrap();
+        let haste = *rng.pick(&[1, 1, 10]);
         let offer_hold_secs = 30;
         let embedded = rng.permille(400);
         let generate = rng.permille(300);
         let client_updates = if rng.permille(300) { ClientUpdates::Allow } else { ClientUpdates::Override };
         let domain: Fqdn = "sim.test".parse().unwrap();
-        let subnet = Subnet {
+        let mut subnet = Subnet {
             prefix: "10.0.0.0/28".parse().unwrap(),
             interfaces: Vec::new(),
             pools: vec![AddressRange { first: Ipv4Addr::new(10, 0, 0, 4), last: Ipv4Addr::new(10, 0, 0, 9) }],
@@ -71,17 +78,26 @@ impl Plan {
                 ttl_secs: None,
             }),
         };
+        let mut subnets = vec![subnet.clone()];
+        subnet.prefix = "10.0.1.0/28".parse().unwrap();
+        subnet.pools = vec![AddressRange { first: Ipv4Addr::new(10, 0, 1, 4), last: Ipv4Addr::new(10, 0, 1, 6) }];
+        subnet.reservations.clear();
+        subnets.push(subnet);
         let server = if embedded {
             ZoneServer::Embedded
         } else {
             ZoneServer::Remote { address: "192.0.2.53:53".parse().unwrap(), key: None }
         };
-        let reverse: Fqdn = REVERSE.parse().unwrap();
-        let zones = [domain, reverse].map(|apex| ZoneRoute { apex, server: server.clone() }).to_vec();
-        let ddns =
-            ddns::settings::Settings { zones, reverse: ReverseGuard::Dhcid, ..ddns::settings::Settings::default() };
+        let reverse = REVERSE.map(|apex| apex.parse().unwrap());
+        let zones =
+            [domain].into_iter().chain(reverse).map(|apex| ZoneRoute { apex, server: server.clone() }).collect();
+        let by_hand = if rng.permille(500) { by_hand(rng) } else { Vec::new() };
+        // The unguarded form overwrites what somebody made by hand: so RFC 4703 has it.
+        let unguarded = by_hand.is_empty() && rng.permille(300);
+        let reverse = if unguarded { ReverseGuard::Rfc4703 } else { ReverseGuard::Dhcid };
+        let ddns = ddns::settings::Settings { zones, reverse, ..ddns::settings::Settings::default() };
         let dhcp = dhcp::settings::Settings {
-            subnets: vec![subnet],
+            subnets,
             options: OptionSet::default(),
             offer_hold_secs,
             quarantine_secs: 120,
@@ -91,21 +107,26 @@ impl Plan {
             clients: 3 + usize::try_from(rng.below(6)).unwrap(),
             lease_secs,
             offer_hold_secs,
-            turmoil_ms: 200_000 + rng.below(400_000),
+            turmoil_ms: (200_000 + rng.below(400_000)) / haste.min(4),
             lost_permille: rng.below(200),
             doubled_permille: rng.below(200),
             delayed_permille: rng.below(150),
             dns_lost_permille: rng.below(200),
+            mishap_pause_ms: *rng.pick(&[5_000, 15_000, 50_000]),
             disk_fails: rng.permille(400),
             clock_jumps: rng.permille(200),
             settings: Settings {
                 dhcp: Arc::new(dhcp),
                 ddns: Arc::new(ddns),
                 embedded,
-                events_max: if rng.permille(300) { 2 } else { 64 },
+                events_max: *rng.pick(&[1, 2, 64, 64]),
+                updater_busy_permille: *rng.pick(&[0, 50, 500]),
+                rows_take_ms_max: *rng.pick(&[5, 3_000]),
             },
+            haste,
+            roaming: rng.permille(400),
             twins: rng.permille(300),
-            by_hand: if rng.permille(500) { by_hand() } else { Vec::new() },
+            by_hand,
         }
     }
 
@@ -118,13 +139,15 @@ impl Plan {
     }
 }
 
-fn by_hand() -> Vec<(Fqdn, Rrset)> {
-    let (rtype, data) = Rdata::address(Ipv4Addr::new(192, 0, 2, 99).into());
+fn by_hand(rng: &mut Rng) -> Vec<(Fqdn, Rrset)> {
+    // It may be the very address that a client of that name gets.
+    let address = *rng.pick(&[Ipv4Addr::new(192, 0, 2, 99), Ipv4Addr::new(10, 0, 0, 6)]);
+    let (rtype, data) = Rdata::address(address.into());
     let pointer = Fqdn::reverse(Ipv4Addr::new(10, 0, 0, 7).into());
     let manual: Fqdn = "manual.sim.test".parse().unwrap();
     vec![
         ("sim.test".parse().unwrap(), Rrset::single("alpha.sim.test".parse().unwrap(), rtype, 300, data)),
-        (REVERSE.parse().unwrap(), Rrset::single(pointer, RecordType::PTR, 300, Rdata::ptr(&manual))),
+        (REVERSE[0].parse().unwrap(), Rrset::single(pointer, RecordType::PTR, 300, Rdata::ptr(&manual))),
     ]
 }
 

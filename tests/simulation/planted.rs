@@ -10,7 +10,7 @@ use crate::{ALONE, first_failure, number};
 /// Seeds within which every fault must be found.
 const WITHIN: u64 = 10_000;
 
-const PLANTED: [Fault; 28] = [
+const PLANTED: [Fault; 30] = [
     Fault::OfferReused,
     Fault::QuarantineForgotten,
     Fault::DeclineByAnyone,
@@ -26,8 +26,10 @@ const PLANTED: [Fault; 28] = [
     Fault::ZonePublishedUnstored,
     Fault::ZoneDecidedUponPublished,
     Fault::ZoneSerialStays,
+    Fault::OlderUpdateOvertakes,
     Fault::FormerForgotten,
     Fault::PtrOverwritesForeign,
+    Fault::DeleteForeignName,
     Fault::RowConfirmedUnsent,
     Fault::YxdomainTakenAsSuccess,
     Fault::RetryForgotten,

@@ -59,13 +59,16 @@ impl Server {
         if self.room == Room::Asked {
             self.room = Room::Answered(self.commits.has_room());
         }
+        if self.submitted.len() > 1 {
+            self.happened.push("group commit");
+        }
         self.commits.commit(std::mem::take(&mut self.submitted));
         let told = std::mem::take(&mut *self.results.lock().expect("nobody panics with it"));
         for (number, result) in told {
             let Some((whose, transactions)) = self.on_the_way.remove(&number) else { continue };
             match result {
                 CommitResult::Committed => doings.committed.extend(transactions),
-                CommitResult::NoSpace => {}
+                CommitResult::NoSpace => self.happened.push("no room"),
                 CommitResult::Failed => doings.died.get_or_insert_default().extend(transactions),
             }
             self.tell(now, whose, result, &mut doings);
@@ -115,7 +118,8 @@ impl Server {
     pub(crate) fn run_compaction(&mut self) {
         if let Some(compaction) = self.compaction.take() {
             // It may find the disk full or failing; then the store is as before.
-            drop(compaction.run());
+            let ended = if compaction.run().is_ok() { "compaction" } else { "compaction failed" };
+            self.happened.push(ended);
         }
     }
 }

@@ -41,7 +41,12 @@ pub(crate) struct Settings {
     pub(crate) dhcp: Arc<dhcp::settings::Settings>,
     pub(crate) ddns: Arc<ddns::settings::Settings>,
     pub(crate) embedded: bool,
+    /// How many events the channel to the updater holds.
     pub(crate) events_max: usize,
+    /// How often in a thousand times others keep the updater's task from its next turn for a while.
+    pub(crate) updater_busy_permille: u64,
+    /// For how long all wanted rows are on their way to the updater at most, in milliseconds.
+    pub(crate) rows_take_ms_max: u64,
 }
 
 /// Who waits for an update of the embedded zones.
@@ -57,8 +62,8 @@ enum Asked {
     No,
     /// The service decides nothing until nothing is in flight.
     Waiting,
-    /// On their way.
-    Answered(Vec<WantedRow>),
+    /// On their way, until these boot milliseconds.
+    Answered(Vec<WantedRow>, u64),
 }
 
 /// The question to the committer whether a store without room has some again.
@@ -105,12 +110,16 @@ pub(crate) struct Server {
     settled: VecDeque<(RowKey, u64)>,
     /// Answers came in: the reconciler may have more to send.
     heard: bool,
+    /// The updater's task gets no turn before this, in boot milliseconds.
+    updater_busy_until: u64,
     settings: Settings,
     compaction: Option<Compaction<SimStorage>>,
     /// Something was done to the embedded zones.
     pub(crate) zones_touched: bool,
     /// For the log of the world.
     pub(crate) notes: Vec<String>,
+    /// For the world's tally.
+    pub(crate) happened: Vec<&'static str>,
 }
 
 /// What the world has to do after a turn or a commit.
@@ -228,12 +237,15 @@ impl Server {
             asked: Asked::No,
             settled: VecDeque::new(),
             heard: true,
+            updater_busy_until: 0,
             settings,
             compaction: None,
             zones_touched: true,
             notes: Vec::new(),
+            happened: Vec::new(),
         };
         if server.expiry != Pause::No {
+            server.happened.push("expiry paused");
             server.pipeline.pause_expiry();
         }
         let first = server.commit_first(now, first_rows);
@@ -261,14 +273,22 @@ impl Server {
         self.pipeline.has_room() && !matches!(self.asked, Asked::Waiting)
     }
 
+    /// When the updater wants a turn and gets one, in boot milliseconds.
+    fn updater_wants(&self) -> Option<u64> {
+        let asks = self.overflowed && matches!(self.asked, Asked::No);
+        let rows = match self.asked {
+            Asked::Answered(_, arrive_at) => Some(arrive_at),
+            Asked::No | Asked::Waiting => None,
+        };
+        let at_once = (!self.events.is_empty() || self.heard || asks).then_some(0);
+        let wants = at_once.into_iter().chain(rows).chain(self.reconciler.poll_timeout()).min();
+        wants.map(|at| at.max(self.updater_busy_until))
+    }
+
     fn possible(&self, now: Now) -> Vec<Action> {
         let full = self.pipeline.storage_full();
         let due = |at: Option<u64>| at.is_some_and(|at| at <= now.boot_ms);
-        let update = !self.events.is_empty()
-            || self.heard
-            || matches!(self.asked, Asked::Answered(_))
-            || (self.overflowed && matches!(self.asked, Asked::No))
-            || due(self.reconciler.poll_timeout());
+        let update = due(self.updater_wants());
         let all = [
             (Action::Complete, !self.outcomes.is_empty()),
             (Action::Look, self.looking() && due(Some(self.look_at))),
@@ -291,7 +311,7 @@ impl Server {
     pub(crate) fn poll_timeout(&self) -> Option<u64> {
         let expiry = self.pipeline.poll_timeout().filter(|_| self.deciding());
         let look = self.looking().then_some(self.look_at);
-        expiry.into_iter().chain(look).chain(self.reconciler.poll_timeout()).min()
+        expiry.into_iter().chain(look).chain(self.updater_wants()).min()
     }
 
     /// Some of what can be done.
@@ -316,7 +336,7 @@ impl Server {
                     let step = self.pipeline.expire(now, 3);
                     self.step(now, step, &mut doings);
                 }
-                Action::TellRows => self.tell_rows(),
+                Action::TellRows => self.tell_rows(now, rng),
                 Action::Update => self.update(now, rng, &mut doings),
             }
             if rng.permille(400) {
@@ -343,6 +363,7 @@ impl Server {
         self.look_at = now.boot_ms + LOOK_AGAIN_MS;
         let past = is_in_the_past(machine.wall_ms / 1_000, self.newest_stamp);
         if self.expiry.decide(now.boot_ms, past).is_some() {
+            self.happened.push("expiry resumed");
             self.pipeline.resume_expiry(now);
             self.trusted_wall = true;
         }
@@ -354,13 +375,15 @@ impl Server {
     fn take_room(&mut self) {
         let answer = std::mem::replace(&mut self.room, Room::NotAsked);
         if answer == Room::Answered(true) && self.pipeline.storage_full() {
+            self.happened.push("room again");
             self.pipeline.room_again();
         }
     }
 
     /// While nothing is in flight every wanted row is committed.
-    fn tell_rows(&mut self) {
-        self.asked = Asked::Answered(sorted(self.pipeline.core().wanted()));
+    fn tell_rows(&mut self, now: Now, rng: &mut Rng) {
+        let arrive_at = now.boot_ms + rng.below(self.settings.rows_take_ms_max);
+        self.asked = Asked::Answered(sorted(self.pipeline.core().wanted()), arrive_at);
     }
 
     fn complete(&mut self, now: Now, doings: &mut Doings) {
@@ -388,6 +411,7 @@ impl Server {
             if self.events.len() < self.settings.events_max {
                 self.events.push_back(event);
             } else {
+                self.happened.push("event overflowed");
                 self.overflowed = true;
             }
         }

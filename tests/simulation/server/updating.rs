@@ -1,6 +1,6 @@
 //! The updater's half of the server, as `src/updater.rs` has it.
 
-use ddns::reconcile::{Outcome, Send, SendTicket};
+use ddns::reconcile::{Outcome, Send, SendTicket, Stage};
 use ddns::settings::ZoneServer;
 use dhcp::time::Now;
 use dns::{Rcode, Update};
@@ -15,10 +15,16 @@ use crate::words::brief;
 /// How often in a thousand times the committer's queue has no place for what the updater found out.
 const ROWS_LOST_PERMILLE: u64 = 20;
 
+/// For how long others keep the updater's task from its next turn at most, in milliseconds.
+const BUSY_MS_MAX: u64 = 3_000;
+
 impl Server {
     /// Takes in what is there, sends what may be sent, and hands on what follows.
     pub(super) fn update(&mut self, now: Now, rng: &mut Rng, doings: &mut Doings) {
         self.heard = false;
+        if rng.permille(self.settings.updater_busy_permille) {
+            self.updater_busy_until = now.boot_ms + rng.below(BUSY_MS_MAX);
+        }
         if self.overflowed && matches!(self.asked, Asked::No) {
             // Lowered before the rows are read: an overflow from now on raises it again.
             self.overflowed = false;
@@ -34,7 +40,7 @@ impl Server {
                 self.reconciler.handle_wanted(ddns_now(now), row);
             }
         }
-        if !rows_first && rng.permille(500) {
+        if !rows_first {
             self.take_asked(now);
         }
         while let Some(send) = self.reconciler.poll_send(ddns_now(now)) {
@@ -47,10 +53,11 @@ impl Server {
     }
 
     fn take_asked(&mut self, now: Now) {
-        if !matches!(self.asked, Asked::Answered(_)) {
+        if !matches!(self.asked, Asked::Answered(_, arrive_at) if arrive_at <= now.boot_ms) {
             return;
         }
-        if let Asked::Answered(rows) = std::mem::replace(&mut self.asked, Asked::No) {
+        if let Asked::Answered(rows, _) = std::mem::replace(&mut self.asked, Asked::No) {
+            self.happened.push("all wanted rows read again");
             for row in rows {
                 self.reconciler.handle_wanted(ddns_now(now), row);
             }
@@ -91,6 +98,15 @@ impl Server {
         }
     }
 
+    /// Nothing is under way, and the updater takes everything for done.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.pipeline.is_idle()
+            && self.events.is_empty()
+            && !self.overflowed
+            && matches!(self.asked, Asked::No)
+            && self.reconciler.rows().all(|row| row.stage == Stage::Done)
+    }
+
     /// An update ended.
     pub(crate) fn answer(&mut self, now: Now, ticket: SendTicket, outcome: Outcome) {
         self.reconciler.handle_outcome(ddns_now(now), ticket, outcome);
@@ -101,7 +117,9 @@ impl Server {
         let effects = self.reconciler.take_effects();
         let mut rows: Vec<Row> = effects.confirmed.into_iter().map(Row::Confirmed).collect();
         rows.extend(effects.gone.into_iter().map(Row::ConfirmedGone));
-        if !rows.is_empty() && !rng.permille(ROWS_LOST_PERMILLE) {
+        if rng.permille(ROWS_LOST_PERMILLE) {
+            self.happened.push("confirmed rows lost");
+        } else if !rows.is_empty() {
             self.submit(now, Whose::Updater, 0, vec![rows]);
         }
         self.settled.extend(effects.settled);

@@ -14,7 +14,7 @@ impl World {
         if self.quiet {
             return Ok(());
         }
-        let next = self.now + 500 + self.rng.below(15_000);
+        let next = self.now + 500 + self.rng.below(self.plan.mishap_pause_ms);
         self.at(next, Event::Mishap);
         match self.rng.below(16) {
             0 => return self.die(true, &[]),
@@ -26,9 +26,13 @@ impl World {
             }
             3 => self.disturb_disk(),
             4 | 5 if self.plan.disk_fails => {
-                let full = self.rng.permille(600).then(|| self.storage.used());
-                self.note(|| format!("disk full: {full:?}"));
-                self.storage.set_capacity(full);
+                let used = self.storage.used();
+                self.note(|| format!("disk full: {used} bytes"));
+                self.storage.set_capacity(Some(used));
+                let until = self.now + 10_000 + self.rng.below(150_000);
+                self.at(until, Event::Room);
+                // The segment that was ready for this is begun, so that room soon ends.
+                self.compact();
             }
             6 | 7 => {
                 self.remote.up = !self.remote.up;
@@ -45,16 +49,24 @@ impl World {
             }
             10 | 11 => self.rogue(),
             12 | 13 => self.make_by_hand()?,
-            14 => return self.check_memory(),
+            14 => return self.check_store(),
             _ => self.compact(),
         }
         Ok(())
     }
 
     fn jump(&mut self, by: i64) {
+        match by {
+            0 => {}
+            1.. => self.count("clock jumped forward"),
+            _ => self.count("clock jumped back"),
+        }
         self.skew += by;
         self.skew_max = self.skew_max.max(self.skew);
-        self.jumped += u64::try_from(by).unwrap_or(0);
+        if by > 0 {
+            self.last_jump = (self.now, self.jumped);
+            self.jumped += by.unsigned_abs();
+        }
         self.note(|| format!("the clock jumps by {by} s"));
     }
 
@@ -108,7 +120,21 @@ impl World {
             packet.options.push((54, SERVER.octets().to_vec()));
         }
         self.note(|| format!("a stranger sends {kind} for {victim}"));
-        self.send_to_server(false, packet);
+        self.send_to_server(None, packet);
+    }
+
+    /// `leasehold db check` finds nothing wrong, also while the store is written to.
+    pub(super) fn check_store(&self) -> Checked {
+        // A disk that is gone, or a store that is not there yet, cannot be read.
+        let Ok(report) = store::db::check(&self.storage) else { return Ok(()) };
+        if !report.is_sound() {
+            return Err(format!("the store is damaged: {:?}", report.losses));
+        }
+        let leases = self.model.leases().count() as u64;
+        if report.counts.leases != leases {
+            return Err(format!("the store holds {} leases, {leases} were stored", report.counts.leases));
+        }
+        Ok(())
     }
 
     fn disturb_disk(&mut self) {
@@ -160,6 +186,7 @@ impl World {
             Err(error) if error.contains("damaged") || self.quiet => Err(format!("the store does not open: {error}")),
             // The disk fails, or the power does: whoever runs the daemon tries again.
             Err(error) => {
+                self.count("start failed");
                 self.note(|| format!("start failed: {error}"));
                 if self.storage.crashed() {
                     return self.die(true, &[]);
@@ -173,6 +200,10 @@ impl World {
     /// The process dies (`power` false), or the machine. What was not acknowledged may be there up to any point.
     pub(super) fn die(&mut self, power: bool, unacknowledged: &[Vec<Row>]) -> Checked {
         let power = power || self.storage.crashed();
+        self.count(if power { "power failure" } else { "process killed" });
+        if !unacknowledged.is_empty() {
+            self.count("failed commit");
+        }
         self.note(|| format!("died, power={power}, {} transactions unacknowledged", unacknowledged.len()));
         self.server = None;
         self.run += 1;
@@ -192,6 +223,7 @@ impl World {
             let Some(rows) = unacknowledged.next() else {
                 return Err(format!("after a crash: {}", self.model.difference(&found)));
             };
+            self.count("stored, never acknowledged");
             self.check_rows(rows)?;
             self.model.apply(rows);
         }

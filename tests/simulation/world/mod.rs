@@ -49,6 +49,10 @@ enum Event {
     FromDns(u64, SendTicket, Outcome),
     Start,
     Mishap,
+    /// Server, store and DNS are compared.
+    Comparison,
+    /// The disk has room again.
+    Room,
 }
 
 /// What becomes of an update and its answer on the way.
@@ -61,6 +65,7 @@ enum Fate {
 }
 
 pub(crate) type Checked = Result<(), String>;
+pub(crate) type Tally = BTreeMap<&'static str, u64>;
 
 pub(crate) struct World {
     rng: Rng,
@@ -84,7 +89,9 @@ pub(crate) struct World {
     skew_max: i64,
     /// By how much it has jumped forward in all, in seconds.
     jumped: u64,
-    /// The same when the running server looked at the wall clock to tell what has run out: at its start, or when a clock
+    /// When it last did, and the sum before that.
+    last_jump: (u64, u64),
+    /// The sum when the running server looked at the wall clock to tell what has run out: at its start, or when a clock
     /// that was in the past was set. Otherwise it lives by boot time.
     jumped_at_start: u64,
     /// What the server's wall clock told last, in UTC seconds.
@@ -103,6 +110,8 @@ pub(crate) struct World {
     quiet: bool,
     verbose: bool,
     pub(crate) log: Vec<String>,
+    /// How often what happened.
+    pub(crate) tally: Tally,
 }
 
 impl World {
@@ -114,7 +123,10 @@ impl World {
             1 | 2 if plan.twins => Client::interface_of_host(index, rng),
             _ => Client::new(index, rng),
         };
-        let clients = (0..plan.clients).map(|index| client(index, &mut rng)).collect();
+        let mut clients: Vec<Client> = (0..plan.clients).map(|index| client(index, &mut rng)).collect();
+        for client in &mut clients {
+            (client.roams, client.haste) = (plan.roaming, plan.haste);
+        }
         let apexes: Vec<_> = plan.settings.ddns.zones.iter().map(|route| &route.apex).collect();
         let mut world = Self {
             storage: SimStorage::new(seed),
@@ -133,6 +145,7 @@ impl World {
             skew: 0,
             skew_max: 0,
             jumped: 0,
+            last_jump: (0, 0),
             jumped_at_start: 0,
             wall_secs: EPOCH_SECS,
             model: StoreModel::default(),
@@ -145,6 +158,7 @@ impl World {
             quiet: false,
             verbose,
             log: Vec::new(),
+            tally: Tally::new(),
             plan,
         };
         world.at(0, Event::Start);
@@ -152,6 +166,7 @@ impl World {
             world.at(world.clients[index].wakes_at, Event::Client(index));
         }
         world.at(2_000, Event::Mishap);
+        world.at(3_000, Event::Comparison);
         world
     }
 
@@ -192,6 +207,10 @@ impl World {
         self.log.push(line);
     }
 
+    fn count(&mut self, what: &'static str) {
+        *self.tally.entry(what).or_default() += 1;
+    }
+
     /// Runs the whole plan: turmoil, then quiet, then the end of every lease, then a newcomer.
     pub(crate) fn run(&mut self) -> Checked {
         self.run_until(self.plan.turmoil_ms)?;
@@ -213,7 +232,8 @@ impl World {
         if !self.promises.holds_any(mac, self.now) {
             return Err("a newcomer to a quiet network gets no address".to_owned());
         }
-        self.await_dns("for a newcomer")
+        self.await_dns("for a newcomer")?;
+        self.check_store()
     }
 
     fn run_until(&mut self, end: u64) -> Checked {
@@ -252,6 +272,7 @@ impl World {
                 if let Some(server) = &mut self.server {
                     server.run_compaction();
                 }
+                self.take_notes();
                 if self.storage.crashed() {
                     return self.die(true, &[]);
                 }
@@ -267,6 +288,12 @@ impl World {
             }
             Event::Start => return self.start(),
             Event::Mishap => return self.mishap(),
+            Event::Comparison => {
+                let at = self.now + 1_000 + self.rng.below(8_000);
+                self.at(at, Event::Comparison);
+                return self.check_settled();
+            }
+            Event::Room => self.storage.set_capacity(None),
         }
         Ok(())
     }
@@ -319,11 +346,15 @@ impl World {
         Ok(())
     }
 
+    fn take_notes(&mut self) {
+        let Some(server) = &mut self.server else { return };
+        let (notes, happened) = (std::mem::take(&mut server.notes), std::mem::take(&mut server.happened));
+        notes.into_iter().for_each(|note| self.note(|| note));
+        happened.into_iter().for_each(|what| self.count(what));
+    }
+
     fn carry_out(&mut self, doings: Doings) -> Checked {
-        let notes = self.server.as_mut().map(|server| std::mem::take(&mut server.notes)).unwrap_or_default();
-        for note in notes {
-            self.note(|| note);
-        }
+        self.take_notes();
         let Doings { departures, sends, answers, committed, died } = doings;
         for rows in &committed {
             self.check_rows(rows)?;

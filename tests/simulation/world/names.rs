@@ -9,6 +9,7 @@ use zones::ZoneSet;
 
 use super::{Checked, World};
 use crate::remote::contents;
+use crate::server::Server;
 use crate::words::lease_in_brief;
 
 type Sets = BTreeMap<(Fqdn, RecordType), Vec<Rdata>>;
@@ -34,6 +35,7 @@ impl World {
     pub(super) fn made_by_hand(&mut self, number: usize, rcode: Rcode) {
         self.note(|| format!("record {number} by hand: {rcode:?}"));
         if rcode == Rcode::NO_ERROR {
+            self.count("record made by hand");
             self.names.by_hand.push(number);
         }
     }
@@ -160,6 +162,15 @@ impl World {
         let (name, rtype) = key;
         let (wanted, found) = (wanted.get(key), found.get(key));
         Err(format!("DNS {when}: {name} {rtype:?} should be {wanted:?} and is {found:?}\n{}", leases.join("\n")))
+    }
+
+    /// Whenever the server takes everything for done, it is.
+    pub(super) fn check_settled(&mut self) -> Checked {
+        if self.server.as_ref().is_some_and(Server::is_settled) {
+            self.count("DNS compared in the turmoil");
+            self.check_dns("when the server takes it for done")?;
+        }
+        self.check_memory()
     }
 
     /// What the server remembers is what is stored.

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use ddns::reconcile::{Outcome, Send, SendTicket};
+use dhcp::message::MessageType;
 use dns::{Rcode, Update};
 use leasehold::core::pipeline::{Arrival, Departure, Link};
 
@@ -29,8 +30,8 @@ impl World {
             if let Some(address) = said.gives_up {
                 self.promises.give_up(self.clients[index].mac, address);
             }
-            let relayed = self.clients[index].relayed;
-            self.send_to_server(relayed, said.packet);
+            let relay = self.clients[index].relay;
+            self.send_to_server(relay, said.packet);
         }
         self.wake(index);
     }
@@ -41,29 +42,30 @@ impl World {
         self.at(at, Event::Client(index));
     }
 
-    pub(super) fn send_to_server(&mut self, relayed: bool, mut packet: Packet) {
+    /// From the server's link, or by a relay while the client has no address.
+    pub(super) fn send_to_server(&mut self, relay: Option<Ipv4Addr>, mut packet: Packet) {
         if packet.kind() == REQUEST {
             let transaction = (packet.mac, packet.xid);
             if packet.address(54) == Some(OTHER_SERVER) {
                 self.elsewhere.insert(transaction);
             }
             let address = packet.address(50).unwrap_or(Ipv4Addr::from(packet.ciaddr));
-            self.requested.entry(transaction).or_default().insert(address);
+            let is_of_network = address.octets()[2] == relay.unwrap_or(SERVER).octets()[2];
+            let requested = self.requested.entry(transaction).or_default();
+            requested.insert(if is_of_network { address } else { Ipv4Addr::UNSPECIFIED });
         }
-        let relayed = relayed && packet.ciaddr == 0;
-        if relayed {
-            packet.giaddr = u32::from(Ipv4Addr::new(10, 0, 0, 14));
-        }
-        let source = match (relayed, packet.ciaddr) {
-            (true, _) => (Ipv4Addr::from(packet.giaddr), 67),
-            (false, ciaddr) => (Ipv4Addr::from(ciaddr), 68),
+        let relay = relay.filter(|_| packet.ciaddr == 0);
+        packet.giaddr = relay.unwrap_or(Ipv4Addr::UNSPECIFIED).into();
+        let source = match relay {
+            Some(relay) => (relay, 67),
+            None => (Ipv4Addr::from(packet.ciaddr), 68),
         };
         let link =
             Link { name: "sim0".to_owned(), index: 1, addresses: vec!["10.0.0.1/28".parse().expect("a prefix")] };
         let arrival = Arrival {
             link: Arc::new(link),
             source,
-            destination: if packet.ciaddr == 0 && !relayed { Ipv4Addr::BROADCAST } else { SERVER },
+            destination: if packet.ciaddr == 0 && relay.is_none() { Ipv4Addr::BROADCAST } else { SERVER },
             payload: packet.encode().into(),
         };
         for _ in 0..self.copies() {
@@ -110,6 +112,16 @@ impl World {
         let packet = Packet::decode(&bytes).ok_or("the server's reply cannot be read")?;
         let to = self.clients.iter().position(|client| client.mac == packet.mac);
         self.note(|| format!("reply {:?} {} to {}", reply.message_type, reply.yiaddr, reply.hardware));
+        self.count(match reply.message_type {
+            MessageType::Offer => "OFFER",
+            MessageType::Ack if reply.yiaddr.is_unspecified() => "ACK of INFORM",
+            MessageType::Ack if reply.yiaddr.octets()[2] == 1 => "ACK in the other network",
+            MessageType::Ack => "ACK",
+            _ => "NAK",
+        });
+        if packet.option(81).is_some() {
+            self.count("option 81 told");
+        }
         self.check_reply(&departure, &packet)?;
         let Some(index) = to else { return Ok(()) };
         for _ in 0..self.copies() {
@@ -122,6 +134,7 @@ impl World {
     pub(super) fn send_update(&mut self, send: Send) {
         let lost = |world: &mut Self| !world.quiet && world.rng.permille(world.plan.dns_lost_permille);
         if lost(self) {
+            self.count("update lost");
             self.at(self.now + DNS_TIMEOUT_MS, Event::FromDns(self.run, send.ticket, Outcome::Timeout));
             return;
         }
@@ -144,6 +157,14 @@ impl World {
             Some(code) if fate != Fate::AnswerLost => (Outcome::Answer(code), 1 + self.rng.below(20)),
             _ => (Outcome::Timeout, DNS_TIMEOUT_MS),
         };
+        self.count(match (answer, fate) {
+            (None, _) => "DNS server down",
+            (Some(Rcode::NO_ERROR), Fate::Arrives) => "update done",
+            (Some(Rcode::NO_ERROR), Fate::AnswerLost) => "update done, answer lost",
+            (Some(_), Fate::SentTwice) => "update sent twice",
+            (Some(Rcode::YX_DOMAIN | Rcode::NX_RRSET | Rcode::NX_DOMAIN | Rcode::YX_RRSET), _) => "prerequisite failed",
+            (Some(_), _) => "update refused",
+        });
         self.note(|| format!("dns {}: {answer:?} {fate:?}", brief(update)));
         self.at(self.now + delay, Event::FromDns(run, ticket, outcome));
         self.check_by_hand()

@@ -94,6 +94,17 @@ fn moves(rows: &[Row], mac: Mac, from: Ipv4Addr) -> bool {
     rows.iter().any(|row| matches!(row, Row::Lease(lease) if is_move(lease)))
 }
 
+/// RFC 4702: option 81 tells the client who writes what: S the server writes A, N it writes nothing.
+fn check_client_fqdn(lease: &Lease, packet: &Packet) -> Checked {
+    let Some(&[flags, ..]) = packet.option(81) else { return Ok(()) };
+    let (told_a, told_nothing) = (flags & 1 != 0, flags & 8 != 0);
+    let (forward, reverse) = lease.name.as_ref().map_or((false, false), |name| (name.forward, name.reverse));
+    if told_a == forward && told_nothing != (forward || reverse) {
+        return Ok(());
+    }
+    Err(format!("{} was told flags {flags:#x}, and the server writes A={forward} PTR={reverse}", lease.address))
+}
+
 impl World {
     /// Whether something that lasts until `until` still does, with the slack of whole seconds. What the wall clock
     /// jumped forward before the server last started is lost: only the wall clock tells what is stored.
@@ -103,6 +114,12 @@ impl World {
 
     fn runs(&self, promise: &Promise) -> bool {
         self.lasts(promise.until, promise.jumped)
+    }
+
+    /// By how much the wall clock had jumped when that was decided which is stored now.
+    fn jumped_when_decided(&self) -> u64 {
+        let (at, before) = self.last_jump;
+        if at + DECIDED_WITHIN_MS >= self.now { before } else { self.jumped }
     }
 
     /// What is stored must not end what a client was promised. Called before the model knows of it.
@@ -120,7 +137,13 @@ impl World {
             };
             self.check_quarantine(lease, rows)?;
             self.check_end(lease, rows)?;
-            self.promises.stored.insert(lease.address, self.jumped);
+            self.count(match lease.state {
+                LeaseState::Bound => "lease bound or renewed",
+                LeaseState::Released => "lease released",
+                LeaseState::Expired => "lease expired",
+                LeaseState::Quarantined => "address in quarantine",
+            });
+            self.promises.stored.insert(lease.address, self.jumped_when_decided());
             if let Some(before) = self.model.lease(lease.address) {
                 self.promises.superseded.insert(lease.address, (before.clone(), self.now));
             }
@@ -156,7 +179,8 @@ impl World {
         if lease.state == LeaseState::Quarantined {
             // In true time, because the wall clock may jump meanwhile.
             let secs = lease.expires_at.saturating_sub(self.wall_secs);
-            self.promises.quarantines.insert(address, (self.now + secs * 1_000, self.jumped));
+            let jumped = self.jumped_when_decided();
+            self.promises.quarantines.insert(address, (self.now + secs * 1_000, jumped));
             return Ok(());
         }
         self.promises.quarantines.remove(&address);
@@ -244,6 +268,7 @@ impl World {
             let left = lease.expires_at.saturating_sub(self.wall_secs);
             return Err(format!("{address} acknowledged for {secs} s, stored for {left} s"));
         }
+        check_client_fqdn(lease, packet)?;
         self.promises.withdraw_offers(mac);
         if current.is_none() {
             // The client's next message has ended it already.
