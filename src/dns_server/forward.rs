@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dns::{Fqdn, Rcode, RecordType};
+use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::{RData, Record, RecordType as WireType};
 use hickory_proto::serialize::binary::{BinEncodable as _, BinEncoder};
 use hickory_server::net::runtime::TokioRuntimeProvider;
 use hickory_server::net::{DnsError, NetError};
 use hickory_server::resolver::TokioResolver;
 use hickory_server::resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig};
+use hickory_server::resolver::lookup::Lookup;
 use tokio::sync::Semaphore;
 
 /// How many names are asked for at once; beyond, the answer is SERVFAIL at once.
@@ -53,6 +55,9 @@ impl Forwarded {
 /// A resolver over a list of upstreams.
 pub(super) struct Forwarder {
     resolver: TokioResolver,
+    /// Each upstream by itself, without a cache. hickory asks two upstreams at once and takes a REFUSED that comes
+    /// first for the answer of all; then each is asked in turn. Empty with a single upstream.
+    singly: Vec<TokioResolver>,
     slots: Semaphore,
     large: Large,
 }
@@ -96,40 +101,17 @@ impl Forwarder {
         if upstreams.is_empty() {
             return None;
         }
-        let servers = upstreams.iter().take(UPSTREAMS_MAX).map(|address| {
-            let mut connections = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
-            for connection in &mut connections {
-                connection.port = address.port();
-            }
-            // An upstream's NXDOMAIN is believed: it is a resolver, not one guess among several.
-            NameServerConfig::new(address.ip(), true, connections)
-        });
-        let config = ResolverConfig::from_name_servers(servers.collect());
-        let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
-        let options = builder.options_mut();
-        options.timeout = TRY_TIMEOUT;
-        options.attempts = 2;
-        options.cache_size = CACHE_ANSWERS_MAX;
-        // The machine's hosts file is the machine's own matter.
-        options.use_hosts_file = ResolveHosts::Never;
-        // CNAME records on the way belong into the answer (RFC 1034 section 4.3.2).
-        options.preserve_intermediates = true;
-        // Clients of ours should not be able to predict what another of them asks.
-        options.case_randomization = true;
-        match builder.build() {
-            Ok(resolver) => Some(Self { resolver, slots: Semaphore::new(IN_FLIGHT_MAX), large: Large::default() }),
-            Err(error) => {
-                tracing::error!(%error, "names outside our zones cannot be forwarded");
-                None
-            }
-        }
+        let upstreams = &upstreams[..upstreams.len().min(UPSTREAMS_MAX)];
+        let resolver = resolver(upstreams, CACHE_ANSWERS_MAX)?;
+        let alone: &[SocketAddr] = if upstreams.len() > 1 { upstreams } else { &[] };
+        let singly = alone.iter().filter_map(|upstream| self::resolver(&[*upstream], 0)).collect();
+        Some(Self { resolver, singly, slots: Semaphore::new(IN_FLIGHT_MAX), large: Large::default() })
     }
 
     /// Asks for one name. Never longer than [`PATIENCE`].
     pub(super) async fn resolve(&self, name: &Fqdn, rtype: RecordType) -> Forwarded {
         let Ok(_slot) = self.slots.try_acquire() else { return Forwarded::failed(Rcode::SERV_FAIL) };
-        let lookup = self.resolver.lookup(dns::wire::name_to_hickory(name), WireType::from(rtype.0));
-        match tokio::time::timeout(PATIENCE, lookup).await {
+        match tokio::time::timeout(PATIENCE, self.look_up(name, rtype)).await {
             Ok(Ok(lookup)) => {
                 let (answers, authorities) = (lookup.answers().to_vec(), lookup.authorities().to_vec());
                 if self.large.count(octets_of(&answers) + octets_of(&authorities) + octets_of(lookup.additionals())) {
@@ -148,6 +130,67 @@ impl Forwarder {
                 Forwarded::failed(Rcode::SERV_FAIL)
             }
             Err(_) => Forwarded::failed(Rcode::SERV_FAIL),
+        }
+    }
+}
+
+impl Forwarder {
+    /// What the upstreams say; one that refuses or fails does not hide another that answers.
+    async fn look_up(&self, name: &Fqdn, rtype: RecordType) -> Result<Lookup, NetError> {
+        let (name, rtype) = (dns::wire::name_to_hickory(name), WireType::from(rtype.0));
+        let first = self.resolver.lookup(name.clone(), rtype).await;
+        if !is_refusal(&first) {
+            return first;
+        }
+        for upstream in &self.singly {
+            let next = upstream.lookup(name.clone(), rtype).await;
+            let is_answer = matches!(next, Ok(_) | Err(NetError::Dns(DnsError::NoRecordsFound(_))));
+            if is_answer && !is_refusal(&next) {
+                return next;
+            }
+        }
+        first
+    }
+}
+
+/// Whether an upstream answered that it would or could not answer.
+fn is_refusal(answer: &Result<Lookup, NetError>) -> bool {
+    match answer {
+        Err(NetError::Dns(DnsError::ResponseCode(_))) => true,
+        Err(NetError::Dns(DnsError::NoRecordsFound(none))) => {
+            !matches!(none.response_code, ResponseCode::NoError | ResponseCode::NXDomain)
+        }
+        _ => false,
+    }
+}
+
+/// A resolver over these upstreams that keeps so many answers.
+fn resolver(upstreams: &[SocketAddr], answers_max: u64) -> Option<TokioResolver> {
+    let servers = upstreams.iter().map(|address| {
+        let mut connections = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
+        for connection in &mut connections {
+            connection.port = address.port();
+        }
+        // An upstream's NXDOMAIN is believed: it is a resolver, not one guess among several.
+        NameServerConfig::new(address.ip(), true, connections)
+    });
+    let config = ResolverConfig::from_name_servers(servers.collect());
+    let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+    let options = builder.options_mut();
+    options.timeout = TRY_TIMEOUT;
+    options.attempts = 2;
+    options.cache_size = answers_max;
+    // The machine's hosts file is the machine's own matter.
+    options.use_hosts_file = ResolveHosts::Never;
+    // CNAME records on the way belong into the answer (RFC 1034 section 4.3.2).
+    options.preserve_intermediates = true;
+    // Clients of ours should not be able to predict what another of them asks.
+    options.case_randomization = true;
+    match builder.build() {
+        Ok(resolver) => Some(resolver),
+        Err(error) => {
+            tracing::error!(%error, "names outside our zones cannot be forwarded");
+            None
         }
     }
 }
