@@ -40,7 +40,7 @@ use lane::{Health, Lane, Place, backoff_ms, is_zone_failure};
 pub use status::{RowStatus, Stage, ZoneStatus};
 
 use crate::Now;
-use crate::settings::{Settings, ZoneServer};
+use crate::settings::{Settings, Site, ZoneServer};
 use crate::transaction::{Ending, Plan, Step, Transaction};
 use crate::wanted::{Held, RowKey, Want, WantedRow};
 
@@ -60,6 +60,8 @@ pub struct ConfirmedRow {
     pub done: bool,
     /// What DNS holds of ours under the key, as of the last answer that told; `None`: nothing.
     pub holds: Option<Held>,
+    /// Where that is. `None`: not known, and to be found out.
+    pub site: Option<Site>,
     /// The last answer.
     pub last: LastAnswer,
     /// Tries since the last success.
@@ -154,6 +156,9 @@ struct Entry {
     phase: Phase,
     /// Voids every queued place made with another one.
     stamp: u64,
+    /// No zone holds the key, and what DNS holds is at a server that can no longer be asked to remove it: the row waits
+    /// until the zone is back.
+    abandoned: bool,
     /// What DNS holds of ours; not kept while done, as it is what is wanted then. See [`Entry::held`].
     holds: Option<Box<Held>>,
     last: LastAnswer,
@@ -219,6 +224,7 @@ impl Reconciler {
                 _ => reconciler.schedule(now, index),
             }
         }
+        reconciler.tell_homeless();
         reconciler
     }
 

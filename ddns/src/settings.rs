@@ -47,6 +47,29 @@ pub enum ZoneServer {
     },
 }
 
+/// Which zone at which server a key was seen in. What is known of one says nothing about another: a zone that moved
+/// to another server, or that a name is in since a zone was made beneath another, begins without our names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// How many labels the zone's apex has: it is the end of the key's own name.
+    pub apex_labels: u8,
+    /// The server; `None`: the embedded one.
+    pub server: Option<SocketAddr>,
+}
+
+impl ZoneRoute {
+    /// Which zone at which server it is.
+    #[must_use]
+    pub fn site(&self) -> Site {
+        let server = match &self.server {
+            ZoneServer::Embedded => None,
+            ZoneServer::Remote { address, .. } => Some(*address),
+        };
+        // A name has at most 127 labels.
+        Site { apex_labels: u8::try_from(self.apex.label_count()).unwrap_or(u8::MAX), server }
+    }
+}
+
 /// See RFC 4703 section 5.4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum ReverseGuard {

@@ -6,6 +6,7 @@ use faults::{Fault, planted};
 
 use super::{ConfirmedRow, Entry, Flight, LastAnswer, News, Phase, Reconciler, backoff_ms, held_of};
 use crate::Now;
+use crate::settings::Site;
 use crate::transaction::Ending;
 use crate::wanted::RowKey;
 
@@ -103,8 +104,8 @@ impl Reconciler {
         let was_told = !matches!(entry.told, LastAnswer::None | LastAnswer::Done);
         (entry.last, entry.told, entry.attempts, entry.streak) = (LastAnswer::Done, LastAnswer::Done, 0, 0);
         entry.at = now.wall_secs;
-        let (row, settled) = (confirmed_row(entry), (entry.row.key.clone(), entry.row.generation));
-        self.effects.confirmed.push(row);
+        let settled = (entry.row.key.clone(), entry.row.generation);
+        self.confirm(index);
         if was_told {
             let name = self.entry(index).and_then(|entry| entry.row.want.as_ref()).map(|want| want.name.clone());
             let (key, server, answer) = (settled.0.clone(), None, LastAnswer::Done);
@@ -192,11 +193,35 @@ impl Reconciler {
             return;
         }
         entry.told = answer;
-        let row = confirmed_row(entry);
         let (key, name) = (entry.row.key.clone(), entry.row.want.as_ref().map(|want| want.name.clone()));
-        self.effects.confirmed.push(row);
+        self.confirm(index);
         let retry_secs = retry_ms.map(|pause| pause.div_ceil(1_000));
         self.effects.news.push(News::Row { key, name, server, answer, retry_secs });
+    }
+
+    /// Has stored what is known of a row. Of one that no zone holds nothing new is known: what was stored before says where
+    /// its content is, and stays for the day on which that zone is back.
+    fn confirm(&mut self, index: u32) {
+        let Some(entry) = self.entry(index) else { return };
+        let Some(lane) = entry.lane else { return };
+        let row = confirmed_row(entry, self.site_of(lane));
+        self.effects.confirmed.push(row);
+    }
+
+    /// After a start: rows that no zone holds are told together, for a zone that was taken out can have held thousands.
+    pub(super) fn tell_homeless(&mut self) {
+        let homeless = |news: &mut News| matches!(news, News::Row { answer: LastAnswer::NoZone, .. });
+        let mut keys: Vec<RowKey> = self
+            .effects
+            .news
+            .extract_if(.., homeless)
+            .filter_map(|news| if let News::Row { key, .. } = news { Some(key) } else { None })
+            .collect();
+        keys.sort();
+        let rows = keys.len();
+        if let Some(first) = keys.into_iter().next() {
+            self.effects.news.push(News::NoZone { first, rows });
+        }
     }
 
     fn wait(&mut self, now: Now, index: u32, pause_ms: u64) {
@@ -218,12 +243,13 @@ impl Reconciler {
     }
 }
 
-fn confirmed_row(entry: &Entry) -> ConfirmedRow {
+fn confirmed_row(entry: &Entry, site: Site) -> ConfirmedRow {
     ConfirmedRow {
         key: entry.row.key.clone(),
         generation: entry.row.generation,
         done: entry.phase == Phase::Done,
         holds: entry.held(),
+        site: Some(site),
         last: entry.last,
         attempts: entry.attempts,
         at: entry.at,

@@ -31,6 +31,13 @@ pub enum News {
         /// How many rows go out now.
         waiting: usize,
     },
+    /// Rows of before the start that no zone of the settings holds.
+    NoZone {
+        /// The first of them.
+        first: RowKey,
+        /// How many there are.
+        rows: usize,
+    },
     /// One row cannot be done for now, for a reason of its own.
     Row {
         /// The row.
@@ -58,6 +65,19 @@ impl fmt::Display for News {
             }
             Self::ZoneBack { apex, server, waiting } => {
                 write!(f, "zone {apex} can be updated again at {}; {waiting} waiting go out now", place(server))
+            }
+            Self::NoZone { first, rows } => {
+                match first {
+                    RowKey::Forward(name) => write!(f, "{name}")?,
+                    RowKey::Reverse(address) => write!(f, "the PTR of {address}")?,
+                }
+                if *rows > 1 {
+                    write!(f, " and {} more", rows - 1)?;
+                }
+                f.write_str(
+                    ": no zone of the configuration holds them any more; what a DNS server still has of them is removed \
+                     once their zone is back in the configuration, and else stays there",
+                )
             }
             Self::Row { key: RowKey::Forward(name), answer: LastAnswer::Done, .. } => {
                 write!(f, "{name} is published after all")

@@ -4,6 +4,7 @@ use dns::Fqdn;
 
 use super::{ConfirmedRow, Entry, LastAnswer, Phase, Reconciler};
 use crate::Now;
+use crate::settings::Site;
 use crate::wanted::{Held, RowKey, WantedRow};
 
 impl Reconciler {
@@ -23,6 +24,7 @@ impl Reconciler {
             lane,
             phase: Phase::Idle,
             stamp: 0,
+            abandoned: false,
             holds: None,
             last: LastAnswer::None,
             attempts: 0,
@@ -39,11 +41,21 @@ impl Reconciler {
         index
     }
 
+    /// Where a lane leads.
+    pub(super) fn site_of(&self, lane: u32) -> Site {
+        self.settings.zones[lane as usize].site()
+    }
+
     /// Takes in what was known of DNS when the store was last written.
     pub(super) fn recall(&mut self, seen: ConfirmedRow) {
+        let at_server = seen.site.is_some_and(|site| site.server.is_some());
         if let Some(&index) = self.by_key.get(&seen.key) {
+            let here = self.entry(index).and_then(|entry| entry.lane).map(|lane| self.site_of(lane));
             let Some(entry) = self.entry_mut(index) else { return };
-            if seen.done && seen.generation == entry.row.generation {
+            entry.abandoned = entry.lane.is_none() && at_server;
+            // Seen elsewhere, it is still taken for what may be here: a server can have moved with all that it holds.
+            let seen_here = seen.site.is_some() && seen.site == here;
+            if seen.done && seen.generation == entry.row.generation && seen_here {
                 entry.phase = Phase::Done;
                 entry.row.former.clear();
             }
@@ -53,7 +65,11 @@ impl Reconciler {
             (entry.last, entry.told, entry.attempts, entry.at) = (seen.last, seen.last, seen.attempts, seen.at);
         } else if let Some(held) = seen.holds {
             // DNS holds what nobody wants: the wanted row was lost. It is removed like any former content.
-            self.insert(WantedRow { key: seen.key, generation: seen.generation, want: None, former: vec![held] });
+            let row = WantedRow { key: seen.key, generation: seen.generation, want: None, former: vec![held] };
+            let index = self.insert(row);
+            if let Some(entry) = self.entry_mut(index) {
+                entry.abandoned = entry.lane.is_none() && at_server;
+            }
         } else {
             self.effects.gone.push(seen.key);
         }
@@ -67,8 +83,8 @@ impl Reconciler {
         entry.stamp = stamp;
         let Some(lane) = entry.lane else {
             entry.phase = Phase::Idle;
-            if entry.row.want.is_none() {
-                // Its zone is no longer kept: whoever took it out of the configuration gave up what is in it.
+            if entry.row.want.is_none() && !entry.abandoned {
+                // Nothing is known to be anywhere; what an embedded zone held went with the zone.
                 self.remove(index);
             } else {
                 self.note(now, index, LastAnswer::NoZone, None);

@@ -46,6 +46,11 @@ impl RowStatus<'_> {
                 let secs = until_boot_ms.saturating_sub(now.boot_ms).div_ceil(1_000);
                 format!("{}; next try in {secs} s ({} tries so far)", told(), self.attempts)
             }
+            Stage::NoZone if self.row.want.is_none() => {
+                "left at its DNS server, as no zone of the configuration holds it any more; it is removed once the zone is \
+                 back in the configuration, and else by hand"
+                    .to_owned()
+            }
             Stage::NoZone => told(),
         }
     }

@@ -164,6 +164,7 @@ fn generations_start_above_everything_loaded() {
         generation,
         done,
         holds: None,
+        site: None,
         last: LastAnswer::Done,
         attempts: 0,
         at: 0,

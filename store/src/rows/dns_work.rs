@@ -5,9 +5,13 @@
 //!             3 former, once each: as "holds"
 //! confirmed:  1 generation   2 done (present: yes)   3 holds: 1 name, 2 identity, 3 addresses
 //!             4 last answer: kind, response code   5 attempts   6 time of the last answer
+//!             7 site: labels of the apex; of a remote server also its address and port (little-endian)
 //! ```
 
+use std::net::SocketAddr;
+
 use ddns::reconcile::{ConfirmedRow, LastAnswer};
+use ddns::settings::Site;
 use ddns::wanted::{Held, RowKey, Want, WantedRow};
 use dns::Rcode;
 
@@ -27,6 +31,7 @@ const HOLDS: u8 = 3;
 const LAST: u8 = 4;
 const ATTEMPTS: u8 = 5;
 const AT: u8 = 6;
+const SITE: u8 = 7;
 
 const NAME: u8 = 1;
 const IDENTITY: u8 = 2;
@@ -142,12 +147,15 @@ pub(super) fn encode_confirmed(row: &ConfirmedRow, out: &mut Vec<u8>) {
     put(out, LAST, |out| encode_answer(row.last, out));
     put_number(out, ATTEMPTS, row.attempts.into());
     put_number(out, AT, row.at);
+    if let Some(site) = row.site {
+        put(out, SITE, |out| encode_site(site, out));
+    }
 }
 
 pub(super) fn decode_confirmed(key: &[u8], value: &[u8]) -> Result<ConfirmedRow, RowFault> {
     let key = read_key(key)?;
     let last = LastAnswer::None;
-    let mut row = ConfirmedRow { key, generation: 0, done: false, holds: None, last, attempts: 0, at: 0 };
+    let mut row = ConfirmedRow { key, generation: 0, done: false, holds: None, site: None, last, attempts: 0, at: 0 };
     field::read(value, |tag, bytes| {
         match tag {
             GENERATION => row.generation = field::read_number(bytes, "generation")?,
@@ -156,11 +164,32 @@ pub(super) fn decode_confirmed(key: &[u8], value: &[u8]) -> Result<ConfirmedRow,
             LAST => row.last = decode_answer(bytes).ok_or(RowFault::Field("last answer"))?,
             ATTEMPTS => row.attempts = field::read_u32(bytes, "attempts")?,
             AT => row.at = field::read_number(bytes, "at")?,
+            SITE => row.site = Some(decode_site(bytes).ok_or(RowFault::Field("site"))?),
             _ => return Ok(false),
         }
         Ok(true)
     })?;
     Ok(row)
+}
+
+fn encode_site(site: Site, out: &mut Vec<u8>) {
+    out.push(site.apex_labels);
+    if let Some(server) = site.server {
+        field::address(out, server.ip());
+        out.extend_from_slice(&server.port().to_le_bytes());
+    }
+}
+
+fn decode_site(bytes: &[u8]) -> Option<Site> {
+    let (&apex_labels, server) = bytes.split_first()?;
+    let server = match server {
+        [] => None,
+        server => {
+            let (ip, port) = field::split_address(server)?;
+            Some(SocketAddr::new(ip, u16::from_le_bytes(port.try_into().ok()?)))
+        }
+    };
+    Some(Site { apex_labels, server })
 }
 
 fn encode_answer(answer: LastAnswer, out: &mut Vec<u8>) {

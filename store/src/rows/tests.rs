@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ddns::reconcile::LastAnswer;
+use ddns::settings::Site;
 use ddns::wanted::{Held, Want};
 use dhcp::identity::{ClientId, HardwareAddress};
 use dhcp::lease::{LeaseName, LeaseState};
@@ -113,10 +114,17 @@ fn answers() -> impl Strategy<Value = LastAnswer> {
 fn rows() -> impl Strategy<Value = Row> {
     let wanted = (row_keys(), any::<u64>(), option::of(wants()), vec(held(), 0..4))
         .prop_map(|(key, generation, want, former)| Row::Wanted(WantedRow { key, generation, want, former }));
-    let confirmed = (row_keys(), any::<u64>(), any::<bool>(), option::of(held()), answers(), any::<u32>(), seconds())
-        .prop_map(|(key, generation, done, holds, last, attempts, at)| {
-            Row::Confirmed(ConfirmedRow { key, generation, done, holds, last, attempts, at })
-        });
+    let sites = (any::<u8>(), option::of(any::<std::net::SocketAddr>())).prop_map(|(apex_labels, server)| {
+        // Neither a scope nor a flow is stored.
+        let server = server.map(|server| std::net::SocketAddr::new(server.ip(), server.port()));
+        Site { apex_labels, server }
+    });
+    let seen = (any::<bool>(), option::of(held()), option::of(sites));
+    let confirmed = (row_keys(), any::<u64>(), seen, answers(), any::<u32>(), seconds()).prop_map(
+        |(key, generation, (done, holds, site), last, attempts, at)| {
+            Row::Confirmed(ConfirmedRow { key, generation, done, holds, site, last, attempts, at })
+        },
+    );
     let sets = (names(), names(), any::<u16>(), any::<u32>(), vec(bytes(300).prop_map(Rdata), 0..5)).prop_map(
         |(zone, name, rtype, ttl, rdata)| {
             let rtype = RecordType(rtype);

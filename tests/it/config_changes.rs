@@ -1,0 +1,196 @@
+//! The configuration changes between two starts, while leases run: what DNS holds follows it, without waiting for the
+//! clients' renewals, and nothing of before becomes stale.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use crate::clients::{Client, Kind, Naming};
+use crate::dig::{Dig, KEY_NAME, KEY_SECRET};
+use crate::leasehold::Leasehold;
+use crate::netns::{Host, Lab};
+use crate::process::wait_for;
+use crate::servers::{self, DnsServer};
+
+const REVERSE: &str = "30.168.192.in-addr.arpa";
+const PATIENCE: Duration = Duration::from_secs(10);
+const BIND: ([u8; 4], u16) = ([127, 0, 0, 1], 5300);
+
+/// A server and a client's host on one cable. Leases are an hour long, so that no client speaks again by itself.
+fn hosts(lab: &Lab) -> (Host, Host) {
+    let (server, host) = (lab.host("server"), lab.host("client"));
+    lab.cable(&server, "eth0", &host, "eth0");
+    server.ip("address add 192.168.30.1/24 dev eth0");
+    (server, host)
+}
+
+/// Zones held by the daemon itself.
+fn embedded(zones: &[&str]) -> String {
+    zones.iter().map(|zone| format!("[[zone]]\nname = \"{zone}\"\n")).collect()
+}
+
+/// Zones held by the tests' BIND.
+fn at_bind(zones: &[&str]) -> String {
+    let server = SocketAddr::from(BIND);
+    let zones: String = zones
+        .iter()
+        .map(|zone| format!("[[zone]]\nname = \"{zone}\"\nserver = \"{server}\"\nkey = \"{KEY_NAME}\"\n"))
+        .collect();
+    format!("[[key]]\nname = \"{KEY_NAME}\"\nsecret = \"{KEY_SECRET}\"\n{zones}")
+}
+
+/// One subnet with what else its table says, after the zones.
+fn config(zones: &str, subnet: &str) -> String {
+    format!(
+        "{zones}\n[dns]\nenabled = true\n\n[[subnet]]\nprefix = \"192.168.30.0/24\"\n\
+         pools = [\"192.168.30.100-192.168.30.199\"]\nlease_time = \"1h\"\n{subnet}\n"
+    )
+}
+
+/// Ends the daemon and starts it on the same store with another configuration.
+fn restart_with(leasehold: &mut Leasehold<'_>, host: &Host, config: &str) {
+    leasehold.stop();
+    Leasehold::rewrite(host, config);
+    leasehold.resume();
+}
+
+fn own<'lab>(server: &'lab Host) -> Dig<'lab> {
+    Dig::new(server, SocketAddr::from(([192, 168, 30, 1], 53)))
+}
+
+fn udhcpc<'lab>(host: &'lab Host, name: &str) -> Client<'lab> {
+    Client::new(Kind::Udhcpc, host, Naming::Hostname(name.to_owned()))
+}
+
+/// Waits until the name has no address.
+fn wait_nameless(dig: &Dig<'_>, name: &str) {
+    wait_for(&format!("{name} is gone"), PATIENCE, || {
+        (dig.rcode(name, "A").as_deref() == Some("NXDOMAIN")).then_some(())
+    });
+}
+
+fn domain(name: &str) -> String {
+    format!("domain = \"{name}\"\n")
+}
+
+#[test]
+fn names_follow_a_domain_that_changes_and_leave_the_old_one() {
+    let lab = Lab::new();
+    let (server, host) = hosts(&lab);
+    let dig = own(&server);
+    let mut leasehold = Leasehold::start(&server, &config(&embedded(&["one.test"]), &domain("one.test")));
+    let address = udhcpc(&host, "client1").take();
+    dig.wait_agree("client1.one.test", address);
+    // The old zone stays for a while: its names go all the same.
+    let both = embedded(&["one.test", "two.test"]);
+    restart_with(&mut leasehold, &server, &config(&both, &domain("two.test")));
+    dig.wait_agree("client1.two.test", address);
+    wait_nameless(&dig, "client1.one.test");
+    // The domain changes together with its zone.
+    restart_with(&mut leasehold, &server, &config(&embedded(&["one.test"]), &domain("one.test")));
+    dig.wait_agree("client1.one.test", address);
+    // What was left of the zone that went is not there when it comes back.
+    restart_with(&mut leasehold, &server, &config(&both, &domain("one.test")));
+    assert_eq!(dig.rcode("client1.two.test", "A").as_deref(), Some("NXDOMAIN"));
+    dig.wait_agree("client1.one.test", address);
+    wait_for("nothing is left to be done", PATIENCE, || leasehold.names().iter().all(|name| name.done).then_some(()));
+}
+
+#[test]
+fn names_go_when_a_subnet_names_nobody_any_more() {
+    let lab = Lab::new();
+    let (server, host) = hosts(&lab);
+    let dig = own(&server);
+    let mut leasehold = Leasehold::start(&server, &config(&embedded(&["one.test"]), &domain("one.test")));
+    let address = udhcpc(&host, "client1").take();
+    dig.wait_agree("client1.one.test", address);
+    let without = config(&embedded(&["one.test", REVERSE]), "domain_name = \"one.test\"\n");
+    restart_with(&mut leasehold, &server, &without);
+    dig.wait_gone("client1.one.test", address);
+    wait_for("nothing is left to be done", PATIENCE, || leasehold.names().is_empty().then_some(()));
+}
+
+#[test]
+fn names_follow_a_zone_to_bind_and_back() {
+    let lab = Lab::new();
+    let (server, host) = hosts(&lab);
+    let zones = ["one.test", REVERSE];
+    let bind = DnsServer::start(servers::Kind::Bind, &server, SocketAddr::from(BIND), &zones);
+    let (own, theirs) = (own(&server), bind.dig());
+    let (here, there) = (config(&embedded(&zones), &domain("one.test")), config(&at_bind(&zones), &domain("one.test")));
+    let mut leasehold = Leasehold::start(&server, &here);
+    let mut client = udhcpc(&host, "client1");
+    let address = client.take();
+    own.wait_agree("client1.one.test", address);
+    restart_with(&mut leasehold, &server, &there);
+    theirs.wait_agree("client1.one.test", address);
+    client.release();
+    theirs.wait_gone("client1.one.test", address);
+    // What the embedded zone held before is long over.
+    restart_with(&mut leasehold, &server, &here);
+    own.wait_gone("client1.one.test", address);
+    // And the other way round.
+    assert_eq!(client.take(), address);
+    own.wait_agree("client1.one.test", address);
+    restart_with(&mut leasehold, &server, &there);
+    theirs.wait_agree("client1.one.test", address);
+    restart_with(&mut leasehold, &server, &here);
+    own.wait_agree("client1.one.test", address);
+    wait_for("nothing is left to be done", PATIENCE, || leasehold.names().iter().all(|name| name.done).then_some(()));
+}
+
+#[test]
+fn names_left_at_a_server_whose_zone_went_are_removed_when_it_comes_back() {
+    let lab = Lab::new();
+    let (server, host) = hosts(&lab);
+    let zones = ["one.test", REVERSE];
+    let bind = DnsServer::start(servers::Kind::Bind, &server, SocketAddr::from(BIND), &zones);
+    let theirs = bind.dig();
+    let there = config(&at_bind(&zones), &domain("one.test"));
+    let mut leasehold = Leasehold::start(&server, &there);
+    let mut client = udhcpc(&host, "client1");
+    let address = client.take();
+    theirs.wait_agree("client1.one.test", address);
+    restart_with(&mut leasehold, &server, &config(&embedded(&["two.test"]), &domain("two.test")));
+    own(&server).wait_agree("client1.two.test", address);
+    // Nobody can be asked to remove them now; that is told.
+    let left: Vec<String> = leasehold.names().into_iter().filter(|name| !name.done).map(|name| name.state).collect();
+    assert!(left.iter().any(|state| state.contains("no zone of the configuration")), "{left:?}");
+    client.release();
+    restart_with(&mut leasehold, &server, &there);
+    theirs.wait_gone("client1.one.test", address);
+    wait_for("nothing is left to be done", PATIENCE, || leasehold.names().is_empty().then_some(()));
+}
+
+#[test]
+fn names_of_reservations_and_static_records_are_taken_from_their_present_holders() {
+    let lab = Lab::new();
+    let (server, host) = hosts(&lab);
+    let dig = own(&server);
+    let plain = config(&embedded(&["one.test"]), &domain("one.test"));
+    let mut leasehold = Leasehold::start(&server, &plain);
+    let address = udhcpc(&host, "nas").take();
+    dig.wait_agree("nas.one.test", address);
+    // The client itself gets a reservation under another name.
+    let hardware = leasehold.leases()[0].hardware.clone();
+    let reserve = |hardware: &str, name: &str| {
+        let key = format!("[[subnet.reservation]]\naddress = \"{address}\"\nhardware = \"{hardware}\"\n");
+        config(&embedded(&["one.test"]), &format!("{}{key}hostname = \"{name}\"\n", domain("one.test")))
+    };
+    restart_with(&mut leasehold, &server, &reserve(&hardware, "printer"));
+    dig.wait_agree("printer.one.test", address);
+    wait_nameless(&dig, "nas.one.test");
+    // Somebody writes its name into the zone.
+    restart_with(&mut leasehold, &server, &plain);
+    dig.wait_agree("nas.one.test", address);
+    let record = "records = [{ name = \"nas\", type = \"A\", data = \"10.0.0.1\" }]\n";
+    restart_with(
+        &mut leasehold,
+        &server,
+        &config(&format!("{}{record}", embedded(&["one.test"])), &domain("one.test")),
+    );
+    wait_for("the PTR is gone", PATIENCE, || dig.names(address).is_empty().then_some(()));
+    assert_eq!(dig.addresses("nas.one.test"), [Ipv4Addr::new(10, 0, 0, 1)]);
+    // The record is taken out again, and the name is the client's.
+    restart_with(&mut leasehold, &server, &plain);
+    dig.wait_agree("nas.one.test", address);
+}
