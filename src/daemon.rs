@@ -47,6 +47,7 @@ use crate::control::ControlSocket;
 use crate::core::Core;
 use crate::counters::Counters;
 use crate::ddns_client::{Timing, UpdateClient};
+use crate::departed_names;
 use crate::dhcp_service::{Question, ServiceChannels, ServiceError};
 use crate::dhcp_sockets::InterfaceTable;
 use crate::embedded_zones;
@@ -107,15 +108,18 @@ impl Daemon {
     pub async fn start(config: Config) -> anyhow::Result<Self> {
         let config = Arc::new(config);
         let (store, contents) = open_store(&config)?;
-        let Contents { leases, wanted, confirmed, zone_sets, newest_stamp, .. } = contents;
+        let Contents { leases, wanted, mut confirmed, mut zone_sets, newest_stamp, .. } = contents;
         let clock = Clock::new(newest_stamp);
         let starting = Starting::new(store)?;
         let committer = starting.committer();
 
         let table = InterfaceTable::snapshot().context("cannot list the interfaces")?;
         let own = addresses::dns_addresses(&config, &table);
-        let (zones, soa_rows) = embedded_zones::load(&config.dns, zone_sets, &own, clock.now().wall_secs)?;
-        commit_first(&committer, &clock, soa_rows).await?;
+        let mut first_rows = departed_names::withdraw(&mut zone_sets, &config.ddns, &wanted, &confirmed);
+        let (zones, zone_rows) = embedded_zones::load(&config.dns, zone_sets, &own, clock.now().wall_secs)?;
+        first_rows.extend(zone_rows);
+        commit_first(&committer, &clock, first_rows).await?;
+        departed_names::disprove(&mut confirmed, &wanted, &zones);
         let keeper = ZoneKeeper::new(zones, committer.clone(), clock.clone());
         let mut tasks = JoinSet::new();
         let dns_server = dns::start(&config, &table, &keeper)?.map(|(server, writing)| {

@@ -2,9 +2,11 @@
 //!
 //! The store holds what updates made. SOA, NS, the server's own names and static records come from the configuration
 //! at every start, so a static record that is taken out of the file is gone, and one that an update deleted is back.
+//! What was stored where a static record stands now is dropped for good, and with it what a client had at its name: else
+//! it would be there again, owned by nobody, when the record is taken out of the file.
 //! The serial is stored and goes up at every start, because the contents may differ from those before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use anyhow::Context;
@@ -13,7 +15,7 @@ use dns::{Change, Fqdn, Rdata, RecordType, Rrset, Update};
 use store::rows::Row;
 use zones::{NewZone, Zone, ZoneSet};
 
-/// The zones, and the rows to store before they are served: each zone's SOA.
+/// The zones, and the rows to store before they are served: each zone's SOA, and what is dropped of what was stored.
 ///
 /// # Errors
 /// When a zone cannot be built, naming it.
@@ -46,6 +48,9 @@ pub fn load(
             ttl: zone.ttl_secs,
             negative_ttl: zone.negative_ttl_secs,
         };
+        for set in drop_beneath(&mut sets, &zone.records) {
+            rows.push(Row::ZoneSet { zone: zone.apex.clone(), name: set.name, rtype: set.rtype, set: None });
+        }
         sets.extend(new.rrsets());
         sets.extend(zone.records.iter().cloned());
         for name in settings.own_names.iter().filter(|name| is_closest(settings, &zone.apex, name)) {
@@ -72,6 +77,19 @@ pub fn own_name_updates<'a>(settings: &'a DnsSettings, addresses: &'a [IpAddr]) 
         }));
         Some(Update { zone: zone.apex.clone(), prerequisites: Vec::new(), changes })
     })
+}
+
+/// Takes out of `stored` what static records replace: the sets of the same type, and at a name that has a DHCID the
+/// addresses of its client.
+fn drop_beneath(stored: &mut Vec<Rrset>, records: &[Rrset]) -> Vec<Rrset> {
+    let has_dhcid = |name: &Fqdn| stored.iter().any(|set| set.rtype == RecordType::DHCID && set.name == *name);
+    let of_clients: BTreeSet<&Fqdn> = records.iter().map(|set| &set.name).filter(|name| has_dhcid(name)).collect();
+    let of_client = [RecordType::A, RecordType::AAAA, RecordType::DHCID];
+    let replaced = |set: &mut Rrset| {
+        let is_same = |record: &Rrset| record.name == set.name && record.rtype == set.rtype;
+        records.iter().any(is_same) || (of_client.contains(&set.rtype) && of_clients.contains(&set.name))
+    };
+    stored.extract_if(.., replaced).collect()
 }
 
 /// Whether `apex` is the longest of our apexes above `name`.
@@ -142,6 +160,32 @@ mod tests {
         assert_eq!(held(&second, "client1.nasir.xyz"), [a("192.168.30.100")]);
         assert_eq!(held(&second, "www.nasir.xyz"), [a("192.168.30.2")]);
         assert_eq!(held(&second, "ns.nasir.xyz"), [a("192.168.30.1")]);
+    }
+
+    #[test]
+    fn what_a_client_had_at_a_static_records_name_is_dropped_for_good() {
+        let settings = settings();
+        let apex: Fqdn = "nasir.xyz".parse().unwrap();
+        let stored =
+            |owner: &str, rtype, rdata| (apex.clone(), Rrset::single(owner.parse().unwrap(), rtype, 300, rdata));
+        let dhcid = Rdata([0, 0, 1, 7].into());
+        let sets = vec![
+            stored("www.nasir.xyz", RecordType::A, a("192.168.30.99")),
+            stored("www.nasir.xyz", RecordType::DHCID, dhcid.clone()),
+            stored("www.nasir.xyz", RecordType::TXT, Rdata::txt(&["by hand"])),
+            stored("pc.nasir.xyz", RecordType::A, a("192.168.30.98")),
+            stored("pc.nasir.xyz", RecordType::DHCID, dhcid),
+        ];
+        let (zones, rows) = load(&settings, sets, &[], 5).unwrap();
+        assert_eq!((held(&zones, "www.nasir.xyz"), held(&zones, "pc.nasir.xyz").len()), (vec![a("192.168.30.2")], 1));
+        let dropped: Vec<String> = rows
+            .iter()
+            .filter_map(|row| match row {
+                Row::ZoneSet { name, rtype, set: None, .. } => Some(format!("{name} {rtype}")),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(dropped, ["www.nasir.xyz. A", "www.nasir.xyz. DHCID"]);
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod counters;
 pub mod daemon;
 pub mod ddns_client;
 pub mod demo;
+pub mod departed_names;
 pub mod dhcp_service;
 pub mod dhcp_sockets;
 pub mod dns_server;

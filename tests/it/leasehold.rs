@@ -53,12 +53,17 @@ impl<'lab> Leasehold<'lab> {
 
     /// Lays its configuration down and does not start it.
     pub(crate) fn prepare(host: &'lab Host, config: &str) -> Self {
+        Self::rewrite(host, config);
+        std::fs::create_dir_all(host.path(STORE).parent().expect("a parent")).expect("the store's parent");
+        Self { host, running: None }
+    }
+
+    /// Lays another configuration down, for the next start.
+    pub(crate) fn rewrite(host: &Host, config: &str) {
         host.write(
             CONFIG,
             &format!("[server]\nstore = \"{STORE}\"\ncontrol = \"{CONTROL}\"\nlog = \"debug\"\n\n{config}"),
         );
-        std::fs::create_dir_all(host.path(STORE).parent().expect("a parent")).expect("the store's parent");
-        Self { host, running: None }
     }
 
     /// Starts it (again) on its store and waits until it serves.

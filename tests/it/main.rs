@@ -9,6 +9,7 @@ mod architecture;
 mod asker;
 mod claims;
 mod clients;
+mod config_changes;
 mod correctness;
 mod ddns_client;
 mod demo;

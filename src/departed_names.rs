@@ -1,0 +1,245 @@
+//! Names of ours in embedded zones that no longer hold them, seen to at the start.
+//!
+//! A zone that was taken out of the configuration, or given to another server, stays stored: what others wrote into it
+//! is theirs. Were our names left in it, they would be there again, long over and owned by nobody, on the day on which
+//! the zone comes back. So they are taken out of it while it is still known whose they are, by the very updates that
+//! the updater would have sent, each guarded by the DHCID.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use ddns::builder;
+use ddns::reconcile::ConfirmedRow;
+use ddns::settings::{Settings, ZoneServer};
+use ddns::wanted::{Held, RowKey, WantedRow};
+use dns::{Dhcid, Fqdn, Rcode, Rdata, RecordType, Rrset, Update};
+use store::rows::Row;
+use zones::{AllowAll, Zone, ZoneSet};
+
+/// Takes our names out of stored zones that are not where they are kept now. Returns the rows to be stored; `stored` is
+/// as if they were.
+#[must_use]
+pub fn withdraw(
+    stored: &mut Vec<(Fqdn, Rrset)>,
+    settings: &Settings,
+    wanted: &[WantedRow],
+    confirmed: &[ConfirmedRow],
+) -> Vec<Row> {
+    let apexes: BTreeSet<Fqdn> = stored.iter().map(|(apex, _)| apex.clone()).collect();
+    let mut removals: BTreeMap<Fqdn, Vec<Update>> = BTreeMap::new();
+    for (key, held) in known(wanted, confirmed) {
+        let name = name_of(&key);
+        let here = settings.zone_of(&name).filter(|zone| zone.server == ZoneServer::Embedded).map(|zone| &zone.apex);
+        // The name itself and what is above it: of a zone there is one at most at each.
+        let above = std::iter::successors(Some(name.clone()), Fqdn::parent);
+        for apex in above.filter(|apex| apexes.contains(apex) && Some(apex) != here) {
+            let updates = updates_for(&apex, &key, &name, &held, settings);
+            removals.entry(apex).or_default().extend(updates);
+        }
+    }
+    let mut rows = Vec::new();
+    for (apex, updates) in removals {
+        rows.extend(remove(stored, &apex, &updates));
+    }
+    rows
+}
+
+/// Marks as not done what an embedded zone does not hold though it was seen to: a repair of the store can have lost
+/// records and kept what was known of them.
+pub fn disprove(confirmed: &mut [ConfirmedRow], wanted: &[WantedRow], zones: &ZoneSet) {
+    let wanted: HashMap<&RowKey, &WantedRow> = wanted.iter().map(|row| (&row.key, row)).collect();
+    let embedded = |row: &ConfirmedRow| row.site.is_some_and(|site| site.server.is_none());
+    for seen in confirmed.iter_mut().filter(|row| row.done && embedded(row)) {
+        let Some(want) = wanted.get(&seen.key).and_then(|row| row.want.as_ref()) else { continue };
+        let name = name_of(&seen.key);
+        let holds = |rtype: RecordType, rdata: &Rdata| {
+            zones.find(&name).and_then(|zone| zone.set(&name, rtype)).is_some_and(|set| set.rdata.contains(rdata))
+        };
+        let data_is_there = match seen.key {
+            RowKey::Forward(_) => want.addresses.iter().all(|address| {
+                let (rtype, rdata) = Rdata::address(*address);
+                holds(rtype, &rdata)
+            }),
+            RowKey::Reverse(_) => holds(RecordType::PTR, &Rdata::ptr(&want.name)),
+        };
+        let dhcid = Rdata::dhcid(&Dhcid::new(&want.identity, &want.name));
+        seen.done = data_is_there && holds(RecordType::DHCID, &dhcid);
+    }
+}
+
+/// All that may be in DNS, with its key.
+fn known<'a>(wanted: &'a [WantedRow], confirmed: &'a [ConfirmedRow]) -> impl Iterator<Item = (RowKey, Held)> + 'a {
+    let of_wanted = wanted.iter().flat_map(|row| {
+        let want = row.want.iter().map(|want| Held {
+            name: want.name.clone(),
+            identity: want.identity.clone(),
+            addresses: want.addresses.clone(),
+        });
+        want.chain(row.former.iter().cloned()).map(|held| (row.key.clone(), held))
+    });
+    let of_confirmed = confirmed.iter().filter_map(|row| Some((row.key.clone(), row.holds.clone()?)));
+    of_wanted.chain(of_confirmed)
+}
+
+fn name_of(key: &RowKey) -> Fqdn {
+    match key {
+        RowKey::Forward(name) => name.clone(),
+        RowKey::Reverse(address) => Fqdn::reverse(*address),
+    }
+}
+
+fn updates_for(apex: &Fqdn, key: &RowKey, name: &Fqdn, held: &Held, settings: &Settings) -> Vec<Update> {
+    match key {
+        RowKey::Forward(_) => {
+            vec![builder::build_withdraw_addresses(apex, held), builder::build_withdraw_rest(apex, held)]
+        }
+        RowKey::Reverse(_) => vec![builder::build_withdraw_pointer(apex, name, held, settings.reverse)],
+    }
+}
+
+/// Applies the updates to one stored zone; those whose prerequisites do not hold change nothing.
+fn remove(stored: &mut Vec<(Fqdn, Rrset)>, apex: &Fqdn, updates: &[Update]) -> Vec<Row> {
+    let sets = stored.iter().filter(|(zone, _)| zone == apex).map(|(_, set)| set.clone());
+    // A zone without its SOA was never served as it stands, and is put together anew if it ever is again.
+    let Ok(mut zone) = Zone::from_sets(apex.clone(), sets) else { return Vec::new() };
+    let mut touched: BTreeSet<(Fqdn, RecordType)> = BTreeSet::new();
+    for update in updates {
+        let applied: Result<_, Rcode> = zones::apply(&zone, update, &AllowAll);
+        if let Ok((next, Some(change))) = applied {
+            touched.extend(change.sets.into_iter().map(|(name, rtype, _)| (name, rtype)));
+            zone = next;
+        }
+    }
+    if touched.is_empty() {
+        return Vec::new();
+    }
+    stored.retain(|(zone, _)| zone != apex);
+    stored.extend(zone.rrsets().map(|set| (apex.clone(), set)));
+    let row = |(name, rtype): (Fqdn, RecordType)| {
+        let set = zone.rrset(&name, rtype);
+        Row::ZoneSet { zone: apex.clone(), name, rtype, set }
+    };
+    touched.into_iter().map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use std::net::IpAddr;
+
+    use ddns::reconcile::LastAnswer;
+    use ddns::settings::{Site, ZoneRoute};
+    use ddns::wanted::{Claim, WantedTable};
+    use dns::HostIdentity;
+    use zones::NewZone;
+
+    use super::*;
+
+    fn name(text: &str) -> Fqdn {
+        text.parse().unwrap()
+    }
+
+    fn settings(apexes: &[&str]) -> Settings {
+        let route = |apex: &&str| ZoneRoute { apex: name(apex), server: ZoneServer::Embedded };
+        Settings { zones: apexes.iter().map(route).collect(), ..Settings::default() }
+    }
+
+    fn table() -> Vec<WantedRow> {
+        let mut table = WantedTable::default();
+        let claim = Claim {
+            name: name("pc.lan"),
+            identity: HostIdentity::from_hardware(1, &[2, 0, 0, 0, 0, 1]),
+            forward: true,
+            reverse: true,
+            ttl_secs: 600,
+        };
+        let _ = table.apply(IpAddr::from([10, 0, 0, 1]), None, Some(claim));
+        table.iter().cloned().collect()
+    }
+
+    /// `lan` and its reverse zone, with what the rows want and a record by hand.
+    fn zones(wanted: &[WantedRow]) -> ZoneSet {
+        let mut zones = ZoneSet::new();
+        for apex in ["lan", "10.in-addr.arpa"].map(name) {
+            let mut zone =
+                Zone::from_sets(apex.clone(), NewZone::new(apex.clone(), name("ns.lan"), vec![]).rrsets()).unwrap();
+            for row in wanted.iter().filter(|row| name_of(&row.key).is_within(&apex)) {
+                let want = row.want.as_ref().unwrap();
+                let update = match &row.key {
+                    RowKey::Forward(_) => builder::build_claim(&apex, want),
+                    RowKey::Reverse(_) => builder::build_pointer_claim(&apex, &name_of(&row.key), want),
+                };
+                zone = zones::apply(&zone, &update, &AllowAll).unwrap().0;
+            }
+            zones.insert(zone);
+        }
+        zones
+    }
+
+    fn sets(zones: &ZoneSet) -> Vec<(Fqdn, Rrset)> {
+        let hand = Rrset::single(name("hand.lan"), RecordType::A, 60, Rdata::a([10, 0, 0, 99].into()));
+        let all = zones.zones().into_iter().flat_map(|zone| zone.rrsets().map(|set| (zone.apex().clone(), set)));
+        all.chain([(name("lan"), hand)]).collect()
+    }
+
+    fn dynamic(stored: &[(Fqdn, Rrset)]) -> Vec<String> {
+        let of_zone = [RecordType::SOA, RecordType::NS];
+        let sets = stored.iter().filter(|(_, set)| !of_zone.contains(&set.rtype));
+        sets.map(|(_, set)| format!("{} {}", set.name, set.rtype)).collect()
+    }
+
+    #[test]
+    fn names_are_taken_out_of_a_zone_that_is_gone_and_what_others_wrote_stays() {
+        let wanted = table();
+        let mut stored = sets(&zones(&wanted));
+        assert_eq!(withdraw(&mut stored.clone(), &settings(&["lan", "10.in-addr.arpa"]), &wanted, &[]), []);
+        let rows = withdraw(&mut stored, &settings(&["10.in-addr.arpa"]), &wanted, &[]);
+        let kept = ["1.0.0.10.in-addr.arpa. PTR", "1.0.0.10.in-addr.arpa. DHCID", "hand.lan. A"];
+        let mut left = dynamic(&stored);
+        left.sort();
+        let mut expected = kept.map(str::to_owned);
+        expected.sort();
+        assert_eq!(left, expected);
+        let gone = rows.iter().filter(|row| matches!(row, Row::ZoneSet { set: None, .. })).count();
+        assert_eq!((gone, rows.len()), (2, 3), "A and DHCID, and the SOA with its serial");
+        // Once is enough.
+        assert_eq!(withdraw(&mut stored, &settings(&["10.in-addr.arpa"]), &wanted, &[]), []);
+    }
+
+    #[test]
+    fn names_are_taken_out_of_the_zone_above_one_that_is_new() {
+        let wanted = table();
+        let mut stored = sets(&zones(&wanted));
+        let _ =
+            withdraw(&mut stored, &settings(&["lan", "pc.lan", "10.in-addr.arpa", "0.10.in-addr.arpa"]), &wanted, &[]);
+        assert_eq!(dynamic(&stored), ["hand.lan. A"]);
+    }
+
+    #[test]
+    fn what_a_zone_does_not_hold_is_not_done() {
+        let wanted = table();
+        let seen = |row: &WantedRow| ConfirmedRow {
+            key: row.key.clone(),
+            generation: row.generation,
+            done: true,
+            holds: None,
+            site: Some(Site { apex_labels: 1, server: None }),
+            last: LastAnswer::Done,
+            attempts: 0,
+            at: 0,
+        };
+        let after = |zones: &ZoneSet| {
+            let mut confirmed: Vec<ConfirmedRow> = wanted.iter().map(seen).collect();
+            disprove(&mut confirmed, &wanted, zones);
+            confirmed.iter().filter(|row| row.done).count()
+        };
+        assert_eq!((after(&zones(&wanted)), after(&zones(&[]))), (2, 0));
+        // At a server that can be asked nobody has to guess.
+        let mut remote = vec![ConfirmedRow {
+            site: Some(Site { apex_labels: 1, server: Some("192.0.2.1:53".parse().unwrap()) }),
+            ..seen(&wanted[0])
+        }];
+        disprove(&mut remote, &wanted, &zones(&[]));
+        assert!(remote[0].done);
+    }
+}
