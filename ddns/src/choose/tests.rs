@@ -368,4 +368,40 @@ proptest! {
             prop_assert!(chosen.ttl_secs <= lease_secs / 3);
         }
     }
+
+    /// A name that is not the client's to take is not to be had by spelling it otherwise: in another case, with what
+    /// cleaning takes away, in either option and encoding, as a full name or under the domain.
+    #[test]
+    fn names_no_spelling_takes_what_is_not_the_clients(
+        target in prop::sample::select(vec![
+            "ns", "dc1", "nas", "nasir.xyz", "lab.example", "ns.nasir.xyz", "nas.nasir.xyz", "wpad", "isatap.nasir.xyz",
+            "localhost", "*", "*.nasir.xyz", "@", "host-192-168-30-7", "host-192-168-30-7.nasir.xyz", "_ns._nasir.xyz",
+        ]),
+        before in "[-_ *.]{0,3}", after in "[-_ *.\0]{0,3}", upper: bool, in_wire: bool, in_81: bool,
+    ) {
+        let spelt = format!("{before}{target}{after}");
+        let spelt = if upper { spelt.to_ascii_uppercase() } else { spelt };
+        let mut option81 = vec![if in_wire { 5 } else { 1 }, 0, 0];
+        match in_wire {
+            true => spelt.split('.').filter(|label| !label.is_empty()).for_each(|label| {
+                option81.push(u8::try_from(label.len()).unwrap());
+                option81.extend_from_slice(label.as_bytes());
+            }),
+            false => option81.extend_from_slice(spelt.as_bytes()),
+        }
+        let naming = naming();
+        let answer = answer_to(&naming, |q| match in_81 {
+            true => q.client_fqdn = Some(&option81),
+            false => q.hostname = spelt.as_bytes(),
+        });
+        if let Some(ChosenName { fqdn, .. }) = answer.name {
+            let settings = settings();
+            prop_assert!(!settings.protected.contains(&fqdn) && !settings.reserved.contains(&fqdn), "{fqdn}");
+            prop_assert!(settings.zones.iter().all(|zone| zone.apex != fqdn), "{fqdn}");
+            let first = fqdn.first_label().unwrap();
+            prop_assert!(!UNCLAIMABLE.contains(&first) && !is_generated(first), "{fqdn}");
+            let plain = |label: &[u8]| label.iter().all(|octet| octet.is_ascii_alphanumeric() || *octet == b'-');
+            prop_assert!(fqdn.labels().all(plain), "{fqdn}");
+        }
+    }
 }
