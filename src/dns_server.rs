@@ -19,11 +19,12 @@ mod tcp;
 mod transfer;
 mod update;
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use dns::TsigKey;
+use dns::{Fqdn, TsigKey};
 use hickory_server::Server;
 use ipnet::IpNet;
 use tokio::sync::watch;
@@ -47,8 +48,10 @@ pub struct DnsServerSettings {
     pub snapshot: Arc<ArcSwap<ZoneSet>>,
     /// Where updates go.
     pub writer: ZoneWriter,
-    /// Who may update and transfer.
+    /// Whose signatures are known.
     pub keys: Vec<Arc<TsigKey>>,
+    /// The names of the keys that may transfer a zone, by its apex. What they may update is the writer's to decide.
+    pub keys_of: HashMap<Fqdn, Vec<Fqdn>>,
     /// For whom names outside our zones are forwarded: the daemon's own subnets and loopback.
     pub forward_for: Vec<IpNet>,
     /// Where to; none: such names are refused for everybody.
@@ -81,6 +84,7 @@ impl DnsServer {
             snapshot: settings.snapshot,
             writer: settings.writer,
             keys: settings.keys,
+            keys_of: settings.keys_of,
             forward_for: settings.forward_for,
             forwarder: Arc::clone(&forwarder),
         });

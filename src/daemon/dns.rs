@@ -57,7 +57,15 @@ pub(super) fn start(
     let upstreams = upstreams(config, table);
     tell_upstreams(config, &upstreams);
     let snapshot = keeper.published();
-    let server = DnsServer::start(DnsServerSettings { listen, snapshot, writer, keys, forward_for, upstreams })?;
+    let server = DnsServer::start(DnsServerSettings {
+        listen,
+        snapshot,
+        writer,
+        keys,
+        keys_of: keys_of.clone(),
+        forward_for,
+        upstreams,
+    })?;
     Ok(Some((server, write_zones(Arc::clone(keeper), keys_of, requests))))
 }
 

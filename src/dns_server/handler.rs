@@ -1,5 +1,6 @@
 //! What is done with a request.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ pub(super) struct Parts {
     pub(super) snapshot: Arc<ArcSwap<ZoneSet>>,
     pub(super) writer: ZoneWriter,
     pub(super) keys: Vec<Arc<TsigKey>>,
+    pub(super) keys_of: HashMap<Fqdn, Vec<Fqdn>>,
     pub(super) forward_for: Vec<IpNet>,
     pub(super) forwarder: Arc<ArcSwapOption<Forwarder>>,
 }
@@ -132,8 +134,11 @@ impl Handler {
         now: u64,
         handle: &mut impl ResponseHandler,
     ) -> ResponseInfo {
+        // A key of one zone says nothing about another.
+        let keys = self.0.keys_of.get(&question.name);
+        let by_key = signed_by.as_ref().is_some_and(|by| keys.is_some_and(|keys| keys.contains(by.key)));
+        let allowed = by_key || request.src().ip().to_canonical().is_loopback();
         let mut signer = signed_by.map(|signed_by| signed_by.signer);
-        let allowed = signer.is_some() || request.src().ip().to_canonical().is_loopback();
         let over_udp = request.protocol() == Protocol::Udp;
         let incremental = question.rtype == RecordType::IXFR;
         let snapshot = self.0.snapshot.load_full();

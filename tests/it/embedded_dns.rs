@@ -93,11 +93,14 @@ impl Server {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let snapshot = Arc::new(ArcSwap::from_pointee(options.zones.unwrap_or_else(home)));
         let (writer, requests) = zone_writer(1024);
+        // The key is that of the forward zone alone.
+        let keyed = [(name("nasir.xyz"), vec![name(KEY_NAME)])].into();
         let settings = DnsServerSettings {
             listen: vec![options.listen.unwrap_or(LOOPBACK)],
             snapshot: Arc::clone(&snapshot),
             writer,
             keys: vec![Arc::new(key())],
+            keys_of: keyed,
             forward_for: options.forward_for.iter().map(|prefix| prefix.parse().unwrap()).collect(),
             upstreams: options.upstreams,
         };
@@ -340,6 +343,8 @@ fn strangers_get_our_names_and_nothing_else() {
     assert!(ask(&["nasir.xyz", "AXFR"]).contains("Transfer failed"));
     let signature = format!("hmac-sha256:{KEY_NAME}:{KEY_SECRET}");
     assert!(ask(&["-y", &signature, "nasir.xyz", "AXFR"]).contains("client1.nasir.xyz."));
+    // It is no key of the other zone.
+    assert!(ask(&["-y", &signature, "30.168.192.in-addr.arpa", "AXFR"]).contains("Transfer failed"));
     server.stop();
 }
 
