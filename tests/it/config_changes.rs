@@ -195,3 +195,56 @@ fn names_of_reservations_and_static_records_are_taken_from_their_present_holders
     restart_with(&mut leasehold, &server, &plain);
     dig.wait_agree("nas.one.test", address);
 }
+
+#[test]
+fn names_of_a_subnet_that_went_stay_until_their_leases_end() {
+    let lab = Lab::new();
+    let (server, host) = hosts(&lab);
+    let dig = own(&server);
+    let zones = embedded(&["one.test", REVERSE]);
+    let short = format!("{}lease_time_min = \"10s\"\n", domain("one.test"));
+    let mut leasehold = Leasehold::start(&server, &config(&zones, &short).replace("\"1h\"", "\"20s\""));
+    let mut client = udhcpc(&host, "client1");
+    let address = client.take();
+    dig.wait_agree("client1.one.test", address);
+    client.vanish();
+    let other = "prefix = \"192.168.30.0/24\"\npools = [\"192.168.30.100-192.168.30.199\"]";
+    let elsewhere = config(&zones, "domain = \"one.test\"\n")
+        .replace(other, "prefix = \"10.7.0.0/24\"\npools = [\"10.7.0.100-10.7.0.199\"]\ninterfaces = [\"eth0\"]");
+    restart_with(&mut leasehold, &server, &elsewhere.replace("[dns]", "[dns]\nlisten = [\"192.168.30.1\"]"));
+    dig.wait_agree("client1.one.test", address);
+    wait_for("the lease has ended", Duration::from_secs(30), || {
+        dig.addresses("client1.one.test").is_empty().then_some(())
+    });
+    dig.wait_gone("client1.one.test", address);
+    wait_for("nothing is left to be done", PATIENCE, || leasehold.names().is_empty().then_some(()));
+}
+
+/// The server knows the new key alone: nothing that was done is done again, and what comes is signed by it.
+#[test]
+fn names_are_kept_up_with_a_key_that_was_rotated() {
+    let lab = Lab::new();
+    let (server, host) = hosts(&lab);
+    let zones = ["one.test", REVERSE];
+    let bind = DnsServer::start(servers::Kind::Bind, &server, SocketAddr::from(BIND), &zones);
+    let theirs = bind.dig();
+    let good = config(&at_bind(&zones), &domain("one.test"));
+    let old = good.replace(KEY_SECRET, "YW5vdGhlciBzZWNyZXQgYWx0b2dldGhlcg==");
+    let mut leasehold = Leasehold::start(&server, &old);
+    let mut client = udhcpc(&host, "client1");
+    let address = client.take();
+    wait_for("the operator is told of the signature", PATIENCE, || {
+        leasehold.names().iter().any(|name| name.state.contains("BADSIG")).then_some(())
+    });
+    restart_with(&mut leasehold, &server, &good);
+    theirs.wait_agree("client1.one.test", address);
+    let serial = theirs.serial("one.test");
+    restart_with(&mut leasehold, &server, &good);
+    wait_for("all is known to be done", PATIENCE, || {
+        let names = leasehold.names();
+        (names.len() == 2 && names.iter().all(|name| name.done)).then_some(())
+    });
+    assert_eq!(theirs.serial("one.test"), serial, "what was done is not done again");
+    client.release();
+    theirs.wait_gone("client1.one.test", address);
+}
