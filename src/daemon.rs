@@ -20,6 +20,7 @@ mod dhcp_thread;
 mod dns;
 mod machine;
 mod opening;
+mod own_name;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -105,7 +106,8 @@ impl Daemon {
     /// # Errors
     /// Whatever keeps a part from starting, in words: a store that is in use, of another version or damaged, a port that
     /// is used, a permission that is missing. What was started before is ended.
-    pub async fn start(config: Config) -> anyhow::Result<Self> {
+    pub async fn start(mut config: Config) -> anyhow::Result<Self> {
+        own_name::protect(&mut config);
         let config = Arc::new(config);
         let (store, contents) = open_store(&config)?;
         let Contents { leases, wanted, mut confirmed, mut zone_sets, newest_stamp, .. } = contents;
