@@ -65,7 +65,7 @@ impl Figures {
     /// The median from ACK to name, in hundredths of `other`'s.
     fn ratio_to(&self, other: &Self) -> Option<u64> {
         let (ours, theirs) = (self.quantile(500, |found| found.micros)?, other.quantile(500, |found| found.micros)?);
-        (ours * 100).checked_div(theirs)
+        (ours * 100 + theirs / 2).checked_div(theirs)
     }
 }
 
