@@ -122,9 +122,9 @@ mod tests {
         first.extend("2000 9 50\n1000 5 40\nmissing\n3000 12 60".lines());
         second.extend("250 2 50".lines());
         assert_eq!(first.summary(), "3 names, 1 missing, p50 2.000 ms");
-        assert_eq!(second.ratio_to(&first), Some(12));
+        assert_eq!(second.ratio_to(&first), Some(13), "an eighth, rounded");
         let shown = table(&[("first", &first), ("second", &second)], 4);
         let last = shown.lines().last().unwrap();
-        assert!(last.contains("second") && last.contains("0.12"), "{shown}");
+        assert!(last.contains("second") && last.contains("0.13"), "{shown}");
     }
 }
