@@ -291,38 +291,47 @@ impl DhcpService {
         Ok(())
     }
 
-    /// Sends what waited for the commit, and publishes what happened. An event that does not fit into the channel is
-    /// not lost: its rows are stored, and the updater reads them when it sees the flag.
+    /// Publishes what happened, and sends what waited for the commit. The events first: the updater is another thread,
+    /// and while it wakes and signs its updates the replies leave.
     fn finish(&mut self, output: Output) {
         let Output { departures, events } = output;
-        for departure in &departures {
-            self.payload.clear();
-            let left_out = departure.reply.encode(&mut self.payload);
-            if !left_out.is_empty() {
-                lease_log::left_out(&departure.reply, &left_out);
-            }
-            let Departure { link, destination, .. } = departure;
-            let source = departure.source().unwrap_or(departure.reply.server_identifier);
-            let outgoing =
-                Outgoing { payload: &self.payload, destination: *destination, interface: link.index, source };
-            self.sender.send(&[outgoing]);
-        }
-        Counters::add(&self.counters.sent, departures.len());
         let mut happened = Vec::with_capacity(events.len());
         for event in events {
             happened.extend(event.event.clone());
-            if self.channels.events.try_send(event).is_err() {
-                Counters::add(&self.counters.events_overflowed, 1);
-                self.channels.overflowed.store(true, Ordering::Release);
-                // The updater may have emptied the channel and looked at the flag in between. An event after the flag
-                // wakes it; when there is no room for that, others wait there that do.
-                drop(self.channels.events.try_send(NameEvent { event: None, rows: Vec::new() }));
-            }
+            self.publish(event);
         }
+        for departure in &departures {
+            self.send(departure);
+        }
+        Counters::add(&self.counters.sent, departures.len());
         // The log last: nobody waits for it.
         for event in &happened {
             lease_log::event(event);
         }
+    }
+
+    /// An event that does not fit into the channel is not lost: its rows are stored, and the updater reads them when it
+    /// sees the flag.
+    fn publish(&self, event: NameEvent) {
+        if self.channels.events.try_send(event).is_err() {
+            Counters::add(&self.counters.events_overflowed, 1);
+            self.channels.overflowed.store(true, Ordering::Release);
+            // The updater may have emptied the channel and looked at the flag in between. An event after the flag
+            // wakes it; when there is no room for that, others wait there that do.
+            drop(self.channels.events.try_send(NameEvent { event: None, rows: Vec::new() }));
+        }
+    }
+
+    fn send(&mut self, departure: &Departure) {
+        self.payload.clear();
+        let left_out = departure.reply.encode(&mut self.payload);
+        if !left_out.is_empty() {
+            lease_log::left_out(&departure.reply, &left_out);
+        }
+        let Departure { link, destination, .. } = departure;
+        let source = departure.source().unwrap_or(departure.reply.server_identifier);
+        let outgoing = Outgoing { payload: &self.payload, destination: *destination, interface: link.index, source };
+        self.sender.send(&[outgoing]);
     }
 
     /// Owned copies: a batch that finds no room is decided again.

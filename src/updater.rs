@@ -40,6 +40,10 @@ const SETTLED_WAITING_MAX: usize = 262_144;
 /// Reading all wanted rows holds the DHCP service up for a moment: under a load that overflows the channel again and
 /// again, they are read no more often than this, in boot milliseconds.
 const ASK_AGAIN_MS: u64 = 1_000;
+/// How long an update of an embedded zone waits for company. A new name is there with its lease already, so that what
+/// comes this way are confirmations, which nobody waits for, and removals. Without the pause they would run beside the
+/// client's first question.
+const EMBEDDED_PAUSE: Duration = Duration::from_millis(3);
 /// The longest sleep, when nothing is due.
 const IDLE: Duration = Duration::from_secs(3_600);
 
@@ -238,7 +242,10 @@ impl<W: WantedSource, S: RowSink, Z: EmbeddedZones> Updater<W, S, Z> {
         let flight = match server {
             ZoneServer::Embedded => {
                 let zones = Arc::clone(&self.parts.zones);
-                self.flights.spawn(async move { Outcome::Answer(zones.update(update).await) })
+                self.flights.spawn(async move {
+                    tokio::time::sleep(EMBEDDED_PAUSE).await;
+                    Outcome::Answer(zones.update(update).await)
+                })
             }
             ZoneServer::Remote { address, key } => {
                 let client = Arc::clone(&self.parts.client);

@@ -27,6 +27,8 @@ impl Found {
 pub(crate) struct Figures {
     found: Vec<Found>,
     missing: usize,
+    /// The median of each round, in microseconds.
+    medians: Vec<u64>,
 }
 
 impl Figures {
@@ -52,8 +54,15 @@ impl Figures {
 
     /// Adds what another round found.
     pub(crate) fn append(&mut self, mut round: Self) {
+        self.medians.extend(round.quantile(500, |found| found.micros));
         self.found.append(&mut round.found);
         self.missing += round.missing;
+    }
+
+    /// The least and the greatest median of a round.
+    fn spread(&self) -> Option<String> {
+        let (least, most) = (self.medians.iter().min()?, self.medians.iter().max()?);
+        Some(format!("{}-{}", millis(*least), millis(*most)))
     }
 
     fn quantile(&self, permille: usize, of: impl Fn(&Found) -> u64) -> Option<u64> {
@@ -80,6 +89,7 @@ pub(crate) fn table(servers: &[(&str, &Figures)], asked: u32) -> String {
     table.set_header([
         "from ACK to name, ms",
         "p50",
+        "p50 by round",
         "p90",
         "p99",
         "questions",
@@ -91,6 +101,7 @@ pub(crate) fn table(servers: &[(&str, &Figures)], asked: u32) -> String {
         let micros = |permille| figures.quantile(permille, |found| found.micros).map(millis);
         let cells = [
             micros(500),
+            figures.spread(),
             micros(900),
             micros(990),
             figures.quantile(500, |found| found.questions).map(|count| count.to_string()),
@@ -123,6 +134,18 @@ mod tests {
         second.extend("250 2 50".lines());
         assert_eq!(first.summary(), "3 names, 1 missing, p50 2.000 ms");
         assert_eq!(second.ratio_to(&first), Some(13), "an eighth, rounded");
+        let mut both = Figures::default();
+        both.append(first);
+        both.append(second);
+        assert_eq!(both.spread().as_deref(), Some("0.250-2.000"));
+        assert_eq!(both.missing, 1);
+    }
+
+    #[test]
+    fn the_table_shows_each_server_beside_the_first() {
+        let (mut first, mut second) = (Figures::default(), Figures::default());
+        first.extend("2000 9 50".lines());
+        second.extend("250 2 50".lines());
         let shown = table(&[("first", &first), ("second", &second)], 4);
         let last = shown.lines().last().unwrap();
         assert!(last.contains("second") && last.contains("0.13"), "{shown}");

@@ -16,14 +16,14 @@ const SECRET: &str = "bGVhc2Vob2xkLWJlbmNoLWtleS0zMi1ieXRlcy1sb25n";
 /// From ACK received to name answered.
 #[derive(Args, Debug)]
 pub(crate) struct Names {
-    /// Leases in each round.
-    #[arg(long, default_value_t = 400)]
+    /// Leases in each round. Short rounds: the machine's pace changes by the minute, and the servers take turns.
+    #[arg(long, default_value_t = 150)]
     count: u32,
     /// Leases a second.
     #[arg(long, default_value_t = 50)]
     rate: u32,
-    /// Rounds; the table shows all of them together.
-    #[arg(long, default_value_t = 3)]
+    /// Rounds; the table shows all of them together, and how far the rounds' own medians lie apart.
+    #[arg(long, default_value_t = 6)]
     rounds: u32,
     /// The daemon to measure.
     #[arg(long, default_value = "target/release/leasehold")]
