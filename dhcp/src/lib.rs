@@ -1,13 +1,14 @@
 //! DHCPv4: messages, subnets, leases and the engine that decides.
 //!
 //! Reading order: [`time`], [`identity`] (who a client is), [`settings`] (what the administrator
-//! wants, checked), [`message`] (one datagram read tolerantly), [`lease`], [`names`] (the question
+//! wants, checked), [`message`] (one datagram read tolerantly), [`class`] (what kinds of client its sender is of), [`lease`], [`names`] (the question
 //! about a client's name that the engine asks outwards), [`engine`] (a message in, a [`decision`] out),
 //! [`reply`] (a decision's reply as bytes), [`destination`] (where it goes) and [`client`] (the other side).
 //!
 //! Architecture Invariant: nothing here opens a socket or a file, reads a clock or draws a random
 //! number. Time comes in as a parameter; what is to be done goes out as a value.
 
+pub mod class;
 pub mod client;
 pub mod decision;
 pub mod destination;
