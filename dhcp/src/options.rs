@@ -1,11 +1,16 @@
 //! Option codes of DHCPv4 by name (RFC 2132 and the IANA registry), their data built and read.
 //!
+//! [`registry`] has every option by name and type, [`kind`] the types, [`value`] typed data.
+//!
 //! Builders return an option's data without code and length; [`crate::reply`] splits what is over 255 bytes
 //! (RFC 3396). Readers return `None` for malformed data.
 
 mod build;
+pub mod kind;
 mod order;
 mod read;
+pub mod registry;
+pub mod value;
 
 pub use build::{
     addresses, broadcast_address, classless_static_routes, domain_name, domain_name_servers, domain_search,
