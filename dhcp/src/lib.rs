@@ -3,7 +3,8 @@
 //! Reading order: [`time`], [`identity`] (who a client is), [`settings`] (what the administrator
 //! wants, checked), [`message`] (one datagram read tolerantly), [`class`] (what kinds of client its sender is of), [`lease`], [`names`] (the question
 //! about a client's name that the engine asks outwards), [`engine`] (a message in, a [`decision`] out),
-//! [`reply`] (a decision's reply as bytes), [`destination`] (where it goes) and [`client`] (the other side).
+//! [`reply`] (a decision's reply as bytes), [`destination`] (where it goes), [`relay_info`] (option 82 in words) and
+//! [`client`] (the other side).
 //!
 //! Architecture Invariant: nothing here opens a socket or a file, reads a clock or draws a random
 //! number. Time comes in as a parameter; what is to be done goes out as a value.
@@ -19,6 +20,7 @@ pub mod lease;
 pub mod message;
 pub mod names;
 pub mod options;
+pub mod relay_info;
 pub mod reply;
 pub mod settings;
 pub mod time;

@@ -114,10 +114,33 @@ pub mod relay_code {
     pub const AGENT_CIRCUIT_ID: u8 = 1;
     /// RFC 3046 section 3.2.
     pub const AGENT_REMOTE_ID: u8 = 2;
+    /// RFC 3256: a class of DOCSIS cable modems.
+    pub const DOCSIS_DEVICE_CLASS: u8 = 4;
     /// RFC 3527.
     pub const LINK_SELECTION: u8 = 5;
+    /// RFC 3993.
+    pub const SUBSCRIBER_ID: u8 = 6;
+    /// RFC 4014.
+    pub const RADIUS_ATTRIBUTES: u8 = 7;
+    /// RFC 4030. Not checked: no relay agent is known to send it.
+    pub const AUTHENTICATION: u8 = 8;
+    /// RFC 4243: enterprise number, length, data.
+    pub const VENDOR_SPECIFIC: u8 = 9;
+    /// RFC 5010: how the relay agent got the message.
+    pub const FLAGS: u8 = 10;
+    /// RFC 5010: of [`FLAGS`], set when the client sent by unicast.
+    pub const FLAG_UNICAST: u8 = 0x80;
     /// RFC 5107.
     pub const SERVER_IDENTIFIER_OVERRIDE: u8 = 11;
+    /// RFC 6925.
+    pub const RELAY_AGENT_IDENTIFIER: u8 = 12;
     /// RFC 8357 section 5.2: without data.
     pub const RELAY_SOURCE_PORT: u8 = 19;
+    /// Link selection as Cisco's relays number it, unless they are told `standard`.
+    pub const CISCO_LINK_SELECTION: u8 = 150;
+    /// RFC 6607: the VPN that the client is in.
+    pub const VSS: u8 = 151;
+    /// RFC 6607, without data: a server that takes no heed of [`VSS`] leaves it in its reply. With an address as data it
+    /// is the server identifier override as Cisco's relays number it, unless they are told `standard`.
+    pub const VSS_CONTROL: u8 = 152;
 }

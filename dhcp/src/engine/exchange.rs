@@ -34,6 +34,14 @@ impl<'a> Exchange<'a> {
         sent_to(self.ingress).is_some()
     }
 
+    /// Whether the client itself sent to one address, ours or its relay's, as far as anybody tells.
+    pub(super) fn client_sent_by_unicast(&self) -> bool {
+        if self.is_relayed() {
+            return self.message.relay_agent_info().sent_by_unicast() == Some(true);
+        }
+        self.is_unicast()
+    }
+
     /// RFC 5107: what the relay wants as server identifier. Only a relay can want it.
     pub(super) fn server_identifier_override(&self) -> Option<Ipv4Addr> {
         self.message.relay_agent_info().server_identifier_override().filter(|_| self.is_relayed())

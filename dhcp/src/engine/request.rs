@@ -125,14 +125,15 @@ impl Engine {
 /// RFC 2131 section 4.3.2: SELECTING has a server identifier and a requested address; INIT-REBOOT a requested address
 /// alone; RENEWING and REBINDING ciaddr alone, the one sent by unicast, the other by broadcast. Clients that put a
 /// server identifier or a requested address beside their ciaddr when they renew are understood too.
+///
+/// What a relay hands on was broadcast, unless the relay's flag (RFC 5010) says that it came to it by unicast, as renewals
+/// do to a relay that has put itself in our place (RFC 5107).
 fn classify(exchange: &Exchange<'_>) -> Option<(ClientState, Ipv4Addr)> {
     let message = exchange.message;
     let ciaddr = Some(message.ciaddr).filter(|ciaddr| !ciaddr.is_unspecified());
     match (message.server_identifier, message.requested_ip_address, ciaddr) {
         (Some(_), Some(requested), _) => Some((ClientState::Selecting, requested)),
-        (_, _, Some(ciaddr)) if exchange.is_unicast() && !exchange.is_relayed() => {
-            Some((ClientState::Renewing, ciaddr))
-        }
+        (_, _, Some(ciaddr)) if exchange.client_sent_by_unicast() => Some((ClientState::Renewing, ciaddr)),
         (_, _, Some(ciaddr)) => Some((ClientState::Rebinding, ciaddr)),
         (None, Some(requested), None) => Some((ClientState::InitReboot, requested)),
         (_, None, None) => None,

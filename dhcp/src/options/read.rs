@@ -63,16 +63,35 @@ impl<'a> RelayAgentInfo<'a> {
         self.get(relay_code::AGENT_REMOTE_ID)
     }
 
-    /// Sub-option 5 (RFC 3527): an address of the link the client is on.
+    /// Sub-option 6 (RFC 3993): the provider's own name for its customer.
     #[must_use]
-    pub fn link_selection(&self) -> Option<Ipv4Addr> {
-        self.get(relay_code::LINK_SELECTION).and_then(read_specified_address)
+    pub fn subscriber_id(&self) -> Option<&'a [u8]> {
+        self.get(relay_code::SUBSCRIBER_ID)
     }
 
-    /// Sub-option 11 (RFC 5107): the server identifier that the relay wants in the reply.
+    /// Sub-option 5 (RFC 3527), or 150 as Cisco numbers it: an address of the link the client is on.
+    #[must_use]
+    pub fn link_selection(&self) -> Option<Ipv4Addr> {
+        self.address(relay_code::LINK_SELECTION).or_else(|| self.address(relay_code::CISCO_LINK_SELECTION))
+    }
+
+    /// Sub-option 10 (RFC 5010): whether the client sent this by unicast to the relay; `None` where none tells.
+    #[must_use]
+    pub fn sent_by_unicast(&self) -> Option<bool> {
+        match self.get(relay_code::FLAGS)? {
+            [flags] => Some(flags & relay_code::FLAG_UNICAST != 0),
+            _ => None,
+        }
+    }
+
+    /// Sub-option 11 (RFC 5107), or 152 as Cisco numbers it: the server identifier that the relay wants in the reply.
     #[must_use]
     pub fn server_identifier_override(&self) -> Option<Ipv4Addr> {
-        self.get(relay_code::SERVER_IDENTIFIER_OVERRIDE).and_then(read_specified_address)
+        self.address(relay_code::SERVER_IDENTIFIER_OVERRIDE).or_else(|| self.address(relay_code::VSS_CONTROL))
+    }
+
+    fn address(&self, code: u8) -> Option<Ipv4Addr> {
+        self.get(code).and_then(read_specified_address)
     }
 
     /// Sub-option 19 (RFC 8357): the reply goes to the port that the relay sent from.
@@ -111,6 +130,28 @@ mod tests {
         assert_eq!(info.server_identifier_override(), Some(Ipv4Addr::new(10, 0, 0, 1)));
         assert!(info.relay_source_port());
         assert_eq!(RelayAgentInfo::default().circuit_id(), None);
+    }
+
+    #[test]
+    fn ciscos_numbers_count_where_the_assigned_ones_are_not_there() {
+        let cisco = [150, 4, 10, 0, 0, 0, 152, 4, 10, 0, 0, 1];
+        let info = RelayAgentInfo(&cisco);
+        assert_eq!(info.link_selection(), Some(Ipv4Addr::new(10, 0, 0, 0)));
+        assert_eq!(info.server_identifier_override(), Some(Ipv4Addr::new(10, 0, 0, 1)));
+        let both = [&cisco[..], &[5, 4, 10, 9, 0, 0, 11, 4, 10, 9, 0, 1]].concat();
+        let info = RelayAgentInfo(&both);
+        assert_eq!(info.link_selection(), Some(Ipv4Addr::new(10, 9, 0, 0)));
+        assert_eq!(info.server_identifier_override(), Some(Ipv4Addr::new(10, 9, 0, 1)));
+        // RFC 6607: without data 152 asks whether the VPN was heeded.
+        assert_eq!(RelayAgentInfo(&[152, 0]).server_identifier_override(), None);
+    }
+
+    #[test]
+    fn rfc5010_the_highest_bit_of_the_flags_tells_unicast() {
+        let told = |marks: &[u8]| RelayAgentInfo(marks).sent_by_unicast();
+        assert_eq!(told(&[10, 1, 0x80]), Some(true));
+        assert_eq!(told(&[10, 1, 0x7F]), Some(false));
+        assert_eq!((told(&[10, 0]), told(&[10, 2, 0x80, 0]), told(&[])), (None, None, None));
     }
 
     #[test]

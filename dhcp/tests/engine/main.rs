@@ -11,6 +11,7 @@ mod naming;
 mod network;
 mod other_dhcp;
 mod random;
+mod relays;
 mod reservations;
 mod rfc2131;
 mod scenarios;
