@@ -47,11 +47,11 @@ impl Config {
             let Some(address) = own_address(subnet) else { continue };
             let data = options::domain_name_servers(&[address]);
             if self.dns_self.subnets.contains(&subnet.prefix) {
-                subnet.options.0.insert(code::DOMAIN_NAME_SERVER, data.clone());
+                subnet.scope.options.0.insert(code::DOMAIN_NAME_SERVER, data.clone());
             }
             for reservation in &mut subnet.reservations {
-                if self.dns_self.reservations.contains(&reservation.address) {
-                    reservation.options.0.insert(code::DOMAIN_NAME_SERVER, data.clone());
+                if reservation.address.is_some_and(|address| self.dns_self.reservations.contains(&address)) {
+                    reservation.scope.options.0.insert(code::DOMAIN_NAME_SERVER, data.clone());
                 }
             }
         }

@@ -10,7 +10,7 @@ fn derived(address: &str, router: Option<&str>) -> Derived {
 }
 
 fn pools(derived: &Derived) -> Vec<String> {
-    let pools = &derived.checked.config.dhcp.subnets[0].pools;
+    let pools = &derived.checked.config.dhcp.subnets[0].ranges();
     pools.iter().map(|pool| format!("{}-{}", pool.first, pool.last)).collect()
 }
 
@@ -23,7 +23,7 @@ fn an_interface_and_a_domain_are_enough() {
     assert_eq!(subnet.prefix.to_string(), "192.168.30.0/24");
     assert_eq!(subnet.interfaces, ["eth0"]);
     assert_eq!(pools(&derived), ["192.168.30.128-192.168.30.254"]);
-    assert!(!subnet.options.0.contains_key(&3));
+    assert!(!subnet.scope.options.0.contains_key(&3));
     assert!(config.dns_self.subnets.contains(&subnet.prefix));
     let apexes: Vec<String> = config.dns.zones.iter().map(|zone| zone.apex.to_string()).collect();
     assert_eq!(apexes, ["30.168.192.in-addr.arpa.", "nasir.xyz."]);
@@ -34,7 +34,7 @@ fn an_interface_and_a_domain_are_enough() {
 fn our_own_address_and_the_routers_are_not_leased() {
     let derived = derived("192.168.30.200/24", Some("192.168.30.254"));
     assert_eq!(pools(&derived), ["192.168.30.128-192.168.30.199", "192.168.30.201-192.168.30.253"]);
-    assert_eq!(&*derived.checked.config.dhcp.subnets[0].options.0[&3], [192, 168, 30, 254]);
+    assert_eq!(&*derived.checked.config.dhcp.subnets[0].scope.options.0[&3], [192, 168, 30, 254]);
 }
 
 #[test]

@@ -109,15 +109,17 @@ fn assert_promises(config: &config::Config) {
         let within = |pool: &dhcp::settings::AddressRange| {
             pool.first <= pool.last && subnet.prefix.contains(&pool.first) && subnet.prefix.contains(&pool.last)
         };
-        assert!(subnet.pools.iter().all(within));
-        assert!(subnet.pools.windows(2).all(|pair| pair[0].last < pair[1].first));
-        assert!(subnet.reservations.windows(2).all(|pair| pair[0].address < pair[1].address));
-        assert!(subnet.reservations.iter().all(|reservation| subnet.prefix.contains(&reservation.address)));
-        let lease = subnet.lease_secs;
+        let ranges = subnet.ranges();
+        assert!(ranges.iter().all(within));
+        assert!(ranges.windows(2).all(|pair| pair[0].last < pair[1].first));
+        assert!(subnet.reservations.is_sorted_by_key(|one| one.address));
+        assert!(subnet.reservations.iter().filter_map(|one| one.address).all(|one| subnet.prefix.contains(&one)));
+        let lease = dhcp::settings::LeaseTime::of([subnet.scope.lease_secs]);
         assert!(0 < lease.min && lease.min <= lease.default && lease.default <= lease.max, "{lease:?}");
         assert!(0 < subnet.renewal_permille && subnet.renewal_permille < subnet.rebinding_permille);
         assert!(subnet.rebinding_permille < 1_000);
-        let sets = subnet.reservations.iter().map(|reservation| &reservation.options).chain([&subnet.options]);
+        let sets =
+            subnet.reservations.iter().map(|reservation| &reservation.scope.options).chain([&subnet.scope.options]);
         for (code, data) in sets.flat_map(|set| &set.0) {
             assert!(!matches!(code, 0 | 50..=59 | 61 | 80..=82 | 118 | 255), "option {code} is the engine's own");
             assert!(!data.is_empty() || matches!(code, 66 | 67) || *code > 127, "option {code} is empty");

@@ -15,34 +15,27 @@ use dhcp::identity::HardwareAddress;
 use dhcp::message::MessageType;
 use dhcp::names::NoNames;
 use dhcp::options::code;
-use dhcp::settings::{AddressRange, LeaseTime, OptionSet, Settings, Subnet};
+use dhcp::settings::{AddressRange, LeaseTime, Scope, Settings, Subnet};
 use dhcp::time::Now;
 
 const COUNT: u32 = 8_000;
 const RELAY: Ipv4Addr = Ipv4Addr::new(10, 7, 0, 1);
 
 fn settings(ignore_client_id: bool) -> Result<Settings, Box<dyn Error>> {
+    let times = LeaseTime { default: 3_600, min: 60, max: 86_400 };
+    let range = AddressRange { first: Ipv4Addr::new(10, 7, 1, 0), last: Ipv4Addr::new(10, 7, 200, 255) };
     let subnet = Subnet {
-        prefix: "10.7.0.0/16".parse()?,
-        interfaces: Vec::new(),
-        pools: vec![AddressRange { first: Ipv4Addr::new(10, 7, 1, 0), last: Ipv4Addr::new(10, 7, 200, 255) }],
-        reservations: Vec::new(),
-        active: true,
-        lease_secs: LeaseTime { default: 3_600, min: 60, max: 86_400 },
-        renewal_permille: 500,
-        rebinding_permille: 875,
-        options: OptionSet::default(),
+        pools: vec![range.into()],
+        scope: Scope { lease_secs: times.into(), ..Scope::default() },
         ignore_client_id,
-        always_broadcast: false,
-        refuse_unrelayed_option82: false,
-        naming: None,
+        ..Subnet::new("10.7.0.0/16".parse()?)
     };
     Ok(Settings {
         subnets: vec![subnet],
-        options: OptionSet::default(),
         offer_hold_secs: 60,
         quarantine_secs: 86_400,
         declines_per_client_max: 3,
+        ..Settings::default()
     })
 }
 

@@ -24,6 +24,8 @@ pub use set::ClassSet;
 
 use compile::Compiled;
 
+use crate::settings::Scope;
+
 /// The most classes that there can be.
 pub const CLASSES_MAX: usize = 4_096;
 /// The most leaves of all conditions together.
@@ -46,13 +48,15 @@ pub struct Class {
     pub condition: Condition,
     /// Whether its clients are served.
     pub verdict: Verdict,
+    /// What its clients are given.
+    pub scope: Scope,
 }
 
 impl Class {
     /// A class whose clients are served.
     #[must_use]
     pub fn new(name: &str, condition: Condition) -> Self {
-        Self { name: name.to_owned(), condition, verdict: Verdict::default() }
+        Self { name: name.to_owned(), condition, verdict: Verdict::default(), scope: Scope::default() }
     }
 }
 

@@ -1,21 +1,29 @@
 //! What the administrator wants, checked: the `config` crate makes these, the engine reads them.
 //! Immutable; a reload makes new ones.
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use dns::Fqdn;
 use ipnet::Ipv4Net;
 
+use crate::class::{ClassId, Classes};
 use crate::identity::{ClientId, HardwareAddress};
+
+mod scope;
+
+pub use scope::{Boot, LeaseTime, LeaseTimes, OptionSet, Scope};
 
 /// All that the engine needs to know.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Settings {
     /// The subnets, sorted by prefix; none overlaps another.
     pub subnets: Vec<Subnet>,
-    /// Options for every subnet; a subnet's, then a reservation's own win over them.
-    pub options: OptionSet,
+    /// Shared networks, which subnets name by their place here.
+    pub networks: Vec<SharedNetwork>,
+    /// What every client is given, unless something narrower says otherwise.
+    pub scope: Scope,
+    /// The classes that clients can be of.
+    pub classes: Classes,
     /// For how long an offered address is not offered to another client, in seconds (default 60).
     pub offer_hold_secs: u32,
     /// For how long a declined address is kept from everyone, in seconds (default 86,400).
@@ -25,27 +33,45 @@ pub struct Settings {
     pub declines_per_client_max: u32,
 }
 
+/// Several subnets on one link (RFC 2131 section 4.3.1 speaks of the "subnet to which the client is attached"; a link
+/// can have more than one).
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct SharedNetwork {
+    /// Its name.
+    pub name: String,
+    /// What its clients are given.
+    pub scope: Scope,
+    /// Interfaces on whose link it is, by name. Empty: its subnets say so, or the interfaces' addresses do.
+    pub interfaces: Vec<String>,
+}
+
+/// A shared network, by its place in [`Settings::networks`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NetworkId(pub u16);
+
 /// One subnet. Leases name it by its prefix, never by an index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subnet {
     /// The prefix.
     pub prefix: Ipv4Net,
+    /// The shared network that it belongs to.
+    pub network: Option<NetworkId>,
     /// Interfaces on whose link it is, by name. Empty: wherever the interface has an address in it, or by relay.
     pub interfaces: Vec<String>,
-    /// Inclusive ranges to lease from, sorted, within the prefix, not overlapping; exclusions already cut out.
-    pub pools: Vec<AddressRange>,
-    /// Reservations, sorted by address.
+    /// Where to lease from. The ranges of all of them lie within the prefix and do not overlap.
+    pub pools: Vec<Pool>,
+    /// Reservations, sorted by address, those without one first.
     pub reservations: Vec<Reservation>,
     /// A deactivated subnet: DISCOVER gets silence, REQUEST gets NAK, names stay until their leases end.
     pub active: bool,
-    /// Lease time in seconds when the client asks for none, and the bounds of what it may ask.
-    pub lease_secs: LeaseTime,
+    /// Who may have an address here.
+    pub access: Access,
+    /// What its clients are given.
+    pub scope: Scope,
     /// T1 and T2 in thousandths of the lease time (defaults 500 and 875, RFC 2131 section 4.4.5).
     pub renewal_permille: u16,
     /// See `renewal_permille`.
     pub rebinding_permille: u16,
-    /// Options of this subnet.
-    pub options: OptionSet,
     /// Key on the hardware address alone, ignoring option 61.
     pub ignore_client_id: bool,
     /// Broadcast every reply to a client on the wire, whatever its flag.
@@ -54,6 +80,63 @@ pub struct Subnet {
     pub refuse_unrelayed_option82: bool,
     /// How names are made here; `None`: no DNS.
     pub naming: Option<Naming>,
+}
+
+impl Subnet {
+    /// An active subnet without pools and reservations, with every setting at its default.
+    #[must_use]
+    pub fn new(prefix: Ipv4Net) -> Self {
+        Self {
+            prefix,
+            network: None,
+            interfaces: Vec::new(),
+            pools: Vec::new(),
+            reservations: Vec::new(),
+            active: true,
+            access: Access::default(),
+            scope: Scope::default(),
+            renewal_permille: 500,
+            rebinding_permille: 875,
+            ignore_client_id: false,
+            always_broadcast: false,
+            refuse_unrelayed_option82: false,
+            naming: None,
+        }
+    }
+
+    /// The ranges of all pools, sorted.
+    #[must_use]
+    pub fn ranges(&self) -> Vec<AddressRange> {
+        let mut ranges: Vec<AddressRange> = self.pools.iter().flat_map(|pool| &pool.ranges).copied().collect();
+        ranges.sort_unstable();
+        ranges
+    }
+}
+
+/// Addresses of a subnet to lease from.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Pool {
+    /// Inclusive ranges, sorted, not overlapping; exclusions already cut out.
+    pub ranges: Vec<AddressRange>,
+    /// Who may have an address of it.
+    pub access: Access,
+    /// What those who have one are given.
+    pub scope: Scope,
+}
+
+impl From<AddressRange> for Pool {
+    fn from(range: AddressRange) -> Self {
+        Self { ranges: vec![range], ..Self::default() }
+    }
+}
+
+/// Which classes may have an address, and which may not.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Access {
+    /// Clients of any of these may; empty: everyone.
+    pub allow: Vec<ClassId>,
+    /// Clients of any of these may not, whatever `allow` says.
+    pub deny: Vec<ClassId>,
 }
 
 /// Inclusive.
@@ -65,36 +148,25 @@ pub struct AddressRange {
     pub last: Ipv4Addr,
 }
 
-/// Seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LeaseTime {
-    /// Given when the client asks for none.
-    pub default: u32,
-    /// The least that is given.
-    pub min: u32,
-    /// The most that is given. `u32::MAX` is "infinite" (RFC 2131 section 3.3).
-    pub max: u32,
-}
-
-impl LeaseTime {
-    /// What a client is given that asks for `wanted` seconds, or for none.
-    #[must_use]
-    pub fn grant(&self, wanted: Option<u32>) -> u32 {
-        wanted.unwrap_or(self.default).min(self.max).max(self.min)
-    }
-}
-
-/// An address kept for a client.
+/// What is kept for a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reservation {
-    /// The address; within the subnet, inside or outside its pools.
-    pub address: Ipv4Addr,
-    /// Who it is for.
-    pub client: ReservedFor,
+    /// The address; within the subnet, inside or outside its pools. `None`: a name and options only.
+    pub address: Option<Ipv4Addr>,
+    /// Who it is for: any of these, never none.
+    pub clients: Vec<ReservedFor>,
     /// The host's name: one label, or a full name.
     pub hostname: Option<String>,
-    /// Options of its own.
-    pub options: OptionSet,
+    /// What it alone is given.
+    pub scope: Scope,
+}
+
+impl Reservation {
+    /// An address for a client, and nothing else.
+    #[must_use]
+    pub fn new(address: Ipv4Addr, client: ReservedFor) -> Self {
+        Self { address: Some(address), clients: vec![client], hostname: None, scope: Scope::default() }
+    }
 }
 
 /// How a reservation knows its client.
@@ -104,12 +176,15 @@ pub enum ReservedFor {
     Hardware(HardwareAddress),
     /// By option 61.
     ClientId(ClientId),
+    /// By the DUID inside an option 61 of the form of RFC 4361, whichever interface it comes from.
+    Duid(Box<[u8]>),
+    /// By the circuit identifier that its relay adds (RFC 3046 section 3.1).
+    CircuitId(Box<[u8]>),
+    /// By the remote identifier that its relay adds (RFC 3046 section 3.2).
+    RemoteId(Box<[u8]>),
+    /// By the subscriber identifier that its relay adds (RFC 3993).
+    SubscriberId(Box<[u8]>),
 }
-
-/// Option code to its data as sent, each at most 65,535 bytes; split after RFC 3396 when sent.
-/// Never holds 0, 255, 50-55, 57, 61, 81, 82 (the engine's own); 51, 58, 59 come from the subnet's times.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct OptionSet(pub BTreeMap<u8, Box<[u8]>>);
 
 /// How names are made in a subnet. The engine only hands it on to its `NameChooser`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -43,20 +43,20 @@ fn serve(config: &Config) {
     for subnet in subnets {
         assert_eq!(subnet.prefix, subnet.prefix.trunc());
         assert!(!subnet.prefix.addr().is_loopback() && !subnet.prefix.addr().is_multicast());
-        for pool in &subnet.pools {
+        let ranges = subnet.ranges();
+        for pool in &ranges {
             assert!(pool.first <= pool.last);
             assert!(subnet.prefix.contains(&pool.first) && subnet.prefix.contains(&pool.last), "a pool outside");
             assert!(!pool.first.is_link_local() && !pool.first.is_loopback() && !pool.first.is_multicast());
         }
-        assert!(subnet.pools.windows(2).all(|pools| pools[0].last < pools[1].first), "pools are sorted and apart");
-        assert!(subnet.reservations.windows(2).all(|pair| pair[0].address < pair[1].address));
-        assert!(subnet.reservations.iter().all(|one| subnet.prefix.contains(&one.address)));
-        assert!(
-            subnet.lease_secs.min <= subnet.lease_secs.default && subnet.lease_secs.default <= subnet.lease_secs.max
-        );
+        assert!(ranges.windows(2).all(|pools| pools[0].last < pools[1].first), "pools are sorted and apart");
+        assert!(subnet.reservations.is_sorted_by_key(|one| one.address));
+        assert!(subnet.reservations.iter().filter_map(|one| one.address).all(|one| subnet.prefix.contains(&one)));
+        let lease = dhcp::settings::LeaseTime::of([subnet.scope.lease_secs]);
+        assert!(lease.min <= lease.default && lease.default <= lease.max);
         assert!(subnet.renewal_permille <= subnet.rebinding_permille && subnet.rebinding_permille <= 1000);
-        let options = subnet.options.0.iter().chain(subnet.reservations.iter().flat_map(|one| &one.options.0));
-        for (code, data) in options.chain(&config.dhcp.options.0) {
+        let options = subnet.scope.options.0.iter().chain(subnet.reservations.iter().flat_map(|one| &one.scope.options.0));
+        for (code, data) in options.chain(&config.dhcp.scope.options.0) {
             assert!(
                 ![0, 50, 51, 52, 53, 54, 55, 57, 61, 81, 82, 255].contains(code),
                 "option {code} is the engine's own"

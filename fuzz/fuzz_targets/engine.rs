@@ -15,7 +15,9 @@ use dhcp::lease::{Lease, LeaseState};
 use dhcp::message::{Message, MessageType};
 use dhcp::names::NoNames;
 use dhcp::options::read_u32;
-use dhcp::settings::{AddressRange, LeaseTime, OptionSet, Reservation, ReservedFor, Settings, Subnet};
+use dhcp::settings::{
+    AddressRange, LeaseTime, OptionSet, Pool, Reservation, ReservedFor, Scope, Settings, Subnet,
+};
 use dhcp::time::Now;
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
@@ -273,12 +275,13 @@ impl World {
             assert!(!quarantined, "{address} is in quarantine");
         }
         let subnets = &self.engine.settings().subnets;
-        let reservation = subnets.iter().flat_map(|subnet| &subnet.reservations).find(|one| one.address == address);
+        let reservation = subnets.iter().flat_map(|subnet| &subnet.reservations).find(|one| one.address == Some(address));
         assert!(
-            reservation.is_none_or(|reservation| match &reservation.client {
+            reservation.is_none_or(|reservation| reservation.clients.iter().any(|one| match one {
                 ReservedFor::Hardware(hardware) => *hardware == client.hardware,
                 ReservedFor::ClientId(id) => Some(id) == client.client_id.as_ref(),
-            }),
+                _ => false,
+            })),
             "{address} is reserved"
         );
     }
@@ -395,27 +398,18 @@ fn address(input: &mut Unstructured<'_>) -> Result<Ipv4Addr> {
 /// Two subnets, one of them behind a relay; the other settings have a smaller pool, none behind the relay, and ignore
 /// client identifiers.
 fn settings(large: bool) -> Settings {
-    let range = |first: [u8; 4], last: [u8; 4]| AddressRange { first: first.into(), last: last.into() };
-    let reserve = |address: [u8; 4], client| Reservation {
-        address: address.into(),
-        client,
-        hostname: None,
-        options: OptionSet::default(),
-    };
+    let range = |first: [u8; 4], last: [u8; 4]| Pool::from(AddressRange { first: first.into(), last: last.into() });
+    let reserve = |address: [u8; 4], client| Reservation::new(address.into(), client);
     let subnet = |prefix: &str, pools, reservations| Subnet {
-        prefix: prefix.parse().expect("a prefix"),
-        interfaces: Vec::new(),
         pools,
         reservations,
-        active: true,
-        lease_secs: LEASE_SECS,
-        renewal_permille: 500,
-        rebinding_permille: 875,
-        options: OptionSet(BTreeMap::from([(1, [255, 255, 255, 0].into()), (6, vec![9; 300].into())])),
+        scope: Scope {
+            lease_secs: LEASE_SECS.into(),
+            options: OptionSet(BTreeMap::from([(1, [255, 255, 255, 0].into()), (6, vec![9; 300].into())])),
+            ..Scope::default()
+        },
         ignore_client_id: !large,
-        always_broadcast: false,
-        refuse_unrelayed_option82: false,
-        naming: None,
+        ..Subnet::new(prefix.parse().expect("a prefix"))
     };
     let hardware = HardwareAddress::new(1, &[2, 0, 0, 0, 0, 1]).expect("6 bytes");
     let reservations = vec![
@@ -428,9 +422,9 @@ fn settings(large: bool) -> Settings {
     let direct = subnet("192.168.30.0/24", vec![range([192, 168, 30, 100], [192, 168, 30, last])], reservations);
     Settings {
         subnets: vec![relayed, direct],
-        options: OptionSet::default(),
         offer_hold_secs: 60,
         quarantine_secs: 86_400,
         declines_per_client_max: DECLINES_MAX,
+        ..Settings::default()
     }
 }

@@ -172,7 +172,7 @@ fn mend(found: &Found, quarantine_hours: u64) -> anyhow::Result<ExitCode> {
             first: pool.first,
             last: pool.last,
         };
-        subnet.pools.iter().map(range)
+        subnet.pools.iter().flat_map(|pool| &pool.ranges).map(range)
     });
     let options = RepairOptions {
         open: Options::default(),

@@ -3,7 +3,7 @@
 use ddns::settings::{ZoneRoute, ZoneServer};
 use dhcp::identity::HardwareAddress;
 use dhcp::settings::{
-    AddressRange, ClientUpdates, LeaseTime, Naming, OptionSet, OutsideName, Reservation, ReservedFor, Settings, Subnet,
+    AddressRange, ClientUpdates, LeaseTime, Naming, OutsideName, Reservation, ReservedFor, Scope, Settings, Subnet,
 };
 use dns::Fqdn;
 
@@ -41,24 +41,13 @@ fn lease(n: u8, hostname: &str) -> Lease {
 
 fn dhcp(domain: &str, reservations: &[(u8, &str)]) -> Arc<Settings> {
     let reserve = |&(n, hostname): &(u8, &str)| Reservation {
-        address: address(n),
-        client: ReservedFor::Hardware(hardware(n)),
         hostname: Some(hostname.to_owned()),
-        options: OptionSet::default(),
+        ..Reservation::new(address(n), ReservedFor::Hardware(hardware(n)))
     };
     let subnet = Subnet {
-        prefix: "10.0.0.0/24".parse().unwrap(),
-        interfaces: Vec::new(),
-        pools: vec![AddressRange { first: address(1), last: address(99) }],
+        pools: vec![AddressRange { first: address(1), last: address(99) }.into()],
         reservations: reservations.iter().map(reserve).collect(),
-        active: true,
-        lease_secs: LeaseTime { default: 3_600, min: 300, max: 86_400 },
-        renewal_permille: 500,
-        rebinding_permille: 875,
-        options: OptionSet::default(),
-        ignore_client_id: false,
-        always_broadcast: false,
-        refuse_unrelayed_option82: false,
+        scope: Scope { lease_secs: LeaseTime { default: 3_600, min: 300, max: 86_400 }.into(), ..Scope::default() },
         naming: Some(Naming {
             domain: domain.parse().unwrap(),
             outside: OutsideName::FirstLabel,
@@ -66,6 +55,7 @@ fn dhcp(domain: &str, reservations: &[(u8, &str)]) -> Arc<Settings> {
             generate: false,
             ttl_secs: None,
         }),
+        ..Subnet::new("10.0.0.0/24".parse().unwrap())
     };
     Arc::new(Settings { subnets: vec![subnet], ..Settings::default() })
 }

@@ -7,7 +7,7 @@ use dhcp::identity::HardwareAddress;
 use dhcp::message::MessageType;
 use dhcp::options::code;
 use dhcp::settings::{
-    AddressRange, ClientUpdates, LeaseTime, Naming, OptionSet, OutsideName, Reservation, ReservedFor, Settings, Subnet,
+    AddressRange, ClientUpdates, LeaseTime, Naming, OutsideName, Reservation, ReservedFor, Scope, Settings, Subnet,
 };
 use dns::Fqdn;
 
@@ -30,18 +30,8 @@ fn forward(text: &str) -> RowKey {
 /// 192.168.30.0/24 with a hundred addresses from .100 on, an hour each, under nasir.xyz.
 fn subnet() -> Subnet {
     Subnet {
-        prefix: "192.168.30.0/24".parse().unwrap(),
-        interfaces: Vec::new(),
-        pools: vec![AddressRange { first: FIRST, last: Ipv4Addr::new(192, 168, 30, 199) }],
-        reservations: Vec::new(),
-        active: true,
-        lease_secs: LeaseTime { default: 3600, min: 300, max: 86_400 },
-        renewal_permille: 500,
-        rebinding_permille: 875,
-        options: OptionSet::default(),
-        ignore_client_id: false,
-        always_broadcast: false,
-        refuse_unrelayed_option82: false,
+        pools: vec![AddressRange { first: FIRST, last: Ipv4Addr::new(192, 168, 30, 199) }.into()],
+        scope: Scope { lease_secs: LeaseTime { default: 3600, min: 300, max: 86_400 }.into(), ..Scope::default() },
         naming: Some(Naming {
             domain: name("nasir.xyz"),
             outside: OutsideName::FirstLabel,
@@ -49,16 +39,17 @@ fn subnet() -> Subnet {
             generate: false,
             ttl_secs: None,
         }),
+        ..Subnet::new("192.168.30.0/24".parse().unwrap())
     }
 }
 
 fn settings(subnet: Subnet) -> Settings {
     Settings {
         subnets: vec![subnet],
-        options: OptionSet::default(),
         offer_hold_secs: 60,
         quarantine_secs: 86_400,
         declines_per_client_max: 3,
+        ..Settings::default()
     }
 }
 
@@ -285,10 +276,8 @@ fn names_two_clients_with_one_name_the_loser_stays_nameless_until_the_holder_lea
 #[test]
 fn names_a_machine_with_a_reservation_keeps_its_name_when_its_system_has_another_identifier_than_its_boot_loader() {
     let reserved = Reservation {
-        address: SECOND,
-        client: ReservedFor::Hardware(HardwareAddress::new(1, &[2, 0, 0, 0, 0, 1]).unwrap()),
         hostname: Some("dean".to_owned()),
-        options: OptionSet::default(),
+        ..Reservation::new(SECOND, ReservedFor::Hardware(HardwareAddress::new(1, &[2, 0, 0, 0, 0, 1]).unwrap()))
     };
     let mut bench = Bench::with(Subnet { reservations: vec![reserved], ..subnet() });
     for id in [&b"\0pxe"[..], b"\0os", b"\0pxe"] {

@@ -122,7 +122,7 @@ mod tests {
 
     fn told(config: &Config, table: &InterfaceTable) -> Vec<Option<Box<[u8]>>> {
         let settings = dhcp_settings(config, table);
-        settings.subnets.iter().map(|subnet| subnet.options.0.get(&code::DOMAIN_NAME_SERVER).cloned()).collect()
+        settings.subnets.iter().map(|subnet| subnet.scope.options.0.get(&code::DOMAIN_NAME_SERVER).cloned()).collect()
     }
 
     fn data(address: [u8; 4]) -> Option<Box<[u8]>> {

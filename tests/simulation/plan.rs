@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ddns::settings::{ReverseGuard, ZoneRoute, ZoneServer};
 use dhcp::identity::HardwareAddress;
 use dhcp::settings::{
-    AddressRange, ClientUpdates, LeaseTime, Naming, OptionSet, OutsideName, Reservation, ReservedFor, Subnet,
+    AddressRange, ClientUpdates, LeaseTime, Naming, OutsideName, Reservation, ReservedFor, Scope, Subnet,
 };
 use dns::{Change, Fqdn, Prerequisite, Rdata, RecordType, Rrset, Update};
 
@@ -53,23 +53,16 @@ impl Plan {
         let client_updates = if rng.permille(300) { ClientUpdates::Allow } else { ClientUpdates::Override };
         let domain: Fqdn = "sim.test".parse().unwrap();
         let mut subnet = Subnet {
-            prefix: "10.0.0.0/28".parse().unwrap(),
-            interfaces: Vec::new(),
-            pools: vec![AddressRange { first: Ipv4Addr::new(10, 0, 0, 4), last: Ipv4Addr::new(10, 0, 0, 9) }],
+            pools: vec![AddressRange { first: Ipv4Addr::new(10, 0, 0, 4), last: Ipv4Addr::new(10, 0, 0, 9) }.into()],
             reservations: vec![Reservation {
-                address: RESERVED,
-                client: ReservedFor::Hardware(HardwareAddress::new(1, &RESERVED_FOR).unwrap()),
                 hostname: rng.permille(500).then(|| "printer".to_owned()),
-                options: OptionSet::default(),
+                ..Reservation::new(RESERVED, ReservedFor::Hardware(HardwareAddress::new(1, &RESERVED_FOR).unwrap()))
             }],
-            active: true,
-            lease_secs: LeaseTime { default: lease_secs, min: 30, max: 600 },
-            renewal_permille: 500,
-            rebinding_permille: 875,
-            options: OptionSet::default(),
+            scope: Scope {
+                lease_secs: LeaseTime { default: lease_secs, min: 30, max: 600 }.into(),
+                ..Scope::default()
+            },
             ignore_client_id: rng.permille(200),
-            always_broadcast: false,
-            refuse_unrelayed_option82: false,
             naming: Some(Naming {
                 domain: domain.clone(),
                 outside: OutsideName::FirstLabel,
@@ -77,10 +70,12 @@ impl Plan {
                 generate,
                 ttl_secs: None,
             }),
+            ..Subnet::new("10.0.0.0/28".parse().unwrap())
         };
         let mut subnets = vec![subnet.clone()];
         subnet.prefix = "10.0.1.0/28".parse().unwrap();
-        subnet.pools = vec![AddressRange { first: Ipv4Addr::new(10, 0, 1, 4), last: Ipv4Addr::new(10, 0, 1, 6) }];
+        subnet.pools =
+            vec![AddressRange { first: Ipv4Addr::new(10, 0, 1, 4), last: Ipv4Addr::new(10, 0, 1, 6) }.into()];
         subnet.reservations.clear();
         subnets.push(subnet);
         let server = if embedded {
@@ -98,10 +93,10 @@ impl Plan {
         let ddns = ddns::settings::Settings { zones, reverse, ..ddns::settings::Settings::default() };
         let dhcp = dhcp::settings::Settings {
             subnets,
-            options: OptionSet::default(),
             offer_hold_secs,
             quarantine_secs: 120,
             declines_per_client_max: u32::try_from(DECLINES_MAX).unwrap(),
+            ..dhcp::settings::Settings::default()
         };
         Self {
             clients: 3 + usize::try_from(rng.below(6)).unwrap(),

@@ -6,7 +6,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Error, SeqAccess, Visitor};
+use serde::de::{Error, IntoDeserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::at::At;
@@ -65,6 +65,14 @@ text_kind!(
 text_kind!(
     /// The name of a network interface.
     InterfaceName, r"^[^\s/]{1,15}$", "eth0"
+);
+text_kind!(
+    /// The name of a class: letters, digits, hyphens and underscores.
+    ClassName, r"^[A-Za-z0-9_-]+$", "phones"
+);
+text_kind!(
+    /// The name of a shared network: letters, digits, hyphens and underscores.
+    NetworkName, r"^[A-Za-z0-9_-]+$", "office"
 );
 text_kind!(
     /// An IP address, with a port where it is not 53.
@@ -231,5 +239,66 @@ impl<W: Word, T: JsonSchema> JsonSchema for WordOr<W, T> {
                 { "type": "array", "items": generator.subschema_for::<T>() },
             ],
         })
+    }
+}
+
+/// One text, or a list of several.
+#[derive(Clone, Debug)]
+pub enum OneOrMore<T> {
+    /// One.
+    One(T),
+    /// A list.
+    More(Vec<At<T>>),
+}
+
+impl<T: Clone> At<OneOrMore<T>> {
+    /// Each text and where it stands.
+    #[must_use]
+    pub fn each(&self) -> Vec<At<T>> {
+        match &self.value {
+            OneOrMore::One(one) => vec![At { value: one.clone(), span: self.span }],
+            OneOrMore::More(list) => list.clone(),
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMore<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Read<T> {
+            type Value = OneOrMore<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text, or a list of texts")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                T::deserialize(text.into_deserializer()).map(OneOrMore::One)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+                let mut list = Vec::new();
+                while let Some(item) = items.next_element()? {
+                    list.push(item);
+                }
+                Ok(OneOrMore::More(list))
+            }
+        }
+        deserializer.deserialize_any(Read(PhantomData))
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for OneOrMore<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("OneOrMore{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let one = generator.subschema_for::<T>();
+        json_schema!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1 }] })
     }
 }

@@ -4,8 +4,10 @@ mod at;
 pub mod kinds;
 mod schema;
 mod shape;
-mod suggest;
+pub(crate) mod suggest;
 mod syntax;
+#[macro_use]
+mod tables;
 pub mod v1;
 mod words;
 

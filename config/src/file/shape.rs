@@ -262,6 +262,7 @@ impl<'s> Shape<'s, '_> {
             DeValue::Array(_) if alternatives.iter().any(|one| one.get("properties").is_some()) => {
                 format!("write `[{key}]`, with single brackets, and only once")
             }
+            DeValue::String(_) if key == "pool" => "write `pools = [\"first-last\"]` for ranges alone".to_owned(),
             _ if example.is_empty() => format!("write {expected}"),
             _ if what.starts_with("an item") => format!("write it like {example}"),
             _ => format!("write it like `{key} = {example}`"),

@@ -105,7 +105,7 @@ pub(super) fn mend_unknown_key(key: &str, siblings: &[&str], place: &str, known:
 }
 
 /// The one of `candidates` that `text` most probably was meant to be, if any is near enough.
-pub(super) fn nearest<'c>(text: &str, candidates: &[&'c str]) -> Option<&'c str> {
+pub(crate) fn nearest<'c>(text: &str, candidates: &[&'c str]) -> Option<&'c str> {
     let plain = text.to_ascii_lowercase().replace('-', "_");
     let distance =
         |candidate: &str| strsim::damerau_levenshtein(&plain, &candidate.to_ascii_lowercase().replace('-', "_"));

@@ -11,144 +11,13 @@ use serde::Deserialize;
 
 use super::at::At;
 use super::kinds::{
-    Address, ClientIdText, DomainName, Duration, FilePath, FreeText, HostName, InterfaceName, MacAddress, OptionCode,
-    OwnAddress, Prefix, Range, RawOption, ResolvConf, Secret, ServerAddress, WordOr,
+    Address, ClassName, ClientIdText, DomainName, Duration, FilePath, FreeText, HostName, InterfaceName, MacAddress,
+    NetworkName, OneOrMore, OptionCode, OwnAddress, Prefix, Range, RawOption, ResolvConf, Secret, ServerAddress,
+    WordOr,
 };
 pub use super::words::{
     Algorithm, ClientUpdates, LogFormat, LogLevel, Outside, RecordKind, ReverseGuard, SubnetReverse,
 };
-
-/// Makes a table out of keys of its own and of groups that several tables share. (`serde(flatten)` would lose the
-/// places of the values.) For each group, a method gives its keys by reference.
-macro_rules! table {
-    ([$($meta:tt)*] $name:ident { $($body:tt)* }) => {
-        $($meta)*
-        #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-        #[serde(deny_unknown_fields)]
-        pub struct $name { $($body)* }
-    };
-    ([$($meta:tt)*] $name:ident { $($body:tt)* } + lease_keys $(+ $more:ident)*) => {
-        table! { [$($meta)*] $name {
-            $($body)*
-            /// Lease time when the client asks for none.
-            pub lease_time: Option<At<Duration>>,
-            /// The least that a client gets, whatever it asks for.
-            pub lease_time_min: Option<At<Duration>>,
-            /// The most that a client gets, whatever it asks for.
-            pub lease_time_max: Option<At<Duration>>,
-            /// When a client renews, as a share of its lease time (T1).
-            pub t1: Option<At<f64>>,
-            /// When a client asks any server, as a share of its lease time (T2).
-            pub t2: Option<At<f64>>,
-            /// Broadcast every reply to a client on the link, for clients that cannot take unicast.
-            pub always_broadcast: Option<bool>,
-            /// Know clients by their hardware address alone, ignoring the client identifier (option 61).
-            pub ignore_client_id: Option<bool>,
-            /// Drop packets with option 82 that came through no relay.
-            pub refuse_unrelayed_option82: Option<bool>,
-        } $(+ $more)* }
-
-        impl $name {
-            /// The keys about leases.
-            #[must_use]
-            pub fn lease_keys(&self) -> LeaseKeys<'_> {
-                LeaseKeys {
-                    lease_time: self.lease_time.as_ref(),
-                    lease_time_min: self.lease_time_min.as_ref(),
-                    lease_time_max: self.lease_time_max.as_ref(),
-                    t1: self.t1.as_ref(),
-                    t2: self.t2.as_ref(),
-                    always_broadcast: self.always_broadcast,
-                    ignore_client_id: self.ignore_client_id,
-                    refuse_unrelayed_option82: self.refuse_unrelayed_option82,
-                }
-            }
-        }
-    };
-    ([$($meta:tt)*] $name:ident { $($body:tt)* } + option_keys $(+ $more:ident)*) => {
-        table! { [$($meta)*] $name {
-            $($body)*
-            /// Subnet mask (option 1), where it is not the prefix's own.
-            pub mask: Option<At<Address>>,
-            /// Routers (option 3), the preferred one first.
-            pub routers: Option<At<Vec<At<Address>>>>,
-            /// DNS servers (option 6).
-            pub dns_servers: Option<At<WordOr<OwnAddress, Address>>>,
-            /// The domain that clients are told (option 15); else the one that their names are put under.
-            pub domain_name: Option<At<DomainName>>,
-            /// Domains that clients search (option 119).
-            pub domain_search: Option<At<Vec<At<DomainName>>>>,
-            /// NTP servers (option 42).
-            pub ntp_servers: Option<At<Vec<At<Address>>>>,
-            /// Broadcast address (option 28), where it is not the prefix's own.
-            pub broadcast: Option<At<Address>>,
-            /// Classless static routes (option 121). Clients that read them ignore `routers`, so the default route
-            /// is added to them.
-            pub routes: Option<At<Vec<At<Route>>>>,
-            /// Interface MTU (option 26) in bytes.
-            pub mtu: Option<At<u16>>,
-            /// IPv6-only preferred (option 108): for how long a client that can do without IPv4 leaves it off.
-            pub ipv6_only: Option<At<Duration>>,
-            /// TFTP server name (option 66).
-            pub tftp_server_name: Option<At<FreeText>>,
-            /// Boot file name (option 67).
-            pub boot_file_name: Option<At<FreeText>>,
-            /// Any other option by its number.
-            pub options: Option<BTreeMap<At<OptionCode>, At<RawOption>>>,
-        } $(+ $more)* }
-
-        impl $name {
-            /// The keys about options.
-            #[must_use]
-            pub fn option_keys(&self) -> OptionKeys<'_> {
-                OptionKeys {
-                    mask: self.mask.as_ref(),
-                    routers: self.routers.as_ref(),
-                    dns_servers: self.dns_servers.as_ref(),
-                    domain_name: self.domain_name.as_ref(),
-                    domain_search: self.domain_search.as_ref(),
-                    ntp_servers: self.ntp_servers.as_ref(),
-                    broadcast: self.broadcast.as_ref(),
-                    routes: self.routes.as_ref(),
-                    mtu: self.mtu.as_ref(),
-                    ipv6_only: self.ipv6_only.as_ref(),
-                    tftp_server_name: self.tftp_server_name.as_ref(),
-                    boot_file_name: self.boot_file_name.as_ref(),
-                    options: self.options.as_ref(),
-                }
-            }
-        }
-    };
-    ([$($meta:tt)*] $name:ident { $($body:tt)* } + naming_keys $(+ $more:ident)*) => {
-        table! { [$($meta)*] $name {
-            $($body)*
-            /// The domain that clients' names are put under. It must be in a zone. Without it, nothing is published.
-            pub domain: Option<At<DomainName>>,
-            /// A client's full name that is in no zone: keep its first label under the domain, or publish nothing.
-            pub outside: Option<Outside>,
-            /// A client that wants to write its A record itself: override it, or allow it.
-            pub client_updates: Option<ClientUpdates>,
-            /// Give a client without a usable name one made from its address.
-            pub generate: Option<bool>,
-            /// Time to live of the records; else ten minutes, or a third of the lease time if that is less.
-            pub ttl: Option<At<Duration>>,
-        } $(+ $more)* }
-
-        impl $name {
-            /// The keys about names.
-            #[must_use]
-            pub fn naming_keys(&self) -> NamingKeys<'_> {
-                NamingKeys {
-                    domain: self.domain.as_ref(),
-                    outside: self.outside,
-                    client_updates: self.client_updates,
-                    generate: self.generate,
-                    ttl: self.ttl.as_ref(),
-                }
-            }
-        }
-    };
-}
 
 /// A whole file.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -175,6 +44,12 @@ pub struct File {
     /// DNS zones that names are kept in.
     #[serde(default)]
     pub zone: Vec<At<Zone>>,
+    /// Classes of clients.
+    #[serde(default)]
+    pub class: Vec<At<Class>>,
+    /// Shared networks: links with several subnets.
+    #[serde(default)]
+    pub network: Vec<At<Network>>,
     /// Subnets to serve.
     #[serde(default)]
     pub subnet: Vec<At<Subnet>>,
@@ -212,7 +87,7 @@ table! {
         pub quarantine: Option<At<Duration>>,
         /// How many addresses one client may have in quarantine at once by declining them.
         pub declines_per_client: Option<At<u32>>,
-    } + lease_keys + option_keys
+    } + time_keys + lease_keys + option_keys
 }
 
 table! {
@@ -314,36 +189,82 @@ table! {
         /// Its prefix. Leases are known by it.
         #[schemars(required)]
         pub prefix: Option<At<Prefix>>,
+        /// The shared network that it is a part of.
+        pub network: Option<At<NetworkName>>,
         /// Addresses to lease.
         pub pools: Option<Vec<At<Range>>>,
+        /// Addresses to lease that have keys of their own.
+        #[serde(default)]
+        pub pool: Vec<At<Pool>>,
         /// Addresses within the pools that are not leased.
         pub exclude: Option<Vec<At<Range>>>,
         /// Interfaces on whose link it is; else any with an address in it.
         pub interfaces: Option<Vec<At<InterfaceName>>>,
         /// Whether it is served. Once false: no offers, renewals are refused, names stay until their leases end.
         pub active: Option<bool>,
+        /// Only clients of these classes may have an address here.
+        pub allow: Option<Vec<At<ClassName>>>,
+        /// Clients of these classes may not have an address here.
+        pub deny: Option<Vec<At<ClassName>>>,
         /// Its reverse zones: made if no `[[zone]]` has them, or PTR records left alone.
         pub reverse: Option<At<SubnetReverse>>,
         /// Addresses kept for certain clients.
         #[serde(default)]
         pub reservation: Vec<At<Reservation>>,
-    } + lease_keys + option_keys + naming_keys
+    } + time_keys + lease_keys + option_keys + naming_keys
 }
 
 table! {
     [
-        /// An address kept for one client.
+        /// Addresses to lease that have keys of their own.
+    ] Pool {
+        /// The addresses. Either this or `ranges`.
+        pub range: Option<At<Range>>,
+        /// The addresses, in several ranges. Either this or `range`.
+        pub ranges: Option<At<Vec<At<Range>>>>,
+        /// Only clients of these classes may have one.
+        pub allow: Option<Vec<At<ClassName>>>,
+        /// Clients of these classes may not have one.
+        pub deny: Option<Vec<At<ClassName>>>,
+    } + time_keys + option_keys
+}
+
+table! {
+    [
+        /// A shared network: one link with several subnets.
+    ] Network {
+        /// Its name, which its subnets give as their `network`.
+        #[schemars(required)]
+        pub name: Option<At<NetworkName>>,
+        /// Interfaces on whose link it is; else what its subnets say.
+        pub interfaces: Option<Vec<At<InterfaceName>>>,
+    } + time_keys + lease_keys + option_keys
+}
+
+table! {
+    [
+        /// A class of clients.
+    ] Class {
+        /// Its name.
+        #[schemars(required)]
+        pub name: Option<At<ClassName>>,
+    } + time_keys + option_keys
+}
+
+table! {
+    [
+        /// An address kept for a client.
     ] Reservation {
         /// The address.
         #[schemars(required)]
         pub address: Option<At<Address>>,
-        /// The client's hardware address. Either this or `client_id`.
-        pub hardware: Option<At<MacAddress>>,
-        /// The client's identifier (option 61). Either this or `hardware`.
-        pub client_id: Option<At<ClientIdText>>,
+        /// The client's hardware address, or a list of several: one host's interfaces.
+        pub hardware: Option<At<OneOrMore<MacAddress>>>,
+        /// The client's identifier (option 61), or a list of several.
+        pub client_id: Option<At<OneOrMore<ClientIdText>>>,
         /// The name that it gets, whatever it sends.
         pub hostname: Option<At<HostName>>,
-    } + option_keys
+    } + time_keys + option_keys
 }
 
 /// A classless static route.
@@ -358,13 +279,19 @@ pub struct Route {
     pub via: Option<At<Address>>,
 }
 
-/// The shared keys about leases.
+/// The shared keys about lease times.
 #[derive(Clone, Copy, Debug, Default)]
 #[allow(missing_docs, reason = "each is documented where the tables are made")]
-pub struct LeaseKeys<'a> {
+pub struct TimeKeys<'a> {
     pub lease_time: Option<&'a At<Duration>>,
     pub lease_time_min: Option<&'a At<Duration>>,
     pub lease_time_max: Option<&'a At<Duration>>,
+}
+
+/// The other shared keys about leases.
+#[derive(Clone, Copy, Debug, Default)]
+#[allow(missing_docs, reason = "each is documented where the tables are made")]
+pub struct LeaseKeys<'a> {
     pub t1: Option<&'a At<f64>>,
     pub t2: Option<&'a At<f64>>,
     pub always_broadcast: Option<bool>,

@@ -1,8 +1,10 @@
 //! From what is written to what it comes to. Every function reports what it finds and goes on with the rest.
 
+mod class;
 mod embedded;
 mod keys;
 mod naming;
+mod network;
 mod options;
 pub(crate) mod pools;
 mod raw_option;
@@ -49,7 +51,10 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
     let mut zones = zones::read(&file.zone, &keys, findings);
     zones.protected = server::protected(&file.ddns, findings);
     let dns_enabled = server::dns_enabled(&file.dns, &zones, findings);
-    let subnets = subnet::read(file, &zones, dns_enabled, findings);
+    let classes = class::names(&file.class, findings);
+    let networks = network::read(&file.network, findings);
+    let named = subnet::Named { zones: &zones, classes: &classes, networks: &networks };
+    let subnets = subnet::read(file, named, dns_enabled, findings);
     let wanted: Vec<_> = subnets
         .reverse_wanted
         .iter()
@@ -88,7 +93,9 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
         },
         dhcp: dhcp::settings::Settings {
             // Those of [dhcp] are merged into every subnet, so that a subnet can also take one back.
-            options: dhcp::settings::OptionSet::default(),
+            scope: dhcp::settings::Scope::default(),
+            networks: networks.list,
+            classes: classes.classes(),
             offer_hold_secs: seconds(&file.dhcp.offer_hold, "offer_hold", OFFER_HOLD_SECS, findings),
             quarantine_secs: seconds(&file.dhcp.quarantine, "quarantine", QUARANTINE_SECS, findings),
             declines_per_client_max: file

@@ -2,20 +2,75 @@
 
 use std::net::Ipv4Addr;
 
-use dhcp::settings::AddressRange;
+use dhcp::settings::{AddressRange, Pool, Scope};
 use ipnet::Ipv4Net;
 
+use super::class;
 use super::scalars::range;
 use crate::fault::{Findings, Span};
 use crate::file::At;
 use crate::file::kinds::Range;
+use crate::file::v1;
 
 /// A range and where it is written.
 pub(super) type Placed = (AddressRange, Span);
 
+/// The ranges of a subnet's pools, those of the short form first.
+pub(super) fn written<'a>(subnet: &'a v1::Subnet, findings: &mut Findings) -> Vec<&'a At<Range>> {
+    let mut ranges: Vec<&At<Range>> = subnet.pools.iter().flatten().collect();
+    for at in &subnet.pool {
+        match (&at.value.range, &at.value.ranges) {
+            (Some(one), None) => ranges.push(one),
+            (None, Some(list)) => ranges.extend(&list.value),
+            (Some(_), Some(list)) => {
+                findings.fault(
+                    list.span,
+                    "a pool has `range` or `ranges`, not both",
+                    "the pool has a range already",
+                    "put that range into this list, and take `range` out",
+                );
+            }
+            (None, None) => {
+                findings.absent(
+                    at.span,
+                    "the pool has no addresses",
+                    "has neither `range` nor `ranges`",
+                    "add `range = \"first-last\"`",
+                );
+            }
+        }
+    }
+    ranges
+}
+
+/// The ranges that are left, as pools: those of the short form together, then each table's.
+pub(super) fn divide(
+    left: &[AddressRange],
+    placed: &[Placed],
+    tables: &[At<v1::Pool>],
+    classes: &class::Names,
+    findings: &mut Findings,
+) -> Vec<Pool> {
+    let table_of = |range: &AddressRange| {
+        let (_, span) = placed.iter().find(|(whole, _)| (whole.first..=whole.last).contains(&range.first))?;
+        tables.iter().position(|at| {
+            let mut ranges = at.value.range.iter().chain(at.value.ranges.iter().flat_map(|list| &list.value));
+            ranges.any(|one| one.span == *span)
+        })
+    };
+    let of = |table: Option<usize>| left.iter().filter(|range| table_of(range) == table).copied().collect();
+    let mut pools = vec![Pool { ranges: of(None), ..Pool::default() }];
+    for (place, at) in tables.iter().enumerate() {
+        let access = classes.access(at.value.allow.as_deref(), at.value.deny.as_deref(), findings);
+        pools.push(Pool { ranges: of(Some(place)), access, scope: Scope::default() });
+    }
+    pools.retain(|pool| !pool.ranges.is_empty());
+    pools
+}
+
 /// The pools as written, each checked alone, against its subnet and against the others; sorted. Those that are not
 /// wholly wrong stay in, so that what depends on them can be checked too.
-pub(super) fn read(pools: &[At<Range>], prefix: Option<Ipv4Net>, findings: &mut Findings) -> Vec<Placed> {
+pub(super) fn read(pools: &[&At<Range>], prefix: Option<Ipv4Net>, findings: &mut Findings) -> Vec<Placed> {
     let mut ranges: Vec<Placed> = pools.iter().filter_map(|pool| Some((range(pool, findings)?, pool.span))).collect();
     for &(pool, span) in &ranges {
         if let Some((block, what)) = never_leased(pool) {

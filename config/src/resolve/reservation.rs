@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use dhcp::settings::{Naming, OptionSet, Reservation, ReservedFor};
+use dhcp::settings::{Naming, OptionSet, Reservation, ReservedFor, Scope};
 use dns::Fqdn;
 use ipnet::Ipv4Net;
 
@@ -43,9 +43,9 @@ pub(super) fn read(
         let (set, dns_self) = options_of(&at.value, around, findings);
         if let Some(reservation) = reservation {
             if dns_self {
-                own_dns.push(reservation.address);
+                own_dns.extend(reservation.address);
             }
-            out.push(Reservation { options: set, ..reservation });
+            out.push(Reservation { scope: Scope { options: set, ..Scope::default() }, ..reservation });
         }
     }
     out.sort_by_key(|reservation| reservation.address);
@@ -68,7 +68,7 @@ fn read_one(
 ) -> Option<Reservation> {
     let written = &at.value;
     let reserved = written.address.as_ref().and_then(|text| read_address(text, around.prefix, seen, findings));
-    let client = read_client(at, seen, findings);
+    let clients = read_clients(at, seen, findings);
     let hostname = written.hostname.as_ref().and_then(|text| {
         let (name, full) = naming::hostname(text, around.naming, around.zones, findings)?;
         if let Some(full) = full {
@@ -87,7 +87,8 @@ fn read_one(
         }
         Some(name)
     });
-    Some(Reservation { address: reserved?, client: client?, hostname, options: OptionSet::default() })
+    let address = Some(reserved?);
+    (!clients.is_empty()).then(|| Reservation { address, clients, hostname, scope: Scope::default() })
 }
 
 fn read_address(
@@ -131,48 +132,45 @@ fn read_address(
     Some(reserved)
 }
 
-fn read_client(at: &At<v1::Reservation>, seen: &mut Seen, findings: &mut Findings) -> Option<ReservedFor> {
-    let (client, span, what) = match (&at.value.hardware, &at.value.client_id) {
-        (Some(text), None) => {
-            (ReservedFor::Hardware(hardware(text, findings)?), text.span, format!("hardware address {}", text.value.0))
-        }
-        (None, Some(text)) => (
-            ReservedFor::ClientId(client_id(text, findings)?),
+/// Whom the reservation is for; empty when something is wrong with it.
+fn read_clients(at: &At<v1::Reservation>, seen: &mut Seen, findings: &mut Findings) -> Vec<ReservedFor> {
+    let hardware = at.value.hardware.iter().flat_map(At::each).map(|text| {
+        (hardware(&text, findings).map(ReservedFor::Hardware), text.span, format!("hardware address {}", text.value.0))
+    });
+    let mut written: Vec<_> = hardware.collect();
+    written.extend(at.value.client_id.iter().flat_map(At::each).map(|text| {
+        (
+            client_id(&text, findings).map(ReservedFor::ClientId),
             text.span,
             format!("client identifier {}", text.value.0),
-        ),
-        (Some(_), Some(text)) => {
-            findings.fault(
-                text.span,
-                "a reservation has `hardware` or `client_id`, not both",
-                "the client is named already",
-                "take one of them out: `client_id` for a client that sends one and keeps it when its hardware changes",
-            );
-            return None;
-        }
-        (None, None) => {
-            findings.absent(
-                at.span,
-                "the reservation does not say for whom",
-                "has neither `hardware` nor `client_id`",
-                "add `hardware = \"52:54:00:12:34:56\"`, with the client's own address",
-            );
-            return None;
-        }
-    };
-    if let Some(earlier) = seen.clients.get(&client) {
-        findings
-            .fault(
-                span,
-                format!("the client with the {what} has two reservations in this subnet"),
-                "again",
-                "a client has one address in a subnet: take one of the two out",
-            )
-            .see(*earlier, "here first");
-        return None;
+        )
+    }));
+    if written.is_empty() {
+        findings.absent(
+            at.span,
+            "the reservation does not say for whom",
+            "has neither `hardware` nor `client_id`",
+            "add `hardware = \"52:54:00:12:34:56\"`, with the client's own address",
+        );
     }
-    seen.clients.insert(client.clone(), span);
-    Some(client)
+    let mut clients = Vec::new();
+    for (client, span, what) in written {
+        let Some(client) = client else { continue };
+        if let Some(earlier) = seen.clients.get(&client) {
+            findings
+                .fault(
+                    span,
+                    format!("the client with the {what} has two reservations in this subnet"),
+                    "again",
+                    "a client has one address in a subnet: take one of the two out",
+                )
+                .see(*earlier, "here first");
+            continue;
+        }
+        seen.clients.insert(client.clone(), span);
+        clients.push(client);
+    }
+    clients
 }
 
 /// An empty list takes an option of `[dhcp]` back in a subnet. The engine looks at a reservation's options before the

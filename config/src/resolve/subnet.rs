@@ -4,17 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use dhcp::options::{self as build, code};
-use dhcp::settings::{AddressRange, OptionSet, Subnet};
+use dhcp::settings::{AddressRange, OptionSet, Scope, Subnet};
 use ipnet::Ipv4Net;
 
 use super::keys::plain;
+use super::network::Networks;
 use super::options::{self, DnsServers, Options};
 use super::pools::{self, never_leased, show};
 use super::reservation::{self, Around};
 use super::scalars::prefix;
 use super::times::{lease_times, timers};
 use super::zones::Zones;
-use super::{interfaces, naming};
+use super::{class, interfaces, naming};
 use crate::fault::{Findings, Span};
 use crate::file::At;
 use crate::file::v1::{self, File, SubnetReverse};
@@ -31,20 +32,28 @@ pub(super) struct Subnets {
     pub(super) without_reverse: Vec<Ipv4Net>,
 }
 
+/// What a subnet can name.
+#[derive(Clone, Copy)]
+pub(super) struct Named<'a> {
+    pub(super) zones: &'a Zones,
+    pub(super) classes: &'a class::Names,
+    pub(super) networks: &'a Networks,
+}
+
 /// What every subnet is read with.
 struct Common<'a> {
     file: &'a File,
+    named: Named<'a>,
     /// The options of `[dhcp]`.
     options: Options,
-    zones: &'a Zones,
     dns_enabled: bool,
 }
 
-pub(super) fn read(file: &File, zones: &Zones, dns_enabled: bool, findings: &mut Findings) -> Subnets {
+pub(super) fn read(file: &File, named: Named<'_>, dns_enabled: bool, findings: &mut Findings) -> Subnets {
     let mut out = Subnets::default();
     let options = options::read(file.dhcp.option_keys(), findings);
     check_own_dns(&options, dns_enabled, findings);
-    let common = Common { file, options, zones, dns_enabled };
+    let common = Common { file, named, options, dns_enabled };
     let mut placed: Vec<(Ipv4Net, Span)> = Vec::new();
     for at in &file.subnet {
         let Some(subnet) = read_one(at, &common, &mut out, findings) else { continue };
@@ -63,7 +72,7 @@ fn prefix_span(at: &At<v1::Subnet>) -> Span {
 }
 
 fn read_one(at: &At<v1::Subnet>, common: &Common<'_>, out: &mut Subnets, findings: &mut Findings) -> Option<Subnet> {
-    let Common { file, zones, dns_enabled, .. } = *common;
+    let Common { file, named: Named { zones, classes, networks }, dns_enabled, .. } = *common;
     let (written, span) = (&at.value, prefix_span(at));
     let net = written.prefix.as_ref().and_then(|text| prefix(text, findings));
     if let Some(net) = net {
@@ -73,17 +82,24 @@ fn read_one(at: &At<v1::Subnet>, common: &Common<'_>, out: &mut Subnets, finding
     let merged = merge(options::read(written.option_keys(), findings), &common.options);
     check_routers(&merged, net, findings);
     check_own_dns(&merged, dns_enabled, findings);
-    let placed = pools::read(written.pools.as_deref().unwrap_or_default(), net, findings);
+    let placed = pools::read(&pools::written(written, findings), net, findings);
     let ranges = pools::without(&placed, written.exclude.as_deref().unwrap_or_default(), net, findings);
+    let network = written.network.as_ref().and_then(|at| networks.get(at, findings));
+    let access = classes.access(written.allow.as_deref(), written.deny.as_deref(), findings);
+    let pools = pools::divide(&ranges, &placed, &written.pool, classes, findings);
     let around = Around { prefix: net, naming: naming.as_ref(), zones, dns_enabled, options: &merged };
     let (reservations, own_dns) = reservation::read(&written.reservation, &around, findings);
-    let reserved: BTreeSet<Ipv4Addr> = reservations.iter().map(|reservation| reservation.address).collect();
+    let reserved: BTreeSet<Ipv4Addr> = reservations.iter().filter_map(|reservation| reservation.address).collect();
     check_servers_in_pools(&merged, &ranges, &reserved, findings);
     let (own, defaults) = (written.lease_keys(), file.dhcp.lease_keys());
-    let lease_secs = lease_times(own, defaults, findings);
+    let lease_secs = lease_times(written.time_keys(), file.dhcp.time_keys(), findings);
     let (renewal_permille, rebinding_permille) = timers(own, defaults, findings);
     let links = interfaces(written.interfaces.as_deref(), findings);
-    if written.pools.is_none() && written.reservation.is_empty() && !findings.has_lost_a_key(at.span) {
+    if written.pools.is_none()
+        && written.pool.is_empty()
+        && written.reservation.is_empty()
+        && !findings.has_lost_a_key(at.span)
+    {
         findings.warn(
             span,
             "the subnet has neither pools nor reservations, so it leases nothing",
@@ -103,19 +119,24 @@ fn read_one(at: &At<v1::Subnet>, common: &Common<'_>, out: &mut Subnets, finding
     out.dns_self.reservations.extend(own_dns);
     let switch = |own: Option<bool>, default: Option<bool>| own.or(default).unwrap_or(false);
     Some(Subnet {
-        prefix: net,
+        network,
         interfaces: links,
-        pools: ranges,
+        pools,
         reservations,
         active: written.active.unwrap_or(true),
-        lease_secs,
+        access,
+        scope: Scope {
+            options: option_set(&merged, net, naming.as_ref()),
+            lease_secs: lease_secs.into(),
+            ..Scope::default()
+        },
         renewal_permille,
         rebinding_permille,
-        options: option_set(&merged, net, naming.as_ref()),
         ignore_client_id: switch(own.ignore_client_id, defaults.ignore_client_id),
         always_broadcast: switch(own.always_broadcast, defaults.always_broadcast),
         refuse_unrelayed_option82: switch(own.refuse_unrelayed_option82, defaults.refuse_unrelayed_option82),
         naming,
+        ..Subnet::new(net)
     })
 }
 

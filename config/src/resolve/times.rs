@@ -6,7 +6,7 @@ use super::scalars::{INFINITE, finite_seconds, seconds, show_seconds};
 use crate::fault::Findings;
 use crate::file::At;
 use crate::file::kinds::Duration;
-use crate::file::v1::LeaseKeys;
+use crate::file::v1::{LeaseKeys, TimeKeys};
 
 /// Twelve hours.
 const LEASE_SECS_DEFAULT: u32 = 43_200;
@@ -16,7 +16,7 @@ const LEASE_SECS_MIN_DEFAULT: u32 = 120;
 const LEASE_SECS_MAX_DEFAULT: u32 = 86_400;
 
 /// The lease time and its bounds: the subnet's own keys, then those of `[dhcp]`.
-pub(super) fn lease_times(own: LeaseKeys<'_>, global: LeaseKeys<'_>, findings: &mut Findings) -> LeaseTime {
+pub(super) fn lease_times(own: TimeKeys<'_>, global: TimeKeys<'_>, findings: &mut Findings) -> LeaseTime {
     let written = own.lease_time.or(global.lease_time);
     let read = |at: Option<&At<Duration>>, key: &str, findings: &mut Findings| {
         let secs = seconds(at?, findings)?;

@@ -1,8 +1,15 @@
 //! Times, reservations, options.
 
+use dhcp::settings::ReservedFor;
+
 use super::{config, pooled, refused, reserved, subnet, warned};
 
 const HARDWARE: &str = "hardware = \"52:54:00:12:34:56\"";
+
+/// The lease times of a subnet with `keys`.
+fn lease_time(keys: &str) -> dhcp::settings::LeaseTime {
+    dhcp::settings::LeaseTime::of([config(&pooled(keys)).dhcp.subnets[0].scope.lease_secs])
+}
 
 #[test]
 fn times_that_contradict_each_other() {
@@ -58,13 +65,13 @@ fn times_as_people_write_them() {
         ("3600", 3_600),
         ("\"infinite\"", u32::MAX),
     ] {
-        let lease = config(&pooled(&format!("lease_time = {text}"))).dhcp.subnets[0].lease_secs;
+        let lease = lease_time(&format!("lease_time = {text}"));
         assert_eq!(lease.default, seconds, "{text}");
         assert!(lease.min <= lease.default && lease.default <= lease.max, "{text}: {lease:?}");
     }
-    let lease = config(&pooled("")).dhcp.subnets[0].lease_secs;
+    let lease = lease_time("");
     assert_eq!((lease.default, lease.min, lease.max), (43_200, 120, 86_400));
-    let lease = config(&pooled("lease_time_max = \"1h\"")).dhcp.subnets[0].lease_secs;
+    let lease = lease_time("lease_time_max = \"1h\"");
     assert_eq!((lease.default, lease.max), (3_600, 3_600), "the default gives way to a bound that is written");
 }
 
@@ -135,9 +142,23 @@ fn a_reservation_for_whom() {
         &[("7:1", "[[subnet.reservation]]", "the reservation does not say for whom", "add `hardware")],
     );
     refused(
-        &reserved(&format!("address = \"192.168.30.5\"\n{HARDWARE}\nclient_id = \"hex:01:02\"")),
-        &[("10:13", "\"hex:01:02\"", "a reservation has `hardware` or `client_id`, not both", "one of them")],
+        &reserved("address = \"192.168.30.5\"\nhardware = []"),
+        &[("7:1", "[[subnet.reservation]]", "the reservation does not say for whom", "add `hardware")],
     );
+}
+
+#[test]
+fn a_reservation_is_for_all_that_it_lists() {
+    let keys = "address = \"192.168.30.5\"\nhardware = [\"52:54:00:00:00:01\", \"52:54:00:00:00:02\"]\n\
+                client_id = \"hex:01:02\"";
+    let config = config(&reserved(keys).replace("domain = \"nasir.xyz\"\n", ""));
+    let hardware =
+        |n| ReservedFor::Hardware(dhcp::identity::HardwareAddress::new(1, &[0x52, 0x54, 0, 0, 0, n]).unwrap());
+    let id = ReservedFor::ClientId(dhcp::identity::ClientId([1, 2].into()));
+    assert_eq!(config.dhcp.subnets[0].reservations[0].clients, [hardware(1), hardware(2), id]);
+    let twice = reserved("address = \"192.168.30.5\"\nhardware = [\"52:54:00:00:00:01\", \"52-54-00-00-00-01\"]");
+    let message = "the client with the hardware address 52-54-00-00-00-01 has two reservations in this subnet";
+    refused(&twice, &[("9:34", "\"52-54-00-00-00-01\"", message, "take one of the two out")]);
 }
 
 #[test]
@@ -179,7 +200,7 @@ fn a_client_identifier_that_is_none() {
     let text = reserved("address = \"192.168.30.5\"\nclient_id = \"hex:01:5254:00\"");
     refused(&text, &[("9:13", "\"hex:01:5254:00\"", "`hex:01:5254:00` is not a client identifier", "hex:")]);
     let text = reserved("address = \"192.168.30.5\"\nclient_id = \"text:fridge\"");
-    let dhcp::settings::ReservedFor::ClientId(id) = &config(&text).dhcp.subnets[0].reservations[0].client else {
+    let ReservedFor::ClientId(id) = &config(&text).dhcp.subnets[0].reservations[0].clients[0] else {
         panic!("reserved by client identifier")
     };
     assert_eq!(&*id.0, b"fridge");
@@ -303,7 +324,7 @@ fn options_by_number() {
         "options = { 43 = \"hex:01:02\", 60 = \"text:abc\", 150 = \"ip:192.0.2.1, 192.0.2.2\", 19 = \"u8:1\", \
          22 = \"u16:576\", 2 = \"u32:3600\", 200 = \"hex:0a0B\" }",
     );
-    let options = &config(&text).dhcp.subnets[0].options.0;
+    let options = &config(&text).dhcp.subnets[0].scope.options.0;
     for (number, data) in [
         (43, &[1, 2][..]),
         (60, b"abc"),
@@ -325,7 +346,7 @@ fn options_by_name() {
          routes = [{ to = \"10.0.0.0/8\", via = \"192.168.30.2\" }]\ntftp_server_name = \"tftp\"\n\
          boot_file_name = \"x.efi\"\nmask = \"255.255.0.0\"\nbroadcast = \"192.168.255.255\"",
     );
-    let options = &config(&text).dhcp.subnets[0].options.0;
+    let options = &config(&text).dhcp.subnets[0].scope.options.0;
     for (number, data) in [
         (1, &[255, 255, 0, 0][..]),
         (3, &[192, 168, 30, 1]),
@@ -353,11 +374,11 @@ fn options_from_dhcp_beneath_those_of_the_subnet_beneath_those_of_the_reservatio
          routes = [{ to = \"10.0.0.0/8\", via = \"0.0.0.0\" }]\n",
     );
     let subnet = &config(&text).dhcp.subnets[0];
-    let options = &subnet.options.0;
+    let options = &subnet.scope.options.0;
     assert_eq!(&*options[&26], [5, 120], "from [dhcp]");
     assert!(!options.contains_key(&42), "an empty list takes an option back");
     assert_eq!(&*options[&121], [8, 10, 0, 0, 0, 0, 0, 192, 168, 30, 1]);
-    let own = &subnet.reservations[0].options.0;
+    let own = &subnet.reservations[0].scope.options.0;
     assert_eq!(&*own[&3], [192, 168, 30, 2]);
     assert_eq!(&*own[&121], [8, 10, 0, 0, 0, 0, 0, 192, 168, 30, 2], "the default route is the reservation's own");
 }
@@ -389,14 +410,14 @@ fn options_out_of_range() {
 #[test]
 fn what_is_derived_from_the_prefix_and_the_domain() {
     let config = config(&pooled("domain = \"lab.nasir.xyz\""));
-    let options = &config.dhcp.subnets[0].options.0;
+    let options = &config.dhcp.subnets[0].scope.options.0;
     assert_eq!(&*options[&1], [255, 255, 255, 0]);
     assert_eq!(&*options[&28], [192, 168, 30, 255]);
     assert_eq!(&*options[&15], b"lab.nasir.xyz");
     assert!(!options.contains_key(&6), "this server's own address is known only when it runs");
     assert!(config.dns_self.subnets.contains(&"192.168.30.0/24".parse().unwrap()));
     let filled = config.dhcp_with_own_addresses(|_| Some("192.168.30.2".parse().unwrap()));
-    assert_eq!(&*filled.subnets[0].options.0[&6], [192, 168, 30, 2]);
+    assert_eq!(&*filled.subnets[0].scope.options.0[&6], [192, 168, 30, 2]);
 }
 
 #[test]

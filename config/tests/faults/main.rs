@@ -4,6 +4,7 @@
 
 mod dns;
 mod leases;
+mod named;
 mod pools;
 mod shape;
 

@@ -106,8 +106,8 @@ fn a_pool_with_the_network_or_broadcast_address_is_not_cut_in_silence() {
 #[test]
 fn a_link_of_two_has_no_network_or_broadcast_address() {
     let config = config("[[subnet]]\nprefix = \"10.0.0.0/31\"\npools = [\"10.0.0.0/31\"]");
-    assert_eq!(config.dhcp.subnets[0].pools[0].first.to_string(), "10.0.0.0");
-    assert!(!config.dhcp.subnets[0].options.0.contains_key(&28), "RFC 3021: no broadcast address");
+    assert_eq!(config.dhcp.subnets[0].ranges()[0].first.to_string(), "10.0.0.0");
+    assert!(!config.dhcp.subnets[0].scope.options.0.contains_key(&28), "RFC 3021: no broadcast address");
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn a_prefix_that_is_none() {
 fn exclusions_are_cut_out_and_must_be_of_use() {
     let cut = config(&pooled("exclude = [\"192.168.30.100\", \"192.168.30.110-192.168.30.119\"]"));
     let shown: Vec<String> =
-        cut.dhcp.subnets[0].pools.iter().map(|pool| format!("{}-{}", pool.first, pool.last)).collect();
+        cut.dhcp.subnets[0].ranges().iter().map(|pool| format!("{}-{}", pool.first, pool.last)).collect();
     assert_eq!(shown, ["192.168.30.101-192.168.30.109", "192.168.30.120-192.168.30.199"]);
     warned(
         &pooled("exclude = [\"192.168.30.20\"]"),

@@ -70,12 +70,20 @@ fn an_unknown_key_gets_did_you_mean() {
 #[test]
 fn a_misspelt_key_is_checked_as_what_was_meant() {
     refused(
-        "[[subnet]]\nprefx = \"192.168.30.0/24\"\npool = [\"192.168.31.5\"]\n",
+        "[[subnet]]\nprefx = \"192.168.30.0/24\"\npoools = [\"192.168.31.5\"]\n",
         &[
             ("2:1", "prefx", "unknown key `prefx` in [[subnet]]", "did you mean `prefix`?"),
-            ("3:1", "pool", "unknown key `pool` in [[subnet]]", "did you mean `pools`?"),
-            ("3:9", "\"192.168.31.5\"", "the pool 192.168.31.5 is not within its subnet 192.168.30.0/24", ""),
+            ("3:1", "poools", "unknown key `poools` in [[subnet]]", "did you mean `pools`?"),
+            ("3:11", "\"192.168.31.5\"", "the pool 192.168.31.5 is not within its subnet 192.168.30.0/24", ""),
         ],
+    );
+}
+
+#[test]
+fn ranges_under_the_name_of_the_table_of_pools() {
+    refused(
+        &pooled("pool = [\"192.168.30.5\"]"),
+        &[("6:9", "\"192.168.30.5\"", "an item of `pool` must be a table, not a text", "`pools = [\"first-last\"]`")],
     );
 }
 
@@ -83,7 +91,7 @@ fn a_misspelt_key_is_checked_as_what_was_meant() {
 fn a_key_of_another_table_is_sent_there() {
     refused(
         "lease_time = \"12h\"\n",
-        &[("1:1", "lease_time", "unknown key `lease_time` at the top of the file", "[dhcp], [[subnet]]")],
+        &[("1:1", "lease_time", "unknown key `lease_time` at the top of the file", "[dhcp], [[network]], [[subnet]]")],
     );
     refused(
         &and("[[subnet.reservation]]\naddress = \"192.168.30.5\"\nhardware = \"52:54:00:12:34:56\"\nactive = false\n"),

@@ -17,6 +17,7 @@ use crate::lease::{Lease, LeaseState};
 use crate::message::{DropReason, MessageType};
 use crate::names::{NameAnswer, NameChooser, NameQuestion, host_identity};
 use crate::options::code;
+use crate::settings::LeaseTime;
 
 /// What is kept of option 82 with a lease. Relays send a few dozen bytes, but by RFC 3396 whoever can send could have a
 /// whole datagram kept for every address.
@@ -131,7 +132,7 @@ pub(super) fn lease_secs(book: &Book, exchange: &Exchange<'_>, Choice { place, a
         .filter(|offer| offer.client().is(exchange.client(), subnet.ignore_client_id))
         .map(|offer| offer.lease_secs);
     let wanted = exchange.message.lease_secs.or(offered);
-    subnet.lease_secs.grant(wanted)
+    LeaseTime::of([subnet.scope.lease_secs]).grant(wanted)
 }
 
 /// Whether a record is the client's binding.

@@ -79,11 +79,11 @@ impl Book {
     pub(super) fn replan(&mut self, settings: Arc<Settings>) {
         self.plan = Plan::new(settings);
         self.table.index_hardware(self.plan.settings.subnets.iter().any(|subnet| subnet.ignore_client_id));
-        self.vacancies = self.plan.settings.subnets.iter().map(|subnet| Vacancies::new(&subnet.pools)).collect();
+        self.vacancies = self.plan.settings.subnets.iter().map(|subnet| Vacancies::new(&subnet.ranges())).collect();
         self.counts = vec![Counts::default(); self.vacancies.len()];
         let mut special: Vec<Ipv4Addr> = self.own.clone();
         for subnet in &self.plan.settings.subnets {
-            special.extend(subnet.reservations.iter().map(|reservation| reservation.address));
+            special.extend(subnet.reservations.iter().filter_map(|reservation| reservation.address));
             special.extend([subnet.prefix.network(), subnet.prefix.broadcast()]);
         }
         special.extend(self.table.iter().map(|record| record.hot.address));
@@ -156,7 +156,7 @@ impl Book {
     pub(super) fn allows(&self, place: usize, client: Client<'_>, address: Ipv4Addr) -> bool {
         match self.plan.reservation_of(place, address) {
             Some(_) if planted(Fault::ReservedGivenAway) => true,
-            Some(_) => self.plan.reservation_for(place, client).is_some_and(|mine| mine.address == address),
+            Some(_) => self.plan.reservation_for(place, client).is_some_and(|mine| mine.address == Some(address)),
             None => self.vacancies[place].in_pool(address) && !self.is_unfit(place, address),
         }
     }
@@ -178,7 +178,7 @@ impl Book {
     /// the reservation.
     fn is_one(&self, place: usize, address: Ipv4Addr, one: Client<'_>, other: Client<'_>) -> bool {
         let reserved =
-            |client| self.plan.reservation_for(place, client).is_some_and(|reserved| reserved.address == address);
+            |client| self.plan.reservation_for(place, client).is_some_and(|reserved| reserved.address == Some(address));
         one.is(other, self.plan.subnet(place).ignore_client_id) || (reserved(one) && reserved(other))
     }
 

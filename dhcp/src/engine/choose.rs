@@ -34,7 +34,7 @@ pub(super) fn choose(book: &mut Book, exchange: &Exchange<'_>, places: &[usize])
 pub(super) fn reserved(book: &Book, exchange: &Exchange<'_>, places: &[usize]) -> Option<Choice> {
     let client = exchange.client();
     places.iter().find_map(|&place| {
-        let address = book.plan.reservation_for(place, client)?.address;
+        let address = book.plan.reservation_for(place, client)?.address?;
         book.is_available(place, client, address).then_some(Choice { place, address })
     })
 }

@@ -28,7 +28,11 @@ impl Plan {
                 by_interface.entry(interface.clone()).or_default().push(place);
             }
             let reservations = subnet.reservations.iter().enumerate().rev();
-            by_client.push(reservations.map(|(place, reservation)| (reservation.client.clone(), place)).collect());
+            by_client.push(
+                reservations
+                    .flat_map(|(place, reservation)| reservation.clients.iter().map(move |one| (one.clone(), place)))
+                    .collect(),
+            );
         }
         Self { settings, by_interface, by_client }
     }
@@ -70,7 +74,7 @@ impl Plan {
     /// The reservation of an address, whoever it is for.
     pub(super) fn reservation_of(&self, place: usize, address: Ipv4Addr) -> Option<&Reservation> {
         let reservations = &self.subnet(place).reservations;
-        let found = reservations.binary_search_by_key(&address, |reservation| reservation.address).ok()?;
+        let found = reservations.binary_search_by_key(&Some(address), |reservation| reservation.address).ok()?;
         reservations.get(found)
     }
 }

@@ -80,8 +80,9 @@ fn options_of(book: &Book, exchange: &Exchange<'_>, terms: &Terms) -> Vec<(u8, B
     let message = exchange.message;
     let subnet = book.plan.subnet(terms.place);
     let own = OptionSet::default();
-    let own = book.plan.reservation_for(terms.place, exchange.client()).map_or(&own, |reserved| &reserved.options);
-    let configured = Configured::new(&book.plan.settings.options, subnet, own);
+    let own =
+        book.plan.reservation_for(terms.place, exchange.client()).map_or(&own, |reserved| &reserved.scope.options);
+    let configured = Configured::new(&book.plan.settings.scope.options, subnet, own);
 
     let mut mandatory: Vec<(u8, Box<[u8]>)> = Vec::with_capacity(8);
     if let Some(lease_secs) = terms.lease_secs {
@@ -137,7 +138,7 @@ struct Configured<'a> {
 
 impl<'a> Configured<'a> {
     fn new(everyone: &'a OptionSet, subnet: &'a Subnet, own: &'a OptionSet) -> Self {
-        let levels = [own, &subnet.options, everyone];
+        let levels = [own, &subnet.scope.options, everyone];
         // RFC 8925 section 3.4: "MIN_V6ONLY_WAIT: The lower boundary for V6ONLY_WAIT. Value: 300 seconds".
         let ipv6_only = Self::find(levels, code::IPV6_ONLY_PREFERRED)
             .and_then(options::read_u32)

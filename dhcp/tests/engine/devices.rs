@@ -105,7 +105,7 @@ fn a_client_that_left_its_relay_is_told_a_server_that_it_can_reach() {
 fn rfc2131_section_4_4_5_t1_is_before_t2_and_that_before_the_end_also_of_short_leases() {
     for secs in [4, 5, 7, 60, u32::MAX - 1] {
         let lease = LeaseTime { default: secs, min: 1, max: secs };
-        let mut server = Server::new(settings([Subnet { lease_secs: lease, ..subnet() }]));
+        let mut server = Server::new(settings([Subnet { scope: lasting(lease), ..subnet() }]));
         let offer = server.hear(&discover(1));
         let read = |wanted| u32::from_be_bytes(option(offer.reply(), wanted).unwrap().try_into().unwrap());
         let [t1, t2] = [code::RENEWAL_TIME_VALUE, code::REBINDING_TIME_VALUE].map(read);
@@ -122,7 +122,7 @@ fn sent(decision: &Decision) -> (Vec<u8>, Vec<u8>) {
 #[test]
 fn a_camera_that_takes_hardly_anything_gets_what_it_cannot_do_without() {
     let long = OptionSet([(code::ROUTER, SERVER.octets().into()), (224, vec![7; 600].into())].into());
-    let mut server = Server::new(settings([Subnet { options: long, ..subnet() }]));
+    let mut server = Server::new(settings([Subnet { scope: giving(long), ..subnet() }]));
     for size in [0_u16, 1, 300, 575, 576] {
         let asks = discover(1)
             .with(code::MAXIMUM_DHCP_MESSAGE_SIZE, size.to_be_bytes())
@@ -175,7 +175,7 @@ fn clocks_near_the_ends_of_their_numbers_end_no_lease_early() {
     for (boot_ms, wall_secs) in [(0, 0), (u64::MAX / 2, u64::MAX / 2000), (u64::MAX - 10, u64::MAX - 10)] {
         for secs in [300, u32::MAX - 1, u32::MAX] {
             let lease = LeaseTime { default: secs, min: 1, max: u32::MAX };
-            let with = || settings([Subnet { lease_secs: lease, ..subnet() }]);
+            let with = || settings([Subnet { scope: lasting(lease), ..subnet() }]);
             let now = Now { boot_ms, wall_secs };
             let mut server = Server::restarted(with(), [], now);
             let address = server.lease_to(1);

@@ -13,7 +13,7 @@ use dhcp::message::{DropReason, MessageType};
 use dhcp::names::NoNames;
 use dhcp::options::{code, seconds};
 use dhcp::reply::Reply;
-use dhcp::settings::{AddressRange, LeaseTime, OptionSet, Reservation, ReservedFor, Settings, Subnet};
+use dhcp::settings::{AddressRange, LeaseTime, OptionSet, Pool, Reservation, ReservedFor, Scope, Settings, Subnet};
 use dhcp::time::Now;
 
 /// The server's address on eth0.
@@ -28,21 +28,14 @@ pub(crate) const ALL: Ipv4Addr = Ipv4Addr::BROADCAST;
 /// A lease of an hour; pool .100 to .109.
 pub(crate) fn subnet() -> Subnet {
     Subnet {
-        prefix: "192.168.30.0/24".parse().unwrap(),
-        interfaces: Vec::new(),
         pools: vec![range(FIRST, Ipv4Addr::new(192, 168, 30, 109))],
-        reservations: Vec::new(),
-        active: true,
-        lease_secs: LeaseTime { default: 3600, min: 300, max: 86_400 },
-        renewal_permille: 500,
-        rebinding_permille: 875,
-        options: OptionSet(
-            [(code::ROUTER, SERVER.octets().into()), (code::DOMAIN_NAME, b"nasir.xyz"[..].into())].into(),
-        ),
-        ignore_client_id: false,
-        always_broadcast: false,
-        refuse_unrelayed_option82: false,
-        naming: None,
+        scope: Scope {
+            options: OptionSet(
+                [(code::ROUTER, SERVER.octets().into()), (code::DOMAIN_NAME, b"nasir.xyz"[..].into())].into(),
+            ),
+            ..lasting(LeaseTime { default: 3600, min: 300, max: 86_400 })
+        },
+        ..Subnet::new("192.168.30.0/24".parse().unwrap())
     }
 }
 
@@ -51,17 +44,28 @@ pub(crate) fn remote_subnet(n: u8) -> Subnet {
     Subnet {
         prefix: format!("10.{n}.0.0/24").parse().unwrap(),
         pools: vec![range(Ipv4Addr::new(10, n, 0, 100), Ipv4Addr::new(10, n, 0, 109))],
-        options: OptionSet::default(),
+        scope: Scope { options: OptionSet::default(), ..subnet().scope },
         ..subnet()
     }
 }
 
-pub(crate) fn range(first: Ipv4Addr, last: Ipv4Addr) -> AddressRange {
-    AddressRange { first, last }
+/// A scope that gives this lease time and nothing else.
+pub(crate) fn lasting(lease_time: LeaseTime) -> Scope {
+    Scope { lease_secs: lease_time.into(), ..Scope::default() }
+}
+
+/// A scope that gives these options and nothing else.
+pub(crate) fn giving(options: OptionSet) -> Scope {
+    Scope { options, ..Scope::default() }
+}
+
+/// A pool of one range.
+pub(crate) fn range(first: Ipv4Addr, last: Ipv4Addr) -> Pool {
+    AddressRange { first, last }.into()
 }
 
 pub(crate) fn reservation(address: Ipv4Addr, client: ReservedFor) -> Reservation {
-    Reservation { address, client, hostname: None, options: OptionSet::default() }
+    Reservation::new(address, client)
 }
 
 pub(crate) fn settings(subnets: impl IntoIterator<Item = Subnet>) -> Settings {
@@ -69,10 +73,10 @@ pub(crate) fn settings(subnets: impl IntoIterator<Item = Subnet>) -> Settings {
     subnets.sort_by_key(|subnet| subnet.prefix);
     Settings {
         subnets,
-        options: OptionSet::default(),
         offer_hold_secs: 60,
         quarantine_secs: 86_400,
         declines_per_client_max: 3,
+        ..Settings::default()
     }
 }
 

@@ -37,7 +37,7 @@ fn rfc3396_repeated_options_are_read_as_one() {
 #[test]
 fn rfc8925_option_108_is_sent_only_when_requested_and_is_300_seconds_at_least() {
     let short = OptionSet([(code::IPV6_ONLY_PREFERRED, 5_u32.to_be_bytes()[..].into())].into());
-    let mut server = Server::new(Settings { options: short, ..settings([subnet()]) });
+    let mut server = Server::new(Settings { scope: giving(short), ..settings([subnet()]) });
     assert_eq!(option(server.hear(&discover(1)).reply(), code::IPV6_ONLY_PREFERRED), None);
     let other = discover(1).with(code::PARAMETER_REQUEST_LIST, [1, 3]);
     assert_eq!(option(server.hear(&other).reply(), code::IPV6_ONLY_PREFERRED), None);
@@ -49,7 +49,7 @@ fn rfc8925_option_108_is_sent_only_when_requested_and_is_300_seconds_at_least() 
 #[test]
 fn rfc2563_a_client_that_asks_is_told_whether_it_may_configure_itself() {
     let refusing = OptionSet([(code::AUTO_CONFIGURE, [0][..].into())].into());
-    let mut server = Server::new(settings([Subnet { options: refusing, ..subnet() }]));
+    let mut server = Server::new(settings([Subnet { scope: giving(refusing), ..subnet() }]));
     let asking = discover(1).with(code::AUTO_CONFIGURE, [1]);
     assert_eq!(option(server.hear(&asking).reply(), code::AUTO_CONFIGURE), Some(&[0][..]));
     assert_eq!(option(server.hear(&discover(1)).reply(), code::AUTO_CONFIGURE), None);

@@ -55,9 +55,9 @@ fn a_reserved_address_is_given_to_nobody_else() {
 #[test]
 fn a_reservations_options_win_over_the_subnets_and_those_over_everyones() {
     let set = |domain: &[u8], more: u8| OptionSet([(code::DOMAIN_NAME, domain.into()), (more, [1][..].into())].into());
-    let own = Reservation { options: set(b"own", 201), ..reservation(OUTSIDE, hardware(1)) };
-    let subnet = Subnet { reservations: vec![own], options: set(b"subnet", 202), ..subnet() };
-    let mut server = Server::new(Settings { options: set(b"all", 203), ..settings([subnet]) });
+    let own = Reservation { scope: giving(set(b"own", 201)), ..reservation(OUTSIDE, hardware(1)) };
+    let subnet = Subnet { reservations: vec![own], scope: giving(set(b"subnet", 202)), ..subnet() };
+    let mut server = Server::new(Settings { scope: giving(set(b"all", 203)), ..settings([subnet]) });
     let told = |server: &mut Server, n| {
         let offer = server.hear(&discover(n));
         let domain = option(offer.reply(), code::DOMAIN_NAME).map(<[u8]>::to_vec);

@@ -438,7 +438,7 @@ fn rfc2131_section_3_5_the_parameter_request_list_decides_which_options_are_sent
 #[test]
 fn rfc2131_section_3_3_a_lease_without_end_is_one() {
     let endless = dhcp::settings::LeaseTime { default: u32::MAX, min: 300, max: u32::MAX };
-    let mut server = Server::new(settings([dhcp::settings::Subnet { lease_secs: endless, ..subnet() }]));
+    let mut server = Server::new(settings([dhcp::settings::Subnet { scope: lasting(endless), ..subnet() }]));
     let address = server.hear(&discover(1)).offered();
     let ack = server.hear(&selecting(1, address));
     assert_eq!(lease_secs(ack.reply()), Some(u32::MAX));
@@ -447,7 +447,7 @@ fn rfc2131_section_3_3_a_lease_without_end_is_one() {
     // Also after a restart.
     let stored: Vec<_> = server.engine.leases().collect();
     let mut server =
-        Server::with_leases(settings([dhcp::settings::Subnet { lease_secs: endless, ..subnet() }]), stored);
+        Server::with_leases(settings([dhcp::settings::Subnet { scope: lasting(endless), ..subnet() }]), stored);
     server.pass(1 << 40);
     assert_eq!(server.tick(), []);
 }

@@ -178,8 +178,8 @@ impl Actor {
                         first.parse().map_err(|_| "not an address")?,
                         last.parse().map_err(|_| "not an address")?,
                     )],
-                    lease_secs: LeaseTime { default: secs, min, max },
                     // Without options of its own.
+                    scope: lasting(LeaseTime { default: secs, min, max }),
                     ..remote_subnet(0)
                 });
                 self.settings.subnets.sort_by_key(|subnet| subnet.prefix);
@@ -192,7 +192,7 @@ impl Actor {
             }
             ["give", "option", code, data] => {
                 let code = code.parse().map_err(|_| "not a code")?;
-                self.settings.options.0.insert(code, value::read(data)?.into());
+                self.settings.scope.options.0.insert(code, value::read(data)?.into());
             }
             _ => return Err("no such line".into()),
         }
