@@ -15,7 +15,7 @@ pub mod settings;
 
 pub use derive::{Derived, Refused};
 pub use fault::{Fault, Faults, Severity, render};
-pub use resolve::ReadSecret;
+pub use resolve::{ReadSecret, own_key};
 pub use settings::Config;
 
 /// A file that can be served with.

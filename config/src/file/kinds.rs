@@ -87,15 +87,6 @@ text_kind!(
     ClientIdText, r"^(hex:[0-9A-Fa-f:]+|text:.+)$", "hex:01:52:54:00:12:34:56"
 );
 text_kind!(
-    /// An option's data: `hex:` and bytes, `text:` and characters, `ip:` and addresses with commas between,
-    /// or `u8:`, `u16:`, `u32:` and a number.
-    RawOption, r"^(hex:[0-9A-Fa-f:]*|text:.*|ip:[0-9., ]+|u(8|16|32):[0-9]+)$", "hex:01:02"
-);
-text_kind!(
-    /// The number of a DHCP option.
-    OptionCode, r"^[0-9]{1,3}$", "43"
-);
-text_kind!(
     /// A secret in base64.
     Secret, r"^[A-Za-z0-9+/\s]+=*$", "c2VjcmV0IG9mIDMyIGJ5dGVzLCBmb3IgYSB0ZXN0ISE="
 );

@@ -89,8 +89,8 @@ macro_rules! table {
             pub tftp_server_name: Option<At<FreeText>>,
             /// Boot file name (option 67).
             pub boot_file_name: Option<At<FreeText>>,
-            /// Any other option by its number.
-            pub options: Option<BTreeMap<At<OptionCode>, At<RawOption>>>,
+            /// Any other option, by its name or by its number.
+            pub options: Option<OptionTable>,
         } $(+ $more)* }
 
         impl $name {

@@ -4,19 +4,17 @@
 //! Every key is optional for serde; what is required is marked `schemars(required)`, and `shape` reports it, so that
 //! one missing key does not hide what else is wrong. Doc comments are the descriptions in the JSON Schema.
 
-use std::collections::BTreeMap;
-
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::at::At;
 use super::kinds::{
     Address, ClassName, ClientIdText, DomainName, Duration, FilePath, FreeText, HostName, InterfaceName, MacAddress,
-    NetworkName, OneOrMore, OptionCode, OwnAddress, Prefix, Range, RawOption, ResolvConf, Secret, ServerAddress,
-    WordOr,
+    NetworkName, OneOrMore, OwnAddress, Prefix, Range, ResolvConf, Secret, ServerAddress, WordOr,
 };
+use super::option_value::OptionTable;
 pub use super::words::{
-    Algorithm, ClientUpdates, LogFormat, LogLevel, Outside, RecordKind, ReverseGuard, SubnetReverse,
+    Algorithm, ClientUpdates, LogFormat, LogLevel, OptionKind, Outside, RecordKind, ReverseGuard, SubnetReverse,
 };
 
 /// A whole file.
@@ -50,6 +48,9 @@ pub struct File {
     /// Shared networks: links with several subnets.
     #[serde(default)]
     pub network: Vec<At<Network>>,
+    /// Options of one's own, and sub-options of vendors.
+    #[serde(default)]
+    pub option: Vec<At<OptionDefinition>>,
     /// Subnets to serve.
     #[serde(default)]
     pub subnet: Vec<At<Subnet>>,
@@ -267,6 +268,28 @@ table! {
     } + time_keys + option_keys
 }
 
+/// An option of one's own, or a vendor's sub-option.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OptionDefinition {
+    /// Its name in tables of options.
+    #[schemars(required)]
+    pub name: Option<At<FreeText>>,
+    /// Its code.
+    #[schemars(required)]
+    pub code: Option<At<u8>>,
+    /// The type of its data.
+    #[serde(rename = "type")]
+    #[schemars(required)]
+    pub kind: Option<At<OptionKind>>,
+    /// Whether it has several values.
+    pub array: Option<At<bool>>,
+    /// It is a sub-option of option 43, for clients whose vendor class identifier (60) begins so.
+    pub vendor: Option<At<FreeText>>,
+    /// It is a sub-option of option 125, of the enterprise with this number.
+    pub enterprise: Option<At<u32>>,
+}
+
 /// A classless static route.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -315,7 +338,7 @@ pub struct OptionKeys<'a> {
     pub ipv6_only: Option<&'a At<Duration>>,
     pub tftp_server_name: Option<&'a At<FreeText>>,
     pub boot_file_name: Option<&'a At<FreeText>>,
-    pub options: Option<&'a BTreeMap<At<OptionCode>, At<RawOption>>>,
+    pub options: Option<&'a OptionTable>,
 }
 
 /// The shared keys about names.

@@ -113,3 +113,39 @@ words! {
         Txt = "TXT",
     }
 }
+
+words! {
+    /// The type of an option's data.
+    OptionKind {
+        /// An IPv4 address.
+        Address = "address",
+        /// Pairs of IPv4 addresses.
+        AddressPair = "address-pair",
+        /// An IPv6 address.
+        Ipv6Address = "ipv6-address",
+        /// A number of one byte.
+        U8 = "u8",
+        /// A number of two bytes.
+        U16 = "u16",
+        /// A number of four bytes.
+        U32 = "u32",
+        /// A number of four bytes with a sign.
+        I32 = "i32",
+        /// True or false.
+        Bool = "bool",
+        /// Text in UTF-8.
+        Text = "text",
+        /// A domain name.
+        Name = "name",
+        /// Classless routes (RFC 3442).
+        Routes = "routes",
+        /// A type byte and a UUID.
+        Uuid = "uuid",
+        /// Bytes in hexadecimal.
+        Bytes = "bytes",
+        /// No data.
+        Empty = "empty",
+        /// Sub-options.
+        Suboptions = "suboptions",
+    }
+}

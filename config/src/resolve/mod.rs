@@ -1,10 +1,13 @@
 //! From what is written to what it comes to. Every function reports what it finds and goes on with the rest.
 
 mod class;
+mod definitions;
 mod embedded;
 mod keys;
+mod named_options;
 mod naming;
 mod network;
+mod option_value;
 mod options;
 pub(crate) mod pools;
 mod raw_option;
@@ -16,6 +19,7 @@ mod times;
 mod zones;
 
 pub use keys::ReadSecret;
+pub use options::own_key;
 
 use std::collections::HashSet;
 
@@ -53,7 +57,8 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
     let dns_enabled = server::dns_enabled(&file.dns, &zones, findings);
     let classes = class::names(&file.class, findings);
     let networks = network::read(&file.network, findings);
-    let named = subnet::Named { zones: &zones, classes: &classes, networks: &networks };
+    let definitions = definitions::read(&file.option, findings);
+    let named = subnet::Named { zones: &zones, classes: &classes, networks: &networks, definitions: &definitions };
     let subnets = subnet::read(file, named, dns_enabled, findings);
     let wanted: Vec<_> = subnets
         .reverse_wanted

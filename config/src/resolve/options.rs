@@ -7,11 +7,12 @@ use dhcp::options::{self as build, IPV6_ONLY_WAIT_SECS_MIN, code};
 use dns::Fqdn;
 use ipnet::Ipv4Net;
 
-use super::raw_option;
+use super::definitions::Definitions;
+use super::named_options;
 use super::scalars::{INFINITE, address, addresses, name, prefix, seconds};
 use crate::fault::{Findings, Span};
 use crate::file::At;
-use crate::file::kinds::{Address, OptionCode, RawOption, WordOr};
+use crate::file::kinds::{Address, WordOr};
 use crate::file::v1::{OptionKeys, Route};
 
 /// The options of one table, as bytes, and what must be seen together with other tables.
@@ -38,7 +39,8 @@ pub(super) enum DnsServers {
     Listed(Vec<Ipv4Addr>),
 }
 
-pub(super) fn read(keys: OptionKeys<'_>, findings: &mut Findings) -> Options {
+/// `definitions` say what the names among `options` stand for.
+pub(super) fn read(keys: OptionKeys<'_>, definitions: &Definitions, findings: &mut Findings) -> Options {
     let mut plain = BTreeMap::new();
     if let Some(mask) = keys.mask {
         plain.extend(read_mask(mask, findings).map(|mask| (code::SUBNET_MASK, build::addresses(&[mask]))));
@@ -87,7 +89,9 @@ pub(super) fn read(keys: OptionKeys<'_>, findings: &mut Findings) -> Options {
     for (at, number) in [(keys.tftp_server_name, code::TFTP_SERVER_NAME), (keys.boot_file_name, code::BOOTFILE_NAME)] {
         plain.extend(at.map(|at| (number, build::text(&at.value.0))));
     }
-    read_numbered(keys.options, &mut plain, findings);
+    if let Some(options) = keys.options {
+        named_options::read(options, definitions, &mut plain, findings);
+    }
     Options {
         plain,
         routers: keys.routers.map(|list| (addresses(&list.value, findings), list.span)),
@@ -129,39 +133,10 @@ fn read_routes(list: &[At<Route>], findings: &mut Findings) -> Vec<(Ipv4Net, Ipv
         .collect()
 }
 
-fn read_numbered(
-    options: Option<&BTreeMap<At<OptionCode>, At<RawOption>>>,
-    plain: &mut BTreeMap<u8, Box<[u8]>>,
-    findings: &mut Findings,
-) {
-    for (number, data) in options.into_iter().flatten() {
-        let Ok(option_code) = number.value.0.parse::<u8>() else {
-            findings.fault(
-                number.span,
-                format!("`{}` is not the number of an option", number.value.0),
-                "not an option's number",
-                "write a number from 1 to 254",
-            );
-            continue;
-        };
-        if let Some(why) = not_by_number(option_code) {
-            findings.fault(
-                number.span,
-                format!("option {option_code} cannot be set by its number"),
-                "not by number",
-                why,
-            );
-            continue;
-        }
-        if let Some(data) = raw_option::read(data, findings) {
-            plain.insert(option_code, data);
-        }
-    }
-}
-
-/// Why an option cannot be set by its number, and what to do instead.
-fn not_by_number(option_code: u8) -> Option<String> {
-    let own_key = match option_code {
+/// The key that sets an option, where it has one: such an option cannot be set among `options`.
+#[must_use]
+pub fn own_key(option_code: u8) -> Option<&'static str> {
+    Some(match option_code {
         code::SUBNET_MASK => "mask",
         code::ROUTER => "routers",
         code::DOMAIN_NAME_SERVER => "dns_servers",
@@ -178,24 +153,6 @@ fn not_by_number(option_code: u8) -> Option<String> {
         code::DOMAIN_SEARCH => "domain_search",
         code::CLASSLESS_STATIC_ROUTE => "routes",
         code::HOST_NAME => "hostname",
-        _ => "",
-    };
-    if !own_key.is_empty() {
-        return Some(format!("it has a key of its own: write `{own_key}`"));
-    }
-    let engine = match option_code {
-        code::PAD | code::END => "it only fills or ends the options",
-        code::REQUESTED_IP_ADDRESS
-        | code::PARAMETER_REQUEST_LIST
-        | code::MAXIMUM_DHCP_MESSAGE_SIZE
-        | code::SUBNET_SELECTION => "only clients send it; take it out",
-        code::OPTION_OVERLOAD | code::DHCP_MESSAGE_TYPE | code::SERVER_IDENTIFIER | code::MESSAGE => {
-            "the server writes it itself in every reply that needs it; take it out"
-        }
-        code::CLIENT_IDENTIFIER | code::CLIENT_FQDN | code::RELAY_AGENT_INFORMATION | code::RAPID_COMMIT => {
-            "the server answers with it when a client or relay sends it; take it out"
-        }
         _ => return None,
-    };
-    Some(engine.to_owned())
+    })
 }

@@ -7,6 +7,7 @@ use dhcp::settings::{Naming, OptionSet, Reservation, ReservedFor, Scope};
 use dns::Fqdn;
 use ipnet::Ipv4Net;
 
+use super::definitions::Definitions;
 use super::keys::plain;
 use super::naming;
 use super::options::{self, DnsServers, Options};
@@ -24,6 +25,7 @@ pub(super) struct Around<'a> {
     pub(super) prefix: Option<Ipv4Net>,
     pub(super) naming: Option<&'a Naming>,
     pub(super) zones: &'a Zones,
+    pub(super) definitions: &'a Definitions,
     pub(super) dns_enabled: bool,
     /// The subnet's options with those of `[dhcp]` beneath.
     pub(super) options: &'a Options,
@@ -197,7 +199,7 @@ fn check_not_empty(written: &v1::Reservation, findings: &mut Findings) {
 
 /// The reservation's own options; true when its DNS server is this one.
 fn options_of(written: &v1::Reservation, around: &Around<'_>, findings: &mut Findings) -> (OptionSet, bool) {
-    let own = options::read(written.option_keys(), findings);
+    let own = options::read(written.option_keys(), around.definitions, findings);
     check_not_empty(written, findings);
     super::subnet::check_routers(&own, around.prefix, findings);
     super::subnet::check_own_dns(&own, around.dns_enabled, findings);

@@ -7,6 +7,7 @@ use dhcp::options::{self as build, code};
 use dhcp::settings::{AddressRange, OptionSet, Scope, Subnet};
 use ipnet::Ipv4Net;
 
+use super::definitions::Definitions;
 use super::keys::plain;
 use super::network::Networks;
 use super::options::{self, DnsServers, Options};
@@ -38,6 +39,7 @@ pub(super) struct Named<'a> {
     pub(super) zones: &'a Zones,
     pub(super) classes: &'a class::Names,
     pub(super) networks: &'a Networks,
+    pub(super) definitions: &'a Definitions,
 }
 
 /// What every subnet is read with.
@@ -51,7 +53,7 @@ struct Common<'a> {
 
 pub(super) fn read(file: &File, named: Named<'_>, dns_enabled: bool, findings: &mut Findings) -> Subnets {
     let mut out = Subnets::default();
-    let options = options::read(file.dhcp.option_keys(), findings);
+    let options = options::read(file.dhcp.option_keys(), named.definitions, findings);
     check_own_dns(&options, dns_enabled, findings);
     let common = Common { file, named, options, dns_enabled };
     let mut placed: Vec<(Ipv4Net, Span)> = Vec::new();
@@ -72,14 +74,14 @@ fn prefix_span(at: &At<v1::Subnet>) -> Span {
 }
 
 fn read_one(at: &At<v1::Subnet>, common: &Common<'_>, out: &mut Subnets, findings: &mut Findings) -> Option<Subnet> {
-    let Common { file, named: Named { zones, classes, networks }, dns_enabled, .. } = *common;
+    let Common { file, named: Named { zones, classes, networks, definitions }, dns_enabled, .. } = *common;
     let (written, span) = (&at.value, prefix_span(at));
     let net = written.prefix.as_ref().and_then(|text| prefix(text, findings));
     if let Some(net) = net {
         check_prefix(net, span, findings);
     }
     let naming = naming::read(written.naming_keys(), file.ddns.naming_keys(), zones, findings);
-    let merged = merge(options::read(written.option_keys(), findings), &common.options);
+    let merged = merge(options::read(written.option_keys(), definitions, findings), &common.options);
     check_routers(&merged, net, findings);
     check_own_dns(&merged, dns_enabled, findings);
     let placed = pools::read(&pools::written(written, findings), net, findings);
@@ -87,7 +89,7 @@ fn read_one(at: &At<v1::Subnet>, common: &Common<'_>, out: &mut Subnets, finding
     let network = written.network.as_ref().and_then(|at| networks.get(at, findings));
     let access = classes.access(written.allow.as_deref(), written.deny.as_deref(), findings);
     let pools = pools::divide(&ranges, &placed, &written.pool, classes, findings);
-    let around = Around { prefix: net, naming: naming.as_ref(), zones, dns_enabled, options: &merged };
+    let around = Around { prefix: net, naming: naming.as_ref(), zones, definitions, dns_enabled, options: &merged };
     let (reservations, own_dns) = reservation::read(&written.reservation, &around, findings);
     let reserved: BTreeSet<Ipv4Addr> = reservations.iter().filter_map(|reservation| reservation.address).collect();
     check_servers_in_pools(&merged, &ranges, &reserved, findings);

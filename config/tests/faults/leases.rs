@@ -311,7 +311,7 @@ fn options_by_number() {
         &pooled("options = { 256 = \"hex:01\", tftp = \"text:x\" }"),
         &[
             ("6:13", "256", "`256` is not the number of an option", "from 1 to 254"),
-            ("6:29", "tftp", "`tftp` is not the number of an option", "from 1 to 254"),
+            ("6:29", "tftp", "unknown option `tftp`", "[[option]]"),
         ],
     );
     for bad in ["01:02", "hex:1", "hex:xx", "ip:1.2.3", "u8:256", "u16:-1", "int:5"] {

@@ -5,6 +5,7 @@
 mod dns;
 mod leases;
 mod named;
+mod options;
 mod pools;
 mod shape;
 
