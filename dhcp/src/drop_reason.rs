@@ -63,6 +63,12 @@ drop_reasons! {
     SubnetInactive, "subnet_inactive", "the subnet is deactivated";
     /// Option 82 without a relay, where the subnet's settings refuse it (RFC 3046 section 2.1).
     UnrelayedOption82, "unrelayed_option_82", "it has relay agent information but came without a relay, which this subnet refuses";
+    /// The sender is of a class whose messages are dropped.
+    ClassDropped, "class_dropped", "the client is of a class whose messages are dropped";
+    /// The sender is of a class that gets no address.
+    ClassDenied, "class_denied", "the client is of a class that gets no address";
+    /// No subnet of the link is for a client of these classes.
+    ClassNotAllowed, "class_not_allowed", "no subnet of the link is for a client of its classes";
     /// The interface has no address that could be the server identifier.
     NoServerAddress, "no_server_address", "the interface has no address to answer from";
     /// A DISCOVER found every address of the link's pools taken.

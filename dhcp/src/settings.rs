@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use dns::Fqdn;
 use ipnet::Ipv4Net;
 
-use crate::class::{ClassId, Classes};
+use crate::class::{ClassId, ClassSet, Classes};
 use crate::identity::{ClientId, HardwareAddress};
 
 mod scope;
@@ -137,6 +137,14 @@ pub struct Access {
     pub allow: Vec<ClassId>,
     /// Clients of any of these may not, whatever `allow` says.
     pub deny: Vec<ClassId>,
+}
+
+impl Access {
+    /// Whether a client of these classes may have an address.
+    #[must_use]
+    pub fn admits(&self, classes: &ClassSet) -> bool {
+        (self.allow.is_empty() || classes.contains_any(&self.allow)) && !classes.contains_any(&self.deny)
+    }
 }
 
 /// Inclusive.

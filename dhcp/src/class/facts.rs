@@ -86,6 +86,8 @@ impl fmt::Display for Fact {
 pub struct Facts<'a, 'd> {
     /// The message.
     pub message: &'a Message<'d>,
+    /// The data of option 82: the message's, or what is remembered of a client that now turns to us past its relay.
+    pub relay: &'a [u8],
     /// The name of the interface that it came in on.
     pub interface: &'a str,
     /// Whether the client has a reservation on its link.
@@ -115,8 +117,9 @@ impl Facts<'_, '_> {
                 }
             }
             Fact::SubOption(option, wanted) => {
-                let data = message.options.get(option).unwrap_or_default();
-                if let Some(data) = sub_option(data, wanted, option != code::RELAY_AGENT_INFORMATION) {
+                let is_relay = option == code::RELAY_AGENT_INFORMATION;
+                let data = if is_relay { Some(self.relay) } else { message.options.get(option) };
+                if let Some(data) = sub_option(data.unwrap_or_default(), wanted, !is_relay) {
                     each(data);
                 }
             }

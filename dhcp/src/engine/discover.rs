@@ -15,7 +15,7 @@ impl Engine {
     pub(super) fn handle_discover(&mut self, exchange: &Exchange<'_>) -> Decision {
         let active = exchange.active(&self.book);
         if active.is_empty() {
-            return Decision::drop(DropReason::SubnetInactive);
+            return Decision::drop(exchange.unserved(&self.book, &exchange.link));
         }
         if self.storage_full {
             return self.offer_stored(exchange, &active);

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::book::Book;
 use super::client::Client;
+use crate::class::ClassSet;
 use crate::decision::Ingress;
 use crate::message::{DropReason, Message};
 use crate::names::NameChooser;
@@ -18,6 +19,8 @@ pub(super) struct Exchange<'a> {
     pub(super) names: &'a dyn NameChooser,
     /// The subnets on the client's link, in the order in which they are to be tried; by place in the settings.
     pub(super) link: Vec<usize>,
+    /// The classes that the client is of.
+    pub(super) classes: ClassSet,
 }
 
 impl<'a> Exchange<'a> {
@@ -47,9 +50,9 @@ impl<'a> Exchange<'a> {
         self.message.relay_agent_info().server_identifier_override().filter(|_| self.is_relayed())
     }
 
-    /// Those subnets of the link that are in service.
+    /// Those subnets of the link that are in service for this client.
     pub(super) fn active(&self, book: &Book) -> Vec<usize> {
-        self.link.iter().copied().filter(|&place| book.plan.subnet(place).active).collect()
+        self.link.iter().copied().filter(|&place| self.serves(book, place)).collect()
     }
 
     /// The subnet on the link that holds an address.

@@ -1,6 +1,7 @@
 //! The engine: a message in, a [`Decision`] out.
 //!
-//! Reading order: `exchange` (a message with all that it is decided by, and the link it came from), the five handlers
+//! Reading order: `exchange` (a message with all that it is decided by, and the link it came from), `admission` (who is
+//! served, by classes), the five handlers
 //! `discover`, `request`, `decline`, `release` and `inform`, `choose` (which address), `bind` (making a lease record),
 //! `respond` (making a reply), `expire` (what time alone does), `rename` (what other settings do to names). Beneath them `book` holds what is known of every
 //! address: `table` its records, `offers` what is offered, `vacancies` what is free; and `pending` holds what a failed
@@ -29,6 +30,7 @@ use crate::names::NameChooser;
 use crate::settings::Settings;
 use crate::time::Now;
 
+mod admission;
 mod bind;
 mod bitmap;
 mod book;
@@ -111,7 +113,11 @@ impl Engine {
             Err(DropReason::NoSubnet) if message.message_type == MessageType::Release => Vec::new(),
             Err(reason) => return Decision::drop(reason),
         };
-        let exchange = Exchange { now, ingress, message, names, link };
+        let classes = admission::classes(&self.book, ingress, message, &link);
+        let exchange = Exchange { now, ingress, message, names, link, classes };
+        if let Some(reason) = exchange.refusal(&self.book) {
+            return Decision::drop(reason);
+        }
         match message.message_type {
             MessageType::Discover => self.handle_discover(&exchange),
             MessageType::Request => self.handle_request(&exchange),

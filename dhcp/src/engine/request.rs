@@ -44,12 +44,16 @@ impl Engine {
             return self.refuse(exchange, None, "the address is not of this network");
         };
         let choice = Choice { place, address };
-        let is_active = self.book.plan.subnet(place).active;
+        let is_served = exchange.serves(&self.book, place);
         match state {
-            _ if !is_active && (self.knows(exchange, choice) || names_this_server(state)) => {
-                self.refuse(exchange, Some(place), "the network is not served any more")
+            _ if !is_served && (self.knows(exchange, choice) || names_this_server(state)) => {
+                let words = match exchange.unserved(&self.book, &[place]) {
+                    DropReason::SubnetInactive => "the network is not served any more",
+                    _ => "the network is not for this client",
+                };
+                self.refuse(exchange, Some(place), words)
             }
-            _ if !is_active => Decision::drop(DropReason::SubnetInactive),
+            _ if !is_served => Decision::drop(exchange.unserved(&self.book, &[place])),
             ClientState::Selecting | ClientState::Renewing => self.grant(exchange, choice),
             ClientState::InitReboot | ClientState::Rebinding => self.verify(exchange, choice),
         }

@@ -1,0 +1,49 @@
+//! Who is served at all, and in which subnets: by the classes that a message's sender is of.
+
+use super::book::Book;
+use super::client::Client;
+use super::exchange::Exchange;
+use crate::class::{ClassSet, Fact, Facts, Verdict};
+use crate::decision::Ingress;
+use crate::message::{DropReason, Message, MessageType};
+
+/// The classes of a message's sender, on a link of these subnets.
+pub(super) fn classes(book: &Book, ingress: &Ingress<'_>, message: &Message<'_>, link: &[usize]) -> ClassSet {
+    let classes = &book.plan.settings.classes;
+    if classes.is_empty() {
+        return ClassSet::default();
+    }
+    let has_reservation = |place: &usize| book.plan.reservation_for(*place, Client::of(message)).is_some();
+    classes.of(&Facts {
+        message,
+        relay: message.relay_agent_info().0,
+        interface: ingress.interface,
+        is_known: classes.asks(Fact::Reservation) && link.iter().any(has_reservation),
+    })
+}
+
+impl Exchange<'_> {
+    /// Why the sender's classes alone are a reason for silence.
+    pub(super) fn refusal(&self, book: &Book) -> Option<DropReason> {
+        let (verdict, _) = book.plan.settings.classes.verdict(&self.classes)?;
+        let wants_address = matches!(self.message.message_type, MessageType::Discover | MessageType::Request);
+        match verdict {
+            Verdict::Drop => Some(DropReason::ClassDropped),
+            Verdict::Deny if wants_address => Some(DropReason::ClassDenied),
+            Verdict::Deny | Verdict::Serve => None,
+        }
+    }
+
+    /// Whether this client may have an address of a subnet. One that admits none of its classes is to it what a
+    /// deactivated subnet is to everyone.
+    pub(super) fn serves(&self, book: &Book, place: usize) -> bool {
+        let subnet = book.plan.subnet(place);
+        subnet.active && subnet.access.admits(&self.classes)
+    }
+
+    /// Why none of these subnets is for this client.
+    pub(super) fn unserved(&self, book: &Book, places: &[usize]) -> DropReason {
+        let active = places.iter().any(|&place| book.plan.subnet(place).active);
+        if active { DropReason::ClassNotAllowed } else { DropReason::SubnetInactive }
+    }
+}
