@@ -47,7 +47,7 @@ drop_reasons! {
     /// `op` is not BOOTREPLY, where a server's message is read.
     NotAReply, "not_a_reply", "the message is not a BOOTREPLY";
     /// Without a readable option 53: plain BOOTP.
-    NoMessageType, "no_message_type", "the message type option is missing or malformed (plain BOOTP is not served)";
+    NoMessageType, "no_message_type", "the message type option is missing or malformed (BOOTP is not served)";
     /// Option 53 holds a type that RFC 2131 does not define.
     UnknownMessageType, "unknown_message_type", "the message type is none of RFC 2131";
     /// OFFER, ACK or NAK, which only servers send.
@@ -55,7 +55,27 @@ drop_reasons! {
     /// Neither a client identifier nor a hardware address, so that the client cannot be told from others (RFC 4390).
     NoIdentity, "no_identity", "the client gave neither a client identifier nor a hardware address";
 
+    // What the limits find.
+
+    /// More packets of one hardware address than `packets_per_client` allows.
+    ClientPacketLimit, "client_packet_limit", "the client sends more packets than `packets_per_client` allows";
+    /// More packets of one relay or link than `packets_per_relay` allows.
+    RelayPacketLimit, "relay_packet_limit", "the relay or link sends more packets than `packets_per_relay` allows";
+    /// More new leases of one hardware address than `new_leases_per_client` allows.
+    ClientLeaseLimit, "client_lease_limit", "the client takes more new leases than `new_leases_per_client` allows";
+    /// More new leases of one relay or link than `new_leases_per_relay` allows.
+    RelayLeaseLimit, "relay_lease_limit", "the relay or link takes more new leases than `new_leases_per_relay` allows";
+    /// As many leases and offers behind one port as `leases_per_port` allows.
+    PortLeaseLimit, "port_lease_limit", "the port has as many leases as `leases_per_port` allows";
+
     // What the engine decides.
+
+    /// A leasequery (RFC 4388) of somebody whom the settings do not allow to ask.
+    LeasequeryRefused, "leasequery_refused", "it is a leasequery of somebody whom `allow` in [leasequery] does not name";
+    /// A leasequery without giaddr, or one that asks for nothing, or for several things (RFC 4388 section 6.1).
+    LeasequeryMalformed, "leasequery_malformed", "it is a leasequery without giaddr, or one that does not ask for one thing";
+    /// A BOOTP client where BOOTP is not served, or serves reservations alone and there is none for it.
+    BootpRefused, "bootp_refused", "it is a BOOTP client, and `bootp` of the subnet has nothing for it";
 
     /// No subnet of the settings lies on the link that the message came from.
     NoSubnet, "no_subnet", "no subnet is configured for the link that it came from";

@@ -12,6 +12,9 @@ pub struct HardwareAddress {
 }
 
 impl HardwareAddress {
+    /// Of no type and without bytes.
+    pub const NONE: Self = Self { htype: 0, len: 0, bytes: [0; 16] };
+
     /// From `htype` and at most 16 bytes; `None` for more.
     #[must_use]
     pub fn new(htype: u8, address: &[u8]) -> Option<Self> {

@@ -1,7 +1,8 @@
 //! DHCPv4: messages, subnets, leases and the engine that decides.
 //!
 //! Reading order: [`time`], [`identity`] (who a client is), [`settings`] (what the administrator
-//! wants, checked), [`message`] (one datagram read tolerantly), [`class`] (what kinds of client its sender is of), [`lease`], [`names`] (the question
+//! wants, checked), [`limits`] (what a sender may cost), [`message`] (one datagram read tolerantly), [`class`] (what
+//! kinds of client its sender is of), [`lease`], [`leasequery`] (who may be told of one), [`names`] (the question
 //! about a client's name that the engine asks outwards), [`engine`] (a message in, a [`decision`] out),
 //! [`reply`] (a decision's reply as bytes), [`destination`] (where it goes), [`relay_info`] (option 82 in words) and
 //! [`client`] (the other side).
@@ -17,6 +18,8 @@ mod drop_reason;
 pub mod engine;
 pub mod identity;
 pub mod lease;
+pub mod leasequery;
+pub mod limits;
 pub mod message;
 pub mod names;
 pub mod options;

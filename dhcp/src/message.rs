@@ -27,6 +27,14 @@ pub enum MessageType {
     Nak = 6,
     Release = 7,
     Inform = 8,
+    /// RFC 4388 section 6.1.
+    LeaseQuery = 10,
+    LeaseUnassigned = 11,
+    LeaseUnknown = 12,
+    LeaseActive = 13,
+    /// RFC 6926 section 6.2.1: by TCP alone.
+    BulkLeaseQuery = 14,
+    LeaseQueryDone = 15,
 }
 
 /// A client's message. Borrowed from the datagram but for options that RFC 3396 had to join.
@@ -102,7 +110,9 @@ impl<'a> Message<'a> {
         let mut malformed = Vec::new();
         let options = Options::collect(datagram, &mut malformed);
         let message_type = match options.message_type(&mut malformed)? {
-            MessageType::Offer | MessageType::Ack | MessageType::Nak => return Err(DropReason::ServerMessage),
+            from_server if from_server.is_servers() => return Err(DropReason::ServerMessage),
+            // RFC 6926 section 6.1: bulk leasequery is spoken over TCP.
+            MessageType::BulkLeaseQuery => return Err(DropReason::UnknownMessageType),
             from_client => from_client,
         };
 
@@ -132,7 +142,9 @@ impl<'a> Message<'a> {
         };
         // RFC 4390 section 2.1: hardware without an address of its own sends hlen 0, and MUST send a client
         // identifier. Without either, all such clients would share one lease.
-        if message.client_id.is_none() && message.hardware.as_bytes().is_empty() {
+        // RFC 4388 section 6.2: a leasequery by address names no client at all.
+        let names_client = message.client_id.is_some() || !message.hardware.as_bytes().is_empty();
+        if !names_client && message_type != MessageType::LeaseQuery {
             return Err(DropReason::NoIdentity);
         }
         Ok(Self { options, malformed, ..message })
@@ -362,6 +374,15 @@ fn note(malformed: &mut Vec<u8>, code: u8) {
     }
 }
 
+impl MessageType {
+    /// Whether only servers send it.
+    #[must_use]
+    pub fn is_servers(self) -> bool {
+        use MessageType::{Ack, LeaseActive, LeaseQueryDone, LeaseUnassigned, LeaseUnknown, Nak, Offer};
+        matches!(self, Offer | Ack | Nak | LeaseUnassigned | LeaseUnknown | LeaseActive | LeaseQueryDone)
+    }
+}
+
 impl TryFrom<u8> for MessageType {
     type Error = DropReason;
 
@@ -375,6 +396,12 @@ impl TryFrom<u8> for MessageType {
             6 => Self::Nak,
             7 => Self::Release,
             8 => Self::Inform,
+            10 => Self::LeaseQuery,
+            11 => Self::LeaseUnassigned,
+            12 => Self::LeaseUnknown,
+            13 => Self::LeaseActive,
+            14 => Self::BulkLeaseQuery,
+            15 => Self::LeaseQueryDone,
             _ => return Err(DropReason::UnknownMessageType),
         })
     }
@@ -392,6 +419,12 @@ impl fmt::Display for MessageType {
             Self::Nak => "NAK",
             Self::Release => "RELEASE",
             Self::Inform => "INFORM",
+            Self::LeaseQuery => "LEASEQUERY",
+            Self::LeaseUnassigned => "LEASEUNASSIGNED",
+            Self::LeaseUnknown => "LEASEUNKNOWN",
+            Self::LeaseActive => "LEASEACTIVE",
+            Self::BulkLeaseQuery => "BULKLEASEQUERY",
+            Self::LeaseQueryDone => "LEASEQUERYDONE",
         })
     }
 }

@@ -90,6 +90,10 @@ pub mod code {
     pub const CLIENT_FQDN: u8 = 81;
     /// RFC 3046.
     pub const RELAY_AGENT_INFORMATION: u8 = 82;
+    /// RFC 4388 section 6.1: how long ago the client was last heard, in seconds.
+    pub const CLIENT_LAST_TRANSACTION_TIME: u8 = 91;
+    /// RFC 4388 section 6.1: all addresses of the client.
+    pub const ASSOCIATED_IP: u8 = 92;
     /// RFC 4578 section 2.1.
     pub const CLIENT_SYSTEM_ARCHITECTURE: u8 = 93;
     /// RFC 8925.
@@ -104,6 +108,22 @@ pub mod code {
     pub const DOMAIN_SEARCH: u8 = 119;
     /// RFC 3442.
     pub const CLASSLESS_STATIC_ROUTE: u8 = 121;
+    /// RFC 6926 section 6.2.2.
+    pub const STATUS_CODE: u8 = 151;
+    /// RFC 6926 section 6.2.3: UTC seconds at which the answer was true.
+    pub const BASE_TIME: u8 = 152;
+    /// RFC 6926 section 6.2.4: seconds before the base time.
+    pub const START_TIME_OF_STATE: u8 = 153;
+    /// RFC 6926 section 6.2.5: UTC seconds.
+    pub const QUERY_START_TIME: u8 = 154;
+    /// RFC 6926 section 6.2.6: UTC seconds.
+    pub const QUERY_END_TIME: u8 = 155;
+    /// RFC 6926 section 6.2.7.
+    pub const DHCP_STATE: u8 = 156;
+    /// RFC 6926 section 6.2.8.
+    pub const DATA_SOURCE: u8 = 157;
+    /// RFC 6607: virtual subnet selection.
+    pub const VIRTUAL_SUBNET_SELECTION: u8 = 221;
     /// RFC 2132 section 3.2: the end of a field of options, without a length.
     pub const END: u8 = 255;
 }

@@ -8,6 +8,7 @@ use ipnet::Ipv4Net;
 
 use crate::class::{ClassId, ClassSet, Classes};
 use crate::identity::{ClientId, HardwareAddress};
+use crate::limits::Limits;
 
 mod scope;
 
@@ -31,6 +32,19 @@ pub struct Settings {
     /// How many addresses one client may have in quarantine at once by declining (default 3);
     /// past that a DECLINE ends its lease but takes no further address out of the pool.
     pub declines_per_client_max: u32,
+    /// What one sender may cost.
+    pub limits: Limits,
+    /// Who may ask who has which address.
+    pub leasequery: LeaseQueries,
+}
+
+/// Who may ask who has which address (RFC 4388, RFC 6926).
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct LeaseQueries {
+    /// Those within these prefixes. Empty: nobody.
+    pub allow: Vec<Ipv4Net>,
+    /// Whether they may ask for many at once, by TCP.
+    pub bulk: bool,
 }
 
 /// Several subnets on one link (RFC 2131 section 4.3.1 speaks of the "subnet to which the client is attached"; a link

@@ -81,13 +81,13 @@ pub async fn tell_story(dhcp: SocketAddrV4, dns: SocketAddr, out: &mut (dyn Writ
 fn tell_sent(out: &mut (dyn Write + Send), message: &ClientMessage) -> io::Result<()> {
     let requested = message.options.iter().find(|(code, _)| *code == code::REQUESTED_IP_ADDRESS);
     match requested.and_then(|(_, data)| read_address(data)) {
-        Some(address) => writeln!(out, "  {:<9}->  I take {address}", title(message.message_type)),
-        None => writeln!(out, "  {:<9}->  who has an address for {CLIENT_NAME}?", title(message.message_type)),
+        Some(address) => writeln!(out, "  {:<9}->  I take {address}", message.message_type.to_string()),
+        None => writeln!(out, "  {:<9}->  who has an address for {CLIENT_NAME}?", message.message_type.to_string()),
     }
 }
 
 fn tell_received(out: &mut (dyn Write + Send), message: &ServerMessage<'_>) -> io::Result<()> {
-    write!(out, "  {:<9}<-  ", title(message.message_type))?;
+    write!(out, "  {:<9}<-  ", message.message_type.to_string())?;
     if message.message_type == MessageType::Nak {
         return writeln!(out, "no");
     }
@@ -119,18 +119,5 @@ fn tell_record(
             writeln!(out, "  {rtype:<4} {owner} is {data}, {passed:.1} ms after the ACK")
         }
         None => writeln!(out, "  {rtype:<4} {owner}: no such record within {} s", RECORDS_WAIT.as_secs()),
-    }
-}
-
-fn title(message_type: MessageType) -> &'static str {
-    match message_type {
-        MessageType::Discover => "DISCOVER",
-        MessageType::Offer => "OFFER",
-        MessageType::Request => "REQUEST",
-        MessageType::Ack => "ACK",
-        MessageType::Nak => "NAK",
-        MessageType::Decline => "DECLINE",
-        MessageType::Release => "RELEASE",
-        MessageType::Inform => "INFORM",
     }
 }

@@ -13,6 +13,7 @@ use super::plan::Plan;
 use super::record::{HotState, Kept};
 use super::table::{Record, Table};
 use super::vacancies::{Vacancies, Vacancy};
+use crate::leasequery::Query;
 use crate::settings::Settings;
 
 /// Records, offers and free addresses.
@@ -78,7 +79,9 @@ impl Book {
     /// Takes new settings: records and offers stay, what is free is worked out anew.
     pub(super) fn replan(&mut self, settings: Arc<Settings>) {
         self.plan = Plan::new(settings);
-        self.table.index_hardware(self.plan.settings.subnets.iter().any(|subnet| subnet.ignore_client_id));
+        let settings = &self.plan.settings;
+        let by_hardware = settings.subnets.iter().any(|subnet| subnet.ignore_client_id);
+        self.table.index_hardware(by_hardware || !settings.leasequery.allow.is_empty());
         self.vacancies = self.plan.settings.subnets.iter().map(|subnet| Vacancies::new(&subnet.ranges())).collect();
         self.counts = vec![Counts::default(); self.vacancies.len()];
         let mut special: Vec<Ipv4Addr> = self.own.clone();
@@ -130,6 +133,21 @@ impl Book {
     /// The record with the least address above `after`; of all, when that is `None`.
     pub(super) fn record_after(&self, after: Option<Ipv4Addr>) -> Option<Record<'_>> {
         self.table.next_after(after)
+    }
+
+    /// The records above the address `after`, by address.
+    pub(super) fn records_after(&self, after: Option<Ipv4Addr>) -> impl Iterator<Item = Record<'_>> {
+        self.table.after(after)
+    }
+
+    /// The records of a hardware address or a client identifier in every subnet, at most `most` of them. None for
+    /// other queries.
+    pub(super) fn records_asked_for<'a>(&'a self, asked: &'a Query, most: usize) -> Vec<Record<'a>> {
+        match asked {
+            Query::Hardware(hardware) => self.table.of_hardware(*hardware).take(most).collect(),
+            Query::ClientId(id) => self.table.of_client_id(&id.0).take(most).collect(),
+            _ => Vec::new(),
+        }
     }
 
     pub(super) fn records(&self) -> impl ExactSizeIterator<Item = Record<'_>> {

@@ -18,6 +18,11 @@ impl<'a> Client<'a> {
         Self { hardware: message.hardware, id: message.client_id.as_ref().map(|id| &*id.0) }
     }
 
+    /// A client of which only its identifier is known.
+    pub(super) fn with_id(id: &'a [u8]) -> Self {
+        Self { hardware: HardwareAddress::NONE, id: Some(id) }
+    }
+
     /// Whether `other` is the same client where identifiers are ignored (`ignore_client_id`) or not.
     ///
     /// RFC 2131 section 4.2: "If the client supplies a 'client identifier', the client MUST use the same 'client

@@ -92,6 +92,10 @@ impl Cold {
         (self.flags() & Flag::CLIENT_ID != 0).then_some(id)
     }
 
+    pub(super) fn relay_agent_info(&self) -> &[u8] {
+        self.part(3)
+    }
+
     pub(super) fn server_identifier_override(&self) -> Option<Ipv4Addr> {
         if self.flags() & Flag::OVERRIDE == 0 {
             return None;

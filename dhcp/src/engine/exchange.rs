@@ -160,7 +160,7 @@ fn link_of_interface(book: &Book, ingress: &Ingress<'_>) -> Vec<usize> {
 
 /// The address of ours that a datagram was sent to; `None` for a broadcast, also for one directed at a network, as
 /// relays may be told to send them.
-fn sent_to(ingress: &Ingress<'_>) -> Option<Ipv4Addr> {
+pub(super) fn sent_to(ingress: &Ingress<'_>) -> Option<Ipv4Addr> {
     let to = ingress.destination;
     let to_all = to.is_unspecified() || to.is_broadcast() || to.is_multicast();
     let to_network = ingress.addresses.iter().any(|net| net.prefix_len() < 31 && net.broadcast() == to);

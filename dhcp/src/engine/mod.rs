@@ -42,6 +42,7 @@ mod discover;
 mod exchange;
 mod expire;
 mod inform;
+mod leasequery;
 mod offers;
 mod pending;
 mod plan;
@@ -54,6 +55,7 @@ mod table;
 mod vacancies;
 
 pub use book::SubnetCounts;
+pub use leasequery::Page;
 pub use rename::Renaming;
 
 use book::Book;
@@ -107,6 +109,9 @@ impl Engine {
     ) -> Decision {
         self.book.lapse_offers(now.boot_ms);
         self.book.learn_own(ingress.addresses);
+        if message.message_type == MessageType::LeaseQuery {
+            return self.handle_leasequery(now, ingress, message);
+        }
         let link = match exchange::link(&self.book, ingress, message) {
             Ok(link) => link,
             // The end of a lease concerns its record, also when its subnet has left the settings' links.
@@ -124,7 +129,7 @@ impl Engine {
             MessageType::Decline => self.handle_decline(&exchange),
             MessageType::Release => self.handle_release(&exchange),
             MessageType::Inform => self.handle_inform(&exchange),
-            MessageType::Offer | MessageType::Ack | MessageType::Nak => Decision::drop(DropReason::ServerMessage),
+            _ => Decision::drop(DropReason::ServerMessage),
         }
     }
 

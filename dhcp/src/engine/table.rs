@@ -11,11 +11,15 @@ use ipnet::Ipv4Net;
 use super::client::Client;
 use super::cold::Cold;
 use super::record::{self, Hot, HotState, Kept, NEVER};
+use crate::identity::HardwareAddress;
 use crate::lease::Lease;
 
 /// How many ended leases of one client in one subnet are looked at for the one it had last. A client that collects more
 /// by asking for one address after the other must not make its messages dear.
 const ENDED_LOOKED_AT: usize = 32;
+
+/// The rank of ended leases.
+const LAST_RANK: u8 = 2;
 
 /// Hash of a client's key, rank of the state, address: so that what a client has in one subnet stands together, and
 /// costs the same however much it has in others.
@@ -98,8 +102,13 @@ impl Table {
 
     /// The record with the least address above `after`; of all, when that is `None`.
     pub(super) fn next_after(&self, after: Option<Ipv4Addr>) -> Option<Record<'_>> {
+        self.after(after).next()
+    }
+
+    /// The records above the address `after`, by address; every one, when that is `None`.
+    pub(super) fn after(&self, after: Option<Ipv4Addr>) -> impl Iterator<Item = Record<'_>> {
         let above = after.map_or(Bound::Unbounded, |after| Bound::Excluded(after.to_bits()));
-        self.by_address.range((above, Bound::Unbounded)).next().map(|(_, &slot)| self.at(slot))
+        self.by_address.range((above, Bound::Unbounded)).map(|(_, &slot)| self.at(slot))
     }
 
     /// Every record, by address.
@@ -170,6 +179,29 @@ impl Table {
             .chain(ranked(2, ENDED_LOOKED_AT))
             .filter_map(|&(_, _, address)| self.get(Ipv4Addr::from_bits(address)))
             .filter(move |record| record.client().is(client, ignore_client_id))
+    }
+
+    /// The records of a hardware address in every subnet, whatever identifiers stand beside it, bindings first. Without
+    /// the index by hardware address only those that have no identifier.
+    pub(super) fn of_hardware(&self, hardware: HardwareAddress) -> impl Iterator<Item = Record<'_>> {
+        let key = Client { hardware, id: None }.hardware_hash();
+        let indexes = [Some(&self.by_client), self.by_hardware.as_ref()];
+        let ranked = (0..=LAST_RANK).flat_map(move |rank| {
+            let indexes = indexes.into_iter().flatten();
+            indexes.flat_map(move |index| index.range((key, rank, 0)..=(key, rank, u32::MAX)))
+        });
+        ranked
+            .filter_map(|&(_, _, address)| self.get(Ipv4Addr::from_bits(address)))
+            .filter(move |record| record.hot.hardware == hardware)
+    }
+
+    /// The records of a client identifier in every subnet, bindings first.
+    pub(super) fn of_client_id<'a>(&'a self, id: &'a [u8]) -> impl Iterator<Item = Record<'a>> + 'a {
+        let key = Client::with_id(id).key_hash();
+        self.by_client
+            .range((key, 0, 0)..=(key, LAST_RANK, u32::MAX))
+            .filter_map(|&(_, _, address)| self.get(Ipv4Addr::from_bits(address)))
+            .filter(move |record| record.cold.client_id() == Some(id))
     }
 
     /// The earliest deadline, and whose it is.

@@ -94,6 +94,12 @@ impl<'a> RelayAgentInfo<'a> {
         self.get(code).and_then(read_specified_address)
     }
 
+    /// Sub-option 12 (RFC 6925): the relay's own identifier.
+    #[must_use]
+    pub fn relay_id(&self) -> Option<&'a [u8]> {
+        self.get(relay_code::RELAY_AGENT_IDENTIFIER)
+    }
+
     /// Sub-option 19 (RFC 8357): the reply goes to the port that the relay sent from.
     #[must_use]
     pub fn relay_source_port(&self) -> bool {

@@ -7,6 +7,7 @@ mod devices;
 mod dora;
 mod hostile;
 mod identity_switch;
+mod leasequery;
 mod links;
 mod naming;
 mod network;

@@ -1,0 +1,214 @@
+//! Limits on what one sender may cost: token buckets in a table of fixed size.
+//!
+//! A [`Rate`] lets a sender do so many things in so long, all at once if it likes. Its bucket is one number, the time at
+//! which it would be full again, so that nothing has to be refilled: a thing moves that time on by its share, and is
+//! refused when that would put it further off than the rate's span.
+//!
+//! The table never grows. A bucket that is full again says nothing, and its place is used for the next sender. When a
+//! sender finds every place that could be its own in use, it is let through without a bucket, and counted: whoever
+//! makes up so many identities that the table is full gains nothing that it had not gained by making them up, and an
+//! honest client is never refused because of it. What bounds made-up identities are the limits of their relay and port.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::Ipv4Addr;
+
+use crate::decision::Ingress;
+use crate::message::DropReason;
+
+/// How many senders a table remembers at once: a mebibyte for each limit that is set.
+pub const BUCKETS_MAX: usize = SETS * WAYS;
+/// Places that one sender may have: those of its set. More would make a packet dearer, fewer the table full earlier.
+const WAYS: usize = 8;
+const SETS: usize = 8_192;
+
+/// So many in so many seconds, all at once or spread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// How many; at least one.
+    pub count: u32,
+    /// In how many seconds; at least one.
+    pub per_secs: u32,
+}
+
+/// What senders may cost. `None`: as much as they like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Packets of one hardware address on one link or behind one relay.
+    pub packets_per_client: Option<Rate>,
+    /// Packets of one relay, or of one of our links, that the limit above let through.
+    pub packets_per_relay: Option<Rate>,
+    /// New leases of one hardware address, whatever client identifiers it makes up.
+    pub new_leases_per_client: Option<Rate>,
+    /// New leases of one relay, or of one of our links.
+    pub new_leases_per_relay: Option<Rate>,
+    /// Leases and offers at once behind one port: one circuit and remote identifier of one relay.
+    pub leases_per_port: Option<u32>,
+}
+
+/// What a bucket says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is within the limit.
+    Within,
+    /// It is past the limit.
+    Past,
+    /// The table has no place for this sender: it is let through.
+    NoPlace,
+}
+
+/// The buckets of one limit.
+#[derive(Clone, Debug)]
+pub struct Buckets {
+    rate: Rate,
+    /// [`SETS`] times [`WAYS`].
+    places: Vec<Bucket>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Bucket {
+    /// The sender's hash.
+    key: u64,
+    /// Boot microseconds at which it is full again. In the past: the place is free.
+    full_at: u64,
+}
+
+impl Rate {
+    fn span_us(self) -> u64 {
+        u64::from(self.per_secs) * 1_000_000
+    }
+
+    /// What one thing takes out of the bucket, in microseconds; rounded down, so that `count` fit.
+    fn share_us(self) -> u64 {
+        self.span_us() / u64::from(self.count.max(1))
+    }
+}
+
+impl Buckets {
+    /// Full buckets for everyone.
+    #[must_use]
+    pub fn new(rate: Rate) -> Self {
+        Self { rate, places: vec![Bucket::default(); BUCKETS_MAX] }
+    }
+
+    /// Takes one out of the bucket of the sender `key`, at boot time `now_ms`.
+    pub fn take(&mut self, key: u64, now_ms: u64) -> Verdict {
+        self.look(key, now_ms, true)
+    }
+
+    /// What [`Buckets::take`] would say, without taking.
+    pub fn would_take(&mut self, key: u64, now_ms: u64) -> Verdict {
+        self.look(key, now_ms, false)
+    }
+
+    fn look(&mut self, key: u64, now_ms: u64, takes: bool) -> Verdict {
+        // A bucket that was never used is full at 0, so no time may be 0.
+        let now = now_ms.saturating_mul(1000).saturating_add(1);
+        let (span, share) = (self.rate.span_us(), self.rate.share_us());
+        let set = usize::try_from(key % SETS as u64).unwrap_or(0) * WAYS;
+        let places = &mut self.places[set..set + WAYS];
+        let own = places.iter().position(|bucket| bucket.key == key && bucket.full_at > now);
+        let Some(place) = own.or_else(|| places.iter().position(|bucket| bucket.full_at <= now)) else {
+            return Verdict::NoPlace;
+        };
+        let full_at = places[place].full_at.max(now).saturating_add(share);
+        if full_at - now > span {
+            return Verdict::Past;
+        }
+        if takes {
+            places[place] = Bucket { key, full_at };
+        }
+        Verdict::Within
+    }
+}
+
+/// The limits on packets, asked before a datagram is decoded.
+#[derive(Clone, Debug, Default)]
+pub struct PacketGate {
+    limits: Limits,
+    clients: Option<Buckets>,
+    relays: Option<Buckets>,
+    unlimited: u64,
+}
+
+impl PacketGate {
+    /// A gate with everybody's buckets full.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            clients: limits.packets_per_client.map(Buckets::new),
+            relays: limits.packets_per_relay.map(Buckets::new),
+            limits,
+            unlimited: 0,
+        }
+    }
+
+    /// Takes other limits; buckets stay where the limits are as before.
+    pub fn reconfigure(&mut self, limits: Limits) {
+        if limits != self.limits {
+            *self = Self { unlimited: self.unlimited, ..Self::new(limits) };
+        }
+    }
+
+    /// Whether a datagram may be looked at, at boot time `now_ms`. Reads three fields at fixed places and decodes nothing.
+    ///
+    /// # Errors
+    /// Which limit it is past. The client's goes first, so that what one client sends too much of is not taken out of
+    /// its relay's.
+    pub fn admit(&mut self, now_ms: u64, ingress: &Ingress<'_>, datagram: &[u8]) -> Result<(), DropReason> {
+        // The decoder says what is wrong with a datagram without a whole header.
+        let Some(header) = datagram.get(..HEADER_BYTES) else { return Ok(()) };
+        let relay = relay_key(giaddr(header), ingress);
+        if let Some(clients) = &mut self.clients {
+            let hlen = usize::from(header[2]).min(16);
+            // RFC 4390: hardware without an address is told apart by its client identifier, which is not read yet.
+            if hlen > 0 {
+                let key = hash(&(relay, header[1], &header[28..28 + hlen]));
+                self.unlimited += verdict(clients.take(key, now_ms), DropReason::ClientPacketLimit)?;
+            }
+        }
+        if let Some(relays) = &mut self.relays {
+            self.unlimited += verdict(relays.take(relay, now_ms), DropReason::RelayPacketLimit)?;
+        }
+        Ok(())
+    }
+
+    /// How many packets found the table full, and were let through without a bucket.
+    #[must_use]
+    pub fn unlimited(&self) -> u64 {
+        self.unlimited
+    }
+}
+
+/// The fixed header of RFC 2131 section 2 up to and with `chaddr`.
+const HEADER_BYTES: usize = 44;
+
+fn giaddr(header: &[u8]) -> Ipv4Addr {
+    header.get(24..28).and_then(|octets| <[u8; 4]>::try_from(octets).ok()).map_or(Ipv4Addr::UNSPECIFIED, Ipv4Addr::from)
+}
+
+/// 1 for a sender that the table had no place for.
+fn verdict(verdict: Verdict, past: DropReason) -> Result<u64, DropReason> {
+    match verdict {
+        Verdict::Within => Ok(0),
+        Verdict::Past => Err(past),
+        Verdict::NoPlace => Ok(1),
+    }
+}
+
+/// The relay of a message, or the link that it came by when there is none.
+pub(crate) fn relay_key(giaddr: Ipv4Addr, ingress: &Ingress<'_>) -> u64 {
+    match giaddr.is_unspecified() {
+        true => hash(&(0_u8, ingress.interface)),
+        false => hash(&(1_u8, giaddr)),
+    }
+}
+
+/// SipHash with a fixed key: two senders share a bucket only when all 64 bits are the same, which nobody can search for.
+pub(crate) fn hash(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests;
