@@ -92,6 +92,8 @@ pub struct Subnet {
     pub always_broadcast: bool,
     /// Refuse (drop, counted) a packet with option 82 and giaddr 0 (RFC 3046 section 2.1).
     pub refuse_unrelayed_option82: bool,
+    /// Acknowledge a DISCOVER at once when its client asks for that (RFC 4039).
+    pub rapid_commit: bool,
     /// How names are made here; `None`: no DNS.
     pub naming: Option<Naming>,
 }
@@ -114,6 +116,7 @@ impl Subnet {
             ignore_client_id: false,
             always_broadcast: false,
             refuse_unrelayed_option82: false,
+            rapid_commit: false,
             naming: None,
         }
     }

@@ -45,6 +45,8 @@ macro_rules! table {
             pub ignore_client_id: Option<bool>,
             /// Drop packets with option 82 that came through no relay.
             pub refuse_unrelayed_option82: Option<bool>,
+            /// Acknowledge a client's first message at once when it asks for that (option 80).
+            pub rapid_commit: Option<bool>,
         } $(+ $more)* }
 
         impl $name {
@@ -57,6 +59,7 @@ macro_rules! table {
                     always_broadcast: self.always_broadcast,
                     ignore_client_id: self.ignore_client_id,
                     refuse_unrelayed_option82: self.refuse_unrelayed_option82,
+                    rapid_commit: self.rapid_commit,
                 }
             }
         }

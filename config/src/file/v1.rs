@@ -320,6 +320,7 @@ pub struct LeaseKeys<'a> {
     pub always_broadcast: Option<bool>,
     pub ignore_client_id: Option<bool>,
     pub refuse_unrelayed_option82: Option<bool>,
+    pub rapid_commit: Option<bool>,
 }
 
 /// The shared keys about options.

@@ -109,6 +109,7 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
                 .as_ref()
                 .map_or(DECLINES_PER_CLIENT_MAX, |at| at.value),
             subnets: subnets.list,
+            ..dhcp::settings::Settings::default()
         },
         dns_self: subnets.dns_self,
         daemon,

@@ -137,6 +137,7 @@ fn read_one(at: &At<v1::Subnet>, common: &Common<'_>, out: &mut Subnets, finding
         ignore_client_id: switch(own.ignore_client_id, defaults.ignore_client_id),
         always_broadcast: switch(own.always_broadcast, defaults.always_broadcast),
         refuse_unrelayed_option82: switch(own.refuse_unrelayed_option82, defaults.refuse_unrelayed_option82),
+        rapid_commit: switch(own.rapid_commit, defaults.rapid_commit),
         naming,
         ..Subnet::new(net)
     })

@@ -23,6 +23,11 @@ impl Engine {
         let Some(choice) = choose::choose(&mut self.book, exchange, &active) else {
             return Decision::drop(DropReason::NoFreeAddress);
         };
+        // RFC 4039 section 3.1: a server that is set up for it answers such a DISCOVER with an ACK, and the address is
+        // committed as by any ACK.
+        if exchange.message.rapid_commit() && self.book.plan.subnet(choice.place).rapid_commit {
+            return self.bind(exchange, choice);
+        }
         let held = choose::current(&self.book, exchange, &active).filter(|held| *held == choice);
         let remembered = held.and_then(|held| self.book.record(held.address)?.cold.server_identifier_override());
         let Some(server_identifier) = exchange.server_identifier(&self.book, Some(choice.place), remembered) else {

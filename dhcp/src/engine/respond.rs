@@ -11,12 +11,13 @@ use crate::reply::Reply;
 use crate::settings::{OptionSet, Subnet};
 
 /// Options of an OFFER or ACK that are never dropped for want of room.
-const REQUIRED: [u8; 5] = [
+const REQUIRED: [u8; 6] = [
     code::IP_ADDRESS_LEASE_TIME,
     code::RENEWAL_TIME_VALUE,
     code::REBINDING_TIME_VALUE,
     code::CLIENT_IDENTIFIER,
     code::SUBNET_SELECTION,
+    code::RAPID_COMMIT,
 ];
 
 /// What an OFFER or ACK tells.
@@ -94,6 +95,10 @@ fn options_of(book: &Book, exchange: &Exchange<'_>, terms: &Terms) -> Vec<(u8, B
         mandatory.push((code::CLIENT_FQDN, client_fqdn.clone()));
     }
     mandatory.extend(echoed(exchange));
+    // RFC 4039 section 3.1: the ACK to a DISCOVER carries the option, and no other message does.
+    if message.message_type == MessageType::Discover && terms.message_type == MessageType::Ack {
+        mandatory.push((code::RAPID_COMMIT, Box::default()));
+    }
     // RFC 3011 section 2: a server that heeds the option "MUST return an identical copy" of it.
     if let (Some(_), Some(data)) = (message.subnet_selection(), message.options.get(code::SUBNET_SELECTION)) {
         mandatory.push((code::SUBNET_SELECTION, data.into()));

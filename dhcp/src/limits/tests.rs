@@ -18,7 +18,8 @@ fn ingress(interface: &str) -> Ingress<'_> {
 fn packet(client: u32, giaddr: [u8; 4]) -> Vec<u8> {
     let hardware = HardwareAddress::new(1, &[&[2, 0][..], &client.to_be_bytes()].concat()).unwrap();
     let mut bytes = Vec::new();
-    ClientMessage { giaddr: giaddr.into(), ..ClientMessage::new(MessageType::Discover, 1, hardware) }.encode(&mut bytes);
+    ClientMessage { giaddr: giaddr.into(), ..ClientMessage::new(MessageType::Discover, 1, hardware) }
+        .encode(&mut bytes);
     bytes
 }
 

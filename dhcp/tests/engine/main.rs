@@ -13,6 +13,7 @@ mod naming;
 mod network;
 mod other_dhcp;
 mod random;
+mod rapid_commit;
 mod relays;
 mod reservations;
 mod rfc2131;

@@ -140,10 +140,7 @@ fn rfc6926_section_8_an_active_lease_reads_in_another_decoder() {
         (OptionCode::AddressLeaseTime, DhcpOption::AddressLeaseTime(3_000)),
         (OptionCode::BulkLeaseQueryBaseTime, DhcpOption::BulkLeaseQueryBaseTime(base)),
         (OptionCode::BulkLeasQueryStartTimeOfState, DhcpOption::BulkLeasQueryStartTimeOfState(5_000)),
-        (
-            OptionCode::BulkLeaseQueryDhcpState,
-            DhcpOption::BulkLeaseQueryDhcpState(v4::bulk_query::QueryState::Active),
-        ),
+        (OptionCode::BulkLeaseQueryDhcpState, DhcpOption::BulkLeaseQueryDhcpState(v4::bulk_query::QueryState::Active)),
         (OptionCode::ClientIdentifier, DhcpOption::ClientIdentifier(vec![0, 7, 7])),
     ] {
         assert_eq!(opts.get(code), Some(&option));
