@@ -87,6 +87,19 @@ text_kind!(
     ClientIdText, r"^(hex:[0-9A-Fa-f:]+|text:.+)$", "hex:01:52:54:00:12:34:56"
 );
 text_kind!(
+    /// A value to compare with: text as it is, or `hex:` and bytes, `text:` and characters, `ip:` and addresses, `u8:`,
+    /// `u16:` or `u32:` and a number.
+    MatchValue, r"^.*$", "PXEClient"
+);
+text_kind!(
+    /// A hardware address, or the bytes that it begins with.
+    HardwareBytes, r"^[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2})*$|^[0-9A-Fa-f]{4}(\.[0-9A-Fa-f]{4}){2}$", "00:04:f2"
+);
+text_kind!(
+    /// An IPv4 address, or a prefix.
+    AddressOrPrefix, r"^[0-9]{1,3}(\.[0-9]{1,3}){3}(/[0-9]{1,2})?$", "10.20.0.0/16"
+);
+text_kind!(
     /// A secret in base64.
     Secret, r"^[A-Za-z0-9+/\s]+=*$", "c2VjcmV0IG9mIDMyIGJ5dGVzLCBmb3IgYSB0ZXN0ISE="
 );
@@ -98,6 +111,53 @@ text_kind!(
     /// Any text.
     FreeText, r"^.*$", "text"
 );
+
+/// An option as a condition names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OptionName {
+    /// By number.
+    Code(i64),
+    /// By name.
+    Name(String),
+}
+
+impl<'de> Deserialize<'de> for OptionName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+        impl Visitor<'_> for Read {
+            type Value = OptionName;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the number of an option, or its name")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<OptionName, E> {
+                Ok(OptionName::Name(text.to_owned()))
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<OptionName, E> {
+                Ok(OptionName::Code(number))
+            }
+        }
+        deserializer.deserialize_any(Read)
+    }
+}
+
+impl JsonSchema for OptionName {
+    fn schema_name() -> Cow<'static, str> {
+        "OptionName".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A DHCP option, by its number or its name.",
+            "anyOf": [
+                { "type": "integer", "minimum": 1, "maximum": 254, "examples": [60] },
+                { "type": "string", "pattern": "^[a-z0-9_]+$" },
+            ],
+        })
+    }
+}
 
 /// A length of time, as it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -260,11 +320,15 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMore<T> {
             type Value = OneOrMore<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text, or a list of texts")
+                f.write_str("a value, or a list of values")
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
                 T::deserialize(text.into_deserializer()).map(OneOrMore::One)
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
+                T::deserialize(number.into_deserializer()).map(OneOrMore::One)
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {

@@ -2,6 +2,7 @@
 
 mod at;
 pub mod kinds;
+pub mod matching;
 pub mod option_value;
 mod schema;
 mod shape;

@@ -16,7 +16,12 @@ pub(super) fn check(document: &mut Spanned<DeTable<'_>>, schema: &Value, finding
     let known = KnownKeys::of(schema);
     let mut shape = Shape { schema, known: &known, findings };
     let span = document.span().into();
-    shape.table(document.get_mut(), span, schema, &Place { shown: String::new(), key: String::new(), item: false });
+    shape.table(
+        document.get_mut(),
+        span,
+        schema,
+        &Place { shown: String::new(), key: String::new(), item: false, depth: 0 },
+    );
 }
 
 /// A table's place in the file: as it is written in a header (`[[subnet]]`), and the dotted key.
@@ -25,7 +30,12 @@ struct Place {
     key: String,
     /// Within a list of this key's.
     item: bool,
+    /// How many tables it is within.
+    depth: usize,
 }
+
+/// The most tables within each other. Conditions hold conditions, and whoever reads them needs room on the stack.
+const DEPTH_MAX: usize = 20;
 
 impl Place {
     fn of_table(&self, key: &str, list: bool, header: bool) -> Self {
@@ -35,7 +45,7 @@ impl Place {
             (true, false) => format!("[{dotted}]"),
             (false, _) => format!("`{key}`"),
         };
-        Self { shown, key: dotted, item: false }
+        Self { shown, key: dotted, item: false, depth: self.depth + 1 }
     }
 
     fn within(&self) -> String {
@@ -113,6 +123,10 @@ impl<'s> Shape<'s, '_> {
         place: &Place,
     ) -> bool {
         let span: Span = value.span().into();
+        if place.depth > DEPTH_MAX {
+            self.too_deep(key_span);
+            return false;
+        }
         let alternatives = self.alternatives(schema);
         let of_kind = |kinds: &[&str]| {
             alternatives
@@ -189,16 +203,27 @@ impl<'s> Shape<'s, '_> {
                 if span_is_header(table, span) {
                     self.table(table, span, object, place);
                 } else {
-                    let place = Place { shown: format!("`{key}`"), key: place.key.clone(), item: false };
+                    let place =
+                        Place { shown: format!("`{key}`"), key: place.key.clone(), item: false, depth: place.depth };
                     self.table(table, span, object, &place);
                 }
                 true
             }
             _ => {
-                let place = Place { shown: place.shown.clone(), key: place.key.clone(), item: true };
+                let place =
+                    Place { shown: place.shown.clone(), key: place.key.clone(), item: true, depth: place.depth };
                 self.value(item, key, key_span, schema, &place)
             }
         }
+    }
+
+    fn too_deep(&mut self, span: Span) {
+        self.findings.fault(
+            span,
+            format!("tables are nested deeper than {DEPTH_MAX} levels"),
+            "nested too deep",
+            "make a class of a part of the condition, and name that with `class`",
+        );
     }
 
     fn integer(&mut self, number: Option<i64>, span: Span, key: &str, schema: &Value) -> bool {

@@ -12,7 +12,7 @@ pub(super) struct KnownKeys {
 impl KnownKeys {
     pub(super) fn of(schema: &Value) -> Self {
         let mut tables_of = BTreeMap::new();
-        collect(schema, schema, "", "at the top of the file", &mut tables_of);
+        collect(schema, schema, "", "at the top of the file", &mut Vec::new(), &mut tables_of);
         Self { tables_of }
     }
 
@@ -21,17 +21,30 @@ impl KnownKeys {
     }
 }
 
-fn collect(root: &Value, table: &Value, dotted: &str, header: &str, into: &mut BTreeMap<String, Vec<String>>) {
+/// `way` holds the tables above: conditions hold conditions, and so on without an end.
+fn collect<'s>(
+    root: &'s Value,
+    table: &'s Value,
+    dotted: &str,
+    header: &str,
+    way: &mut Vec<&'s Value>,
+    into: &mut BTreeMap<String, Vec<String>>,
+) {
     let Some(properties) = table.get("properties").and_then(Value::as_object) else { return };
+    if way.iter().any(|above| std::ptr::eq(*above, table)) {
+        return;
+    }
+    way.push(table);
     for (key, property) in properties {
         into.entry(key.clone()).or_default().push(header.to_owned());
         let below = if dotted.is_empty() { key.clone() } else { format!("{dotted}.{key}") };
         let property = follow(root, property);
         match property.get("items").map(|items| follow(root, items)) {
-            Some(items) => collect(root, items, &below, &format!("[[{below}]]"), into),
-            None => collect(root, property, &below, &format!("[{below}]"), into),
+            Some(items) => collect(root, items, &below, &format!("[[{below}]]"), way, into),
+            None => collect(root, property, &below, &format!("[{below}]"), way, into),
         }
     }
+    way.pop();
 }
 
 fn follow<'s>(root: &'s Value, schema: &'s Value) -> &'s Value {

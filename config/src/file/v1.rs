@@ -12,9 +12,11 @@ use super::kinds::{
     Address, ClassName, ClientIdText, DomainName, Duration, FilePath, FreeText, HostName, InterfaceName, MacAddress,
     NetworkName, OneOrMore, OwnAddress, Prefix, Range, ResolvConf, Secret, ServerAddress, WordOr,
 };
+use super::matching::Match;
 use super::option_value::OptionTable;
 pub use super::words::{
-    Algorithm, ClientUpdates, LogFormat, LogLevel, OptionKind, Outside, RecordKind, ReverseGuard, SubnetReverse,
+    Algorithm, ClientUpdates, LogFormat, LogLevel, MessageTypeWord, OptionKind, Outside, RecordKind, ReverseGuard,
+    SubnetReverse,
 };
 
 /// A whole file.
@@ -88,6 +90,10 @@ table! {
         pub quarantine: Option<At<Duration>>,
         /// How many addresses one client may have in quarantine at once by declining them.
         pub declines_per_client: Option<At<u32>>,
+        /// Only clients of these classes may have an address.
+        pub allow: Option<Vec<At<ClassName>>>,
+        /// Clients of these classes may not have an address.
+        pub deny: Option<Vec<At<ClassName>>>,
     } + time_keys + lease_keys + option_keys
 }
 
@@ -249,6 +255,14 @@ table! {
         /// Its name.
         #[schemars(required)]
         pub name: Option<At<ClassName>>,
+        /// Who is of it.
+        #[serde(rename = "match")]
+        #[schemars(required)]
+        pub condition: Option<At<Match>>,
+        /// Its clients get no address.
+        pub deny: Option<At<bool>>,
+        /// Its clients get no answer at all.
+        pub drop: Option<At<bool>>,
     } + time_keys + option_keys
 }
 

@@ -149,3 +149,19 @@ words! {
         Suboptions = "suboptions",
     }
 }
+
+words! {
+    /// The type of a client's message (RFC 2131 table 2).
+    MessageTypeWord {
+        /// It looks for servers.
+        Discover = "DISCOVER",
+        /// It takes an offer, or extends its lease.
+        Request = "REQUEST",
+        /// It found the address in use.
+        Decline = "DECLINE",
+        /// It gives its address back.
+        Release = "RELEASE",
+        /// It has an address, and asks for the rest.
+        Inform = "INFORM",
+    }
+}

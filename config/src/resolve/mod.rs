@@ -100,7 +100,7 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
             // Those of [dhcp] are merged into every subnet, so that a subnet can also take one back.
             scope: dhcp::settings::Scope::default(),
             networks: networks.list,
-            classes: classes.classes(),
+            classes: class::read(&file.class, &classes, &definitions, findings),
             offer_hold_secs: seconds(&file.dhcp.offer_hold, "offer_hold", OFFER_HOLD_SECS, findings),
             quarantine_secs: seconds(&file.dhcp.quarantine, "quarantine", QUARANTINE_SECS, findings),
             declines_per_client_max: file

@@ -87,7 +87,11 @@ fn read_one(at: &At<v1::Subnet>, common: &Common<'_>, out: &mut Subnets, finding
     let placed = pools::read(&pools::written(written, findings), net, findings);
     let ranges = pools::without(&placed, written.exclude.as_deref().unwrap_or_default(), net, findings);
     let network = written.network.as_ref().and_then(|at| networks.get(at, findings));
-    let access = classes.access(written.allow.as_deref(), written.deny.as_deref(), findings);
+    let access = classes.access(
+        written.allow.as_deref().or(file.dhcp.allow.as_deref()),
+        written.deny.as_deref().or(file.dhcp.deny.as_deref()),
+        findings,
+    );
     let pools = pools::divide(&ranges, &placed, &written.pool, classes, findings);
     let around = Around { prefix: net, naming: naming.as_ref(), zones, definitions, dns_enabled, options: &merged };
     let (reservations, own_dns) = reservation::read(&written.reservation, &around, findings);

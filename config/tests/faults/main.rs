@@ -2,6 +2,7 @@
 //! reports all of them.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod classes;
 mod dns;
 mod leases;
 mod named;

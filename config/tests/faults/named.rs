@@ -9,7 +9,7 @@ use super::{config, refused, subnet};
 fn a_class_or_network_that_is_not_there() {
     refused(
         &subnet(
-            "pools = [\"192.168.30.5\"]\nnetwork = \"offcie\"\nallow = [\"phnes\"]\ndeny = [\"x\"]\n[[class]]\nname = \"phones\"\n[[network]]\nname = \"office\"",
+            "pools = [\"192.168.30.5\"]\nnetwork = \"offcie\"\nallow = [\"phnes\"]\ndeny = [\"x\"]\n[[class]]\nname = \"phones\"\nmatch = { option = 60 }\n[[network]]\nname = \"office\"",
         ),
         &[
             ("6:11", "\"offcie\"", "the network `offcie` is not defined", "did you mean \"office\"?"),
@@ -23,14 +23,15 @@ fn a_class_or_network_that_is_not_there() {
 fn names_that_are_taken_or_none() {
     refused(
         &subnet(
-            "pools = [\"192.168.30.5\"]\n[[class]]\nname = \"a\"\n[[class]]\nname = \"a\"\n[[class]]\nname = \"a b\"\n\
+            "pools = [\"192.168.30.5\"]\n[[class]]\nname = \"a\"\nmatch = { option = 60 }\n[[class]]\nname = \"a\"\n\
+             match = { option = 61 }\n[[class]]\nname = \"a b\"\nmatch = { option = 62 }\n\
              [[network]]\nname = \"n\"\n[[network]]\nname = \"n\"\n[[network]]\nname = \"\"",
         ),
         &[
-            ("9:8", "\"a\"", "the class `a` is declared twice", "another name"),
-            ("11:8", "\"a b\"", "`a b` cannot be the name of a class", "letters, digits"),
-            ("15:8", "\"n\"", "the network `n` is defined twice", "another name"),
-            ("17:8", "\"\"", "`` cannot be the name of a network", "letters, digits"),
+            ("10:8", "\"a\"", "the class `a` is declared twice", "another name"),
+            ("13:8", "\"a b\"", "`a b` cannot be the name of a class", "letters, digits"),
+            ("18:8", "\"n\"", "the network `n` is defined twice", "another name"),
+            ("20:8", "\"\"", "`` cannot be the name of a network", "letters, digits"),
         ],
     );
 }
@@ -54,8 +55,8 @@ fn pools_networks_and_classes_are_found_by_their_names() {
     let config = config(&subnet(
         "pools = [\"192.168.30.5-192.168.30.9\"]\nexclude = [\"192.168.30.12\"]\nnetwork = \"office\"\n\
          deny = [\"phones\"]\n[[subnet.pool]]\nrange = \"192.168.30.20\"\nallow = [\"b\", \"phones\"]\n[[subnet.pool]]\n\
-         ranges = [\"192.168.30.30\", \"192.168.30.10-192.168.30.13\"]\n[[class]]\nname = \"phones\"\n[[class]]\n\
-         name = \"b\"\n[[network]]\nname = \"lab\"\n[[network]]\nname = \"office\"\ninterfaces = [\"eth7\"]",
+         ranges = [\"192.168.30.30\", \"192.168.30.10-192.168.30.13\"]\n[[class]]\nname = \"phones\"\n\
+         match = { option = 60 }\n[[class]]\nname = \"b\"\nmatch = { class = \"phones\" }\n[[network]]\nname = \"lab\"\n[[network]]\nname = \"office\"\ninterfaces = [\"eth7\"]",
     ));
     let office = &config.dhcp.subnets[0];
     assert_eq!(office.network, Some(NetworkId(1)));
