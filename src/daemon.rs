@@ -13,7 +13,8 @@
 //! and sent before the store is closed.
 //!
 //! Reading order: here the start and the end; `opening` (the store), `dhcp_thread`, `dns` (the DNS server), `machine`
-//! (what follows the machine's interfaces and resolv.conf) and `addresses` (how it follows from them).
+//! (what follows the machine's interfaces and resolv.conf), `tftp` (files for machines that boot) and `addresses` (how
+//! it follows from them).
 
 mod addresses;
 mod dhcp_thread;
@@ -21,6 +22,7 @@ mod dns;
 mod machine;
 mod opening;
 mod own_name;
+mod tftp;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -129,6 +131,8 @@ impl Daemon {
             server
         });
 
+        let tftp_server = tftp::start(&config, &table)?;
+
         let table_of_names = WantedTable::load(wanted, &confirmed);
         let mut core = make_core(&config, &table, leases, table_of_names, clock.now());
         mend_names(&mut core, &committer, &clock).await?;
@@ -176,6 +180,9 @@ impl Daemon {
             channels: updater_channels,
         });
         spawn(&mut tasks, "the updater", updater.run());
+        if let Some(server) = tftp_server {
+            spawn(&mut tasks, "the TFTP server", tftp::follow(server, Arc::clone(&config), interfaces.clone()));
+        }
         let (machine_stop, stopped) = oneshot::channel();
         let machine = Machine::new(Arc::clone(&config), &table, questions.clone(), keeper, dns_server);
         let machine = tokio::spawn(machine.follow(interfaces, stopped));

@@ -2,8 +2,8 @@
 //!
 //! Reading order: [`core`] (no I/O yet: what daemon and simulation share), [`daemon`] (start order and shutdown),
 //! [`dhcp_service`] (the way of a packet), [`dhcp_sockets`], [`committer`] (the store's thread), [`updater`] and
-//! [`ddns_client`] (names to DNS servers), [`zone_keeper`] and [`dns_server`] (embedded zones), [`link_check`], then
-//! [`control`], [`commands`] and [`demo`].
+//! [`ddns_client`] (names to DNS servers), [`zone_keeper`] and [`dns_server`] (embedded zones), [`tftp_server`],
+//! [`link_check`], then [`control`], [`commands`] and [`demo`].
 
 pub mod clock;
 pub mod commands;
@@ -25,6 +25,7 @@ pub mod logging;
 pub mod port_holder;
 pub mod quiet;
 pub mod responder;
+pub mod tftp_server;
 pub mod updater;
 pub mod wiring;
 pub mod zone_keeper;

@@ -21,6 +21,8 @@ pub struct Config {
     pub ddns: ddns::settings::Settings,
     /// For the embedded DNS server.
     pub dns: DnsSettings,
+    /// Files for machines that boot; `None`: none are served.
+    pub tftp: Option<TftpSettings>,
     /// For the daemon itself.
     pub daemon: Daemon,
 }
@@ -73,6 +75,15 @@ impl Config {
     }
 }
 
+/// What is read by TFTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TftpSettings {
+    /// The directory that everything is in; absolute.
+    pub root: PathBuf,
+    /// Where the server listens.
+    pub listen: Listen,
+}
+
 /// The embedded DNS server.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct DnsSettings {
@@ -89,12 +100,12 @@ pub struct DnsSettings {
     pub forward: Option<Forward>,
 }
 
-/// Where the embedded DNS server listens.
+/// Where the embedded DNS server, or the TFTP server, listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listen {
     /// On the addresses of the interfaces that are served, at this port.
     Interfaces {
-        /// UDP and TCP.
+        /// For DNS, of UDP and of TCP.
         port: u16,
     },
     /// On these addresses.

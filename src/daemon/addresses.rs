@@ -54,7 +54,12 @@ pub(super) fn listen_addresses(config: &Config, table: &InterfaceTable) -> Vec<S
     if !config.dns.enabled {
         return Vec::new();
     }
-    match &config.dns.listen {
+    listened(config, &config.dns.listen, table)
+}
+
+/// Where a server listens: as configured, or on the addresses of the served interfaces.
+pub(super) fn listened(config: &Config, listen: &Listen, table: &InterfaceTable) -> Vec<SocketAddr> {
+    match listen {
         Listen::Addresses(addresses) => addresses.clone(),
         Listen::Interfaces { port } => {
             let (served, _) = select_served(&socket_settings(config), table);

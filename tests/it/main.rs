@@ -34,6 +34,7 @@ mod recovery;
 mod servers;
 mod signed_updates;
 mod standins;
+mod tftp;
 mod trace;
 mod updater;
 mod wire;

@@ -38,6 +38,8 @@ pub struct File {
     /// The embedded DNS server.
     #[serde(default)]
     pub dns: Dns,
+    /// Files for machines that boot from the network.
+    pub tftp: Option<At<Tftp>>,
     /// TSIG keys.
     #[serde(default)]
     pub key: Vec<At<Key>>,
@@ -130,6 +132,17 @@ pub struct Dns {
     pub upstreams: Option<At<WordOr<ResolvConf, ServerAddress>>>,
     /// Prefixes that may ask for other names, besides the subnets.
     pub forward_for: Option<Vec<At<Prefix>>>,
+}
+
+/// Files for machines that boot from the network, to be read by TFTP. Without this table none are served.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tftp {
+    /// The directory that they are in, from `/` on. Nothing outside of it can be read, and nothing is ever written.
+    #[schemars(required)]
+    pub root: Option<At<FilePath>>,
+    /// Addresses to listen on; else those of the interfaces that are served.
+    pub listen: Option<Vec<At<ServerAddress>>>,
 }
 
 /// A TSIG key (RFC 8945).

@@ -15,6 +15,7 @@ mod reservation;
 mod scalars;
 mod server;
 mod subnet;
+mod tftp;
 mod times;
 mod zones;
 
@@ -112,6 +113,7 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
             ..dhcp::settings::Settings::default()
         },
         dns_self: subnets.dns_self,
+        tftp: file.tftp.as_ref().and_then(|at| tftp::read(&at.value, findings)),
         daemon,
     }
 }
