@@ -121,6 +121,20 @@ pub struct SubnetView {
     pub quarantined: usize,
     /// Offered, and not taken yet.
     pub offered: usize,
+    /// Its pools, each alone.
+    #[serde(default)]
+    pub pools: Vec<PoolView>,
+}
+
+/// How the addresses of a pool stand.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PoolView {
+    /// Its ranges, first and last address with a hyphen between.
+    pub ranges: Vec<String>,
+    /// Addresses in it.
+    pub pool: usize,
+    /// Those that a new client could get now.
+    pub free: usize,
 }
 
 /// Answers requests: the daemon.

@@ -24,6 +24,7 @@ mod opening;
 mod own_name;
 mod tftp;
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
@@ -287,6 +288,8 @@ fn spawn(tasks: &mut JoinSet<&'static str>, name: &'static str, task: impl Futur
 fn make_core(config: &Config, table: &InterfaceTable, leases: Vec<Lease>, names: WantedTable, now: Now) -> Core {
     let settings = Arc::new(addresses::dhcp_settings(config, table));
     let mut core = Core::new(Arc::clone(&settings), Arc::new(config.ddns.clone()), leases, names, now);
+    // The keys of a new hash map are random.
+    core.seed(RandomState::new().build_hasher().finish());
     core.reconfigure(settings, addresses::own_addresses(table), now);
     core
 }

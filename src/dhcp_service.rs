@@ -21,6 +21,7 @@ use crate::committer::{CommitResult, Committer, Lane, NotTaken, Submission};
 use crate::core::NameEvent;
 use crate::core::pipeline::{Arrival, BatchOutcome, Departure, Link, Output, Pipeline, Step};
 use crate::counters::Counters;
+use crate::delayed::Delayed;
 use crate::dhcp_sockets::{Batch, DhcpSender, DhcpSockets, InterfaceInfo, Outgoing};
 use crate::lease_log::{self, Drops};
 use crate::zone_keeper::ZoneKeeper;
@@ -109,6 +110,8 @@ pub struct DhcpService {
     look_at: u64,
     stopping: bool,
     drops: Drops,
+    /// Offers that are to let another server be first.
+    delayed: Delayed,
     payload: Vec<u8>,
 }
 
@@ -140,6 +143,7 @@ impl DhcpService {
             look_at: 0,
             stopping: false,
             drops: Drops::default(),
+            delayed: Delayed::default(),
             payload: Vec::with_capacity(1_500),
         }
     }
@@ -189,14 +193,19 @@ impl DhcpService {
     /// How long until [`DhcpService::turn`] has something to do.
     fn due_in(&self) -> Duration {
         let looking = self.expiry != Pause::No || (self.pipeline.storage_full() && self.room.is_none());
-        let due = self.pipeline.poll_timeout().into_iter().chain(looking.then_some(self.look_at)).min();
+        let due = self.pipeline.poll_timeout().into_iter().chain(looking.then_some(self.look_at));
+        let due = due.chain(self.delayed.next_due()).min();
         let until = |at: u64| Duration::from_millis(at.saturating_sub(self.clock.now().boot_ms));
         due.map_or(SLEEP_MAX, until).min(SLEEP_MAX)
     }
 
-    /// Time has passed: expire leases, ask whether a full store has room again, look at a clock that was wrong.
+    /// Time has passed: send what was delayed, expire leases, ask whether a full store has room again, look at a clock that was wrong.
     async fn turn(&mut self) -> Result<(), ServiceError> {
         let now = self.clock.now();
+        while let Some(departure) = self.delayed.take_due(now.boot_ms) {
+            self.send(&departure);
+            Counters::add(&self.counters.sent, 1);
+        }
         if now.boot_ms >= self.look_at {
             self.look_at = now.boot_ms.saturating_add(LOOK_AGAIN_MS);
             if let Some(why) = self.expiry.look(&self.clock) {
@@ -300,10 +309,12 @@ impl DhcpService {
             happened.extend(event.event.clone());
             self.publish(event);
         }
-        for departure in &departures {
-            self.send(departure);
+        for departure in departures {
+            if let Some(departure) = self.delayed.keep(self.clock.now().boot_ms, departure) {
+                self.send(&departure);
+                Counters::add(&self.counters.sent, 1);
+            }
         }
-        Counters::add(&self.counters.sent, departures.len());
         // The log last: nobody waits for it.
         for event in &happened {
             lease_log::event(event);

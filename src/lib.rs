@@ -13,6 +13,7 @@ pub mod core;
 pub mod counters;
 pub mod daemon;
 pub mod ddns_client;
+pub mod delayed;
 pub mod demo;
 pub mod departed_names;
 pub mod dhcp_service;

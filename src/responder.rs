@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use ddns::wanted::{RowKey, Want};
-use dhcp::engine::SubnetCounts;
+use dhcp::engine::{PoolCounts, SubnetCounts};
 use dhcp::lease::{Lease, LeaseState};
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::committer::Committer;
-use crate::control::{Answer, LeaseView, NameView, Request, Responder, StatusView, SubnetView};
+use crate::control::{Answer, LeaseView, NameView, PoolView, Request, Responder, StatusView, SubnetView};
 use crate::counters::Counters;
 use crate::dhcp_service::Question;
 use crate::updater::{NameStatus, UpdaterQuestion};
@@ -103,8 +103,21 @@ pub fn lease_view(lease: &Lease) -> LeaseView {
 }
 
 fn subnet_view(counts: &SubnetCounts) -> SubnetView {
-    let SubnetCounts { prefix, pool, free, bound, quarantined, offered } = *counts;
-    SubnetView { prefix: prefix.to_string(), pool, free, bound, quarantined, offered }
+    let SubnetCounts { prefix, pool, free, bound, quarantined, offered, pools } = counts;
+    SubnetView {
+        prefix: prefix.to_string(),
+        pool: *pool,
+        free: *free,
+        bound: *bound,
+        quarantined: *quarantined,
+        offered: *offered,
+        pools: pools.iter().map(pool_view).collect(),
+    }
+}
+
+fn pool_view(counts: &PoolCounts) -> PoolView {
+    let ranges = counts.ranges.iter().map(|range| format!("{}-{}", range.first, range.last));
+    PoolView { ranges: ranges.collect(), pool: counts.pool, free: counts.free }
 }
 
 fn name_view(status: &NameStatus) -> NameView {

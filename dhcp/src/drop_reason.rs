@@ -93,6 +93,8 @@ drop_reasons! {
     NoServerAddress, "no_server_address", "the interface has no address to answer from";
     /// A DISCOVER found every address of the link's pools taken.
     NoFreeAddress, "no_free_address", "no address is free for this client: the pools are used up";
+    /// A DISCOVER from a client that is not known here and that has not tried for as long as the pools want.
+    TooSoon, "too_soon", "the client has not tried for long enough: another server is to answer first";
     /// The server identifier is another server's: the client chose that one.
     OtherServer, "other_server", "the client chose another server";
     /// A REQUEST with neither requested address nor ciaddr, a DECLINE without the one, a RELEASE or INFORM without the

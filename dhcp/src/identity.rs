@@ -42,6 +42,23 @@ impl HardwareAddress {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ClientId(pub Box<[u8]>);
 
+impl ClientId {
+    /// The DUID inside an identifier of the form of RFC 4361. Section 6.1: type 255, four bytes of IAID, then the DUID,
+    /// which is a type of two bytes and its data.
+    #[must_use]
+    pub fn duid(&self) -> Option<&[u8]> {
+        duid_of(&self.0)
+    }
+}
+
+/// See [`ClientId::duid`].
+pub(crate) fn duid_of(client_id: &[u8]) -> Option<&[u8]> {
+    match client_id {
+        [255, _, _, _, _, duid @ ..] if duid.len() > 2 => Some(duid),
+        _ => None,
+    }
+}
+
 /// The key of a client's leases (RFC 2131 section 4.2): the client identifier when it was sent (and the
 /// subnet does not say otherwise), else the hardware address.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

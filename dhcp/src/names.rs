@@ -57,9 +57,10 @@ impl NameChooser for NoNames {
 /// identifier, else the hardware address.
 #[must_use]
 pub fn host_identity(hardware: HardwareAddress, client_id: Option<&ClientId>) -> HostIdentity {
+    if let Some(duid) = client_id.and_then(ClientId::duid) {
+        return HostIdentity::Duid(duid.into());
+    }
     match client_id.map(|id| &*id.0) {
-        // RFC 4361 section 6.1: type 255, four bytes of IAID, then the DUID: a type of two bytes and its data.
-        Some([255, _, _, _, _, duid @ ..]) if duid.len() > 2 => HostIdentity::Duid(duid.into()),
         Some(id) => HostIdentity::ClientId(id.into()),
         None => HostIdentity::Hardware { htype: hardware.htype, chaddr: hardware.as_bytes().into() },
     }

@@ -35,6 +35,8 @@ pub struct Reply {
     pub relay_agent_info: Box<[u8]>,
     /// The most the client takes, in bytes of the IP datagram (option 57); 576 when it did not say.
     pub maximum_message_size: u16,
+    /// How long it is to wait before it is sent, in milliseconds; not a part of the message.
+    pub delay_ms: u32,
 }
 
 /// Bytes of the IP and UDP headers, which option 57 counts as well.
@@ -74,6 +76,7 @@ impl Reply {
             required: Vec::new(),
             relay_agent_info: request.relay_agent_info().0.into(),
             maximum_message_size: request.maximum_message_size.unwrap_or(options::MINIMUM_MESSAGE_SIZE),
+            delay_ms: 0,
         }
     }
 

@@ -57,6 +57,8 @@ pub struct SharedNetwork {
     pub scope: Scope,
     /// Interfaces on whose link it is, by name. Empty: its subnets say so, or the interfaces' addresses do.
     pub interfaces: Vec<String>,
+    /// The prefixes of its subnets in the order in which they are filled; those that are not named here come after.
+    pub order: Vec<Ipv4Net>,
 }
 
 /// A shared network, by its place in [`Settings::networks`].
@@ -74,6 +76,8 @@ pub struct Subnet {
     pub interfaces: Vec<String>,
     /// Where to lease from. The ranges of all of them lie within the prefix and do not overlap.
     pub pools: Vec<Pool>,
+    /// Which free address a new client is given.
+    pub allocate: Allocator,
     /// Reservations, sorted by address, those without one first.
     pub reservations: Vec<Reservation>,
     /// A deactivated subnet: DISCOVER gets silence, REQUEST gets NAK, names stay until their leases end.
@@ -107,6 +111,7 @@ impl Subnet {
             network: None,
             interfaces: Vec::new(),
             pools: Vec::new(),
+            allocate: Allocator::default(),
             reservations: Vec::new(),
             active: true,
             access: Access::default(),
@@ -139,6 +144,24 @@ pub struct Pool {
     pub access: Access,
     /// What those who have one are given.
     pub scope: Scope,
+    /// For how long an offer to a client that has neither a binding nor a reservation waits before it is sent, in
+    /// milliseconds: another server that has the same subnet is to be the first.
+    pub offer_delay_ms: u32,
+    /// Such a client gets no offer before it has tried for so long, by its `secs` field, in seconds.
+    pub min_secs: u16,
+}
+
+/// Which of the free addresses a client without a binding is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Allocator {
+    /// One after the other: first those that nobody ever had, then the one whose last lease ended first.
+    #[default]
+    InTurn,
+    /// The one that a hash of the client's key points at, so that a client tends to the same address on any server
+    /// with these pools.
+    ByHash,
+    /// Any of them.
+    Random,
 }
 
 impl From<AddressRange> for Pool {
@@ -209,6 +232,13 @@ pub enum ReservedFor {
     RemoteId(Box<[u8]>),
     /// By the subscriber identifier that its relay adds (RFC 3993).
     SubscriberId(Box<[u8]>),
+    /// By both identifiers together: a circuit of this one relay, where circuits of several are called alike.
+    Port {
+        /// The circuit identifier.
+        circuit_id: Box<[u8]>,
+        /// The remote identifier.
+        remote_id: Box<[u8]>,
+    },
 }
 
 /// How names are made in a subnet. The engine only hands it on to its `NameChooser`.

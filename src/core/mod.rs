@@ -110,6 +110,11 @@ impl Core {
         }
     }
 
+    /// Takes a seed for what the engine does at random.
+    pub fn seed(&mut self, seed: u64) {
+        self.engine.seed(seed);
+    }
+
     /// The engine, to be asked.
     #[must_use]
     pub fn engine(&self) -> &Engine {

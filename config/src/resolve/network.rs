@@ -39,7 +39,7 @@ pub(super) fn read(networks: &[At<v1::Network>], findings: &mut Findings) -> Net
                 )
                 .see(out.spans[earlier], "defined here first");
         }
-        out.list.push(SharedNetwork { name, scope: Scope::default(), interfaces });
+        out.list.push(SharedNetwork { name, scope: Scope::default(), interfaces, order: Vec::new() });
         out.spans.push(written.span);
     }
     if let (true, Some(span)) = (u16::try_from(out.list.len()).is_err(), out.spans.last()) {

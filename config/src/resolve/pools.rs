@@ -62,7 +62,7 @@ pub(super) fn divide(
     let mut pools = vec![Pool { ranges: of(None), ..Pool::default() }];
     for (place, at) in tables.iter().enumerate() {
         let access = classes.access(at.value.allow.as_deref(), at.value.deny.as_deref(), findings);
-        pools.push(Pool { ranges: of(Some(place)), access, scope: Scope::default() });
+        pools.push(Pool { ranges: of(Some(place)), access, scope: Scope::default(), ..Pool::default() });
     }
     pools.retain(|pool| !pool.ranges.is_empty());
     pools

@@ -7,16 +7,22 @@ use crate::class::{ClassSet, Fact, Facts, Verdict};
 use crate::decision::Ingress;
 use crate::message::{DropReason, Message, MessageType};
 
-/// The classes of a message's sender, on a link of these subnets.
-pub(super) fn classes(book: &Book, ingress: &Ingress<'_>, message: &Message<'_>, link: &[usize]) -> ClassSet {
+/// The classes of a message's sender, on a link of these subnets; `relay` is what relays say of it.
+pub(super) fn classes(
+    book: &Book,
+    ingress: &Ingress<'_>,
+    message: &Message<'_>,
+    relay: &[u8],
+    link: &[usize],
+) -> ClassSet {
     let classes = &book.plan.settings.classes;
     if classes.is_empty() {
         return ClassSet::default();
     }
-    let has_reservation = |place: &usize| book.plan.reservation_for(*place, Client::of(message)).is_some();
+    let has_reservation = |place: &usize| book.plan.reservation_for(*place, Client::of(message, relay)).is_some();
     classes.of(&Facts {
         message,
-        relay: message.relay_agent_info().0,
+        relay,
         interface: ingress.interface,
         is_known: classes.asks(Fact::Reservation) && link.iter().any(has_reservation),
     })

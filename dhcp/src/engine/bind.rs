@@ -21,7 +21,7 @@ use crate::settings::LeaseTime;
 
 /// What is kept of option 82 with a lease. Relays send a few dozen bytes, but by RFC 3396 whoever can send could have a
 /// whole datagram kept for every address.
-const RELAY_AGENT_INFO_BYTES_MAX: usize = 1024;
+pub(super) const RELAY_AGENT_INFO_BYTES_MAX: usize = 1024;
 
 impl Engine {
     /// Binds the client to an address that it may have, for as long as it asked or was offered, and acknowledges it.
@@ -137,8 +137,8 @@ pub(super) fn lease_secs(book: &Book, exchange: &Exchange<'_>, Choice { place, a
 
 /// Whether a record is the client's binding.
 pub(super) fn is_binding_of(book: &Book, exchange: &Exchange<'_>, place: usize, kept: &Kept) -> bool {
-    let holder = Client { hardware: kept.lease.hardware, id: kept.lease.client_id.as_ref().map(|id| &*id.0) };
-    kept.state == HotState::Bound && holder.is(exchange.client(), book.plan.subnet(place).ignore_client_id)
+    kept.state == HotState::Bound
+        && Client::of_lease(&kept.lease).is(exchange.client(), book.plan.subnet(place).ignore_client_id)
 }
 
 /// Asks for the name that the client is to have.
@@ -154,6 +154,7 @@ pub(super) fn choose_name(
     let wish = Wish {
         hardware: message.hardware,
         client_id: message.client_id.as_ref(),
+        relay: exchange.relay,
         address,
         lease_secs,
         hostname,
@@ -166,6 +167,8 @@ pub(super) fn choose_name(
 pub(super) struct Wish<'a> {
     pub(super) hardware: HardwareAddress,
     pub(super) client_id: Option<&'a ClientId>,
+    /// Option 82; empty for none.
+    pub(super) relay: &'a [u8],
     pub(super) address: Ipv4Addr,
     pub(super) lease_secs: u32,
     pub(super) hostname: &'a [u8],
@@ -176,7 +179,7 @@ pub(super) struct Wish<'a> {
 pub(super) fn ask_name(book: &Book, names: &dyn NameChooser, place: usize, wish: &Wish<'_>) -> NameAnswer {
     let subnet = book.plan.subnet(place);
     let Some(naming) = &subnet.naming else { return NameAnswer::default() };
-    let client = Client { hardware: wish.hardware, id: wish.client_id.map(|id| &*id.0) };
+    let client = Client { hardware: wish.hardware, id: wish.client_id.map(|id| &*id.0), relay: wish.relay };
     let reserved = book.plan.reservation_for(place, client);
     names.choose(&NameQuestion {
         hostname: wish.hostname,

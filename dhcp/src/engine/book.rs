@@ -10,11 +10,12 @@ use ipnet::Ipv4Net;
 use super::client::Client;
 use super::offers::{Offer, Offers};
 use super::plan::Plan;
+use super::pools::{Pools, Random, Way};
 use super::record::{HotState, Kept};
 use super::table::{Record, Table};
-use super::vacancies::{Vacancies, Vacancy};
+use super::vacancies::Vacancy;
 use crate::leasequery::Query;
-use crate::settings::Settings;
+use crate::settings::{AddressRange, Pool, Settings};
 
 /// Records, offers and free addresses.
 #[derive(Debug)]
@@ -23,10 +24,11 @@ pub(super) struct Book {
     table: Table,
     offers: Offers,
     /// By subnet, as in the settings.
-    vacancies: Vec<Vacancies>,
+    pools: Vec<Pools>,
     counts: Vec<Counts>,
     /// The machine's own addresses, sorted.
     own: Vec<Ipv4Addr>,
+    random: Random,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,7 +39,7 @@ struct Counts {
 }
 
 /// How many addresses of a subnet stand how.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubnetCounts {
     /// The subnet.
     pub prefix: Ipv4Net,
@@ -51,6 +53,19 @@ pub struct SubnetCounts {
     pub quarantined: usize,
     /// Offered, and not taken yet.
     pub offered: usize,
+    /// Its pools, each alone.
+    pub pools: Vec<PoolCounts>,
+}
+
+/// How many addresses of a pool there are, and are free.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolCounts {
+    /// The pool.
+    pub ranges: Vec<AddressRange>,
+    /// Addresses in it.
+    pub pool: usize,
+    /// Those that a new client could get now.
+    pub free: usize,
 }
 
 /// What an address is to the counts.
@@ -68,9 +83,10 @@ impl Book {
             plan: Plan::new(Arc::default()),
             table: Table::load(records),
             offers: Offers::default(),
-            vacancies: Vec::new(),
+            pools: Vec::new(),
             counts: Vec::new(),
             own: Vec::new(),
+            random: Random::default(),
         };
         book.replan(settings);
         book
@@ -82,8 +98,8 @@ impl Book {
         let settings = &self.plan.settings;
         let by_hardware = settings.subnets.iter().any(|subnet| subnet.ignore_client_id);
         self.table.index_hardware(by_hardware || !settings.leasequery.allow.is_empty());
-        self.vacancies = self.plan.settings.subnets.iter().map(|subnet| Vacancies::new(&subnet.ranges())).collect();
-        self.counts = vec![Counts::default(); self.vacancies.len()];
+        self.pools = settings.subnets.iter().map(|subnet| Pools::new(&subnet.pools)).collect();
+        self.counts = vec![Counts::default(); self.pools.len()];
         let mut special: Vec<Ipv4Addr> = self.own.clone();
         for subnet in &self.plan.settings.subnets {
             special.extend(subnet.reservations.iter().filter_map(|reservation| reservation.address));
@@ -96,7 +112,7 @@ impl Book {
         for address in special {
             let Some(place) = self.plan.holding(address) else { continue };
             let (vacancy, standing) = self.stand(place, address);
-            self.vacancies[place].change(address, Vacancy::Fresh, vacancy);
+            self.pools[place].change(address, Vacancy::Fresh, vacancy);
             self.counts[place].add(standing);
         }
     }
@@ -175,7 +191,7 @@ impl Book {
         match self.plan.reservation_of(place, address) {
             Some(_) if planted(Fault::ReservedGivenAway) => true,
             Some(_) => self.plan.reservation_for(place, client).is_some_and(|mine| mine.address == Some(address)),
-            None => self.vacancies[place].in_pool(address) && !self.is_unfit(place, address),
+            None => self.pool_of(place, address).is_some() && !self.is_unfit(place, address),
         }
     }
 
@@ -191,18 +207,31 @@ impl Book {
         !held && (!offered || planted(Fault::OfferReused)) && !self.is_own(address)
     }
 
-    /// Whether two clients are one towards an address: by their key, or because the address is reserved for both. So
-    /// it is with a machine whose boot loader and system send different identifiers, and whose hardware address has
-    /// the reservation.
+    /// Whether two clients are one towards an address: by their key, or because the address is reserved for both and
+    /// they have one hardware address. So it is with a machine whose boot loader and system send different identifiers.
+    /// Two interfaces that share a reservation can both be up: the first keeps the address while it is bound.
     fn is_one(&self, place: usize, address: Ipv4Addr, one: Client<'_>, other: Client<'_>) -> bool {
         let reserved =
             |client| self.plan.reservation_for(place, client).is_some_and(|reserved| reserved.address == Some(address));
-        one.is(other, self.plan.subnet(place).ignore_client_id) || (reserved(one) && reserved(other))
+        one.is(other, self.plan.subnet(place).ignore_client_id)
+            || (one.has_hardware_of(other) && reserved(one) && reserved(other))
     }
 
-    /// The next free address of a subnet's pools.
-    pub(super) fn free_address(&mut self, place: usize) -> Option<Ipv4Addr> {
-        self.vacancies.get_mut(place)?.choose()
+    /// The pool of a subnet that holds an address, by its place there.
+    pub(super) fn pool_of(&self, place: usize, address: Ipv4Addr) -> Option<usize> {
+        self.pools.get(place)?.holding(address)
+    }
+
+    /// The next free address for a client out of those pools of a subnet that are `open` to it.
+    pub(super) fn free_address(&mut self, place: usize, open: &[usize], client: Client<'_>) -> Option<Ipv4Addr> {
+        let subnet = self.plan.subnet(place);
+        let hash = || client.hash_everywhere(subnet.ignore_client_id);
+        let way = Way::of(subnet.allocate, hash, &mut self.random);
+        self.pools.get_mut(place)?.choose(open, way)
+    }
+
+    pub(super) fn seed(&mut self, seed: u64) {
+        self.random = Random::from_seed(seed);
     }
 
     pub(super) fn set(&mut self, address: Ipv4Addr, kept: Option<Kept>) {
@@ -279,13 +308,22 @@ impl Book {
 
     pub(super) fn counts(&self) -> impl Iterator<Item = SubnetCounts> {
         let subnets = self.plan.settings.subnets.iter();
-        subnets.zip(&self.vacancies).zip(&self.counts).map(|((subnet, vacancies), counts)| SubnetCounts {
-            prefix: subnet.prefix,
-            pool: vacancies.size(),
-            free: vacancies.free(),
-            bound: counts.bound,
-            quarantined: counts.quarantined,
-            offered: counts.offered,
+        subnets.zip(&self.pools).zip(&self.counts).map(|((subnet, pools), counts)| {
+            let of_pool = |(pool, (size, free)): (&Pool, (usize, usize))| PoolCounts {
+                ranges: pool.ranges.clone(),
+                pool: size,
+                free,
+            };
+            let pools: Vec<_> = subnet.pools.iter().zip(pools.sizes()).map(of_pool).collect();
+            SubnetCounts {
+                prefix: subnet.prefix,
+                pool: pools.iter().map(|pool| pool.pool).sum(),
+                free: pools.iter().map(|pool| pool.free).sum(),
+                bound: counts.bound,
+                quarantined: counts.quarantined,
+                offered: counts.offered,
+                pools,
+            }
         })
     }
 
@@ -310,7 +348,7 @@ impl Book {
         let (Some(place), Some((vacancy, standing))) = (self.plan.holding(address), before) else { return };
         let (new_vacancy, new_standing) = self.stand(place, address);
         if vacancy != new_vacancy {
-            self.vacancies[place].change(address, vacancy, new_vacancy);
+            self.pools[place].change(address, vacancy, new_vacancy);
         }
         if standing != new_standing {
             self.counts[place].remove(standing);

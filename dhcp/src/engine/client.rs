@@ -2,7 +2,9 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use super::pools::stable_hash;
 use crate::identity::HardwareAddress;
+use crate::lease::Lease;
 use crate::message::Message;
 
 /// What a message says of its sender's identity.
@@ -11,16 +13,25 @@ pub(super) struct Client<'a> {
     pub(super) hardware: HardwareAddress,
     /// The client identifier's data.
     pub(super) id: Option<&'a [u8]>,
+    /// What relays and switches say of it: the data of option 82; empty for nothing.
+    pub(super) relay: &'a [u8],
 }
 
 impl<'a> Client<'a> {
-    pub(super) fn of(message: &'a Message<'_>) -> Self {
-        Self { hardware: message.hardware, id: message.client_id.as_ref().map(|id| &*id.0) }
+    /// `relay` is the data of option 82.
+    pub(super) fn of(message: &'a Message<'_>, relay: &'a [u8]) -> Self {
+        Self { hardware: message.hardware, id: message.client_id.as_ref().map(|id| &*id.0), relay }
+    }
+
+    /// The client of a lease.
+    pub(super) fn of_lease(lease: &'a Lease) -> Self {
+        let id = lease.client_id.as_ref().map(|id| &*id.0);
+        Self { hardware: lease.hardware, id, relay: &lease.relay_agent_info }
     }
 
     /// A client of which only its identifier is known.
     pub(super) fn with_id(id: &'a [u8]) -> Self {
-        Self { hardware: HardwareAddress::NONE, id: Some(id) }
+        Self { hardware: HardwareAddress::NONE, id: Some(id), relay: &[] }
     }
 
     /// Whether `other` is the same client where identifiers are ignored (`ignore_client_id`) or not.
@@ -35,6 +46,11 @@ impl<'a> Client<'a> {
             (None, None) => self.hardware == other.hardware,
             _ => false,
         }
+    }
+
+    /// Whether both come from one interface. Hardware without an address says nothing.
+    pub(super) fn has_hardware_of(&self, other: Client<'_>) -> bool {
+        self.hardware == other.hardware && !self.hardware.as_bytes().is_empty()
     }
 
     /// The identifier, where it is the key.
@@ -53,6 +69,14 @@ impl<'a> Client<'a> {
         match self.id {
             Some(id) => hash(&id),
             None => self.hardware_hash(),
+        }
+    }
+
+    /// A hash of the key that is the same on every server, where identifiers are ignored or not.
+    pub(super) fn hash_everywhere(&self, ignore_client_id: bool) -> u64 {
+        match self.id_that_counts(ignore_client_id) {
+            Some(id) => stable_hash(61, id),
+            None => stable_hash(self.hardware.htype, self.hardware.as_bytes()),
         }
     }
 

@@ -92,6 +92,7 @@ impl Cold {
         (self.flags() & Flag::CLIENT_ID != 0).then_some(id)
     }
 
+    /// Option 82; empty for none.
     pub(super) fn relay_agent_info(&self) -> &[u8] {
         self.part(3)
     }

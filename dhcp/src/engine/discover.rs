@@ -8,6 +8,7 @@ use super::offers::Offer;
 use super::respond::{self, Terms};
 use crate::decision::Decision;
 use crate::message::{DropReason, MessageType};
+use crate::reply::Reply;
 
 impl Engine {
     /// RFC 2131 section 4.3.1. Nothing is stored: an offer is no commitment, but its address is kept from others for
@@ -21,11 +22,13 @@ impl Engine {
             return self.offer_stored(exchange, &active);
         }
         let Some(choice) = choose::choose(&mut self.book, exchange, &active) else {
-            return Decision::drop(DropReason::NoFreeAddress);
+            let held_back = choose::is_held_back(&self.book, exchange, &active);
+            return Decision::drop(if held_back { DropReason::TooSoon } else { DropReason::NoFreeAddress });
         };
+        let delay_ms = choose::offer_delay_ms(&self.book, exchange, &active, choice);
         // RFC 4039 section 3.1: a server that is set up for it answers such a DISCOVER with an ACK, and the address is
-        // committed as by any ACK.
-        if exchange.message.rapid_commit() && self.book.plan.subnet(choice.place).rapid_commit {
+        // committed as by any ACK. One that is to let another server be first offers.
+        if delay_ms == 0 && exchange.message.rapid_commit() && self.book.plan.subnet(choice.place).rapid_commit {
             return self.bind(exchange, choice);
         }
         let held = choose::current(&self.book, exchange, &active).filter(|held| *held == choice);
@@ -42,6 +45,7 @@ impl Engine {
             address: choice.address,
             hardware: exchange.message.hardware,
             client_id: exchange.message.client_id.clone(),
+            relay: self.relay_of_offer(exchange, choice),
             lease_secs,
             server_identifier,
             until_ms: exchange.now.boot_ms.saturating_add(hold_ms),
@@ -55,7 +59,16 @@ impl Engine {
             client_fqdn,
             server_identifier,
         };
-        Decision { reply: Some(respond::build_reply(&self.book, exchange, terms)), ..Decision::default() }
+        let (reply, destination) = respond::build_reply(&self.book, exchange, terms);
+        Decision { reply: Some((Reply { delay_ms, ..reply }, destination)), ..Decision::default() }
+    }
+
+    /// What an offer remembers of option 82, so that the client is known by it again.
+    fn relay_of_offer(&self, exchange: &Exchange<'_>, choice: Choice) -> Box<[u8]> {
+        if !self.book.plan.asks_where(choice.place) {
+            return Box::default();
+        }
+        exchange.relay[..exchange.relay.len().min(bind::RELAY_AGENT_INFO_BYTES_MAX)].into()
     }
 
     /// RFC 4702 section 4: an OFFER may tell the client what its ACK will say. Only a client that sent the option is

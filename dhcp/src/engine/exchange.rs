@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::book::Book;
 use super::client::Client;
+use super::record::HotState;
 use crate::class::ClassSet;
 use crate::decision::Ingress;
 use crate::message::{DropReason, Message};
@@ -21,11 +22,13 @@ pub(super) struct Exchange<'a> {
     pub(super) link: Vec<usize>,
     /// The classes that the client is of.
     pub(super) classes: ClassSet,
+    /// What relays and switches say of the client: the data of option 82, of the message or as it is remembered.
+    pub(super) relay: &'a [u8],
 }
 
 impl<'a> Exchange<'a> {
     pub(super) fn client(&self) -> Client<'a> {
-        Client::of(self.message)
+        Client::of(self.message, self.relay)
     }
 
     pub(super) fn is_relayed(&self) -> bool {
@@ -104,7 +107,7 @@ impl<'a> Exchange<'a> {
     }
 }
 
-/// The subnets on the client's link.
+/// The subnets on the client's link: that which the message names or came from, and the others of its shared network.
 ///
 /// RFC 2131 section 4.3.1: the address is chosen "from the subnet from which the message was received (if 'giaddr' is
 /// 0) or from the address of the relay agent that forwarded the message ('giaddr' when not 0)".
@@ -113,7 +116,10 @@ impl<'a> Exchange<'a> {
 /// No subnet of ours is there, or a snooping switch's mark is refused there.
 pub(super) fn link(book: &Book, ingress: &Ingress<'_>, message: &Message<'_>) -> Result<Vec<usize>, DropReason> {
     let plan = &book.plan;
-    let one = |address| plan.holding(address).map(|place| vec![place]).ok_or(DropReason::NoSubnet);
+    let one = |address| {
+        let place = plan.holding(address).ok_or(DropReason::NoSubnet)?;
+        Ok(plan.link_of(place).collect())
+    };
     if !message.giaddr.is_unspecified() {
         // RFC 3527 section 3: "When the DHCP server is allocating an address and this sub-option is present, then the
         // DHCP server MUST allocate the address on" that subnet's link. The relay knows better than the client, whose
@@ -128,7 +134,7 @@ pub(super) fn link(book: &Book, ingress: &Ingress<'_>, message: &Message<'_>) ->
         // message may have come through routers.
         let routed = Some(message.ciaddr).filter(|ciaddr| !ciaddr.is_unspecified() && sent_to(ingress).is_some());
         match routed.and_then(|ciaddr| plan.holding(ciaddr)) {
-            Some(place) => vec![place],
+            Some(place) => plan.link_of(place).collect(),
             None => link_of_interface(book, ingress),
         }
     };
@@ -151,11 +157,26 @@ fn link_of_interface(book: &Book, ingress: &Ingress<'_>) -> Vec<usize> {
     let by_address = ingress.addresses.iter().filter_map(|net| plan.holding(net.addr()));
     let by_address = by_address.filter(|&place| plan.follows_addresses(place, ingress.interface));
     for place in by_address.chain(plan.naming(ingress.interface).iter().copied()) {
-        if !link.contains(&place) {
-            link.push(place);
+        for place in plan.link_of(place) {
+            if !link.contains(&place) {
+                link.push(place);
+            }
         }
     }
     link
+}
+
+/// What a relay said of a client that now turns to us by itself, and so past its relay: what it said stays true.
+pub(super) fn remembered_relay(book: &Book, ingress: &Ingress<'_>, message: &Message<'_>) -> Box<[u8]> {
+    let by_itself = message.giaddr.is_unspecified() && sent_to(ingress).is_some();
+    let record = book.record(message.ciaddr).filter(|_| by_itself);
+    let relay = record.and_then(|record| {
+        let ignore = book.plan.subnet(book.plan.holding(message.ciaddr)?).ignore_client_id;
+        let client = Client::of(message, &[]);
+        let holds = record.hot.state == HotState::Bound && record.client().is(client, ignore);
+        holds.then(|| record.cold.relay_agent_info().into())
+    });
+    relay.unwrap_or_default()
 }
 
 /// The address of ours that a datagram was sent to; `None` for a broadcast, also for one directed at a network, as

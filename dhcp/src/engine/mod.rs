@@ -4,7 +4,7 @@
 //! served, by classes), the five handlers
 //! `discover`, `request`, `decline`, `release` and `inform`, `choose` (which address), `bind` (making a lease record),
 //! `respond` (making a reply), `expire` (what time alone does), `rename` (what other settings do to names). Beneath them `book` holds what is known of every
-//! address: `table` its records, `offers` what is offered, `vacancies` what is free; and `pending` holds what a failed
+//! address: `table` its records, `offers` what is offered, `pools` and `vacancies` what is free; and `pending` holds what a failed
 //! commit would put back.
 //!
 //! A record's life, as it is stored:
@@ -27,6 +27,7 @@ use crate::decision::{CommitOutcome, Decision, Ingress, LeaseEvent, Ticket};
 use crate::lease::Lease;
 use crate::message::{DropReason, Message, MessageType};
 use crate::names::NameChooser;
+use crate::options::code;
 use crate::settings::Settings;
 use crate::time::Now;
 
@@ -46,15 +47,17 @@ mod leasequery;
 mod offers;
 mod pending;
 mod plan;
+mod pools;
 mod record;
 mod release;
 mod rename;
 mod request;
+mod reserved;
 mod respond;
 mod table;
 mod vacancies;
 
-pub use book::SubnetCounts;
+pub use book::{PoolCounts, SubnetCounts};
 pub use leasequery::Page;
 pub use rename::Renaming;
 
@@ -118,8 +121,16 @@ impl Engine {
             Err(DropReason::NoSubnet) if message.message_type == MessageType::Release => Vec::new(),
             Err(reason) => return Decision::drop(reason),
         };
-        let classes = admission::classes(&self.book, ingress, message, &link);
-        let exchange = Exchange { now, ingress, message, names, link, classes };
+        let remembered;
+        let relay = match message.options.get(code::RELAY_AGENT_INFORMATION) {
+            Some(relay) => relay,
+            None => {
+                remembered = exchange::remembered_relay(&self.book, ingress, message);
+                &*remembered
+            }
+        };
+        let classes = admission::classes(&self.book, ingress, message, relay, &link);
+        let exchange = Exchange { now, ingress, message, names, link, relay, classes };
         if let Some(reason) = exchange.refusal(&self.book) {
             return Decision::drop(reason);
         }
@@ -182,6 +193,12 @@ impl Engine {
     /// but who holds which address is read from memory, where a change in flight stands as if it were stored.
     pub fn set_storage_full(&mut self, is_full: bool) {
         self.storage_full = is_full;
+    }
+
+    /// Takes a seed for what is to look random ([`crate::settings::Allocator::Random`]); without one, every engine gives
+    /// the same addresses out in the same order.
+    pub fn seed(&mut self, seed: u64) {
+        self.book.seed(seed);
     }
 
     /// Every record, tentative changes included, by address.

@@ -9,7 +9,7 @@ use super::client::Client;
 use crate::identity::{ClientId, HardwareAddress};
 
 /// How many offers are held at once; when one more comes, the oldest goes. A flood of DISCOVERs so costs at most
-/// some 25 MB, and a client whose offer went is still served when its REQUEST comes and the address is free.
+/// some 25 MB (and option 82 besides, where reservations ask for it), and a client whose offer went is still served when its REQUEST comes and the address is free.
 pub(super) const OFFERS_MAX: usize = 65_536;
 
 /// An address offered to a client.
@@ -18,6 +18,8 @@ pub(super) struct Offer {
     pub(super) address: Ipv4Addr,
     pub(super) hardware: HardwareAddress,
     pub(super) client_id: Option<ClientId>,
+    /// Option 82 as it came, where reservations ask for it; else empty.
+    pub(super) relay: Box<[u8]>,
     /// The lease time that was offered, in seconds.
     pub(super) lease_secs: u32,
     /// The server identifier that the client was told.
@@ -28,7 +30,7 @@ pub(super) struct Offer {
 
 impl Offer {
     pub(super) fn client(&self) -> Client<'_> {
-        Client { hardware: self.hardware, id: self.client_id.as_ref().map(|id| &*id.0) }
+        Client { hardware: self.hardware, id: self.client_id.as_ref().map(|id| &*id.0), relay: &self.relay }
     }
 }
 

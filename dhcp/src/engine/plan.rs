@@ -1,13 +1,13 @@
 //! Settings made ready for look-ups: which subnet holds an address, which lie on an interface's link, and who has a
 //! reservation.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::client::Client;
-use crate::identity::ClientId;
-use crate::settings::{Reservation, ReservedFor, Settings, Subnet};
+use super::reserved::Reserved;
+use crate::settings::{Reservation, Settings, Subnet};
 
 /// The settings, and indexes into them. Made anew with each new settings; nothing outlives it by index.
 #[derive(Debug)]
@@ -15,26 +15,29 @@ pub(super) struct Plan {
     pub(super) settings: Arc<Settings>,
     /// Subnets that name interfaces, by interface.
     by_interface: BTreeMap<String, Vec<usize>>,
-    /// By subnet and client: the reservation's place in its subnet.
-    by_client: Vec<HashMap<ReservedFor, usize>>,
+    /// The subnets of each shared network, in the order in which they are filled.
+    networks: Vec<Vec<usize>>,
+    reserved: Reserved,
 }
 
 impl Plan {
     pub(super) fn new(settings: Arc<Settings>) -> Self {
         let mut by_interface: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-        let mut by_client = Vec::with_capacity(settings.subnets.len());
+        let mut networks: Vec<Vec<usize>> = vec![Vec::new(); settings.networks.len()];
         for (place, subnet) in settings.subnets.iter().enumerate() {
-            for interface in &subnet.interfaces {
+            for interface in interfaces(&settings, subnet) {
                 by_interface.entry(interface.clone()).or_default().push(place);
             }
-            let reservations = subnet.reservations.iter().enumerate().rev();
-            by_client.push(
-                reservations
-                    .flat_map(|(place, reservation)| reservation.clients.iter().map(move |one| (one.clone(), place)))
-                    .collect(),
-            );
+            if let Some(members) = subnet.network.and_then(|network| networks.get_mut(usize::from(network.0))) {
+                members.push(place);
+            }
         }
-        Self { settings, by_interface, by_client }
+        for (network, members) in settings.networks.iter().zip(&mut networks) {
+            let named = |place: &usize| network.order.iter().position(|net| *net == settings.subnets[*place].prefix);
+            members.sort_by_key(|place| named(place).unwrap_or(usize::MAX));
+        }
+        let reserved = Reserved::new(&settings.subnets);
+        Self { settings, by_interface, networks, reserved }
     }
 
     pub(super) fn subnet(&self, place: usize) -> &Subnet {
@@ -48,9 +51,19 @@ impl Plan {
         self.subnet(place).prefix.contains(&address).then_some(place)
     }
 
+    /// The subnets on the link of one of them: itself, and the others of its shared network in their order.
+    pub(super) fn link_of(&self, place: usize) -> impl Iterator<Item = usize> {
+        std::iter::once(place).chain(self.siblings(place))
+    }
+
+    fn siblings(&self, place: usize) -> impl Iterator<Item = usize> {
+        let network = self.subnet(place).network.and_then(|network| self.networks.get(usize::from(network.0)));
+        network.into_iter().flatten().copied().filter(move |other| *other != place)
+    }
+
     /// Whether the subnet lies on an interface's link whenever the interface has an address in it.
     pub(super) fn follows_addresses(&self, place: usize, interface: &str) -> bool {
-        let interfaces = &self.subnet(place).interfaces;
+        let interfaces = interfaces(&self.settings, self.subnet(place));
         interfaces.is_empty() || interfaces.iter().any(|name| name == interface)
     }
 
@@ -59,16 +72,17 @@ impl Plan {
         self.by_interface.get(interface).map_or(&[], Vec::as_slice)
     }
 
-    /// The client's reservation in a subnet. One by client identifier goes before one by hardware address, for the
-    /// identifier is the key when it is sent (RFC 2131 section 4.2).
+    /// The client's reservation in a subnet; without one, a reservation of a name alone that another subnet of the
+    /// shared network has for it.
     pub(super) fn reservation_for(&self, place: usize, client: Client<'_>) -> Option<&Reservation> {
-        let reserved = self.by_client.get(place)?;
-        if reserved.is_empty() {
-            return None;
-        }
-        let by_id = client.id.and_then(|id| reserved.get(&ReservedFor::ClientId(ClientId(id.into()))));
-        let found = by_id.or_else(|| reserved.get(&ReservedFor::Hardware(client.hardware)))?;
-        self.subnet(place).reservations.get(*found)
+        let find = |place| self.reserved.find(&self.settings.subnets, place, client);
+        let nameless = |other| find(other).filter(|reservation| reservation.address.is_none());
+        find(place).or_else(|| self.siblings(place).find_map(nameless))
+    }
+
+    /// Whether a reservation on the subnet's link knows clients by what relays say of them.
+    pub(super) fn asks_where(&self, place: usize) -> bool {
+        self.link_of(place).any(|place| self.reserved.asks_where(place))
     }
 
     /// The reservation of an address, whoever it is for.
@@ -76,5 +90,14 @@ impl Plan {
         let reservations = &self.subnet(place).reservations;
         let found = reservations.binary_search_by_key(&Some(address), |reservation| reservation.address).ok()?;
         reservations.get(found)
+    }
+}
+
+/// The interfaces that a subnet names, or its shared network for it.
+fn interfaces<'s>(settings: &'s Settings, subnet: &'s Subnet) -> &'s [String] {
+    let network = subnet.network.and_then(|network| settings.networks.get(usize::from(network.0)));
+    match network {
+        Some(network) if subnet.interfaces.is_empty() => &network.interfaces,
+        _ => &subnet.interfaces,
     }
 }

@@ -65,6 +65,7 @@ fn wish_of(lease: &Lease) -> Wish<'_> {
     Wish {
         hardware: lease.hardware,
         client_id: lease.client_id.as_ref(),
+        relay: &lease.relay_agent_info,
         address: lease.address,
         lease_secs: if lease.expires_at == u64::MAX { u32::MAX } else { u32::try_from(secs).unwrap_or(u32::MAX) },
         hostname: &lease.hostname,

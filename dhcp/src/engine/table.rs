@@ -56,7 +56,7 @@ pub(super) struct Record<'a> {
 
 impl<'a> Record<'a> {
     pub(super) fn client(&self) -> Client<'a> {
-        Client { hardware: self.hot.hardware, id: self.cold.client_id() }
+        Client { hardware: self.hot.hardware, id: self.cold.client_id(), relay: self.cold.relay_agent_info() }
     }
 
     pub(super) fn lease(&self) -> Lease {
@@ -184,7 +184,7 @@ impl Table {
     /// The records of a hardware address in every subnet, whatever identifiers stand beside it, bindings first. Without
     /// the index by hardware address only those that have no identifier.
     pub(super) fn of_hardware(&self, hardware: HardwareAddress) -> impl Iterator<Item = Record<'_>> {
-        let key = Client { hardware, id: None }.hardware_hash();
+        let key = Client { hardware, id: None, relay: &[] }.hardware_hash();
         let indexes = [Some(&self.by_client), self.by_hardware.as_ref()];
         let ranked = (0..=LAST_RANK).flat_map(move |rank| {
             let indexes = indexes.into_iter().flatten();

@@ -1,4 +1,4 @@
-//! The free addresses of one subnet's pools, in the order in which they are to be given out.
+//! The free addresses of one pool, in every order in which they may be given out.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -17,56 +17,54 @@ pub(super) enum Vacancy {
     Rested(u64),
 }
 
-/// The free addresses of one subnet. Those that nobody ever had come first, in turn round the pools, so that an
-/// offer nobody took is not repeated at once; then the one that has rested longest. Choosing and changing cost the
-/// logarithm of what there is, whether the pools are empty or full.
+/// The free addresses of one pool. Looking one up by any order and changing one cost the logarithm of what there is,
+/// whether the pool is empty or full.
 #[derive(Debug)]
 pub(super) struct Vacancies {
-    /// The pools, sorted, laid end to end.
-    pools: Vec<Pool>,
+    /// Sorted, laid end to end.
+    ranges: Vec<Range>,
+    /// Free, and nobody ever had them.
     fresh: Bitmap,
+    /// Fresh and rested ones.
+    free: Bitmap,
     rested: BTreeSet<(u64, u32)>,
     /// Where the search for the next fresh address starts.
     cursor: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Pool {
+struct Range {
     first: u32,
     last: u32,
-    /// The place of `first` in the bitmap.
+    /// The place of `first` in the bitmaps.
     offset: usize,
 }
 
 impl Vacancies {
-    /// Everything in `pools` (sorted, not overlapping) is fresh.
+    /// Everything in `ranges` (sorted, not overlapping) is fresh.
     pub(super) fn new(ranges: &[AddressRange]) -> Self {
         let mut offset = 0;
-        let mut pools = Vec::with_capacity(ranges.len());
+        let mut laid = Vec::with_capacity(ranges.len());
         for range in ranges.iter().filter(|range| range.first <= range.last) {
             let (first, last) = (range.first.to_bits(), range.last.to_bits());
-            pools.push(Pool { first, last, offset });
+            laid.push(Range { first, last, offset });
             offset += (last - first) as usize + 1;
         }
-        Self { pools, fresh: Bitmap::full(offset), rested: BTreeSet::new(), cursor: 0 }
+        let (fresh, free) = (Bitmap::full(offset), Bitmap::full(offset));
+        Self { ranges: laid, fresh, free, rested: BTreeSet::new(), cursor: 0 }
     }
 
-    /// Whether a pool holds the address.
-    pub(super) fn in_pool(&self, address: Ipv4Addr) -> bool {
-        self.place(address.to_bits()).is_some()
-    }
-
-    /// How many addresses the pools hold.
+    /// How many addresses the pool holds: its places are the numbers below that.
     pub(super) fn size(&self) -> usize {
-        self.pools.last().map_or(0, |pool| pool.offset + (pool.last - pool.first) as usize + 1)
+        self.ranges.last().map_or(0, |range| range.offset + (range.last - range.first) as usize + 1)
     }
 
     /// How many are free.
     pub(super) fn free(&self) -> usize {
-        self.fresh.len() + self.rested.len()
+        self.free.len()
     }
 
-    /// Moves an address from one standing to another. An address outside the pools is never free.
+    /// Moves an address from one standing to another. An address outside the pool is never free.
     pub(super) fn change(&mut self, address: Ipv4Addr, from: Vacancy, to: Vacancy) {
         let address = address.to_bits();
         let Some(place) = self.place(address) else { return };
@@ -78,35 +76,56 @@ impl Vacancies {
             }
         }
         match to {
-            Vacancy::Taken => {}
-            Vacancy::Fresh => self.fresh.insert(place),
+            Vacancy::Taken => self.free.remove(place),
+            Vacancy::Fresh => {
+                self.fresh.insert(place);
+                self.free.insert(place);
+            }
             Vacancy::Rested(since) => {
                 self.rested.insert((since, address));
+                self.free.insert(place);
             }
         }
     }
 
-    /// The next address to give out. It stays free until it is changed.
-    pub(super) fn choose(&mut self) -> Option<Ipv4Addr> {
-        match self.fresh.first_from(self.cursor).or_else(|| self.fresh.first_from(0)) {
-            Some(place) => {
-                self.cursor = place + 1;
-                self.address(place)
-            }
-            None => self.rested.first().map(|&(_, address)| Ipv4Addr::from_bits(address)),
-        }
+    /// The next address that nobody ever had, in turn round the pool, so that an offer nobody took is not repeated at
+    /// once. It stays free until it is changed.
+    pub(super) fn next_fresh(&mut self) -> Option<Ipv4Addr> {
+        let place = self.fresh.first_from(self.cursor).or_else(|| self.fresh.first_from(0))?;
+        self.cursor = place + 1;
+        self.address(place)
+    }
+
+    /// The free address whose last lease ended first, and when (UTC seconds).
+    pub(super) fn longest_rested(&self) -> Option<(u64, Ipv4Addr)> {
+        self.rested.first().map(|&(since, address)| (since, Ipv4Addr::from_bits(address)))
+    }
+
+    /// The address at a place, if it is free.
+    pub(super) fn free_at(&self, place: usize) -> Option<Ipv4Addr> {
+        self.free_from(place).filter(|address| self.place(address.to_bits()) == Some(place))
+    }
+
+    /// The first address at or after a place that nobody ever had.
+    pub(super) fn fresh_from(&self, place: usize) -> Option<Ipv4Addr> {
+        self.fresh.first_from(place).and_then(|place| self.address(place))
+    }
+
+    /// The first free address at or after a place.
+    pub(super) fn free_from(&self, place: usize) -> Option<Ipv4Addr> {
+        self.free.first_from(place).and_then(|place| self.address(place))
     }
 
     fn place(&self, address: u32) -> Option<usize> {
-        let after = self.pools.partition_point(|pool| pool.first <= address);
-        let pool = self.pools.get(after.checked_sub(1)?)?;
-        (address <= pool.last).then(|| pool.offset + (address - pool.first) as usize)
+        let after = self.ranges.partition_point(|range| range.first <= address);
+        let range = self.ranges.get(after.checked_sub(1)?)?;
+        (address <= range.last).then(|| range.offset + (address - range.first) as usize)
     }
 
     fn address(&self, place: usize) -> Option<Ipv4Addr> {
-        let after = self.pools.partition_point(|pool| pool.offset <= place);
-        let pool = self.pools.get(after.checked_sub(1)?)?;
-        Some(Ipv4Addr::from_bits(pool.first + u32::try_from(place - pool.offset).ok()?))
+        let after = self.ranges.partition_point(|range| range.offset <= place);
+        let range = self.ranges.get(after.checked_sub(1)?)?;
+        Some(Ipv4Addr::from_bits(range.first + u32::try_from(place - range.offset).ok()?))
     }
 }
 
@@ -119,21 +138,24 @@ mod tests {
     }
 
     #[test]
-    fn fresh_addresses_come_first_in_turn_then_the_longest_rested() {
+    fn every_order_sees_what_is_free() {
         let mut vacancies = Vacancies::new(&[range([10, 0, 0, 1], [10, 0, 0, 2]), range([10, 0, 1, 1], [10, 0, 1, 1])]);
         let [a, b, c] = [[10, 0, 0, 1], [10, 0, 0, 2], [10, 0, 1, 1]].map(Ipv4Addr::from);
         assert_eq!((vacancies.size(), vacancies.free()), (3, 3));
-        assert!(vacancies.in_pool(c) && !vacancies.in_pool([10, 0, 1, 0].into()));
-        assert_eq!([a, b, c, a].map(Some), std::array::from_fn(|_| vacancies.choose()));
+        assert_eq!([a, b, c, a].map(Some), std::array::from_fn(|_| vacancies.next_fresh()));
+        assert_eq!((vacancies.free_at(2), vacancies.free_at(3)), (Some(c), None));
 
         vacancies.change(a, Vacancy::Fresh, Vacancy::Rested(20));
         vacancies.change(b, Vacancy::Fresh, Vacancy::Rested(10));
-        assert_eq!(vacancies.choose(), Some(c));
+        assert_eq!((vacancies.next_fresh(), vacancies.longest_rested()), (Some(c), Some((10, b))));
+        assert_eq!((vacancies.fresh_from(0), vacancies.free_from(0)), (Some(c), Some(a)));
         vacancies.change(c, Vacancy::Fresh, Vacancy::Taken);
-        assert_eq!(vacancies.choose(), Some(b));
+        assert_eq!((vacancies.next_fresh(), vacancies.free_from(2)), (None, None));
         vacancies.change(b, Vacancy::Rested(10), Vacancy::Taken);
-        assert_eq!(vacancies.choose(), Some(a));
+        assert_eq!((vacancies.longest_rested(), vacancies.free_at(1)), (Some((20, a)), None));
         vacancies.change(a, Vacancy::Rested(20), Vacancy::Taken);
-        assert_eq!((vacancies.choose(), vacancies.free()), (None, 0));
+        assert_eq!((vacancies.longest_rested(), vacancies.free()), (None, 0));
+        vacancies.change(a, Vacancy::Taken, Vacancy::Fresh);
+        assert_eq!((vacancies.free_at(0), vacancies.free()), (Some(a), 1));
     }
 }

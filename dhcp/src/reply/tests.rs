@@ -21,6 +21,7 @@ fn reply() -> Reply {
         required: vec![51],
         relay_agent_info: Box::default(),
         maximum_message_size: 576,
+        delay_ms: 0,
     }
 }
 

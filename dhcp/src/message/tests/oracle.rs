@@ -114,6 +114,7 @@ proptest! {
             required: Vec::new(),
             relay_agent_info: Box::default(),
             maximum_message_size: 1500,
+            delay_ms: 0,
         };
         let mut bytes = Vec::new();
         let dropped = ours.encode(&mut bytes);
