@@ -14,10 +14,10 @@ pub mod value;
 
 pub use build::{
     addresses, broadcast_address, classless_static_routes, domain_name, domain_name_servers, domain_search,
-    interface_mtu, ipv6_only_preferred, ntp_servers, routers, seconds, subnet_mask, text,
+    interface_mtu, ipv6_only_preferred, ntp_servers, routers, seconds, subnet_mask, text, with_default_route,
 };
 pub use order::in_requested_order;
-pub use read::{RelayAgentInfo, read_address, read_specified_address, read_u16, read_u32};
+pub use read::{RelayAgentInfo, read_address, read_first_address, read_specified_address, read_u16, read_u32};
 
 /// RFC 2132 section 9.10: "The minimum legal value is 576 octets." What a client takes that did not say.
 pub const MINIMUM_MESSAGE_SIZE: u16 = 576;

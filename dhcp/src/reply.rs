@@ -24,6 +24,10 @@ pub struct Reply {
     pub siaddr: Ipv4Addr,
     pub giaddr: Ipv4Addr,
     pub hardware: HardwareAddress,
+    /// At most 63 bytes of it are sent; when it is not empty, the field takes no options.
+    pub sname: Box<str>,
+    /// At most 127 bytes of it are sent; when it is not empty, the field takes no options.
+    pub file: Box<str>,
     /// Option 54.
     pub server_identifier: Ipv4Addr,
     /// Options to send but 53 and 54, in the order in which they are to stand; what does not fit is dropped
@@ -71,6 +75,8 @@ impl Reply {
             siaddr: Ipv4Addr::UNSPECIFIED,
             giaddr: request.giaddr,
             hardware: request.hardware,
+            sname: Box::default(),
+            file: Box::default(),
             server_identifier,
             options: Vec::new(),
             required: Vec::new(),
@@ -108,7 +114,7 @@ impl Reply {
         dropped
     }
 
-    /// The 236 bytes of RFC 2131 section 2 with `sname` and `file` empty, and the magic cookie.
+    /// The 236 bytes of RFC 2131 section 2, and the magic cookie.
     fn encode_header(&self, out: &mut Vec<u8>) {
         let address = self.hardware.as_bytes();
         // At most 16, by its type.
@@ -126,7 +132,13 @@ impl Reply {
             out.extend_from_slice(&field.octets());
         }
         out.extend_from_slice(address);
-        out.resize(out.len() + 16 - address.len() + SNAME_BYTES + FILE_BYTES, 0);
+        out.resize(out.len() + 16 - address.len(), 0);
+        for (text, bytes) in [(&self.sname, SNAME_BYTES), (&self.file, FILE_BYTES)] {
+            // RFC 2131 section 2: a "null terminated string".
+            let end = out.len() + bytes;
+            out.extend(text.bytes().take(bytes - 1));
+            out.resize(end, 0);
+        }
         out.extend_from_slice(&MAGIC_COOKIE);
     }
 
@@ -164,7 +176,7 @@ const RELAY: u8 = code::RELAY_AGENT_INFORMATION;
 
 /// `file` or `sname` as a field of options. RFC 2131 section 4.1: "The options in the 'sname' and 'file' fields [...]
 /// MUST begin with the first octet of the field, MUST be terminated by an 'end' option, and MUST be followed by 'pad'
-/// options to fill the remainder of the field." It is empty yet, so that the padding is there.
+/// options to fill the remainder of the field." It is empty yet, so that the padding is there; a field that holds a name gets no options.
 fn encode_field<'p>(field: &mut [u8], pieces: impl Iterator<Item = Piece<'p>>) {
     let mut bytes = Vec::with_capacity(field.len());
     pieces.for_each(|piece| piece.encode(&mut bytes));

@@ -100,6 +100,8 @@ pub struct Subnet {
     pub rapid_commit: bool,
     /// How names are made here; `None`: no DNS.
     pub naming: Option<Naming>,
+    /// This server's address as the clients of this subnet are told it as their DNS server, by a scope that says so.
+    pub own_dns_address: Option<Ipv4Addr>,
 }
 
 impl Subnet {
@@ -123,6 +125,7 @@ impl Subnet {
             refuse_unrelayed_option82: false,
             rapid_commit: false,
             naming: None,
+            own_dns_address: None,
         }
     }
 

@@ -9,6 +9,7 @@ use super::book::Book;
 use super::choose::{self, Choice};
 use super::client::Client;
 use super::exchange::Exchange;
+use super::layers::Layers;
 use super::record::{HotState, Kept, NEVER};
 use super::respond::{self, Terms};
 use crate::decision::{Decision, LeaseEvent, LeaseEventKind};
@@ -17,7 +18,6 @@ use crate::lease::{Lease, LeaseState};
 use crate::message::{DropReason, MessageType};
 use crate::names::{NameAnswer, NameChooser, NameQuestion, host_identity};
 use crate::options::code;
-use crate::settings::LeaseTime;
 
 /// What is kept of option 82 with a lease. Relays send a few dozen bytes, but by RFC 3396 whoever can send could have a
 /// whole datagram kept for every address.
@@ -132,7 +132,7 @@ pub(super) fn lease_secs(book: &Book, exchange: &Exchange<'_>, Choice { place, a
         .filter(|offer| offer.client().is(exchange.client(), subnet.ignore_client_id))
         .map(|offer| offer.lease_secs);
     let wanted = exchange.message.lease_secs.or(offered);
-    LeaseTime::of([subnet.scope.lease_secs]).grant(wanted)
+    Layers::of(book, exchange, place, address).lease_time().grant(wanted)
 }
 
 /// Whether a record is the client's binding.

@@ -1,9 +1,9 @@
 //! The engine: a message in, a [`Decision`] out.
 //!
 //! Reading order: `exchange` (a message with all that it is decided by, and the link it came from), `admission` (who is
-//! served, by classes), the five handlers
-//! `discover`, `request`, `decline`, `release` and `inform`, `choose` (which address), `bind` (making a lease record),
-//! `respond` (making a reply), `expire` (what time alone does), `rename` (what other settings do to names). Beneath them `book` holds what is known of every
+//! served, by classes), the five handlers `discover`, `request`, `decline`, `release` and `inform`, `choose` (which
+//! address), `bind` (making a lease record), `layers` (which scope wins), `respond` (making a reply), `expire` (what time
+//! alone does), `rename` (what other settings do to names). Beneath them `book` holds what is known of every
 //! address: `table` its records, `offers` what is offered, `pools` and `vacancies` what is free; and `pending` holds what a failed
 //! commit would put back.
 //!
@@ -43,6 +43,7 @@ mod discover;
 mod exchange;
 mod expire;
 mod inform;
+mod layers;
 mod leasequery;
 mod offers;
 mod pending;
@@ -58,6 +59,7 @@ mod table;
 mod vacancies;
 
 pub use book::{PoolCounts, SubnetCounts};
+pub use layers::{Level, Source};
 pub use leasequery::Page;
 pub use rename::Renaming;
 

@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::client::Client;
+use super::layers::Ground;
 use super::reserved::Reserved;
 use crate::settings::{Reservation, Settings, Subnet};
 
@@ -18,6 +19,8 @@ pub(super) struct Plan {
     /// The subnets of each shared network, in the order in which they are filled.
     networks: Vec<Vec<usize>>,
     reserved: Reserved,
+    /// By subnet: what follows from it by itself.
+    grounds: Vec<Ground>,
 }
 
 impl Plan {
@@ -37,11 +40,16 @@ impl Plan {
             members.sort_by_key(|place| named(place).unwrap_or(usize::MAX));
         }
         let reserved = Reserved::new(&settings.subnets);
-        Self { settings, by_interface, networks, reserved }
+        let grounds = settings.subnets.iter().map(Ground::new).collect();
+        Self { settings, by_interface, networks, reserved, grounds }
     }
 
     pub(super) fn subnet(&self, place: usize) -> &Subnet {
         &self.settings.subnets[place]
+    }
+
+    pub(super) fn ground(&self, place: usize) -> &Ground {
+        &self.grounds[place]
     }
 
     /// The subnet that holds an address.

@@ -4,11 +4,12 @@ use std::net::Ipv4Addr;
 
 use super::book::Book;
 use super::exchange::Exchange;
+use super::layers::Layers;
 use crate::destination::{Destination, destination};
 use crate::message::MessageType;
-use crate::options::{self, IPV6_ONLY_WAIT_SECS_MIN, code};
+use crate::options::{self, code};
 use crate::reply::Reply;
-use crate::settings::{OptionSet, Subnet};
+use crate::settings::Subnet;
 
 /// Options of an OFFER or ACK that are never dropped for want of room.
 const REQUIRED: [u8; 6] = [
@@ -38,9 +39,17 @@ pub(super) struct Terms {
 pub(super) fn build_reply(book: &Book, exchange: &Exchange<'_>, terms: Terms) -> (Reply, Destination) {
     let message = exchange.message;
     let subnet = book.plan.subnet(terms.place);
+    // The answer to an INFORM is about the address that the client has.
+    let address = if terms.yiaddr.is_unspecified() { message.ciaddr } else { terms.yiaddr };
+    let layers = Layers::of(book, exchange, terms.place, address);
     let reply = Reply {
         yiaddr: terms.yiaddr,
-        options: options_of(book, exchange, &terms),
+        // RFC 2131 table 3: 'siaddr' is the "IP address of next bootstrap server", 'sname' and 'file' are the server's
+        // name and the boot file, or options.
+        siaddr: layers.next_server().map_or(Ipv4Addr::UNSPECIFIED, |(_, address)| address),
+        sname: layers.server_name().map(|(_, name)| name.into()).unwrap_or_default(),
+        file: layers.boot_file().map(|(_, file)| file.into()).unwrap_or_default(),
+        options: options_of(&layers, subnet, exchange, &terms),
         required: REQUIRED.into(),
         ..Reply::answering(message, terms.message_type, terms.server_identifier)
     };
@@ -77,20 +86,16 @@ fn echoed(exchange: &Exchange<'_>) -> Vec<(u8, Box<[u8]>)> {
     echoed
 }
 
-fn options_of(book: &Book, exchange: &Exchange<'_>, terms: &Terms) -> Vec<(u8, Box<[u8]>)> {
+fn options_of(layers: &Layers<'_>, subnet: &Subnet, exchange: &Exchange<'_>, terms: &Terms) -> Vec<(u8, Box<[u8]>)> {
     let message = exchange.message;
-    let subnet = book.plan.subnet(terms.place);
-    let own = OptionSet::default();
-    let own =
-        book.plan.reservation_for(terms.place, exchange.client()).map_or(&own, |reserved| &reserved.scope.options);
-    let configured = Configured::new(&book.plan.settings.scope.options, subnet, own);
-
     let mut mandatory: Vec<(u8, Box<[u8]>)> = Vec::with_capacity(8);
     if let Some(lease_secs) = terms.lease_secs {
         mandatory.push((code::IP_ADDRESS_LEASE_TIME, options::seconds(lease_secs)));
-        mandatory.extend(times(lease_secs, subnet));
+        mandatory.extend(times(lease_secs, subnet).filter(|(code, _)| !layers.is_never_sent(*code)));
     }
-    mandatory.push((code::SUBNET_MASK, configured.get(code::SUBNET_MASK).unwrap_or_default().into()));
+    if !layers.is_never_sent(code::SUBNET_MASK) {
+        mandatory.extend(layers.value(code::SUBNET_MASK).map(|mask| (code::SUBNET_MASK, mask)));
+    }
     if let Some(client_fqdn) = &terms.client_fqdn {
         mandatory.push((code::CLIENT_FQDN, client_fqdn.clone()));
     }
@@ -107,75 +112,26 @@ fn options_of(book: &Book, exchange: &Exchange<'_>, terms: &Terms) -> Vec<(u8, B
     // 169.254/16 by itself; no other client is.
     if message.asks_auto_configure()
         && terms.message_type == MessageType::Offer
-        && let Some(data) = configured.get(code::AUTO_CONFIGURE)
+        && let Some(data) = layers.value(code::AUTO_CONFIGURE)
     {
-        mandatory.push((code::AUTO_CONFIGURE, data.into()));
+        mandatory.push((code::AUTO_CONFIGURE, data));
     }
-    let all = configured.codes();
-    let lookup = |wanted: u8| configured.get(wanted).filter(|_| wanted != code::AUTO_CONFIGURE);
-    options::in_requested_order(&message.parameter_request_list, all, lookup, mandatory)
+    // Those two are for the clients that ask, whatever is configured to be sent always (RFC 2563, RFC 8925).
+    let for_those_that_ask = [code::AUTO_CONFIGURE, code::IPV6_ONLY_PREFERRED];
+    let always = layers.always().into_iter().filter(|code| !for_those_that_ask.contains(code));
+    let lookup = |wanted| {
+        if wanted == code::AUTO_CONFIGURE || layers.is_never_sent(wanted) { None } else { layers.value(wanted) }
+    };
+    options::in_requested_order(&message.parameter_request_list, || layers.codes(), always, lookup, mandatory)
 }
 
 /// T1 and T2 (RFC 2131 section 4.4.5) of a lease that ends.
-fn times(lease_secs: u32, subnet: &Subnet) -> Vec<(u8, Box<[u8]>)> {
-    if lease_secs == u32::MAX {
-        return Vec::new();
-    }
-    let part = |permille: u16| {
+fn times(lease_secs: u32, subnet: &Subnet) -> impl Iterator<Item = (u8, Box<[u8]>)> {
+    let part = move |permille: u16| {
         let secs = u64::from(lease_secs) * u64::from(permille.min(1000)) / 1000;
         options::seconds(u32::try_from(secs).unwrap_or(lease_secs))
     };
-    vec![
-        (code::RENEWAL_TIME_VALUE, part(subnet.renewal_permille)),
-        (code::REBINDING_TIME_VALUE, part(subnet.rebinding_permille)),
-    ]
-}
-
-/// The configured options of one client: those of its reservation, then the subnet's, then everyone's, then what
-/// follows from the subnet's prefix.
-struct Configured<'a> {
-    levels: [&'a OptionSet; 3],
-    mask: Box<[u8]>,
-    broadcast: Box<[u8]>,
-    /// Option 108, raised to what RFC 8925 allows.
-    ipv6_only: Option<Box<[u8]>>,
-}
-
-impl<'a> Configured<'a> {
-    fn new(everyone: &'a OptionSet, subnet: &'a Subnet, own: &'a OptionSet) -> Self {
-        let levels = [own, &subnet.scope.options, everyone];
-        // RFC 8925 section 3.4: "MIN_V6ONLY_WAIT: The lower boundary for V6ONLY_WAIT. Value: 300 seconds".
-        let ipv6_only = Self::find(levels, code::IPV6_ONLY_PREFERRED)
-            .and_then(options::read_u32)
-            .map(|secs| options::seconds(secs.max(IPV6_ONLY_WAIT_SECS_MIN)));
-        Self {
-            levels,
-            mask: options::subnet_mask(subnet.prefix),
-            broadcast: options::broadcast_address(subnet.prefix),
-            ipv6_only,
-        }
-    }
-
-    fn get(&self, wanted: u8) -> Option<&[u8]> {
-        match (wanted, Self::find(self.levels, wanted)) {
-            (code::IPV6_ONLY_PREFERRED, _) => self.ipv6_only.as_deref(),
-            (_, Some(data)) => Some(data),
-            (code::SUBNET_MASK, None) => Some(&self.mask),
-            (code::BROADCAST_ADDRESS, None) => Some(&self.broadcast),
-            (_, None) => None,
-        }
-    }
-
-    fn find(levels: [&'a OptionSet; 3], wanted: u8) -> Option<&'a [u8]> {
-        levels.into_iter().find_map(|level| level.0.get(&wanted)).map(|data| &**data)
-    }
-
-    /// What a client without a request list is given.
-    fn codes(&self) -> Vec<u8> {
-        let configured = self.levels.iter().flat_map(|level| level.0.keys().copied());
-        let mut codes: Vec<u8> = configured.collect();
-        codes.sort_unstable();
-        codes.dedup();
-        codes
-    }
+    let both =
+        [(code::RENEWAL_TIME_VALUE, subnet.renewal_permille), (code::REBINDING_TIME_VALUE, subnet.rebinding_permille)];
+    both.into_iter().filter(move |_| lease_secs != u32::MAX).map(move |(code, permille)| (code, part(permille)))
 }

@@ -96,6 +96,20 @@ pub fn classless_static_routes(routes: &[(Ipv4Net, Ipv4Addr)], default_router: O
     data.into()
 }
 
+/// Option 121 with a default route by `router` added, unless `data` has one already.
+#[must_use]
+pub fn with_default_route(data: &[u8], router: Option<Ipv4Addr>) -> Box<[u8]> {
+    let mut rest = data;
+    while let Some((&length, after)) = rest.split_first() {
+        if length == 0 {
+            return data.into();
+        }
+        rest = after.get(usize::from(length).div_ceil(8) + 4..).unwrap_or_default();
+    }
+    let default = router.map(|router| [&[0][..], &router.octets()].concat());
+    [data, default.as_deref().unwrap_or_default()].concat().into()
+}
+
 /// Option 119 (RFC 3397): the search list, compressed after RFC 1035 section 4.1.4.
 #[must_use]
 pub fn domain_search<'n>(names: impl IntoIterator<Item = &'n Fqdn>) -> Box<[u8]> {

@@ -3,8 +3,8 @@
 use super::code;
 
 /// The order in which options stand in a reply: those of the parameter request list first, as listed there,
-/// then the rest of `mandatory`, as given. `lookup` tells the configured data of a code. Options in `mandatory`
-/// win over `lookup`. Returned as `(code, data)`, each code once.
+/// then the rest of `mandatory`, then of `always`, as given. `lookup` tells the configured data of a code. Options in
+/// `mandatory` win over `lookup`. Returned as `(code, data)`, each code once.
 ///
 /// RFC 2132 section 9.8: "The client MAY list the options in order of preference. The DHCP server is not required
 /// to return the options in the requested order, but MUST try to insert the requested options in the order
@@ -13,10 +13,11 @@ use super::code;
 /// A client that sent no list is given every option of `all`, in that order, but for 108, which RFC 8925
 /// section 3.3 keeps for those that ask.
 #[must_use]
-pub fn in_requested_order<'d>(
+pub fn in_requested_order(
     parameter_request_list: &[u8],
-    all: impl IntoIterator<Item = u8>,
-    lookup: impl Fn(u8) -> Option<&'d [u8]>,
+    all: impl FnOnce() -> Vec<u8>,
+    always: impl IntoIterator<Item = u8>,
+    lookup: impl Fn(u8) -> Option<Box<[u8]>>,
     mandatory: Vec<(u8, Box<[u8]>)>,
 ) -> Vec<(u8, Box<[u8]>)> {
     let mut placed = [false; 256];
@@ -27,15 +28,16 @@ pub fn in_requested_order<'d>(
         }
         match mandatory.iter().find(|(c, _)| *c == code) {
             Some((_, data)) => ordered.push((code, data.clone())),
-            None => ordered.extend(lookup(code).map(|data| (code, data.into()))),
+            None => ordered.extend(lookup(code).map(|data| (code, data))),
         }
     };
     if parameter_request_list.is_empty() {
-        all.into_iter().filter(|code| *code != code::IPV6_ONLY_PREFERRED).for_each(&mut place);
+        all().into_iter().filter(|code| *code != code::IPV6_ONLY_PREFERRED).for_each(&mut place);
     } else {
         parameter_request_list.iter().copied().for_each(&mut place);
     }
     mandatory.iter().for_each(|(code, _)| place(*code));
+    always.into_iter().for_each(&mut place);
     mask_before_router(&mut ordered);
     ordered
 }
@@ -60,10 +62,17 @@ mod tests {
         [(1, &[255, 255, 255, 0]), (3, &[1; 4]), (6, &[2; 4]), (15, b"lan"), (28, &[3; 4]), (108, &[0, 0, 1, 44])];
 
     fn order(requested: &[u8], mandatory: &[u8]) -> Vec<u8> {
-        let lookup = |code| CONFIGURED.iter().find(|(c, _)| *c == code).map(|(_, data)| *data);
+        order_with(requested, &[], mandatory)
+    }
+
+    fn order_with(requested: &[u8], always: &[u8], mandatory: &[u8]) -> Vec<u8> {
+        let lookup = |code| CONFIGURED.iter().find(|(c, _)| *c == code).map(|(_, data)| Box::from(*data));
         let mandatory = mandatory.iter().map(|code| (*code, Box::from([*code]))).collect();
-        let all = CONFIGURED.iter().map(|(code, _)| *code);
-        in_requested_order(requested, all, lookup, mandatory).into_iter().map(|(code, _)| code).collect()
+        let all = || CONFIGURED.iter().map(|(code, _)| *code).collect();
+        in_requested_order(requested, all, always.iter().copied(), lookup, mandatory)
+            .into_iter()
+            .map(|(code, _)| code)
+            .collect()
     }
 
     #[test]
@@ -79,6 +88,11 @@ mod tests {
     }
 
     #[test]
+    fn what_is_always_sent_stands_last_unless_it_is_asked_for() {
+        assert_eq!(order_with(&[6, 28], &[28, 15, 99], &[51]), [6, 28, 51, 15]);
+    }
+
+    #[test]
     fn an_option_that_is_asked_for_twice_is_sent_once() {
         assert_eq!(order(&[6, 6, 51, 6], &[51]), [6, 51]);
     }
@@ -86,7 +100,7 @@ mod tests {
     #[test]
     fn mandatory_data_wins_over_configured_data() {
         let mandatory = vec![(6, Box::from([9; 4]))];
-        let options = in_requested_order(&[6], [], |_| Some(&[1; 4]), mandatory);
+        let options = in_requested_order(&[6], Vec::new, [], |_| Some(Box::from([1; 4])), mandatory);
         assert_eq!(options, [(6, Box::from([9; 4]))]);
     }
 

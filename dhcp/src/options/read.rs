@@ -16,6 +16,12 @@ pub fn read_specified_address(data: &[u8]) -> Option<Ipv4Addr> {
     read_address(data).filter(|address| !address.is_unspecified())
 }
 
+/// The first of a list of addresses.
+#[must_use]
+pub fn read_first_address(data: &[u8]) -> Option<Ipv4Addr> {
+    data.first_chunk::<4>().copied().map(Ipv4Addr::from)
+}
+
 /// A 16-bit number in network order.
 #[must_use]
 pub fn read_u16(data: &[u8]) -> Option<u16> {

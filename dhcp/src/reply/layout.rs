@@ -122,14 +122,15 @@ pub(super) fn fit(reply: &Reply, room: usize) -> (Fields<'_>, Vec<u8>) {
             true => 0,
             false => reply.relay_pieces().map(|piece| piece.bytes()).sum(),
         };
-        if let Some(fields) = WHOLE.into_iter().find_map(|spread| place(&kept, room.checked_sub(echo)?, spread)) {
+        if let Some(fields) = WHOLE.into_iter().find_map(|spread| place(reply, &kept, room.checked_sub(echo)?, spread))
+        {
             return (fields, dropped);
         }
         if let Some(last) = kept.iter().rposition(|(code, _)| !required(*code)) {
             dropped.push(kept.remove(last).0);
             continue;
         }
-        if let Some(fields) = room.checked_sub(echo).and_then(|room| place(&kept, room, Spread::Split)) {
+        if let Some(fields) = room.checked_sub(echo).and_then(|room| place(reply, &kept, room, Spread::Split)) {
             return (fields, dropped);
         }
         // RFC 3046 section 2.2: "If a server is unable to copy a full Relay Agent Information field into a response,
@@ -152,14 +153,15 @@ const WHOLE: [Spread; 3] = [Spread::OptionsOnly, Spread::InOrder, Spread::FirstF
 fn fits_whole(reply: &Reply, options: &[&(u8, Box<[u8]>)], room: usize) -> bool {
     let echo: usize = reply.relay_pieces().map(|piece| piece.bytes()).sum();
     let Some(room) = room.checked_sub(echo) else { return false };
-    WHOLE.into_iter().any(|spread| place(options, room, spread).is_some())
+    WHOLE.into_iter().any(|spread| place(reply, options, room, spread).is_some())
 }
 
-fn place<'p>(options: &[&'p (u8, Box<[u8]>)], room: usize, spread: Spread) -> Option<Fields<'p>> {
-    // One byte of `file` and of `sname` is for its END.
+fn place<'p>(reply: &Reply, options: &[&'p (u8, Box<[u8]>)], room: usize, spread: Spread) -> Option<Fields<'p>> {
+    // One byte of `file` and of `sname` is for its END. A field that tells the client what to boot has no room.
+    let spare = |text: &str, bytes: usize| if text.is_empty() { bytes - 1 } else { 0 };
     let left = match spread {
         Spread::OptionsOnly => [room, 0, 0],
-        _ => [room.checked_sub(OVERLOAD_BYTES)?, FILE_BYTES - 1, SNAME_BYTES - 1],
+        _ => [room.checked_sub(OVERLOAD_BYTES)?, spare(&reply.file, FILE_BYTES), spare(&reply.sname, SNAME_BYTES)],
     };
     let mut fields = Fields { left, ..Fields::default() };
     let mut field = 0;

@@ -16,6 +16,8 @@ fn reply() -> Reply {
         siaddr: Ipv4Addr::UNSPECIFIED,
         giaddr: Ipv4Addr::UNSPECIFIED,
         hardware: HardwareAddress::new(1, &[2, 0, 0, 0, 0, 1]).unwrap(),
+        sname: Box::default(),
+        file: Box::default(),
         server_identifier: Ipv4Addr::new(192, 168, 30, 1),
         options: vec![(51, options::seconds(3600))],
         required: vec![51],
@@ -218,4 +220,32 @@ proptest! {
             prop_assert_eq!(read.filter(|code| ![52, 53, 54].contains(code)).find(optional), None);
         }
     }
+}
+
+#[test]
+fn rfc2131_section_2_the_server_name_and_the_boot_file_stand_in_their_fields_and_no_options_beside_them() {
+    let boot = Reply { sname: "boot".into(), file: "pxelinux.0".into(), siaddr: [10, 0, 0, 7].into(), ..reply() };
+    let (bytes, _) = encode(&boot);
+    assert_eq!(
+        (&bytes[20..24], &bytes[44..49], &bytes[108..119]),
+        (&[10, 0, 0, 7][..], &b"boot\0"[..], &b"pxelinux.0\0"[..])
+    );
+    assert!(bytes[49..108].iter().chain(&bytes[119..236]).all(|byte| *byte == 0));
+    // The second option fits in `file` alone.
+    let options = vec![filler(60, 200), filler(67, 120)];
+    let crowded = Reply { options, required: Vec::new(), ..reply() };
+    let (bytes, dropped) = encode(&crowded);
+    assert!(dropped.is_empty() && bytes[108] == 67, "{dropped:?}");
+    let (bytes, dropped) = encode(&Reply { file: "pxelinux.0".into(), ..crowded.clone() });
+    assert_eq!((dropped, &bytes[108..119]), (vec![67], &b"pxelinux.0\0"[..]), "the file's name keeps its field");
+    let (bytes, _) = encode(&Reply { sname: "boot".into(), ..crowded });
+    assert_eq!((&bytes[44..49], bytes[108]), (&b"boot\0"[..], 67), "and the one field is used beside the other's name");
+}
+
+#[test]
+fn names_that_are_too_long_for_their_fields_are_cut_and_still_end_with_a_null() {
+    let long: Box<str> = "x".repeat(300).into();
+    let (bytes, _) = encode(&Reply { sname: long.clone(), file: long, ..reply() });
+    assert_eq!((&bytes[106..108], &bytes[234..236]), (&b"x\0"[..], &b"x\0"[..]));
+    assert_eq!(bytes[236..240], MAGIC_COOKIE);
 }

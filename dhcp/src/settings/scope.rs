@@ -7,8 +7,10 @@ use std::net::Ipv4Addr;
 /// or a reservation. Where several say something, the narrowest wins.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Scope {
-    /// Options.
+    /// Options. Empty data takes the option of a wider scope back.
     pub options: OptionSet,
+    /// Option 6 is this server's own address: see [`super::Subnet::own_dns_address`].
+    pub own_dns: bool,
     /// Codes of options to send though the client does not ask for them.
     pub always: Vec<u8>,
     /// Codes of options not to send though the client asks for them.
@@ -76,10 +78,11 @@ impl LeaseTime {
         let mut found = LeaseTimes::default();
         for wider in scopes {
             let LeaseTimes { default, min, max } = found;
+            let (most, least) = (default.or(max), default.or(min));
             found = LeaseTimes {
                 default: default.or_else(|| wider.default.map(|secs| fit(secs, min, max))),
-                min: min.or_else(|| wider.min.map(|secs| fit(secs, None, max.or(default)))),
-                max: max.or_else(|| wider.max.map(|secs| fit(secs, min.or(default), None))),
+                min: min.or_else(|| wider.min.map(|secs| fit(secs, None, most))),
+                max: max.or_else(|| wider.max.map(|secs| fit(secs, least, None))),
             };
         }
         let default = found.default.unwrap_or_else(|| fit(fallback.default, found.min, found.max));

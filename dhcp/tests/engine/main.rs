@@ -20,6 +20,7 @@ mod relays;
 mod reservations;
 mod rfc2131;
 mod scenarios;
+mod scopes;
 mod settling;
 mod shared_networks;
 mod world;

@@ -109,6 +109,8 @@ proptest! {
             siaddr: Ipv4Addr::UNSPECIFIED,
             giaddr: giaddr.into(),
             hardware: HardwareAddress::new(1, &chaddr).unwrap(),
+            sname: Box::default(),
+            file: Box::default(),
             server_identifier: server.into(),
             options: options.iter().map(|(code, data)| (*code, data.clone().into())).collect(),
             required: Vec::new(),

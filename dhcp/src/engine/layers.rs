@@ -1,0 +1,264 @@
+//! Which scope wins: the one place that decides it. Everything that a client is given beside its address is asked of
+//! [`Layers`], which knows the scopes that apply to one client in one subnet, the narrowest first.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+
+use super::book::Book;
+use super::exchange::Exchange;
+use super::plan::Plan;
+use crate::class::ClassId;
+use crate::options::{self, IPV6_ONLY_WAIT_SECS_MIN, code};
+use crate::settings::{LeaseTime, Scope, Subnet};
+
+/// The kinds of place in a configuration that can give something to a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Level {
+    /// The client's reservation.
+    Reservation,
+    /// A class that the client is of. Among several, the one declared first wins.
+    Class,
+    /// The pool that holds its address.
+    Pool,
+    /// The subnet of its address.
+    Subnet,
+    /// The shared network of that subnet.
+    SharedNetwork,
+    /// The server.
+    Server,
+}
+
+impl Level {
+    /// The order in which they win: whatever an earlier one says, a later one cannot say otherwise.
+    pub const ORDER: [Self; 6] =
+        [Self::Reservation, Self::Class, Self::Pool, Self::Subnet, Self::SharedNetwork, Self::Server];
+
+    /// [`Level::ORDER`] in one line, as the reference quotes it.
+    #[must_use]
+    pub fn order() -> String {
+        Self::ORDER.map(|level| level.to_string()).join(" > ")
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Reservation => "reservation",
+            Self::Class => "class",
+            Self::Pool => "pool",
+            Self::Subnet => "subnet",
+            Self::SharedNetwork => "shared network",
+            Self::Server => "server",
+        })
+    }
+}
+
+/// Where something that a client is given comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// A scope of this level, other than a class's.
+    Level(Level),
+    /// The scope of this class.
+    Class(ClassId),
+    /// No scope: it follows from the subnet's prefix or its domain.
+    Derived,
+}
+
+/// What follows from a subnet by itself, made ready once.
+#[derive(Debug)]
+pub(super) struct Ground {
+    mask: [u8; 4],
+    /// None on a link of two (RFC 3021) or one.
+    broadcast: Option<[u8; 4]>,
+    /// Option 15, where no scope has one: the domain that names are put under.
+    domain: Option<Box<[u8]>>,
+    /// Option 6, where the scope that decides says that it is this server.
+    own_dns: Option<[u8; 4]>,
+    /// First and last address and pool, sorted; only of pools that give something.
+    pools: Box<[(Ipv4Addr, Ipv4Addr, usize)]>,
+}
+
+impl Ground {
+    pub(super) fn new(subnet: &Subnet) -> Self {
+        let giving = subnet.pools.iter().enumerate().filter(|(_, pool)| pool.scope != Scope::default());
+        let mut pools: Vec<_> = giving
+            .flat_map(|(place, pool)| pool.ranges.iter().map(move |range| (range.first, range.last, place)))
+            .collect();
+        pools.sort_unstable();
+        let domain = subnet.naming.as_ref().map(|naming| naming.domain.to_string());
+        Self {
+            mask: subnet.prefix.netmask().octets(),
+            broadcast: (subnet.prefix.prefix_len() < 31).then(|| subnet.prefix.broadcast().octets()),
+            domain: domain.map(|domain| options::domain_name(domain.strip_suffix('.').unwrap_or(&domain))),
+            own_dns: subnet.own_dns_address.map(|address| address.octets()),
+            pools: pools.into(),
+        }
+    }
+
+    /// The pool that holds an address, if that pool gives something.
+    fn pool(&self, address: Ipv4Addr) -> Option<usize> {
+        let after = self.pools.partition_point(|(first, ..)| *first <= address);
+        let (_, last, pool) = self.pools.get(after.checked_sub(1)?)?;
+        (address <= *last).then_some(*pool)
+    }
+}
+
+/// The scopes that apply to a client, the narrowest first; those that give nothing are left out.
+#[derive(Debug)]
+pub(super) struct Layers<'a> {
+    layers: Vec<(Source, &'a Scope)>,
+    ground: &'a Ground,
+}
+
+impl<'a> Layers<'a> {
+    /// Those of a client that has `address` in the subnet `place`, or is to have it.
+    pub(super) fn of(book: &'a Book, exchange: &Exchange<'_>, place: usize, address: Ipv4Addr) -> Self {
+        let plan: &Plan = &book.plan;
+        let (subnet, ground) = (plan.subnet(place), plan.ground(place));
+        let mut layers = Vec::with_capacity(Level::ORDER.len());
+        let mut add = |source, scope: &'a Scope| {
+            if *scope != Scope::default() {
+                layers.push((source, scope));
+            }
+        };
+        for level in Level::ORDER {
+            let scope = match level {
+                Level::Reservation => plan.reservation_for(place, exchange.client()).map(|reserved| &reserved.scope),
+                Level::Class => {
+                    for id in exchange.classes.iter() {
+                        plan.settings
+                            .classes
+                            .get(id)
+                            .into_iter()
+                            .for_each(|class| add(Source::Class(id), &class.scope));
+                    }
+                    None
+                }
+                Level::Pool => ground.pool(address).and_then(|pool| subnet.pools.get(pool)).map(|pool| &pool.scope),
+                Level::Subnet => Some(&subnet.scope),
+                Level::SharedNetwork => subnet
+                    .network
+                    .and_then(|network| plan.settings.networks.get(usize::from(network.0)))
+                    .map(|network| &network.scope),
+                Level::Server => Some(&plan.settings.scope),
+            };
+            scope.into_iter().for_each(|scope| add(Source::Level(level), scope));
+        }
+        Self { layers, ground }
+    }
+
+    /// The data of an option and where it comes from. An empty value in a scope takes the option of wider scopes back.
+    pub(super) fn find(&self, wanted: u8) -> Option<(Source, &[u8])> {
+        for (source, scope) in &self.layers {
+            if let Some(data) = self.said(scope, wanted) {
+                return (!data.is_empty()).then_some((*source, data));
+            }
+        }
+        let derived = match wanted {
+            code::SUBNET_MASK => Some(&self.ground.mask[..]),
+            code::BROADCAST_ADDRESS => self.ground.broadcast.as_ref().map(|address| &address[..]),
+            code::DOMAIN_NAME => self.ground.domain.as_deref(),
+            _ => None,
+        };
+        derived.map(|data| (Source::Derived, data))
+    }
+
+    /// What one scope says of an option; empty when it takes it back.
+    fn said<'s>(&'s self, scope: &'s Scope, wanted: u8) -> Option<&'s [u8]> {
+        if wanted == code::DOMAIN_NAME_SERVER && scope.own_dns {
+            return Some(self.ground.own_dns.as_ref().map_or(&[], |address| &address[..]));
+        }
+        // RFC 2132 sections 9.4 and 9.5: options 66 and 67 stand for 'sname' and 'file'. Clients that look at the
+        // options alone are to boot as well.
+        let field = || match wanted {
+            code::TFTP_SERVER_NAME => scope.boot.server_name.as_deref().map(str::as_bytes),
+            code::BOOTFILE_NAME => scope.boot.file.as_deref().map(str::as_bytes),
+            _ => None,
+        };
+        scope.options.0.get(&wanted).map(|data| &**data).or_else(field)
+    }
+
+    /// An option as it is sent to this client.
+    pub(super) fn value(&self, wanted: u8) -> Option<Box<[u8]>> {
+        let (_, data) = self.find(wanted)?;
+        match wanted {
+            // RFC 8925 section 3.4: "MIN_V6ONLY_WAIT: The lower boundary for V6ONLY_WAIT. Value: 300 seconds".
+            code::IPV6_ONLY_PREFERRED => {
+                options::read_u32(data).map(|secs| options::seconds(secs.max(IPV6_ONLY_WAIT_SECS_MIN)))
+            }
+            // RFC 3442: a client that reads this option ignores the routers, so the default route belongs in it. The
+            // two may come from different scopes.
+            code::CLASSLESS_STATIC_ROUTE => {
+                let router = self.find(code::ROUTER).and_then(|(_, routers)| options::read_first_address(routers));
+                Some(options::with_default_route(data, router))
+            }
+            _ => Some(data.into()),
+        }
+    }
+
+    /// What a client without a request list is given: every option that a scope sets, and the subnet's domain. The
+    /// broadcast address follows from the mask, and is for those that ask.
+    pub(super) fn codes(&self) -> Vec<u8> {
+        let derived = [
+            (code::DOMAIN_NAME, self.ground.domain.is_some()),
+            (code::DOMAIN_NAME_SERVER, self.layers.iter().any(|(_, scope)| scope.own_dns)),
+        ];
+        let configured = self.layers.iter().flat_map(|(_, scope)| scope.options.0.keys().copied());
+        let mut codes: Vec<u8> =
+            configured.chain(derived.into_iter().filter(|(_, is_there)| *is_there).map(|(code, _)| code)).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        codes
+    }
+
+    /// Options to send though the client does not ask for them.
+    pub(super) fn always(&self) -> Vec<u8> {
+        let mut codes = Vec::new();
+        for (place, (_, scope)) in self.layers.iter().enumerate() {
+            for &wanted in &scope.always {
+                let narrower = &self.layers[..place];
+                if !codes.contains(&wanted) && !narrower.iter().any(|(_, scope)| scope.never.contains(&wanted)) {
+                    codes.push(wanted);
+                }
+            }
+        }
+        codes
+    }
+
+    /// Whether an option is not to be sent though the client asks for it: so says the narrowest scope that says
+    /// anything of when to send it.
+    pub(super) fn is_never_sent(&self, wanted: u8) -> bool {
+        self.layers
+            .iter()
+            .find_map(|(_, scope)| match (scope.never.contains(&wanted), scope.always.contains(&wanted)) {
+                (true, _) => Some(true),
+                (false, true) => Some(false),
+                (false, false) => None,
+            })
+            .unwrap_or(false)
+    }
+
+    /// `siaddr`.
+    pub(super) fn next_server(&self) -> Option<(Source, Ipv4Addr)> {
+        self.first(|scope| scope.boot.next_server)
+    }
+
+    /// `sname`.
+    pub(super) fn server_name(&self) -> Option<(Source, &'a str)> {
+        self.first(|scope| scope.boot.server_name.as_deref())
+    }
+
+    /// `file`.
+    pub(super) fn boot_file(&self) -> Option<(Source, &'a str)> {
+        self.first(|scope| scope.boot.file.as_deref())
+    }
+
+    /// The lease time, and the range within which the client's wish is met.
+    pub(super) fn lease_time(&self) -> LeaseTime {
+        LeaseTime::of(self.layers.iter().map(|(_, scope)| scope.lease_secs))
+    }
+
+    fn first<T>(&self, said: impl Fn(&'a Scope) -> Option<T>) -> Option<(Source, T)> {
+        self.layers.iter().find_map(|(source, scope)| said(scope).map(|value| (*source, value)))
+    }
+}
