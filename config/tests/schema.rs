@@ -74,7 +74,7 @@ fn the_examples_in_the_reference_are_toml_with_known_keys() {
         let block = block.split("```").next().unwrap();
         // A part of a subnet or a zone, without its header.
         let whole = match block.split([' ', '\n']).next().unwrap() {
-            "routes" | "options" => {
+            "routes" | "options" | "vendor" => {
                 format!("[[subnet]]\nprefix = \"192.168.30.0/24\"\npools = [\"192.168.30.9\"]\n{block}")
             }
             "records" => format!("[[zone]]\nname = \"nasir.xyz\"\n{block}"),

@@ -30,7 +30,7 @@ pub struct Decision {
     pub reply: Option<(Reply, Destination)>,
     /// What happened, for the DNS updater, the log and history.
     pub events: Vec<LeaseEvent>,
-    /// Set when the message was dropped or answered by silence, and why.
+    /// Set when the message was dropped, answered by silence or by an OFFER without an address, and why.
     pub dropped: Option<DropReason>,
     /// Names this decision to [`crate::engine::Engine::settle`]; `None` when nothing is to be stored.
     pub ticket: Option<Ticket>,

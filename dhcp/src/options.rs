@@ -11,6 +11,7 @@ mod order;
 mod read;
 pub mod registry;
 pub mod value;
+pub mod vendor;
 
 pub use build::{
     addresses, broadcast_address, classless_static_routes, domain_name, domain_name_servers, domain_search,
@@ -108,6 +109,10 @@ pub mod code {
     pub const DOMAIN_SEARCH: u8 = 119;
     /// RFC 3442.
     pub const CLASSLESS_STATIC_ROUTE: u8 = 121;
+    /// RFC 3925 section 3.
+    pub const VENDOR_IDENTIFYING_VENDOR_CLASS: u8 = 124;
+    /// RFC 3925 section 4.
+    pub const VENDOR_IDENTIFYING_VENDOR_SPECIFIC: u8 = 125;
     /// RFC 6926 section 6.2.2.
     pub const STATUS_CODE: u8 = 151;
     /// RFC 6926 section 6.2.3: UTC seconds at which the answer was true.

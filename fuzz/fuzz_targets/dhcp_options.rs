@@ -1,7 +1,10 @@
-//! The readers of single options' data: what a relay put into option 82, numbers and addresses.
+//! The readers of single options' data: what a relay put into option 82, numbers and addresses, and every option of
+//! the registry by its type.
 
 #![no_main]
 
+use dhcp::options::registry::{OPTIONS, spaces};
+use dhcp::options::value::{decode, encode, show};
 use dhcp::options::{RelayAgentInfo, read_address, read_specified_address, read_u16, read_u32};
 use libfuzzer_sys::fuzz_target;
 
@@ -19,4 +22,13 @@ fuzz_target!(|data: &[u8]| {
     }
     let _ = (info.circuit_id(), info.remote_id(), info.link_selection());
     let _ = (info.server_identifier_override(), info.relay_source_port());
+
+    for definition in OPTIONS.iter().chain(spaces::VENDORS.iter().flat_map(|vendor| vendor.options)) {
+        let _ = show(definition.code, data);
+        let Some(value) = decode(&definition.kind, data) else { continue };
+        // What the network may say and nobody may configure has no bytes.
+        if let Ok(again) = encode(&definition.kind, &value) {
+            assert_eq!(decode(&definition.kind, &again), Some(value), "{}", definition.name);
+        }
+    }
 });

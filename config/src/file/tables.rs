@@ -94,6 +94,8 @@ macro_rules! table {
             pub boot_file_name: Option<At<FreeText>>,
             /// Any other option, by its name or by its number.
             pub options: Option<OptionTable>,
+            /// Options 43 and 125, by who made the client.
+            pub vendor: Option<Vec<At<Vendor>>>,
         } $(+ $more)* }
 
         impl $name {
@@ -114,6 +116,7 @@ macro_rules! table {
                     tftp_server_name: self.tftp_server_name.as_ref(),
                     boot_file_name: self.boot_file_name.as_ref(),
                     options: self.options.as_ref(),
+                    vendor: self.vendor.as_deref(),
                 }
             }
         }

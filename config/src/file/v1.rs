@@ -4,6 +4,8 @@
 //! Every key is optional for serde; what is required is marked `schemars(required)`, and `shape` reports it, so that
 //! one missing key does not hide what else is wrong. Doc comments are the descriptions in the JSON Schema.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -13,7 +15,7 @@ use super::kinds::{
     NetworkName, OneOrMore, OwnAddress, Prefix, Range, ResolvConf, Secret, ServerAddress, WordOr,
 };
 use super::matching::Match;
-use super::option_value::OptionTable;
+use super::option_value::{OptionTable, OptionValue};
 pub use super::words::{
     Algorithm, ClientUpdates, LogFormat, LogLevel, MessageTypeWord, OptionKind, Outside, RecordKind, ReverseGuard,
     SubnetReverse,
@@ -317,6 +319,21 @@ pub struct OptionDefinition {
     pub enterprise: Option<At<u32>>,
 }
 
+/// Options of one vendor's clients: sub-options of option 43, or of 125.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Vendor {
+    /// For clients whose vendor class identifier (60) is this: option 43.
+    pub identifier: Option<At<FreeText>>,
+    /// For clients whose vendor class identifier begins so: option 43.
+    pub prefix: Option<At<FreeText>>,
+    /// For clients of the enterprise with this number: option 125 (RFC 3925).
+    pub enterprise: Option<At<u32>>,
+    /// The sub-options, by name or by number.
+    #[schemars(required, with = "BTreeMap<String, OptionValue>")]
+    pub options: Option<OptionTable>,
+}
+
 /// A classless static route.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -367,6 +384,7 @@ pub struct OptionKeys<'a> {
     pub tftp_server_name: Option<&'a At<FreeText>>,
     pub boot_file_name: Option<&'a At<FreeText>>,
     pub options: Option<&'a OptionTable>,
+    pub vendor: Option<&'a [At<Vendor>]>,
 }
 
 /// The shared keys about names.

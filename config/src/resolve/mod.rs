@@ -17,6 +17,7 @@ mod server;
 mod subnet;
 mod tftp;
 mod times;
+mod vendor;
 mod zones;
 
 pub use keys::ReadSecret;

@@ -54,7 +54,17 @@ pub(super) fn read_space(
                 .see(first, "given here too");
             continue;
         }
-        out.extend(data(&meant, value, findings).map(|data| (meant.code, data)));
+        let Some(data) = data(&meant, value, findings) else { continue };
+        if *space != Space::Message && data.len() > usize::from(u8::MAX) {
+            findings.fault(
+                value.span,
+                format!("the sub-option `{}` has {} bytes", meant.name, data.len()),
+                "too long",
+                "write 255 bytes at most: it has one byte for its length",
+            );
+            continue;
+        }
+        out.insert(meant.code, data);
     }
     out
 }

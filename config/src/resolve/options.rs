@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+use dhcp::options::vendor::VendorOptions;
 use dhcp::options::{self as build, IPV6_ONLY_WAIT_SECS_MIN, code};
 use dns::Fqdn;
 use ipnet::Ipv4Net;
@@ -10,6 +11,7 @@ use ipnet::Ipv4Net;
 use super::definitions::Definitions;
 use super::named_options;
 use super::scalars::{INFINITE, address, addresses, name, prefix, seconds};
+use super::vendor;
 use crate::fault::{Findings, Span};
 use crate::file::At;
 use crate::file::kinds::{Address, WordOr};
@@ -26,6 +28,8 @@ pub(super) struct Options {
     pub(super) routes: Option<(Vec<(Ipv4Net, Ipv4Addr)>, Span)>,
     /// DNS servers, and where they are written.
     pub(super) dns: Option<(DnsServers, Span)>,
+    /// Options 43 and 125, by who made the client.
+    pub(super) vendor: VendorOptions,
     /// NTP servers, for the check against pools.
     pub(super) ntp: Option<(Vec<Ipv4Addr>, Span)>,
 }
@@ -93,6 +97,7 @@ pub(super) fn read(keys: OptionKeys<'_>, definitions: &Definitions, findings: &m
         named_options::read(options, definitions, &mut plain, findings);
     }
     Options {
+        vendor: keys.vendor.map(|list| vendor::read(list, definitions, findings)).unwrap_or_default(),
         plain,
         routers: keys.routers.map(|list| (addresses(&list.value, findings), list.span)),
         routes: keys.routes.map(|list| (read_routes(&list.value, findings), list.span)),

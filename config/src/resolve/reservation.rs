@@ -42,12 +42,12 @@ pub(super) fn read(
     let mut out: Vec<Reservation> = Vec::new();
     for at in list {
         let reservation = read_one(at, around, &mut seen, findings);
-        let (set, dns_self) = options_of(&at.value, around, findings);
+        let (scope, dns_self) = options_of(&at.value, around, findings);
         if let Some(reservation) = reservation {
             if dns_self {
                 own_dns.extend(reservation.address);
             }
-            out.push(Reservation { scope: Scope { options: set, ..Scope::default() }, ..reservation });
+            out.push(Reservation { scope, ..reservation });
         }
     }
     out.sort_by_key(|reservation| reservation.address);
@@ -198,7 +198,7 @@ fn check_not_empty(written: &v1::Reservation, findings: &mut Findings) {
 }
 
 /// The reservation's own options; true when its DNS server is this one.
-fn options_of(written: &v1::Reservation, around: &Around<'_>, findings: &mut Findings) -> (OptionSet, bool) {
+fn options_of(written: &v1::Reservation, around: &Around<'_>, findings: &mut Findings) -> (Scope, bool) {
     let own = options::read(written.option_keys(), around.definitions, findings);
     check_not_empty(written, findings);
     super::subnet::check_routers(&own, around.prefix, findings);
@@ -216,5 +216,6 @@ fn options_of(written: &v1::Reservation, around: &Around<'_>, findings: &mut Fin
     if let Some((DnsServers::Listed(servers), _)) = &own.dns {
         set.insert(dhcp::options::code::DOMAIN_NAME_SERVER, dhcp::options::domain_name_servers(servers));
     }
-    (OptionSet(set), matches!(own.dns, Some((DnsServers::Own, _))))
+    let scope = Scope { options: OptionSet(set), vendor: own.vendor, ..Scope::default() };
+    (scope, matches!(own.dns, Some((DnsServers::Own, _))))
 }

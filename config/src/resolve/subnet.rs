@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
+use dhcp::options::vendor::VendorOptions;
 use dhcp::options::{self as build, code};
 use dhcp::settings::{AddressRange, OptionSet, Scope, Subnet};
 use ipnet::Ipv4Net;
@@ -133,6 +134,7 @@ fn read_one(at: &At<v1::Subnet>, common: &Common<'_>, out: &mut Subnets, finding
         access,
         scope: Scope {
             options: option_set(&merged, net, naming.as_ref()),
+            vendor: merged.vendor,
             lease_secs: lease_secs.into(),
             ..Scope::default()
         },
@@ -176,6 +178,7 @@ fn merge(own: Options, global: &Options) -> Options {
         routes: own.routes.or_else(|| global.routes.clone()),
         dns: own.dns.or_else(|| global.dns.clone()),
         ntp: own.ntp.or_else(|| global.ntp.clone()),
+        vendor: if own.vendor == VendorOptions::default() { global.vendor.clone() } else { own.vendor },
     }
 }
 

@@ -1,5 +1,7 @@
 //! Options by name, of one's own, and of vendors.
 
+use dhcp::options::vendor::{VendorClass, VendorOptions};
+
 use super::{and, config, pooled, refused};
 
 /// The data of an option of the only subnet of `text`.
@@ -215,4 +217,80 @@ fn definitions_that_cannot_be() {
         &and(&format!("{}{}", one("x", 230), one("y", 230))),
         &[("13:8", "230", "option 230 is defined twice", "take one")],
     );
+}
+
+/// What the only subnet gives to clients of certain vendors.
+fn vendors(items: &str) -> VendorOptions {
+    config(&pooled(&format!("vendor = [{items}]\n{DEFINITIONS}"))).dhcp.subnets[0].scope.vendor.clone()
+}
+
+const DEFINITIONS: &str = "[[option]]\nname = \"controller\"\ncode = 241\ntype = \"address\"\narray = true\nvendor = \"ACME\"\n\
+                           [[option]]\nname = \"mode\"\ncode = 1\ntype = \"u8\"\nenterprise = 4491\n";
+
+#[test]
+fn options_by_vendor_have_the_names_of_that_vendor() {
+    let microsoft = "{ identifier = \"MSFT 5.0\", options = { disable_netbios = \"disabled\", \
+                     release_on_shutdown = \"yes\", default_router_metric_base = 20 } }";
+    let data = [1, 4, 0, 0, 0, 2, 2, 4, 0, 0, 0, 1, 3, 4, 0, 0, 0, 20];
+    let class = VendorClass::Is(b"MSFT 5.0"[..].into());
+    assert_eq!(vendors(microsoft).classes, [(class, data[..].into())]);
+    let pxe = "{ prefix = \"PXEClient\", options = { discovery_control = 8, menu_prompt = { timeout = 3, prompt = \"F8\" } } }";
+    let class = VendorClass::StartsWith(b"PXEClient"[..].into());
+    assert_eq!(vendors(pxe).classes, [(class, b"\x06\x01\x08\x0a\x03\x03F8"[..].into())]);
+    let own = "{ identifier = \"ACME.AP\", options = { controller = \"192.0.2.1\", 2 = \"hex:07\" } }";
+    assert_eq!(&*vendors(own).classes[0].1, [2, 1, 7, 241, 4, 192, 0, 2, 1]);
+    let enterprises = "{ enterprise = 4491, options = { mode = 3 } }, { enterprise = 9, options = { 5 = \"text:a\" } }";
+    assert_eq!(vendors(enterprises).enterprises, [(4491, [1, 1, 3][..].into()), (9, [5, 1, b'a'][..].into())]);
+}
+
+#[test]
+fn options_by_vendor_in_dhcp_hold_for_every_subnet_that_has_none() {
+    let text = pooled("[dhcp]\nvendor = [{ enterprise = 9, options = { 5 = \"text:a\" } }]");
+    assert_eq!(config(&text).dhcp.subnets[0].scope.vendor.enterprises.len(), 1);
+}
+
+#[test]
+fn vendors_that_cannot_be() {
+    let long = format!("{{ enterprise = 9, options = {{ 1 = \"text:{0}\", 2 = \"text:{0}\" }} }}", "x".repeat(200));
+    let too_long = format!("{{ enterprise = 9, options = {{ 1 = \"text:{}\" }} }}", "x".repeat(256));
+    let underlined = format!("\"text:{}\"", "x".repeat(256));
+    for (item, underlined, message, mend) in [
+        (
+            "{ options = { 1 = \"hex:01\" } }",
+            "{ options = { 1 = \"hex:01\" } }",
+            "an item of `vendor` does not say for whom its options are",
+            "identifier = ",
+        ),
+        ("{ identifier = \"a\" }", "{ identifier = \"a\" }", "`options` is missing in `vendor`", "options"),
+        (
+            "{ identifier = \"a\", enterprise = 7, options = { 1 = \"hex:01\" } }",
+            "7",
+            "an item of `vendor` has one of `identifier`, `prefix` and `enterprise`",
+            "two items",
+        ),
+        (
+            "{ identifier = \"MSFT 5.0\", options = { disable_netbois = 1 } }",
+            "disable_netbois",
+            "unknown option `disable_netbois`",
+            "did you mean `disable_netbios`?",
+        ),
+        (
+            "{ identifier = \"MSFT 5.0\", options = { disable_netbios = true } }",
+            "true",
+            "option `disable_netbios` takes one of \"enabled\", \"disabled\"",
+            "disable_netbios = ",
+        ),
+        (
+            "{ prefix = \"a\", options = { 1 = \"hex:01\" } }, { prefix = \"a\", options = { 2 = \"hex:01\" } }",
+            "\"a\"",
+            "two items of `vendor` are for the same clients",
+            "one item",
+        ),
+        (&long, "9", "the options of enterprise 9 have 404 bytes together", "255"),
+        (&too_long, &underlined, "the sub-option `1` has 256 bytes", "255"),
+    ] {
+        let text = pooled(&format!("vendor = [{item}]"));
+        let column = text.lines().nth(5).unwrap().rfind(underlined).unwrap() + 1;
+        refused(&text, &[(&format!("6:{column}"), underlined, message, mend)]);
+    }
 }

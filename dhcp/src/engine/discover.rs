@@ -22,8 +22,10 @@ impl Engine {
             return self.offer_stored(exchange, &active);
         }
         let Some(choice) = choose::choose(&mut self.book, exchange, &active) else {
-            let held_back = choose::is_held_back(&self.book, exchange, &active);
-            return Decision::drop(if held_back { DropReason::TooSoon } else { DropReason::NoFreeAddress });
+            if choose::is_held_back(&self.book, exchange, &active) {
+                return Decision::drop(DropReason::TooSoon);
+            }
+            return self.without_address(exchange, &active);
         };
         let delay_ms = choose::offer_delay_ms(&self.book, exchange, &active, choice);
         // RFC 4039 section 3.1: a server that is set up for it answers such a DISCOVER with an ACK, and the address is
@@ -69,6 +71,16 @@ impl Engine {
             return Box::default();
         }
         exchange.relay[..exchange.relay.len().min(bind::RELAY_AGENT_INFO_BYTES_MAX)].into()
+    }
+
+    /// No address is free. RFC 2563: a client that asks whether it may take an address of 169.254/16 by itself is told so
+    /// by an OFFER whose yiaddr is 0, where it is configured to be told that it may not.
+    fn without_address(&self, exchange: &Exchange<'_>, active: &[usize]) -> Decision {
+        let refused = active.first().filter(|_| exchange.message.asks_auto_configure()).and_then(|place| {
+            let server_identifier = exchange.server_identifier(&self.book, None, None)?;
+            respond::build_auto_configure_refusal(&self.book, exchange, *place, server_identifier)
+        });
+        Decision { reply: refused, ..Decision::drop(DropReason::NoFreeAddress) }
     }
 
     /// RFC 4702 section 4: an OFFER may tell the client what its ACK will say. Only a client that sent the option is

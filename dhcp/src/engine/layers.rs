@@ -8,6 +8,7 @@ use super::book::Book;
 use super::exchange::Exchange;
 use super::plan::Plan;
 use crate::class::ClassId;
+use crate::options::vendor::data_for;
 use crate::options::{self, IPV6_ONLY_WAIT_SECS_MIN, code};
 use crate::settings::{LeaseTime, Scope, Subnet};
 
@@ -107,7 +108,20 @@ impl Ground {
 #[derive(Debug)]
 pub(super) struct Layers<'a> {
     layers: Vec<(Source, &'a Scope)>,
+    /// Options that a layer has for clients of this one's vendor: the layer's place, the code and the data.
+    vendor: Vec<(usize, u8, Box<[u8]>)>,
     ground: &'a Ground,
+}
+
+/// What each layer has in options 43 and 125 for the client's vendor.
+fn of_vendor(layers: &[(Source, &Scope)], exchange: &Exchange<'_>) -> Vec<(usize, u8, Box<[u8]>)> {
+    let mut out = Vec::new();
+    for (place, (_, scope)) in layers.iter().enumerate().filter(|(_, (_, scope))| !scope.vendor.is_empty()) {
+        for wanted in [code::VENDOR_SPECIFIC_INFORMATION, code::VENDOR_IDENTIFYING_VENDOR_SPECIFIC] {
+            out.extend(data_for(&scope.vendor, wanted, exchange.message).map(|data| (place, wanted, data)));
+        }
+    }
+    out
 }
 
 impl<'a> Layers<'a> {
@@ -144,13 +158,14 @@ impl<'a> Layers<'a> {
             };
             scope.into_iter().for_each(|scope| add(Source::Level(level), scope));
         }
-        Self { layers, ground }
+        let vendor = of_vendor(&layers, exchange);
+        Self { layers, vendor, ground }
     }
 
     /// The data of an option and where it comes from. An empty value in a scope takes the option of wider scopes back.
     pub(super) fn find(&self, wanted: u8) -> Option<(Source, &[u8])> {
-        for (source, scope) in &self.layers {
-            if let Some(data) = self.said(scope, wanted) {
+        for (place, (source, scope)) in self.layers.iter().enumerate() {
+            if let Some(data) = self.said(place, scope, wanted) {
                 return (!data.is_empty()).then_some((*source, data));
             }
         }
@@ -164,7 +179,10 @@ impl<'a> Layers<'a> {
     }
 
     /// What one scope says of an option; empty when it takes it back.
-    fn said<'s>(&'s self, scope: &'s Scope, wanted: u8) -> Option<&'s [u8]> {
+    fn said<'s>(&'s self, place: usize, scope: &'s Scope, wanted: u8) -> Option<&'s [u8]> {
+        if let Some((.., data)) = self.vendor.iter().find(|(layer, code, _)| (*layer, *code) == (place, wanted)) {
+            return Some(data);
+        }
         if wanted == code::DOMAIN_NAME_SERVER && scope.own_dns {
             return Some(self.ground.own_dns.as_ref().map_or(&[], |address| &address[..]));
         }
@@ -204,8 +222,11 @@ impl<'a> Layers<'a> {
             (code::DOMAIN_NAME_SERVER, self.layers.iter().any(|(_, scope)| scope.own_dns)),
         ];
         let configured = self.layers.iter().flat_map(|(_, scope)| scope.options.0.keys().copied());
-        let mut codes: Vec<u8> =
-            configured.chain(derived.into_iter().filter(|(_, is_there)| *is_there).map(|(code, _)| code)).collect();
+        let of_vendor = self.vendor.iter().map(|(_, code, _)| *code);
+        let mut codes: Vec<u8> = configured
+            .chain(of_vendor)
+            .chain(derived.into_iter().filter(|(_, is_there)| *is_there).map(|(code, _)| code))
+            .collect();
         codes.sort_unstable();
         codes.dedup();
         codes

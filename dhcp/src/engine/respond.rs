@@ -74,6 +74,27 @@ pub(super) fn build_nak(exchange: &Exchange<'_>, server_identifier: Ipv4Addr, wo
     (reply, destination)
 }
 
+/// An OFFER without an address, where option 116 is configured to say that the client may not choose one by itself
+/// (RFC 2563). Nothing else is in it that would be of use to a host without an address.
+pub(super) fn build_auto_configure_refusal(
+    book: &Book,
+    exchange: &Exchange<'_>,
+    place: usize,
+    server_identifier: Ipv4Addr,
+) -> Option<(Reply, Destination)> {
+    const DO_NOT_AUTO_CONFIGURE: [u8; 1] = [0];
+    let message = exchange.message;
+    let layers = Layers::of(book, exchange, place, Ipv4Addr::UNSPECIFIED);
+    let data = layers.value(code::AUTO_CONFIGURE).filter(|data| **data == DO_NOT_AUTO_CONFIGURE)?;
+    let mut reply = Reply::answering(message, MessageType::Offer, server_identifier);
+    reply.options.push((code::AUTO_CONFIGURE, data));
+    reply.options.extend(echoed(exchange));
+    reply.required.push(code::CLIENT_IDENTIFIER);
+    let always_broadcast = book.plan.subnet(place).always_broadcast;
+    let destination = destination(message, &reply, exchange.ingress.source.1, always_broadcast);
+    Some((reply, destination))
+}
+
 /// Options that go back as they came.
 fn echoed(exchange: &Exchange<'_>) -> Vec<(u8, Box<[u8]>)> {
     let message = exchange.message;

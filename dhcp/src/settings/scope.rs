@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+use crate::options::vendor::VendorOptions;
+
 /// What one place in the configuration may give to its clients: the server, a shared network, a subnet, a pool, a class
 /// or a reservation. Where several say something, the narrowest wins.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -11,6 +13,8 @@ pub struct Scope {
     pub options: OptionSet,
     /// Option 6 is this server's own address: see [`super::Subnet::own_dns_address`].
     pub own_dns: bool,
+    /// Options 43 and 125, by who made the client. They win over those among `options`.
+    pub vendor: VendorOptions,
     /// Codes of options to send though the client does not ask for them.
     pub always: Vec<u8>,
     /// Codes of options not to send though the client asks for them.

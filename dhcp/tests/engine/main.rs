@@ -23,4 +23,5 @@ mod scenarios;
 mod scopes;
 mod settling;
 mod shared_networks;
+mod vendors;
 mod world;
