@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use config::settings::{LogFormat, LogLevel};
-use leasehold::commands::{Command, Invocation, LogArgs, check, db, demo, dns, leases, run};
+use leasehold::commands::{Command, Invocation, LogArgs, check, db, demo, dns, explain, leases, run};
 use leasehold::logging;
 
 fn main() -> ExitCode {
@@ -26,6 +26,7 @@ fn execute(command: Command, log: &LogArgs) -> anyhow::Result<ExitCode> {
         Command::Check(check) => check::run(&check),
         Command::Leases(leases) => leases::run(&leases),
         Command::Dns(dns) => dns::run(&dns),
+        Command::Explain(explain) => explain::run(&explain),
         Command::Status(status) => leasehold::commands::status::run(&status),
         Command::Db(db) => db::run(db),
         Command::Demo(demo) => demo::run(demo),

@@ -7,8 +7,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
-pub(crate) const SERVER: &str = "10.9.0.1";
-pub(crate) const CLIENT: &str = "10.9.0.2";
+/// The addresses of both ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Link {
+    pub(crate) server: &'static str,
+    pub(crate) client: &'static str,
+    /// The prefix's length.
+    pub(crate) length: u8,
+}
 
 /// The namespaces, removed on drop.
 #[derive(Debug)]
@@ -18,7 +24,7 @@ pub(crate) struct Hosts {
 }
 
 impl Hosts {
-    pub(crate) fn new() -> anyhow::Result<Self> {
+    pub(crate) fn new(link: Link) -> anyhow::Result<Self> {
         let id = std::process::id();
         let hosts = Self { server: format!("lhb-s-{id}"), client: format!("lhb-c-{id}") };
         let (server, client) = (&hosts.server, &hosts.client);
@@ -26,8 +32,8 @@ impl Hosts {
             format!("netns add {server}"),
             format!("netns add {client}"),
             format!("link add srv0 netns {server} type veth peer name cli0 netns {client}"),
-            format!("-n {server} addr add {SERVER}/16 dev srv0"),
-            format!("-n {client} addr add {CLIENT}/16 dev cli0"),
+            format!("-n {server} addr add {}/{} dev srv0", link.server, link.length),
+            format!("-n {client} addr add {}/{} dev cli0", link.client, link.length),
             format!("-n {server} link set srv0 up"),
             format!("-n {server} link set lo up"),
             format!("-n {client} link set cli0 up"),
@@ -99,6 +105,11 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// The program's process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits until `ready` says so.
     pub(crate) fn wait_until(&mut self, what: &str, mut ready: impl FnMut() -> bool) -> anyhow::Result<()> {
         let until = Instant::now() + Duration::from_secs(20);

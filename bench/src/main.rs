@@ -1,10 +1,15 @@
 //! Measurements beside peers, in one run, as ratios. `bench/README.md` tells what each shows and what was measured.
 
+mod batch;
+mod exchanges;
 mod figures;
 mod generate;
 mod hosts;
+mod load;
 mod names;
 mod packet;
+mod reflect;
+mod size;
 
 use std::process::ExitCode;
 
@@ -21,15 +26,29 @@ struct Invocation {
 enum Measurement {
     /// From ACK received to name answered: Kea with D2 and BIND, Leasehold with BIND, Leasehold's own zone.
     Names(names::Names),
+    /// Exchanges and renewals a second, relayed, and one client at a time: the machine's limit, Leasehold and its peers.
+    Exchanges(exchanges::Exchanges),
+    /// What a large configuration costs: processor time of an exchange.
+    Size(size::Size),
     /// The generator behind `names`, run inside the clients' namespace.
     #[command(hide = true)]
     Generate(generate::Generate),
+    /// The load behind `exchanges`, run inside the clients' namespace.
+    #[command(hide = true)]
+    Load(load::Load),
+    /// The limit behind `exchanges`, run inside the servers' namespace.
+    #[command(hide = true)]
+    Reflect(reflect::Reflect),
 }
 
 fn main() -> ExitCode {
     let outcome = match Invocation::parse().measurement {
         Measurement::Names(names) => names.run(),
+        Measurement::Exchanges(exchanges) => exchanges.run(),
         Measurement::Generate(generate) => generate.run(),
+        Measurement::Load(load) => load.run(),
+        Measurement::Reflect(reflect) => reflect.run(),
+        Measurement::Size(size) => size.run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -7,8 +7,10 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use crate::figures::{Figures, table};
-use crate::hosts::{CLIENT, Hosts, Running, SERVER};
+use crate::hosts::{Hosts, Link, Running};
 
+const SERVER: &str = "10.9.0.1";
+const CLIENT: &str = "10.9.0.2";
 const DOMAIN: &str = "bench.test";
 const REVERSE: &str = "9.10.in-addr.arpa";
 const SECRET: &str = "bGVhc2Vob2xkLWJlbmNoLWtleS0zMi1ieXRlcy1sb25n";
@@ -66,7 +68,7 @@ impl Names {
     }
 
     fn measure(&self, server: Server, leasehold: &Path, figures: &mut Figures) -> anyhow::Result<()> {
-        let hosts = Hosts::new()?;
+        let hosts = Hosts::new(Link { server: SERVER, client: CLIENT, length: 16 })?;
         // BIND's and Kea's own users are not needed: everything runs as root in a namespace that ends with the run.
         let dir = std::env::temp_dir().join(format!("leasehold-bench-{}", std::process::id()));
         drop(std::fs::remove_dir_all(&dir));
@@ -198,7 +200,7 @@ fn start_leasehold(hosts: &Hosts, dir: &Path, leasehold: &Path, to_bind: bool) -
     Ok(started)
 }
 
-fn first_line(program: &Path, args: &[&str]) -> String {
+pub(crate) fn first_line(program: &Path, args: &[&str]) -> String {
     let output = Command::new(program).args(args).output();
     output.map_or_else(
         |_| "not found".to_owned(),

@@ -43,6 +43,108 @@ impl Client<'_> {
     }
 }
 
+/// Messages of relayed clients that differ in number, xid and address only.
+#[derive(Debug)]
+pub(crate) struct Template {
+    start: Vec<u8>,
+    /// Options but 50, 53 and 54, END included.
+    options: Vec<u8>,
+    /// Where the digits of the name begin in `options`; `None`: no name.
+    digits: Option<usize>,
+    /// Which subnet a client is in, and where the address that says so begins in `options`.
+    place: Option<(Place, usize)>,
+}
+
+/// Clients take turns in so many subnets, 10.65.0.0/24 and on, as their relay says by link selection (RFC 3527); they
+/// are behind a switch's port, and of a vendor class.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) subnets: u32,
+}
+
+/// Digits of a client's name.
+const DIGITS: usize = 9;
+
+impl Template {
+    /// Clients behind the relay `giaddr`, with names `c000000001.domain` in option 81 if there is a domain.
+    pub(crate) fn new(giaddr: Ipv4Addr, domain: Option<&str>, place: Option<Place>) -> anyhow::Result<Self> {
+        let mut start = vec![1, 1, 6, 1];
+        start.resize(24, 0);
+        start.extend(giaddr.octets());
+        start.extend([2, 0]);
+        start.resize(236, 0);
+        start.extend([99, 130, 83, 99]);
+        let mut options = Vec::new();
+        let mut digits = None;
+        if let Some(domain) = domain {
+            let name: Fqdn = format!("c{:0DIGITS$}.{domain}", 0).parse()?;
+            let wire = name.as_wire();
+            // S=1 (the server writes A), E=1 (the name in wire form).
+            options.extend([81, u8::try_from(wire.len() + 3)?, 0b0101, 0, 0]);
+            digits = Some(options.len() + 2);
+            options.extend(wire);
+        }
+        options.extend([55, 4, 1, 3, 6, 51]);
+        let place = place.map(|place| {
+            for (code, text) in [(60, "vendor-000 of this client"), (12, "host-in-room-07-b")] {
+                options.extend([code, text.len() as u8]);
+                options.extend(text.as_bytes());
+            }
+            options.extend([82, 24, 1, 10]);
+            options.extend(b"port-00001");
+            options.extend([2, 4, 1, 2, 3, 4, 5, 4]);
+            let at = options.len();
+            options.extend([0; 4]);
+            (place, at)
+        });
+        options.push(255);
+        Ok(Self { start, options, digits, place })
+    }
+
+    pub(crate) fn discover(&self, xid: u32, client: u32) -> Vec<u8> {
+        self.message(xid, client, None, &[53, 1, 1])
+    }
+
+    pub(crate) fn select(&self, xid: u32, client: u32, address: Ipv4Addr, server: Ipv4Addr) -> Vec<u8> {
+        let mut own = vec![53, 1, 3, 50, 4];
+        own.extend(address.octets());
+        own.extend([54, 4]);
+        own.extend(server.octets());
+        self.message(xid, client, None, &own)
+    }
+
+    pub(crate) fn renew(&self, xid: u32, client: u32, address: Ipv4Addr) -> Vec<u8> {
+        self.message(xid, client, Some(address), &[53, 1, 3])
+    }
+
+    fn message(&self, xid: u32, client: u32, ciaddr: Option<Ipv4Addr>, own: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(320);
+        out.extend(&self.start);
+        out[4..8].copy_from_slice(&xid.to_be_bytes());
+        out[30..34].copy_from_slice(&client.to_be_bytes());
+        if let Some(ciaddr) = ciaddr {
+            out[12..16].copy_from_slice(&ciaddr.octets());
+        }
+        out.extend(own);
+        let at = out.len();
+        out.extend(&self.options);
+        if let Some(digits) = self.digits {
+            let mut rest = client;
+            for place in (0..DIGITS).rev() {
+                // One decimal digit.
+                out[at + digits + place] = b'0' + (rest % 10) as u8;
+                rest /= 10;
+            }
+        }
+        if let Some((Place { subnets }, within)) = self.place {
+            let subnet = 0x0A41_0000 + ((client % subnets) << 8);
+            out[at + within..][..4].copy_from_slice(&subnet.to_be_bytes());
+        }
+        out.resize(out.len().max(300), 0);
+        out
+    }
+}
+
 /// A reply's xid, type, yiaddr and server identifier.
 pub(crate) fn read_reply(bytes: &[u8]) -> Option<(u32, u8, Ipv4Addr, Ipv4Addr)> {
     let word = |at: usize| Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?));

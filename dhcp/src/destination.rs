@@ -1,5 +1,6 @@
 //! Where a reply goes (RFC 2131 section 4.1).
 
+use std::fmt;
 use std::net::Ipv4Addr;
 
 use crate::identity::HardwareAddress;
@@ -32,6 +33,17 @@ pub enum Destination {
     },
     /// 255.255.255.255, port 68, on the link it came by.
     Broadcast,
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Relay { address, port } => write!(f, "to the relay {address}, port {port}"),
+            Self::Client(address) => write!(f, "to the client at {address}"),
+            Self::Frame { yiaddr, hardware } => write!(f, "to {yiaddr} in a frame to {hardware}"),
+            Self::Broadcast => f.write_str("to everyone on the link"),
+        }
+    }
 }
 
 /// Where `reply`, the answer to `request`, goes. `source_port` is the UDP port that `request` came from.

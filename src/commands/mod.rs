@@ -4,6 +4,7 @@ pub mod check;
 pub mod db;
 pub mod demo;
 pub mod dns;
+pub mod explain;
 pub mod leases;
 pub mod run;
 pub mod status;
@@ -55,6 +56,8 @@ pub enum Command {
     Leases(leases::Leases),
     /// Show which names DNS does not hold yet, and why.
     Dns(dns::Dns),
+    /// Tell what a packet would lead to under a configuration, and why, without serving.
+    Explain(explain::Explain),
     /// Show how the running daemon stands.
     Status(status::Status),
     /// Look after the lease store.

@@ -17,6 +17,7 @@ mod dhcp_sockets;
 mod dig;
 mod embedded_dns;
 mod errors;
+mod explain;
 mod field;
 mod forwarding;
 mod full_disk;

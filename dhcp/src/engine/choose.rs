@@ -62,7 +62,7 @@ pub(super) fn bindings<'a>(
     })
 }
 
-fn previous(book: &Book, exchange: &Exchange<'_>, places: &[usize]) -> Option<Choice> {
+pub(super) fn previous(book: &Book, exchange: &Exchange<'_>, places: &[usize]) -> Option<Choice> {
     let client = exchange.client();
     let ended = places.iter().flat_map(|&place| {
         book.records_of(place, client)
@@ -74,7 +74,7 @@ fn previous(book: &Book, exchange: &Exchange<'_>, places: &[usize]) -> Option<Ch
     usable.max_by_key(|(ended_at, _)| *ended_at).map(|(_, choice)| choice)
 }
 
-fn requested(book: &Book, exchange: &Exchange<'_>, places: &[usize]) -> Option<Choice> {
+pub(super) fn requested(book: &Book, exchange: &Exchange<'_>, places: &[usize]) -> Option<Choice> {
     let address = exchange.message.requested_ip_address?;
     let place = exchange.subnet_on_link(book, address).filter(|place| places.contains(place))?;
     // An address that it has just declined, it does not get for having asked.
@@ -86,7 +86,7 @@ fn requested(book: &Book, exchange: &Exchange<'_>, places: &[usize]) -> Option<C
         .filter(|choice| !shunned && is_usable(book, exchange, *choice) && is_open(book, exchange, *choice))
 }
 
-fn offered(book: &Book, exchange: &Exchange<'_>, places: &[usize]) -> Option<Choice> {
+pub(super) fn offered(book: &Book, exchange: &Exchange<'_>, places: &[usize]) -> Option<Choice> {
     let mut offers = places.iter().flat_map(|&place| {
         book.offers_to(place, exchange.client()).map(move |offer| Choice { place, address: offer.address })
     });

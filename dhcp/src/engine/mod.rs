@@ -42,6 +42,7 @@ mod decline;
 mod discover;
 mod exchange;
 mod expire;
+pub mod explain;
 mod inform;
 mod layers;
 mod leasequery;

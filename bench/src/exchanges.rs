@@ -1,0 +1,315 @@
+//! Exchanges and renewals a second, in alternation, in one run.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Context;
+use clap::Args;
+use comfy_table::{CellAlignment, Table, presets};
+
+use crate::hosts::{Hosts, Link, Running};
+use crate::names::first_line;
+
+const SERVER: &str = "10.64.0.1";
+const CLIENT: &str = "10.64.0.2";
+const LINK: Link = Link { server: SERVER, client: CLIENT, length: 10 };
+/// dhcpd and dnsmasq slow down with the size of their pools, or with their leases: they get small ones.
+const SMALL_POOL: u32 = 16_384;
+const SMALL_POOL_CLIENTS: u32 = 12_000;
+/// The server's processor, and the clients'.
+const CORES: [&str; 2] = ["0", "1"];
+
+/// Exchanges and renewals a second.
+#[derive(Args, Debug)]
+pub(crate) struct Exchanges {
+    /// The most seconds of each phase: one at a time, exchanges, renewals.
+    #[arg(long, default_value_t = 4)]
+    seconds: u64,
+    /// Rounds; the table shows the median of each figure.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Exchanges under way at once.
+    #[arg(long, default_value_t = 64)]
+    in_flight: usize,
+    /// New clients one at a time.
+    #[arg(long, default_value_t = 2_000)]
+    alone: u32,
+    /// Only these servers, by a part of their names.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// The daemon to measure.
+    #[arg(long, default_value = "target/release/leasehold")]
+    leasehold: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Server {
+    Reflector(&'static str),
+    Leasehold { names: bool },
+    Kea,
+    Dhcpd,
+    Dnsmasq,
+}
+
+const SERVERS: [(Server, &str); 8] = [
+    (Server::Reflector("batch"), "limit: a sync for each batch"),
+    (Server::Leasehold { names: false }, "Leasehold"),
+    (Server::Leasehold { names: true }, "Leasehold, names in its own zone"),
+    (Server::Kea, "Kea, memfile, no sync"),
+    (Server::Dhcpd, "ISC dhcpd"),
+    (Server::Dnsmasq, "dnsmasq"),
+    (Server::Reflector("never"), "limit: no sync"),
+    (Server::Reflector("each"), "limit: a sync for each ACK"),
+];
+
+/// What the load said of one phase.
+#[derive(Clone, Copy, Debug, Default)]
+struct Figure {
+    per_second: u64,
+    p50: u64,
+    p99: u64,
+    again: u64,
+    refused: u64,
+}
+
+#[derive(Debug, Default)]
+struct Found {
+    alone: Vec<Figure>,
+    exchanges: Vec<Figure>,
+    renewals: Vec<Figure>,
+}
+
+impl Exchanges {
+    pub(crate) fn run(&self) -> anyhow::Result<()> {
+        let leasehold = self
+            .leasehold
+            .canonicalize()
+            .with_context(|| format!("{} is not there: run `cargo build --release` first", self.leasehold.display()))?;
+        let wanted = |title: &str| {
+            self.only.is_empty() || self.only.iter().any(|part| title.to_lowercase().contains(&part.to_lowercase()))
+        };
+        let servers: Vec<_> = SERVERS.into_iter().filter(|(_, title)| wanted(title)).collect();
+        let mut found: Vec<Found> = servers.iter().map(|_| Found::default()).collect();
+        for round in 1..=self.rounds {
+            for ((server, title), found) in servers.iter().zip(&mut found) {
+                eprintln!("round {round} of {}: {title}", self.rounds);
+                if let Err(error) = self.measure(*server, &leasehold, found) {
+                    eprintln!("  left out: {error:#}");
+                }
+            }
+        }
+        println!("{}", first_line(&leasehold, &["--version"]));
+        println!("Kea {}", first_line(Path::new("/usr/sbin/kea-dhcp4"), &["-v"]));
+        println!("ISC dhcpd {}", first_line(Path::new("/usr/sbin/dhcpd"), &["--version"]));
+        println!("{}", first_line(Path::new("/usr/sbin/dnsmasq"), &["--version"]));
+        let rows: Vec<_> = servers.iter().map(|(_, title)| *title).zip(&found).collect();
+        println!("{}", table(&rows));
+        Ok(())
+    }
+
+    fn measure(&self, server: Server, leasehold: &Path, found: &mut Found) -> anyhow::Result<()> {
+        let hosts = Hosts::new(LINK)?;
+        let dir = std::env::temp_dir().join(format!("leasehold-bench-{}", std::process::id()));
+        drop(std::fs::remove_dir_all(&dir));
+        std::fs::create_dir_all(&dir)?;
+        let running = start(server, &hosts, &dir, leasehold)?;
+        let is_small = matches!(server, Server::Dhcpd | Server::Dnsmasq);
+        let clients = if is_small { SMALL_POOL_CLIENTS - self.alone } else { 3_000_000 };
+        let this = std::env::current_exe()?;
+        let numbers =
+            [self.in_flight.to_string(), self.seconds.to_string(), clients.to_string(), self.alone.to_string()];
+        let this = this.to_string_lossy();
+        let [in_flight, seconds, clients, alone] = &numbers;
+        let mut args = vec![
+            "-c",
+            CORES[1],
+            &this,
+            "load",
+            "--relay",
+            CLIENT,
+            "--server",
+            SERVER,
+            "--in-flight",
+            in_flight,
+            "--seconds",
+            seconds,
+            "--clients",
+            clients,
+            "--alone",
+            alone,
+        ];
+        if server == (Server::Leasehold { names: true }) {
+            args.extend(["--domain", "bench.test"]);
+        }
+        let printed =
+            hosts.ask("taskset", &args).with_context(|| format!("the server's log is in {}", dir.display()))?;
+        drop(running);
+        std::fs::remove_dir_all(&dir)?;
+        for line in printed.lines() {
+            eprintln!("  {line}");
+            let (name, figure) = read(line).with_context(|| format!("the load said: {line}"))?;
+            match name {
+                "alone" => found.alone.push(figure),
+                "exchanges" => found.exchanges.push(figure),
+                _ => found.renewals.push(figure),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A line of the load: see `Load::run`.
+fn read(line: &str) -> Option<(&str, Figure)> {
+    let (name, numbers) = line.split_once(' ')?;
+    let numbers: Vec<u64> = numbers.split(' ').map(str::parse).collect::<Result<_, _>>().ok()?;
+    let [done, micros, p50, p99, _, again, refused] = numbers.try_into().ok()?;
+    let per_second = (done * 1_000_000).checked_div(micros).unwrap_or(0);
+    Some((name, Figure { per_second, p50, p99, again, refused }))
+}
+
+fn table(rows: &[(&str, &Found)]) -> String {
+    let of = |figures: &[Figure], what: fn(&Figure) -> u64| -> Option<u64> {
+        let mut sorted: Vec<u64> = figures.iter().map(what).collect();
+        sorted.sort_unstable();
+        sorted.get(sorted.len() / 2).copied()
+    };
+    let rate: fn(&Figure) -> u64 = |figure| figure.per_second;
+    let find = |part: &str| rows.iter().find(|(title, _)| title.contains(part)).map(|(_, found)| *found);
+    let ratio = |ours: Option<u64>, theirs: Option<u64>| match (ours, theirs) {
+        (Some(ours), Some(theirs)) if theirs > 0 => {
+            let hundredths = (ours * 100 + theirs / 2) / theirs;
+            format!("{}.{:02}", hundredths / 100, hundredths % 100)
+        }
+        _ => "-".to_owned(),
+    };
+    let shown = |value: Option<u64>| value.map_or_else(|| "-".to_owned(), |value| value.to_string());
+    let (limit, each, kea) = (find("a sync for each batch"), find("a sync for each ACK"), find("Kea"));
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_MARKDOWN);
+    table.set_header([
+        "server",
+        "exchanges/s",
+        "to Kea",
+        "to limit",
+        "p99 µs",
+        "renewals/s",
+        "to limit",
+        "alone p50 µs",
+        "to limit/ACK",
+        "again",
+        "refused",
+    ]);
+    for (title, found) in rows {
+        let (new, renewed, alone) =
+            (of(&found.exchanges, rate), of(&found.renewals, rate), of(&found.alone, |figure| figure.p50));
+        let all = || found.alone.iter().chain(&found.exchanges).chain(&found.renewals);
+        table.add_row([
+            (*title).to_owned(),
+            shown(new),
+            ratio(new, kea.and_then(|kea| of(&kea.exchanges, rate))),
+            ratio(new, limit.and_then(|limit| of(&limit.exchanges, rate))),
+            shown(of(&found.exchanges, |figure| figure.p99)),
+            shown(renewed),
+            ratio(renewed, limit.and_then(|limit| of(&limit.renewals, rate))),
+            shown(alone),
+            ratio(alone, each.and_then(|each| of(&each.alone, |figure| figure.p50))),
+            all().map(|figure| figure.again).sum::<u64>().to_string(),
+            all().map(|figure| figure.refused).sum::<u64>().to_string(),
+        ]);
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table.to_string()
+}
+
+fn start(server: Server, hosts: &Hosts, dir: &Path, leasehold: &Path) -> anyhow::Result<Running> {
+    let shown = dir.display().to_string();
+    let log = dir.join("log");
+    let small = format!("10.65.0.0 10.65.{}.255", SMALL_POOL / 256 - 1);
+    let write = |name: &str, text: String| -> anyhow::Result<String> {
+        let path = dir.join(name);
+        std::fs::write(&path, text)?;
+        Ok(path.to_string_lossy().into_owned())
+    };
+    let this = std::env::current_exe()?.to_string_lossy().into_owned();
+    let program: Vec<String> = match server {
+        Server::Reflector(sync) => {
+            let file = format!("{shown}/records");
+            [&this, "reflect", "--server", SERVER, "--sync", sync, "--file", &file].map(str::to_owned).into()
+        }
+        Server::Leasehold { names } => {
+            return start_leasehold(hosts, dir, leasehold, &leasehold_toml(&shown, names));
+        }
+        Server::Kea => {
+            let conf = write("kea.conf", kea_conf(&shown))?;
+            ["kea-dhcp4", "-c", &conf].map(str::to_owned).into()
+        }
+        Server::Dhcpd => {
+            let text = format!(
+                "authoritative; ping-check false; default-lease-time 3600; max-lease-time 3600;\n\
+                 subnet 10.64.0.0 netmask 255.192.0.0 {{ range {small}; }}\n"
+            );
+            let (conf, leases) = (write("dhcpd.conf", text)?, write("dhcpd.leases", String::new())?);
+            let pid = format!("{shown}/dhcpd.pid");
+            ["dhcpd", "-4", "-f", "-q", "-cf", &conf, "-lf", &leases, "-pf", &pid, "srv0"].map(str::to_owned).into()
+        }
+        Server::Dnsmasq => {
+            let range = small.replace(' ', ",");
+            let text = format!(
+                "port=0\ndhcp-range={range},255.192.0.0,1h\ndhcp-lease-max=20000\ndhcp-leasefile={shown}/leases\nno-ping\n\
+                 dhcp-authoritative\nquiet-dhcp\ninterface=srv0\nuser=root\nno-resolv\nno-hosts\n"
+            );
+            let conf = write("dnsmasq.conf", text)?;
+            ["dnsmasq", "-k", "-C", &conf].map(str::to_owned).into()
+        }
+    };
+    let place =
+        [("KEA_PIDFILE_DIR", shown.as_str()), ("KEA_LOCKFILE_DIR", &shown), ("KEA_LOGGER_DESTINATION", "stdout")];
+    serve(hosts, &program, &place, &log)
+}
+
+/// Starts the daemon with a configuration; everything of it lies in `dir`.
+pub(crate) fn start_leasehold(hosts: &Hosts, dir: &Path, leasehold: &Path, text: &str) -> anyhow::Result<Running> {
+    let conf = dir.join("leasehold.toml");
+    std::fs::write(&conf, text)?;
+    let (leasehold, conf) = (leasehold.to_string_lossy(), conf.to_string_lossy());
+    let program = [&*leasehold, "run", "--log", "warn", "--config", &conf].map(str::to_owned);
+    serve(hosts, &program, &[], &dir.join("log"))
+}
+
+/// Starts a program on the servers' processor, and waits until it listens.
+fn serve(hosts: &Hosts, program: &[String], env: &[(&str, &str)], log: &Path) -> anyhow::Result<Running> {
+    let args: Vec<&str> = ["-c", CORES[0]].into_iter().chain(program.iter().map(String::as_str)).collect();
+    let mut running = hosts.serve("taskset", &args, env, log)?;
+    let listens = || {
+        let found =
+            Command::new("ip").args(["netns", "exec", hosts.server_name(), "ss", "-Hlun", "sport = :67"]).output();
+        found.is_ok_and(|output| !output.stdout.is_empty())
+    };
+    running.wait_until("socket", listens)?;
+    // Sockets open a moment before the first answer.
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    Ok(running)
+}
+
+fn leasehold_toml(dir: &str, names: bool) -> String {
+    let (domain, zone) = match names {
+        true => ("domain = \"bench.test\"\n", "[[zone]]\nname = \"bench.test\"\n"),
+        false => ("", ""),
+    };
+    format!(
+        "[server]\nstore = \"{dir}/store\"\ncontrol = \"{dir}/control.sock\"\n\n[[subnet]]\nprefix = \"10.64.0.0/10\"\n\
+         pools = [\"10.65.0.0-10.127.255.254\"]\nlease_time = \"1h\"\n{domain}\n{zone}"
+    )
+}
+
+fn kea_conf(dir: &str) -> String {
+    format!(
+        r#"{{"Dhcp4": {{"interfaces-config": {{"interfaces": ["srv0/{SERVER}"], "dhcp-socket-type": "udp"}},
+        "lease-database": {{"type": "memfile", "persist": true, "name": "{dir}/leases.csv", "lfc-interval": 0}},
+        "valid-lifetime": 3600,
+        "subnet4": [{{"subnet": "10.64.0.0/10", "pools": [{{"pool": "10.65.0.0 - 10.127.255.254"}}]}}],
+        "loggers": [{{"name": "kea-dhcp4", "severity": "WARN", "output_options": [{{"output": "stdout"}}]}}]}}}}"#
+    )
+}
