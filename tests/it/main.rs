@@ -27,7 +27,6 @@ mod leasehold;
 mod link_check;
 mod load;
 mod logging;
-mod netboot;
 mod netns;
 mod outage;
 mod packet;
