@@ -78,6 +78,33 @@ pub struct LeaseView {
     pub expires_at: Option<u64>,
     /// The relay it came by.
     pub relay: Option<Ipv4Addr>,
+    /// Behind which switch, in which VLAN and at which port the client is, in words.
+    pub place: Option<String>,
+    /// Option 82.
+    pub relay_agent_info: Option<RelayView>,
+    /// The server identifier that the relay asked for (RFC 5107).
+    pub server_identifier_override: Option<Ipv4Addr>,
+}
+
+/// What a relay agent said of a client, to be shown.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RelayView {
+    /// All of it.
+    pub words: String,
+    /// Sub-option 1 in hexadecimal.
+    pub circuit_id: Option<String>,
+    /// Sub-option 2 in hexadecimal.
+    pub remote_id: Option<String>,
+    /// Sub-option 6 in hexadecimal.
+    pub subscriber_id: Option<String>,
+    /// The switch's name in the configuration.
+    pub switch: Option<String>,
+    /// The VLAN, where the circuit identifier tells it.
+    pub vlan: Option<u16>,
+    /// The port as a `[[switch]]` names it in `ports`.
+    pub port: Option<String>,
+    /// What is behind the port, from the configuration.
+    pub port_name: Option<String>,
 }
 
 /// A name's or an address's DNS work, to be shown.

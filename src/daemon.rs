@@ -192,6 +192,7 @@ impl Daemon {
             updater: updater_questions,
             committer: committer.clone(),
             counters,
+            switches: Arc::clone(&config.switches),
         };
         spawn(&mut tasks, "the control socket", socket.serve(Arc::new(responder)));
         info!("ready: {}", summary(&config));

@@ -23,7 +23,7 @@ use crate::core::pipeline::{Arrival, BatchOutcome, Departure, Link, Output, Pipe
 use crate::counters::Counters;
 use crate::delayed::Delayed;
 use crate::dhcp_sockets::{Batch, DhcpSender, DhcpSockets, InterfaceInfo, Outgoing};
-use crate::lease_log::{self, Drops};
+use crate::lease_log::{self, LeaseLog};
 use crate::zone_keeper::ZoneKeeper;
 
 /// Leases ended in one go, so that a mass expiry does not hold up the clients.
@@ -109,7 +109,7 @@ pub struct DhcpService {
     /// Boot milliseconds: when a full store is asked again, or a wrong clock looked at.
     look_at: u64,
     stopping: bool,
-    drops: Drops,
+    log: LeaseLog,
     /// Offers that are to let another server be first.
     delayed: Delayed,
     payload: Vec<u8>,
@@ -125,6 +125,7 @@ impl DhcpService {
         storing: Storing,
         counters: Arc<Counters>,
         channels: ServiceChannels,
+        log: LeaseLog,
     ) -> Self {
         let outcomes = mpsc::unbounded_channel();
         Self {
@@ -142,7 +143,7 @@ impl DhcpService {
             expiry: Pause::No,
             look_at: 0,
             stopping: false,
-            drops: Drops::default(),
+            log,
             delayed: Delayed::default(),
             payload: Vec::with_capacity(1_500),
         }
@@ -253,9 +254,9 @@ impl DhcpService {
     }
 
     async fn step(&mut self, step: Step) -> Result<(), ServiceError> {
-        for (reason, link) in self.pipeline.take_dropped() {
-            self.counters.dropped(reason);
-            self.drops.tell(reason, &link.name);
+        for dropped in self.pipeline.take_dropped() {
+            self.counters.dropped(dropped.reason);
+            self.log.dropped(&dropped);
         }
         match step {
             Step::Finish(output) => self.finish(output),
@@ -317,7 +318,7 @@ impl DhcpService {
         }
         // The log last: nobody waits for it.
         for event in &happened {
-            lease_log::event(event);
+            self.log.event(event);
         }
     }
 

@@ -1,80 +1,120 @@
 //! The log's lines about leases: one a lease that a person can read, as JSON on request.
 
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use dhcp::decision::{LeaseEvent, LeaseEventKind};
 use dhcp::lease::LeaseState;
-use dhcp::message::DropReason;
+use dhcp::message::{DropReason, Message};
+use dhcp::options::code;
+use dhcp::relay_info::{Switches, Whereabouts};
 use dhcp::reply::Reply;
-use tracing::{debug, info, warn};
+use tracing::{Level, debug, field, info, warn};
 
+use crate::core::pipeline::Dropped;
 use crate::quiet::Quiet;
 
-/// One line for what happened to a lease.
-pub fn event(event: &LeaseEvent) {
-    let lease = &event.lease;
-    let name = lease.name.as_ref().map_or_else(|| "without a name".to_owned(), |name| format!("as {}", name.fqdn));
-    let (address, hardware) = (lease.address, lease.hardware);
-    match event.kind {
-        LeaseEventKind::Bound => {
-            info!(target: "lease", { lease.address = %address, lease.hardware = %hardware }, "{address} leased to {hardware} {name} for {}", span(lease.expires_at, lease.renewed_at));
-        }
-        LeaseEventKind::Renewed => {
-            info!(target: "lease", { lease.address = %address, lease.hardware = %hardware }, "{address} renewed by {hardware} {name} for {}", span(lease.expires_at, lease.renewed_at));
-        }
-        LeaseEventKind::Released => {
-            info!(target: "lease", { lease.address = %address, lease.hardware = %hardware }, "{address} released by {hardware}")
-        }
-        LeaseEventKind::Expired => {
-            info!(target: "lease", { lease.address = %address, lease.hardware = %hardware }, "{address} expired, was held by {hardware}")
-        }
-        LeaseEventKind::Renamed => {
-            info!(target: "lease", { lease.address = %address, lease.hardware = %hardware }, "{address}, held by {hardware}, is now {name}")
-        }
-        LeaseEventKind::Declined if lease.state == LeaseState::Quarantined => warn!(
-            target: "lease", { lease.address = %address, lease.hardware = %hardware },
-            "{address} declined by {hardware}: somebody uses it already; it is kept from everyone for {}",
-            span(lease.expires_at, lease.renewed_at)
-        ),
-        LeaseEventKind::Declined => warn!(
-            target: "lease", { lease.address = %address, lease.hardware = %hardware },
-            "{address} declined by {hardware}, which has declined too many already: only its own lease of it ends"
-        ),
-    }
-}
-
-/// Datagrams that get no answer. All are counted; told, as a rule, only at debug level, because whoever can send can
-/// repeat. What the operator has to mend is told louder, and kept from becoming a flood.
+/// What the lines need beside what they are about.
 #[derive(Debug, Default)]
-pub struct Drops {
+pub struct LeaseLog {
+    /// Names for relay agents.
+    switches: Arc<Switches>,
     used_up: Quiet,
-    /// Told once for each interface.
-    told: BTreeSet<(DropReason, String)>,
+    /// Told once for each interface and relay.
+    told: BTreeSet<(DropReason, String, Ipv4Addr)>,
 }
 
-/// How much [`Drops`] remembers to have told: past this, such reasons are told at debug level as the others are.
+/// How much [`LeaseLog`] remembers to have told: past this, such reasons are told at debug level as the others are.
 const TOLD_MAX: usize = 256;
 
-impl Drops {
-    /// One datagram that gets no answer, and the interface that it came by.
-    pub fn tell(&mut self, reason: DropReason, interface: &str) {
+impl LeaseLog {
+    /// A log that knows switches by these names.
+    #[must_use]
+    pub fn new(switches: Arc<Switches>) -> Self {
+        Self { switches, ..Self::default() }
+    }
+
+    /// One line for what happened to a lease.
+    pub fn event(&self, event: &LeaseEvent) {
+        let lease = &event.lease;
+        let name = lease.name.as_ref().map_or_else(|| "without a name".to_owned(), |name| format!("as {}", name.fqdn));
+        let (address, hardware) = (lease.address, lease.hardware);
+        let place = Whereabouts::read(&self.switches, lease.relay, &lease.relay_agent_info, &hardware);
+        let behind = place.map_or_else(String::new, |place| format!(", behind {place}"));
+        let place = place.map(field::display);
+        match event.kind {
+            LeaseEventKind::Bound => {
+                info!(target: "lease", { lease.address = %address, lease.hardware = %hardware, lease.place = place }, "{address} leased to {hardware} {name} for {}{behind}", span(lease.expires_at, lease.renewed_at));
+            }
+            LeaseEventKind::Renewed => {
+                info!(target: "lease", { lease.address = %address, lease.hardware = %hardware, lease.place = place }, "{address} renewed by {hardware} {name} for {}{behind}", span(lease.expires_at, lease.renewed_at));
+            }
+            LeaseEventKind::Released => {
+                info!(target: "lease", { lease.address = %address, lease.hardware = %hardware, lease.place = place }, "{address} released by {hardware}{behind}")
+            }
+            LeaseEventKind::Expired => {
+                info!(target: "lease", { lease.address = %address, lease.hardware = %hardware, lease.place = place }, "{address} expired, was held by {hardware}{behind}")
+            }
+            LeaseEventKind::Renamed => {
+                info!(target: "lease", { lease.address = %address, lease.hardware = %hardware, lease.place = place }, "{address}, held by {hardware}, is now {name}")
+            }
+            LeaseEventKind::Declined if lease.state == LeaseState::Quarantined => warn!(
+                target: "lease", { lease.address = %address, lease.hardware = %hardware, lease.place = place },
+                "{address} declined by {hardware}{behind}: somebody uses it already; it is kept from everyone for {}",
+                span(lease.expires_at, lease.renewed_at)
+            ),
+            LeaseEventKind::Declined => warn!(
+                target: "lease", { lease.address = %address, lease.hardware = %hardware, lease.place = place },
+                "{address} declined by {hardware}{behind}, which has declined too many already: only its own lease of it ends"
+            ),
+        }
+    }
+
+    /// One datagram that gets no answer. All are counted; told, as a rule, only at debug level, because whoever can send
+    /// can repeat. What the operator has to mend is told louder, and kept from becoming a flood.
+    pub fn dropped(&mut self, Dropped { reason, link, payload }: &Dropped) {
+        let (reason, interface) = (*reason, &link.name);
+        // Only what is told is read again.
+        let sender = || sender(payload, &self.switches);
+        let giaddr = giaddr(payload);
         if reason == DropReason::NoFreeAddress
             && let Some(kept_back) = self.used_up.may_tell()
         {
-            warn!(target: "dhcp", %interface, "no answer: {reason}{kept_back}");
-        } else if self.is_first(reason, interface) {
-            warn!(target: "dhcp", %interface, "no answer: {reason} (told once, and counted from now on)");
-        } else {
-            debug!(target: "dhcp", %interface, "no answer: {reason}");
+            warn!(target: "dhcp", %interface, "no answer: {reason}{}{kept_back}", sender());
+        } else if is_first(&mut self.told, reason, interface, giaddr) {
+            warn!(target: "dhcp", %interface, "no answer: {reason}{} (told once, and counted from now on)", sender());
+        } else if tracing::enabled!(target: "dhcp", Level::DEBUG) {
+            debug!(target: "dhcp", %interface, "no answer: {reason}{}", sender());
         }
     }
+}
 
-    /// Whether a mistake in the settings is met on an interface for the first time.
-    fn is_first(&mut self, reason: DropReason, interface: &str) -> bool {
-        let of_settings =
-            matches!(reason, DropReason::NoSubnet | DropReason::NoServerAddress | DropReason::UnrelayedOption82);
-        of_settings && self.told.len() < TOLD_MAX && self.told.insert((reason, interface.to_owned()))
-    }
+/// Whether a mistake in the settings is met on an interface, or behind a relay, for the first time.
+fn is_first(
+    told: &mut BTreeSet<(DropReason, String, Ipv4Addr)>,
+    reason: DropReason,
+    interface: &str,
+    giaddr: Ipv4Addr,
+) -> bool {
+    let of_settings =
+        matches!(reason, DropReason::NoSubnet | DropReason::NoServerAddress | DropReason::UnrelayedOption82);
+    of_settings && told.len() < TOLD_MAX && told.insert((reason, interface.to_owned(), giaddr))
+}
+
+/// The relay that a datagram names, readable or not; unspecified for none.
+fn giaddr(payload: &[u8]) -> Ipv4Addr {
+    // RFC 2131 section 2: the 25th to 28th byte.
+    payload.get(24..28).and_then(dhcp::options::read_address).unwrap_or(Ipv4Addr::UNSPECIFIED)
+}
+
+/// Who a datagram is from, in words to end a sentence with; empty when it cannot be read.
+fn sender(payload: &[u8], switches: &Switches) -> String {
+    let Ok(message) = Message::parse(payload) else { return String::new() };
+    let marks = message.options.get(code::RELAY_AGENT_INFORMATION).unwrap_or_default();
+    let place = Whereabouts::read(switches, message.giaddr, marks, &message.hardware);
+    let behind = place.map_or_else(String::new, |place| format!(", behind {place}"));
+    format!("; sent by {}{behind}", message.hardware)
 }
 
 /// Options that did not fit into a reply.
@@ -105,12 +145,16 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use std::io::{self, Write};
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
+    use dhcp::client::ClientMessage;
     use dhcp::identity::HardwareAddress;
     use dhcp::lease::Lease;
+    use dhcp::message::MessageType;
+    use dhcp::relay_info::{Switch, SwitchKey};
 
     use super::*;
+    use crate::core::pipeline::Link;
 
     #[derive(Clone, Default)]
     struct Written(Arc<Mutex<Vec<u8>>>);
@@ -127,7 +171,7 @@ mod tests {
 
     /// The log's lines about an event.
     fn logged(told: &LeaseEvent) -> String {
-        lines(|| event(told))
+        lines(|| LeaseLog::default().event(told))
     }
 
     fn lines(tell: impl FnOnce()) -> String {
@@ -138,9 +182,8 @@ mod tests {
         String::from_utf8(written.0.lock().unwrap().clone()).unwrap()
     }
 
-    #[test]
-    fn rfc2131_section_4_3_3_the_operator_hears_of_a_decline() {
-        let lease = Lease {
+    fn lease() -> Lease {
+        Lease {
             address: "192.168.30.100".parse().unwrap(),
             subnet: "192.168.30.0/24".parse().unwrap(),
             state: LeaseState::Quarantined,
@@ -155,7 +198,17 @@ mod tests {
             relay: [0; 4].into(),
             relay_agent_info: Box::default(),
             server_identifier_override: None,
-        };
+        }
+    }
+
+    fn dropped(reason: DropReason, interface: &str, payload: &[u8]) -> Dropped {
+        let link = Arc::new(Link { name: interface.into(), index: 1, addresses: Vec::new() });
+        Dropped { reason, link, payload: payload.into() }
+    }
+
+    #[test]
+    fn rfc2131_section_4_3_3_the_operator_hears_of_a_decline() {
+        let lease = lease();
         let released = Lease { state: LeaseState::Released, expires_at: 1_790_000_005, ..lease.clone() };
         let declined = |lease| logged(&LeaseEvent { kind: LeaseEventKind::Declined, lease, previous: None });
         let told = declined(lease);
@@ -171,17 +224,77 @@ mod tests {
 
     #[test]
     fn what_the_operator_has_to_mend_is_told_and_a_flood_of_it_is_not() {
-        let mut drops = Drops::default();
+        let mut log = LeaseLog::default();
+        let drop = |reason, interface: &str| dropped(reason, interface, &[]);
         let told = lines(|| {
             for _ in 0..1_000 {
-                drops.tell(DropReason::NoSubnet, "eth0");
-                drops.tell(DropReason::NoSubnet, "eth1");
-                drops.tell(DropReason::NoFreeAddress, "eth0");
-                drops.tell(DropReason::Truncated, "eth0");
+                log.dropped(&drop(DropReason::NoSubnet, "eth0"));
+                log.dropped(&drop(DropReason::NoSubnet, "eth1"));
+                log.dropped(&drop(DropReason::NoFreeAddress, "eth0"));
+                log.dropped(&drop(DropReason::Truncated, "eth0"));
             }
         });
         assert_eq!(told.lines().count(), 3, "{told}");
         assert_eq!(told.matches("no subnet is configured").count(), 2);
         assert_eq!(told.matches("the pools are used up").count(), 1);
+    }
+
+    /// The marks of module 1, port 4 in VLAN 20 of the switch 00:1b:2c:3d:4e:5f.
+    const MARKS: [u8; 18] = [1, 6, 0, 4, 0, 20, 1, 4, 2, 8, 0, 6, 0x00, 0x1B, 0x2C, 0x3D, 0x4E, 0x5F];
+
+    fn named() -> LeaseLog {
+        let mut switches = Switches::default();
+        let ports = [("1/4".to_owned(), "room 204".to_owned())].into();
+        let key = SwitchKey::Mac([0x00, 0x1B, 0x2C, 0x3D, 0x4E, 0x5F]);
+        switches.add([key], Switch { name: "floor2-sw1".into(), ports });
+        LeaseLog::new(Arc::new(switches))
+    }
+
+    #[test]
+    fn a_leases_line_says_behind_which_switch_and_port_the_client_is() {
+        let lease =
+            Lease { state: LeaseState::Bound, relay: [10, 7, 0, 1].into(), relay_agent_info: MARKS.into(), ..lease() };
+        let event = |kind| LeaseEvent { kind, lease: lease.clone(), previous: None };
+        for (kind, words) in [
+            (LeaseEventKind::Bound, "leased to 02:00:00:00:00:01 without a name for 1d, behind "),
+            (LeaseEventKind::Renewed, "renewed by 02:00:00:00:00:01 without a name for 1d, behind "),
+            (LeaseEventKind::Released, "released by 02:00:00:00:00:01, behind "),
+            (LeaseEventKind::Expired, "was held by 02:00:00:00:00:01, behind "),
+            (LeaseEventKind::Declined, "declined by 02:00:00:00:00:01, behind "),
+        ] {
+            let line = lines(|| named().event(&event(kind)));
+            let whole = format!("{words}floor2-sw1, VLAN 20, module 1, port 4 (room 204)");
+            assert!(line.contains(&whole), "{line}");
+            let line = lines(|| LeaseLog::default().event(&event(kind)));
+            assert!(line.contains(&format!("{words}switch 00:1b:2c:3d:4e:5f, VLAN 20, module 1, port 4")), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_drop_is_told_once_for_each_relay_with_who_sent_it() {
+        let mut log = named();
+        let discover = |giaddr: [u8; 4]| {
+            let hardware = HardwareAddress::new(1, &[2, 0, 0, 0, 0, 1]).unwrap();
+            ClientMessage { giaddr: giaddr.into(), ..ClientMessage::new(MessageType::Discover, 1, hardware) }
+        };
+        let encoded = |message: &ClientMessage| {
+            let mut bytes = Vec::new();
+            message.encode(&mut bytes);
+            bytes
+        };
+        let told = lines(|| {
+            for giaddr in [[10, 7, 0, 1], [10, 8, 0, 1], [10, 7, 0, 1]] {
+                let marked = discover(giaddr).with(code::RELAY_AGENT_INFORMATION, MARKS);
+                log.dropped(&dropped(DropReason::NoSubnet, "eth0", &encoded(&marked)));
+            }
+            log.dropped(&dropped(DropReason::NoSubnet, "eth0", &encoded(&discover([10, 9, 0, 1]))));
+        });
+        let lines: Vec<&str> = told.lines().collect();
+        assert_eq!(lines.len(), 3, "{told}");
+        assert!(
+            lines[0].contains("; sent by 02:00:00:00:00:01, behind floor2-sw1, VLAN 20, module 1, port 4"),
+            "{told}"
+        );
+        assert!(lines[2].contains("; sent by 02:00:00:00:00:01, behind relay 10.9.0.1"), "{told}");
     }
 }

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use ddns::wanted::{RowKey, Want};
 use dhcp::engine::{PoolCounts, SubnetCounts};
 use dhcp::lease::{Lease, LeaseState};
+use dhcp::options::RelayAgentInfo;
+use dhcp::relay_info::{Switches, Whereabouts};
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::committer::Committer;
-use crate::control::{Answer, LeaseView, NameView, PoolView, Request, Responder, StatusView, SubnetView};
+use crate::control::{Answer, LeaseView, NameView, PoolView, RelayView, Request, Responder, StatusView, SubnetView};
 use crate::counters::Counters;
 use crate::dhcp_service::Question;
 use crate::updater::{NameStatus, UpdaterQuestion};
@@ -25,13 +27,15 @@ pub struct DaemonResponder {
     pub committer: Committer,
     /// The counters.
     pub counters: Arc<Counters>,
+    /// Names for relay agents.
+    pub switches: Arc<Switches>,
 }
 
 impl Responder for DaemonResponder {
     async fn respond(&self, request: Request) -> Answer<serde_json::Value> {
         match request {
             Request::Leases => match self.ask_service(Question::Leases).await {
-                Some(leases) => json(&leases.iter().map(lease_view).collect::<Vec<_>>()),
+                Some(leases) => json(&leases.iter().map(|lease| lease_view(lease, &self.switches)).collect::<Vec<_>>()),
                 None => ending(),
             },
             Request::Names => {
@@ -80,13 +84,14 @@ fn json(value: &impl Serialize) -> Answer<serde_json::Value> {
 
 /// A lease as commands show it.
 #[must_use]
-pub fn lease_view(lease: &Lease) -> LeaseView {
+pub fn lease_view(lease: &Lease, switches: &Switches) -> LeaseView {
     let state = match lease.state {
         LeaseState::Bound => "bound",
         LeaseState::Released => "released",
         LeaseState::Expired => "expired",
         LeaseState::Quarantined => "quarantined",
     };
+    let place = Whereabouts::read(switches, lease.relay, &lease.relay_agent_info, &lease.hardware);
     LeaseView {
         address: lease.address,
         subnet: lease.subnet.to_string(),
@@ -99,6 +104,25 @@ pub fn lease_view(lease: &Lease) -> LeaseView {
         renewed_at: lease.renewed_at,
         expires_at: (lease.expires_at != u64::MAX).then_some(lease.expires_at),
         relay: (!lease.relay.is_unspecified()).then_some(lease.relay),
+        place: place.map(|place| place.to_string()),
+        relay_agent_info: (!lease.relay_agent_info.is_empty())
+            .then(|| relay_view(&lease.relay_agent_info, place.as_ref())),
+        server_identifier_override: lease.server_identifier_override,
+    }
+}
+
+fn relay_view(marks: &[u8], place: Option<&Whereabouts<'_>>) -> RelayView {
+    let hex = |data: &[u8]| data.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let info = RelayAgentInfo(marks);
+    RelayView {
+        words: info.to_string(),
+        circuit_id: info.circuit_id().map(hex),
+        remote_id: info.remote_id().map(hex),
+        subscriber_id: info.subscriber_id().map(hex),
+        switch: place.and_then(|place| Some(place.switch?.name.clone())),
+        vlan: place.and_then(|place| place.circuit?.vlan()),
+        port: place.and_then(|place| Some(place.circuit?.port())),
+        port_name: place.and_then(|place| Some(place.port_name()?.to_owned())),
     }
 }
 

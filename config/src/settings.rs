@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use dhcp::options::{self, code};
+use dhcp::relay_info::Switches;
 use dns::{Fqdn, Rrset, TsigKey};
 use ipnet::Ipv4Net;
 
@@ -21,6 +22,8 @@ pub struct Config {
     pub ddns: ddns::settings::Settings,
     /// For the embedded DNS server.
     pub dns: DnsSettings,
+    /// Names for relay agents, for lists and the log.
+    pub switches: Arc<Switches>,
     /// Files for machines that boot; `None`: none are served.
     pub tftp: Option<TftpSettings>,
     /// For the daemon itself.

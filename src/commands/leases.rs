@@ -32,15 +32,20 @@ pub fn run(leases: &Leases) -> anyhow::Result<ExitCode> {
     }
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["ADDRESS", "STATE", "HARDWARE", "NAME", "EXPIRES"]);
+    // Most networks have no relay, and their lists stay narrow.
+    let is_placed = found.iter().any(|lease| lease.place.is_some());
+    let header = ["ADDRESS", "STATE", "HARDWARE", "NAME", "EXPIRES"];
+    table.set_header(header.into_iter().chain(is_placed.then_some("BEHIND")));
     for lease in &found {
-        table.add_row([
+        let place = is_placed.then(|| lease.place.clone().unwrap_or_else(|| "-".to_owned()));
+        let row = [
             lease.address.to_string(),
             lease.state.clone(),
             lease.hardware.clone(),
             lease.name.clone().unwrap_or_else(|| "-".to_owned()),
             lease.expires_at.map_or_else(|| "never".to_owned(), control::local_time),
-        ]);
+        ];
+        table.add_row(row.into_iter().chain(place));
     }
     println!("{table}");
     println!("{} leases", found.len());

@@ -67,6 +67,17 @@ pub struct Departure {
     pub destination: Destination,
 }
 
+/// A datagram that got no answer.
+#[derive(Clone, Debug)]
+pub struct Dropped {
+    /// Why.
+    pub reason: DropReason,
+    /// Where it came in.
+    pub link: Arc<Link>,
+    /// The UDP payload, for words about who sent it.
+    pub payload: Box<[u8]>,
+}
+
 /// What may be done now that a batch is committed, or needed no commit.
 #[derive(Debug, Default)]
 pub struct Output {
@@ -122,7 +133,7 @@ pub struct Pipeline {
     abandoned: usize,
     epoch: u64,
     storage_full: bool,
-    dropped: Vec<(DropReason, Arc<Link>)>,
+    dropped: Vec<Dropped>,
     /// Names whose end found no room: settled again once there is. At most what was in flight then.
     unsettled: Vec<(RowKey, u64)>,
 }
@@ -184,7 +195,7 @@ impl Pipeline {
     }
 
     /// Datagrams that got no answer since the last call, to be counted.
-    pub fn take_dropped(&mut self) -> impl Iterator<Item = (DropReason, Arc<Link>)> + '_ {
+    pub fn take_dropped(&mut self) -> impl Iterator<Item = Dropped> + '_ {
         self.dropped.drain(..)
     }
 
@@ -310,7 +321,7 @@ impl Batch {
         work: Work,
         arrival: Option<&Arrival>,
         transactions: &mut Vec<Vec<Row>>,
-        dropped: &mut Vec<(DropReason, Arc<Link>)>,
+        dropped: &mut Vec<Dropped>,
     ) {
         if let Some(id) = work.transaction {
             self.last = Some(id);
@@ -318,7 +329,8 @@ impl Batch {
         }
         if let Some(arrival) = arrival {
             if let Some(reason) = work.dropped {
-                dropped.push((reason, Arc::clone(&arrival.link)));
+                let payload = arrival.payload.clone();
+                dropped.push(Dropped { reason, link: Arc::clone(&arrival.link), payload });
             }
             if let Some((reply, destination)) = work.reply {
                 let link = Arc::clone(&arrival.link);

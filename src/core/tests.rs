@@ -219,9 +219,9 @@ fn rfc2131_what_is_dropped_is_counted_by_its_reason() {
         let (rows, output) = bench.hear(&message(message_type, 1));
         assert!(rows.is_empty() && output.departures.is_empty());
     }
-    for (reason, link) in bench.pipeline.take_dropped() {
-        assert_eq!(link.name, "eth0");
-        counters.dropped(reason);
+    for dropped in bench.pipeline.take_dropped() {
+        assert_eq!(dropped.link.name, "eth0");
+        counters.dropped(dropped.reason);
     }
     let counted = counters.values().dropped;
     assert_eq!(counted.values().sum::<u64>(), 4);

@@ -15,6 +15,7 @@ use crate::core::pipeline::Pipeline;
 use crate::counters::Counters;
 use crate::dhcp_service::{DhcpService, ServiceChannels, ServiceError, Storing};
 use crate::dhcp_sockets::{DhcpSockets, InterfaceTable};
+use crate::lease_log::LeaseLog;
 use crate::zone_keeper::ZoneKeeper;
 
 /// What the service is made of.
@@ -57,7 +58,8 @@ pub(super) async fn start(parts: ServiceParts) -> anyhow::Result<Service> {
             };
             let interfaces = sockets.interfaces();
             let storing = Storing { committer, zones, ddns };
-            let service = DhcpService::new(sockets, Pipeline::new(core), clock, storing, counters, channels);
+            let log = LeaseLog::new(Arc::clone(&config.switches));
+            let service = DhcpService::new(sockets, Pipeline::new(core), clock, storing, counters, channels, log);
             // Whoever started the service waits for this.
             drop(started.send(Ok(interfaces)));
             let outcome = service.run().await;

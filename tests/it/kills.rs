@@ -108,8 +108,14 @@ fn a_lease_that_is_missing_moved_or_shortened_is_found() {
     let address = Ipv4Addr::new(10, 77, 1, 1);
     let ack = Acknowledged { client: 1, address, until: 1_000 };
     let history = History { events: vec![Happened::Acknowledged(ack)] };
-    let right =
-        Lease { address, state: "bound".to_owned(), hardware: "02:4c:48:00:00:01".to_owned(), expires_at: 1_000 };
+    let right = Lease {
+        address,
+        state: "bound".to_owned(),
+        hardware: "02:4c:48:00:00:01".to_owned(),
+        expires_at: 1_000,
+        relay: None,
+        place: None,
+    };
     assert_eq!(differences(&history, std::slice::from_ref(&right)), Vec::<String>::new());
     assert_eq!(differences(&history, &[]).len(), 1, "missing");
     assert_eq!(differences(&history, &[Lease { state: "released".to_owned(), ..right.clone() }]).len(), 1, "ended");

@@ -30,6 +30,10 @@ pub(crate) struct Lease {
     pub(crate) hardware: String,
     /// UTC seconds.
     pub(crate) expires_at: u64,
+    /// `giaddr` of the relay that it came by.
+    pub(crate) relay: Option<Ipv4Addr>,
+    /// Where the client is, in words.
+    pub(crate) place: Option<String>,
 }
 
 /// One line of `leasehold dns --json`.
@@ -126,6 +130,8 @@ impl<'lab> Leasehold<'lab> {
             state: value["state"].as_str().unwrap().to_owned(),
             hardware: value["hardware"].as_str().unwrap().to_owned(),
             expires_at: value["expires_at"].as_u64().unwrap_or(u64::MAX),
+            relay: value["relay"].as_str().map(|text| text.parse().unwrap()),
+            place: value["place"].as_str().map(str::to_owned),
         };
         listed.as_array().expect("a list").iter().map(lease).collect()
     }

@@ -33,6 +33,7 @@ mod packet;
 mod process;
 mod programs;
 mod recovery;
+mod relays;
 mod servers;
 mod signed_updates;
 mod standins;

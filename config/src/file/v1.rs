@@ -57,9 +57,28 @@ pub struct File {
     /// Options of one's own, and sub-options of vendors.
     #[serde(default)]
     pub option: Vec<At<OptionDefinition>>,
+    /// Names for switches and other relay agents.
+    #[serde(default)]
+    pub switch: Vec<At<Switch>>,
     /// Subnets to serve.
     #[serde(default)]
     pub subnet: Vec<At<Subnet>>,
+}
+
+/// A switch or another relay agent, named for lists of leases and for the log.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Switch {
+    /// Its name.
+    #[schemars(required)]
+    pub name: Option<At<FreeText>>,
+    /// Its remote identifier (option 82, sub-option 2): a hardware address, an IPv4 address, a text as the switch sends
+    /// it, or `hex:` and bytes.
+    pub remote_id: Option<At<FreeText>>,
+    /// Its address as a relay (giaddr).
+    pub relay: Option<At<Address>>,
+    /// What is behind its ports, by `module/port`, by number, or by the interface's name.
+    pub ports: Option<BTreeMap<At<FreeText>, At<FreeText>>>,
 }
 
 /// The daemon itself.

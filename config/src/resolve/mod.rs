@@ -15,6 +15,7 @@ mod reservation;
 mod scalars;
 mod server;
 mod subnet;
+mod switches;
 mod tftp;
 mod times;
 mod vendor;
@@ -24,6 +25,7 @@ pub use keys::ReadSecret;
 pub use options::own_key;
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use dhcp::settings::Subnet;
 use ipnet::Ipv4Net;
@@ -114,6 +116,7 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
             ..dhcp::settings::Settings::default()
         },
         dns_self: subnets.dns_self,
+        switches: Arc::new(switches::read(&file.switch, findings)),
         tftp: file.tftp.as_ref().and_then(|at| tftp::read(&at.value, findings)),
         daemon,
     }

@@ -9,6 +9,7 @@ mod named;
 mod options;
 mod pools;
 mod shape;
+mod switches;
 mod tftp;
 
 use std::path::Path;

@@ -120,7 +120,7 @@ fn without_room_a_renewal_gets_what_is_left_and_a_new_client_nothing_also_when_d
     let refused = pipeline.complete(later(100), BatchOutcome::NoSpace).unwrap();
     assert!(refused.departures.is_empty());
     assert!(pipeline.is_idle());
-    let reasons: Vec<DropReason> = pipeline.take_dropped().map(|(reason, _)| reason).collect();
+    let reasons: Vec<DropReason> = pipeline.take_dropped().map(|dropped| dropped.reason).collect();
     assert_eq!(reasons, [DropReason::StorageFull; 2]);
     // From here on nothing is submitted any more.
     let Step::Finish(output) = pipeline.decide(later(200), vec![renewal(1, address(100)), request(2, address(101))])
