@@ -19,7 +19,16 @@ pub struct Counters {
     /// Events that found the updater's channel full; their rows were read again from what is wanted.
     pub events_overflowed: AtomicU64,
     /// By the reason's index.
-    dropped: [AtomicU64; DropReason::COUNT],
+    dropped: Dropped,
+}
+
+#[derive(Debug)]
+struct Dropped([AtomicU64; DropReason::COUNT]);
+
+impl Default for Dropped {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| AtomicU64::new(0)))
+    }
 }
 
 /// A reading of [`Counters`].
@@ -42,7 +51,7 @@ impl Counters {
 
     /// Counts a datagram that was not answered.
     pub fn dropped(&self, reason: DropReason) {
-        Self::add(&self.dropped[reason.index()], 1);
+        Self::add(&self.dropped.0[reason.index()], 1);
     }
 
     /// All of them, now.
@@ -57,7 +66,7 @@ impl Counters {
             events_overflowed: read(&self.events_overflowed),
             dropped: DropReason::ALL
                 .iter()
-                .map(|reason| (reason.to_string(), read(&self.dropped[reason.index()])))
+                .map(|reason| (reason.to_string(), read(&self.dropped.0[reason.index()])))
                 .filter(|(_, count)| *count > 0)
                 .collect(),
         }

@@ -24,6 +24,7 @@ use crate::counters::Counters;
 use crate::delayed::Delayed;
 use crate::dhcp_sockets::{Batch, DhcpSender, DhcpSockets, InterfaceInfo, Outgoing};
 use crate::lease_log::{self, LeaseLog};
+use crate::prober::{ProbeResult, Prober};
 use crate::zone_keeper::ZoneKeeper;
 
 /// Leases ended in one go, so that a mass expiry does not hold up the clients.
@@ -110,6 +111,8 @@ pub struct DhcpService {
     look_at: u64,
     stopping: bool,
     log: LeaseLog,
+    prober: Prober,
+    probe_results: Vec<ProbeResult>,
     /// Offers that are to let another server be first.
     delayed: Delayed,
     payload: Vec<u8>,
@@ -128,8 +131,12 @@ impl DhcpService {
         log: LeaseLog,
     ) -> Self {
         let outcomes = mpsc::unbounded_channel();
+        // Any number will do that another program is not likely to ask with.
+        let prober = Prober::new(sockets.interfaces(), (clock.now().boot_ms & 0xffff) as u16 ^ 0x4c48);
         Self {
             sender: sockets.sender(),
+            prober,
+            probe_results: Vec::new(),
             sockets,
             links: Vec::new(),
             pipeline,
@@ -186,6 +193,7 @@ impl DhcpService {
                     settled.clear();
                     self.step(step).await?;
                 }
+                () = self.prober.heard(&mut self.probe_results), if room => self.take_probe_results().await?,
                 () = sleep(due), if room => self.turn().await?,
             }
         }
@@ -216,10 +224,21 @@ impl DhcpService {
                 self.room = self.storing.committer.ask_for_room();
             }
         }
+        // What was heard in time counts, also when nobody had the time to take it.
+        self.prober.try_heard(&mut self.probe_results);
+        if !self.probe_results.is_empty() {
+            return self.take_probe_results().await;
+        }
         if self.pipeline.poll_timeout().is_none_or(|at| at > now.boot_ms) {
             return Ok(());
         }
         let step = self.pipeline.expire(now, EXPIRIES_PER_TURN);
+        self.step(step).await
+    }
+
+    async fn take_probe_results(&mut self) -> Result<(), ServiceError> {
+        let step = self.pipeline.take_probe_results(self.clock.now(), &self.probe_results);
+        self.probe_results.clear();
         self.step(step).await
     }
 
@@ -257,6 +276,9 @@ impl DhcpService {
         for dropped in self.pipeline.take_dropped() {
             self.counters.dropped(dropped.reason);
             self.log.dropped(&dropped);
+        }
+        for probe in self.pipeline.take_probes() {
+            self.prober.ask(&probe);
         }
         match step {
             Step::Finish(output) => self.finish(output),

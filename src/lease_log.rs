@@ -64,6 +64,15 @@ impl LeaseLog {
                 "{address} declined by {hardware}{behind}: somebody uses it already; it is kept from everyone for {}",
                 span(lease.expires_at, lease.renewed_at)
             ),
+            LeaseEventKind::Conflict => {
+                let known = Some(hardware).filter(|hardware| !hardware.as_bytes().is_empty());
+                let by = known.map_or_else(|| "somebody".to_owned(), |by| format!("the machine {by}"));
+                warn!(
+                    target: "lease", { lease.address = %address, lease.hardware = %hardware },
+                    "{address} is used by {by}, without a lease: it is not offered, and kept from everyone for {}",
+                    span(lease.expires_at, lease.renewed_at)
+                )
+            }
             LeaseEventKind::Declined => warn!(
                 target: "lease", { lease.address = %address, lease.hardware = %hardware, lease.place = place },
                 "{address} declined by {hardware}{behind}, which has declined too many already: only its own lease of it ends"

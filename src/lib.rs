@@ -4,6 +4,8 @@
 //! [`dhcp_service`] (the way of a packet), [`dhcp_sockets`], [`committer`] (the store's thread), [`updater`] and
 //! [`ddns_client`] (names to DNS servers), [`zone_keeper`] and [`dns_server`] (embedded zones), [`tftp_server`],
 //! [`link_check`], then [`control`], [`commands`] and [`demo`].
+//! [`ddns_client`] (names to DNS servers), [`zone_keeper`] and [`dns_server`] (embedded zones), [`link_check`], [`prober`] (is an address used already?), then
+//! [`control`], [`commands`] and [`demo`].
 
 pub mod clock;
 pub mod commands;
@@ -24,6 +26,7 @@ pub mod lease_log;
 pub mod link_check;
 pub mod logging;
 pub mod port_holder;
+pub mod prober;
 pub mod quiet;
 pub mod responder;
 pub mod tftp_server;

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use crate::destination::Destination;
 use crate::lease::Lease;
 use crate::message::DropReason;
+use crate::probing::ProbeNeeded;
 use crate::reply::Reply;
 
 /// How a datagram came in.
@@ -32,6 +33,9 @@ pub struct Decision {
     pub events: Vec<LeaseEvent>,
     /// Set when the message was dropped, answered by silence or by an OFFER without an address, and why.
     pub dropped: Option<DropReason>,
+    /// The reply waits for a probe: whoever hands messages in keeps this one, and hands it in again with what came of it
+    /// ([`crate::engine::Engine::handle_probe_result`]).
+    pub probe: Option<ProbeNeeded>,
     /// Names this decision to [`crate::engine::Engine::settle`]; `None` when nothing is to be stored.
     pub ticket: Option<Ticket>,
 }
@@ -82,6 +86,9 @@ pub enum LeaseEventKind {
     Expired,
     /// The client found it in use: it is in quarantine.
     Declined,
+    /// Somebody answered when it was probed: it is in quarantine, and the record's hardware address is theirs, where it
+    /// is known.
+    Conflict,
     /// The settings, or another client's leaving, give it another name, or none; the binding is as before.
     Renamed,
 }

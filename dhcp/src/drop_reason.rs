@@ -95,6 +95,10 @@ drop_reasons! {
     NoFreeAddress, "no_free_address", "no address is free for this client: the pools are used up";
     /// A DISCOVER from a client that is not known here and that has not tried for as long as the pools want.
     TooSoon, "too_soon", "the client has not tried for long enough: another server is to answer first";
+    /// Every address that was tried for a client, as many as the settings allow, is used by somebody without a lease.
+    ConflictsInARow, "conflicts_in_a_row", "somebody without a lease uses each of the addresses that were tried for it";
+    /// As many addresses are being probed as the settings allow, and they want silence then.
+    ProbesAtOnce, "probes_at_once", "as many addresses are being probed already as probes_at_once allows";
     /// The server identifier is another server's: the client chose that one.
     OtherServer, "other_server", "the client chose another server";
     /// A REQUEST with neither requested address nor ciaddr, a DECLINE without the one, a RELEASE or INFORM without the

@@ -23,6 +23,7 @@ pub mod limits;
 pub mod message;
 pub mod names;
 pub mod options;
+pub mod probing;
 pub mod relay_info;
 pub mod reply;
 pub mod settings;

@@ -9,6 +9,7 @@ use ipnet::Ipv4Net;
 use crate::class::{ClassId, ClassSet, Classes};
 use crate::identity::{ClientId, HardwareAddress};
 use crate::limits::Limits;
+use crate::probing::{ProbeWhen, Probing};
 
 mod scope;
 
@@ -36,6 +37,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Who may ask who has which address.
     pub leasequery: LeaseQueries,
+    /// How an address is probed before it is offered.
+    pub probing: Probing,
 }
 
 /// Who may ask who has which address (RFC 4388, RFC 6926).
@@ -98,6 +101,8 @@ pub struct Subnet {
     pub refuse_unrelayed_option82: bool,
     /// Acknowledge a DISCOVER at once when its client asks for that (RFC 4039).
     pub rapid_commit: bool,
+    /// Which addresses are probed before they are offered.
+    pub probe: ProbeWhen,
     /// How names are made here; `None`: no DNS.
     pub naming: Option<Naming>,
     /// This server's address as the clients of this subnet are told it as their DNS server, by a scope that says so.
@@ -124,6 +129,7 @@ impl Subnet {
             always_broadcast: false,
             refuse_unrelayed_option82: false,
             rapid_commit: false,
+            probe: ProbeWhen::Off,
             naming: None,
             own_dns_address: None,
         }

@@ -35,6 +35,8 @@ pub enum Fault {
     OtherServersRequestTaken = 10,
     /// A client that gets another address keeps the one it had too.
     FormerBindingKept = 11,
+    /// An address is offered though somebody answered when it was probed.
+    ProbeAnswerIgnored = 12,
     /// A zone change that could not be stored stays among what the next update is decided upon.
     ZoneFailureKept = 20,
     /// Zone changes are published when they are decided, not when they are stored.

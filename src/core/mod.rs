@@ -19,6 +19,7 @@ use dhcp::destination::Destination;
 use dhcp::engine::{Engine, Renaming};
 use dhcp::lease::{Lease, LeaseState};
 use dhcp::message::DropReason;
+use dhcp::probing::{ProbeId, ProbeNeeded, ProbeOutcome};
 use dhcp::reply::Reply;
 use dhcp::time::Now;
 use faults::{Fault, planted};
@@ -51,6 +52,8 @@ pub struct Work {
     pub reply: Option<(Reply, Destination)>,
     /// To be published then.
     pub events: Vec<NameEvent>,
+    /// The reply waits for this probe: the datagram is to be kept, and handed in again with what came of it.
+    pub probe: Option<ProbeNeeded>,
     /// Why nothing is answered, when nothing is.
     pub dropped: Option<DropReason>,
 }
@@ -156,6 +159,18 @@ impl Core {
         let names = CoreNames { wanted: &self.wanted, settings: &self.settings };
         let decision = self.engine.handle_message(now, ingress, datagram, &names);
         self.work_of(decision)
+    }
+
+    /// Takes what came of a probe, with the datagram that waits for it; see [`Engine::handle_probe_result`].
+    pub fn handle_probe_result(
+        &mut self,
+        now: Now,
+        result: (ProbeId, ProbeOutcome),
+        again: Option<(&Ingress<'_>, &[u8])>,
+    ) -> Vec<Work> {
+        let names = CoreNames { wanted: &self.wanted, settings: &self.settings };
+        let decisions = self.engine.handle_probe_result(now, result, again, &names);
+        decisions.into_iter().map(|decision| self.work_of(decision)).collect()
     }
 
     /// When [`Core::handle_timeout`] wants to be called next, in boot milliseconds.
@@ -277,7 +292,7 @@ impl Core {
     }
 
     fn work_of(&mut self, decision: Decision) -> Work {
-        let Decision { store, reply, events, dropped, ticket } = decision;
+        let Decision { store, reply, events, dropped, probe, ticket } = decision;
         let mut rows: Vec<Row> = store.into_iter().map(Row::Lease).collect();
         let mut undos = Vec::new();
         let mut published = Vec::with_capacity(events.len());
@@ -295,6 +310,7 @@ impl Core {
         work.reply = reply;
         work.events = published;
         work.dropped = dropped;
+        work.probe = probe;
         work
     }
 
@@ -323,6 +339,8 @@ fn claim_of(lease: &Lease) -> Option<Claim> {
 
 #[cfg(test)]
 mod mend_tests;
+#[cfg(test)]
+mod probe_tests;
 #[cfg(test)]
 mod rename_tests;
 #[cfg(test)]

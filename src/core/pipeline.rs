@@ -11,7 +11,7 @@
 //!
 //! Architecture Invariant: no reply that acknowledges a lease is in an [`Output`] before its commit.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -19,6 +19,7 @@ use ddns::wanted::RowKey;
 use dhcp::decision::{CommitOutcome, Ingress};
 use dhcp::destination::Destination;
 use dhcp::message::DropReason;
+use dhcp::probing::{ProbeId, ProbeNeeded, ProbeOutcome, ProbeRequest};
 use dhcp::reply::Reply;
 use dhcp::time::Now;
 use faults::{Fault, planted};
@@ -124,6 +125,15 @@ struct Batch {
     settled: Vec<(RowKey, u64)>,
 }
 
+/// An address to be asked, and the link that its client is on or came by.
+#[derive(Clone, Debug)]
+pub struct Probe {
+    /// What to ask.
+    pub request: ProbeRequest,
+    /// Where the DISCOVER came in.
+    pub link: Arc<Link>,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Pipeline {
@@ -136,6 +146,10 @@ pub struct Pipeline {
     dropped: Vec<Dropped>,
     /// Names whose end found no room: settled again once there is. At most what was in flight then.
     unsettled: Vec<(RowKey, u64)>,
+    /// DISCOVERs that wait for a probe: one for each that is under way.
+    waiting: BTreeMap<ProbeId, Arrival>,
+    /// Probes to be made, until [`Pipeline::take_probes`].
+    probes: Vec<Probe>,
 }
 
 impl Pipeline {
@@ -150,6 +164,8 @@ impl Pipeline {
             storage_full: false,
             dropped: Vec::new(),
             unsettled: Vec::new(),
+            waiting: BTreeMap::new(),
+            probes: Vec::new(),
         }
     }
 
@@ -205,10 +221,57 @@ impl Pipeline {
         let mut transactions = Vec::new();
         for arrival in &arrivals {
             let work = self.core.handle_message(now, &arrival.ingress(), &arrival.payload);
+            self.wait_for(work.probe, arrival);
             batch.take(work, Some(arrival), &mut transactions, &mut self.dropped);
         }
         batch.arrivals = arrivals;
         self.step(batch, transactions)
+    }
+
+    /// Probes to be made since the last call. They wait for no commit, and no other client waits for them.
+    pub fn take_probes(&mut self) -> impl Iterator<Item = Probe> + '_ {
+        self.probes.drain(..)
+    }
+
+    /// What came of probes: decided upon as a batch of datagrams is, since each brings back the DISCOVER that waited.
+    pub fn take_probe_results(&mut self, now: Now, results: &[(ProbeId, ProbeOutcome)]) -> Step {
+        let mut batch = Batch::default();
+        let mut transactions = Vec::new();
+        for result in results {
+            self.take_probe_result(now, *result, &mut batch, &mut transactions);
+        }
+        self.step(batch, transactions)
+    }
+
+    fn take_probe_result(
+        &mut self,
+        now: Now,
+        result: (ProbeId, ProbeOutcome),
+        batch: &mut Batch,
+        transactions: &mut Vec<Vec<Row>>,
+    ) {
+        if !self.core.engine().takes_probe_result(result.0, result.1) {
+            return;
+        }
+        let arrival = self.waiting.remove(&result.0);
+        let ingress = arrival.as_ref().map(Arrival::ingress);
+        let again = ingress.as_ref().zip(arrival.as_ref()).map(|(ingress, arrival)| (ingress, &*arrival.payload));
+        for work in self.core.handle_probe_result(now, result, again) {
+            if let Some(arrival) = &arrival {
+                self.wait_for(work.probe, arrival);
+            }
+            batch.take(work, arrival.as_ref(), transactions, &mut self.dropped);
+        }
+        batch.arrivals.extend(arrival);
+    }
+
+    /// Keeps a DISCOVER that waits for a probe, in the place of an earlier one of the same client.
+    fn wait_for(&mut self, probe: Option<ProbeNeeded>, arrival: &Arrival) {
+        let Some(probe) = probe else { return };
+        self.waiting.insert(probe.id(), arrival.clone());
+        if let ProbeNeeded::Start(request) = probe {
+            self.probes.push(Probe { request, link: Arc::clone(&arrival.link) });
+        }
     }
 
     /// Stops expiry: the machine's clock is known to be wrong, so that what is stored cannot be told to have run out.
@@ -221,41 +284,50 @@ impl Pipeline {
         self.core.resume_expiry(now);
     }
 
-    /// When [`Pipeline::expire`] wants to be called next, in boot milliseconds. Never while the store has no room.
+    /// When [`Pipeline::expire`] wants to be called next, in boot milliseconds. While the store has no room,
+    /// only for the probes under way.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<u64> {
         match self.storage_full {
-            true => None,
+            // What was under way goes on, and its clients get silence.
+            true => self.core.engine().next_probe_end(),
             false if !self.unsettled.is_empty() => Some(0),
             false => self.core.poll_timeout(),
         }
     }
 
-    /// Ends what has run out, at most `most` leases a call, and settles the names that found no room before.
+    /// Ends what has run out, at most `most` leases a call, and settles the names that found no room before. Probes that
+    /// nobody has answered by now are over: what was heard must be told before.
     pub fn expire(&mut self, now: Now, most: usize) -> Step {
-        let settled = std::mem::take(&mut self.unsettled);
-        let mut works = self.core.handle_timeout(now, most);
-        works.extend(self.settled_works(&settled));
-        self.step_of(works, settled)
+        let mut batch = Batch::default();
+        let mut transactions = Vec::new();
+        while let Some(id) = self.core.engine().overdue_probe(now) {
+            self.take_probe_result(now, (id, ProbeOutcome::Free), &mut batch, &mut transactions);
+        }
+        if !self.storage_full {
+            let settled = std::mem::take(&mut self.unsettled);
+            let mut works = self.core.handle_timeout(now, most);
+            works.extend(self.settled_works(&settled));
+            batch.settled = settled;
+            for work in works {
+                batch.take(work, None, &mut transactions, &mut self.dropped);
+            }
+        }
+        self.step(batch, transactions)
     }
 
     /// The updater found these keys settled at these generations.
     pub fn settle_names(&mut self, names: &[(RowKey, u64)]) -> Step {
-        let works = self.settled_works(names);
-        self.step_of(works, names.to_vec())
+        let mut batch = Batch { settled: names.to_vec(), ..Batch::default() };
+        let mut transactions = Vec::new();
+        for work in self.settled_works(names) {
+            batch.take(work, None, &mut transactions, &mut self.dropped);
+        }
+        self.step(batch, transactions)
     }
 
     fn settled_works(&mut self, names: &[(RowKey, u64)]) -> Vec<Work> {
         names.iter().map(|(key, generation)| self.core.handle_settled_name(key, *generation)).collect()
-    }
-
-    fn step_of(&mut self, works: Vec<Work>, settled: Vec<(RowKey, u64)>) -> Step {
-        let mut batch = Batch { settled, ..Batch::default() };
-        let mut transactions = Vec::new();
-        for work in works {
-            batch.take(work, None, &mut transactions, &mut self.dropped);
-        }
-        self.step(batch, transactions)
     }
 
     fn step(&mut self, mut batch: Batch, transactions: Vec<Vec<Row>>) -> Step {

@@ -28,7 +28,7 @@ fn forward(text: &str) -> RowKey {
 }
 
 /// 192.168.30.0/24 with a hundred addresses from .100 on, an hour each, under nasir.xyz.
-fn subnet() -> Subnet {
+pub(super) fn subnet() -> Subnet {
     Subnet {
         pools: vec![AddressRange { first: FIRST, last: Ipv4Addr::new(192, 168, 30, 199) }.into()],
         scope: Scope { lease_secs: LeaseTime { default: 3600, min: 300, max: 86_400 }.into(), ..Scope::default() },
@@ -43,7 +43,7 @@ fn subnet() -> Subnet {
     }
 }
 
-fn settings(subnet: Subnet) -> Settings {
+pub(super) fn settings(subnet: Subnet) -> Settings {
     Settings {
         subnets: vec![subnet],
         offer_hold_secs: 60,

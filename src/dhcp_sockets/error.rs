@@ -51,7 +51,7 @@ pub enum SocketError {
 }
 
 impl SocketError {
-    pub(super) fn system(what: impl Into<String>, source: io::Error) -> Self {
+    pub(crate) fn system(what: impl Into<String>, source: io::Error) -> Self {
         Self::System { what: what.into(), source }
     }
 

@@ -58,9 +58,8 @@ pub use interfaces::{InterfaceInfo, InterfaceTable, LinkKind, NotServed, WhyNotS
 pub use receive::{BATCH_MAX, Batch, DATAGRAM_MAX, Datagram};
 pub use send::{BACKLOG_MAX, DhcpSender, Outgoing};
 
-pub(crate) use port::open_frame_listener;
+pub(crate) use port::{AsyncSocket, open_arp_listener, open_echo_socket, open_frame_listener};
 
-use port::AsyncSocket;
 use receive::Origin;
 
 /// What to open.

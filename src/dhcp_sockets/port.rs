@@ -4,6 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::OwnedFd;
 
+use nix::libc;
 use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 use tokio::io::unix::AsyncFd;
@@ -77,6 +78,53 @@ pub(crate) fn open_frame_listener(what: &str, filter: &[SockFilter]) -> Result<A
     let ipv4 = i32::from(0x0800_u16.to_be());
     let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(ipv4))).map_err(failed)?;
     socket.attach_filter(filter).map_err(failed)?;
+    into_async(socket, what)
+}
+
+/// A packet socket that sends frames by any interface and receives the ARP packets of all.
+///
+/// # Errors
+/// We may not.
+pub(crate) fn open_arp_listener(what: &str) -> Result<AsyncSocket, SocketError> {
+    /// SKF_AD_OFF + SKF_AD_PKTTYPE (linux/filter.h).
+    const PACKET_TYPE: u32 = 0xffff_f000 + 4;
+    const LOAD: u16 = (libc::BPF_LD | libc::BPF_ABS | libc::BPF_W) as u16;
+    const AT_LEAST: u16 = (libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K) as u16;
+    const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+    // A frame tagged for a VLAN that this machine has not comes as a packet "for another host": it is not this link's.
+    let for_us = [
+        SockFilter::new(LOAD, 0, 0, PACKET_TYPE),
+        SockFilter::new(AT_LEAST, 1, 0, u32::from(libc::PACKET_OTHERHOST)),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+        SockFilter::new(RETURN, 0, 0, 0),
+    ];
+    let failed = |error| SocketError::from_io(what, "CAP_NET_RAW", error);
+    let arp = i32::from(0x0806_u16.to_be());
+    let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(arp))).map_err(failed)?;
+    socket.attach_filter(&for_us).map_err(failed)?;
+    into_async(socket, what)
+}
+
+/// A raw IPv4 socket that sends ICMP messages and receives the echo replies to this machine.
+///
+/// # Errors
+/// We may not.
+pub(crate) fn open_echo_socket(what: &str) -> Result<AsyncSocket, SocketError> {
+    const HEADER_LENGTH: u16 = (libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH) as u16;
+    const BYTE_AT_INDEX: u16 = (libc::BPF_LD | libc::BPF_B | libc::BPF_IND) as u16;
+    const EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+    const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+    const ECHO_REPLY: u32 = 0;
+    let echo_replies = [
+        SockFilter::new(HEADER_LENGTH, 0, 0, 0),
+        SockFilter::new(BYTE_AT_INDEX, 0, 0, 0),
+        SockFilter::new(EQUAL, 0, 1, ECHO_REPLY),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+        SockFilter::new(RETURN, 0, 0, 0),
+    ];
+    let failed = |error| SocketError::from_io(what, "CAP_NET_RAW", error);
+    let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4)).map_err(failed)?;
+    socket.attach_filter(&echo_replies).map_err(failed)?;
     into_async(socket, what)
 }
 

@@ -47,6 +47,8 @@ macro_rules! table {
             pub refuse_unrelayed_option82: Option<bool>,
             /// Acknowledge a client's first message at once when it asks for that (option 80).
             pub rapid_commit: Option<bool>,
+            /// Which addresses are asked for, by ARP or ICMP echo, before they are offered.
+            pub probe: Option<Probe>,
         } $(+ $more)* }
 
         impl $name {
@@ -60,6 +62,7 @@ macro_rules! table {
                     ignore_client_id: self.ignore_client_id,
                     refuse_unrelayed_option82: self.refuse_unrelayed_option82,
                     rapid_commit: self.rapid_commit,
+                    probe: self.probe,
                 }
             }
         }

@@ -20,6 +20,7 @@ pub use super::words::{
     Algorithm, ClientUpdates, LogFormat, LogLevel, MessageTypeWord, OptionKind, Outside, RecordKind, ReverseGuard,
     SubnetReverse,
 };
+pub use super::words::{PastCap, Probe};
 
 /// A whole file.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -117,6 +118,16 @@ table! {
         pub allow: Option<Vec<At<ClassName>>>,
         /// Clients of these classes may not have an address.
         pub deny: Option<Vec<At<ClassName>>>,
+        /// For how many milliseconds an answer to a probe is waited for.
+        pub probe_timeout_ms: Option<At<u32>>,
+        /// After how long without a word of the client that had it an address has rested.
+        pub probe_rested: Option<At<Duration>>,
+        /// How many addresses are probed at once.
+        pub probes_at_once: Option<At<u32>>,
+        /// What happens past that: the address is offered without a probe, or the client gets no answer this time.
+        pub probes_past_cap: Option<PastCap>,
+        /// How many addresses are tried for one DISCOVER when each turns out to be used.
+        pub probes_in_a_row: Option<At<u32>>,
     } + time_keys + lease_keys + option_keys
 }
 
@@ -384,6 +395,7 @@ pub struct LeaseKeys<'a> {
     pub ignore_client_id: Option<bool>,
     pub refuse_unrelayed_option82: Option<bool>,
     pub rapid_commit: Option<bool>,
+    pub probe: Option<Probe>,
 }
 
 /// The shared keys about options.

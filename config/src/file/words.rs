@@ -55,6 +55,28 @@ words! {
 }
 
 words! {
+    /// Which addresses are probed before they are offered. A client's own lease never is.
+    Probe {
+        /// None.
+        Off = "off",
+        /// Those that nobody had for a while, or ever, and those that come back from quarantine.
+        Rested = "rested",
+        /// All.
+        Always = "always",
+    }
+}
+
+words! {
+    /// What happens while as many addresses are being probed as may be.
+    PastCap {
+        /// The address is offered without a probe.
+        Offer = "offer",
+        /// The client gets no answer, and asks again after seconds.
+        Silence = "silence",
+    }
+}
+
+words! {
     /// How much is logged.
     LogLevel {
         /// What fails.

@@ -10,6 +10,7 @@ mod network;
 mod option_value;
 mod options;
 pub(crate) mod pools;
+mod probing;
 mod raw_option;
 mod reservation;
 mod scalars;
@@ -112,6 +113,7 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
                 .declines_per_client
                 .as_ref()
                 .map_or(DECLINES_PER_CLIENT_MAX, |at| at.value),
+            probing: probing::read(&file.dhcp, findings),
             subnets: subnets.list,
             ..dhcp::settings::Settings::default()
         },

@@ -17,7 +17,7 @@ use super::reservation::{self, Around};
 use super::scalars::prefix;
 use super::times::{lease_times, timers};
 use super::zones::Zones;
-use super::{class, interfaces, naming};
+use super::{class, interfaces, naming, probing};
 use crate::fault::{Findings, Span};
 use crate::file::At;
 use crate::file::v1::{self, File, SubnetReverse};
@@ -144,6 +144,7 @@ fn read_one(at: &At<v1::Subnet>, common: &Common<'_>, out: &mut Subnets, finding
         always_broadcast: switch(own.always_broadcast, defaults.always_broadcast),
         refuse_unrelayed_option82: switch(own.refuse_unrelayed_option82, defaults.refuse_unrelayed_option82),
         rapid_commit: switch(own.rapid_commit, defaults.rapid_commit),
+        probe: probing::when(own.probe.or(defaults.probe)),
         naming,
         ..Subnet::new(net)
     })

@@ -1,5 +1,6 @@
 //! Times, reservations, options.
 
+use dhcp::probing::{PastCap, ProbeWhen, Probing};
 use dhcp::settings::ReservedFor;
 
 use super::{config, pooled, refused, reserved, subnet, warned};
@@ -432,6 +433,33 @@ fn switches_of_a_subnet_win_over_those_of_dhcp() {
     assert!(!subnet.active && !subnet.always_broadcast && subnet.ignore_client_id && subnet.refuse_unrelayed_option82);
     assert!(subnet.rapid_commit);
     assert_eq!((dhcp.offer_hold_secs, dhcp.quarantine_secs, dhcp.declines_per_client_max), (30, 3_600, 1));
+}
+
+#[test]
+fn how_addresses_are_probed_and_where() {
+    let dhcp = config(&subnet("pools = [\"192.168.30.5\"]\n")).dhcp;
+    assert_eq!((dhcp.subnets[0].probe, dhcp.probing), (ProbeWhen::Off, Probing::default()));
+    let text = "pools = [\"192.168.30.5\"]\n[dhcp]\nprobe = \"rested\"\nprobe_timeout_ms = 250\nprobe_rested = \"1h\"\n\
+                probes_at_once = 9\nprobes_past_cap = \"silence\"\nprobes_in_a_row = 2\n";
+    let dhcp = config(&subnet(text)).dhcp;
+    let probing =
+        Probing { timeout_ms: 250, at_once_max: 9, past_cap: PastCap::Silence, in_a_row_max: 2, rested_secs: 3_600 };
+    assert_eq!((dhcp.subnets[0].probe, dhcp.probing), (ProbeWhen::Rested, probing));
+    let own = config(&subnet(&format!("probe = \"always\"\n{text}"))).dhcp;
+    assert_eq!(own.subnets[0].probe, ProbeWhen::Always);
+}
+
+#[test]
+fn a_number_about_probes_that_is_out_of_range_is_refused() {
+    for (key, number, range) in [
+        ("probe_timeout_ms", "0", "from 10 to 10000"),
+        ("probes_at_once", "5000", "from 1 to 4096"),
+        ("probes_in_a_row", "0", "from 1 to 16"),
+    ] {
+        let text = format!("pools = [\"192.168.30.5\"]\n[dhcp]\n{key} = {number}\n");
+        let message = format!("`{key}` is a number {range}");
+        refused(&subnet(&text), &[(&format!("7:{}", key.len() + 4), number, &message, "or take the key out")]);
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ use super::record::{HotState, Kept};
 use super::table::{Record, Table};
 use super::vacancies::Vacancy;
 use crate::leasequery::Query;
+use crate::probing::ProbeId;
 use crate::settings::{AddressRange, Pool, Settings};
 
 /// Records, offers and free addresses.
@@ -258,6 +259,11 @@ impl Book {
             self.withdraw(oldest);
         }
         self.change(offer.address, |book| book.offers.put(offer));
+    }
+
+    /// The probe that the offer of an address waited for is over: it may be made.
+    pub(super) fn probe_ended(&mut self, address: Ipv4Addr, id: ProbeId) {
+        self.offers.probe_ended(address, id);
     }
 
     pub(super) fn withdraw(&mut self, address: Ipv4Addr) {

@@ -4,10 +4,11 @@ use super::Engine;
 use super::bind;
 use super::choose::{self, Choice};
 use super::exchange::Exchange;
-use super::offers::Offer;
+use super::offers::{Offer, OfferStanding};
 use super::respond::{self, Terms};
 use crate::decision::Decision;
 use crate::message::{DropReason, MessageType};
+use crate::probing::ProbeNeeded;
 use crate::reply::Reply;
 
 impl Engine {
@@ -21,6 +22,9 @@ impl Engine {
         if self.storage_full {
             return self.offer_stored(exchange, &active);
         }
+        if let Some(id) = self.probe_under_way(exchange, &active) {
+            return Decision { probe: Some(ProbeNeeded::UnderWay(id)), ..Decision::default() };
+        }
         let Some(choice) = choose::choose(&mut self.book, exchange, &active) else {
             if choose::is_held_back(&self.book, exchange, &active) {
                 return Decision::drop(DropReason::TooSoon);
@@ -28,11 +32,6 @@ impl Engine {
             return self.without_address(exchange, &active);
         };
         let delay_ms = choose::offer_delay_ms(&self.book, exchange, &active, choice);
-        // RFC 4039 section 3.1: a server that is set up for it answers such a DISCOVER with an ACK, and the address is
-        // committed as by any ACK. One that is to let another server be first offers.
-        if delay_ms == 0 && exchange.message.rapid_commit() && self.book.plan.subnet(choice.place).rapid_commit {
-            return self.bind(exchange, choice);
-        }
         let held = choose::current(&self.book, exchange, &active).filter(|held| *held == choice);
         let remembered = held.and_then(|held| self.book.record(held.address)?.cold.server_identifier_override());
         let Some(server_identifier) = exchange.server_identifier(&self.book, Some(choice.place), remembered) else {
@@ -41,9 +40,8 @@ impl Engine {
         let lease_secs = bind::lease_secs(&self.book, exchange, choice);
 
         self.book.withdraw_from(&exchange.link, exchange.client(), Some(choice.address));
-        // Its own binding too: that may end, or its commit may fail, before the client takes the offer.
         let hold_ms = u64::from(self.book.plan.settings.offer_hold_secs) * 1000;
-        self.book.put_offer(Offer {
+        let offer = Offer {
             address: choice.address,
             hardware: exchange.message.hardware,
             client_id: exchange.message.client_id.clone(),
@@ -51,7 +49,18 @@ impl Engine {
             lease_secs,
             server_identifier,
             until_ms: exchange.now.boot_ms.saturating_add(hold_ms),
-        });
+            standing: OfferStanding::Made,
+        };
+        if let Some(waiting) = self.probe_before_offer(exchange, choice, &offer) {
+            return waiting;
+        }
+        // RFC 4039 section 3.1: a server that is set up for it answers such a DISCOVER with an ACK, and the address is
+        // committed as by any ACK. One that is to let another server be first offers.
+        if delay_ms == 0 && exchange.message.rapid_commit() && self.book.plan.subnet(choice.place).rapid_commit {
+            return self.bind(exchange, choice);
+        }
+        // Its own binding too: that may end, or its commit may fail, before the client takes the offer.
+        self.book.put_offer(offer);
         let client_fqdn = self.client_fqdn_to_offer(exchange, choice, lease_secs);
         let terms = Terms {
             message_type: MessageType::Offer,

@@ -14,7 +14,7 @@ impl Engine {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<u64> {
         let deadline = self.book.next_deadline().filter(|_| self.expires()).map(|(deadline, _)| deadline);
-        deadline.into_iter().chain(self.book.next_offer_end()).min()
+        deadline.into_iter().chain(self.book.next_offer_end()).chain(self.probes.next_end()).min()
     }
 
     /// Expires what has run out, at most `most` leases a call (call again while it returns a full batch).

@@ -2,7 +2,7 @@
 //!
 //! Reading order: `exchange` (a message with all that it is decided by, and the link it came from), `admission` (who is
 //! served, by classes), the five handlers `discover`, `request`, `decline`, `release` and `inform`, `choose` (which
-//! address), `bind` (making a lease record), `layers` (which scope wins), `respond` (making a reply), `expire` (what time
+//! address), `probe` (whether somebody uses it already), `bind` (making a lease record), `layers` (which scope wins), `respond` (making a reply), `expire` (what time
 //! alone does), `rename` (what other settings do to names). Beneath them `book` holds what is known of every
 //! address: `table` its records, `offers` what is offered, `pools` and `vacancies` what is free; and `pending` holds what a failed
 //! commit would put back.
@@ -14,6 +14,7 @@
 //!                     Bound ──RELEASE, or another binding of the client on the link──▶ Released
 //!                     Bound ──time──▶ Expired
 //!                     Bound ──the holder's DECLINE──▶ Quarantined (beyond its share: Released)
+//! any but Bound ──somebody answers a probe──▶ Quarantined
 //! ```
 //!
 //! Each arrow is one decision with a ticket, and is undone when its commit fails.
@@ -50,6 +51,7 @@ mod offers;
 mod pending;
 mod plan;
 mod pools;
+mod probe;
 mod record;
 mod release;
 mod rename;
@@ -67,6 +69,7 @@ pub use rename::Renaming;
 use book::Book;
 use exchange::Exchange;
 use pending::Pending;
+use probe::Probes;
 use record::Kept;
 
 /// The state of DHCPv4 service: leases, offers and free addresses. Decides, and does nothing.
@@ -74,6 +77,7 @@ use record::Kept;
 pub struct Engine {
     book: Book,
     pending: Pending,
+    probes: Probes,
     storage_full: bool,
     expiry_paused: bool,
 }
@@ -85,6 +89,7 @@ impl Engine {
         Self {
             book: Book::new(settings, records),
             pending: Pending::default(),
+            probes: Probes::default(),
             storage_full: false,
             expiry_paused: false,
         }

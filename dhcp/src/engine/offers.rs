@@ -7,6 +7,7 @@ use ipnet::Ipv4Net;
 
 use super::client::Client;
 use crate::identity::{ClientId, HardwareAddress};
+use crate::probing::ProbeId;
 
 /// How many offers are held at once; when one more comes, the oldest goes. A flood of DISCOVERs so costs at most
 /// some 25 MB (and option 82 besides, where reservations ask for it), and a client whose offer went is still served when its REQUEST comes and the address is free.
@@ -26,6 +27,17 @@ pub(super) struct Offer {
     pub(super) server_identifier: Ipv4Addr,
     /// Boot milliseconds: until when it holds.
     pub(super) until_ms: u64,
+    /// Whether it was made already.
+    pub(super) standing: OfferStanding,
+}
+
+/// How far an offer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OfferStanding {
+    /// The client was told, or may be.
+    Made,
+    /// It waits for this probe; the address is held.
+    Probed(ProbeId),
 }
 
 impl Offer {
@@ -61,6 +73,13 @@ impl Offers {
         self.by_hardware.insert((offer.client().hardware_hash(), offer.address));
         self.by_end.insert((offer.until_ms, offer.address));
         self.by_address.insert(offer.address, offer);
+    }
+
+    /// The probe that an offer waited for is over: it may be made.
+    pub(super) fn probe_ended(&mut self, address: Ipv4Addr, id: ProbeId) {
+        if let Some(offer) = self.by_address.get_mut(&address).filter(|o| o.standing == OfferStanding::Probed(id)) {
+            offer.standing = OfferStanding::Made;
+        }
     }
 
     pub(super) fn remove(&mut self, address: Ipv4Addr) -> Option<Offer> {

@@ -14,6 +14,7 @@ mod naming;
 mod network;
 mod other_dhcp;
 mod places;
+mod probing;
 mod random;
 mod rapid_commit;
 mod relays;
