@@ -130,7 +130,7 @@ fn without_room_for_the_quarantine_the_client_gets_silence() {
     bench.pipeline.take_dropped().for_each(drop);
     let output = bench.pipeline.complete(bench.now, BatchOutcome::NoSpace).unwrap();
     assert!(output.departures.is_empty() && output.events.is_empty());
-    let dropped: Vec<_> = bench.pipeline.take_dropped().map(|(reason, _)| reason).collect();
+    let dropped: Vec<_> = bench.pipeline.take_dropped().map(|dropped| dropped.reason).collect();
     assert_eq!(dropped, [DropReason::StorageFull]);
     assert_eq!(bench.pipeline.core().engine().lease(FIRST), None);
     // The second address's probe is still under way, and ends in silence too.
