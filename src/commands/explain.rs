@@ -121,7 +121,8 @@ impl Bench {
         // A capture's exchanges follow one another; each is given a moment of its own.
         self.now.boot_ms += 1;
         let explanation = self.engine.explain(self.now, &ingress, &packet.payload, &names);
-        words::Told::new(packet.number, &self.interface, message.as_ref().ok(), explanation)
+        let switches = &self.config.switches;
+        words::Told::new(packet.number, &self.interface, message.as_ref().ok(), switches, explanation)
     }
 
     /// How a bare message would have come.

@@ -33,6 +33,11 @@ hostname = "printer"
 [[subnet]]
 prefix = "10.20.0.0/24"
 pools = ["10.20.0.10-10.20.0.19"]
+
+[[switch]]
+name = "floor2-sw1"
+remote_id = "00:1b:2c:3d:4e:5f"
+ports = { "1/4" = "room 204" }
 "#;
 
 struct Desk {
@@ -108,6 +113,10 @@ fn a_reservation_and_a_relay_are_told() {
     has(&told, "SUBNET 10.20.0.0/24, found by the relay's address 10.20.0.1 (giaddr)");
     has(&told, "ADDRESS 10.20.0.10 of 10.20.0.0/24: it is the next free one");
     has(&told, "REPLY OFFER to the relay 10.20.0.1, port 67");
+    has(&told, "BEHIND relay 10.20.0.1");
+    let marks = *b"\x01\x06\0\x04\0\x14\x01\x04\x02\x08\0\x06\0\x1b\x2c\x3d\x4e\x5f";
+    let told = desk.explain(&relayed.with(code::RELAY_AGENT_INFORMATION, marks), &[]);
+    has(&told, "BEHIND floor2-sw1, VLAN 20, module 1, port 4 (room 204)");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use dhcp::engine::explain::{Explanation, Reserved};
 use dhcp::message::{DropReason, Message};
 use dhcp::options::value::{name_of, show};
 use dhcp::options::{RelayAgentInfo, code};
-use dhcp::relay_info::{CircuitId, RemoteId};
+use dhcp::relay_info::{CircuitId, RemoteId, Switches, Whereabouts};
 use dhcp::reply::Reply;
 use dhcp::settings::ReservedFor;
 use ipnet::Ipv4Net;
@@ -35,6 +35,9 @@ struct Sent {
     client_id: Option<String>,
     #[serde(skip_serializing_if = "Ipv4Addr::is_unspecified")]
     giaddr: Ipv4Addr,
+    /// Behind which switch, in which VLAN and at which port the client is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<String>,
     #[serde(skip_serializing_if = "Ipv4Addr::is_unspecified")]
     ciaddr: Ipv4Addr,
     options: Vec<Shown>,
@@ -86,9 +89,10 @@ impl Told {
         packet: usize,
         interface: &str,
         message: Option<&Message<'_>>,
+        switches: &Switches,
         explanation: Result<Explanation, DropReason>,
     ) -> Self {
-        let message = message.map(Sent::new);
+        let message = message.map(|message| Sent::new(message, switches));
         let explanation = match explanation {
             Ok(explanation) => explanation,
             Err(reason) => {
@@ -174,7 +178,9 @@ impl Told {
 }
 
 impl Sent {
-    fn new(message: &Message<'_>) -> Self {
+    fn new(message: &Message<'_>, switches: &Switches) -> Self {
+        let marks = message.options.get(code::RELAY_AGENT_INFORMATION).unwrap_or_default();
+        let place = Whereabouts::read(switches, message.giaddr, marks, &message.hardware);
         let shown =
             |(code, data): (u8, &[u8])| Shown { code, name: name_of(code), value: value(code, data), from: None };
         Self {
@@ -183,6 +189,7 @@ impl Sent {
             hardware: message.hardware.to_string(),
             client_id: message.client_id.as_ref().map(ToString::to_string),
             giaddr: message.giaddr,
+            place: place.map(|place| place.to_string()),
             ciaddr: message.ciaddr,
             options: message.options.iter().filter(|(code, _)| *code != code::DHCP_MESSAGE_TYPE).map(shown).collect(),
             malformed: message.malformed.clone(),
@@ -198,6 +205,9 @@ impl Sent {
             _ = write!(words, ", has {}", self.ciaddr);
         }
         line(out, "MESSAGE", words);
+        if let Some(place) = &self.place {
+            line(out, "BEHIND", place);
+        }
         for option in &self.options {
             line(out, "", option.text());
         }
