@@ -40,4 +40,5 @@ mod standins;
 mod tftp;
 mod trace;
 mod updater;
+mod vendor_options;
 mod wire;
