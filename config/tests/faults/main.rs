@@ -8,6 +8,7 @@ mod leases;
 mod named;
 mod options;
 mod pools;
+mod scopes;
 mod shape;
 mod switches;
 mod tftp;
