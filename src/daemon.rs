@@ -55,6 +55,7 @@ use crate::departed_names;
 use crate::dhcp_service::{Question, ServiceChannels, ServiceError};
 use crate::dhcp_sockets::InterfaceTable;
 use crate::embedded_zones;
+use crate::leasequery_server::LeaseQueryServer;
 use crate::responder::DaemonResponder;
 use crate::updater::{Updater, UpdaterChannels, UpdaterParts, UpdaterQuestion};
 use crate::wiring::{CommitterSink, KeptZones, ServiceRows};
@@ -168,6 +169,14 @@ impl Daemon {
                 return Err(error);
             }
         };
+        match start_leasequery(&config, &questions, &counters).await {
+            Ok(None) => {}
+            Ok(Some(server)) => spawn(&mut tasks, "the server of bulk leasequery", server.serve()),
+            Err(error) => {
+                stop_service(&questions, service.thread).await;
+                return Err(error);
+            }
+        }
         let Service { thread: service_thread, ended: service_ended, interfaces } = service;
 
         let updater = Updater::new(UpdaterParts {
@@ -306,6 +315,20 @@ async fn mend_names(core: &mut Core, committer: &Committer, clock: &Clock) -> an
     commit_first(committer, clock, mended.rows).await?;
     core.settle(id, CommitOutcome::Committed);
     Ok(())
+}
+
+/// The server of bulk leasequery, where somebody may ask it.
+async fn start_leasequery(
+    config: &Config,
+    questions: &mpsc::Sender<Question>,
+    counters: &Arc<Counters>,
+) -> anyhow::Result<Option<LeaseQueryServer>> {
+    let queries = &config.dhcp.leasequery;
+    if !queries.bulk {
+        return Ok(None);
+    }
+    let (port, questions) = (config.daemon.ports.server, questions.clone());
+    LeaseQueryServer::bind(port, &queries.allow, questions, Arc::clone(counters)).await.map(Some)
 }
 
 /// What the daemon itself keeps of its parts' channels.

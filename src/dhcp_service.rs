@@ -11,8 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ddns::wanted::{RowKey, WantedRow};
-use dhcp::engine::SubnetCounts;
+use dhcp::engine::{Page, SubnetCounts};
 use dhcp::lease::Lease;
+use dhcp::leasequery::Query;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
@@ -44,6 +45,9 @@ const SLEEP_MAX: Duration = Duration::from_secs(30);
 pub enum Question {
     /// Every lease record.
     Leases(oneshot::Sender<Vec<Lease>>),
+    /// A part of the answer to a bulk leasequery: the leases above an address, so many of them looked at; and the wall
+    /// time at which it is true.
+    LeasesPage(Query, Option<Ipv4Addr>, usize, oneshot::Sender<(Page, u64)>),
     /// Every wanted row that is committed.
     Wanted(oneshot::Sender<Vec<WantedRow>>),
     /// Whether the store has no room, and how the subnets' addresses stand.
@@ -280,6 +284,7 @@ impl DhcpService {
         for probe in self.pipeline.take_probes() {
             self.prober.ask(&probe);
         }
+        self.log.tell_unlimited(self.pipeline.unlimited());
         match step {
             Step::Finish(output) => self.finish(output),
             Step::Submit(transactions, early) => {
@@ -407,6 +412,10 @@ impl DhcpService {
         match question {
             // Whoever asked may have gone: then nobody misses the answer.
             Question::Leases(to) => drop(to.send(self.pipeline.core().engine().leases().collect())),
+            Question::LeasesPage(query, after, most, to) => {
+                let now = self.clock.now();
+                drop(to.send((self.pipeline.core().engine().leases_page(now, &query, after, most), now.wall_secs)));
+            }
             Question::Wanted(to) => self.rows_wanted.push(to),
             Question::Status(to) => {
                 let subnets = self.pipeline.core().engine().subnet_counts().collect();

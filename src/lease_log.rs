@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use dhcp::decision::{LeaseEvent, LeaseEventKind};
 use dhcp::lease::LeaseState;
+use dhcp::limits::BUCKETS_MAX;
 use dhcp::message::{DropReason, Message};
 use dhcp::options::code;
 use dhcp::relay_info::{Switches, Whereabouts};
@@ -21,8 +22,18 @@ pub struct LeaseLog {
     /// Names for relay agents.
     switches: Arc<Switches>,
     used_up: Quiet,
+    limited: Quiet,
+    unlimited: Quiet,
+    /// How many packets were known to have found the limits' table full.
+    unlimited_told: u64,
     /// Told once for each interface and relay.
     told: BTreeSet<(DropReason, String, Ipv4Addr)>,
+}
+
+/// Whether somebody sends or takes more than [dhcp.limits] allows.
+fn is_limit(reason: DropReason) -> bool {
+    use DropReason::{ClientLeaseLimit, ClientPacketLimit, PortLeaseLimit, RelayLeaseLimit, RelayPacketLimit};
+    matches!(reason, ClientPacketLimit | RelayPacketLimit | ClientLeaseLimit | RelayLeaseLimit | PortLeaseLimit)
 }
 
 /// How much [`LeaseLog`] remembers to have told: past this, such reasons are told at debug level as the others are.
@@ -91,10 +102,27 @@ impl LeaseLog {
             && let Some(kept_back) = self.used_up.may_tell()
         {
             warn!(target: "dhcp", %interface, "no answer: {reason}{}{kept_back}", sender());
+        } else if is_limit(reason)
+            && let Some(kept_back) = self.limited.may_tell()
+        {
+            warn!(target: "dhcp", %interface, "no answer: {reason}{}{kept_back}", sender());
         } else if is_first(&mut self.told, reason, interface, giaddr) {
             warn!(target: "dhcp", %interface, "no answer: {reason}{} (told once, and counted from now on)", sender());
         } else if tracing::enabled!(target: "dhcp", Level::DEBUG) {
             debug!(target: "dhcp", %interface, "no answer: {reason}{}", sender());
+        }
+    }
+
+    /// How many packets since the start found no place in the table of the limits on packets.
+    pub fn tell_unlimited(&mut self, packets: u64) {
+        if packets > self.unlimited_told && self.unlimited.may_tell().is_some() {
+            let more = packets - self.unlimited_told;
+            self.unlimited_told = packets;
+            warn!(
+                target: "dhcp",
+                "{more} packets were let through without a limit: so many hardware addresses send that the table of \
+                 {BUCKETS_MAX} senders is full; `packets_per_relay` limits those that somebody makes up"
+            );
         }
     }
 }
@@ -241,9 +269,13 @@ mod tests {
                 log.dropped(&drop(DropReason::NoSubnet, "eth1"));
                 log.dropped(&drop(DropReason::NoFreeAddress, "eth0"));
                 log.dropped(&drop(DropReason::Truncated, "eth0"));
+                log.dropped(&drop(DropReason::ClientPacketLimit, "eth0"));
+                log.tell_unlimited(7);
             }
         });
-        assert_eq!(told.lines().count(), 3, "{told}");
+        assert_eq!(told.lines().count(), 5, "{told}");
+        assert_eq!(told.matches("more packets than `packets_per_client` allows").count(), 1);
+        assert_eq!(told.matches("7 packets were let through without a limit").count(), 1);
         assert_eq!(told.matches("no subnet is configured").count(), 2);
         assert_eq!(told.matches("the pools are used up").count(), 1);
     }

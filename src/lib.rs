@@ -23,6 +23,7 @@ pub mod dhcp_sockets;
 pub mod dns_server;
 pub mod embedded_zones;
 pub mod lease_log;
+pub mod leasequery_server;
 pub mod link_check;
 pub mod logging;
 pub mod port_holder;

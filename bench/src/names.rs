@@ -189,7 +189,7 @@ fn start_leasehold(hosts: &Hosts, dir: &Path, leasehold: &Path, to_bind: bool) -
     };
     let text = format!(
         "[server]\nstore = \"{shown}/store\"\ncontrol = \"{shown}/control.sock\"\n\n\
-         [[subnet]]\nprefix = \"10.9.0.0/16\"\npools = [\"10.9.1.0-10.9.250.255\"]\nlease_time = \"1h\"\ndomain = \"{DOMAIN}\"\n\n{zones}"
+         [dhcp.limits]\npackets_per_client = \"unlimited\"\n\n[[subnet]]\nprefix = \"10.9.0.0/16\"\npools = [\"10.9.1.0-10.9.250.255\"]\nlease_time = \"1h\"\ndomain = \"{DOMAIN}\"\n\n{zones}"
     );
     let conf = dir.join("leasehold.toml");
     std::fs::write(&conf, text)?;

@@ -13,7 +13,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::Ipv4Addr;
 
 use crate::decision::Ingress;
-use crate::message::DropReason;
+use crate::message::{DropReason, Message};
+use crate::options::RelayAgentInfo;
 
 /// How many senders a table remembers at once: a mebibyte for each limit that is set.
 pub const BUCKETS_MAX: usize = SETS * WAYS;
@@ -177,6 +178,65 @@ impl PacketGate {
     pub fn unlimited(&self) -> u64 {
         self.unlimited
     }
+}
+
+/// The limits on new leases, asked before one is offered and before one is made.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LeaseGate {
+    limits: Limits,
+    clients: Option<Buckets>,
+    relays: Option<Buckets>,
+}
+
+impl LeaseGate {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self {
+            clients: limits.new_leases_per_client.map(Buckets::new),
+            relays: limits.new_leases_per_relay.map(Buckets::new),
+            limits,
+        }
+    }
+
+    /// Takes other limits; buckets stay where the limits are as before.
+    pub(crate) fn reconfigure(&mut self, limits: Limits) {
+        if limits != self.limits {
+            *self = Self::new(limits);
+        }
+    }
+
+    /// Whether the sender of `message` may take a new lease; `takes` says that it does. The client's limit goes first, so
+    /// that a client past its own takes nothing out of its relay's.
+    ///
+    /// # Errors
+    /// Which limit it is past.
+    pub(crate) fn admit(
+        &mut self,
+        now_ms: u64,
+        ingress: &Ingress<'_>,
+        message: &Message<'_>,
+        takes: bool,
+    ) -> Result<(), DropReason> {
+        let relay = relay_key(message.giaddr, ingress);
+        let hardware = Some(message.hardware).filter(|hardware| !hardware.as_bytes().is_empty());
+        // The relay's bucket is looked into before the client's is taken from: what is refused takes nothing.
+        if let (Some(clients), Some(hardware)) = (&mut self.clients, hardware) {
+            verdict(clients.would_take(hash(&(relay, hardware)), now_ms), DropReason::ClientLeaseLimit)?;
+        }
+        if let Some(relays) = &mut self.relays {
+            verdict(relays.look(relay, now_ms, takes), DropReason::RelayLeaseLimit)?;
+        }
+        if let (Some(clients), Some(hardware), true) = (&mut self.clients, hardware, takes) {
+            clients.take(hash(&(relay, hardware)), now_ms);
+        }
+        Ok(())
+    }
+}
+
+/// The port of a switch that a client is behind: its relay, with the circuit and the remote identifier. `None`: its relay
+/// names no circuit.
+pub(crate) fn port_key(giaddr: Ipv4Addr, relay_agent_info: &[u8]) -> Option<u64> {
+    let info = RelayAgentInfo(relay_agent_info);
+    info.circuit_id().map(|circuit| hash(&(giaddr, circuit, info.remote_id())))
 }
 
 /// The fixed header of RFC 2131 section 2 up to and with `chaddr`.

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use ddns::wanted::RowKey;
 use dhcp::decision::{CommitOutcome, Ingress};
 use dhcp::destination::Destination;
+use dhcp::limits::PacketGate;
 use dhcp::message::DropReason;
 use dhcp::probing::{ProbeId, ProbeNeeded, ProbeOutcome, ProbeRequest};
 use dhcp::reply::Reply;
@@ -150,6 +151,8 @@ pub struct Pipeline {
     waiting: BTreeMap<ProbeId, Arrival>,
     /// Probes to be made, until [`Pipeline::take_probes`].
     probes: Vec<Probe>,
+    /// What a sender may send.
+    gate: PacketGate,
 }
 
 impl Pipeline {
@@ -157,6 +160,7 @@ impl Pipeline {
     #[must_use]
     pub fn new(core: Core) -> Self {
         Self {
+            gate: PacketGate::new(core.engine().settings().limits),
             core,
             in_flight: VecDeque::new(),
             abandoned: 0,
@@ -177,7 +181,14 @@ impl Pipeline {
 
     /// Swaps the DHCP settings between two batches, and says which addresses are the machine's own.
     pub fn reconfigure(&mut self, settings: Arc<dhcp::settings::Settings>, own: Vec<Ipv4Addr>, now: Now) {
+        self.gate.reconfigure(settings.limits);
         self.core.reconfigure(settings, own, now);
+    }
+
+    /// How many packets found the table of the limits full, and were let through.
+    #[must_use]
+    pub fn unlimited(&self) -> u64 {
+        self.gate.unlimited()
     }
 
     /// Whether another batch may be decided.
@@ -215,8 +226,16 @@ impl Pipeline {
         self.dropped.drain(..)
     }
 
-    /// Decides on a batch of datagrams.
-    pub fn decide(&mut self, now: Now, arrivals: Vec<Arrival>) -> Step {
+    /// Decides on a batch of datagrams. Those past a limit are dropped before they are decoded.
+    pub fn decide(&mut self, now: Now, mut arrivals: Vec<Arrival>) -> Step {
+        arrivals.retain(|arrival| {
+            let admitted = self.gate.admit(now.boot_ms, &arrival.ingress(), &arrival.payload);
+            if let Err(reason) = admitted {
+                let (link, payload) = (Arc::clone(&arrival.link), arrival.payload.clone());
+                self.dropped.push(Dropped { reason, link, payload });
+            }
+            admitted.is_ok()
+        });
         let mut batch = Batch::default();
         let mut transactions = Vec::new();
         for arrival in &arrivals {

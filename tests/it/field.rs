@@ -37,7 +37,7 @@ pub(crate) fn config(remote: bool) -> String {
         (String::new(), String::new())
     };
     format!(
-        "{key}[ddns]\ndomain = \"nasir.xyz\"\nretry_first = \"1s\"\nretry_max = \"2s\"\n\n\
+        "{key}[dhcp.limits]\npackets_per_client = \"unlimited\"\n\n[ddns]\ndomain = \"nasir.xyz\"\nretry_first = \"1s\"\nretry_max = \"2s\"\n\n\
          [[zone]]\nname = \"nasir.xyz\"\n{server}\n\
          [[zone]]\nprefix = \"10.77.0.0/16\"\n{server}\n\
          [[subnet]]\nprefix = \"10.77.0.0/16\"\npools = [\"10.77.1.0-10.77.250.255\"]\nlease_time = {LEASE_SECS}\n"

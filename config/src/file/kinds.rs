@@ -55,6 +55,10 @@ text_kind!(
     Range, r"^[0-9.]+(\s*-\s*[0-9.]+|/[0-9]{1,2})?$", "192.168.30.100-192.168.30.199"
 );
 text_kind!(
+    /// So many in a second, a minute or an hour, or `unlimited`.
+    RateText, r"^([0-9]+\s*/\s*[smh]|unlimited)$", "300/m"
+);
+text_kind!(
     /// A domain name.
     DomainName, r"^\S+$", "nasir.xyz"
 );

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::at::At;
 use super::kinds::{
     Address, ClassName, ClientIdText, DomainName, Duration, FilePath, FreeText, HostName, InterfaceName, MacAddress,
-    NetworkName, OneOrMore, OwnAddress, Prefix, Range, ResolvConf, Secret, ServerAddress, WordOr,
+    NetworkName, OneOrMore, OwnAddress, Prefix, Range, RateText, ResolvConf, Secret, ServerAddress, WordOr,
 };
 use super::matching::Match;
 use super::option_value::{OptionTable, OptionValue};
@@ -43,6 +43,9 @@ pub struct File {
     pub dns: Dns,
     /// Files for machines that boot from the network.
     pub tftp: Option<At<Tftp>>,
+    /// Who may ask this server who has which address.
+    #[serde(default)]
+    pub leasequery: Leasequery,
     /// TSIG keys.
     #[serde(default)]
     pub key: Vec<At<Key>>,
@@ -128,6 +131,9 @@ table! {
         pub probes_past_cap: Option<PastCap>,
         /// How many addresses are tried for one DISCOVER when each turns out to be used.
         pub probes_in_a_row: Option<At<u32>>,
+        /// What one sender may cost.
+        #[serde(default)]
+        pub limits: Limits,
     } + time_keys + lease_keys + option_keys
 }
 
@@ -146,6 +152,32 @@ table! {
         /// The pause after somebody else was found to own the name.
         pub retry_conflict: Option<At<Duration>>,
     } + naming_keys
+}
+
+/// What one sender may cost.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Packets of one hardware address.
+    pub packets_per_client: Option<At<RateText>>,
+    /// Packets of one relay, or of one link of this server.
+    pub packets_per_relay: Option<At<RateText>>,
+    /// New leases of one hardware address, whatever client identifiers it sends.
+    pub new_leases_per_client: Option<At<RateText>>,
+    /// New leases of one relay, or of one link of this server.
+    pub new_leases_per_relay: Option<At<RateText>>,
+    /// Leases at once behind one port of a switch, known by the circuit and remote identifier of option 82.
+    pub leases_per_port: Option<At<u32>>,
+}
+
+/// Who may ask this server who has which address.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Leasequery {
+    /// Prefixes of those who may ask (RFC 4388). Else nobody may.
+    pub allow: Option<At<Vec<At<Prefix>>>>,
+    /// Whether they may ask for many leases at once, by TCP (RFC 6926).
+    pub bulk: Option<At<bool>>,
 }
 
 /// The embedded DNS server.
@@ -385,18 +417,6 @@ pub struct TimeKeys<'a> {
     pub lease_time_max: Option<&'a At<Duration>>,
 }
 
-impl TimeKeys<'_> {
-    /// These, and a wider table's where they say nothing.
-    #[must_use]
-    pub fn over(self, wider: Self) -> Self {
-        Self {
-            lease_time: self.lease_time.or(wider.lease_time),
-            lease_time_min: self.lease_time_min.or(wider.lease_time_min),
-            lease_time_max: self.lease_time_max.or(wider.lease_time_max),
-        }
-    }
-}
-
 /// The other shared keys about leases.
 #[derive(Clone, Copy, Debug, Default)]
 #[allow(missing_docs, reason = "each is documented where the tables are made")]
@@ -408,22 +428,6 @@ pub struct LeaseKeys<'a> {
     pub refuse_unrelayed_option82: Option<bool>,
     pub rapid_commit: Option<bool>,
     pub probe: Option<Probe>,
-}
-
-impl LeaseKeys<'_> {
-    /// These, and a wider table's where they say nothing.
-    #[must_use]
-    pub fn over(self, wider: Self) -> Self {
-        Self {
-            t1: self.t1.or(wider.t1),
-            t2: self.t2.or(wider.t2),
-            always_broadcast: self.always_broadcast.or(wider.always_broadcast),
-            ignore_client_id: self.ignore_client_id.or(wider.ignore_client_id),
-            refuse_unrelayed_option82: self.refuse_unrelayed_option82.or(wider.refuse_unrelayed_option82),
-            rapid_commit: self.rapid_commit.or(wider.rapid_commit),
-            probe: self.probe.or(wider.probe),
-        }
-    }
 }
 
 /// The shared keys about options.
@@ -444,11 +448,6 @@ pub struct OptionKeys<'a> {
     pub boot_file_name: Option<&'a At<FreeText>>,
     pub options: Option<&'a OptionTable>,
     pub vendor: Option<&'a [At<Vendor>]>,
-    pub next_server: Option<&'a At<Address>>,
-    pub server_name: Option<&'a At<FreeText>>,
-    pub boot_file: Option<&'a At<FreeText>>,
-    pub always_send: Option<&'a At<Vec<At<FreeText>>>>,
-    pub never_send: Option<&'a At<Vec<At<FreeText>>>>,
 }
 
 /// The shared keys about names.

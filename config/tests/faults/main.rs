@@ -5,10 +5,10 @@
 mod classes;
 mod dns;
 mod leases;
+mod limits;
 mod named;
 mod options;
 mod pools;
-mod scopes;
 mod shape;
 mod switches;
 mod tftp;

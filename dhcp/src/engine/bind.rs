@@ -38,6 +38,12 @@ impl Engine {
             return Decision::drop(DropReason::NoServerAddress);
         };
 
+        if renewed.is_none()
+            && let Err(reason) = self.may_lease(exchange, choice, true)
+        {
+            return Decision::drop(reason);
+        }
+
         let lease_secs = lease_secs(&self.book, exchange, choice);
         let (lease, answer) = make_lease(&self.book, exchange, choice, lease_secs, renewed.as_ref().map(|k| &k.lease));
         let ended = if planted(Fault::FormerBindingKept) { Vec::new() } else { self.end_others(exchange, address) };
@@ -61,6 +67,23 @@ impl Engine {
         let mut decision = self.write(ended.into_iter().chain([(bound, event)]).collect());
         decision.reply = Some(reply);
         decision
+    }
+
+    /// Whether the limits let the client have a lease that it does not hold yet; `takes` says that it gets it now.
+    pub(super) fn may_lease(&mut self, exchange: &Exchange<'_>, choice: Choice, takes: bool) -> Result<(), DropReason> {
+        let most = self.book.plan.settings.limits.leases_per_port;
+        if let (Some(most), Some(port)) = (most, exchange.port(&self.book)) {
+            // What it was offered is counted already, and what it holds elsewhere on the link ends with this.
+            let ignore = self.book.plan.subnet(choice.place).ignore_client_id;
+            let offer = self.book.offer(choice.address);
+            let counted = offer
+                .is_some_and(|offer| offer.port == Some(port) && offer.client().is(exchange.client(), ignore))
+                || choose::bindings(&self.book, exchange, &exchange.link).next().is_some();
+            if !counted && self.book.at_port(port) >= most {
+                return Err(DropReason::PortLeaseLimit);
+            }
+        }
+        self.new_leases.admit(exchange.now.boot_ms, exchange.ingress, exchange.message, takes)
     }
 
     /// What the client holds on the link besides `but`, as it is to be when that ends.

@@ -99,6 +99,7 @@ impl Book {
         let settings = &self.plan.settings;
         let by_hardware = settings.subnets.iter().any(|subnet| subnet.ignore_client_id);
         self.table.index_hardware(by_hardware || !settings.leasequery.allow.is_empty());
+        self.table.count_ports(settings.limits.leases_per_port.is_some());
         self.pools = settings.subnets.iter().map(|subnet| Pools::new(&subnet.pools)).collect();
         self.counts = vec![Counts::default(); self.pools.len()];
         let mut special: Vec<Ipv4Addr> = self.own.clone();
@@ -155,6 +156,11 @@ impl Book {
     /// The records above the address `after`, by address.
     pub(super) fn records_after(&self, after: Option<Ipv4Addr>) -> impl Iterator<Item = Record<'_>> {
         self.table.after(after)
+    }
+
+    /// How many leases and offers there are behind a port.
+    pub(super) fn at_port(&self, port: u64) -> u32 {
+        self.table.at_port(port).saturating_add(self.offers.at_port(port))
     }
 
     /// The records of a hardware address or a client identifier in every subnet, at most `most` of them. None for

@@ -92,6 +92,15 @@ impl Cold {
         (self.flags() & Flag::CLIENT_ID != 0).then_some(id)
     }
 
+    /// `giaddr`; unspecified for none.
+    pub(super) fn relay(&self) -> Ipv4Addr {
+        let mut rest = self.after_parts();
+        Some(())
+            .filter(|()| self.flags() & Flag::RELAY != 0)
+            .and_then(|()| take_address(&mut rest))
+            .unwrap_or(Ipv4Addr::UNSPECIFIED)
+    }
+
     /// Option 82; empty for none.
     pub(super) fn relay_agent_info(&self) -> &[u8] {
         self.part(3)

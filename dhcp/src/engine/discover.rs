@@ -33,6 +33,11 @@ impl Engine {
         };
         let delay_ms = choose::offer_delay_ms(&self.book, exchange, &active, choice);
         let held = choose::current(&self.book, exchange, &active).filter(|held| *held == choice);
+        if held.is_none()
+            && let Err(reason) = self.may_lease(exchange, choice, false)
+        {
+            return Decision::drop(reason);
+        }
         let remembered = held.and_then(|held| self.book.record(held.address)?.cold.server_identifier_override());
         let Some(server_identifier) = exchange.server_identifier(&self.book, Some(choice.place), remembered) else {
             return Decision::drop(DropReason::NoServerAddress);
@@ -48,6 +53,7 @@ impl Engine {
             relay: self.relay_of_offer(exchange, choice),
             lease_secs,
             server_identifier,
+            port: exchange.port(&self.book),
             until_ms: exchange.now.boot_ms.saturating_add(hold_ms),
             standing: OfferStanding::Made,
         };

@@ -7,6 +7,7 @@ use super::client::Client;
 use super::record::HotState;
 use crate::class::ClassSet;
 use crate::decision::Ingress;
+use crate::limits::port_key;
 use crate::message::{DropReason, Message};
 use crate::names::NameChooser;
 use crate::options::code;
@@ -56,6 +57,13 @@ impl<'a> Exchange<'a> {
     /// Those subnets of the link that are in service for this client.
     pub(super) fn active(&self, book: &Book) -> Vec<usize> {
         self.link.iter().copied().filter(|&place| self.serves(book, place)).collect()
+    }
+
+    /// The port of a switch that the client is behind, where leases are counted by port.
+    pub(super) fn port(&self, book: &Book) -> Option<u64> {
+        book.plan.settings.limits.leases_per_port?;
+        let marks = self.message.options.get(code::RELAY_AGENT_INFORMATION).unwrap_or_default();
+        port_key(self.message.giaddr, marks)
     }
 
     /// The subnet on the link that holds an address.

@@ -26,6 +26,7 @@ use faults::{Fault, planted};
 
 use crate::decision::{CommitOutcome, Decision, Ingress, LeaseEvent, Ticket};
 use crate::lease::Lease;
+use crate::limits::LeaseGate;
 use crate::message::{DropReason, Message, MessageType};
 use crate::names::NameChooser;
 use crate::options::code;
@@ -78,6 +79,7 @@ pub struct Engine {
     book: Book,
     pending: Pending,
     probes: Probes,
+    new_leases: LeaseGate,
     storage_full: bool,
     expiry_paused: bool,
 }
@@ -87,6 +89,7 @@ impl Engine {
     pub fn new(settings: Arc<Settings>, leases: impl IntoIterator<Item = Lease>, now: Now) -> Self {
         let records = leases.into_iter().map(|lease| Kept::from_store(lease, now));
         Self {
+            new_leases: LeaseGate::new(settings.limits),
             book: Book::new(settings, records),
             pending: Pending::default(),
             probes: Probes::default(),
@@ -174,6 +177,7 @@ impl Engine {
     pub fn reconfigure(&mut self, settings: Arc<Settings>, now: Now) {
         // The machine's interfaces change more often than what follows from them, and working out what is free reads
         // every record.
+        self.new_leases.reconfigure(settings.limits);
         if settings != self.book.plan.settings {
             self.book.replan(settings);
         }

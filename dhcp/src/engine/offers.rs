@@ -25,6 +25,8 @@ pub(super) struct Offer {
     pub(super) lease_secs: u32,
     /// The server identifier that the client was told.
     pub(super) server_identifier: Ipv4Addr,
+    /// The port that the client is behind, where leases are counted by port.
+    pub(super) port: Option<u64>,
     /// Boot milliseconds: until when it holds.
     pub(super) until_ms: u64,
     /// Whether it was made already.
@@ -55,6 +57,8 @@ pub(super) struct Offers {
     /// By the hardware address, for subnets that ignore identifiers.
     by_hardware: BTreeSet<(u64, Ipv4Addr)>,
     by_end: BTreeSet<(u64, Ipv4Addr)>,
+    /// How many hold behind each port.
+    by_port: BTreeMap<u64, u32>,
 }
 
 impl Offers {
@@ -72,6 +76,9 @@ impl Offers {
         self.by_client.insert((offer.client().key_hash(), offer.address));
         self.by_hardware.insert((offer.client().hardware_hash(), offer.address));
         self.by_end.insert((offer.until_ms, offer.address));
+        if let Some(port) = offer.port {
+            *self.by_port.entry(port).or_default() += 1;
+        }
         self.by_address.insert(offer.address, offer);
     }
 
@@ -82,11 +89,19 @@ impl Offers {
         }
     }
 
+    /// How many offers hold behind a port.
+    pub(super) fn at_port(&self, port: u64) -> u32 {
+        self.by_port.get(&port).copied().unwrap_or(0)
+    }
+
     pub(super) fn remove(&mut self, address: Ipv4Addr) -> Option<Offer> {
         let offer = self.by_address.remove(&address)?;
         self.by_client.remove(&(offer.client().key_hash(), address));
         self.by_hardware.remove(&(offer.client().hardware_hash(), address));
         self.by_end.remove(&(offer.until_ms, address));
+        if let Some(port) = offer.port {
+            forget_one(&mut self.by_port, port);
+        }
         Some(offer)
     }
 
@@ -116,5 +131,15 @@ impl Offers {
     /// Whether one must go before another is put.
     pub(super) fn is_full(&self) -> bool {
         self.by_address.len() >= OFFERS_MAX
+    }
+}
+
+/// One less behind a port; a port with none is not remembered.
+pub(super) fn forget_one(by_port: &mut BTreeMap<u64, u32>, port: u64) {
+    if let Some(count) = by_port.get_mut(&port) {
+        *count -= 1;
+        if *count == 0 {
+            by_port.remove(&port);
+        }
     }
 }

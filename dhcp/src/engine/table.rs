@@ -10,9 +10,11 @@ use ipnet::Ipv4Net;
 
 use super::client::Client;
 use super::cold::Cold;
+use super::offers::forget_one;
 use super::record::{self, Hot, HotState, Kept, NEVER};
 use crate::identity::HardwareAddress;
 use crate::lease::Lease;
+use crate::limits::port_key;
 
 /// How many ended leases of one client in one subnet are looked at for the one it had last. A client that collects more
 /// by asking for one address after the other must not make its messages dear.
@@ -39,6 +41,8 @@ pub(super) struct Table {
     /// By the hardware address: those records that have a client identifier too. Kept only while a subnet ignores
     /// identifiers.
     by_hardware: Option<BTreeSet<ClientEntry>>,
+    /// How many bindings there are behind each port of a switch. Kept only while that is limited.
+    by_port: Option<BTreeMap<u64, u32>>,
     /// Deadline in boot milliseconds, slot: those that have one.
     timers: BTreeSet<(u64, u32)>,
     /// Prefixes that records name, by their `subnet`. Grows by one with each prefix ever configured.
@@ -73,6 +77,7 @@ struct Entries {
     client: ClientEntry,
     hardware: Option<ClientEntry>,
     timer: Option<(u64, u32)>,
+    port: Option<u64>,
 }
 
 impl Table {
@@ -157,6 +162,31 @@ impl Table {
             let entries = || self.by_address.values().filter_map(|&slot| self.entries(slot).hardware).collect();
             self.by_hardware = wanted.then(entries);
         }
+    }
+
+    /// Counts the bindings behind each port, or does without.
+    pub(super) fn count_ports(&mut self, wanted: bool) {
+        if wanted != self.by_port.is_some() {
+            let mut counts = BTreeMap::new();
+            if wanted {
+                for port in self.by_address.values().filter_map(|&slot| self.port_of(slot)) {
+                    *counts.entry(port).or_default() += 1;
+                }
+            }
+            self.by_port = wanted.then_some(counts);
+        }
+    }
+
+    /// How many bindings there are behind a port; 0 while they are not counted.
+    pub(super) fn at_port(&self, port: u64) -> u32 {
+        self.by_port.as_ref().and_then(|counts| counts.get(&port)).copied().unwrap_or(0)
+    }
+
+    /// The port that a binding's client is behind.
+    fn port_of(&self, slot: u32) -> Option<u64> {
+        let bound = self.hot[slot as usize].state == HotState::Bound;
+        let cold = Some(&self.cold[slot as usize]).filter(|cold| bound && !cold.relay_agent_info().is_empty())?;
+        port_key(cold.relay(), cold.relay_agent_info())
     }
 
     /// The records of a client in `prefix`: its bindings first, then its quarantines, then the first few ended ones.
@@ -244,6 +274,7 @@ impl Table {
             client: (client.key_hash(), rank, address),
             hardware: client.id.map(|_| (client.hardware_hash(), rank, address)),
             timer: Some((hot.deadline_ms, slot)).filter(|(deadline, _)| *deadline != NEVER),
+            port: self.by_port.as_ref().and_then(|_| self.port_of(slot)),
         }
     }
 
@@ -253,6 +284,9 @@ impl Table {
         self.timers.extend(entries.timer);
         if let Some(index) = &mut self.by_hardware {
             index.extend(entries.hardware);
+        }
+        if let (Some(counts), Some(port)) = (&mut self.by_port, entries.port) {
+            *counts.entry(port).or_default() += 1;
         }
     }
 
@@ -264,6 +298,9 @@ impl Table {
         }
         if let (Some(index), Some(hardware)) = (&mut self.by_hardware, &entries.hardware) {
             index.remove(hardware);
+        }
+        if let (Some(counts), Some(port)) = (&mut self.by_port, entries.port) {
+            forget_one(counts, port);
         }
     }
 

@@ -38,8 +38,7 @@ pub struct Frames {
 impl Frames {
     /// Takes as many bytes as belong to the message at hand, at least one of a stream that is not empty; how many.
     pub fn take(&mut self, bytes: &[u8]) -> usize {
-        let wanted = self.wanted().saturating_sub(self.held.len());
-        let taken = wanted.min(bytes.len());
+        let taken = self.missing().min(bytes.len());
         self.held.extend_from_slice(&bytes[..taken]);
         taken
     }
@@ -61,10 +60,10 @@ impl Frames {
         Ok(Some(message))
     }
 
-    /// Whether a message has begun.
+    /// How many bytes are missing until the length, or the message, is whole.
     #[must_use]
-    pub fn has_begun(&self) -> bool {
-        !self.held.is_empty()
+    pub fn missing(&self) -> usize {
+        self.wanted().saturating_sub(self.held.len())
     }
 
     fn len(&self) -> Option<usize> {

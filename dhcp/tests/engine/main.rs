@@ -9,6 +9,7 @@ mod hostile;
 mod hosts;
 mod identity_switch;
 mod leasequery;
+mod limits;
 mod links;
 mod naming;
 mod network;
