@@ -47,8 +47,21 @@ fn the_reference_has_every_key_with_type_default_and_meaning_and_no_other() {
     // Names of options are told in docs/options.md, which has a test of its own.
     schema["$defs"].as_object_mut().unwrap().remove("OptionTable");
     keys(&schema, &mut known);
-    let tables =
-        ["server", "dhcp", "ddns", "dns", "leasequery", "key", "zone", "option", "subnet", "network", "class", "tftp", "switch"];
+    let tables = [
+        "server",
+        "dhcp",
+        "ddns",
+        "dns",
+        "leasequery",
+        "key",
+        "zone",
+        "option",
+        "subnet",
+        "network",
+        "class",
+        "tftp",
+        "switch",
+    ];
     let mut documented: BTreeSet<String> = BTreeSet::new();
     for line in text.lines().filter(|line| line.starts_with("| `")) {
         let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();

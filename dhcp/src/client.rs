@@ -66,7 +66,9 @@ impl ClientMessage {
         out.extend_from_slice(address);
         out.resize(start + 236, 0);
         out.extend_from_slice(&MAGIC_COOKIE);
-        out.extend_from_slice(&[code::DHCP_MESSAGE_TYPE, 1, self.message_type as u8]);
+        if self.message_type != MessageType::Bootp {
+            out.extend_from_slice(&[code::DHCP_MESSAGE_TYPE, 1, self.message_type as u8]);
+        }
         for (code, data) in &self.options {
             let len = u8::try_from(data.len()).unwrap_or(u8::MAX);
             out.extend_from_slice(&[*code, len]);

@@ -19,6 +19,8 @@ use crate::options::{self, RelayAgentInfo, code};
 #[repr(u8)]
 #[allow(missing_docs, reason = "the names are those of RFC 2131 table 2")]
 pub enum MessageType {
+    /// Without option 53: a message of BOOTP (RFC 951), which knows requests and replies alone.
+    Bootp = 0,
     Discover = 1,
     Offer = 2,
     Request = 3,
@@ -93,6 +95,18 @@ impl<'a> Message<'a> {
     /// # Errors
     /// The reason to drop it.
     pub fn parse(datagram: &'a [u8]) -> Result<Self, DropReason> {
+        Self::read(datagram, false)
+    }
+
+    /// Reads a datagram of a BOOTP client: one that has the magic cookie (RFC 1497) and no option 53.
+    ///
+    /// # Errors
+    /// The reason to drop it.
+    pub fn parse_bootp(datagram: &'a [u8]) -> Result<Self, DropReason> {
+        Self::read(datagram, true)
+    }
+
+    fn read(datagram: &'a [u8], is_bootp: bool) -> Result<Self, DropReason> {
         let header = borrowed::Message::new(datagram).map_err(|_| DropReason::Truncated)?;
         if header.opcode() != Opcode::BootRequest {
             return Err(DropReason::NotARequest);
@@ -109,7 +123,11 @@ impl<'a> Message<'a> {
 
         let mut malformed = Vec::new();
         let options = Options::collect(datagram, &mut malformed);
-        let message_type = match options.message_type(&mut malformed)? {
+        let told = match is_bootp && !options.contains(code::DHCP_MESSAGE_TYPE) {
+            true => MessageType::Bootp,
+            false => options.message_type(&mut malformed)?,
+        };
+        let message_type = match told {
             from_server if from_server.is_servers() => return Err(DropReason::ServerMessage),
             // RFC 6926 section 6.1: bulk leasequery is spoken over TCP.
             MessageType::BulkLeaseQuery => return Err(DropReason::UnknownMessageType),
@@ -411,6 +429,7 @@ impl fmt::Display for MessageType {
     /// As in RFC 2131, without its prefix: `DISCOVER`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Bootp => "BOOTP",
             Self::Discover => "DISCOVER",
             Self::Offer => "OFFER",
             Self::Request => "REQUEST",

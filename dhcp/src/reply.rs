@@ -48,6 +48,8 @@ const IP_AND_UDP_HEADERS: usize = 28;
 /// The most that is sent, whatever a client says it takes: an Ethernet frame's worth. Clients that have no
 /// address yet read frames by themselves, and put no fragments together.
 const DATAGRAM_BYTES_MAX: u16 = 1500;
+/// The IP datagram of a BOOTP message with the vendor area of RFC 951, which has 64 bytes.
+pub const BOOTP_MESSAGE_SIZE: u16 = 328;
 /// RFC 1542 section 2.1: a BOOTP message has 300 bytes at least; some relays and clients drop shorter ones.
 const PAYLOAD_BYTES_MIN: usize = 300;
 /// The header and the magic cookie.
@@ -92,6 +94,9 @@ impl Reply {
     /// Returns the codes of options that did not fit: from the end of those that are not `required`; only when
     /// no such is left, option 82, then the last of the required ones. 53 and 54 always fit.
     pub fn encode(&self, out: &mut Vec<u8>) -> Vec<u8> {
+        if self.message_type == MessageType::Bootp {
+            return self.encode_bootp(out);
+        }
         let start = out.len();
         let limit = self.maximum_message_size.clamp(options::MINIMUM_MESSAGE_SIZE, DATAGRAM_BYTES_MAX);
         let payload = usize::from(limit) - IP_AND_UDP_HEADERS;
@@ -110,6 +115,29 @@ impl Reply {
             encode_field(&mut out[start + 44..][..SNAME_BYTES], fields.sname());
             dropped
         };
+        out.resize(out.len().max(start + PAYLOAD_BYTES_MIN), code::PAD);
+        dropped
+    }
+
+    /// A BOOTREPLY: its options stand in the vendor area alone, without those of DHCP; what does not fit is left out.
+    fn encode_bootp(&self, out: &mut Vec<u8>) -> Vec<u8> {
+        let start = out.len();
+        let limit = self.maximum_message_size.clamp(BOOTP_MESSAGE_SIZE, DATAGRAM_BYTES_MAX);
+        let mut room = usize::from(limit) - IP_AND_UDP_HEADERS - HEADER_BYTES - 1;
+        let mut dropped = Vec::new();
+        self.encode_header(out);
+        let echo = Some((RELAY, &self.relay_agent_info)).filter(|(_, data)| !data.is_empty());
+        for (code, data) in self.options.iter().map(|(code, data)| (*code, data)).chain(echo) {
+            let bytes: usize = pieces(code, data).map(|piece| piece.bytes()).sum();
+            match room.checked_sub(bytes) {
+                Some(left) => {
+                    room = left;
+                    pieces(code, data).for_each(|piece| piece.encode(out));
+                }
+                None => dropped.push(code),
+            }
+        }
+        out.push(code::END);
         out.resize(out.len().max(start + PAYLOAD_BYTES_MIN), code::PAD);
         dropped
     }

@@ -103,6 +103,8 @@ pub struct Subnet {
     pub rapid_commit: bool,
     /// Which addresses are probed before they are offered.
     pub probe: ProbeWhen,
+    /// Which BOOTP clients are served.
+    pub bootp: BootpClients,
     /// How names are made here; `None`: no DNS.
     pub naming: Option<Naming>,
     /// This server's address as the clients of this subnet are told it as their DNS server, by a scope that says so.
@@ -130,6 +132,7 @@ impl Subnet {
             refuse_unrelayed_option82: false,
             rapid_commit: false,
             probe: ProbeWhen::Off,
+            bootp: BootpClients::Refused,
             naming: None,
             own_dns_address: None,
         }
@@ -194,6 +197,18 @@ impl Access {
     pub fn admits(&self, classes: &ClassSet) -> bool {
         (self.allow.is_empty() || classes.contains_any(&self.allow)) && !classes.contains_any(&self.deny)
     }
+}
+
+/// Which BOOTP clients a subnet serves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BootpClients {
+    /// None.
+    #[default]
+    Refused,
+    /// Those with a reservation.
+    Reserved,
+    /// All: those without a reservation get an address of the pools, without end.
+    Dynamic,
 }
 
 /// Inclusive.

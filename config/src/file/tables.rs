@@ -49,6 +49,8 @@ macro_rules! table {
             pub rapid_commit: Option<bool>,
             /// Which addresses are asked for, by ARP or ICMP echo, before they are offered.
             pub probe: Option<Probe>,
+            /// Which BOOTP clients are served.
+            pub bootp: Option<Bootp>,
         } $(+ $more)* }
 
         impl $name {
@@ -63,6 +65,7 @@ macro_rules! table {
                     refuse_unrelayed_option82: self.refuse_unrelayed_option82,
                     rapid_commit: self.rapid_commit,
                     probe: self.probe,
+                    bootp: self.bootp,
                 }
             }
         }

@@ -17,8 +17,8 @@ use super::kinds::{
 use super::matching::Match;
 use super::option_value::{OptionTable, OptionValue};
 pub use super::words::{
-    Algorithm, ClientUpdates, LogFormat, LogLevel, MessageTypeWord, OptionKind, Outside, RecordKind, ReverseGuard,
-    SubnetReverse,
+    Algorithm, Bootp, ClientUpdates, LogFormat, LogLevel, MessageTypeWord, OptionKind, Outside, RecordKind,
+    ReverseGuard, SubnetReverse,
 };
 pub use super::words::{PastCap, Probe};
 
@@ -428,6 +428,7 @@ pub struct LeaseKeys<'a> {
     pub refuse_unrelayed_option82: Option<bool>,
     pub rapid_commit: Option<bool>,
     pub probe: Option<Probe>,
+    pub bootp: Option<Bootp>,
 }
 
 /// The shared keys about options.

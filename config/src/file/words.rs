@@ -35,6 +35,18 @@ words! {
 }
 
 words! {
+    /// Which BOOTP clients are served.
+    Bootp {
+        /// None.
+        None = "none",
+        /// Those with a reservation.
+        Reserved = "reserved",
+        /// Those without one too, from the pools and without end.
+        Dynamic = "dynamic",
+    }
+}
+
+words! {
     /// How PTR records are guarded.
     ReverseGuard {
         /// A DHCID record beside it says whose it is.

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use dhcp::options::vendor::VendorOptions;
 use dhcp::options::{self as build, code};
-use dhcp::settings::{AddressRange, OptionSet, Scope, Subnet};
+use dhcp::settings::{AddressRange, BootpClients, OptionSet, Scope, Subnet};
 use ipnet::Ipv4Net;
 
 use super::definitions::Definitions;
@@ -145,6 +145,11 @@ fn read_one(at: &At<v1::Subnet>, common: &Common<'_>, out: &mut Subnets, finding
         refuse_unrelayed_option82: switch(own.refuse_unrelayed_option82, defaults.refuse_unrelayed_option82),
         rapid_commit: switch(own.rapid_commit, defaults.rapid_commit),
         probe: probing::when(own.probe.or(defaults.probe)),
+        bootp: match own.bootp.or(defaults.bootp) {
+            None | Some(v1::Bootp::None) => BootpClients::Refused,
+            Some(v1::Bootp::Reserved) => BootpClients::Reserved,
+            Some(v1::Bootp::Dynamic) => BootpClients::Dynamic,
+        },
         naming,
         ..Subnet::new(net)
     })

@@ -425,13 +425,14 @@ fn what_is_derived_from_the_prefix_and_the_domain() {
 fn switches_of_a_subnet_win_over_those_of_dhcp() {
     let both = subnet(
         "pools = [\"192.168.30.5\"]\nalways_broadcast = false\nactive = false\n[dhcp]\n\
-                       always_broadcast = true\nignore_client_id = true\nrefuse_unrelayed_option82 = true\nrapid_commit = true\n\
+                       always_broadcast = true\nignore_client_id = true\nrefuse_unrelayed_option82 = true\nrapid_commit = true\nbootp = \"dynamic\"\n\
                        offer_hold = \"30s\"\nquarantine = \"1h\"\ndeclines_per_client = 1\n",
     );
     let dhcp = config(&both).dhcp;
     let subnet = &dhcp.subnets[0];
     assert!(!subnet.active && !subnet.always_broadcast && subnet.ignore_client_id && subnet.refuse_unrelayed_option82);
     assert!(subnet.rapid_commit);
+    assert_eq!(subnet.bootp, dhcp::settings::BootpClients::Dynamic);
     assert_eq!((dhcp.offer_hold_secs, dhcp.quarantine_secs, dhcp.declines_per_client_max), (30, 3_600, 1));
 }
 

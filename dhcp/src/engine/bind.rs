@@ -53,11 +53,12 @@ impl Engine {
         self.book.withdraw(address);
 
         let shown_secs = if planted(Fault::AckLongerThanStored) { lease_secs.saturating_add(60) } else { lease_secs };
+        let is_bootp = exchange.message.message_type == MessageType::Bootp;
         let terms = Terms {
-            message_type: MessageType::Ack,
+            message_type: if is_bootp { MessageType::Bootp } else { MessageType::Ack },
             place,
             yiaddr: address,
-            lease_secs: Some(shown_secs),
+            lease_secs: Some(shown_secs).filter(|_| !is_bootp),
             client_fqdn: answer.client_fqdn,
             server_identifier,
         };
@@ -149,6 +150,10 @@ impl Engine {
 /// may choose either to return the requested lease (if the lease is acceptable to local policy) or select another
 /// lease." A client that takes an offer without naming a time takes the time that was offered.
 pub(super) fn lease_secs(book: &Book, exchange: &Exchange<'_>, Choice { place, address }: Choice) -> u32 {
+    // RFC 1534 section 2: a BOOTP client knows no lease times, and uses its address without end.
+    if exchange.message.message_type == MessageType::Bootp {
+        return u32::MAX;
+    }
     let subnet = book.plan.subnet(place);
     let offered = book
         .offer(address)

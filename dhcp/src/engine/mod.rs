@@ -37,6 +37,7 @@ mod admission;
 mod bind;
 mod bitmap;
 mod book;
+mod bootp;
 mod choose;
 mod client;
 mod cold;
@@ -109,6 +110,11 @@ impl Engine {
     ) -> Decision {
         match Message::parse(datagram) {
             Ok(message) => self.handle_parsed(now, ingress, &message, names),
+            // RFC 1534 section 2: a message without option 53 is one of BOOTP.
+            Err(DropReason::NoMessageType) => match Message::parse_bootp(datagram) {
+                Ok(message) => self.handle_parsed(now, ingress, &message, names),
+                Err(reason) => Decision::drop(reason),
+            },
             Err(reason) => Decision::drop(reason),
         }
     }
@@ -151,6 +157,7 @@ impl Engine {
             MessageType::Decline => self.handle_decline(&exchange),
             MessageType::Release => self.handle_release(&exchange),
             MessageType::Inform => self.handle_inform(&exchange),
+            MessageType::Bootp => self.handle_bootp(&exchange),
             _ => Decision::drop(DropReason::ServerMessage),
         }
     }

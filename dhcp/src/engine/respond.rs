@@ -6,9 +6,9 @@ use super::book::Book;
 use super::exchange::Exchange;
 use super::layers::Layers;
 use crate::destination::{Destination, destination};
-use crate::message::MessageType;
+use crate::message::{Message, MessageType};
 use crate::options::{self, code};
-use crate::reply::Reply;
+use crate::reply::{BOOTP_MESSAGE_SIZE, Reply};
 use crate::settings::Subnet;
 
 /// Options of an OFFER or ACK that are never dropped for want of room.
@@ -53,8 +53,25 @@ pub(super) fn build_reply(book: &Book, exchange: &Exchange<'_>, terms: Terms) ->
         required: REQUIRED.into(),
         ..Reply::answering(message, terms.message_type, terms.server_identifier)
     };
+    let reply = if terms.message_type == MessageType::Bootp { for_bootp(message, reply) } else { reply };
     let destination = destination(message, &reply, exchange.ingress.source.1, subnet.always_broadcast);
     (reply, destination)
+}
+
+/// The same for a client that knows nothing of DHCP.
+///
+/// RFC 1534 section 2: options that only DHCP knows are not for BOOTP clients, and RFC 951 gives them 64 bytes of vendor
+/// area. `siaddr` is where they fetch their boot file: this server, unless another is set.
+fn for_bootp(message: &Message<'_>, reply: Reply) -> Reply {
+    let only_dhcp = |code: u8| (code::REQUESTED_IP_ADDRESS..=code::CLIENT_IDENTIFIER).contains(&code);
+    let siaddr = Some(reply.siaddr).filter(|address| !address.is_unspecified()).unwrap_or(reply.server_identifier);
+    Reply {
+        siaddr,
+        ciaddr: message.ciaddr,
+        options: reply.options.into_iter().filter(|(code, _)| !only_dhcp(*code)).collect(),
+        maximum_message_size: message.maximum_message_size.unwrap_or(BOOTP_MESSAGE_SIZE),
+        ..reply
+    }
 }
 
 /// A NAK, and where it goes. `words` tell the client's user why (option 56).

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 #![allow(missing_docs, reason = "a test's name tells what it shows")]
 
+mod bootp;
 mod classes;
 mod devices;
 mod dora;

@@ -1,0 +1,93 @@
+//! BOOTP clients (RFC 951, RFC 1534).
+
+use dhcp::client::ClientMessage;
+use dhcp::decision::{CommitOutcome, Decision, Ingress, LeaseEventKind};
+use dhcp::message::{DropReason, MessageType};
+use dhcp::names::NoNames;
+use dhcp::options::code;
+use dhcp::reply::Reply;
+use dhcp::settings::{BootpClients, ReservedFor, Subnet};
+
+use crate::network::*;
+
+fn server(bootp: BootpClients) -> Server {
+    let reservations = vec![reservation([192, 168, 30, 9].into(), ReservedFor::Hardware(mac(9)))];
+    Server::new(settings([Subnet { bootp, reservations, ..subnet() }]))
+}
+
+/// A request without option 53, as a BOOTP client sends it: 64 bytes of vendor area.
+fn hear(server: &mut Server, n: u8) -> Decision {
+    let mut bytes = Vec::new();
+    ClientMessage::new(MessageType::Bootp, 0x77, mac(n)).encode(&mut bytes);
+    assert_eq!((bytes.len(), bytes[240]), (300, 255));
+    let way = on_link();
+    let ingress = Ingress {
+        interface: way.interface,
+        addresses: &way.addresses,
+        source: way.source,
+        destination: way.destination,
+    };
+    let decision = server.engine.handle_message(server.now, &ingress, &bytes, &NoNames);
+    if let Some(ticket) = decision.ticket {
+        server.engine.settle(ticket, CommitOutcome::Committed);
+    }
+    decision
+}
+
+fn codes(reply: &Reply) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    reply.encode(&mut bytes);
+    assert_eq!(bytes.len(), 300, "RFC 951: a vendor area of 64 bytes");
+    let (mut codes, mut at) = (Vec::new(), 240);
+    while bytes[at] != 255 {
+        codes.push(bytes[at]);
+        at += 2 + usize::from(bytes[at + 1]);
+    }
+    codes
+}
+
+#[test]
+fn bootp_is_not_served_unless_the_subnet_says_so() {
+    assert_eq!(hear(&mut server(BootpClients::Refused), 9).silence(), DropReason::NoMessageType);
+    assert_eq!(hear(&mut server(BootpClients::Reserved), 1).silence(), DropReason::BootpRefused);
+}
+
+#[test]
+fn rfc1534_a_reservation_answers_a_bootp_client_without_a_lease_and_without_dhcp_options() {
+    for bootp in [BootpClients::Reserved, BootpClients::Dynamic] {
+        let mut server = server(bootp);
+        let decision = hear(&mut server, 9);
+        let reply = decision.reply();
+        assert_eq!((reply.yiaddr, reply.siaddr, reply.xid), ([192, 168, 30, 9].into(), SERVER, 0x77));
+        assert!(decision.store.is_empty() && decision.ticket.is_none());
+        assert_eq!(codes(reply), [code::SUBNET_MASK, code::ROUTER, code::DOMAIN_NAME]);
+    }
+}
+
+#[test]
+fn rfc1534_a_bootp_client_of_the_pool_has_its_address_without_end() {
+    let mut server = server(BootpClients::Dynamic);
+    let first = hear(&mut server, 1);
+    assert_eq!((first.reply().yiaddr, kinds(&first)), (FIRST, vec![(LeaseEventKind::Bound, FIRST)]));
+    assert_eq!(first.store[0].expires_at, u64::MAX);
+    assert_eq!(codes(first.reply()), [code::SUBNET_MASK, code::ROUTER, code::DOMAIN_NAME]);
+    server.pass(10_000_000);
+    assert_eq!(server.tick(), []);
+    assert_eq!(hear(&mut server, 1).reply().yiaddr, FIRST);
+    assert_eq!(server.lease_to(2), SECOND, "DHCP clients are served beside it");
+    server.engine.set_storage_full(true);
+    assert_eq!(hear(&mut server, 1).reply().yiaddr, FIRST);
+    assert_eq!(hear(&mut server, 3).silence(), DropReason::StorageFull);
+}
+
+#[test]
+fn rfc951_what_does_not_fit_into_the_vendor_area_is_left_out() {
+    let mut long = subnet();
+    long.bootp = BootpClients::Dynamic;
+    long.scope.options.0.insert(code::DOMAIN_NAME, [b'a'; 80].into());
+    let mut server = Server::new(settings([long]));
+    let decision = hear(&mut server, 1);
+    assert_eq!(codes(decision.reply()), [code::SUBNET_MASK, code::ROUTER]);
+    let mut bytes = Vec::new();
+    assert_eq!(decision.reply().encode(&mut bytes), [code::DOMAIN_NAME]);
+}
