@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use dhcp::options::{self, code};
+use dhcp::options::code;
 use dhcp::relay_info::Switches;
 use dns::{Fqdn, Rrset, TsigKey};
 use ipnet::Ipv4Net;
@@ -16,8 +16,6 @@ pub struct Config {
     /// For the DHCP engine, but for the addresses that only the running daemon knows: see
     /// [`Config::dhcp_with_own_addresses`].
     pub dhcp: dhcp::settings::Settings,
-    /// Who is told this server's own address as its DNS server.
-    pub dns_self: DnsSelf,
     /// For naming and updating.
     pub ddns: ddns::settings::Settings,
     /// For the embedded DNS server.
@@ -30,18 +28,10 @@ pub struct Config {
     pub daemon: Daemon,
 }
 
-/// Whose option 6 is this server's own address, which is known only when the daemon runs.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct DnsSelf {
-    /// Prefixes of subnets.
-    pub subnets: BTreeSet<Ipv4Net>,
-    /// Addresses of reservations that say so themselves.
-    pub reservations: BTreeSet<Ipv4Addr>,
-}
-
 impl Config {
-    /// The engine's settings with option 6 filled in where it is this server's own address. `own_address` says which
-    /// address of ours the clients of a subnet can reach; where there is none, the option is left out.
+    /// The engine's settings with this server's own address where clients are told it as their DNS server.
+    /// `own_address` says which address of ours the clients of a subnet can reach; where there is none, the option is
+    /// left out.
     #[must_use]
     pub fn dhcp_with_own_addresses(
         &self,
@@ -49,18 +39,19 @@ impl Config {
     ) -> dhcp::settings::Settings {
         let mut settings = self.dhcp.clone();
         for subnet in &mut settings.subnets {
-            let Some(address) = own_address(subnet) else { continue };
-            let data = options::domain_name_servers(&[address]);
-            if self.dns_self.subnets.contains(&subnet.prefix) {
-                subnet.scope.options.0.insert(code::DOMAIN_NAME_SERVER, data.clone());
-            }
-            for reservation in &mut subnet.reservations {
-                if reservation.address.is_some_and(|address| self.dns_self.reservations.contains(&address)) {
-                    reservation.scope.options.0.insert(code::DOMAIN_NAME_SERVER, data.clone());
-                }
-            }
+            subnet.own_dns_address = own_address(subnet);
         }
         settings
+    }
+
+    /// Whether an ordinary client of a subnet is told this server as its DNS server.
+    #[must_use]
+    pub fn tells_own_dns(&self, subnet: &dhcp::settings::Subnet) -> bool {
+        let network = subnet.network.and_then(|network| self.dhcp.networks.get(usize::from(network.0)));
+        let scopes = [Some(&subnet.scope), network.map(|network| &network.scope), Some(&self.dhcp.scope)];
+        let says =
+            |scope: &&dhcp::settings::Scope| scope.own_dns || scope.options.0.contains_key(&code::DOMAIN_NAME_SERVER);
+        scopes.into_iter().flatten().find(says).is_some_and(|scope| scope.own_dns)
     }
 
     /// Interfaces to serve on, by name. Empty: every interface that has an address in a subnet.

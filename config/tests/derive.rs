@@ -24,7 +24,7 @@ fn an_interface_and_a_domain_are_enough() {
     assert_eq!(subnet.interfaces, ["eth0"]);
     assert_eq!(pools(&derived), ["192.168.30.128-192.168.30.254"]);
     assert!(!subnet.scope.options.0.contains_key(&3));
-    assert!(config.dns_self.subnets.contains(&subnet.prefix));
+    assert!(config.tells_own_dns(subnet));
     let apexes: Vec<String> = config.dns.zones.iter().map(|zone| zone.apex.to_string()).collect();
     assert_eq!(apexes, ["30.168.192.in-addr.arpa.", "nasir.xyz."]);
     assert!(config.dns.forward.is_some());

@@ -79,6 +79,12 @@ fn the_reference_has_every_key_with_type_default_and_meaning_and_no_other() {
     assert!(missing.is_empty(), "not in docs/configuration.md: {missing:?}");
 }
 
+#[test]
+fn the_reference_quotes_the_order_in_which_tables_win() {
+    let text = std::fs::read_to_string(beside("../docs/configuration.md")).unwrap();
+    assert!(text.contains(&format!("\n```text\n{}\n```\n", dhcp::engine::Level::order())));
+}
+
 /// Each block of the reference that stands for a file, or a part of one.
 #[test]
 fn the_examples_in_the_reference_are_toml_with_known_keys() {

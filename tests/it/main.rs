@@ -41,4 +41,5 @@ mod standins;
 mod tftp;
 mod trace;
 mod updater;
+mod vendor_options;
 mod wire;

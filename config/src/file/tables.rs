@@ -98,6 +98,16 @@ macro_rules! table {
             pub tftp_server_name: Option<At<FreeText>>,
             /// Boot file name (option 67).
             pub boot_file_name: Option<At<FreeText>>,
+            /// The server to boot from: the header field `siaddr`.
+            pub next_server: Option<At<Address>>,
+            /// That server's name: the header field `sname`.
+            pub server_name: Option<At<FreeText>>,
+            /// What to boot: the header field `file`.
+            pub boot_file: Option<At<FreeText>>,
+            /// Options to send though the client does not ask for them, by name or number.
+            pub always_send: Option<At<Vec<At<FreeText>>>>,
+            /// Options not to send though the client asks for them, by name or number.
+            pub never_send: Option<At<Vec<At<FreeText>>>>,
             /// Any other option, by its name or by its number.
             pub options: Option<OptionTable>,
             /// Options 43 and 125, by who made the client.
@@ -121,6 +131,11 @@ macro_rules! table {
                     ipv6_only: self.ipv6_only.as_ref(),
                     tftp_server_name: self.tftp_server_name.as_ref(),
                     boot_file_name: self.boot_file_name.as_ref(),
+                    next_server: self.next_server.as_ref(),
+                    server_name: self.server_name.as_ref(),
+                    boot_file: self.boot_file.as_ref(),
+                    always_send: self.always_send.as_ref(),
+                    never_send: self.never_send.as_ref(),
                     options: self.options.as_ref(),
                     vendor: self.vendor.as_deref(),
                 }

@@ -417,6 +417,18 @@ pub struct TimeKeys<'a> {
     pub lease_time_max: Option<&'a At<Duration>>,
 }
 
+impl TimeKeys<'_> {
+    /// These, and a wider table's where they say nothing.
+    #[must_use]
+    pub fn over(self, wider: Self) -> Self {
+        Self {
+            lease_time: self.lease_time.or(wider.lease_time),
+            lease_time_min: self.lease_time_min.or(wider.lease_time_min),
+            lease_time_max: self.lease_time_max.or(wider.lease_time_max),
+        }
+    }
+}
+
 /// The other shared keys about leases.
 #[derive(Clone, Copy, Debug, Default)]
 #[allow(missing_docs, reason = "each is documented where the tables are made")]
@@ -429,6 +441,23 @@ pub struct LeaseKeys<'a> {
     pub rapid_commit: Option<bool>,
     pub probe: Option<Probe>,
     pub bootp: Option<Bootp>,
+}
+
+impl LeaseKeys<'_> {
+    /// These, and a wider table's where they say nothing.
+    #[must_use]
+    pub fn over(self, wider: Self) -> Self {
+        Self {
+            t1: self.t1.or(wider.t1),
+            t2: self.t2.or(wider.t2),
+            always_broadcast: self.always_broadcast.or(wider.always_broadcast),
+            ignore_client_id: self.ignore_client_id.or(wider.ignore_client_id),
+            refuse_unrelayed_option82: self.refuse_unrelayed_option82.or(wider.refuse_unrelayed_option82),
+            rapid_commit: self.rapid_commit.or(wider.rapid_commit),
+            bootp: self.bootp.or(wider.bootp),
+            probe: self.probe.or(wider.probe),
+        }
+    }
 }
 
 /// The shared keys about options.
@@ -449,6 +478,11 @@ pub struct OptionKeys<'a> {
     pub boot_file_name: Option<&'a At<FreeText>>,
     pub options: Option<&'a OptionTable>,
     pub vendor: Option<&'a [At<Vendor>]>,
+    pub next_server: Option<&'a At<Address>>,
+    pub server_name: Option<&'a At<FreeText>>,
+    pub boot_file: Option<&'a At<FreeText>>,
+    pub always_send: Option<&'a At<Vec<At<FreeText>>>>,
+    pub never_send: Option<&'a At<Vec<At<FreeText>>>>,
 }
 
 /// The shared keys about names.

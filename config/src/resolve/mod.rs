@@ -15,6 +15,7 @@ mod probing;
 mod raw_option;
 mod reservation;
 mod scalars;
+mod scope;
 mod server;
 mod subnet;
 mod switches;
@@ -62,10 +63,11 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
     zones.protected = server::protected(&file.ddns, findings);
     let dns_enabled = server::dns_enabled(&file.dns, &zones, findings);
     let classes = class::names(&file.class, findings);
-    let networks = network::read(&file.network, findings);
     let definitions = definitions::read(&file.option, findings);
-    let named = subnet::Named { zones: &zones, classes: &classes, networks: &networks, definitions: &definitions };
-    let subnets = subnet::read(file, named, dns_enabled, findings);
+    let with = scope::With { definitions: &definitions, dns_enabled };
+    let networks = network::read(file, with, findings);
+    let named = subnet::Named { zones: &zones, classes: &classes, networks: &networks };
+    let subnets = subnet::read(file, named, with, findings);
     let wanted: Vec<_> = subnets
         .reverse_wanted
         .iter()
@@ -88,11 +90,8 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
         at.as_ref().and_then(|at| scalars::finite_seconds(at, key, findings)).unwrap_or(default)
     };
     let dns = server::dns(&file.dns, dns_enabled, &zones, &prefixes, findings);
-    // With ports of its own the daemon is being tried out, and real clients do not hear it anyway.
-    if daemon.ports == Ports::default() && !subnets.dns_self.subnets.is_empty() {
-        server::check_reach(&file.dns, &dns, findings);
-    }
-    Config {
+    let default_ports = daemon.ports == Ports::default();
+    let config = Config {
         dns,
         ddns: ddns::settings::Settings {
             zones: zones.routes(),
@@ -103,10 +102,9 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
             retry: server::retry(&file.ddns, findings),
         },
         dhcp: dhcp::settings::Settings {
-            // Those of [dhcp] are merged into every subnet, so that a subnet can also take one back.
-            scope: dhcp::settings::Scope::default(),
+            scope: subnets.server,
             networks: networks.list,
-            classes: class::read(&file.class, &classes, &definitions, findings),
+            classes: class::read(&file.class, &classes, with, findings),
             offer_hold_secs: seconds(&file.dhcp.offer_hold, "offer_hold", OFFER_HOLD_SECS, findings),
             quarantine_secs: seconds(&file.dhcp.quarantine, "quarantine", QUARANTINE_SECS, findings),
             declines_per_client_max: file
@@ -119,11 +117,15 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
             limits: limits::limits(&file.dhcp.limits, findings),
             leasequery: limits::leasequery(&file.leasequery, findings),
         },
-        dns_self: subnets.dns_self,
         switches: Arc::new(switches::read(&file.switch, findings)),
         tftp: file.tftp.as_ref().and_then(|at| tftp::read(&at.value, findings)),
         daemon,
+    };
+    // With ports of its own the daemon is being tried out, and real clients do not hear it anyway.
+    if default_ports && config.dhcp.subnets.iter().any(|subnet| config.tells_own_dns(subnet)) {
+        server::check_reach(&file.dns, &config.dns, findings);
     }
+    config
 }
 
 /// Names that no client may take: those of the file, and those that static records and our name servers have.

@@ -1,9 +1,11 @@
 //! Shared networks, and the subnets that name them.
 
-use dhcp::settings::{NetworkId, Scope, SharedNetwork};
+use dhcp::settings::{NetworkId, SharedNetwork};
 
 use super::class::check_name;
 use super::interfaces;
+use super::options::Options;
+use super::scope::{self, With};
 use crate::fault::{Findings, Span};
 use crate::file::At;
 use crate::file::kinds::NetworkName;
@@ -14,15 +16,19 @@ use crate::file::v1;
 #[derive(Debug, Default)]
 pub(super) struct Networks {
     pub(super) list: Vec<SharedNetwork>,
+    /// Their options as they are written, in the same order.
+    options: Vec<Options>,
     spans: Vec<Span>,
     /// Some network's name could not be read, so a name that is not here may have been meant by it.
     unnamed: bool,
 }
 
-pub(super) fn read(networks: &[At<v1::Network>], findings: &mut Findings) -> Networks {
+pub(super) fn read(file: &v1::File, with: With<'_>, findings: &mut Findings) -> Networks {
     let mut out = Networks::default();
-    for at in networks {
+    for at in &file.network {
         let interfaces = interfaces(at.value.interfaces.as_deref(), findings);
+        let (keys, times) = (at.value.option_keys(), at.value.time_keys());
+        let (scope, options) = scope::read(keys, times, file.dhcp.time_keys(), with, findings);
         let Some(written) = &at.value.name else {
             out.unnamed = true;
             continue;
@@ -39,7 +45,8 @@ pub(super) fn read(networks: &[At<v1::Network>], findings: &mut Findings) -> Net
                 )
                 .see(out.spans[earlier], "defined here first");
         }
-        out.list.push(SharedNetwork { name, scope: Scope::default(), interfaces, order: Vec::new() });
+        out.list.push(SharedNetwork { name, scope, interfaces, order: Vec::new() });
+        out.options.push(options);
         out.spans.push(written.span);
     }
     if let (true, Some(span)) = (u16::try_from(out.list.len()).is_err(), out.spans.last()) {
@@ -48,7 +55,19 @@ pub(super) fn read(networks: &[At<v1::Network>], findings: &mut Findings) -> Net
     out
 }
 
+/// The table of the network that a subnet names.
+pub(super) fn table<'f>(file: &'f v1::File, subnet: &v1::Subnet) -> Option<&'f v1::Network> {
+    let wanted = subnet.network.as_ref()?;
+    let named = |at: &&At<v1::Network>| at.value.name.as_ref().is_some_and(|name| name.value == wanted.value);
+    file.network.iter().find(named).map(|at| &at.value)
+}
+
 impl Networks {
+    /// A network's options as they are written.
+    pub(super) fn options(&self, id: NetworkId) -> Option<&Options> {
+        self.options.get(usize::from(id.0))
+    }
+
     /// The network that `at` names; reported when there is none.
     pub(super) fn get(&self, at: &At<NetworkName>, findings: &mut Findings) -> Option<NetworkId> {
         let found = self.list.iter().position(|network| network.name == at.value.0);

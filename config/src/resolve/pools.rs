@@ -2,11 +2,12 @@
 
 use std::net::Ipv4Addr;
 
-use dhcp::settings::{AddressRange, Pool, Scope};
+use dhcp::settings::{AddressRange, Pool};
 use ipnet::Ipv4Net;
 
 use super::class;
 use super::scalars::range;
+use super::scope::{self, With};
 use crate::fault::{Findings, Span};
 use crate::file::At;
 use crate::file::kinds::Range;
@@ -48,7 +49,9 @@ pub(super) fn divide(
     left: &[AddressRange],
     placed: &[Placed],
     tables: &[At<v1::Pool>],
+    (prefix, wider): (Option<Ipv4Net>, v1::TimeKeys<'_>),
     classes: &class::Names,
+    with: With<'_>,
     findings: &mut Findings,
 ) -> Vec<Pool> {
     let table_of = |range: &AddressRange| {
@@ -62,7 +65,9 @@ pub(super) fn divide(
     let mut pools = vec![Pool { ranges: of(None), ..Pool::default() }];
     for (place, at) in tables.iter().enumerate() {
         let access = classes.access(at.value.allow.as_deref(), at.value.deny.as_deref(), findings);
-        pools.push(Pool { ranges: of(Some(place)), access, scope: Scope::default(), ..Pool::default() });
+        let (scope, options) = scope::read(at.value.option_keys(), at.value.time_keys(), wider, with, findings);
+        super::subnet::check_routers(&options, prefix, findings);
+        pools.push(Pool { ranges: of(Some(place)), access, scope, ..Pool::default() });
     }
     pools.retain(|pool| !pool.ranges.is_empty());
     pools

@@ -3,21 +3,18 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use dhcp::settings::{Naming, OptionSet, Reservation, ReservedFor, Scope};
+use dhcp::settings::{Naming, Reservation, ReservedFor, Scope};
 use dns::Fqdn;
 use ipnet::Ipv4Net;
 
-use super::definitions::Definitions;
 use super::keys::plain;
 use super::naming;
-use super::options::{self, DnsServers, Options};
 use super::pools::hosts;
 use super::scalars::{address, client_id, hardware};
-use super::subnet::encode_routes;
+use super::scope::{self, With};
 use super::zones::Zones;
 use crate::fault::{Findings, Span};
 use crate::file::At;
-use crate::file::kinds::WordOr;
 use crate::file::v1;
 
 /// What a subnet's reservations are checked against.
@@ -25,33 +22,22 @@ pub(super) struct Around<'a> {
     pub(super) prefix: Option<Ipv4Net>,
     pub(super) naming: Option<&'a Naming>,
     pub(super) zones: &'a Zones,
-    pub(super) definitions: &'a Definitions,
-    pub(super) dns_enabled: bool,
-    /// The subnet's options with those of `[dhcp]` beneath.
-    pub(super) options: &'a Options,
+    pub(super) with: With<'a>,
 }
 
-/// The reservations, sorted by address, and the addresses of those whose DNS server is this one.
-pub(super) fn read(
-    list: &[At<v1::Reservation>],
-    around: &Around<'_>,
-    findings: &mut Findings,
-) -> (Vec<Reservation>, Vec<Ipv4Addr>) {
+/// The reservations, sorted by address.
+pub(super) fn read(list: &[At<v1::Reservation>], around: &Around<'_>, findings: &mut Findings) -> Vec<Reservation> {
     let mut seen = Seen::default();
-    let mut own_dns = Vec::new();
     let mut out: Vec<Reservation> = Vec::new();
     for at in list {
         let reservation = read_one(at, around, &mut seen, findings);
-        let (scope, dns_self) = options_of(&at.value, around, findings);
-        if let Some(reservation) = reservation {
-            if dns_self {
-                own_dns.extend(reservation.address);
-            }
-            out.push(Reservation { scope, ..reservation });
-        }
+        let (keys, times) = (at.value.option_keys(), at.value.time_keys());
+        let (scope, options) = scope::read(keys, times, v1::TimeKeys::default(), around.with, findings);
+        super::subnet::check_routers(&options, around.prefix, findings);
+        out.extend(reservation.map(|reservation| Reservation { scope, ..reservation }));
     }
     out.sort_by_key(|reservation| reservation.address);
-    (out, own_dns)
+    out
 }
 
 /// What earlier reservations have taken, and where.
@@ -173,49 +159,4 @@ fn read_clients(at: &At<v1::Reservation>, seen: &mut Seen, findings: &mut Findin
         clients.push(client);
     }
     clients
-}
-
-/// An empty list takes an option of `[dhcp]` back in a subnet. The engine looks at a reservation's options before the
-/// subnet's, so there it would be sent, empty.
-fn check_not_empty(written: &v1::Reservation, findings: &mut Findings) {
-    let empty = |span: Span, empty: bool| empty.then_some(span);
-    let dns = written.dns_servers.as_ref();
-    let lists = [
-        written.routers.as_ref().and_then(|at| empty(at.span, at.value.is_empty())),
-        written.ntp_servers.as_ref().and_then(|at| empty(at.span, at.value.is_empty())),
-        written.domain_search.as_ref().and_then(|at| empty(at.span, at.value.is_empty())),
-        written.routes.as_ref().and_then(|at| empty(at.span, at.value.is_empty())),
-        dns.and_then(|at| empty(at.span, matches!(&at.value, WordOr::List(list) if list.is_empty()))),
-    ];
-    for span in lists.into_iter().flatten() {
-        findings.fault(
-            span,
-            "a reservation cannot take an option of its subnet back",
-            "empty",
-            "write what this client is to be told instead, or take the key out",
-        );
-    }
-}
-
-/// The reservation's own options; true when its DNS server is this one.
-fn options_of(written: &v1::Reservation, around: &Around<'_>, findings: &mut Findings) -> (Scope, bool) {
-    let own = options::read(written.option_keys(), around.definitions, findings);
-    check_not_empty(written, findings);
-    super::subnet::check_routers(&own, around.prefix, findings);
-    super::subnet::check_own_dns(&own, around.dns_enabled, findings);
-    let mut set = own.plain.clone();
-    if let Some((routers, _)) = &own.routers {
-        set.insert(dhcp::options::code::ROUTER, dhcp::options::routers(routers));
-    }
-    if own.routers.is_some() || own.routes.is_some() {
-        // Either changes what option 121 has to hold.
-        let routers = own.routers.as_ref().or(around.options.routers.as_ref());
-        let routes = own.routes.as_ref().or(around.options.routes.as_ref());
-        encode_routes(&mut set, routers, routes);
-    }
-    if let Some((DnsServers::Listed(servers), _)) = &own.dns {
-        set.insert(dhcp::options::code::DOMAIN_NAME_SERVER, dhcp::options::domain_name_servers(servers));
-    }
-    let scope = Scope { options: OptionSet(set), vendor: own.vendor, ..Scope::default() };
-    (scope, matches!(own.dns, Some((DnsServers::Own, _))))
 }

@@ -1,33 +1,30 @@
 //! Subnets: each alone, then against the others.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use dhcp::options::vendor::VendorOptions;
-use dhcp::options::{self as build, code};
-use dhcp::settings::{AddressRange, BootpClients, OptionSet, Scope, Subnet};
+use dhcp::settings::{AddressRange, BootpClients, Scope, Subnet};
 use ipnet::Ipv4Net;
 
-use super::definitions::Definitions;
-use super::keys::plain;
-use super::network::Networks;
-use super::options::{self, DnsServers, Options};
+use super::network::{self, Networks};
+use super::options::{DnsServers, Options};
 use super::pools::{self, never_leased, show};
 use super::reservation::{self, Around};
 use super::scalars::prefix;
-use super::times::{lease_times, timers};
+use super::scope::{self, With};
+use super::times::timers;
 use super::zones::Zones;
 use super::{class, interfaces, naming, probing};
 use crate::fault::{Findings, Span};
 use crate::file::At;
 use crate::file::v1::{self, File, SubnetReverse};
-use crate::settings::DnsSelf;
 
 /// The subnets and what the rest needs to know about them.
 #[derive(Debug, Default)]
 pub(super) struct Subnets {
     pub(super) list: Vec<Subnet>,
-    pub(super) dns_self: DnsSelf,
+    /// What the server itself gives to every client.
+    pub(super) server: Scope,
     /// Subnets whose reverse zones are wanted, and where to complain when there is none.
     pub(super) reverse_wanted: Vec<(Ipv4Net, Span)>,
     /// Subnets in which no PTR records are to be kept, whoever holds the zone.
@@ -40,7 +37,6 @@ pub(super) struct Named<'a> {
     pub(super) zones: &'a Zones,
     pub(super) classes: &'a class::Names,
     pub(super) networks: &'a Networks,
-    pub(super) definitions: &'a Definitions,
 }
 
 /// What every subnet is read with.
@@ -49,14 +45,17 @@ struct Common<'a> {
     named: Named<'a>,
     /// The options of `[dhcp]`.
     options: Options,
-    dns_enabled: bool,
+    with: With<'a>,
 }
 
-pub(super) fn read(file: &File, named: Named<'_>, dns_enabled: bool, findings: &mut Findings) -> Subnets {
+pub(super) fn read(file: &File, named: Named<'_>, with: With<'_>, findings: &mut Findings) -> Subnets {
     let mut out = Subnets::default();
-    let options = options::read(file.dhcp.option_keys(), named.definitions, findings);
-    check_own_dns(&options, dns_enabled, findings);
-    let common = Common { file, named, options, dns_enabled };
+    let (keys, times) = (file.dhcp.option_keys(), file.dhcp.time_keys());
+    let (server, options) = scope::read(keys, times, v1::TimeKeys::default(), with, findings);
+    // With a DNS server of our own, clients are told it unless something says otherwise.
+    let own_dns = server.own_dns || (with.dns_enabled && options.dns.is_none());
+    out.server = Scope { own_dns, ..server };
+    let common = Common { file, named, options, with };
     let mut placed: Vec<(Ipv4Net, Span)> = Vec::new();
     for at in &file.subnet {
         let Some(subnet) = read_one(at, &common, &mut out, findings) else { continue };
@@ -75,32 +74,36 @@ fn prefix_span(at: &At<v1::Subnet>) -> Span {
 }
 
 fn read_one(at: &At<v1::Subnet>, common: &Common<'_>, out: &mut Subnets, findings: &mut Findings) -> Option<Subnet> {
-    let Common { file, named: Named { zones, classes, networks, definitions }, dns_enabled, .. } = *common;
+    let Common { file, named: Named { zones, classes, networks }, with, .. } = *common;
     let (written, span) = (&at.value, prefix_span(at));
     let net = written.prefix.as_ref().and_then(|text| prefix(text, findings));
     if let Some(net) = net {
         check_prefix(net, span, findings);
     }
     let naming = naming::read(written.naming_keys(), file.ddns.naming_keys(), zones, findings);
-    let merged = merge(options::read(written.option_keys(), definitions, findings), &common.options);
+    let network = written.network.as_ref().and_then(|at| networks.get(at, findings));
+    let around = network::table(file, written);
+    let wider = around.map_or_else(v1::TimeKeys::default, v1::Network::time_keys).over(file.dhcp.time_keys());
+    let times = written.time_keys();
+    let (scope, own) = scope::read(written.option_keys(), times, wider, with, findings);
+    let beneath = network.and_then(|network| networks.options(network)).cloned().unwrap_or_default();
+    let merged = merge(merge(own, &beneath), &common.options);
     check_routers(&merged, net, findings);
-    check_own_dns(&merged, dns_enabled, findings);
     let placed = pools::read(&pools::written(written, findings), net, findings);
     let ranges = pools::without(&placed, written.exclude.as_deref().unwrap_or_default(), net, findings);
-    let network = written.network.as_ref().and_then(|at| networks.get(at, findings));
     let access = classes.access(
         written.allow.as_deref().or(file.dhcp.allow.as_deref()),
         written.deny.as_deref().or(file.dhcp.deny.as_deref()),
         findings,
     );
-    let pools = pools::divide(&ranges, &placed, &written.pool, classes, findings);
-    let around = Around { prefix: net, naming: naming.as_ref(), zones, definitions, dns_enabled, options: &merged };
-    let (reservations, own_dns) = reservation::read(&written.reservation, &around, findings);
+    let pools = pools::divide(&ranges, &placed, &written.pool, (net, times.over(wider)), classes, with, findings);
+    let within = Around { prefix: net, naming: naming.as_ref(), zones, with };
+    let reservations = reservation::read(&written.reservation, &within, findings);
     let reserved: BTreeSet<Ipv4Addr> = reservations.iter().filter_map(|reservation| reservation.address).collect();
     check_servers_in_pools(&merged, &ranges, &reserved, findings);
-    let (own, defaults) = (written.lease_keys(), file.dhcp.lease_keys());
-    let lease_secs = lease_times(written.time_keys(), file.dhcp.time_keys(), findings);
-    let (renewal_permille, rebinding_permille) = timers(own, defaults, findings);
+    let wider = around.map_or_else(v1::LeaseKeys::default, v1::Network::lease_keys).over(file.dhcp.lease_keys());
+    let lease = written.lease_keys().over(wider);
+    let (renewal_permille, rebinding_permille) = timers(lease, findings);
     let links = interfaces(written.interfaces.as_deref(), findings);
     if written.pools.is_none()
         && written.pool.is_empty()
@@ -120,11 +123,6 @@ fn read_one(at: &At<v1::Subnet>, common: &Common<'_>, out: &mut Subnets, finding
         Some(SubnetReverse::Auto) | None if naming.is_some() => out.reverse_wanted.push((net, span)),
         Some(SubnetReverse::Auto) | None => {}
     }
-    if merged.dns.as_ref().map_or(dns_enabled, |(servers, _)| *servers == DnsServers::Own) {
-        out.dns_self.subnets.insert(net);
-    }
-    out.dns_self.reservations.extend(own_dns);
-    let switch = |own: Option<bool>, default: Option<bool>| own.or(default).unwrap_or(false);
     Some(Subnet {
         network,
         interfaces: links,
@@ -132,20 +130,15 @@ fn read_one(at: &At<v1::Subnet>, common: &Common<'_>, out: &mut Subnets, finding
         reservations,
         active: written.active.unwrap_or(true),
         access,
-        scope: Scope {
-            options: option_set(&merged, net, naming.as_ref()),
-            vendor: merged.vendor,
-            lease_secs: lease_secs.into(),
-            ..Scope::default()
-        },
+        scope,
         renewal_permille,
         rebinding_permille,
-        ignore_client_id: switch(own.ignore_client_id, defaults.ignore_client_id),
-        always_broadcast: switch(own.always_broadcast, defaults.always_broadcast),
-        refuse_unrelayed_option82: switch(own.refuse_unrelayed_option82, defaults.refuse_unrelayed_option82),
-        rapid_commit: switch(own.rapid_commit, defaults.rapid_commit),
-        probe: probing::when(own.probe.or(defaults.probe)),
-        bootp: match own.bootp.or(defaults.bootp) {
+        ignore_client_id: lease.ignore_client_id.unwrap_or(false),
+        always_broadcast: lease.always_broadcast.unwrap_or(false),
+        refuse_unrelayed_option82: lease.refuse_unrelayed_option82.unwrap_or(false),
+        rapid_commit: lease.rapid_commit.unwrap_or(false),
+        probe: probing::when(lease.probe),
+        bootp: match lease.bootp {
             None | Some(v1::Bootp::None) => BootpClients::Refused,
             Some(v1::Bootp::Reserved) => BootpClients::Reserved,
             Some(v1::Bootp::Dynamic) => BootpClients::Dynamic,
@@ -174,7 +167,7 @@ fn check_prefix(net: Ipv4Net, span: Span, findings: &mut Findings) {
     }
 }
 
-/// Own options over those of `[dhcp]`.
+/// Own options over those of a wider table, for the checks that need both.
 fn merge(own: Options, global: &Options) -> Options {
     let mut plain = global.plain.clone();
     plain.extend(own.plain);
@@ -184,45 +177,8 @@ fn merge(own: Options, global: &Options) -> Options {
         routes: own.routes.or_else(|| global.routes.clone()),
         dns: own.dns.or_else(|| global.dns.clone()),
         ntp: own.ntp.or_else(|| global.ntp.clone()),
-        vendor: if own.vendor == VendorOptions::default() { global.vendor.clone() } else { own.vendor },
+        vendor: own.vendor,
     }
-}
-
-/// The options as they are sent, with what follows from the prefix and the domain.
-fn option_set(merged: &Options, net: Ipv4Net, naming: Option<&dhcp::settings::Naming>) -> OptionSet {
-    let mut set = BTreeMap::new();
-    set.insert(code::SUBNET_MASK, build::subnet_mask(net));
-    if net.prefix_len() < 31 {
-        set.insert(code::BROADCAST_ADDRESS, build::broadcast_address(net));
-    }
-    if let Some(naming) = naming {
-        set.insert(code::DOMAIN_NAME, build::domain_name(&plain(&naming.domain)));
-    }
-    set.extend(merged.plain.clone());
-    if let Some((routers, _)) = &merged.routers {
-        set.insert(code::ROUTER, build::routers(routers));
-    }
-    if let Some((DnsServers::Listed(servers), _)) = &merged.dns {
-        set.insert(code::DOMAIN_NAME_SERVER, build::domain_name_servers(servers));
-    }
-    encode_routes(&mut set, merged.routers.as_ref(), merged.routes.as_ref());
-    // An empty list says that the option is not sent, whatever `[dhcp]` has.
-    set.retain(|_, data| !data.is_empty());
-    OptionSet(set)
-}
-
-/// Option 121, with the default route in it: RFC 3442: "the DHCP client MUST ignore the Router option" beside it.
-pub(super) fn encode_routes(
-    set: &mut BTreeMap<u8, Box<[u8]>>,
-    routers: Option<&(Vec<Ipv4Addr>, Span)>,
-    routes: Option<&(Vec<(Ipv4Net, Ipv4Addr)>, Span)>,
-) {
-    let Some((routes, _)) = routes else { return };
-    if routes.is_empty() {
-        return;
-    }
-    let default = routers.and_then(|(routers, _)| routers.first().copied());
-    set.insert(code::CLASSLESS_STATIC_ROUTE, build::classless_static_routes(routes, default));
 }
 
 /// Routers that clients cannot reach on their own link.
@@ -248,17 +204,6 @@ pub(super) fn check_routers(options: &Options, net: Option<Ipv4Net>, findings: &
                 "write the router's address on this subnet, or 0.0.0.0 for \"on this link\"",
             );
         }
-    }
-}
-
-pub(super) fn check_own_dns(options: &Options, dns_enabled: bool, findings: &mut Findings) {
-    if let (Some((DnsServers::Own, span)), false) = (&options.dns, dns_enabled) {
-        findings.absent(
-            *span,
-            "clients cannot be told this server as their DNS server: the embedded one does not run",
-            "does not run",
-            "list the addresses of your DNS servers, or add a [[zone]] without `server`, or `enabled = true` in [dns]",
-        );
     }
 }
 

@@ -1,29 +1,22 @@
 //! Lease times and the timers within a lease.
 
-use dhcp::settings::LeaseTime;
+use dhcp::settings::LeaseTimes;
 
-use super::scalars::{INFINITE, finite_seconds, seconds, show_seconds};
+use super::scalars::{finite_seconds, seconds, show_seconds};
 use crate::fault::Findings;
 use crate::file::At;
 use crate::file::kinds::Duration;
 use crate::file::v1::{LeaseKeys, TimeKeys};
 
-/// Twelve hours.
-const LEASE_SECS_DEFAULT: u32 = 43_200;
-/// What a client gets at least, unless the file says otherwise, in seconds.
-const LEASE_SECS_MIN_DEFAULT: u32 = 120;
-/// What a client gets at most, unless the file says otherwise: a day, in seconds.
-const LEASE_SECS_MAX_DEFAULT: u32 = 86_400;
-
-/// The lease time and its bounds: the subnet's own keys, then those of `[dhcp]`.
-pub(super) fn lease_times(own: TimeKeys<'_>, global: TimeKeys<'_>, findings: &mut Findings) -> LeaseTime {
-    let written = own.lease_time.or(global.lease_time);
+/// The lease time and its bounds as a table has them. `wider` are those of what is around it, which its own have to go
+/// together with where both say something.
+pub(super) fn lease_times(own: TimeKeys<'_>, wider: TimeKeys<'_>, findings: &mut Findings) -> LeaseTimes {
+    let both = own.over(wider);
+    let (written, least, most) = (both.lease_time, both.lease_time_min, both.lease_time_max);
     let read = |at: Option<&At<Duration>>, key: &str, findings: &mut Findings| {
         let secs = seconds(at?, findings)?;
         if secs == 0 { finite_seconds(at?, key, findings) } else { Some(secs) }
     };
-    let least = own.lease_time_min.or(global.lease_time_min);
-    let most = own.lease_time_max.or(global.lease_time_max);
     let default = read(written, "lease_time", findings);
     let (min, max) = (read(least, "lease_time_min", findings), read(most, "lease_time_max", findings));
     if let (Some(min), Some(max), Some(least), Some(most)) = (min, max, least, most)
@@ -58,17 +51,15 @@ pub(super) fn lease_times(own: TimeKeys<'_>, global: TimeKeys<'_>, findings: &mu
                 .see(at.span, "the bound");
         }
     }
-    let fallback = LEASE_SECS_DEFAULT.clamp(min.unwrap_or(0), max.unwrap_or(INFINITE).max(min.unwrap_or(0)));
-    let default = default.unwrap_or(fallback);
-    LeaseTime {
-        default,
-        min: min.unwrap_or(LEASE_SECS_MIN_DEFAULT.min(default)),
-        max: max.unwrap_or(LEASE_SECS_MAX_DEFAULT.max(default)),
+    LeaseTimes {
+        default: own.lease_time.and(default),
+        min: own.lease_time_min.and(min),
+        max: own.lease_time_max.and(max),
     }
 }
 
 /// T1 and T2 in thousandths of the lease time.
-pub(super) fn timers(own: LeaseKeys<'_>, global: LeaseKeys<'_>, findings: &mut Findings) -> (u16, u16) {
+pub(super) fn timers(keys: LeaseKeys<'_>, findings: &mut Findings) -> (u16, u16) {
     let mut share = |at: Option<&At<f64>>, key: &str, default: u16| {
         let Some(at) = at else { return default };
         let permille = (at.value * 1000.0).round();
@@ -83,7 +74,7 @@ pub(super) fn timers(own: LeaseKeys<'_>, global: LeaseKeys<'_>, findings: &mut F
         }
         permille as u16
     };
-    let (t1_at, t2_at) = (own.t1.or(global.t1), own.t2.or(global.t2));
+    let (t1_at, t2_at) = (keys.t1, keys.t2);
     // RFC 2131 section 4.4.5: "T1 defaults to (0.5 * duration_of_lease). T2 defaults to (0.875 *
     // duration_of_lease)", and "T1 MUST be earlier than T2".
     let (t1, t2) = (share(t1_at, "t1", 500), share(t2_at, "t2", 875));

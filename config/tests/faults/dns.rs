@@ -347,7 +347,7 @@ fn the_embedded_server_runs_when_a_zone_needs_it() {
     assert_eq!(forward.allowed, ["192.168.30.0/24".parse().unwrap()]);
     assert_eq!(dns.own_names, ["ns.nasir.xyz".parse().unwrap()]);
     let without = config("[[subnet]]\nprefix = \"10.0.0.0/24\"\npools = [\"10.0.0.9\"]\n");
-    assert!(!without.dns.enabled && without.dns.forward.is_none() && without.dns_self.subnets.is_empty());
+    assert!(!without.dns.enabled && without.dns.forward.is_none() && !without.dhcp.scope.own_dns);
     let forwarder = config(
         "[dns]\nforward_for = [\"10.9.0.0/16\"]\n[[subnet]]\nprefix = \"10.0.0.0/24\"\npools = [\"10.0.0.9\"]\n",
     );

@@ -360,28 +360,27 @@ fn options_by_name() {
         (67, b"x.efi"),
         (108, &[0, 0, 7, 8]),
         (119, b"\x03lab\x07example\x00"),
-        // RFC 3442: the default route stands inside.
-        (121, &[8, 10, 192, 168, 30, 2, 0, 192, 168, 30, 1]),
+        // The default route is added where the reply is made.
+        (121, &[8, 10, 192, 168, 30, 2]),
     ] {
         assert_eq!(options.get(&number).map(|data| &**data), Some(data), "option {number}");
     }
 }
 
 #[test]
-fn options_from_dhcp_beneath_those_of_the_subnet_beneath_those_of_the_reservation() {
+fn each_table_keeps_its_options_to_itself() {
     let text = pooled(
         "routers = [\"192.168.30.1\"]\nntp_servers = []\n[[subnet.reservation]]\naddress = \"192.168.30.5\"\n\
          hardware = \"52:54:00:12:34:56\"\nrouters = [\"192.168.30.2\"]\n[dhcp]\nntp_servers = [\"192.0.2.1\"]\nmtu = 1400\n\
          routes = [{ to = \"10.0.0.0/8\", via = \"0.0.0.0\" }]\n",
     );
-    let subnet = &config(&text).dhcp.subnets[0];
-    let options = &subnet.scope.options.0;
-    assert_eq!(&*options[&26], [5, 120], "from [dhcp]");
-    assert!(!options.contains_key(&42), "an empty list takes an option back");
-    assert_eq!(&*options[&121], [8, 10, 0, 0, 0, 0, 0, 192, 168, 30, 1]);
-    let own = &subnet.reservations[0].scope.options.0;
-    assert_eq!(&*own[&3], [192, 168, 30, 2]);
-    assert_eq!(&*own[&121], [8, 10, 0, 0, 0, 0, 0, 192, 168, 30, 2], "the default route is the reservation's own");
+    let dhcp = config(&text).dhcp;
+    let codes = |scope: &dhcp::settings::Scope| scope.options.0.keys().copied().collect::<Vec<u8>>();
+    let subnet = &dhcp.subnets[0];
+    assert_eq!(codes(&dhcp.scope), [26, 42, 121]);
+    assert_eq!(codes(&subnet.scope), [3, 42]);
+    assert!(subnet.scope.options.0[&42].is_empty(), "an empty list takes an option back");
+    assert_eq!(codes(&subnet.reservations[0].scope), [3]);
 }
 
 #[test]
@@ -409,16 +408,15 @@ fn options_out_of_range() {
 }
 
 #[test]
-fn what_is_derived_from_the_prefix_and_the_domain() {
+fn what_follows_from_the_subnet_is_in_no_scope() {
     let config = config(&pooled("domain = \"lab.nasir.xyz\""));
-    let options = &config.dhcp.subnets[0].scope.options.0;
-    assert_eq!(&*options[&1], [255, 255, 255, 0]);
-    assert_eq!(&*options[&28], [192, 168, 30, 255]);
-    assert_eq!(&*options[&15], b"lab.nasir.xyz");
-    assert!(!options.contains_key(&6), "this server's own address is known only when it runs");
-    assert!(config.dns_self.subnets.contains(&"192.168.30.0/24".parse().unwrap()));
+    let subnet = &config.dhcp.subnets[0];
+    assert!(subnet.scope.options.0.is_empty(), "the engine knows mask, broadcast address and domain by the subnet");
+    assert_eq!(subnet.naming.as_ref().unwrap().domain.to_string(), "lab.nasir.xyz.");
+    assert_eq!(subnet.own_dns_address, None, "this server's own address is known only when it runs");
+    assert!(config.tells_own_dns(&config.dhcp.subnets[0]));
     let filled = config.dhcp_with_own_addresses(|_| Some("192.168.30.2".parse().unwrap()));
-    assert_eq!(&*filled.subnets[0].scope.options.0[&6], [192, 168, 30, 2]);
+    assert_eq!(filled.subnets[0].own_dns_address, Some("192.168.30.2".parse().unwrap()));
 }
 
 #[test]
@@ -460,20 +458,5 @@ fn a_number_about_probes_that_is_out_of_range_is_refused() {
         let text = format!("pools = [\"192.168.30.5\"]\n[dhcp]\n{key} = {number}\n");
         let message = format!("`{key}` is a number {range}");
         refused(&subnet(&text), &[(&format!("7:{}", key.len() + 4), number, &message, "or take the key out")]);
-    }
-}
-
-#[test]
-fn a_reservation_cannot_take_an_option_back() {
-    for key in ["routers", "dns_servers", "ntp_servers", "domain_search", "routes"] {
-        refused(
-            &reserved(&format!("address = \"192.168.30.5\"\n{HARDWARE}\n{key} = []")),
-            &[(
-                &format!("10:{}", key.len() + 4),
-                "[]",
-                "a reservation cannot take an option of its subnet back",
-                "take the key out",
-            )],
-        );
     }
 }

@@ -9,6 +9,7 @@ mod limits;
 mod named;
 mod options;
 mod pools;
+mod scopes;
 mod shape;
 mod switches;
 mod tftp;

@@ -244,9 +244,9 @@ fn options_by_vendor_have_the_names_of_that_vendor() {
 }
 
 #[test]
-fn options_by_vendor_in_dhcp_hold_for_every_subnet_that_has_none() {
+fn options_by_vendor_in_dhcp_hold_for_every_subnet() {
     let text = pooled("[dhcp]\nvendor = [{ enterprise = 9, options = { 5 = \"text:a\" } }]");
-    assert_eq!(config(&text).dhcp.subnets[0].scope.vendor.enterprises.len(), 1);
+    assert_eq!(config(&text).dhcp.scope.vendor.enterprises.len(), 1);
 }
 
 #[test]
