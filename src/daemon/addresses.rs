@@ -101,7 +101,6 @@ pub(super) fn dns_addresses(config: &Config, table: &InterfaceTable) -> Vec<IpAd
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 mod tests {
-    use dhcp::options::{code, domain_name_servers};
 
     use super::*;
     use crate::dhcp_sockets::{InterfaceInfo, LinkKind};
@@ -125,13 +124,14 @@ mod tests {
                            [[subnet]]\nprefix = \"10.7.0.0/24\"\npools = [\"10.7.0.100-10.7.0.199\"]\n\
                            [[zone]]\nname = \"nasir.xyz\"\n";
 
-    fn told(config: &Config, table: &InterfaceTable) -> Vec<Option<Box<[u8]>>> {
+    fn told(config: &Config, table: &InterfaceTable) -> Vec<Option<[u8; 4]>> {
         let settings = dhcp_settings(config, table);
-        settings.subnets.iter().map(|subnet| subnet.scope.options.0.get(&code::DOMAIN_NAME_SERVER).cloned()).collect()
+        let own = |subnet: &dhcp::settings::Subnet| subnet.own_dns_address.filter(|_| config.tells_own_dns(subnet));
+        settings.subnets.iter().map(|subnet| own(subnet).map(|address| address.octets())).collect()
     }
 
-    fn data(address: [u8; 4]) -> Option<Box<[u8]>> {
-        Some(domain_name_servers(&[address.into()]))
+    fn data(address: [u8; 4]) -> Option<[u8; 4]> {
+        Some(address)
     }
 
     #[test]
