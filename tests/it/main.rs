@@ -28,6 +28,7 @@ mod leasequery;
 mod link_check;
 mod load;
 mod logging;
+mod netboot;
 mod netns;
 mod outage;
 mod packet;
