@@ -1,4 +1,4 @@
-//! `docs/correctness.md` names a test for each behaviour, and each of them is there.
+//! `docs/correctness.md` and `docs/features.md` name tests for each behaviour and feature, and each of them is there.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -27,7 +27,7 @@ fn rows(text: &str) -> Vec<Row> {
             in_body = true;
         } else if in_body {
             let cells: Vec<&str> = line.trim_matches('|').split('|').collect();
-            let [behaviour, files, tests] = cells[..] else { panic!("line {line_number} has not three columns") };
+            let [behaviour, .., files, tests] = cells[..] else { panic!("line {line_number} has not three columns") };
             assert!(!behaviour.trim().is_empty(), "line {line_number} says nothing");
             rows.push(Row { line: line_number, files: quoted(files), tests: quoted(tests) });
         }
@@ -83,13 +83,22 @@ fn faults(rows: &[Row], read: impl Fn(&str) -> Option<String>) -> Vec<String> {
     faults
 }
 
+fn assert_rows_have_their_tests(document: &str, rows_min: usize) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let rows = rows(&fs::read_to_string(root.join(document)).unwrap());
+    assert!(rows.len() >= rows_min, "{} rows were read of {document}", rows.len());
+    let faults = faults(&rows, |file| fs::read_to_string(root.join(file)).ok());
+    assert!(faults.is_empty(), "{document}:\n{}", faults.join("\n"));
+}
+
 #[test]
 fn every_behaviour_has_its_tests() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let rows = rows(&fs::read_to_string(root.join("docs/correctness.md")).unwrap());
-    assert!(rows.len() > 90, "{} rows were read", rows.len());
-    let faults = faults(&rows, |file| fs::read_to_string(root.join(file)).ok());
-    assert!(faults.is_empty(), "docs/correctness.md:\n{}", faults.join("\n"));
+    assert_rows_have_their_tests("docs/correctness.md", 90);
+}
+
+#[test]
+fn every_feature_has_its_tests() {
+    assert_rows_have_their_tests("docs/features.md", 45);
 }
 
 #[test]
