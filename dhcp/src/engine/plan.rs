@@ -14,6 +14,10 @@ use crate::settings::{Reservation, Settings, Subnet};
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) settings: Arc<Settings>,
+    /// By subnet: its first address, and the addresses reserved in it, sorted. Beside the settings, because every packet
+    /// looks here several times, and ten thousand subnets are too much to walk through.
+    networks_from: Vec<u32>,
+    reserved_in: Vec<Box<[u32]>>,
     /// Subnets that name interfaces, by interface.
     by_interface: BTreeMap<String, Vec<usize>>,
     /// The subnets of each shared network, in the order in which they are filled.
@@ -39,9 +43,11 @@ impl Plan {
             let named = |place: &usize| network.order.iter().position(|net| *net == settings.subnets[*place].prefix);
             members.sort_by_key(|place| named(place).unwrap_or(usize::MAX));
         }
+        let networks_from = settings.subnets.iter().map(|subnet| subnet.prefix.network().to_bits()).collect();
+        let reserved_in = settings.subnets.iter().map(reserved_addresses).collect();
         let reserved = Reserved::new(&settings.subnets);
         let grounds = settings.subnets.iter().map(Ground::new).collect();
-        Self { settings, by_interface, networks, reserved, grounds }
+        Self { settings, networks_from, reserved_in, by_interface, networks, reserved, grounds }
     }
 
     pub(super) fn subnet(&self, place: usize) -> &Subnet {
@@ -54,7 +60,7 @@ impl Plan {
 
     /// The subnet that holds an address.
     pub(super) fn holding(&self, address: Ipv4Addr) -> Option<usize> {
-        let after = self.settings.subnets.partition_point(|subnet| subnet.prefix.network() <= address);
+        let after = self.networks_from.partition_point(|first| *first <= address.to_bits());
         let place = after.checked_sub(1)?;
         self.subnet(place).prefix.contains(&address).then_some(place)
     }
@@ -95,10 +101,18 @@ impl Plan {
 
     /// The reservation of an address, whoever it is for.
     pub(super) fn reservation_of(&self, place: usize, address: Ipv4Addr) -> Option<&Reservation> {
+        self.reserved_in.get(place)?.binary_search(&address.to_bits()).ok()?;
         let reservations = &self.subnet(place).reservations;
         let found = reservations.binary_search_by_key(&Some(address), |reservation| reservation.address).ok()?;
         reservations.get(found)
     }
+}
+
+fn reserved_addresses(subnet: &Subnet) -> Box<[u32]> {
+    let addresses = subnet.reservations.iter().filter_map(|reservation| reservation.address);
+    let mut addresses: Vec<u32> = addresses.map(Ipv4Addr::to_bits).collect();
+    addresses.sort_unstable();
+    addresses.into()
 }
 
 /// The interfaces that a subnet names, or its shared network for it.
