@@ -18,6 +18,7 @@ const CONFIG: &str = r#"
 [[class]]
 name = "phones"
 match = { option = 60, prefix = "Phone" }
+options = { tftp_server_address = "192.0.2.9" }
 
 [[subnet]]
 prefix = "192.168.30.0/24"
@@ -97,6 +98,7 @@ fn a_client_on_the_link_is_told_its_subnet_class_address_and_where_each_option_c
         "REPLY OFFER to 192.168.30.100 in a frame to 52:54:00:00:00:01",
         "3 router 192.168.30.1 (subnet 192.168.30.0/24)",
         "6 domain_name_server 192.168.30.53 (subnet 192.168.30.0/24)",
+        "150 tftp_server_address 192.0.2.9 (class phones)",
     ] {
         has(&told, words);
     }
