@@ -31,7 +31,7 @@ fn conditions(count: usize) -> Vec<Condition> {
     for n in 0..count {
         let number = u8::try_from(n % 256).unwrap_or_default();
         all.push(match n % 8 {
-            0 | 1 | 2 => Condition::Is(Fact::Hardware, Test::Prefix([6, 0x40, number].into())),
+            0..=2 => Condition::Is(Fact::Hardware, Test::Prefix([6, 0x40, number].into())),
             3 | 4 => Condition::Is(Fact::CIRCUIT_ID, Test::Equal(circuit(n).into())),
             5 => Condition::Is(Fact::Option(60), Test::Prefix(format!("vendor-{n}").into_bytes().into())),
             6 => Condition::Is(Fact::Option(60), Test::Contains(format!("model {n}").into_bytes().into())),

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
 use std::sync::{Arc, LazyLock};
 
+use dhcp::class::{Class, ClassId, Classes, Condition, Fact, Test, Verdict};
 use dhcp::client::ClientMessage;
 use dhcp::decision::{CommitOutcome, Decision, Ingress, LeaseEvent, LeaseEventKind};
 use dhcp::engine::Engine;
@@ -16,7 +17,7 @@ use dhcp::message::{Message, MessageType};
 use dhcp::names::NoNames;
 use dhcp::options::read_u32;
 use dhcp::settings::{
-    AddressRange, LeaseTime, OptionSet, Pool, Reservation, ReservedFor, Scope, Settings, Subnet,
+    Access, AddressRange, LeaseTime, OptionSet, Pool, Reservation, ReservedFor, Scope, Settings, Subnet,
 };
 use dhcp::time::Now;
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
@@ -275,7 +276,8 @@ impl World {
             assert!(!quarantined, "{address} is in quarantine");
         }
         let subnets = &self.engine.settings().subnets;
-        let reservation = subnets.iter().flat_map(|subnet| &subnet.reservations).find(|one| one.address == Some(address));
+        let reservation =
+            subnets.iter().flat_map(|subnet| &subnet.reservations).find(|one| one.address == Some(address));
         assert!(
             reservation.is_none_or(|reservation| reservation.clients.iter().any(|one| match one {
                 ReservedFor::Hardware(hardware) => *hardware == client.hardware,
@@ -420,8 +422,23 @@ fn settings(large: bool) -> Settings {
     let relayed =
         Subnet { active: large, ..subnet("10.9.0.0/24", vec![range([10, 9, 0, 10], [10, 9, 0, 12])], Vec::new()) };
     let direct = subnet("192.168.30.0/24", vec![range([192, 168, 30, 100], [192, 168, 30, last])], reservations);
+    // One class gets no answer, one no address, and those with a reservation none behind the relay.
+    let vendor = Condition::Is(Fact::Option(60), Test::Prefix([b'x'].into()));
+    let last_client = Condition::Is(Fact::Hardware, Test::Equal([2, 0, 0, 0, 0, 9].into()));
+    let marked = Condition::Is(Fact::Option(77), Test::Contains([1].into()));
+    let classes = Classes::compile(vec![
+        Class { verdict: Verdict::Drop, ..Class::new("vendor", vendor) },
+        Class {
+            verdict: if large { Verdict::Serve } else { Verdict::Deny },
+            ..Class::new("last", Condition::Any(vec![last_client, marked]))
+        },
+        Class::new("known", Condition::has(Fact::Reservation)),
+    ])
+    .expect("classes");
+    let access = Access { allow: Vec::new(), deny: vec![ClassId(2)] };
     Settings {
-        subnets: vec![relayed, direct],
+        subnets: vec![Subnet { access, ..relayed }, direct],
+        classes,
         offer_hold_secs: 60,
         quarantine_secs: 86_400,
         declines_per_client_max: DECLINES_MAX,

@@ -53,6 +53,12 @@ pub struct Match {
     pub remote_id: Option<At<Ask>>,
     /// The relay's subscriber identifier (option 82).
     pub subscriber_id: Option<At<Ask>>,
+    /// The client's VLAN, where the relay's circuit identifier tells it.
+    pub vlan: Option<At<OneOrMore<u16>>>,
+    /// The switch's port by the relay's circuit identifier: `1/4` for module and port, or a name.
+    pub port: Option<At<Ask>>,
+    /// The switch's hardware address, where the relay's remote identifier holds it.
+    pub switch: Option<At<OneOrMore<HardwareBytes>>>,
     /// The interface that the message came in on.
     pub interface: Option<At<Ask>>,
     /// The hardware address; the beginning of one (such as a maker's three bytes) for all that begin so.

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::{ClassId, ClassSet, Classes, Condition, Fact, Facts, Test};
 use crate::message::MessageType;
+use crate::relay_info::CircuitId;
 
 /// The most bytes of a value that are shown.
 const SHOWN_MAX: usize = 64;
@@ -122,10 +123,16 @@ fn shown(fact: Fact, value: &[u8]) -> String {
     match (fact, value) {
         (Fact::Giaddr | Fact::Ciaddr, &[a, b, c, d]) => format!("{a}.{b}.{c}.{d}"),
         (Fact::HardwareType, &[number]) => number.to_string(),
-        (Fact::Secs | Fact::Architecture, &[high, low]) => u16::from_be_bytes([high, low]).to_string(),
+        (Fact::Secs | Fact::Architecture | Fact::Vlan, &[high, low]) => u16::from_be_bytes([high, low]).to_string(),
         (Fact::MessageType, &[number]) => {
             MessageType::try_from(number).map_or_else(|_| number.to_string(), |name| name.to_string())
         }
+        (Fact::CIRCUIT_ID, _) => match CircuitId::read(value) {
+            read @ (CircuitId::Port { .. } | CircuitId::Text { vlan: Some(_), .. }) => {
+                format!("{} ({read})", shown_part(fact, value))
+            }
+            _ => shown_part(fact, value),
+        },
         _ => shown_part(fact, value),
     }
 }
@@ -134,7 +141,7 @@ fn shown(fact: Fact, value: &[u8]) -> String {
 fn shown_part(fact: Fact, value: &[u8]) -> String {
     let cut = &value[..value.len().min(SHOWN_MAX)];
     let more = if cut.len() < value.len() { "..." } else { "" };
-    let is_text = fact != Fact::Hardware && cut.iter().all(|byte| matches!(byte, b' '..=b'~'));
+    let is_text = !matches!(fact, Fact::Hardware | Fact::Switch) && cut.iter().all(|byte| matches!(byte, b' '..=b'~'));
     if is_text {
         return format!("\"{}{more}\"", cut.escape_ascii());
     }

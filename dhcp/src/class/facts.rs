@@ -3,7 +3,8 @@
 use std::fmt;
 
 use crate::message::Message;
-use crate::options::{code, relay_code};
+use crate::options::{RelayAgentInfo, code, relay_code};
+use crate::relay_info::{CircuitId, RemoteId};
 
 /// The most values that are read of a fact that has several.
 const VALUES_MAX: usize = 64;
@@ -34,6 +35,12 @@ pub enum Fact {
     /// A sub-option of an option that holds sub-options (code, length, data): 43 and 82 above all. Of a repeated one
     /// the first counts.
     SubOption(u8, u8),
+    /// The client's VLAN, two bytes, where the circuit identifier tells it ([`CircuitId::vlan`]).
+    Vlan,
+    /// The switch's port, as [`CircuitId::port`] writes it.
+    Port,
+    /// The switch's MAC address, six bytes, where the remote identifier holds one ([`RemoteId::Mac`]).
+    Switch,
     /// Option 77: each user class (RFC 3004). Data that is not of the RFC's form is one user class, as iPXE sends it.
     UserClass,
     /// Option 93: each architecture, two bytes (RFC 4578 section 2.1).
@@ -71,6 +78,9 @@ impl fmt::Display for Fact {
             Self::Option(code::VENDOR_CLASS_IDENTIFIER) => f.write_str("the vendor class (option 60)"),
             Self::Option(code) => write!(f, "option {code}"),
             Self::SubOption(option, code) => write!(f, "sub-option {code} of option {option}"),
+            Self::Vlan => f.write_str("the VLAN of the circuit identifier"),
+            Self::Port => f.write_str("the port of the circuit identifier"),
+            Self::Switch => f.write_str("the switch of the remote identifier"),
             Self::UserClass => f.write_str("the user class (option 77)"),
             Self::Architecture => f.write_str("the client architecture (option 93)"),
             Self::VendorClass(enterprise) => write!(f, "the vendor class of enterprise {enterprise} (option 124)"),
@@ -123,6 +133,21 @@ impl Facts<'_, '_> {
                     each(data);
                 }
             }
+            Fact::Vlan => {
+                if let Some(vlan) = self.circuit().and_then(|circuit| circuit.vlan()) {
+                    each(&vlan.to_be_bytes());
+                }
+            }
+            Fact::Port => {
+                if let Some(circuit) = self.circuit() {
+                    each(circuit.port().as_bytes());
+                }
+            }
+            Fact::Switch => {
+                if let Some(RemoteId::Mac(mac)) = RelayAgentInfo(self.relay).remote_id().map(RemoteId::read) {
+                    each(&mac);
+                }
+            }
             Fact::UserClass => user_classes(message.options.get(code::USER_CLASS), each),
             Fact::Architecture => {
                 let data = message.options.get(code::CLIENT_SYSTEM_ARCHITECTURE).unwrap_or_default();
@@ -141,6 +166,12 @@ impl Facts<'_, '_> {
                 }
             }
         }
+    }
+}
+
+impl<'a> Facts<'a, '_> {
+    fn circuit(&self) -> Option<CircuitId<'a>> {
+        RelayAgentInfo(self.relay).circuit_id().map(CircuitId::read)
     }
 }
 

@@ -134,6 +134,31 @@ fn sub_options_of_relays_and_vendors_are_read_by_code() {
 }
 
 #[test]
+fn what_switches_say_is_read_and_told() {
+    // Cisco's encodings: VLAN 20, module 1, port 4 of the switch 00:1e:bd:a1:34:80.
+    let marks = [1, 6, 0, 4, 0, 20, 1, 4, 2, 8, 0, 6, 0, 0x1E, 0xBD, 0xA1, 0x34, 0x80];
+    let message = discover().with(82, marks);
+    for (fact, test, expected) in [
+        (Fact::Vlan, equal([0, 20]), true),
+        (Fact::Vlan, equal([0, 21]), false),
+        (Fact::Port, equal("1/4"), true),
+        (Fact::Port, prefix("1/"), true),
+        (Fact::Switch, equal([0, 0x1E, 0xBD, 0xA1, 0x34, 0x80]), true),
+        (Fact::Switch, prefix([0, 6]), false),
+    ] {
+        assert_eq!(holds(&message, fact, test.clone()), expected, "{fact}: {test:?}");
+        assert!(!holds(&discover(), fact, test), "absent: {fact}");
+    }
+    let classes =
+        compile([Condition::Is(Fact::CIRCUIT_ID, equal("eth0")), Condition::Is(Fact::Vlan, equal([0, 20]))]).unwrap();
+    let told: Vec<String> =
+        with_facts(&message, false, |facts| classes.explain(facts).into_iter().map(|one| one.because).collect());
+    let circuit = "the circuit identifier (option 82, sub-option 1) is 00:04:00:14:01:04 (VLAN 20, module 1, port 4)";
+    assert_eq!(told[0], format!("{circuit}, which is not \"eth0\""));
+    assert_eq!(told[1], "the VLAN of the circuit identifier is 20, which is 20");
+}
+
+#[test]
 fn of_several_values_one_is_enough() {
     // RFC 3004's form, then what iPXE sends.
     let rfc = discover().with(77, *b"\x04iPXE\x03lab");

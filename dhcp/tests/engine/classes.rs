@@ -120,5 +120,12 @@ fn what_a_relay_says_of_a_port_decides_too() {
         ClientMessage { giaddr: far, ..discover(1) }.with(code::RELAY_AGENT_INFORMATION, option)
     };
     assert_eq!(server.take(&from_relay(far), &relayed(b"port 8")).silence(), DropReason::ClassNotAllowed);
-    assert_eq!(server.take(&from_relay(far), &relayed(b"port 7")).offered(), Ipv4Addr::new(10, 7, 0, 100));
+    let leased = server.take(&from_relay(far), &relayed(b"port 7")).offered();
+    assert_eq!(leased, Ipv4Addr::new(10, 7, 0, 100));
+    // It renews past its relay. What that said stays true.
+    let marks = discover(1).with(code::RELAY_AGENT_INFORMATION, *b"\x01\x06port 7").options;
+    let mut taking = ClientMessage { giaddr: far, ..selecting(1, leased) };
+    taking.options.extend(marks);
+    assert_eq!(server.take(&from_relay(far), &taking).acked(), leased);
+    assert_eq!(server.take(&unicast(leased), &extending(1, leased)).acked(), leased);
 }

@@ -173,6 +173,7 @@ impl Reader<'_> {
             (&written.circuit_id, Fact::CIRCUIT_ID),
             (&written.remote_id, Fact::REMOTE_ID),
             (&written.subscriber_id, Fact::SUBSCRIBER_ID),
+            (&written.port, Fact::Port),
             (&written.interface, Fact::Interface),
         ] {
             let Some(at) = ask else { continue };
@@ -269,18 +270,23 @@ impl Reader<'_> {
     }
 
     fn header(&mut self, written: &Match, parts: &mut Vec<Condition>) {
-        if let Some(values) = &written.hardware {
-            self.any_of("hardware", values, parts, |reader, at| {
+        for (key, values, fact) in
+            [("hardware", &written.hardware, Fact::Hardware), ("switch", &written.switch, Fact::Switch)]
+        {
+            let Some(values) = values else { continue };
+            self.any_of(key, values, parts, |reader, at| {
                 let data = reader.hardware(at)?;
-                let test = if data.len() < 6 { Test::Prefix(data) } else { Test::Equal(data) };
-                Some(Condition::Is(Fact::Hardware, test))
+                Some(Condition::Is(fact, if data.len() < 6 { Test::Prefix(data) } else { Test::Equal(data) }))
             });
+        }
+        for (key, values, fact) in
+            [("vlan", &written.vlan, Fact::Vlan), ("architecture", &written.architecture, Fact::Architecture)]
+        {
+            let Some(values) = values else { continue };
+            self.any_of(key, values, parts, |_, at| Some(is(fact, &at.value.to_be_bytes())));
         }
         if let Some(values) = &written.hardware_type {
             self.any_of("hardware_type", values, parts, |_, at| Some(is(Fact::HardwareType, &[at.value])));
-        }
-        if let Some(values) = &written.architecture {
-            self.any_of("architecture", values, parts, |_, at| Some(is(Fact::Architecture, &at.value.to_be_bytes())));
         }
         for (key, values, fact) in
             [("giaddr", &written.giaddr, Fact::Giaddr), ("ciaddr", &written.ciaddr, Fact::Ciaddr)]

@@ -130,7 +130,7 @@ proptest! {
     fn arbitrary_data_never_panics(data in vec(any::<u8>(), 0..200), option in 1_u8..255) {
         let facts = [
             Fact::Option(option), Fact::SubOption(option, 1), Fact::SubOption(82, 1), Fact::UserClass, Fact::Architecture,
-            Fact::VendorClass(0), Fact::VendorOption(0, 0),
+            Fact::VendorClass(0), Fact::VendorOption(0, 0), Fact::Port, Fact::Vlan, Fact::Switch,
         ];
         let classes = compile(facts.map(|fact| Condition::Is(fact, contains([0])))).unwrap();
         let all = [option, 77, 82, 93, 124, 125];
