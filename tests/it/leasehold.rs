@@ -11,7 +11,8 @@ use crate::process::{Running, finish, succeed};
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_leasehold");
 /// Its configuration, as the host sees it.
 pub(crate) const CONFIG: &str = "/run/leasehold.toml";
-const CONTROL: &str = "/run/leasehold/control.sock";
+/// Its control socket, as the host sees it.
+pub(crate) const CONTROL: &str = "/run/leasehold/control.sock";
 /// The store's directory, as the host sees it.
 pub(crate) const STORE: &str = "/run/leasehold/store";
 const PATIENCE: Duration = Duration::from_secs(20);

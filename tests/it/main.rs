@@ -32,6 +32,7 @@ mod netboot;
 mod netns;
 mod outage;
 mod packet;
+mod probing;
 mod process;
 mod programs;
 mod recovery;

@@ -64,6 +64,18 @@ impl Wire {
         self.send(&frame);
     }
 
+    /// The next address that somebody without one asks for by ARP, as a probe of RFC 5227 does.
+    pub(crate) fn next_arp_probe(&self) -> Ipv4Addr {
+        let mut buffer = [0; 2048];
+        loop {
+            let len = recv(self.socket.as_raw_fd(), &mut buffer, MsgFlags::empty()).expect("a frame in time");
+            // Type ARP, operation request, and no sender's address.
+            if len >= 42 && buffer[12..14] == [0x08, 0x06] && buffer[20..22] == [0, 1] && buffer[28..32] == [0; 4] {
+                return Ipv4Addr::new(buffer[38], buffer[39], buffer[40], buffer[41]);
+            }
+        }
+    }
+
     /// The next DHCP datagram from a server, and whether an ARP request came before it.
     pub(crate) fn next_reply(&self) -> (Seen, bool) {
         let mut buffer = [0; 2048];
