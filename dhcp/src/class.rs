@@ -66,7 +66,7 @@ pub enum Verdict {
     /// It is served.
     #[default]
     Serve,
-    /// It gets no address: DISCOVER and REQUEST get silence. What it has it may give back, and INFORM is answered.
+    /// It gets no address: DISCOVER, REQUEST and BOOTP get silence. What it has it may give back, and INFORM is answered.
     Deny,
     /// All of its messages get silence, and nothing comes of them.
     Drop,

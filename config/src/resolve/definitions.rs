@@ -161,6 +161,15 @@ fn read_one(at: &At<OptionDefinition>, earlier: &Definitions, findings: &mut Fin
         return None;
     }
     let kind = kind_of(kind.as_ref()?, array.as_ref(), findings)?;
+    if let (Kind::Empty, Space::Message, Some(written)) = (kind, &space, &at.value.kind) {
+        findings.fault(
+            written.span,
+            format!("the option `{text}` has no data, and an option without data is not sent"),
+            "not for an option",
+            "take another type, such as bool; `empty` is for sub-options, with `vendor` or `enterprise`",
+        );
+        return None;
+    }
     Some(Own { space, code: code.value, name: text.to_owned(), kind, span: name.span })
 }
 

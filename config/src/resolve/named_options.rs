@@ -43,6 +43,11 @@ pub(super) fn read_space(
             findings.fault(key.span, format!("option {option} cannot be set {how}"), "not here", why);
             continue;
         }
+        if *space != Space::Message && matches!(meant.code, code::PAD | code::END) {
+            let why = "it fills or ends the sub-options (RFC 2132 section 8.4); write a number from 1 to 254";
+            findings.fault(key.span, format!("sub-option {} cannot be set", meant.code), "not here", why);
+            continue;
+        }
         if let Some(first) = seen.insert(meant.code, key.span) {
             findings
                 .fault(

@@ -117,6 +117,7 @@ fn an_option_with_a_value_of_another_type_says_what_it_takes() {
     ] {
         let text = pooled(&format!("options = {{ {written} }}"));
         let column = text.lines().nth(5).unwrap().rfind(underlined).unwrap() + 1;
+        let underlined = underlined.trim_end_matches(" =");
         refused(&text, &[(&format!("6:{column}"), underlined, message, mend)]);
     }
 }
@@ -167,6 +168,13 @@ fn definitions_that_cannot_be() {
             "\"Site-Code\"",
             "`Site-Code` is not a name for an option",
             "site_code",
+        ),
+        (
+            "name = \"x\"\ncode = 230\ntype = \"empty\"",
+            "10:8",
+            "\"empty\"",
+            "the option `x` has no data, and an option without data is not sent",
+            "such as bool",
         ),
         ("name = \"x\"\ncode = 255\ntype = \"u8\"", "9:8", "255", "255 is not the number of an option", "224 to 254"),
         (
@@ -286,11 +294,19 @@ fn vendors_that_cannot_be() {
             "two items of `vendor` are for the same clients",
             "one item",
         ),
+        (
+            "{ identifier = \"a\", options = { 255 = \"hex:01\" } }",
+            "255",
+            "sub-option 255 cannot be set",
+            "from 1 to 254",
+        ),
+        ("{ enterprise = 9, options = { 0 = \"hex:01\" } }", "0 =", "sub-option 0 cannot be set", "from 1 to 254"),
         (&long, "9", "the options of enterprise 9 have 404 bytes together", "255"),
         (&too_long, &underlined, "the sub-option `1` has 256 bytes", "255"),
     ] {
         let text = pooled(&format!("vendor = [{item}]"));
         let column = text.lines().nth(5).unwrap().rfind(underlined).unwrap() + 1;
+        let underlined = underlined.trim_end_matches(" =");
         refused(&text, &[(&format!("6:{column}"), underlined, message, mend)]);
     }
 }

@@ -1,6 +1,7 @@
 //! What can be asked about a message.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 
 use crate::message::Message;
 use crate::options::{RelayAgentInfo, code, relay_code};
@@ -20,7 +21,7 @@ pub enum Fact {
     HardwareType,
     /// Option 53, one byte.
     MessageType,
-    /// `giaddr`, four bytes; absent for 0.0.0.0.
+    /// The relay's address, four bytes; absent for 0.0.0.0.
     Giaddr,
     /// `ciaddr`, four bytes; absent for 0.0.0.0.
     Ciaddr,
@@ -98,6 +99,8 @@ pub struct Facts<'a, 'd> {
     pub message: &'a Message<'d>,
     /// The data of option 82: the message's, or what is remembered of a client that now turns to us past its relay.
     pub relay: &'a [u8],
+    /// `giaddr`: the message's, or likewise what is remembered.
+    pub giaddr: Ipv4Addr,
     /// The name of the interface that it came in on.
     pub interface: &'a str,
     /// Whether the client has a reservation on its link.
@@ -115,8 +118,8 @@ impl Facts<'_, '_> {
             Fact::Hardware => each(message.hardware.as_bytes()),
             Fact::HardwareType => each(&[message.hardware.htype]),
             Fact::MessageType => each(&[message.message_type as u8]),
-            Fact::Giaddr if message.giaddr.is_unspecified() => {}
-            Fact::Giaddr => each(&message.giaddr.octets()),
+            Fact::Giaddr if self.giaddr.is_unspecified() => {}
+            Fact::Giaddr => each(&self.giaddr.octets()),
             Fact::Ciaddr if message.ciaddr.is_unspecified() => {}
             Fact::Ciaddr => each(&message.ciaddr.octets()),
             Fact::Secs => each(&message.secs.to_be_bytes()),

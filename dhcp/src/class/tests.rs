@@ -34,7 +34,8 @@ fn with_facts<T>(message: &ClientMessage, is_known: bool, read: impl FnOnce(&Fac
     let mut datagram = Vec::new();
     message.encode(&mut datagram);
     let message = Message::parse(&datagram).unwrap();
-    read(&Facts { message: &message, relay: message.relay_agent_info().0, interface: "eth0.20", is_known })
+    let (relay, giaddr) = (message.relay_agent_info().0, message.giaddr);
+    read(&Facts { message: &message, relay, giaddr, interface: "eth0.20", is_known })
 }
 
 fn compile(conditions: impl IntoIterator<Item = Condition>) -> Result<Classes, ClassFault> {

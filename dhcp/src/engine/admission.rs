@@ -2,7 +2,7 @@
 
 use super::book::Book;
 use super::client::Client;
-use super::exchange::Exchange;
+use super::exchange::{self, Exchange};
 use crate::class::{ClassSet, Fact, Facts, Verdict};
 use crate::decision::Ingress;
 use crate::message::{DropReason, Message, MessageType};
@@ -23,6 +23,7 @@ pub(super) fn classes(
     classes.of(&Facts {
         message,
         relay,
+        giaddr: exchange::relay_address(book, ingress, message),
         interface: ingress.interface,
         is_known: classes.asks(Fact::Reservation) && link.iter().any(has_reservation),
     })
@@ -32,7 +33,8 @@ impl Exchange<'_> {
     /// Why the sender's classes alone are a reason for silence.
     pub(super) fn refusal(&self, book: &Book) -> Option<DropReason> {
         let (verdict, _) = book.plan.settings.classes.verdict(&self.classes)?;
-        let wants_address = matches!(self.message.message_type, MessageType::Discover | MessageType::Request);
+        let wants_address =
+            matches!(self.message.message_type, MessageType::Discover | MessageType::Request | MessageType::Bootp);
         match verdict {
             Verdict::Drop => Some(DropReason::ClassDropped),
             Verdict::Deny if wants_address => Some(DropReason::ClassDenied),

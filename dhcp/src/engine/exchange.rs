@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use super::book::Book;
 use super::client::Client;
 use super::record::HotState;
+use super::table::Record;
 use crate::class::ClassSet;
 use crate::decision::Ingress;
 use crate::limits::port_key;
@@ -176,15 +177,21 @@ fn link_of_interface(book: &Book, ingress: &Ingress<'_>) -> Vec<usize> {
 
 /// What a relay said of a client that now turns to us by itself, and so past its relay: what it said stays true.
 pub(super) fn remembered_relay(book: &Book, ingress: &Ingress<'_>, message: &Message<'_>) -> Box<[u8]> {
+    extended_by_itself(book, ingress, message).map(|record| record.cold.relay_agent_info().into()).unwrap_or_default()
+}
+
+/// The relay that a client is behind: the one that hands its message on, or handed on what its binding was made upon.
+pub(super) fn relay_address(book: &Book, ingress: &Ingress<'_>, message: &Message<'_>) -> Ipv4Addr {
+    extended_by_itself(book, ingress, message).map_or(message.giaddr, |record| record.cold.relay())
+}
+
+/// The binding of a client that turns to us past any relay, with the address that it has.
+fn extended_by_itself<'b>(book: &'b Book, ingress: &Ingress<'_>, message: &Message<'_>) -> Option<Record<'b>> {
     let by_itself = message.giaddr.is_unspecified() && sent_to(ingress).is_some();
-    let record = book.record(message.ciaddr).filter(|_| by_itself);
-    let relay = record.and_then(|record| {
-        let ignore = book.plan.subnet(book.plan.holding(message.ciaddr)?).ignore_client_id;
-        let client = Client::of(message, &[]);
-        let holds = record.hot.state == HotState::Bound && record.client().is(client, ignore);
-        holds.then(|| record.cold.relay_agent_info().into())
-    });
-    relay.unwrap_or_default()
+    let record = book.record(message.ciaddr).filter(|_| by_itself)?;
+    let ignore = book.plan.subnet(book.plan.holding(message.ciaddr)?).ignore_client_id;
+    let holds = record.hot.state == HotState::Bound && record.client().is(Client::of(message, &[]), ignore);
+    holds.then_some(record)
 }
 
 /// The address of ours that a datagram was sent to; `None` for a broadcast, also for one directed at a network, as

@@ -143,6 +143,7 @@ impl Engine {
         let told = self.book.plan.settings.classes.explain(&Facts {
             message: exchange.message,
             relay: exchange.relay,
+            giaddr: exchange::relay_address(&self.book, exchange.ingress, exchange.message),
             interface: exchange.ingress.interface,
             is_known,
         });

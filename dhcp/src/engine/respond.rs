@@ -102,7 +102,8 @@ pub(super) fn build_auto_configure_refusal(
     const DO_NOT_AUTO_CONFIGURE: [u8; 1] = [0];
     let message = exchange.message;
     let layers = Layers::of(book, exchange, place, Ipv4Addr::UNSPECIFIED);
-    let data = layers.value(code::AUTO_CONFIGURE).filter(|data| **data == DO_NOT_AUTO_CONFIGURE)?;
+    let wanted = Some(code::AUTO_CONFIGURE).filter(|code| !layers.is_never_sent(*code));
+    let data = wanted.and_then(|code| layers.value(code)).filter(|data| **data == DO_NOT_AUTO_CONFIGURE)?;
     let mut reply = Reply::answering(message, MessageType::Offer, server_identifier);
     reply.options.push((code::AUTO_CONFIGURE, data));
     reply.options.extend(echoed(exchange));
@@ -150,6 +151,7 @@ fn options_of(layers: &Layers<'_>, subnet: &Subnet, exchange: &Exchange<'_>, ter
     // 169.254/16 by itself; no other client is.
     if message.asks_auto_configure()
         && terms.message_type == MessageType::Offer
+        && !layers.is_never_sent(code::AUTO_CONFIGURE)
         && let Some(data) = layers.value(code::AUTO_CONFIGURE)
     {
         mandatory.push((code::AUTO_CONFIGURE, data));

@@ -89,7 +89,7 @@ fn order_holds(
     seen: &mut Seen,
 ) {
     let with = |relay: &[u8], seen: &mut Seen| {
-        let facts = Facts { message, relay, interface: "eth0", is_known: false };
+        let facts = Facts { message, relay, giaddr: message.giaddr, interface: "eth0", is_known: false };
         order_holds_in(settings, subnet, sent, &settings.classes.of(&facts), message, reply, seen)
     };
     let mut held = with(message.relay_agent_info().0, seen);

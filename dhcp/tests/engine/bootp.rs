@@ -1,12 +1,15 @@
 //! BOOTP clients (RFC 951, RFC 1534).
 
+use std::sync::Arc;
+
+use dhcp::class::{Class, Classes, Condition, Fact, Test, Verdict};
 use dhcp::client::ClientMessage;
 use dhcp::decision::{CommitOutcome, Decision, Ingress, LeaseEventKind};
 use dhcp::message::{DropReason, MessageType};
 use dhcp::names::NoNames;
 use dhcp::options::code;
 use dhcp::reply::Reply;
-use dhcp::settings::{BootpClients, ReservedFor, Subnet};
+use dhcp::settings::{BootpClients, ReservedFor, Settings, Subnet};
 
 use crate::network::*;
 
@@ -90,4 +93,18 @@ fn rfc951_what_does_not_fit_into_the_vendor_area_is_left_out() {
     assert_eq!(codes(decision.reply()), [code::SUBNET_MASK, code::ROUTER]);
     let mut bytes = Vec::new();
     assert_eq!(decision.reply().encode(&mut bytes), [code::DOMAIN_NAME]);
+}
+
+#[test]
+fn a_bootp_client_of_a_denied_class_gets_no_address() {
+    let hardware = Condition::Is(Fact::Hardware, Test::Equal(mac(9).as_bytes().into()));
+    for (verdict, reason) in [(Verdict::Deny, DropReason::ClassDenied), (Verdict::Drop, DropReason::ClassDropped)] {
+        let mut server = server(BootpClients::Dynamic);
+        let banned = Class { verdict, ..Class::new("banned", hardware.clone()) };
+        let classes = Classes::compile(vec![banned]).unwrap();
+        let settings = Settings { classes, ..(**server.engine.settings()).clone() };
+        server.engine.reconfigure(Arc::new(settings), server.now);
+        assert_eq!(hear(&mut server, 9).silence(), reason);
+        assert_eq!(hear(&mut server, 1).reply().yiaddr, FIRST);
+    }
 }

@@ -129,3 +129,20 @@ fn what_a_relay_says_of_a_port_decides_too() {
     assert_eq!(server.take(&from_relay(far), &taking).acked(), leased);
     assert_eq!(server.take(&unicast(leased), &extending(1, leased)).acked(), leased);
 }
+
+#[test]
+fn a_client_behind_a_relay_is_of_the_relays_class_when_it_renews_past_it() {
+    let far = Ipv4Addr::new(10, 7, 0, 1);
+    let behind = Condition::Is(Fact::Giaddr, Test::Equal(far.octets().into()));
+    let classes = Classes::compile(vec![Class::new("behind", behind)]).unwrap();
+    let subnets = [Subnet { access: allow(ClassId(0)), ..remote_subnet(7) }];
+    let mut server = Server::new(Settings { classes, ..settings(subnets) });
+    let relayed = |message| ClientMessage { giaddr: far, ..message };
+    let leased = server.take(&from_relay(far), &relayed(discover(1))).offered();
+    assert_eq!(server.take(&from_relay(far), &relayed(selecting(1, leased))).acked(), leased);
+    // The second renewal too: the first did not make the relay forgotten.
+    for _ in 0..2 {
+        assert_eq!(server.take(&unicast(leased), &extending(1, leased)).acked(), leased);
+    }
+    assert!(server.take(&unicast(leased), &extending(2, leased)).is_nak(), "nothing is remembered of another client");
+}

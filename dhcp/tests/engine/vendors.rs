@@ -108,3 +108,15 @@ fn rfc2563_silence_where_the_client_does_not_ask_or_may_choose_for_itself() {
         assert_eq!((decision.reply, decision.dropped), (None, Some(DropReason::NoFreeAddress)));
     }
 }
+
+#[test]
+fn option_116_is_never_sent_where_a_scope_says_so_with_an_address_or_without() {
+    let never = |pools| {
+        let options = OptionSet([(code::AUTO_CONFIGURE, [0][..].into())].into());
+        let scope = Scope { never: vec![code::AUTO_CONFIGURE], ..giving(options) };
+        served(Subnet { pools, scope, ..subnet() }).hear(&asking_116())
+    };
+    assert_eq!(option(never(subnet().pools).reply(), code::AUTO_CONFIGURE), None);
+    let full = never(Vec::new());
+    assert_eq!((full.reply, full.dropped), (None, Some(DropReason::NoFreeAddress)));
+}
