@@ -18,7 +18,9 @@ pub fn name_of(code: u8) -> String {
 /// clients are quoted, with what does not print escaped.
 #[must_use]
 pub fn show(code: u8, data: &[u8]) -> String {
-    by_code(code).and_then(|known| Some(words(&known.kind, &decode(&known.kind, data)?))).unwrap_or_else(|| hex(data))
+    let read = by_code(code).and_then(|known| Some(words(&known.kind, &decode(&known.kind, data)?)));
+    // Sub-options that hold nothing but their end have no words.
+    read.filter(|words| !words.is_empty()).unwrap_or_else(|| hex(data))
 }
 
 fn words(kind: &Kind, value: &Value) -> String {
