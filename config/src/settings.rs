@@ -62,10 +62,10 @@ impl Config {
         }
         let subnets = &self.dhcp.subnets;
         // One subnet that leaves its link open makes every interface a candidate.
-        if subnets.iter().any(|subnet| subnet.interfaces.is_empty()) {
+        if subnets.iter().any(|subnet| self.dhcp.interfaces_of(subnet).is_empty()) {
             return BTreeSet::new();
         }
-        subnets.iter().flat_map(|subnet| subnet.interfaces.iter().map(String::as_str)).collect()
+        subnets.iter().flat_map(|subnet| self.dhcp.interfaces_of(subnet).iter().map(String::as_str)).collect()
     }
 }
 

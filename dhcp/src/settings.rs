@@ -50,6 +50,19 @@ pub struct LeaseQueries {
     pub bulk: bool,
 }
 
+impl Settings {
+    /// The interfaces that a subnet names, or its shared network for it. Empty: wherever an interface has an address in
+    /// the subnet.
+    #[must_use]
+    pub fn interfaces_of<'s>(&'s self, subnet: &'s Subnet) -> &'s [String] {
+        let network = subnet.network.and_then(|network| self.networks.get(usize::from(network.0)));
+        match network {
+            Some(network) if subnet.interfaces.is_empty() => &network.interfaces,
+            _ => &subnet.interfaces,
+        }
+    }
+}
+
 /// Several subnets on one link (RFC 2131 section 4.3.1 speaks of the "subnet to which the client is attached"; a link
 /// can have more than one).
 #[derive(Clone, Debug, PartialEq, Eq, Default)]

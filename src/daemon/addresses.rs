@@ -15,7 +15,7 @@ pub fn socket_settings(config: &Config) -> SocketSettings {
     let interfaces: Vec<String> = config.interfaces().into_iter().map(str::to_owned).collect();
     // No client is on the loopback's link: it serves relays of this machine, which needs no raw socket.
     // Where one subnet leaves its link open, every interface is a candidate, and those that others name are served.
-    let named = config.dhcp.subnets.iter().flat_map(|subnet| &subnet.interfaces);
+    let named = config.dhcp.subnets.iter().flat_map(|subnet| config.dhcp.interfaces_of(subnet));
     let besides: std::collections::BTreeSet<String> = named.cloned().collect();
     let only_loopback = interfaces.iter().all(|name| name == "lo") && !interfaces.is_empty();
     SocketSettings {

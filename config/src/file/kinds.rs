@@ -91,6 +91,14 @@ text_kind!(
     ClientIdText, r"^(hex:[0-9A-Fa-f:]+|text:.+)$", "hex:01:52:54:00:12:34:56"
 );
 text_kind!(
+    /// Bytes: `hex:` and the bytes, or `text:` and characters.
+    BytesText, r"^(hex:[0-9A-Fa-f: -]+|text:.+)$", "text:Gi1/0/7"
+);
+text_kind!(
+    /// A DUID (RFC 8415 section 11), type included: `hex:` and its bytes.
+    DuidText, r"^hex:[0-9A-Fa-f: -]+$", "hex:00:03:00:01:52:54:00:12:34:56"
+);
+text_kind!(
     /// A value to compare with: text as it is, or `hex:` and bytes, `text:` and characters, `ip:` and addresses, `u8:`,
     /// `u16:` or `u32:` and a number.
     MatchValue, r"^.*$", "PXEClient"

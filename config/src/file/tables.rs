@@ -70,6 +70,24 @@ macro_rules! table {
             }
         }
     };
+    ([$($meta:tt)*] $name:ident { $($body:tt)* } + second_keys $(+ $more:ident)*) => {
+        table! { [$($meta)*] $name {
+            $($body)*
+            /// How long an offer to a client that has nothing here yet waits before it is sent, in milliseconds: for the
+            /// second of two servers that share the subnet.
+            pub offer_delay_ms: Option<At<u32>>,
+            /// For how many seconds such a client must have tried before it gets an offer.
+            pub min_secs: Option<At<u16>>,
+        } $(+ $more)* }
+
+        impl $name {
+            /// The keys of a second server.
+            #[must_use]
+            pub fn second_keys(&self) -> SecondKeys<'_> {
+                SecondKeys { offer_delay_ms: self.offer_delay_ms.as_ref(), min_secs: self.min_secs.as_ref() }
+            }
+        }
+    };
     ([$($meta:tt)*] $name:ident { $($body:tt)* } + option_keys $(+ $more:ident)*) => {
         table! { [$($meta)*] $name {
             $($body)*

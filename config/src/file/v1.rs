@@ -11,13 +11,14 @@ use serde::Deserialize;
 
 use super::at::At;
 use super::kinds::{
-    Address, ClassName, ClientIdText, DomainName, Duration, FilePath, FreeText, HostName, InterfaceName, MacAddress,
-    NetworkName, OneOrMore, OwnAddress, Prefix, Range, RateText, ResolvConf, Secret, ServerAddress, WordOr,
+    Address, BytesText, ClassName, ClientIdText, DomainName, DuidText, Duration, FilePath, FreeText, HostName,
+    InterfaceName, MacAddress, NetworkName, OneOrMore, OwnAddress, Prefix, Range, RateText, ResolvConf, Secret,
+    ServerAddress, WordOr,
 };
 use super::matching::Match;
 use super::option_value::{OptionTable, OptionValue};
 pub use super::words::{
-    Algorithm, Bootp, ClientUpdates, LogFormat, LogLevel, MessageTypeWord, OptionKind, Outside, RecordKind,
+    Algorithm, Allocate, Bootp, ClientUpdates, LogFormat, LogLevel, MessageTypeWord, OptionKind, Outside, RecordKind,
     ReverseGuard, SubnetReverse,
 };
 pub use super::words::{PastCap, Probe};
@@ -134,7 +135,9 @@ table! {
         /// What one sender may cost.
         #[serde(default)]
         pub limits: Limits,
-    } + time_keys + lease_keys + option_keys
+        /// Which of the free addresses a new client is given.
+        pub allocate: Option<Allocate>,
+    } + time_keys + lease_keys + second_keys + option_keys
 }
 
 table! {
@@ -295,7 +298,9 @@ table! {
         /// Addresses kept for certain clients.
         #[serde(default)]
         pub reservation: Vec<At<Reservation>>,
-    } + time_keys + lease_keys + option_keys + naming_keys
+        /// Which of the free addresses a new client is given.
+        pub allocate: Option<Allocate>,
+    } + time_keys + lease_keys + second_keys + option_keys + naming_keys
 }
 
 table! {
@@ -310,7 +315,7 @@ table! {
         pub allow: Option<Vec<At<ClassName>>>,
         /// Clients of these classes may not have one.
         pub deny: Option<Vec<At<ClassName>>>,
-    } + time_keys + option_keys
+    } + time_keys + second_keys + option_keys
 }
 
 table! {
@@ -347,13 +352,21 @@ table! {
     [
         /// An address kept for a client.
     ] Reservation {
-        /// The address.
-        #[schemars(required)]
+        /// The address; without it, the client gets one from the pools.
         pub address: Option<At<Address>>,
         /// The client's hardware address, or a list of several: one host's interfaces.
         pub hardware: Option<At<OneOrMore<MacAddress>>>,
         /// The client's identifier (option 61), or a list of several.
         pub client_id: Option<At<OneOrMore<ClientIdText>>>,
+        /// The DUID in the client's identifier (RFC 4361), or a list of several.
+        pub duid: Option<At<OneOrMore<DuidText>>>,
+        /// The circuit identifier that its relay or switch adds (option 82), or a list of several. With `remote_id`,
+        /// both must match.
+        pub circuit_id: Option<At<OneOrMore<BytesText>>>,
+        /// The remote identifier that its relay or switch adds, or a list of several. With `circuit_id`, both must match.
+        pub remote_id: Option<At<OneOrMore<BytesText>>>,
+        /// The subscriber identifier that its relay or switch adds, or a list of several.
+        pub subscriber_id: Option<At<OneOrMore<BytesText>>>,
         /// The name that it gets, whatever it sends.
         pub hostname: Option<At<HostName>>,
     } + time_keys + option_keys
@@ -427,6 +440,14 @@ impl TimeKeys<'_> {
             lease_time_max: self.lease_time_max.or(wider.lease_time_max),
         }
     }
+}
+
+/// The shared keys of a second server.
+#[derive(Clone, Copy, Debug, Default)]
+#[allow(missing_docs, reason = "each is documented where the tables are made")]
+pub struct SecondKeys<'a> {
+    pub offer_delay_ms: Option<&'a At<u32>>,
+    pub min_secs: Option<&'a At<u16>>,
 }
 
 /// The other shared keys about leases.

@@ -57,6 +57,18 @@ words! {
 }
 
 words! {
+    /// Which of the free addresses a new client is given.
+    Allocate {
+        /// One after the other.
+        InTurn = "in-turn",
+        /// By a hash of the client, so that it tends to the same address on any server.
+        ByHash = "by-hash",
+        /// Any of them.
+        Random = "random",
+    }
+}
+
+words! {
     /// What is done about a subnet's reverse zones.
     SubnetReverse {
         /// A `[[zone]]` holds them, or they are embedded.

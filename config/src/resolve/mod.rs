@@ -1,6 +1,7 @@
 //! From what is written to what it comes to. Every function reports what it finds and goes on with the rest.
 
 mod class;
+mod clients;
 mod definitions;
 mod embedded;
 mod keys;
@@ -16,6 +17,7 @@ mod raw_option;
 mod reservation;
 mod scalars;
 mod scope;
+mod second;
 mod server;
 mod subnet;
 mod switches;
@@ -68,6 +70,7 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
     let networks = network::read(file, with, findings);
     let named = subnet::Named { zones: &zones, classes: &classes, networks: &networks };
     let subnets = subnet::read(file, named, with, findings);
+    let networks = network::joined(networks, &subnets.members, findings);
     let wanted: Vec<_> = subnets
         .reverse_wanted
         .iter()
@@ -103,7 +106,7 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
         },
         dhcp: dhcp::settings::Settings {
             scope: subnets.server,
-            networks: networks.list,
+            networks,
             classes: class::read(&file.class, &classes, with, findings),
             offer_hold_secs: seconds(&file.dhcp.offer_hold, "offer_hold", OFFER_HOLD_SECS, findings),
             quarantine_secs: seconds(&file.dhcp.quarantine, "quarantine", QUARANTINE_SECS, findings),

@@ -1,10 +1,12 @@
 //! Shared networks, and the subnets that name them.
 
 use dhcp::settings::{NetworkId, SharedNetwork};
+use ipnet::Ipv4Net;
 
 use super::class::check_name;
 use super::interfaces;
 use super::options::Options;
+use super::reservation::Clients;
 use super::scope::{self, With};
 use crate::fault::{Findings, Span};
 use crate::file::At;
@@ -80,5 +82,90 @@ impl Networks {
             findings.absent(at.span, format!("the network `{}` is not defined", at.value.0), "no such network", mend);
         }
         found.and_then(|place| u16::try_from(place).ok()).map(NetworkId)
+    }
+}
+
+/// A subnet that names a shared network.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) network: NetworkId,
+    pub(super) prefix: Ipv4Net,
+    /// Where it names the network.
+    pub(super) span: Span,
+    pub(super) interfaces: Vec<String>,
+    /// Clients that have an address reserved in it.
+    pub(super) clients: Clients,
+}
+
+/// The networks with their subnets, which are filled in the order in which they are written.
+pub(super) fn joined(networks: Networks, members: &[Member], findings: &mut Findings) -> Vec<SharedNetwork> {
+    let Networks { mut list, spans, .. } = networks;
+    for ((place, network), span) in list.iter_mut().enumerate().zip(spans) {
+        let members: Vec<&Member> = members.iter().filter(|member| usize::from(member.network.0) == place).collect();
+        if members.is_empty() && !findings.refuses() {
+            findings.warn(
+                span,
+                format!("no subnet is a part of the network `{}`", network.name),
+                "without subnets",
+                format!("write `network = \"{}\"` in its subnets, or take it out", network.name),
+            );
+        }
+        check_interfaces(network, span, &members, findings);
+        check_clients(network, &members, findings);
+        network.order = members.iter().map(|member| member.prefix).collect();
+    }
+    list
+}
+
+/// A shared network is one link.
+fn check_interfaces(network: &SharedNetwork, span: Span, members: &[&Member], findings: &mut Findings) {
+    let sorted = |interfaces: &[String]| {
+        let mut sorted = interfaces.to_vec();
+        sorted.sort();
+        sorted
+    };
+    let own = (!network.interfaces.is_empty()).then(|| (sorted(&network.interfaces), span));
+    let theirs = members.iter().filter(|member| !member.interfaces.is_empty());
+    let mut named = own.into_iter().chain(theirs.map(|member| (sorted(&member.interfaces), member.span)));
+    let Some((first, first_span)) = named.next() else { return };
+    for (interfaces, span) in named.filter(|(interfaces, _)| *interfaces != first) {
+        findings
+            .fault(
+                span,
+                format!(
+                    "the network `{}` is one link, but this subnet is on {}, and not on {}",
+                    network.name,
+                    interfaces.join(", "),
+                    first.join(", ")
+                ),
+                "on another interface",
+                "write the interfaces in the [[network]] alone, or take this subnet out of it",
+            )
+            .see(first_span, "the other interfaces");
+    }
+}
+
+/// A client has one address on a link.
+fn check_clients(network: &SharedNetwork, members: &[&Member], findings: &mut Findings) {
+    for (place, member) in members.iter().enumerate() {
+        for other in &members[..place] {
+            let (few, many) =
+                if member.clients.len() < other.clients.len() { (member, other) } else { (other, member) };
+            for (client, span) in &few.clients {
+                let Some(more) = many.clients.get(client) else { continue };
+                let (first, second) = if span.start < more.start { (*span, *more) } else { (*more, *span) };
+                findings
+                    .fault(
+                        second,
+                        format!(
+                            "the client has an address in {} and in {}, which are both of the network `{}`",
+                            other.prefix, member.prefix, network.name
+                        ),
+                        "again",
+                        "a client has one address on a link: take one of the two out",
+                    )
+                    .see(first, "here first");
+            }
+        }
     }
 }

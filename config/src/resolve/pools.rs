@@ -5,13 +5,13 @@ use std::net::Ipv4Addr;
 use dhcp::settings::{AddressRange, Pool};
 use ipnet::Ipv4Net;
 
-use super::class;
 use super::scalars::range;
 use super::scope::{self, With};
+use super::{class, second};
 use crate::fault::{Findings, Span};
 use crate::file::At;
 use crate::file::kinds::Range;
-use crate::file::v1;
+use crate::file::v1::{self, SecondKeys};
 
 /// A range and where it is written.
 pub(super) type Placed = (AddressRange, Span);
@@ -49,7 +49,7 @@ pub(super) fn divide(
     left: &[AddressRange],
     placed: &[Placed],
     tables: &[At<v1::Pool>],
-    (prefix, wider): (Option<Ipv4Net>, v1::TimeKeys<'_>),
+    (prefix, wider, [subnet, everywhere]): (Option<Ipv4Net>, v1::TimeKeys<'_>, [SecondKeys<'_>; 2]),
     classes: &class::Names,
     with: With<'_>,
     findings: &mut Findings,
@@ -62,12 +62,15 @@ pub(super) fn divide(
         })
     };
     let of = |table: Option<usize>| left.iter().filter(|range| table_of(range) == table).copied().collect();
-    let mut pools = vec![Pool { ranges: of(None), ..Pool::default() }];
+    let plain = Pool { ranges: of(None), ..Pool::default() };
+    let mut pools = vec![second::hold_back(plain, [SecondKeys::default(), subnet, everywhere])];
     for (place, at) in tables.iter().enumerate() {
+        second::check(at.value.second_keys(), findings);
         let access = classes.access(at.value.allow.as_deref(), at.value.deny.as_deref(), findings);
         let (scope, options) = scope::read(at.value.option_keys(), at.value.time_keys(), wider, with, findings);
         super::subnet::check_routers(&options, prefix, findings);
-        pools.push(Pool { ranges: of(Some(place)), access, scope, ..Pool::default() });
+        let pool = Pool { ranges: of(Some(place)), access, scope, ..Pool::default() };
+        pools.push(second::hold_back(pool, [at.value.second_keys(), subnet, everywhere]));
     }
     pools.retain(|pool| !pool.ranges.is_empty());
     pools

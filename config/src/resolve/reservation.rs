@@ -1,16 +1,17 @@
 //! Reservations of a subnet: each alone, and against the others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 
 use dhcp::settings::{Naming, Reservation, ReservedFor, Scope};
 use dns::Fqdn;
 use ipnet::Ipv4Net;
 
+use super::clients;
 use super::keys::plain;
 use super::naming;
 use super::pools::hosts;
-use super::scalars::{address, client_id, hardware};
+use super::scalars::address;
 use super::scope::{self, With};
 use super::zones::Zones;
 use crate::fault::{Findings, Span};
@@ -25,8 +26,12 @@ pub(super) struct Around<'a> {
     pub(super) with: With<'a>,
 }
 
-/// The reservations, sorted by address.
-pub(super) fn read(list: &[At<v1::Reservation>], around: &Around<'_>, findings: &mut Findings) -> Vec<Reservation> {
+/// The reservations, sorted by address, and the clients that have an address.
+pub(super) fn read(
+    list: &[At<v1::Reservation>],
+    around: &Around<'_>,
+    findings: &mut Findings,
+) -> (Vec<Reservation>, Clients) {
     let mut seen = Seen::default();
     let mut out: Vec<Reservation> = Vec::new();
     for at in list {
@@ -34,17 +39,37 @@ pub(super) fn read(list: &[At<v1::Reservation>], around: &Around<'_>, findings: 
         let (keys, times) = (at.value.option_keys(), at.value.time_keys());
         let (scope, options) = scope::read(keys, times, v1::TimeKeys::default(), around.with, findings);
         super::subnet::check_routers(&options, around.prefix, findings);
+        check_gives(at, &scope, findings);
         out.extend(reservation.map(|reservation| Reservation { scope, ..reservation }));
     }
     out.sort_by_key(|reservation| reservation.address);
-    out
+    let addressed = out.iter().filter(|reservation| reservation.address.is_some());
+    let clients = addressed.flat_map(|reservation| &reservation.clients);
+    let clients = clients.filter_map(|client| seen.clients.remove_entry(client)).collect();
+    (out, clients)
+}
+
+/// Clients that have a reservation, and where it is written.
+pub(super) type Clients = HashMap<ReservedFor, Span>;
+
+/// A reservation without an address has something else for its client.
+fn check_gives(at: &At<v1::Reservation>, scope: &Scope, findings: &mut Findings) {
+    let gives = at.value.address.is_some() || at.value.hostname.is_some() || *scope != Scope::default();
+    if !gives && !findings.has_lost_a_key(at.span) {
+        findings.absent(
+            at.span,
+            "the reservation gives its client nothing",
+            "has neither an address nor a name",
+            "add `address = \"192.168.30.10\"`, or `hostname` for a client that gets its address from the pools",
+        );
+    }
 }
 
 /// What earlier reservations have taken, and where.
 #[derive(Default)]
 struct Seen {
     addresses: BTreeMap<Ipv4Addr, Span>,
-    clients: std::collections::HashMap<ReservedFor, Span>,
+    clients: Clients,
     names: BTreeMap<Fqdn, Span>,
 }
 
@@ -75,8 +100,10 @@ fn read_one(
         }
         Some(name)
     });
-    let address = Some(reserved?);
-    (!clients.is_empty()).then(|| Reservation { address, clients, hostname, scope: Scope::default() })
+    if written.address.is_some() && reserved.is_none() {
+        return None;
+    }
+    (!clients.is_empty()).then(|| Reservation { address: reserved, clients, hostname, scope: Scope::default() })
 }
 
 fn read_address(
@@ -122,22 +149,12 @@ fn read_address(
 
 /// Whom the reservation is for; empty when something is wrong with it.
 fn read_clients(at: &At<v1::Reservation>, seen: &mut Seen, findings: &mut Findings) -> Vec<ReservedFor> {
-    let hardware = at.value.hardware.iter().flat_map(At::each).map(|text| {
-        (hardware(&text, findings).map(ReservedFor::Hardware), text.span, format!("hardware address {}", text.value.0))
-    });
-    let mut written: Vec<_> = hardware.collect();
-    written.extend(at.value.client_id.iter().flat_map(At::each).map(|text| {
-        (
-            client_id(&text, findings).map(ReservedFor::ClientId),
-            text.span,
-            format!("client identifier {}", text.value.0),
-        )
-    }));
-    if written.is_empty() {
+    let written = clients::written(&at.value, findings);
+    if written.is_empty() && !findings.has_lost_a_key(at.span) {
         findings.absent(
             at.span,
             "the reservation does not say for whom",
-            "has neither `hardware` nor `client_id`",
+            "has none of `hardware`, `client_id`, `duid`, `circuit_id`, `remote_id`, `subscriber_id`",
             "add `hardware = \"52:54:00:12:34:56\"`, with the client's own address",
         );
     }

@@ -9,7 +9,9 @@ use ipnet::Ipv4Net;
 
 use crate::fault::{Findings, Span};
 use crate::file::At;
-use crate::file::kinds::{Address, ClientIdText, Duration, MacAddress, Prefix, Range, ServerAddress};
+use crate::file::kinds::{
+    Address, BytesText, ClientIdText, DuidText, Duration, MacAddress, Prefix, Range, ServerAddress,
+};
 
 /// "Infinite" (RFC 2131 section 3.3: "The time value of 0xffffffff is reserved to represent 'infinity'").
 pub(super) const INFINITE: u32 = u32::MAX;
@@ -264,15 +266,72 @@ pub(super) fn hex(text: &str) -> Option<Vec<u8>> {
     hex_digits(text)
 }
 
-pub(super) fn client_id(at: &At<ClientIdText>, findings: &mut Findings) -> Option<ClientId> {
-    let text = at.value.0.as_str();
-    let bytes = match text.split_once(':') {
+/// `hex:` and bytes, or `text:` and characters.
+fn bytes(text: &str) -> Option<Vec<u8>> {
+    match text.split_once(':') {
         Some(("hex", digits)) => hex(digits.trim()),
         Some(("text", characters)) => Some(characters.as_bytes().to_vec()),
         _ => None,
-    };
-    // RFC 2132 section 9.14: "its minimum length is 2".
+    }
+}
+
+/// What a relay or switch says of a client: the sub-option of option 82 that is called `what`.
+pub(super) fn relay_bytes(at: &At<BytesText>, what: &str, findings: &mut Findings) -> Option<Box<[u8]>> {
+    let text = at.value.0.as_str();
+    match bytes(text) {
+        Some(bytes) if (1..=253).contains(&bytes.len()) => Some(bytes.into()),
+        Some(bytes) => {
+            findings.fault(
+                at.span,
+                format!("a {what} has 1 to 253 bytes, this one has {}", bytes.len()),
+                "wrong length",
+                "write the sub-option's data as the switch sends it",
+            );
+            None
+        }
+        None => {
+            findings.fault(
+                at.span,
+                format!("`{text}` is not a {what}"),
+                format!("not a {what}"),
+                "write \"hex:\" and its bytes (\"hex:00:04:00:14:01:07\"), or \"text:\" and its characters",
+            );
+            None
+        }
+    }
+}
+
+/// A DUID.
+pub(super) fn duid(at: &At<DuidText>, findings: &mut Findings) -> Option<Box<[u8]>> {
+    let bytes = at.value.0.strip_prefix("hex:").and_then(|digits| hex(digits.trim()));
+    // RFC 8415 section 11.1: two bytes of type, and at most 128 after them.
     match bytes {
+        Some(bytes) if (3..=130).contains(&bytes.len()) => Some(bytes.into()),
+        Some(bytes) => {
+            findings.fault(
+                at.span,
+                format!("a DUID has 3 to 130 bytes, this one has {}", bytes.len()),
+                "wrong length",
+                "write all of it, type included, such as \"hex:00:03:00:01:52:54:00:12:34:56\"",
+            );
+            None
+        }
+        None => {
+            findings.fault(
+                at.span,
+                format!("`{}` is not a DUID", at.value.0),
+                "not a DUID",
+                "write \"hex:\" and its bytes, type included: \"hex:00:03:00:01:52:54:00:12:34:56\"",
+            );
+            None
+        }
+    }
+}
+
+pub(super) fn client_id(at: &At<ClientIdText>, findings: &mut Findings) -> Option<ClientId> {
+    let text = at.value.0.as_str();
+    // RFC 2132 section 9.14: "its minimum length is 2".
+    match bytes(text) {
         Some(bytes) if (2..=255).contains(&bytes.len()) => Some(ClientId(bytes.into())),
         Some(bytes) => {
             findings.fault(

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use dhcp::settings::{AddressRange, BootpClients, Scope, Subnet};
+use dhcp::settings::{AddressRange, Allocator, BootpClients, Scope, Subnet};
 use ipnet::Ipv4Net;
 
-use super::network::{self, Networks};
+use super::network::{self, Member, Networks};
 use super::options::{DnsServers, Options};
 use super::pools::{self, never_leased, show};
 use super::reservation::{self, Around};
@@ -14,15 +14,17 @@ use super::scalars::prefix;
 use super::scope::{self, With};
 use super::times::timers;
 use super::zones::Zones;
-use super::{class, interfaces, naming, probing};
+use super::{class, interfaces, naming, probing, second};
 use crate::fault::{Findings, Span};
 use crate::file::At;
-use crate::file::v1::{self, File, SubnetReverse};
+use crate::file::v1::{self, Allocate, File, SubnetReverse};
 
 /// The subnets and what the rest needs to know about them.
 #[derive(Debug, Default)]
 pub(super) struct Subnets {
     pub(super) list: Vec<Subnet>,
+    /// Those that name a shared network, as they are written.
+    pub(super) members: Vec<Member>,
     /// What the server itself gives to every client.
     pub(super) server: Scope,
     /// Subnets whose reverse zones are wanted, and where to complain when there is none.
@@ -96,9 +98,12 @@ fn read_one(at: &At<v1::Subnet>, common: &Common<'_>, out: &mut Subnets, finding
         written.deny.as_deref().or(file.dhcp.deny.as_deref()),
         findings,
     );
-    let pools = pools::divide(&ranges, &placed, &written.pool, (net, times.over(wider)), classes, with, findings);
+    second::check(written.second_keys(), findings);
+    let second = [written.second_keys(), file.dhcp.second_keys()];
+    let limits = (net, times.over(wider), second);
+    let pools = pools::divide(&ranges, &placed, &written.pool, limits, classes, with, findings);
     let within = Around { prefix: net, naming: naming.as_ref(), zones, with };
-    let reservations = reservation::read(&written.reservation, &within, findings);
+    let (reservations, clients) = reservation::read(&written.reservation, &within, findings);
     let reserved: BTreeSet<Ipv4Addr> = reservations.iter().filter_map(|reservation| reservation.address).collect();
     check_servers_in_pools(&merged, &ranges, &reserved, findings);
     let wider = around.map_or_else(v1::LeaseKeys::default, v1::Network::lease_keys).over(file.dhcp.lease_keys());
@@ -123,10 +128,14 @@ fn read_one(at: &At<v1::Subnet>, common: &Common<'_>, out: &mut Subnets, finding
         Some(SubnetReverse::Auto) | None if naming.is_some() => out.reverse_wanted.push((net, span)),
         Some(SubnetReverse::Auto) | None => {}
     }
+    if let (Some(network), Some(at)) = (network, &written.network) {
+        out.members.push(Member { network, prefix: net, span: at.span, interfaces: links.clone(), clients });
+    }
     Some(Subnet {
         network,
         interfaces: links,
         pools,
+        allocate: allocator(written.allocate.or(file.dhcp.allocate)),
         reservations,
         active: written.active.unwrap_or(true),
         access,
@@ -146,6 +155,14 @@ fn read_one(at: &At<v1::Subnet>, common: &Common<'_>, out: &mut Subnets, finding
         naming,
         ..Subnet::new(net)
     })
+}
+
+fn allocator(written: Option<Allocate>) -> Allocator {
+    match written {
+        None | Some(Allocate::InTurn) => Allocator::InTurn,
+        Some(Allocate::ByHash) => Allocator::ByHash,
+        Some(Allocate::Random) => Allocator::Random,
+    }
 }
 
 fn check_prefix(net: Ipv4Net, span: Span, findings: &mut Findings) {

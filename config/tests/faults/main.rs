@@ -8,6 +8,7 @@ mod leases;
 mod limits;
 mod named;
 mod options;
+mod places;
 mod pools;
 mod scopes;
 mod shape;

@@ -32,7 +32,7 @@ impl Plan {
         let mut by_interface: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         let mut networks: Vec<Vec<usize>> = vec![Vec::new(); settings.networks.len()];
         for (place, subnet) in settings.subnets.iter().enumerate() {
-            for interface in interfaces(&settings, subnet) {
+            for interface in settings.interfaces_of(subnet) {
                 by_interface.entry(interface.clone()).or_default().push(place);
             }
             if let Some(members) = subnet.network.and_then(|network| networks.get_mut(usize::from(network.0))) {
@@ -77,7 +77,7 @@ impl Plan {
 
     /// Whether the subnet lies on an interface's link whenever the interface has an address in it.
     pub(super) fn follows_addresses(&self, place: usize, interface: &str) -> bool {
-        let interfaces = interfaces(&self.settings, self.subnet(place));
+        let interfaces = self.settings.interfaces_of(self.subnet(place));
         interfaces.is_empty() || interfaces.iter().any(|name| name == interface)
     }
 
@@ -113,13 +113,4 @@ fn reserved_addresses(subnet: &Subnet) -> Box<[u32]> {
     let mut addresses: Vec<u32> = addresses.map(Ipv4Addr::to_bits).collect();
     addresses.sort_unstable();
     addresses.into()
-}
-
-/// The interfaces that a subnet names, or its shared network for it.
-fn interfaces<'s>(settings: &'s Settings, subnet: &'s Subnet) -> &'s [String] {
-    let network = subnet.network.and_then(|network| settings.networks.get(usize::from(network.0)));
-    match network {
-        Some(network) if subnet.interfaces.is_empty() => &network.interfaces,
-        _ => &subnet.interfaces,
-    }
 }
