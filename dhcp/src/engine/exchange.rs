@@ -159,17 +159,19 @@ pub(super) fn link(book: &Book, ingress: &Ingress<'_>, message: &Message<'_>) ->
     Ok(link)
 }
 
-/// Those that the interface has an address in, in the order of its addresses, then those that name it.
+/// Those that the interface has an address in, in the order of its addresses, then those that name it: each with the
+/// others of its shared network.
 fn link_of_interface(book: &Book, ingress: &Ingress<'_>) -> Vec<usize> {
     let plan = &book.plan;
     let mut link = Vec::new();
     let by_address = ingress.addresses.iter().filter_map(|net| plan.holding(net.addr()));
     let by_address = by_address.filter(|&place| plan.follows_addresses(place, ingress.interface));
-    for place in by_address.chain(plan.naming(ingress.interface).iter().copied()) {
-        for place in plan.link_of(place) {
-            if !link.contains(&place) {
-                link.push(place);
-            }
+    let by_address = by_address.flat_map(|place| plan.link_of(place));
+    // A name says of no subnet that it is the first to be filled: the network's order does.
+    let by_name = plan.naming(ingress.interface).iter().flat_map(|&place| plan.network_of(place));
+    for place in by_address.chain(by_name) {
+        if !link.contains(&place) {
+            link.push(place);
         }
     }
     link

@@ -70,6 +70,13 @@ impl Plan {
         std::iter::once(place).chain(self.siblings(place))
     }
 
+    /// The subnets of the shared network that one of them belongs to, in their order; itself, where it belongs to none.
+    pub(super) fn network_of(&self, place: usize) -> impl Iterator<Item = usize> {
+        let network = self.subnet(place).network.and_then(|network| self.networks.get(usize::from(network.0)));
+        let alone = network.is_none().then_some(place);
+        network.into_iter().flatten().copied().chain(alone)
+    }
+
     fn siblings(&self, place: usize) -> impl Iterator<Item = usize> {
         let network = self.subnet(place).network.and_then(|network| self.networks.get(usize::from(network.0)));
         network.into_iter().flatten().copied().filter(move |other| *other != place)

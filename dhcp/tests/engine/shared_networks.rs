@@ -138,6 +138,12 @@ fn a_network_names_the_interface_for_all_of_its_subnets() {
     assert_eq!(server.hear(&discover(1)).silence(), DropReason::NoSubnet);
     let eth1 = Way { interface: "eth1", addresses: vec!["172.16.0.1/24".parse().unwrap()], ..on_link() };
     assert_eq!(server.take(&eth1, &discover(1)).offered(), Ipv4Addr::from([10, 7, 0, 100]));
+    // Named by the interface alone, they are filled in the order written, and not in that of their prefixes.
+    let mut ordered = network(&["192.168.30.0/24", "10.8.0.0/24"]);
+    ordered.networks[0].interfaces = vec!["eth1".into()];
+    let mut server = Server::new(ordered);
+    let offered: Vec<_> = (1..=4).map(|n| server.take(&eth1, &discover(n)).offered()).collect();
+    assert_eq!(offered, [FIRST, SECOND, SECONDARY, [10, 7, 0, 100].into()]);
 }
 
 #[test]
