@@ -6,6 +6,7 @@ use super::exchange::Exchange;
 use super::respond::{self, Terms};
 use crate::decision::Decision;
 use crate::message::{DropReason, MessageType};
+use crate::probing::ProbeNeeded;
 use crate::settings::BootpClients;
 
 impl Engine {
@@ -30,15 +31,39 @@ impl Engine {
             return Decision::drop(DropReason::BootpRefused);
         }
         if self.storage_full {
-            // What it holds is stored, and has no end that could be promised too late.
             return match choose::current(&self.book, exchange, &dynamic) {
-                Some(choice) => self.answer_bootp(exchange, choice),
+                Some(choice) => self.answer_stored_bootp(exchange, choice),
                 None => Decision::drop(DropReason::StorageFull),
             };
         }
-        match choose::choose(&mut self.book, exchange, &dynamic) {
-            Some(choice) => self.bind(exchange, choice),
-            None => Decision::drop(DropReason::NoFreeAddress),
+        if let Some(id) = self.probe_under_way(exchange, &dynamic) {
+            return Decision { probe: Some(ProbeNeeded::UnderWay(id)), ..Decision::default() };
+        }
+        let Some(choice) = choose::choose(&mut self.book, exchange, &dynamic) else {
+            return Decision::drop(DropReason::NoFreeAddress);
+        };
+        let is_held = choose::current(&self.book, exchange, &dynamic) == Some(choice);
+        let waits = if is_held { None } else { self.before_bootp_lease(exchange, choice) };
+        waits.unwrap_or_else(|| self.bind(exchange, choice))
+    }
+
+    /// What goes before a new lease: the limits, and the probe that goes before an offer. A BOOTP client never declines,
+    /// and keeps an address that somebody else uses for ever. `None`: it may be leased now.
+    fn before_bootp_lease(&mut self, exchange: &Exchange<'_>, choice: Choice) -> Option<Decision> {
+        if let Err(reason) = self.may_lease(exchange, choice, false) {
+            return Some(Decision::drop(reason));
+        }
+        let server_identifier = exchange.server_identifier(&self.book, Some(choice.place), None)?;
+        let offer = self.offer_of(exchange, choice, u32::MAX, server_identifier);
+        self.probe_before_offer(exchange, choice, &offer)
+    }
+
+    /// What is stored cannot be made longer now: a lease that the client has by DHCP ends, and is none to use for ever.
+    fn answer_stored_bootp(&self, exchange: &Exchange<'_>, choice: Choice) -> Decision {
+        match self.terms_of_stored(exchange, choice, MessageType::Bootp) {
+            Ok(terms) if terms.lease_secs == Some(u32::MAX) => self.answer_bootp(exchange, choice),
+            Ok(_) => Decision::drop(DropReason::StorageFull),
+            Err(reason) => Decision::drop(reason),
         }
     }
 

@@ -1,5 +1,7 @@
 //! DISCOVER: an offer, or silence.
 
+use std::net::Ipv4Addr;
+
 use super::Engine;
 use super::bind;
 use super::choose::{self, Choice};
@@ -45,18 +47,7 @@ impl Engine {
         let lease_secs = bind::lease_secs(&self.book, exchange, choice);
 
         self.book.withdraw_from(&exchange.link, exchange.client(), Some(choice.address));
-        let hold_ms = u64::from(self.book.plan.settings.offer_hold_secs) * 1000;
-        let offer = Offer {
-            address: choice.address,
-            hardware: exchange.message.hardware,
-            client_id: exchange.message.client_id.clone(),
-            relay: self.relay_of_offer(exchange, choice),
-            lease_secs,
-            server_identifier,
-            port: exchange.port(&self.book),
-            until_ms: exchange.now.boot_ms.saturating_add(hold_ms),
-            standing: OfferStanding::Made,
-        };
+        let offer = self.offer_of(exchange, choice, lease_secs, server_identifier);
         if let Some(waiting) = self.probe_before_offer(exchange, choice, &offer) {
             return waiting;
         }
@@ -78,6 +69,28 @@ impl Engine {
         };
         let (reply, destination) = respond::build_reply(&self.book, exchange, terms);
         Decision { reply: Some((Reply { delay_ms, ..reply }, destination)), ..Decision::default() }
+    }
+
+    /// An offer of `choice` to the client.
+    pub(super) fn offer_of(
+        &self,
+        exchange: &Exchange<'_>,
+        choice: Choice,
+        lease_secs: u32,
+        server_identifier: Ipv4Addr,
+    ) -> Offer {
+        let hold_ms = u64::from(self.book.plan.settings.offer_hold_secs) * 1000;
+        Offer {
+            address: choice.address,
+            hardware: exchange.message.hardware,
+            client_id: exchange.message.client_id.clone(),
+            relay: self.relay_of_offer(exchange, choice),
+            lease_secs,
+            server_identifier,
+            port: exchange.port(&self.book),
+            until_ms: exchange.now.boot_ms.saturating_add(hold_ms),
+            standing: OfferStanding::Made,
+        }
     }
 
     /// What an offer remembers of option 82, so that the client is known by it again.

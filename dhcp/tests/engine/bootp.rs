@@ -8,6 +8,7 @@ use dhcp::decision::{CommitOutcome, Decision, Ingress, LeaseEventKind};
 use dhcp::message::{DropReason, MessageType};
 use dhcp::names::NoNames;
 use dhcp::options::code;
+use dhcp::probing::{ProbeNeeded, ProbeOutcome, ProbeWhen};
 use dhcp::reply::Reply;
 use dhcp::settings::{BootpClients, ReservedFor, Settings, Subnet};
 
@@ -19,10 +20,15 @@ fn server(bootp: BootpClients) -> Server {
 }
 
 /// A request without option 53, as a BOOTP client sends it: 64 bytes of vendor area.
-fn hear(server: &mut Server, n: u8) -> Decision {
+fn request(n: u8) -> Vec<u8> {
     let mut bytes = Vec::new();
     ClientMessage::new(MessageType::Bootp, 0x77, mac(n)).encode(&mut bytes);
     assert_eq!((bytes.len(), bytes[240]), (300, 255));
+    bytes
+}
+
+fn hear(server: &mut Server, n: u8) -> Decision {
+    let bytes = request(n);
     let way = on_link();
     let ingress = Ingress {
         interface: way.interface,
@@ -81,6 +87,50 @@ fn rfc1534_a_bootp_client_of_the_pool_has_its_address_without_end() {
     server.engine.set_storage_full(true);
     assert_eq!(hear(&mut server, 1).reply().yiaddr, FIRST);
     assert_eq!(hear(&mut server, 3).silence(), DropReason::StorageFull);
+}
+
+#[test]
+fn with_the_storage_full_a_lease_that_ends_is_not_given_to_a_bootp_client_for_ever() {
+    let mut server = server(BootpClients::Dynamic);
+    assert_eq!(server.lease_to(1), FIRST);
+    server.engine.set_storage_full(true);
+    assert_eq!(hear(&mut server, 1).silence(), DropReason::StorageFull);
+    server.engine.set_storage_full(false);
+    assert_eq!(hear(&mut server, 1).store[0].expires_at, u64::MAX);
+}
+
+#[test]
+fn an_address_is_probed_before_a_bootp_client_gets_it_for_ever() {
+    let places = Subnet { bootp: BootpClients::Dynamic, probe: ProbeWhen::Rested, ..subnet() };
+    let mut server = Server::new(settings([places]));
+    let probe = |decision: &Decision| match decision.probe {
+        Some(ProbeNeeded::Start(request)) if decision.reply.is_none() => request,
+        other => panic!("no probe begins: {other:?}"),
+    };
+    let first = probe(&hear(&mut server, 1));
+    assert_eq!(first.address, FIRST);
+    assert_eq!(hear(&mut server, 1).probe, Some(ProbeNeeded::UnderWay(first.id)));
+    let way = on_link();
+    let ingress = Ingress {
+        interface: way.interface,
+        addresses: &way.addresses,
+        source: way.source,
+        destination: way.destination,
+    };
+    let bytes = request(1);
+    let again = Some((&ingress, &bytes[..]));
+    // Somebody has it: quarantine, and the next address is probed.
+    let squatter = ProbeOutcome::Taken(Some(mac(77)));
+    let decisions = server.engine.handle_probe_result(server.now, (first.id, squatter), again, &NoNames);
+    let [conflict, next] = &decisions[..] else { panic!("two decisions") };
+    assert_eq!(kinds(conflict), [(LeaseEventKind::Conflict, FIRST)]);
+    let second = probe(next);
+    assert_eq!(second.address, SECOND);
+    let decisions = server.engine.handle_probe_result(server.now, (second.id, ProbeOutcome::Free), again, &NoNames);
+    let [answer] = &decisions[..] else { panic!("one decision") };
+    assert_eq!((answer.reply().yiaddr, kinds(answer)), (SECOND, vec![(LeaseEventKind::Bound, SECOND)]));
+    // What it has is not probed: it would answer itself.
+    assert_eq!(hear(&mut server, 1).reply().yiaddr, SECOND);
 }
 
 #[test]
