@@ -256,10 +256,13 @@ fn verdict(verdict: Verdict, past: DropReason) -> Result<u64, DropReason> {
 }
 
 /// The relay of a message, or the link that it came by when there is none.
+///
+/// Anybody can write anybody's `giaddr`, so that the sender's address counts as well: who sends in the name of a relay
+/// from elsewhere takes nothing from those behind it.
 pub(crate) fn relay_key(giaddr: Ipv4Addr, ingress: &Ingress<'_>) -> u64 {
     match giaddr.is_unspecified() {
         true => hash(&(0_u8, ingress.interface)),
-        false => hash(&(1_u8, giaddr)),
+        false => hash(&(1_u8, giaddr, ingress.source.0)),
     }
 }
 

@@ -72,6 +72,16 @@ fn a_relay_is_refused_past_its_limit_and_another_is_not() {
 }
 
 #[test]
+fn who_sends_in_the_name_of_a_relay_from_elsewhere_takes_nothing_from_those_behind_it() {
+    let limits = Limits { packets_per_client: Some(MINUTE), packets_per_relay: Some(MINUTE), ..Limits::default() };
+    let mut gate = PacketGate::new(limits);
+    let stranger = Ingress { source: (Ipv4Addr::new(10, 9, 9, 9), 68), ..ingress("eth0") };
+    let forged = packet(1, [10, 0, 0, 1]);
+    assert_eq!((0..1_000).filter(|_| gate.admit(0, &stranger, &forged).is_ok()).count(), 60);
+    assert_eq!(admitted(&mut gate, 0, 100, 1, [10, 0, 0, 1]), 60, "the client whose address was used, by its relay");
+}
+
+#[test]
 fn what_a_client_sends_too_much_of_is_not_taken_from_its_relay() {
     let relay = Rate { count: 61, per_secs: 60 };
     let limits = Limits { packets_per_client: Some(MINUTE), packets_per_relay: Some(relay), ..Limits::default() };
