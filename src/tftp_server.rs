@@ -29,6 +29,8 @@ use files::{Root, Unavailable};
 const TRANSFERS_MAX: usize = 256;
 /// And to one address.
 const TRANSFERS_PER_CLIENT_MAX: usize = 8;
+/// Files read that are told in ten seconds: a room that boots is. Who reads a small file over and over is not.
+const READ_LINES: u32 = 64;
 /// The longest request that is read: RFC 2347's limit.
 const REQUEST_BYTES_MAX: usize = 512;
 
@@ -72,6 +74,7 @@ struct Shared {
     running: Mutex<HashMap<SocketAddr, SocketAddr>>,
     refused: Quiet,
     busy: Quiet,
+    read: Quiet,
 }
 
 impl TftpServer {
@@ -81,8 +84,8 @@ impl TftpServer {
     /// There is no such directory, or this kernel cannot keep clients in it.
     pub fn new(root: &Path, allowed: Vec<Ipv4Net>) -> Result<Self, TftpError> {
         let root = Root::open(root)?;
-        let shared =
-            Shared { root, allowed, running: Mutex::default(), refused: Quiet::default(), busy: Quiet::default() };
+        let (refused, busy, read) = (Quiet::default(), Quiet::default(), Quiet::after(READ_LINES));
+        let shared = Shared { root, allowed, running: Mutex::default(), refused, busy, read };
         Ok(Self { shared: Arc::new(shared), listeners: BTreeMap::new() })
     }
 

@@ -52,7 +52,9 @@ pub(super) async fn serve(shared: &Arc<Shared>, order: Order) {
     match send(&socket, source, order.wanted, started).await {
         Ok(Next::Done) => {
             let secs = started.elapsed().as_secs_f32();
-            info!("TFTP: {} has read {name}: {length} bytes in {secs:.1} s", client.ip());
+            if let Some(more) = shared.read.may_tell() {
+                info!("TFTP: {} has read {name}: {length} bytes in {secs:.1} s{more}", client.ip());
+            }
         }
         // Boot roms ask for the length, and break off.
         Ok(Next::Aborted(code)) => debug!("TFTP: {client} broke off {name} with error {code}"),

@@ -21,6 +21,9 @@ pub const WINDOW_BLOCKS_MAX: u16 = 64;
 const TIMEOUT_MS: u64 = 1_000;
 /// The longest that the doubling comes to.
 const TIMEOUT_MS_MAX: u64 = 8_000;
+/// The longest time of a client's own that is granted. Longer ones are left out of the OACK, for whoever asks and is not
+/// heard again would keep its place for as many times that: 255 seconds for half an hour.
+const TIMEOUT_SECS_GRANTED_MAX: u8 = 10;
 /// How often the same is sent again before the client is given up.
 const RETRIES_MAX: u32 = 5;
 
@@ -70,7 +73,8 @@ impl Transfer {
         let granted = Granted {
             // RFC 2348: "The specified value must be less than or equal to the value specified by the client."
             block_bytes: wanted.block_bytes.map(|bytes| bytes.min(BLOCK_BYTES_MAX)),
-            timeout_secs: wanted.timeout_secs,
+            // RFC 2349: the value must be the client's, so that one that is too long is not granted at all.
+            timeout_secs: wanted.timeout_secs.filter(|secs| *secs <= TIMEOUT_SECS_GRANTED_MAX),
             length: wanted.length.then_some(length),
             window_blocks: wanted.window_blocks.map(|blocks| blocks.min(WINDOW_BLOCKS_MAX)),
         };

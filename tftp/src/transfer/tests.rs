@@ -47,6 +47,21 @@ fn rfc2348_and_7440_the_server_may_grant_less_than_is_asked() {
 }
 
 #[test]
+fn rfc2349_a_time_that_would_keep_the_place_of_a_silent_client_for_long_is_not_granted() {
+    let start = |secs| Transfer::start(Wanted { timeout_secs: Some(secs), ..PLAIN }, 9, 0);
+    assert_eq!((start(10).0.granted().timeout_secs, start(10).1), (Some(10), Next::SendOptions));
+    for secs in [1, 10, 11, 255] {
+        let (mut transfer, mut next) = start(secs);
+        let mut now = 0;
+        while next != Next::Lost {
+            now = transfer.deadline_ms();
+            next = transfer.handle_timeout(now);
+        }
+        assert!(now <= 60_000, "{secs} s asked for: given up after {now} ms");
+    }
+}
+
+#[test]
 fn rfc2347_nothing_is_sent_before_the_options_are_acknowledged() {
     let (mut transfer, _) = Transfer::start(Wanted { length: true, ..PLAIN }, 9, 0);
     assert_eq!(transfer.handle(&Packet::Ack(1), 0), Next::Wait);
