@@ -230,6 +230,7 @@ impl DhcpService {
         }
         // What was heard in time counts, also when nobody had the time to take it.
         self.prober.try_heard(&mut self.probe_results);
+        self.forget_idle_results();
         if !self.probe_results.is_empty() {
             return self.take_probe_results().await;
         }
@@ -240,7 +241,18 @@ impl DhcpService {
         self.step(step).await
     }
 
+    /// Forgets what ends no probe: answers that repeat, or come too late. Whoever floods a link with them would else
+    /// keep [`DhcpService::turn`] from all that waits for time to pass.
+    fn forget_idle_results(&mut self) {
+        let engine = self.pipeline.core().engine();
+        self.probe_results.retain(|(id, outcome)| engine.takes_probe_result(*id, *outcome));
+    }
+
     async fn take_probe_results(&mut self) -> Result<(), ServiceError> {
+        self.forget_idle_results();
+        if self.probe_results.is_empty() {
+            return Ok(());
+        }
         let step = self.pipeline.take_probe_results(self.clock.now(), &self.probe_results);
         self.probe_results.clear();
         self.step(step).await
