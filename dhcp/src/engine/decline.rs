@@ -32,7 +32,7 @@ impl Engine {
         let quarantined = self
             .book
             .records_of(place, exchange.client())
-            .filter(|record| record.hot.state == HotState::Quarantined)
+            .filter(|record| record.hot.state == HotState::Quarantined && record.hot.deadline_ms > exchange.now.boot_ms)
             .count();
         let within_share = quarantined < settings.declines_per_client_max as usize;
         let now = exchange.now.wall_secs;

@@ -12,6 +12,7 @@ use dhcp::lease::{Lease, LeaseState};
 use dhcp::message::{DropReason, MessageType};
 use dhcp::names::NoNames;
 use dhcp::options::{code, seconds};
+use dhcp::probing::{ProbeId, ProbeOutcome};
 use dhcp::reply::Reply;
 use dhcp::settings::{AddressRange, LeaseTime, OptionSet, Pool, Reservation, ReservedFor, Scope, Settings, Subnet};
 use dhcp::time::Now;
@@ -22,6 +23,8 @@ pub(crate) const SERVER: Ipv4Addr = Ipv4Addr::new(192, 168, 30, 1);
 pub(crate) const FIRST: Ipv4Addr = Ipv4Addr::new(192, 168, 30, 100);
 /// The second.
 pub(crate) const SECOND: Ipv4Addr = Ipv4Addr::new(192, 168, 30, 101);
+/// The hardware address of somebody who uses an address without a lease.
+pub(crate) const SQUATTER: [u8; 6] = [2, 0, 0, 0, 0xbb, 0xbb];
 pub(crate) const ZERO: Ipv4Addr = Ipv4Addr::UNSPECIFIED;
 pub(crate) const ALL: Ipv4Addr = Ipv4Addr::BROADCAST;
 
@@ -196,6 +199,25 @@ impl Server {
             destination: way.destination,
         };
         self.engine.handle_message(self.now, &ingress, &datagram, &NoNames)
+    }
+
+    /// Hands in what came of a probe, with the DISCOVER that waits for it.
+    pub(crate) fn probed(
+        &mut self,
+        id: ProbeId,
+        outcome: ProbeOutcome,
+        way: &Way,
+        waiting: &ClientMessage,
+    ) -> Vec<Decision> {
+        let mut datagram = Vec::new();
+        waiting.encode(&mut datagram);
+        let ingress = Ingress {
+            interface: way.interface,
+            addresses: &way.addresses,
+            source: way.source,
+            destination: way.destination,
+        };
+        self.engine.handle_probe_result(self.now, (id, outcome), Some((&ingress, &datagram)), &NoNames)
     }
 
     /// Decides, and commits what is to be stored.

@@ -36,8 +36,6 @@ fn probe(decision: &Decision) -> ProbeRequest {
     }
 }
 
-const SQUATTER: [u8; 6] = [2, 0, 0, 0, 0xbb, 0xbb];
-
 fn taken() -> ProbeOutcome {
     ProbeOutcome::Taken(HardwareAddress::new(1, &SQUATTER))
 }
@@ -45,15 +43,7 @@ fn taken() -> ProbeOutcome {
 impl Server {
     /// Hands in what came of a probe, with the DISCOVER that waits, and commits what is to be stored.
     fn result(&mut self, id: ProbeId, outcome: ProbeOutcome, way: &Way, waiting: &ClientMessage) -> Vec<Decision> {
-        let mut datagram = Vec::new();
-        waiting.encode(&mut datagram);
-        let ingress = Ingress {
-            interface: way.interface,
-            addresses: &way.addresses,
-            source: way.source,
-            destination: way.destination,
-        };
-        let decisions = self.engine.handle_probe_result(self.now, (id, outcome), Some((&ingress, &datagram)), &NoNames);
+        let decisions = self.probed(id, outcome, way, waiting);
         for ticket in decisions.iter().filter_map(|decision| decision.ticket) {
             self.engine.settle(ticket, CommitOutcome::Committed);
         }

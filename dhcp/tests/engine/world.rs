@@ -7,9 +7,11 @@ use std::sync::Arc;
 use dhcp::client::ClientMessage;
 use dhcp::decision::{CommitOutcome, Decision, LeaseEventKind};
 use dhcp::engine::Engine;
+use dhcp::identity::HardwareAddress;
 use dhcp::lease::{Lease, LeaseState};
 use dhcp::message::{DropReason, MessageType};
 use dhcp::options::code;
+use dhcp::probing::{ProbeNeeded, ProbeOutcome, ProbeWhen};
 use dhcp::settings::{ReservedFor, Settings, Subnet};
 use proptest::prelude::*;
 
@@ -45,6 +47,8 @@ pub(crate) enum Step {
     Pass(u16),
     Tick,
     Reconfigure(u8),
+    /// A stranger takes this address without a lease, or gives up the one that it had.
+    Squat(Option<u8>),
     StorageFull(bool),
 }
 
@@ -65,12 +69,13 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         2 => (sender(), 0..POOL + 2).prop_map(|(sender, address)| Step::InitReboot(sender, address)),
         3 => (sender(), some()).prop_map(|(sender, address)| Step::Renew(sender, address)),
         3 => (sender(), some()).prop_map(|(sender, address)| Step::Rebind(sender, address)),
-        1 => (sender(), some()).prop_map(|(sender, address)| Step::Decline(sender, address)),
+        2 => (sender(), some()).prop_map(|(sender, address)| Step::Decline(sender, address)),
         2 => (sender(), some()).prop_map(|(sender, address)| Step::Release(sender, address)),
         8 => prop::bool::weighted(0.15).prop_map(|fails| Step::Settle { fails }),
         3 => (1..2000_u16).prop_map(Step::Pass),
         2 => Just(Step::Tick),
-        1 => (0..8_u8).prop_map(Step::Reconfigure),
+        1 => (0..16_u8).prop_map(Step::Reconfigure),
+        1 => prop::option::weighted(0.7, 0..POOL).prop_map(Step::Squat),
         1 => any::<bool>().prop_map(Step::StorageFull),
     ]
 }
@@ -84,6 +89,7 @@ fn variant(variant: u8) -> Settings {
         ignore_client_id: variant & 2 != 0,
         reservations: vec![reservation(nth(false, reserved), ReservedFor::Hardware(mac(0)))],
         active: variant & 4 == 0,
+        probe: if variant & 8 == 0 { ProbeWhen::Off } else { ProbeWhen::Always },
         ..subnet()
     };
     let remote = Subnet { pools: vec![range(nth(true, 0), nth(true, 1))], ..remote_subnet(7) };
@@ -121,6 +127,8 @@ struct World {
     offers: BTreeMap<Ipv4Addr, (Sender, u64)>,
     /// Declined by its holder, by whom, and until when nobody may have it (boot milliseconds).
     quarantines: BTreeMap<Ipv4Addr, (u8, u64)>,
+    /// Who uses it has no lease.
+    squatted: Option<Ipv4Addr>,
     variant: u8,
     storage_full: bool,
 }
@@ -136,6 +144,7 @@ impl World {
             beliefs: BTreeMap::new(),
             offers: BTreeMap::new(),
             quarantines: BTreeMap::new(),
+            squatted: None,
             variant: 0,
             storage_full: false,
         }
@@ -198,6 +207,7 @@ impl World {
                 // What the new settings would not offer is withdrawn; the model forgets all, and so asks less.
                 self.offers.clear();
             }
+            Step::Squat(n) => self.squatted = n.map(|n| nth(false, n)),
             Step::StorageFull(is_full) => {
                 self.storage_full = is_full;
                 self.server.engine.set_storage_full(is_full);
@@ -220,7 +230,7 @@ impl World {
             (true, false) => (from_relay(RELAY), ClientMessage { giaddr: RELAY, ..message }),
             (false, false) => (on_link(), message),
         };
-        let decision = self.server.decide(&way, &message);
+        let decision = self.decide(&way, &message);
         // A device runs one identity at a time on a network, as a boot loader does and then the system.
         let other = Sender { identified: !sender.identified, ..sender };
         self.beliefs.remove(&other);
@@ -242,6 +252,30 @@ impl World {
         silent
     }
 
+    /// What is decided once whoever uses the probed addresses has answered.
+    fn decide(&mut self, way: &Way, message: &ClientMessage) -> Decision {
+        let mut decision = self.server.decide(way, message);
+        while let Some(ProbeNeeded::Start(probe)) = decision.probe {
+            let is_taken = self.squatted == Some(probe.address);
+            let by = HardwareAddress::new(1, &SQUATTER);
+            let outcome = if is_taken { ProbeOutcome::Taken(by) } else { ProbeOutcome::Free };
+            let mut decisions = self.server.probed(probe.id, outcome, way, message);
+            decision = decisions.pop().expect("the message is decided upon again");
+            if is_taken && let Some((reply, _)) = &decision.reply {
+                assert_ne!(reply.yiaddr, probe.address, "somebody answered for it");
+            }
+            let sent = self.by_nobody();
+            self.in_flight.extend(decisions.into_iter().map(|conflict| (sent, conflict)));
+        }
+        decision
+    }
+
+    /// What no client's message led to.
+    fn by_nobody(&self) -> Sent {
+        let sender = Sender { device: u8::MAX, identified: false, remote: false };
+        Sent { sender, number: 0, at_ms: self.server.now.boot_ms }
+    }
+
     /// The first commit in flight ends; when it fails, those after it, which may stand upon it, fail too.
     fn settle(&mut self, fails: bool) {
         if fails {
@@ -258,8 +292,7 @@ impl World {
     }
 
     fn tick(&mut self) {
-        let sender = Sender { device: u8::MAX, identified: false, remote: false };
-        let nobody = Sent { sender, number: 0, at_ms: 0 };
+        let nobody = self.by_nobody();
         for decision in self.server.engine.handle_timeout(self.server.now, usize::MAX) {
             for expired in &decision.store {
                 let held = self.beliefs.iter().find(|(_, belief)| belief.address == expired.address);
@@ -278,6 +311,9 @@ impl World {
             if !has_one {
                 self.quarantines.insert(event.lease.address, (sender.device, quarantine_ends));
             }
+        }
+        for event in decision.events.iter().filter(|event| event.kind == LeaseEventKind::Conflict) {
+            self.quarantines.insert(event.lease.address, (sender.device, quarantine_ends));
         }
         let Some((reply, _)) = &decision.reply else { return };
         let (now, address) = (self.server.now, reply.yiaddr);
