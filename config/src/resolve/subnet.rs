@@ -57,6 +57,7 @@ pub(super) fn read(file: &File, named: Named<'_>, with: With<'_>, findings: &mut
     // With a DNS server of our own, clients are told it unless something says otherwise.
     let own_dns = server.own_dns || (with.dns_enabled && options.dns.is_none());
     out.server = Scope { own_dns, ..server };
+    second::check(file.dhcp.second_keys(), findings);
     let common = Common { file, named, options, with };
     let mut placed: Vec<(Ipv4Net, Span)> = Vec::new();
     for at in &file.subnet {

@@ -103,6 +103,10 @@ fn what_no_client_waits_for() {
         &pooled("offer_delay_ms = 20000"),
         &[("6:18", "20000", "no client waits for an offer for 20000 milliseconds", "not more than 10000")],
     );
+    refused(
+        &pooled("[dhcp]\noffer_delay_ms = 20000"),
+        &[("7:18", "20000", "no client waits for an offer for 20000 milliseconds", "not more than 10000")],
+    );
     warned(
         &pooled("min_secs = 300"),
         &[("6:12", "300", "few clients try for 300 seconds: this server would hardly ever help out", "write 4 or so")],
