@@ -44,6 +44,9 @@ fn reply(input: &mut Unstructured<'_>) -> Result<Reply> {
         required: input.arbitrary()?,
         relay_agent_info: vec![9; input.int_in_range(0..=600)?].into(),
         maximum_message_size: input.arbitrary()?,
+        delay_ms: 0,
+        sname: "s".repeat(input.int_in_range(0..=80)?).into(),
+        file: "f".repeat(input.int_in_range(0..=140)?).into(),
     })
 }
 
