@@ -46,8 +46,8 @@ fn a_bad_file_is_refused_with_the_place_of_each_fault_and_nothing_is_started() {
         "[[subnet]]\nprefix = \"10.77.0.0/16\"\npool = [\"10.77.1.0-10.77.1.9\"]\nlease_time = \"soon\"\n",
     );
     let told = refusal(&mut run(&server));
-    assert!(told.contains("did you mean `pools`"), "{told}");
-    for place in [":8:1", ":9:14"] {
+    assert!(told.contains("write `pools = [\"first-last\"]` for ranges alone"), "{told}");
+    for place in [":8:9", ":9:14"] {
         assert!(told.contains(&format!("{CONFIG}{place}")), "no {place} in:\n{told}");
     }
     assert_eq!(last_words(&told), format!("leasehold: {CONFIG} has faults; nothing was started"));

@@ -303,6 +303,7 @@ fn unsigned_updates_do_not_flood_the_log() {
         socket.recv(&mut answer).unwrap();
         assert_eq!(answer[3] & 0x0f, 5);
     }
+    leasehold.process().wait_log("an unsigned DNS update by", 1, PATIENCE);
     assert_eq!(leasehold.log().matches("an unsigned DNS update by").count(), 1, "{}", leasehold.log());
     leasehold.stop();
 }
