@@ -139,6 +139,36 @@ fn json_holds_the_same() {
 }
 
 #[test]
+fn a_machine_that_boots_is_told_its_file_by_architecture_loader_and_http() {
+    let desk = Desk::new();
+    fs::copy("examples/network-boot.toml", desk.path("leasehold.toml")).unwrap();
+    let machine = |vendor: &[u8], architecture: u8| {
+        discover(1).with(code::VENDOR_CLASS_IDENTIFIER, vendor).with(code::CLIENT_SYSTEM_ARCHITECTURE, [0, architecture])
+    };
+    let told = |message: &ClientMessage| {
+        let told: Value = serde_json::from_str(&desk.explain(message, &["--json"])).unwrap();
+        told[0]["reply"].clone()
+    };
+    for (architecture, file) in
+        [(0, "undionly.kpxe"), (6, "ipxe-i386.efi"), (7, "ipxe.efi"), (9, "ipxe.efi"), (11, "ipxe-arm64.efi")]
+    {
+        let reply = told(&machine(b"PXEClient:Arch:00000:UNDI:002001", architecture));
+        assert_eq!((&reply["boot_file"], &reply["next_server"]), (&file.into(), &"192.168.30.1".into()));
+    }
+    // The loader itself, whatever firmware it runs on.
+    let loader = machine(b"PXEClient:Arch:00007:UNDI:003010", 7).with(code::USER_CLASS, *b"iPXE");
+    assert_eq!(told(&loader)["boot_file"], "boot.ipxe");
+    // UEFI's HTTP boot takes an answer only when its vendor class comes back, also without asking for it.
+    let reply = told(&machine(b"HTTPClient:Arch:00016:UNDI:003001", 16));
+    assert_eq!(reply["boot_file"], "http://192.168.30.1/ipxe.efi");
+    let options = reply["options"].as_array().unwrap();
+    let vendor_class = options.iter().find(|option| option["code"] == 60).expect("option 60 is answered");
+    assert_eq!((&vendor_class["value"], &vendor_class["from"]), (&"\"HTTPClient\"".into(), &"class uefi-http".into()));
+    // And no file for a machine that does not boot from the network.
+    assert!(told(&discover(1)).get("boot_file").is_none());
+}
+
+#[test]
 fn a_bad_file_and_a_bad_packet_are_told_apart() {
     let desk = Desk::new();
     let (done, _, error) = desk.ask(Path::new("nothing"), &[]);

@@ -71,6 +71,10 @@ struct Answer {
     to: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_server: Option<Ipv4Addr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    boot_file: Option<String>,
     options: Vec<Shown>,
 }
 
@@ -135,6 +139,8 @@ impl Told {
                 message_type: reply.message_type.to_string(),
                 to: to.to_string(),
                 next_server: Some(reply.siaddr).filter(|address| !address.is_unspecified()),
+                server_name: Some(reply.sname.to_string()).filter(|name| !name.is_empty()),
+                boot_file: Some(reply.file.to_string()).filter(|file| !file.is_empty()),
                 options: options_of(&reply, &sources),
             }),
         }
@@ -168,6 +174,17 @@ impl Told {
         line(&mut out, "OUTCOME", &self.outcome);
         if let Some(reply) = &self.reply {
             line(&mut out, "REPLY", format!("{} {}", reply.message_type, reply.to));
+            let next_server = reply.next_server.map(|address| address.to_string());
+            let fields = [
+                ("next_server", &next_server),
+                ("server_name", &reply.server_name),
+                ("boot_file", &reply.boot_file),
+            ];
+            for (name, value) in fields {
+                if let Some(value) = value {
+                    line(&mut out, "", format!("    {name} {value:?}"));
+                }
+            }
             for option in &reply.options {
                 line(&mut out, "", option.text());
             }
