@@ -143,7 +143,9 @@ fn a_machine_that_boots_is_told_its_file_by_architecture_loader_and_http() {
     let desk = Desk::new();
     fs::copy("examples/network-boot.toml", desk.path("leasehold.toml")).unwrap();
     let machine = |vendor: &[u8], architecture: u8| {
-        discover(1).with(code::VENDOR_CLASS_IDENTIFIER, vendor).with(code::CLIENT_SYSTEM_ARCHITECTURE, [0, architecture])
+        discover(1)
+            .with(code::VENDOR_CLASS_IDENTIFIER, vendor)
+            .with(code::CLIENT_SYSTEM_ARCHITECTURE, [0, architecture])
     };
     let told = |message: &ClientMessage| {
         let told: Value = serde_json::from_str(&desk.explain(message, &["--json"])).unwrap();

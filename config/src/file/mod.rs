@@ -1,6 +1,7 @@
 //! From text to the types of [`v1`], with every fault of spelling and shape on the way.
 
 mod at;
+mod keys;
 pub mod kinds;
 pub mod matching;
 pub mod option_value;

@@ -175,11 +175,8 @@ impl Told {
         if let Some(reply) = &self.reply {
             line(&mut out, "REPLY", format!("{} {}", reply.message_type, reply.to));
             let next_server = reply.next_server.map(|address| address.to_string());
-            let fields = [
-                ("next_server", &next_server),
-                ("server_name", &reply.server_name),
-                ("boot_file", &reply.boot_file),
-            ];
+            let fields =
+                [("next_server", &next_server), ("server_name", &reply.server_name), ("boot_file", &reply.boot_file)];
             for (name, value) in fields {
                 if let Some(value) = value {
                     line(&mut out, "", format!("    {name} {value:?}"));
