@@ -14,10 +14,13 @@ use crate::settings::{Reservation, Settings, Subnet};
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) settings: Arc<Settings>,
-    /// By subnet: its first address, and the addresses reserved in it, sorted. Beside the settings, because every packet
-    /// looks here several times, and ten thousand subnets are too much to walk through.
+    /// By subnet: its first address. Beside the settings, because every packet looks here several times, and ten thousand
+    /// subnets are too much to walk through; so with what is reserved.
     networks_from: Vec<u32>,
-    reserved_in: Vec<Box<[u32]>>,
+    /// Every reserved address, subnet by subnet, sorted within each.
+    reserved_addresses: Vec<u32>,
+    /// By subnet, and one more: where its addresses begin there.
+    reserved_from: Vec<u32>,
     /// Subnets that name interfaces, by interface.
     by_interface: BTreeMap<String, Vec<usize>>,
     /// The subnets of each shared network, in the order in which they are filled.
@@ -44,10 +47,17 @@ impl Plan {
             members.sort_by_key(|place| named(place).unwrap_or(usize::MAX));
         }
         let networks_from = settings.subnets.iter().map(|subnet| subnet.prefix.network().to_bits()).collect();
-        let reserved_in = settings.subnets.iter().map(reserved_addresses).collect();
+        let (mut reserved_addresses, mut reserved_from) = (Vec::new(), vec![0]);
+        for subnet in &settings.subnets {
+            let addresses = subnet.reservations.iter().filter_map(|reservation| reservation.address);
+            let begin = reserved_addresses.len();
+            reserved_addresses.extend(addresses.map(Ipv4Addr::to_bits));
+            reserved_addresses[begin..].sort_unstable();
+            reserved_from.push(u32::try_from(reserved_addresses.len()).unwrap_or(u32::MAX));
+        }
         let reserved = Reserved::new(&settings.subnets);
         let grounds = settings.subnets.iter().map(Ground::new).collect();
-        Self { settings, networks_from, reserved_in, by_interface, networks, reserved, grounds }
+        Self { settings, networks_from, reserved_addresses, reserved_from, by_interface, networks, reserved, grounds }
     }
 
     pub(super) fn subnet(&self, place: usize) -> &Subnet {
@@ -108,16 +118,10 @@ impl Plan {
 
     /// The reservation of an address, whoever it is for.
     pub(super) fn reservation_of(&self, place: usize, address: Ipv4Addr) -> Option<&Reservation> {
-        self.reserved_in.get(place)?.binary_search(&address.to_bits()).ok()?;
+        let (from, to) = (*self.reserved_from.get(place)?, *self.reserved_from.get(place + 1)?);
+        self.reserved_addresses.get(from as usize..to as usize)?.binary_search(&address.to_bits()).ok()?;
         let reservations = &self.subnet(place).reservations;
         let found = reservations.binary_search_by_key(&Some(address), |reservation| reservation.address).ok()?;
         reservations.get(found)
     }
-}
-
-fn reserved_addresses(subnet: &Subnet) -> Box<[u32]> {
-    let addresses = subnet.reservations.iter().filter_map(|reservation| reservation.address);
-    let mut addresses: Vec<u32> = addresses.map(Ipv4Addr::to_bits).collect();
-    addresses.sort_unstable();
-    addresses.into()
 }

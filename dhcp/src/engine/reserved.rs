@@ -17,6 +17,9 @@ pub(super) struct Reserved {
     entries: Vec<Entry>,
     /// By subnet: which kinds of key its reservations have, as bits by [`Key::rank`].
     kinds: Vec<u8>,
+    /// By subnet: a bit for each of its keys, by their hashes. Most clients have no reservation, and most of these are
+    /// told so here, without a look into the large table.
+    marks: Vec<u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +81,11 @@ impl<'k> Key<'k> {
     }
 }
 
+/// One of 64 bits, by the upper bits of a hash.
+fn mark(hash: u64) -> u64 {
+    1 << (hash >> 58)
+}
+
 impl Reserved {
     pub(super) fn new(subnets: &[Subnet]) -> Self {
         let keys = subnets.iter().flat_map(|subnet| &subnet.reservations).map(|one| one.clients.len()).sum();
@@ -85,6 +93,7 @@ impl Reserved {
             first: HashMap::with_capacity(keys),
             entries: Vec::with_capacity(keys),
             kinds: vec![0; subnets.len()],
+            marks: vec![0; subnets.len()],
         };
         for (number, subnet) in (0_u32..).zip(subnets) {
             // From the last to the first, since each goes before those with the same key.
@@ -93,7 +102,9 @@ impl Reserved {
                 for key in one.clients.iter().map(Key::of) {
                     reserved.kinds[number as usize] |= 1 << key.rank();
                     let place = u32::try_from(reserved.entries.len()).unwrap_or(NONE);
-                    let next = reserved.first.insert(key.hash_in(number), place).unwrap_or(NONE);
+                    let hash = key.hash_in(number);
+                    reserved.marks[number as usize] |= mark(hash);
+                    let next = reserved.first.insert(hash, place).unwrap_or(NONE);
                     reserved.entries.push(Entry { subnet: number, reservation, next });
                 }
             }
@@ -126,7 +137,9 @@ impl Reserved {
     }
 
     fn look_up<'s>(&self, reservations: &'s [Reservation], subnet: u32, key: Key<'_>) -> Option<&'s Reservation> {
-        let mut place = *self.first.get(&key.hash_in(subnet))?;
+        let hash = key.hash_in(subnet);
+        self.marks.get(subnet as usize).filter(|marks| **marks & mark(hash) != 0)?;
+        let mut place = *self.first.get(&hash)?;
         while let Some(entry) = self.entries.get(place as usize) {
             let found = reservations.get(entry.reservation as usize).filter(|_| entry.subnet == subnet);
             if let Some(one) = found.filter(|one| one.clients.iter().any(|client| Key::of(client) == key)) {
