@@ -152,6 +152,7 @@ mod tests {
             forward: true,
             reverse: true,
             ttl_secs: 600,
+            guard: dns::ConflictGuard::default(),
         };
         let _ = table.apply(IpAddr::from([10, 0, 0, 1]), None, Some(claim));
         table.iter().cloned().collect()

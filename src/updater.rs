@@ -247,9 +247,12 @@ impl<W: WantedSource, S: RowSink, Z: EmbeddedZones> Updater<W, S, Z> {
                     Outcome::Answer(zones.update(update).await)
                 })
             }
-            ZoneServer::Remote { address, key } => {
+            ZoneServer::Remote { servers, auth } => {
                 let client = Arc::clone(&self.parts.client);
-                self.flights.spawn(async move { client.send(address, key.as_deref(), &update).await })
+                self.flights.spawn(async move {
+                    let Some(server) = servers.first() else { return Outcome::Timeout };
+                    client.send(*server, auth.tsig().map(AsRef::as_ref), &update).await
+                })
             }
         };
         self.tickets.insert(flight.id(), ticket);
@@ -322,10 +325,11 @@ fn tell(news: &News) {
 /// Tells at the start what would keep updates from being made, rather than with the first name hours later.
 async fn try_remote_zones(client: Arc<UpdateClient>, settings: Arc<Settings>) {
     for zone in &settings.zones {
-        let ZoneServer::Remote { address, key } = &zone.server else { continue };
-        let result = preflight(&client, *address, key.as_deref(), &zone.apex).await;
-        let key = key.as_ref().map(|key| &key.name);
-        let report = PreflightReport { server: *address, key, apex: &zone.apex, result: &result };
+        let ZoneServer::Remote { servers, auth } = &zone.server else { continue };
+        let Some(&server) = servers.first() else { continue };
+        let result = preflight(&client, server, auth.tsig().map(AsRef::as_ref), &zone.apex).await;
+        let key = auth.tsig().map(|key| &key.name);
+        let report = PreflightReport { server, key, apex: &zone.apex, result: &result };
         if result.is_ready() {
             info!("DNS: {report}");
         } else {

@@ -176,6 +176,7 @@ mod tests {
             addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(),
             ttl_secs: 600,
             after_forward: false,
+            guard: dns::ConflictGuard::default(),
         }
     }
 

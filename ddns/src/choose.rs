@@ -12,6 +12,7 @@ use std::net::IpAddr;
 use dns::{Fqdn, HostIdentity};
 
 pub use client_fqdn::ClientFqdn;
+pub use dns::naming::{ClientUpdates, ConflictGuard, GeneratedName, Naming, OutsideName, Ttl};
 pub use label::{clean_label, clean_labels};
 
 use crate::settings::Settings;
@@ -42,39 +43,6 @@ pub struct Question<'a> {
     pub naming: &'a Naming,
 }
 
-/// How names are made in a subnet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Naming {
-    /// The domain that a bare host name is put under.
-    pub domain: Fqdn,
-    /// A client's full name outside every zone of ours: keep its first label under `domain`, or publish nothing.
-    pub outside: OutsideName,
-    /// Who writes the A record when the client wants to write it itself (option 81 with S=0).
-    pub client_updates: ClientUpdates,
-    /// Give a client without a usable name one made from its address (`host-192-168-30-100`).
-    pub generate: bool,
-    /// Fixed time to live in seconds; `None`: after RFC 4702 section 5.
-    pub ttl_secs: Option<u32>,
-}
-
-/// See [`Naming::outside`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OutsideName {
-    /// `pc.other.example` becomes `pc` under the domain.
-    FirstLabel,
-    /// Nothing is published.
-    Refuse,
-}
-
-/// See [`Naming::client_updates`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClientUpdates {
-    /// The server writes the A record all the same, and says so with O=1 (ours by default).
-    Override,
-    /// The client writes its A record, the server its PTR.
-    Allow,
-}
-
 /// The decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
@@ -100,6 +68,8 @@ pub struct ChosenName {
     pub reverse: bool,
     /// Time to live of both, in seconds.
     pub ttl_secs: u32,
+    /// How the A record is guarded in DNS.
+    pub guard: ConflictGuard,
 }
 
 /// How a name came about, or why none is published.
@@ -170,8 +140,9 @@ fn chosen(
     if !forward && !reverse {
         return Err(Reason::NothingToWrite);
     }
-    let ttl_secs = question.naming.ttl_secs.unwrap_or_else(|| ttl_secs_of(question.lease_secs));
-    Ok((ChosenName { fqdn, identity: question.identity.clone(), forward, reverse, ttl_secs }, source))
+    let ttl_secs = ttl_secs_of(question.naming.ttl, question.lease_secs);
+    let (identity, guard) = (question.identity.clone(), question.naming.guard);
+    Ok((ChosenName { fqdn, identity, forward, reverse, ttl_secs, guard }, source))
 }
 
 /// The name that the client would have if nobody else wanted it, and where it comes from.
@@ -199,7 +170,7 @@ fn candidate(
             return placed(&labels, question.naming, settings).map(|fqdn| (fqdn, source));
         }
     }
-    if !question.naming.generate {
+    if question.naming.generate.is_none() {
         return Err(Reason::NoName);
     }
     let label = generated_label(question.address).into_bytes();
@@ -234,8 +205,15 @@ fn is_protected(name: &Fqdn, naming: &Naming, settings: &Settings, own_reservati
 /// RFC 4702 section 5: the TTL is no more than a third of the lease time and no less than ten minutes. Ten minutes
 /// wherever both hold, so that a lease of another length changes no record; where they cannot both hold, the third
 /// wins, because a record that outlives its lease is wrong.
-fn ttl_secs_of(lease_secs: u32) -> u32 {
-    TTL_SECS_MIN.min(lease_secs / 3)
+fn ttl_secs_of(ttl: Ttl, lease_secs: u32) -> u32 {
+    match ttl {
+        Ttl::Rfc4702 => TTL_SECS_MIN.min(lease_secs / 3),
+        Ttl::Fixed(secs) => secs,
+        Ttl::Share { percent, min_secs, max_secs } => {
+            let share = u64::from(lease_secs) * u64::from(percent) / 100;
+            u32::try_from(share).unwrap_or(u32::MAX).min(max_secs).max(min_secs)
+        }
+    }
 }
 
 /// `host-192-168-30-100`; for IPv6 the eight groups in hexadecimal.

@@ -425,7 +425,7 @@ fn held_of(want: &Want) -> Held {
 fn same_server(a: &ZoneServer, b: &ZoneServer) -> bool {
     match (a, b) {
         (ZoneServer::Embedded, ZoneServer::Embedded) => true,
-        (ZoneServer::Remote { address: a, .. }, ZoneServer::Remote { address: b, .. }) => a == b,
+        (ZoneServer::Remote { servers: a, .. }, ZoneServer::Remote { servers: b, .. }) => a == b,
         _ => false,
     }
 }

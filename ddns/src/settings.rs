@@ -40,11 +40,49 @@ pub enum ZoneServer {
     Embedded,
     /// An RFC 2136 server.
     Remote {
-        /// Address and port of the primary.
-        address: SocketAddr,
-        /// Signs every update when set.
-        key: Option<Arc<TsigKey>>,
+        /// Addresses and ports of those that take its updates, the preferred one first; never empty. They serve one
+        /// zone: what one of them took, all will have.
+        servers: Arc<[SocketAddr]>,
+        /// How every update is signed.
+        auth: Auth,
     },
+}
+
+/// How updates are signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// Not at all.
+    Unsigned,
+    /// With a key that both sides hold (RFC 8945).
+    Tsig(Arc<TsigKey>),
+}
+
+impl Auth {
+    /// The shared key; `None` where there is none.
+    #[must_use]
+    pub fn tsig(&self) -> Option<&Arc<TsigKey>> {
+        match self {
+            Self::Unsigned => None,
+            Self::Tsig(key) => Some(key),
+        }
+    }
+}
+
+impl ZoneServer {
+    /// The preferred server; `None`: the embedded one.
+    #[must_use]
+    pub fn primary(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Embedded => None,
+            Self::Remote { servers, .. } => servers.first().copied(),
+        }
+    }
+
+    /// A zone at one server.
+    #[must_use]
+    pub fn remote(server: SocketAddr, key: Option<Arc<TsigKey>>) -> Self {
+        Self::Remote { servers: Arc::new([server]), auth: key.map_or(Auth::Unsigned, Auth::Tsig) }
+    }
 }
 
 /// Which zone at which server a key was seen in. What is known of one says nothing about another: a zone that moved
@@ -61,10 +99,7 @@ impl ZoneRoute {
     /// Which zone at which server it is.
     #[must_use]
     pub fn site(&self) -> Site {
-        let server = match &self.server {
-            ZoneServer::Embedded => None,
-            ZoneServer::Remote { address, .. } => Some(*address),
-        };
+        let server = self.server.primary();
         // A name has at most 127 labels.
         Site { apex_labels: u8::try_from(self.apex.label_count()).unwrap_or(u8::MAX), server }
     }

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use dns::{Fqdn, HostIdentity};
+use dns::{ConflictGuard, Fqdn, HostIdentity};
 use faults::{Fault, planted};
 
 use crate::reconcile::ConfirmedRow;
@@ -73,6 +73,8 @@ pub struct Want {
     pub ttl_secs: u32,
     /// Reverse: wait until the forward row of `name` is confirmed (the server writes that one too).
     pub after_forward: bool,
+    /// How the name is guarded in DNS; of a reverse row the default, because [`crate::settings::ReverseGuard`] says it.
+    pub guard: ConflictGuard,
 }
 
 /// One address's claim of a name, before or after a lease changed.
@@ -88,6 +90,8 @@ pub struct Claim {
     pub reverse: bool,
     /// In seconds.
     pub ttl_secs: u32,
+    /// How the name is guarded in DNS.
+    pub guard: ConflictGuard,
 }
 
 /// All wanted rows, by key. Memory: one row per published name and one per address, as many as leases, twice; and the
@@ -266,6 +270,7 @@ impl WantedTable {
             addresses,
             ttl_secs,
             after_forward: false,
+            guard: claim.guard,
         };
         if current == Some(&want) {
             return true;
@@ -291,6 +296,7 @@ impl WantedTable {
             addresses: vec![address],
             ttl_secs: claim.ttl_secs,
             after_forward: claim.forward,
+            guard: ConflictGuard::default(),
         });
         let current = row.and_then(|row| row.want.as_ref());
         if current == want.as_ref() {

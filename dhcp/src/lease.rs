@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use dns::{Fqdn, HostIdentity};
+use dns::{ConflictGuard, Fqdn, HostIdentity};
 use ipnet::Ipv4Net;
 
 use crate::identity::{ClientId, HardwareAddress};
@@ -67,4 +67,6 @@ pub struct LeaseName {
     pub reverse: bool,
     /// Time to live of both, in seconds.
     pub ttl_secs: u32,
+    /// How the A record is guarded in DNS.
+    pub guard: ConflictGuard,
 }

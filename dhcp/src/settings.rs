@@ -3,7 +3,6 @@
 
 use std::net::Ipv4Addr;
 
-use dns::Fqdn;
 use ipnet::Ipv4Net;
 
 use crate::class::{ClassId, ClassSet, Classes};
@@ -13,6 +12,10 @@ use crate::probing::{ProbeWhen, Probing};
 
 mod scope;
 
+pub use dns::naming::{
+    AfterExpiry, ClientUpdates, ConflictGuard, ConflictOutcome, GeneratedName, Naming, OutsideName, ReplaceName,
+    ReservedRecords, Ttl,
+};
 pub use scope::{Boot, LeaseTime, LeaseTimes, OptionSet, Scope};
 
 /// All that the engine needs to know.
@@ -276,37 +279,4 @@ pub enum ReservedFor {
         /// The remote identifier.
         remote_id: Box<[u8]>,
     },
-}
-
-/// How names are made in a subnet. The engine only hands it on to its `NameChooser`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Naming {
-    /// The domain that a bare host name is put under.
-    pub domain: Fqdn,
-    /// A client's full name outside every zone of ours: keep its first label under `domain`, or publish nothing.
-    pub outside: OutsideName,
-    /// Who writes the A record when the client wants to write it itself (option 81 with S=0).
-    pub client_updates: ClientUpdates,
-    /// Give a client without a usable name one made from its address (`host-192-168-30-100`).
-    pub generate: bool,
-    /// Fixed time to live in seconds; `None`: after RFC 4702 section 5.
-    pub ttl_secs: Option<u32>,
-}
-
-/// See [`Naming::outside`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OutsideName {
-    /// `pc.other.example` becomes `pc` under the domain.
-    FirstLabel,
-    /// Nothing is published.
-    Refuse,
-}
-
-/// See [`Naming::client_updates`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClientUpdates {
-    /// The server writes the A record all the same, and says so with O=1 (ours by default).
-    Override,
-    /// The client writes its A record, the server its PTR.
-    Allow,
 }

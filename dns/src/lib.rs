@@ -1,7 +1,7 @@
 //! DNS values that `ddns` and `zones` share, and their wire edge to hickory-proto.
 //!
 //! Reading order: [`name`] (a domain name as canonical wire bytes), [`record`] (types, record data,
-//! sets), [`rdata`] (what stands in record data), [`rcode`], [`update`] (RFC 2136 as values: prerequisites and changes), [`dhcid`] (RFC 4701),
+//! sets), [`rdata`] (what stands in record data), [`rcode`], [`update`] (RFC 2136 as values: prerequisites and changes), [`dhcid`] (RFC 4701), [`naming`] (rules of names),
 //! [`tsig`] (keys), and [`wire`], the only place where hickory's types meet ours.
 //!
 //! Architecture Invariant: hickory's `Name` and `Record` never appear in state, journal or the public
@@ -9,6 +9,7 @@
 
 pub mod dhcid;
 pub mod name;
+pub mod naming;
 pub mod rcode;
 pub mod rdata;
 pub mod record;
@@ -18,6 +19,7 @@ pub mod wire;
 
 pub use dhcid::{Dhcid, HostIdentity};
 pub use name::{Fqdn, NameError};
+pub use naming::{ConflictGuard, Naming};
 pub use rcode::Rcode;
 pub use rdata::{RdataError, Soa};
 pub use record::{Rdata, RecordType, Rrset};

@@ -4,7 +4,7 @@
 
 use std::net::Ipv4Addr;
 
-use ddns::choose::{ClientUpdates, Naming, OutsideName, Question, choose};
+use ddns::choose::{ClientUpdates, GeneratedName, Naming, OutsideName, Question, choose};
 use ddns::settings::{Settings, ZoneRoute, ZoneServer};
 use dns::{Fqdn, HostIdentity};
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
@@ -20,11 +20,10 @@ fn fqdn(text: &str) -> Fqdn {
 
 fn ask(input: &mut Unstructured<'_>) -> Result<()> {
     let naming = Naming {
-        domain: fqdn("home.example"),
         outside: *input.choose(&[OutsideName::FirstLabel, OutsideName::Refuse])?,
         client_updates: *input.choose(&[ClientUpdates::Override, ClientUpdates::Allow])?,
-        generate: input.arbitrary()?,
-        ttl_secs: input.arbitrary()?,
+        generate: input.choose(&[None, Some(GeneratedName::Address)])?.clone(),
+        ..Naming::of_domain(fqdn("home.example"))
     };
     let zones = ["home.example", "30.168.192.in-addr.arpa"];
     let route = |apex| ZoneRoute { apex: fqdn(apex), server: ZoneServer::Embedded };

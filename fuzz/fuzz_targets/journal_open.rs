@@ -197,6 +197,7 @@ fn lease(number: u8) -> Lease {
             forward: true,
             reverse: true,
             ttl_secs: 600,
+            guard: dns::ConflictGuard::default(),
         }),
         relay: Ipv4Addr::new(10, 0, 0, 1),
         relay_agent_info: [1, 2, 0, number].into(),

@@ -61,10 +61,11 @@ fn ask_servers(config: &Config) -> anyhow::Result<ExitCode> {
         let client = UpdateClient::new(Arc::new(machine_wall_secs), Timing::default());
         let mut ready = true;
         for zone in &config.ddns.zones {
-            let ZoneServer::Remote { address, key } = &zone.server else { continue };
-            let result = preflight(&client, *address, key.as_deref(), &zone.apex).await;
-            let key = key.as_ref().map(|key| &key.name);
-            println!("{}", PreflightReport { server: *address, key, apex: &zone.apex, result: &result });
+            let ZoneServer::Remote { servers, auth } = &zone.server else { continue };
+            let Some(&server) = servers.first() else { continue };
+            let result = preflight(&client, server, auth.tsig().map(AsRef::as_ref), &zone.apex).await;
+            let key = auth.tsig().map(|key| &key.name);
+            println!("{}", PreflightReport { server, key, apex: &zone.apex, result: &result });
             ready &= result.is_ready();
         }
         ready

@@ -29,6 +29,7 @@ fn named_lease() -> Lease {
             forward: true,
             reverse: true,
             ttl_secs: 200,
+            guard: dns::ConflictGuard::default(),
         }),
         relay: Ipv4Addr::UNSPECIFIED,
         relay_agent_info: Box::default(),
@@ -57,6 +58,7 @@ fn names_that_no_lease_claims_are_given_up_when_their_leases_were_lost() {
         forward: true,
         reverse: true,
         ttl_secs: 200,
+        guard: dns::ConflictGuard::default(),
     };
     let at = |last| IpAddr::from([10, 0, 0, last]);
     let mut wanted = WantedTable::default();

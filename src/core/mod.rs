@@ -238,7 +238,9 @@ impl Core {
                 });
                 if !claimed {
                     let (name, identity, ttl_secs) = (want.name.clone(), want.identity.clone(), want.ttl_secs);
-                    found.push((address, Some(Claim { name, identity, forward, reverse: !forward, ttl_secs })));
+                    let guard = want.guard;
+                    let reverse = !forward;
+                    found.push((address, Some(Claim { name, identity, forward, reverse, ttl_secs, guard })));
                 }
             }
         }
@@ -334,6 +336,7 @@ fn claim_of(lease: &Lease) -> Option<Claim> {
         forward: name.forward,
         reverse: name.reverse,
         ttl_secs: name.ttl_secs,
+        guard: name.guard,
     })
 }
 

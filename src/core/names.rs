@@ -3,7 +3,6 @@
 use ddns::wanted::WantedTable;
 use dhcp::lease::LeaseName;
 use dhcp::names::{NameAnswer, NameChooser, NameQuestion};
-use dhcp::settings::{ClientUpdates, OutsideName};
 use dns::{Fqdn, HostIdentity};
 
 /// Chooses names by the settings and by which names are taken.
@@ -17,19 +16,6 @@ pub struct CoreNames<'a> {
 
 impl NameChooser for CoreNames<'_> {
     fn choose(&self, question: &NameQuestion<'_>) -> NameAnswer {
-        let naming = ddns::choose::Naming {
-            domain: question.naming.domain.clone(),
-            outside: match question.naming.outside {
-                OutsideName::FirstLabel => ddns::choose::OutsideName::FirstLabel,
-                OutsideName::Refuse => ddns::choose::OutsideName::Refuse,
-            },
-            client_updates: match question.naming.client_updates {
-                ClientUpdates::Override => ddns::choose::ClientUpdates::Override,
-                ClientUpdates::Allow => ddns::choose::ClientUpdates::Allow,
-            },
-            generate: question.naming.generate,
-            ttl_secs: question.naming.ttl_secs,
-        };
         let address = question.address.into();
         let taken = |name: &Fqdn, identity: &HostIdentity| !self.wanted.grants(name, identity, address);
         let answer = ddns::choose::choose(
@@ -40,7 +26,7 @@ impl NameChooser for CoreNames<'_> {
                 address,
                 lease_secs: question.lease_secs,
                 identity: question.identity.clone(),
-                naming: &naming,
+                naming: question.naming,
             },
             self.settings,
             &taken,
@@ -52,6 +38,7 @@ impl NameChooser for CoreNames<'_> {
                 forward: name.forward,
                 reverse: name.reverse,
                 ttl_secs: name.ttl_secs,
+                guard: name.guard,
             }),
             client_fqdn: answer.client_fqdn,
         }

@@ -2,9 +2,7 @@
 
 use ddns::settings::{ZoneRoute, ZoneServer};
 use dhcp::identity::HardwareAddress;
-use dhcp::settings::{
-    AddressRange, ClientUpdates, LeaseTime, Naming, OutsideName, Reservation, ReservedFor, Scope, Settings, Subnet,
-};
+use dhcp::settings::{AddressRange, LeaseTime, Naming, Reservation, ReservedFor, Scope, Settings, Subnet};
 use dns::Fqdn;
 
 use super::*;
@@ -48,13 +46,7 @@ fn dhcp(domain: &str, reservations: &[(u8, &str)]) -> Arc<Settings> {
         pools: vec![AddressRange { first: address(1), last: address(99) }.into()],
         reservations: reservations.iter().map(reserve).collect(),
         scope: Scope { lease_secs: LeaseTime { default: 3_600, min: 300, max: 86_400 }.into(), ..Scope::default() },
-        naming: Some(Naming {
-            domain: domain.parse().unwrap(),
-            outside: OutsideName::FirstLabel,
-            client_updates: ClientUpdates::Override,
-            generate: false,
-            ttl_secs: None,
-        }),
+        naming: Some(Naming::of_domain(domain.parse().unwrap())),
         ..Subnet::new("10.0.0.0/24".parse().unwrap())
     };
     Arc::new(Settings { subnets: vec![subnet], ..Settings::default() })

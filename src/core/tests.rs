@@ -6,9 +6,7 @@ use dhcp::decision::LeaseEventKind;
 use dhcp::identity::HardwareAddress;
 use dhcp::message::MessageType;
 use dhcp::options::code;
-use dhcp::settings::{
-    AddressRange, ClientUpdates, LeaseTime, Naming, OutsideName, Reservation, ReservedFor, Scope, Settings, Subnet,
-};
+use dhcp::settings::{AddressRange, LeaseTime, Naming, Reservation, ReservedFor, Scope, Settings, Subnet};
 use dns::Fqdn;
 
 use super::pipeline::{Arrival, BatchOutcome, Link, Output, Pipeline, Step};
@@ -32,13 +30,7 @@ pub(super) fn subnet() -> Subnet {
     Subnet {
         pools: vec![AddressRange { first: FIRST, last: Ipv4Addr::new(192, 168, 30, 199) }.into()],
         scope: Scope { lease_secs: LeaseTime { default: 3600, min: 300, max: 86_400 }.into(), ..Scope::default() },
-        naming: Some(Naming {
-            domain: name("nasir.xyz"),
-            outside: OutsideName::FirstLabel,
-            client_updates: ClientUpdates::Override,
-            generate: false,
-            ttl_secs: None,
-        }),
+        naming: Some(Naming::of_domain(name("nasir.xyz"))),
         ..Subnet::new("192.168.30.0/24".parse().unwrap())
     }
 }

@@ -124,6 +124,7 @@ impl Bench {
             forward: true,
             reverse: true,
             ttl_secs: 600,
+            guard: dns::ConflictGuard::default(),
         };
         let (before, after) = if bound { (None, Some(claim)) } else { (Some(claim), None) };
         let applied = lock(&self.dhcp.table).apply(IpAddr::V4(Ipv4Addr::new(10, 0, 0, n)), before, after);

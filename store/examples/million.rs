@@ -33,6 +33,7 @@ fn lease(nth: u32, renewed_at: u64) -> Option<Lease> {
             forward: true,
             reverse: true,
             ttl_secs: 600,
+            guard: dns::ConflictGuard::default(),
         }),
         relay: Ipv4Addr::UNSPECIFIED,
         relay_agent_info: Box::default(),

@@ -147,6 +147,7 @@ fn want(who: u8, addresses: &[IpAddr]) -> Want {
         addresses: addresses.to_vec(),
         ttl_secs: 600,
         after_forward: false,
+        guard: dns::ConflictGuard::default(),
     }
 }
 

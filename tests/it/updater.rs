@@ -73,8 +73,7 @@ struct Bench {
 impl Bench {
     fn start(server: SocketAddr) -> Self {
         let key = Some(Arc::new(key(KEY_NAME, KEY_SECRET)));
-        let route =
-            |apex| ZoneRoute { apex: name(apex), server: ZoneServer::Remote { address: server, key: key.clone() } };
+        let route = |apex| ZoneRoute { apex: name(apex), server: ZoneServer::remote(server, key.clone()) };
         let zones = vec![route("forward.example"), route("10.in-addr.arpa")];
         Self::over(Arc::new(Settings { zones, ..Settings::default() }), Arc::default())
     }
@@ -121,6 +120,7 @@ impl Bench {
             forward: true,
             reverse: true,
             ttl_secs: 600,
+            guard: dns::ConflictGuard::default(),
         };
         let applied = lock(&self.dhcp.table).apply(IpAddr::V4(Ipv4Addr::new(10, 0, high, low)), None, Some(claim));
         if self.events.try_send(NameEvent { event: None, rows: applied.rows }).is_err() {

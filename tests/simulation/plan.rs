@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ddns::settings::{ReverseGuard, ZoneRoute, ZoneServer};
 use dhcp::identity::HardwareAddress;
 use dhcp::settings::{
-    AddressRange, ClientUpdates, LeaseTime, Naming, OutsideName, Reservation, ReservedFor, Scope, Subnet,
+    AddressRange, ClientUpdates, GeneratedName, LeaseTime, Naming, Reservation, ReservedFor, Scope, Subnet,
 };
 use dns::{Change, Fqdn, Prerequisite, Rdata, RecordType, Rrset, Update};
 
@@ -64,11 +64,9 @@ impl Plan {
             },
             ignore_client_id: rng.permille(200),
             naming: Some(Naming {
-                domain: domain.clone(),
-                outside: OutsideName::FirstLabel,
                 client_updates,
-                generate,
-                ttl_secs: None,
+                generate: generate.then_some(GeneratedName::Address),
+                ..Naming::of_domain(domain.clone())
             }),
             ..Subnet::new("10.0.0.0/28".parse().unwrap())
         };
@@ -78,11 +76,8 @@ impl Plan {
             vec![AddressRange { first: Ipv4Addr::new(10, 0, 1, 4), last: Ipv4Addr::new(10, 0, 1, 6) }.into()];
         subnet.reservations.clear();
         subnets.push(subnet);
-        let server = if embedded {
-            ZoneServer::Embedded
-        } else {
-            ZoneServer::Remote { address: "192.0.2.53:53".parse().unwrap(), key: None }
-        };
+        let server =
+            if embedded { ZoneServer::Embedded } else { ZoneServer::remote("192.0.2.53:53".parse().unwrap(), None) };
         let reverse = REVERSE.map(|apex| apex.parse().unwrap());
         let zones =
             [domain].into_iter().chain(reverse).map(|apex| ZoneRoute { apex, server: server.clone() }).collect();

@@ -1,6 +1,6 @@
 //! How names are made: the domain, host names, and whether a zone holds them.
 
-use dhcp::settings::{ClientUpdates, Naming, OutsideName};
+use dhcp::settings::{ClientUpdates, GeneratedName, Naming, OutsideName, Ttl};
 use dns::{Fqdn, NameError};
 
 use super::keys::plain;
@@ -38,7 +38,6 @@ pub(super) fn read(
         return None;
     }
     Some(Naming {
-        domain,
         outside: match own.outside.or(global.outside) {
             Some(v1::Outside::Refuse) => OutsideName::Refuse,
             Some(v1::Outside::FirstLabel) | None => OutsideName::FirstLabel,
@@ -47,8 +46,9 @@ pub(super) fn read(
             Some(v1::ClientUpdates::Allow) => ClientUpdates::Allow,
             Some(v1::ClientUpdates::Override) | None => ClientUpdates::Override,
         },
-        generate: own.generate.or(global.generate).unwrap_or(false),
-        ttl_secs,
+        generate: own.generate.or(global.generate).unwrap_or(false).then_some(GeneratedName::Address),
+        ttl: ttl_secs.map_or(Ttl::Rfc4702, Ttl::Fixed),
+        ..Naming::of_domain(domain)
     })
 }
 

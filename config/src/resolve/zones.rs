@@ -247,7 +247,7 @@ impl Zones {
                 apex: zone.apex.clone(),
                 server: match &zone.server {
                     Server::Embedded(_) => ZoneServer::Embedded,
-                    Server::Remote { address, key } => ZoneServer::Remote { address: *address, key: key.clone() },
+                    Server::Remote { address, key } => ZoneServer::remote(*address, key.clone()),
                 },
             })
             .collect();

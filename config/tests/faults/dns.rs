@@ -1,7 +1,7 @@
 //! Zones, keys, records, the embedded server.
 
 use config::settings::{Listen, Upstreams};
-use ddns::settings::ZoneServer;
+use ddns::settings::{Auth, ZoneServer};
 
 use super::{GOOD, and, config, pooled, refused, warned};
 
@@ -133,7 +133,9 @@ fn a_key_file_as_tsig_keygen_writes_it() {
     let zone = "[[zone]]\nname = \"a.example\"\nserver = \"192.0.2.53\"\nkey = \"k\"\n";
     for (file, algorithm) in [("good.key", "hmac-sha256"), ("bind.key", "hmac-sha512")] {
         let config = config(&and(&format!("{zone}[[key]]\nname = \"k\"\nsecret_file = \"{file}\"\n")));
-        let ZoneServer::Remote { key: Some(key), .. } = &config.ddns.zones[1].server else { panic!("a remote zone") };
+        let ZoneServer::Remote { auth: Auth::Tsig(key), .. } = &config.ddns.zones[1].server else {
+            panic!("a remote zone")
+        };
         assert_eq!(&*key.secret, b"0123456789abcdef0123456789abcdef");
         assert_eq!(key.algorithm.to_string(), algorithm);
     }
@@ -149,10 +151,10 @@ fn a_remote_zone() {
         ("[2001:db8::53]:5353", "[2001:db8::53]:5353"),
     ] {
         let config = config(&and(&format!("{zone}\"{server}\"\nkey = \"k\"\n{KEY}")));
-        let ZoneServer::Remote { address: found, key: Some(_) } = &config.ddns.zones[1].server else {
+        let ZoneServer::Remote { servers, auth: Auth::Tsig(_) } = &config.ddns.zones[1].server else {
             panic!("a remote zone with a key")
         };
-        assert_eq!(found.to_string(), address);
+        assert_eq!(servers[0].to_string(), address);
     }
     for bad in ["ns.example", "192.0.2.53:0", "192.0.2.53:99999", ""] {
         refused(
@@ -438,14 +440,14 @@ fn pauses_in_the_wrong_order() {
 
 #[test]
 fn naming_of_a_subnet_wins_over_that_of_ddns() {
-    use dhcp::settings::{ClientUpdates, OutsideName};
+    use dhcp::settings::{ClientUpdates, GeneratedName, OutsideName, Ttl};
     let text = and("outside = \"refuse\"\n[ddns]\ndomain = \"x.nasir.xyz\"\noutside = \"first-label\"\n\
                     client_updates = \"allow\"\ngenerate = true\nttl = \"5m\"\nreverse = \"rfc4703\"\n");
     let config = config(&text);
     let naming = config.dhcp.subnets[0].naming.as_ref().unwrap();
     assert_eq!(naming.domain.to_string(), "nasir.xyz.");
     assert_eq!((naming.outside, naming.client_updates), (OutsideName::Refuse, ClientUpdates::Allow));
-    assert_eq!((naming.generate, naming.ttl_secs), (true, Some(300)));
+    assert_eq!((naming.generate.as_ref(), naming.ttl), (Some(&GeneratedName::Address), Ttl::Fixed(300)));
     assert_eq!(config.ddns.reverse, ddns::settings::ReverseGuard::Rfc4703);
 }
 

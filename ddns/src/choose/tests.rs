@@ -20,13 +20,7 @@ fn settings() -> Settings {
 }
 
 fn naming() -> Naming {
-    Naming {
-        domain: name("nasir.xyz"),
-        outside: OutsideName::FirstLabel,
-        client_updates: ClientUpdates::Override,
-        generate: false,
-        ttl_secs: None,
-    }
+    Naming::of_domain(name("nasir.xyz"))
 }
 
 fn identity(n: u8) -> HostIdentity {
@@ -184,7 +178,7 @@ fn rfc4702_5_ttl_is_at_most_a_third_of_the_lease_and_ten_minutes_at_least() {
         });
         assert_eq!(answer.name.unwrap().ttl_secs, ttl_secs, "lease of {lease_secs} s");
     }
-    let fixed = Naming { ttl_secs: Some(60), ..naming() };
+    let fixed = Naming { ttl: Ttl::Fixed(60), ..naming() };
     assert_eq!(answer_to(&fixed, |q| q.hostname = b"pc").name.unwrap().ttl_secs, 60);
 }
 
@@ -222,7 +216,7 @@ fn no_client_names_itself_into_a_reverse_zone() {
 
 #[test]
 fn a_domain_in_no_zone_publishes_nothing() {
-    let naming = Naming { domain: name("elsewhere.example"), generate: true, ..naming() };
+    let naming = Naming { domain: name("elsewhere.example"), generate: Some(GeneratedName::Address), ..naming() };
     assert_eq!(answer_to(&naming, |q| q.hostname = b"pc").reason, Reason::OutsideZones);
 }
 
@@ -254,11 +248,11 @@ fn names_empty_after_clean_up_is_no_name_or_the_generated_one() {
     for hostname in [&b""[..], b"\0", b"...", b" ", b"\xe5\xae\xb6", b"__", b"localhost", b"localhost.localdomain"] {
         let without = answer_to(&naming(), |q| q.hostname = hostname);
         assert_eq!((without.name, without.reason), (None, Reason::NoName), "{hostname:?}");
-        let generating = Naming { generate: true, ..naming() };
+        let generating = Naming { generate: Some(GeneratedName::Address), ..naming() };
         let with = answer_to(&generating, |q| q.hostname = hostname);
         assert_eq!((published(&with).as_str(), with.reason), ("host-192-168-30-100.nasir.xyz.", Reason::Generated));
     }
-    let generating = Naming { generate: true, ..naming() };
+    let generating = Naming { generate: Some(GeneratedName::Address), ..naming() };
     let moved = answer_to(&generating, |q| q.hostname = b"host-192-168-30-7");
     assert_eq!(published(&moved), "host-192-168-30-100.nasir.xyz.");
     let v6 = answer_to(&generating, |q| q.address = "2001:db8::1".parse().unwrap());
@@ -302,7 +296,7 @@ fn names_a_reservation_wins_over_what_the_client_sends() {
 /// "Two clients with one name: DHCID decides, and the loser gets a defined, stable outcome".
 #[test]
 fn names_two_clients_with_one_name_the_loser_gets_none_and_is_told() {
-    let naming = Naming { generate: true, ..naming() };
+    let naming = Naming { generate: Some(GeneratedName::Address), ..naming() };
     let holder = identity(9);
     let taken = |held: &Fqdn, asking: &HostIdentity| *held == name("pc.nasir.xyz") && *asking != holder;
     let sent = wire(1, "pc");
@@ -346,7 +340,7 @@ proptest! {
         generate: bool, refuse: bool, allow: bool, lease_secs: u32,
     ) {
         let naming = Naming {
-            generate,
+            generate: generate.then_some(GeneratedName::Address),
             outside: if refuse { OutsideName::Refuse } else { OutsideName::FirstLabel },
             client_updates: if allow { ClientUpdates::Allow } else { ClientUpdates::Override },
             ..naming()

@@ -109,7 +109,7 @@ impl fmt::Display for News {
 pub fn explain_at(answer: &LastAnswer, server: &ZoneServer) -> String {
     match server {
         ZoneServer::Embedded => explain(answer, "the embedded server", None),
-        ZoneServer::Remote { address, key } => explain(answer, &address.to_string(), key.as_ref().map(|key| &key.name)),
+        ZoneServer::Remote { auth, .. } => explain(answer, &place(server), auth.tsig().map(|key| &key.name)),
     }
 }
 
@@ -151,10 +151,7 @@ impl News {
 }
 
 fn place(server: &ZoneServer) -> String {
-    match server {
-        ZoneServer::Embedded => "the embedded server".to_owned(),
-        ZoneServer::Remote { address, .. } => address.to_string(),
-    }
+    server.primary().map_or_else(|| "the embedded server".to_owned(), |address| address.to_string())
 }
 
 #[cfg(test)]

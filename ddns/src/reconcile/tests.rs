@@ -11,7 +11,14 @@ use super::*;
 use crate::wanted::Claim;
 
 fn claim(text: &str, who: u8) -> Claim {
-    Claim { name: name(text), identity: identity(who), forward: true, reverse: true, ttl_secs: 600 }
+    Claim {
+        name: name(text),
+        identity: identity(who),
+        forward: true,
+        reverse: true,
+        ttl_secs: 600,
+        guard: dns::ConflictGuard::default(),
+    }
 }
 
 fn wanted_row(text: &str, generation: u64, who: u8, address: u8) -> WantedRow {
@@ -21,6 +28,7 @@ fn wanted_row(text: &str, generation: u64, who: u8, address: u8) -> WantedRow {
         addresses: vec![ip(address)],
         ttl_secs: 600,
         after_forward: false,
+        guard: dns::ConflictGuard::default(),
     };
     WantedRow { key: RowKey::Forward(name(text)), generation, want: Some(want), former: vec![] }
 }
@@ -361,6 +369,7 @@ fn many_rows_cost_no_scans() {
             addresses: vec![address(n)],
             ttl_secs: 600,
             after_forward: false,
+            guard: dns::ConflictGuard::default(),
         };
         let pointer = Want { after_forward: true, ..want.clone() };
         let row = |key, generation, want| WantedRow { key, generation, want: Some(want), former: vec![] };

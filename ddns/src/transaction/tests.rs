@@ -28,6 +28,7 @@ fn want(host: &str, who: u8, addresses: &[&str]) -> Want {
         addresses: addresses.iter().map(|text| ip(text)).collect(),
         ttl_secs: 600,
         after_forward: false,
+        guard: dns::ConflictGuard::default(),
     }
 }
 

@@ -20,7 +20,14 @@ fn ip(n: u8) -> IpAddr {
 }
 
 fn claim(text: &str, who: u8) -> Claim {
-    Claim { name: name(text), identity: identity(who), forward: true, reverse: true, ttl_secs: 600 }
+    Claim {
+        name: name(text),
+        identity: identity(who),
+        forward: true,
+        reverse: true,
+        ttl_secs: 600,
+        guard: ConflictGuard::default(),
+    }
 }
 
 fn forward(text: &str) -> RowKey {
@@ -151,8 +158,14 @@ fn former_owners_are_bounded() {
 
 #[test]
 fn generations_start_above_everything_loaded() {
-    let want =
-        Want { name: name("a.lan"), identity: identity(1), addresses: vec![ip(1)], ttl_secs: 1, after_forward: false };
+    let want = Want {
+        name: name("a.lan"),
+        identity: identity(1),
+        addresses: vec![ip(1)],
+        ttl_secs: 1,
+        after_forward: false,
+        guard: ConflictGuard::default(),
+    };
     let row = |key: &str, generation| WantedRow {
         key: forward(key),
         generation,

@@ -7,7 +7,7 @@
 
 use std::net::Ipv4Addr;
 
-use dns::{Fqdn, HostIdentity};
+use dns::{ConflictGuard, Fqdn, HostIdentity};
 
 use crate::identity::{ClientId, HardwareAddress};
 use crate::lease::{Lease, LeaseName};
@@ -29,6 +29,8 @@ impl Flag {
     const REVERSE: u8 = 32;
     /// The name's identity does not follow from the client's.
     const IDENTITY: u8 = 64;
+    /// The name is not guarded as most are: a byte says how.
+    const GUARD: u8 = 128;
 }
 
 /// What a record unpacks to.
@@ -66,6 +68,7 @@ impl Cold {
         set(Flag::FORWARD, lease.name.as_ref().is_some_and(|name| name.forward));
         set(Flag::REVERSE, lease.name.as_ref().is_some_and(|name| name.reverse));
         set(Flag::IDENTITY, lease.name.is_some() && !follows);
+        set(Flag::GUARD, lease.name.as_ref().is_some_and(|name| name.guard != ConflictGuard::default()));
 
         let mut packed = Vec::with_capacity(HEADER_BYTES + parts.iter().map(|part| part.len()).sum::<usize>() + 48);
         packed.push(flags);
@@ -79,6 +82,9 @@ impl Cold {
         packed.extend(lease.server_identifier_override.iter().flat_map(Ipv4Addr::octets));
         if let Some(name) = &lease.name {
             packed.extend_from_slice(&name.ttl_secs.to_le_bytes());
+            if flags & Flag::GUARD != 0 {
+                packed.push(name.guard.code());
+            }
             push_short(&mut packed, name.fqdn.as_wire());
             if !follows {
                 push_identity(&mut packed, &name.identity);
@@ -138,6 +144,13 @@ impl Cold {
     fn name(&self, mut rest: &[u8], hardware: HardwareAddress, client_id: Option<&ClientId>) -> Option<LeaseName> {
         let (ttl_secs, after) = rest.split_first_chunk::<4>()?;
         rest = after;
+        let guard = if self.flags() & Flag::GUARD == 0 {
+            ConflictGuard::default()
+        } else {
+            let (code, after) = rest.split_first()?;
+            rest = after;
+            ConflictGuard::from_code(*code)?
+        };
         let fqdn = Fqdn::from_wire(take_short(&mut rest)?).ok()?;
         let identity =
             if self.flags() & Flag::IDENTITY == 0 { host_identity(hardware, client_id) } else { take_identity(rest)? };
@@ -147,6 +160,7 @@ impl Cold {
             forward: self.flags() & Flag::FORWARD != 0,
             reverse: self.flags() & Flag::REVERSE != 0,
             ttl_secs: u32::from_le_bytes(*ttl_secs),
+            guard,
         })
     }
 

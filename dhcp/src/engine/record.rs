@@ -207,6 +207,7 @@ mod tests {
                 forward,
                 reverse,
                 ttl_secs,
+                guard: dns::ConflictGuard::from_code((ttl_secs % 4) as u8).unwrap(),
             });
             let relay = Ipv4Addr::new(10, 7, 0, 1);
             let lease = Lease {

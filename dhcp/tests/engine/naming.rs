@@ -7,7 +7,7 @@ use dhcp::decision::{CommitOutcome, Decision, Ingress, LeaseEventKind};
 use dhcp::lease::LeaseName;
 use dhcp::names::{NameAnswer, NameChooser, NameQuestion};
 use dhcp::options::code;
-use dhcp::settings::{ClientUpdates, Naming, OutsideName, ReservedFor, Subnet};
+use dhcp::settings::{Naming, ReservedFor, Subnet};
 use dns::HostIdentity;
 
 use crate::network::*;
@@ -40,19 +40,14 @@ impl NameChooser for Chooser {
             forward: true,
             reverse: true,
             ttl_secs: 300,
+            guard: dns::ConflictGuard::default(),
         });
         NameAnswer { name, client_fqdn: question.client_fqdn.map(|_| Box::from([7])) }
     }
 }
 
 fn naming() -> Option<Naming> {
-    Some(Naming {
-        domain: "nasir.xyz".parse().unwrap(),
-        outside: OutsideName::FirstLabel,
-        client_updates: ClientUpdates::Override,
-        generate: false,
-        ttl_secs: None,
-    })
+    Some(Naming::of_domain("nasir.xyz".parse().unwrap()))
 }
 
 fn server(subnet: Subnet) -> Server {

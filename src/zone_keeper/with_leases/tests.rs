@@ -43,7 +43,14 @@ fn keeping() -> Keeping<u32> {
 
 fn claim(host: &str, octet: u8) -> Claim {
     let identity = HostIdentity::ClientId(vec![1, octet].into());
-    Claim { name: name(host), identity, forward: true, reverse: true, ttl_secs: 600 }
+    Claim {
+        name: name(host),
+        identity,
+        forward: true,
+        reverse: true,
+        ttl_secs: 600,
+        guard: dns::ConflictGuard::default(),
+    }
 }
 
 /// The rows of a lease that takes this name.
@@ -120,7 +127,7 @@ fn what_is_not_plain_is_left_to_the_updater() {
 
 #[test]
 fn a_pointer_does_not_come_before_the_name_that_another_server_holds() {
-    let remote = ZoneServer::Remote { address: "192.0.2.53:53".parse().unwrap(), key: None };
+    let remote = ZoneServer::remote("192.0.2.53:53".parse().unwrap(), None);
     let mut rows = [transaction(&mut WantedTable::default(), &claim("pc.nasir.xyz", 1))];
     assert_eq!(keeping().decide_with_leases(&settings(remote), &mut rows), None);
 }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! wanted:     1 generation   2 want: 1 name, 2 identity, 3 addresses, 4 TTL, 5 after the forward row (present: yes)
+//!                     6 guard of the name (absent: by DHCID)
 //!             3 former, once each: as "holds"
 //! confirmed:  1 generation   2 done (present: yes)   3 holds: 1 name, 2 identity, 3 addresses
 //!             4 last answer: kind, response code   5 attempts   6 time of the last answer
@@ -13,7 +14,7 @@ use std::net::SocketAddr;
 use ddns::reconcile::{ConfirmedRow, LastAnswer};
 use ddns::settings::Site;
 use ddns::wanted::{Held, RowKey, Want, WantedRow};
-use dns::Rcode;
+use dns::{ConflictGuard, Rcode};
 
 use super::RowFault;
 use super::field::{self, put, put_addresses, put_bytes, put_identity, put_name, put_number};
@@ -38,6 +39,7 @@ const IDENTITY: u8 = 2;
 const ADDRESSES: u8 = 3;
 const TTL: u8 = 4;
 const AFTER_FORWARD: u8 = 5;
+const GUARD: u8 = 6;
 
 pub(super) fn key(key: &RowKey, out: &mut Vec<u8>) {
     match key {
@@ -74,6 +76,9 @@ pub(super) fn encode_wanted(row: &WantedRow, out: &mut Vec<u8>) {
             if want.after_forward {
                 put_bytes(out, AFTER_FORWARD, &[]);
             }
+            if want.guard != ConflictGuard::default() {
+                put_bytes(out, GUARD, &[want.guard.code()]);
+            }
         });
     }
     for held in &row.former {
@@ -97,7 +102,7 @@ pub(super) fn decode_wanted(key: &[u8], value: &[u8]) -> Result<WantedRow, RowFa
 
 fn decode_want(value: &[u8]) -> Result<Want, RowFault> {
     let (mut name, mut identity, mut addresses) = (None, None, Vec::new());
-    let (mut ttl_secs, mut after_forward) = (0, false);
+    let (mut ttl_secs, mut after_forward, mut guard) = (0, false, ConflictGuard::default());
     field::read(value, |tag, bytes| {
         match tag {
             NAME => name = Some(field::read_name(bytes, "name")?),
@@ -105,13 +110,14 @@ fn decode_want(value: &[u8]) -> Result<Want, RowFault> {
             ADDRESSES => addresses = field::read_addresses(bytes, "addresses")?,
             TTL => ttl_secs = field::read_u32(bytes, "ttl")?,
             AFTER_FORWARD => after_forward = true,
+            GUARD => guard = field::read_guard(bytes)?,
             _ => return Ok(false),
         }
         Ok(true)
     })?;
     let name = name.ok_or(RowFault::Missing("name"))?;
     let identity = identity.ok_or(RowFault::Missing("identity"))?;
-    Ok(Want { name, identity, addresses, ttl_secs, after_forward })
+    Ok(Want { name, identity, addresses, ttl_secs, after_forward, guard })
 }
 
 fn encode_held(held: &Held, out: &mut Vec<u8>) {

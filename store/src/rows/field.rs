@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use dns::{Fqdn, HostIdentity};
+use dns::{ConflictGuard, Fqdn, HostIdentity};
 
 use super::RowFault;
 
@@ -107,6 +107,13 @@ pub(super) fn read_number(bytes: &[u8], field: &'static str) -> Result<u64, RowF
 
 pub(super) fn read_u32(bytes: &[u8], field: &'static str) -> Result<u32, RowFault> {
     u32::try_from(read_number(bytes, field)?).map_err(|_| RowFault::Field(field))
+}
+
+pub(super) fn read_guard(bytes: &[u8]) -> Result<ConflictGuard, RowFault> {
+    match bytes {
+        &[code] => ConflictGuard::from_code(code).ok_or(RowFault::Field("guard")),
+        _ => Err(RowFault::Field("guard")),
+    }
 }
 
 pub(super) fn read_name(bytes: &[u8], field: &'static str) -> Result<Fqdn, RowFault> {

@@ -16,6 +16,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use dhcp::identity::{ClientId, HardwareAddress};
 use dhcp::lease::{Lease, LeaseName, LeaseState};
+use dns::ConflictGuard;
 use ipnet::Ipv4Net;
 
 use super::RowFault;
@@ -37,6 +38,7 @@ const TTL: u8 = 13;
 const RELAY: u8 = 14;
 const RELAY_AGENT_INFO: u8 = 15;
 const SERVER_IDENTIFIER: u8 = 16;
+const GUARD: u8 = 17;
 
 const KEEPS_FORWARD: u8 = 1;
 const KEEPS_REVERSE: u8 = 2;
@@ -73,6 +75,9 @@ pub(super) fn encode(lease: &Lease, out: &mut Vec<u8>) {
         let reverse = if name.reverse { KEEPS_REVERSE } else { 0 };
         put_bytes(out, KEEPS, &[forward | reverse]);
         put_number(out, TTL, name.ttl_secs.into());
+        if name.guard != ConflictGuard::default() {
+            put_bytes(out, GUARD, &[name.guard.code()]);
+        }
     }
     if !lease.relay.is_unspecified() {
         put(out, RELAY, |out| field::address(out, lease.relay.into()));
@@ -91,6 +96,7 @@ pub(super) fn decode(key: &[u8], value: &[u8]) -> Result<Lease, RowFault> {
     let mut state = None;
     let mut hardware = None;
     let (mut name, mut identity, mut keeps, mut ttl_secs) = (None, None, 0, 0);
+    let mut guard = ConflictGuard::default();
     let mut lease = blank(address(key)?)?;
     field::read(value, |tag, bytes| {
         match tag {
@@ -107,6 +113,7 @@ pub(super) fn decode(key: &[u8], value: &[u8]) -> Result<Lease, RowFault> {
             IDENTITY => identity = Some(field::read_identity(bytes, "identity")?),
             KEEPS => keeps = *bytes.first().ok_or(RowFault::Field("keeps"))?,
             TTL => ttl_secs = field::read_u32(bytes, "ttl")?,
+            GUARD => guard = field::read_guard(bytes)?,
             RELAY => lease.relay = field::read_v4(bytes).ok_or(RowFault::Field("relay"))?,
             RELAY_AGENT_INFO => lease.relay_agent_info = bytes.into(),
             SERVER_IDENTIFIER => {
@@ -123,7 +130,7 @@ pub(super) fn decode(key: &[u8], value: &[u8]) -> Result<Lease, RowFault> {
     lease.name = match (name, identity) {
         (Some(fqdn), Some(identity)) => {
             let (forward, reverse) = (keeps & KEEPS_FORWARD != 0, keeps & KEEPS_REVERSE != 0);
-            Some(LeaseName { fqdn, identity, forward, reverse, ttl_secs })
+            Some(LeaseName { fqdn, identity, forward, reverse, ttl_secs, guard })
         }
         (Some(_), None) => return Err(RowFault::Missing("identity")),
         (None, _) => None,

@@ -7,7 +7,7 @@ use ddns::settings::Site;
 use ddns::wanted::{Held, Want};
 use dhcp::identity::{ClientId, HardwareAddress};
 use dhcp::lease::{LeaseName, LeaseState};
-use dns::{HostIdentity, Rcode, Rdata};
+use dns::{ConflictGuard, HostIdentity, Rcode, Rdata};
 use ipnet::Ipv4Net;
 use proptest::collection::vec;
 use proptest::option;
@@ -44,11 +44,15 @@ fn seconds() -> impl Strategy<Value = u64> {
     prop_oneof![Just(0), Just(u64::MAX), 1_700_000_000..2_000_000_000_u64, any::<u64>()]
 }
 
+fn guards() -> impl Strategy<Value = ConflictGuard> {
+    (0_u8..4).prop_map(|code| ConflictGuard::from_code(code).unwrap())
+}
+
 prop_compose! {
     fn lease_names()(
-        fqdn in names(), identity in identities(), forward: bool, reverse: bool, ttl_secs: u32,
+        fqdn in names(), identity in identities(), forward: bool, reverse: bool, ttl_secs: u32, guard in guards(),
     ) -> LeaseName {
-        LeaseName { fqdn, identity, forward, reverse, ttl_secs }
+        LeaseName { fqdn, identity, forward, reverse, ttl_secs, guard }
     }
 }
 
@@ -94,8 +98,8 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn wants()(held in held(), ttl_secs: u32, after_forward: bool) -> Want {
-        Want { name: held.name, identity: held.identity, addresses: held.addresses, ttl_secs, after_forward }
+    fn wants()(held in held(), ttl_secs: u32, after_forward: bool, guard in guards()) -> Want {
+        Want { name: held.name, identity: held.identity, addresses: held.addresses, ttl_secs, after_forward, guard }
     }
 }
 

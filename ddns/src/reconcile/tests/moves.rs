@@ -12,7 +12,7 @@ use crate::wanted::RowKey;
 const PUBLISHED: [&str; 2] = ["1.0.0.10.in-addr.arpa. PTR pc.lan.", "pc.lan. A 10.0.0.1"];
 
 fn remote(address: &str) -> ZoneServer {
-    ZoneServer::Remote { address: address.parse().unwrap(), key: None }
+    ZoneServer::remote(address.parse().unwrap(), None)
 }
 
 fn kept_at(server: &ZoneServer, apexes: &[&str]) -> Arc<Settings> {

@@ -62,7 +62,7 @@ pub(super) fn ip(n: u8) -> IpAddr {
 impl World {
     pub(super) fn new() -> Self {
         let address: SocketAddr = "192.0.2.1:53".parse().unwrap();
-        let route = |apex| ZoneRoute { apex: name(apex), server: ZoneServer::Remote { address, key: None } };
+        let route = |apex| ZoneRoute { apex: name(apex), server: ZoneServer::remote(address, None) };
         let settings = Settings { zones: vec![route("lan"), route("10.in-addr.arpa")], ..Settings::default() };
         let settings = Arc::new(settings);
         Self {
