@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use ddns::builder;
 use ddns::reconcile::ConfirmedRow;
 use ddns::settings::{Settings, ZoneServer};
-use ddns::wanted::{Held, RowKey, WantedRow};
+use ddns::wanted::{Held, RowKey, Want, WantedRow};
 use dns::{Dhcid, Fqdn, Rcode, Rdata, RecordType, Rrset, Update};
 use store::rows::Row;
 use zones::{AllowAll, Zone, ZoneSet};
@@ -62,18 +62,14 @@ pub fn disprove(confirmed: &mut [ConfirmedRow], wanted: &[WantedRow], zones: &Zo
             RowKey::Reverse(_) => holds(RecordType::PTR, &Rdata::ptr(&want.name)),
         };
         let dhcid = Rdata::dhcid(&Dhcid::new(&want.identity, &want.name));
-        seen.done = data_is_there && holds(RecordType::DHCID, &dhcid);
+        seen.done = data_is_there && (!want.guard.writes_dhcid() || holds(RecordType::DHCID, &dhcid));
     }
 }
 
 /// All that may be in DNS, with its key.
 fn known<'a>(wanted: &'a [WantedRow], confirmed: &'a [ConfirmedRow]) -> impl Iterator<Item = (RowKey, Held)> + 'a {
     let of_wanted = wanted.iter().flat_map(|row| {
-        let want = row.want.iter().map(|want| Held {
-            name: want.name.clone(),
-            identity: want.identity.clone(),
-            addresses: want.addresses.clone(),
-        });
+        let want = row.want.iter().map(Want::held);
         want.chain(row.former.iter().cloned()).map(|held| (row.key.clone(), held))
     });
     let of_confirmed = confirmed.iter().filter_map(|row| Some((row.key.clone(), row.holds.clone()?)));
@@ -90,7 +86,8 @@ fn name_of(key: &RowKey) -> Fqdn {
 fn updates_for(apex: &Fqdn, key: &RowKey, name: &Fqdn, held: &Held, settings: &Settings) -> Vec<Update> {
     match key {
         RowKey::Forward(_) => {
-            vec![builder::build_withdraw_addresses(apex, held), builder::build_withdraw_rest(apex, held)]
+            let rest = held.guard.writes_dhcid().then(|| builder::build_withdraw_rest(apex, held));
+            std::iter::once(builder::build_withdraw_addresses(apex, held)).chain(rest).collect()
         }
         RowKey::Reverse(_) => vec![builder::build_withdraw_pointer(apex, name, held, settings.reverse)],
     }

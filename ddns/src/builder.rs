@@ -1,9 +1,12 @@
 //! RFC 4703 as RFC 2136 updates: one function per section. Values in, one [`Update`] out; what an answer means is
 //! [`crate::transaction`]'s affair.
+//!
+//! What must hold before a name is written or removed is the name's [`ConflictGuard`]. Whatever it is: of what stands at
+//! a name only the addresses of the families that are written are replaced, and only what we wrote is removed.
 
 use std::net::IpAddr;
 
-use dns::{Change, Dhcid, Fqdn, HostIdentity, Prerequisite, Rdata, RecordType, Update};
+use dns::{Change, ConflictGuard, Dhcid, Fqdn, HostIdentity, Prerequisite, Rdata, RecordType, Update};
 use faults::{Fault, planted};
 
 use crate::settings::ReverseGuard;
@@ -22,21 +25,42 @@ pub fn build_claim(zone: &Fqdn, want: &Want) -> Update {
 /// deleted and the new ones added. The other family's are another server's, perhaps: of those only what `stale` names
 /// (our own of before) is deleted, record by record.
 ///
+/// Under [`ConflictGuard::CheckExistsWithDhcid`] any DHCID will do, and this host's takes its place: a name without one
+/// is somebody's own.
+///
 /// NXDOMAIN means that the name vanished meanwhile, NXRRSET that it belongs to somebody else.
 #[must_use]
 pub fn build_replace(zone: &Fqdn, want: &Want, stale: &[IpAddr]) -> Update {
     let name = &want.name;
-    let prerequisites = vec![Prerequisite::NameInUse(name.clone()), owned_by(name, &want.identity, name)];
-    let families: Vec<RecordType> = [RecordType::A, RecordType::AAAA]
-        .into_iter()
-        .filter(|family| want.addresses.iter().any(|address| family_of(address) == *family))
-        .collect();
-    let mut changes: Vec<Change> = families.iter().map(|family| Change::DeleteRrset(name.clone(), *family)).collect();
-    changes.extend(stale.iter().filter(|address| !families.contains(&family_of(address))).map(|address| {
-        let (rtype, rdata) = Rdata::address(*address);
-        Change::DeleteRecord(name.clone(), rtype, rdata)
-    }));
-    changes.extend(added_addresses(want));
+    let any = want.guard == ConflictGuard::CheckExistsWithDhcid;
+    let owned = if any {
+        Prerequisite::RrsetExists(name.clone(), RecordType::DHCID)
+    } else {
+        owned_by(name, &want.identity, name)
+    };
+    let mut changes = replaced_addresses(want, stale);
+    if any {
+        changes.extend(replaced_dhcid(want));
+    }
+    Update { zone: zone.clone(), prerequisites: vec![Prerequisite::NameInUse(name.clone()), owned], changes }
+}
+
+/// Without a question, as [`ConflictGuard::NoCheckWithDhcid`] and [`ConflictGuard::NoCheckWithoutDhcid`] have it: the
+/// addresses of this family and, by the first, the DHCID are replaced, whosever they are. `unmark`: a DHCID that we wrote
+/// before, under another guard, goes.
+///
+/// RFC 2136 section 3.4.2.2 has a server pass over an address beside a CNAME in silence. So that one is asked for:
+/// YXRRSET means that it is there, and that nothing was written.
+#[must_use]
+pub fn build_overwrite(zone: &Fqdn, want: &Want, stale: &[IpAddr], unmark: bool) -> Update {
+    let mut changes = replaced_addresses(want, stale);
+    if want.guard.writes_dhcid() {
+        changes.extend(replaced_dhcid(want));
+    } else if unmark {
+        let ours = dhcid(&want.identity, &want.name);
+        changes.push(Change::DeleteRecord(want.name.clone(), RecordType::DHCID, ours));
+    }
+    let prerequisites = vec![Prerequisite::RrsetAbsent(want.name.clone(), RecordType::CNAME)];
     Update { zone: zone.clone(), prerequisites, changes }
 }
 
@@ -75,6 +99,9 @@ pub fn build_pointer_unguarded(zone: &Fqdn, reverse: &Fqdn, want: &Want) -> Upda
 /// RFC 4703 section 5.5, first update: the DHCID matches; delete the addresses that the host no longer has, one by
 /// one, so that an address which another server wrote for the same host stays.
 ///
+/// What was written under a weaker guard is removed under it: where any DHCID lets a host take a name over, one whose
+/// other family is another host's by now still has its own address taken away; where none was asked for, none is.
+///
 /// NXRRSET and NXDOMAIN mean that the name is not this host's (any more): nothing of ours is there.
 #[must_use]
 pub fn build_withdraw_addresses(zone: &Fqdn, held: &Held) -> Update {
@@ -86,7 +113,12 @@ pub fn build_withdraw_addresses(zone: &Fqdn, held: &Held) -> Update {
             Change::DeleteRecord(held.name.clone(), rtype, rdata)
         })
         .collect();
-    Update { zone: zone.clone(), prerequisites: withdraw_guard(held), changes }
+    let prerequisites = match held.guard {
+        ConflictGuard::CheckWithDhcid => withdraw_guard(held),
+        ConflictGuard::CheckExistsWithDhcid => vec![Prerequisite::RrsetExists(held.name.clone(), RecordType::DHCID)],
+        ConflictGuard::NoCheckWithDhcid | ConflictGuard::NoCheckWithoutDhcid => Vec::new(),
+    };
+    Update { zone: zone.clone(), prerequisites, changes }
 }
 
 /// RFC 4703 section 5.5, second update: the DHCID matches, and neither an A nor an AAAA record is left; delete the
@@ -144,6 +176,28 @@ fn added(name: &Fqdn, rtype: RecordType, ttl: u32, rdata: Rdata) -> Change {
     Change::Add { name: name.clone(), rtype, ttl, rdata }
 }
 
+/// The families of the wanted addresses, replaced as sets; of the others the stale addresses, taken away one by one.
+fn replaced_addresses(want: &Want, stale: &[IpAddr]) -> Vec<Change> {
+    let name = &want.name;
+    let families: Vec<RecordType> = [RecordType::A, RecordType::AAAA]
+        .into_iter()
+        .filter(|family| want.addresses.iter().any(|address| family_of(address) == *family))
+        .collect();
+    let mut changes: Vec<Change> = families.iter().map(|family| Change::DeleteRrset(name.clone(), *family)).collect();
+    changes.extend(stale.iter().filter(|address| !families.contains(&family_of(address))).map(|address| {
+        let (rtype, rdata) = Rdata::address(*address);
+        Change::DeleteRecord(name.clone(), rtype, rdata)
+    }));
+    changes.extend(added_addresses(want));
+    changes
+}
+
+fn replaced_dhcid(want: &Want) -> [Change; 2] {
+    let name = &want.name;
+    let ours = dhcid(&want.identity, name);
+    [Change::DeleteRrset(name.clone(), RecordType::DHCID), added(name, RecordType::DHCID, want.ttl_secs, ours)]
+}
+
 fn added_addresses(want: &Want) -> Vec<Change> {
     let record = |address: &IpAddr| {
         let (rtype, rdata) = Rdata::address(*address);
@@ -176,13 +230,12 @@ mod tests {
             addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(),
             ttl_secs: 600,
             after_forward: false,
-            guard: dns::ConflictGuard::default(),
+            guard: ConflictGuard::default(),
         }
     }
 
     fn held(addresses: &[&str]) -> Held {
-        let Want { name, identity, addresses, .. } = want(addresses);
-        Held { name, identity, addresses }
+        want(addresses).held()
     }
 
     fn deletes(update: &Update) -> Vec<(&Fqdn, RecordType, bool)> {
@@ -222,6 +275,30 @@ mod tests {
             [Prerequisite::NameInUse(_), Prerequisite::RrsetIs(_, RecordType::DHCID, data)] if data.len() == 1));
         assert_eq!(deletes(&update), [(&name("chi.example.com"), RecordType::A, false)]);
         assert_eq!(update.changes.len(), 3);
+    }
+
+    #[test]
+    fn the_weaker_the_guard_the_less_is_asked() {
+        use ConflictGuard::{CheckExistsWithDhcid, NoCheckWithDhcid, NoCheckWithoutDhcid};
+        let (zone, chi) = (name("example.com"), name("chi.example.com"));
+        let guarded = |guard| Want { guard, ..want(&["10.0.0.1"]) };
+        let exists = build_replace(&zone, &guarded(CheckExistsWithDhcid), &[]);
+        assert_eq!(exists.prerequisites[1], Prerequisite::RrsetExists(chi.clone(), RecordType::DHCID));
+        assert_eq!(deletes(&exists), [(&chi, RecordType::A, false), (&chi, RecordType::DHCID, false)]);
+        let no_cname = [Prerequisite::RrsetAbsent(chi.clone(), RecordType::CNAME)];
+        for (guard, unmark, gone) in [
+            (NoCheckWithDhcid, false, vec![(&chi, RecordType::A, false), (&chi, RecordType::DHCID, false)]),
+            (NoCheckWithoutDhcid, false, vec![(&chi, RecordType::A, false)]),
+            (NoCheckWithoutDhcid, true, vec![(&chi, RecordType::A, false), (&chi, RecordType::DHCID, true)]),
+        ] {
+            let update = build_overwrite(&zone, &guarded(guard), &[], unmark);
+            assert_eq!((&update.prerequisites[..], deletes(&update)), (&no_cname[..], gone), "{guard:?}");
+            let marked =
+                update.changes.iter().any(|change| matches!(change, Change::Add { rtype: RecordType::DHCID, .. }));
+            assert_eq!(marked, guard.writes_dhcid());
+            let withdraw = build_withdraw_addresses(&zone, &guarded(guard).held());
+            assert_eq!((withdraw.prerequisites.len(), deletes(&withdraw)), (0, vec![(&chi, RecordType::A, true)]));
+        }
     }
 
     #[test]

@@ -367,9 +367,7 @@ impl Reconciler {
         let guard = self.settings.reverse;
         let entry = self.entry(index)?;
         let want = entry.row.want.clone().filter(|_| !clears_only);
-        let held = want.as_ref().is_some_and(|want| {
-            entry.held().is_some_and(|held| held.name == want.name && held.identity == want.identity)
-        });
+        let held = want.as_ref().is_some_and(|want| entry.held().is_some_and(|held| held.is_as_of(want)));
         let generation = entry.row.generation;
         let plan = Plan { zone, key: entry.row.key.clone(), want: want.clone(), former, held, guard };
         let (transaction, step) = Transaction::start(plan);
@@ -411,14 +409,10 @@ impl Entry {
     /// What DNS holds of ours under the key, as of the last answer that told.
     fn held(&self) -> Option<Held> {
         match self.phase {
-            Phase::Done => self.row.want.as_ref().map(held_of),
+            Phase::Done => self.row.want.as_ref().map(Want::held),
             _ => self.holds.as_deref().cloned(),
         }
     }
-}
-
-fn held_of(want: &Want) -> Held {
-    Held { name: want.name.clone(), identity: want.identity.clone(), addresses: want.addresses.clone() }
 }
 
 /// Zones share a server's limit when they share its address; keys do not matter to it.

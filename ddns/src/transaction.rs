@@ -5,11 +5,12 @@
 //! the lost answer said "done". In brackets the RFC 4703 section; `else` is any RCODE that no other arrow names.
 //!
 //! ```text
-//!  start ──► for each former owner, if any:
+//!  start ──► for each former owner, if any (but the wanted one itself: what it had goes with what is written, unless
+//!            that needs a DHCID which it did not write):
 //!
 //!    forward  Withdraw [5.5, first] ──NOERROR──► WithdrawRest [5.5, second] ──NOERROR, NXRRSET, NXDOMAIN,──► next
-//!                 │                                   │                       YXRRSET
-//!                 ├──NXRRSET, NXDOMAIN──► next        └──else──► Refused
+//!                 │    (of one that wrote no DHCID: next) │                   YXRRSET
+//!                 ├──NXRRSET, NXDOMAIN──► next            └──else──► Refused
 //!                 └──else──► Refused
 //!
 //!    reverse  WithdrawPointer [5.5] ──NOERROR, NXRRSET, NXDOMAIN──► next
@@ -17,10 +18,16 @@
 //!
 //!  then, when nothing is wanted: Done
 //!
-//!    forward  Claim [5.3.1] ──NOERROR──► Done          Replace [5.3.2] ──NOERROR──► Done
+//!    forward, a guard that checks
+//!             Claim [5.3.1] ──NOERROR──► Done          Replace [5.3.2] ──NOERROR──► Done
 //!     (first,     ├──YXDOMAIN──► Replace      (first, if      ├──NXRRSET──► Conflict
 //!     if not held)└──else──► Refused             held)        ├──NXDOMAIN──► Claim (fourth time: Refused)
 //!                                                             └──else──► Refused
+//!
+//!    forward, a guard that does not
+//!             Overwrite ──NOERROR──► Done
+//!                 ├──YXRRSET──► Conflict (a CNAME)
+//!                 └──else──► Refused
 //!
 //!    reverse, guarded
 //!             PointerClaim [5.4] ──NOERROR──► Done     PointerRefresh [5.4] ──NOERROR──► Done
@@ -100,6 +107,7 @@ enum State {
     WithdrawPointer(usize),
     Claim,
     Replace,
+    Overwrite,
     PointerClaim,
     PointerRefresh,
     PointerSet,
@@ -124,7 +132,8 @@ impl Transaction {
 
     fn after(&mut self, answer: Rcode) -> State {
         match (self.state, answer) {
-            (State::Withdraw(at), Rcode::NO_ERROR) => State::WithdrawRest(at),
+            (State::Withdraw(at), Rcode::NO_ERROR) if self.marked(at) => State::WithdrawRest(at),
+            (State::Withdraw(at), Rcode::NO_ERROR) => self.withdraw_from(at + 1),
             // "If the query fails, the updater MUST NOT delete the DNS name": it is another's, or gone already.
             (State::Withdraw(at), Rcode::NX_RRSET | Rcode::NX_DOMAIN) => self.withdraw_from(at + 1),
             // YXRRSET: an address of the other family, or of another server, is left, and with it the DHCID.
@@ -140,10 +149,17 @@ impl Transaction {
             (State::Replace, Rcode::NX_DOMAIN) => self.claim_again(),
             // 5.3.2: NXRRSET: the DHCID is another's, or there is none because somebody made the name by hand.
             (State::Replace, Rcode::NX_RRSET) => State::Finished(Ending::Conflict),
+            // A CNAME, beside which no address can stand.
+            (State::Overwrite, Rcode::YX_RRSET) => State::Finished(Ending::Conflict),
             (State::PointerClaim, Rcode::YX_RRSET) => State::PointerRefresh,
             (State::PointerRefresh, Rcode::NX_RRSET | Rcode::NX_DOMAIN) => self.claim_pointer_again(),
             (
-                State::Claim | State::Replace | State::PointerClaim | State::PointerRefresh | State::PointerSet,
+                State::Claim
+                | State::Replace
+                | State::Overwrite
+                | State::PointerClaim
+                | State::PointerRefresh
+                | State::PointerSet,
                 Rcode::NO_ERROR,
             ) => State::Finished(Ending::Done),
             (State::Finished(ending), _) => State::Finished(ending),
@@ -158,14 +174,16 @@ impl Transaction {
             match self.plan.key {
                 RowKey::Reverse(_) => return State::WithdrawPointer(index),
                 // The same owner's former addresses go with 5.3.2, in one step with the new ones.
-                RowKey::Forward(_) if self.plan.want.as_ref().is_some_and(|want| want.identity == held.identity) => {}
-                RowKey::Forward(_) if held.addresses.is_empty() => return State::WithdrawRest(index),
-                RowKey::Forward(_) => return State::Withdraw(index),
+                RowKey::Forward(_) if self.goes_with_what_is_written(held) => {}
+                RowKey::Forward(_) if !self.departing(held).is_empty() => return State::Withdraw(index),
+                RowKey::Forward(_) if held.guard.writes_dhcid() => return State::WithdrawRest(index),
+                RowKey::Forward(_) => {}
             }
             index += 1;
         }
         match (&self.plan.want, &self.plan.key) {
             (None, _) => State::Finished(Ending::Done),
+            (Some(want), RowKey::Forward(_)) if !want.guard.checks() => State::Overwrite,
             (Some(_), RowKey::Forward(_)) if self.plan.held || !self.stale().is_empty() => State::Replace,
             (Some(_), RowKey::Forward(_)) => self.claim_again(),
             (Some(_), RowKey::Reverse(_))
@@ -194,10 +212,30 @@ impl Transaction {
         State::PointerClaim
     }
 
+    /// Whether the former owner left a DHCID.
+    fn marked(&self, at: usize) -> bool {
+        self.plan.former.get(at).is_some_and(|held| held.guard.writes_dhcid())
+    }
+
+    /// Whether former content is the wanted owner's own, and what is written takes its place: where a DHCID is asked for,
+    /// only what had one can be replaced.
+    fn goes_with_what_is_written(&self, held: &Held) -> bool {
+        let Some(want) = &self.plan.want else { return false };
+        want.identity == held.identity && (held.guard.writes_dhcid() || !want.guard.checks())
+    }
+
+    /// The addresses of a former owner that are to be taken away by themselves. Those that are overwritten without a
+    /// question need not be, and after a lost answer they may be the new owner's already.
+    fn departing(&self, held: &Held) -> Vec<IpAddr> {
+        let overwritten = self.plan.want.as_ref().filter(|want| !want.guard.checks());
+        let stays = |address: &IpAddr| overwritten.is_some_and(|want| want.addresses.contains(address));
+        held.addresses.iter().copied().filter(|address| !stays(address)).collect()
+    }
+
     /// Addresses that the wanted owner had before.
     fn stale(&self) -> Vec<IpAddr> {
         let Some(want) = &self.plan.want else { return Vec::new() };
-        let own = self.plan.former.iter().filter(|held| held.identity == want.identity);
+        let own = self.plan.former.iter().filter(|held| self.goes_with_what_is_written(held));
         own.flat_map(|held| held.addresses.iter().copied())
             .filter(|address| !want.addresses.contains(address))
             .collect()
@@ -220,11 +258,20 @@ impl Transaction {
         let wanted = want.as_ref().ok_or(Ending::Done);
         let held = |at: usize| former.get(at).ok_or(Ending::Done);
         Ok(match self.state {
-            State::Withdraw(at) => builder::build_withdraw_addresses(zone, held(at)?),
+            State::Withdraw(at) => {
+                let held = held(at)?;
+                builder::build_withdraw_addresses(zone, &Held { addresses: self.departing(held), ..held.clone() })
+            }
             State::WithdrawRest(at) => builder::build_withdraw_rest(zone, held(at)?),
             State::WithdrawPointer(at) => builder::build_withdraw_pointer(zone, &reverse, held(at)?, *guard),
             State::Claim => builder::build_claim(zone, wanted?),
             State::Replace => builder::build_replace(zone, wanted?, &self.stale()),
+            State::Overwrite => {
+                let want = wanted?;
+                let own = former.iter().filter(|held| held.identity == want.identity);
+                let unmark = own.clone().any(|held| held.guard.writes_dhcid());
+                builder::build_overwrite(zone, want, &self.stale(), unmark)
+            }
             State::PointerClaim => builder::build_pointer_claim(zone, &reverse, wanted?),
             State::PointerRefresh => builder::build_pointer_refresh(zone, &reverse, wanted?),
             State::PointerSet => builder::build_pointer_unguarded(zone, &reverse, wanted?),

@@ -58,6 +58,8 @@ pub struct Held {
     pub identity: HostIdentity,
     /// The addresses, sorted; RFC 4703 section 5.5 removes them one by one, so that another server's survive.
     pub addresses: Vec<IpAddr>,
+    /// How the name was guarded when it was written: it is removed in the same way.
+    pub guard: ConflictGuard,
 }
 
 /// The whole wanted content of a row.
@@ -75,6 +77,28 @@ pub struct Want {
     pub after_forward: bool,
     /// How the name is guarded in DNS; of a reverse row the default, because [`crate::settings::ReverseGuard`] says it.
     pub guard: ConflictGuard,
+}
+
+impl Want {
+    /// What DNS holds once this is written.
+    #[must_use]
+    pub fn held(&self) -> Held {
+        let Self { name, identity, addresses, guard, .. } = self;
+        Held { name: name.clone(), identity: identity.clone(), addresses: addresses.clone(), guard: *guard }
+    }
+}
+
+impl Held {
+    /// Whether this is the same host's name, with a DHCID where `want` has one and without where it has not: then what
+    /// both have is as wanted.
+    #[must_use]
+    pub fn is_as_of(&self, want: &Want) -> bool {
+        self.is_of(want) && self.guard.writes_dhcid() == want.guard.writes_dhcid()
+    }
+
+    fn is_of(&self, want: &Want) -> bool {
+        self.name == want.name && self.identity == want.identity
+    }
 }
 
 /// One address's claim of a name, before or after a lease changed.
@@ -238,7 +262,7 @@ impl WantedTable {
         let mut want = want.clone();
         want.addresses.remove(at);
         let mut former = row.former.clone();
-        let left = Held { name: want.name.clone(), identity: want.identity.clone(), addresses: vec![address] };
+        let left = Held { addresses: vec![address], ..want.held() };
         push_former(&mut former, left);
         self.put(key, (!want.addresses.is_empty()).then_some(want), former, undo);
     }
@@ -264,20 +288,29 @@ impl WantedTable {
             Some(want) if addresses.len() > 1 => want.ttl_secs.min(claim.ttl_secs),
             _ => claim.ttl_secs,
         };
+        // For the same reason: the guard that asks for most.
+        let guard = match current {
+            Some(want) if addresses.len() > 1 => want.guard.stricter(claim.guard),
+            _ => claim.guard,
+        };
         let want = Want {
             name: claim.name.clone(),
             identity: claim.identity.clone(),
             addresses,
             ttl_secs,
             after_forward: false,
-            guard: claim.guard,
+            guard,
         };
         if current == Some(&want) {
             return true;
         }
         let mut former = row.map(|row| row.former.clone()).unwrap_or_default();
+        // Written with a DHCID before and without one now, or the other way round: the whole of it has to be seen to.
+        if let Some(marked_otherwise) = current.map(Want::held).filter(|held| !held.is_as_of(&want)) {
+            push_former(&mut former, marked_otherwise);
+        }
         former.retain_mut(|held| {
-            if held.identity == want.identity {
+            if held.is_as_of(&want) {
                 held.addresses.retain(|address| !want.addresses.contains(address));
             }
             !held.addresses.is_empty()
@@ -304,11 +337,10 @@ impl WantedTable {
         }
         let mut former = row.map(|row| row.former.clone()).unwrap_or_default();
         if let Some(old) = current {
-            let held = Held { name: old.name.clone(), identity: old.identity.clone(), addresses: vec![address] };
-            push_former(&mut former, held);
+            push_former(&mut former, old.held());
         }
         if let Some(want) = &want {
-            former.retain(|held| held.name != want.name || held.identity != want.identity);
+            former.retain(|held| !held.is_of(want));
         }
         self.put(key, want, former, undo);
     }
@@ -340,7 +372,8 @@ fn push_former(former: &mut Vec<Held>, left: Held) {
     if planted(Fault::FormerForgotten) {
         return;
     }
-    match former.iter_mut().find(|held| held.name == left.name && held.identity == left.identity) {
+    let same = |held: &&mut Held| held.name == left.name && held.identity == left.identity && held.guard == left.guard;
+    match former.iter_mut().find(same) {
         Some(held) => {
             held.addresses.extend(left.addresses);
             held.addresses.sort_unstable();

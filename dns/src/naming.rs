@@ -148,6 +148,19 @@ impl ConflictGuard {
             .copied()
     }
 
+    /// Whether anything is asked before a name is written.
+    #[must_use]
+    pub fn checks(self) -> bool {
+        matches!(self, Self::CheckWithDhcid | Self::CheckExistsWithDhcid)
+    }
+
+    /// The one of the two that asks for more.
+    #[must_use]
+    pub fn stricter(self, other: Self) -> Self {
+        let order = [Self::CheckWithDhcid, Self::CheckExistsWithDhcid, Self::NoCheckWithDhcid];
+        order.into_iter().find(|guard| [self, other].contains(guard)).unwrap_or(Self::NoCheckWithoutDhcid)
+    }
+
     /// Whether a DHCID is written beside the addresses.
     #[must_use]
     pub fn writes_dhcid(self) -> bool {

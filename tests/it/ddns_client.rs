@@ -152,8 +152,7 @@ fn want(who: u8, addresses: &[IpAddr]) -> Want {
 }
 
 fn held(who: u8, addresses: &[IpAddr]) -> Held {
-    let Want { name, identity, addresses, .. } = want(who, addresses);
-    Held { name, identity, addresses }
+    want(who, addresses).held()
 }
 
 fn forward(want: Option<Want>, former: Vec<Held>) -> Plan {

@@ -4,11 +4,11 @@ use std::collections::{HashMap, VecDeque};
 
 use faults::{Fault, planted};
 
-use super::{ConfirmedRow, Entry, Flight, LastAnswer, News, Phase, Reconciler, backoff_ms, held_of};
+use super::{ConfirmedRow, Entry, Flight, LastAnswer, News, Phase, Reconciler, backoff_ms};
 use crate::Now;
 use crate::settings::Site;
 use crate::transaction::Ending;
-use crate::wanted::RowKey;
+use crate::wanted::{RowKey, Want};
 
 /// How many keys are remembered after they are gone.
 const TOMBSTONES_MAX: usize = 8_192;
@@ -67,10 +67,10 @@ impl Reconciler {
         let Some(entry) = self.entry_mut(index) else { return };
         match ending {
             Ending::Refused(code) => return self.fail(now, flight, ticket, LastAnswer::Refused(code)),
-            Ending::Done if !flight.clears_only => entry.holds = flight.outcome.as_ref().map(held_of).map(Box::new),
+            Ending::Done if !flight.clears_only => entry.holds = flight.outcome.as_ref().map(Want::held).map(Box::new),
             // What DNS holds already as wanted was not touched; all else is gone.
             Ending::Done => {
-                let wanted = entry.row.want.as_ref().map(held_of);
+                let wanted = entry.row.want.as_ref().map(Want::held);
                 entry.holds = entry.holds.take().filter(|held| Some(&**held) == wanted.as_ref());
             }
             Ending::Conflict => {

@@ -160,10 +160,12 @@ impl Reconciler {
         let mut left = entry.row.former.clone();
         if let Some(mut held) = entry.held() {
             let want = entry.row.want.as_ref();
-            if let Some(want) = want.filter(|want| want.name == held.name && want.identity == held.identity) {
+            if let Some(want) = want.filter(|want| held.is_as_of(want)) {
                 held.addresses.retain(|address| !want.addresses.contains(address));
             }
-            let known = left.iter_mut().find(|one| one.name == held.name && one.identity == held.identity);
+            let known = left
+                .iter_mut()
+                .find(|one| one.name == held.name && one.identity == held.identity && one.guard == held.guard);
             match known {
                 Some(known) => {
                     known.addresses.extend(held.addresses);

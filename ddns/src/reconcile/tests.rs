@@ -127,7 +127,12 @@ fn a_newer_generation_replaces_an_older_and_an_older_never_overtakes() {
     world.run();
     assert_eq!(world.server.plain(), ["pc.lan. A 10.0.0.5"]);
     // Nor after the row is gone.
-    let former = vec![Held { name: name("pc.lan"), identity: identity(1), addresses: vec![ip(5)] }];
+    let former = vec![Held {
+        name: name("pc.lan"),
+        identity: identity(1),
+        addresses: vec![ip(5)],
+        guard: dns::ConflictGuard::default(),
+    }];
     let nothing = WantedRow { want: None, former, ..wanted_row("pc.lan", 6, 1, 5) };
     world.reconciler.handle_wanted(world.now, nothing);
     world.run();

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use dns::{HostIdentity, Rdata, RecordType};
+use dns::{ConflictGuard, HostIdentity, Rdata, RecordType};
 
 use super::*;
 use crate::model_server::ModelServer;
@@ -28,13 +28,12 @@ fn want(host: &str, who: u8, addresses: &[&str]) -> Want {
         addresses: addresses.iter().map(|text| ip(text)).collect(),
         ttl_secs: 600,
         after_forward: false,
-        guard: dns::ConflictGuard::default(),
+        guard: ConflictGuard::default(),
     }
 }
 
 fn held(host: &str, who: u8, addresses: &[&str]) -> Held {
-    let Want { name, identity, addresses, .. } = want(host, who, addresses);
-    Held { name, identity, addresses }
+    want(host, who, addresses).held()
 }
 
 fn forward(host: &str, want: Option<Want>, former: Vec<Held>) -> Plan {
@@ -238,6 +237,115 @@ fn rfc4703_5_5_unguarded_leaves_no_dhcid_behind_of_hosts_that_had_one_name_in_tu
     assert_eq!(server, ModelServer::default());
 }
 
+/// A name under each guard, and what stands there before: whether it is written, and what is there then and after its
+/// release. `D` is a host's DHCID, with its number.
+#[test]
+fn each_guard_writes_and_removes_what_it_says() {
+    use ConflictGuard::{CheckExistsWithDhcid, CheckWithDhcid, NoCheckWithDhcid, NoCheckWithoutDhcid};
+    let hand_a: &[&str] = &["A 10.9.9.9"];
+    let beside: &[&str] = &["AAAA 2001:db8::9", "TXT"];
+    let other: &[&str] = &["A 10.0.0.2", "AAAA 2001:db8::2", "D2"];
+    let own_v6: &[&str] = &["AAAA 2001:db8::1", "D1"];
+    let cname: &[&str] = &["CNAME"];
+    let ours = "A 10.0.0.1";
+    // Guard, before, ours is written, with it, after the release.
+    type Case<'a> = (ConflictGuard, &'a [&'a str], bool, Vec<&'a str>, Vec<&'a str>);
+    let cases: Vec<Case<'_>> = vec![
+        (CheckWithDhcid, &[], true, vec![ours, "D1"], vec![]),
+        (CheckWithDhcid, hand_a, false, hand_a.to_vec(), hand_a.to_vec()),
+        (CheckWithDhcid, beside, false, beside.to_vec(), beside.to_vec()),
+        (CheckWithDhcid, other, false, other.to_vec(), other.to_vec()),
+        (CheckWithDhcid, own_v6, true, vec![ours, "AAAA 2001:db8::1", "D1"], own_v6.to_vec()),
+        (CheckExistsWithDhcid, &[], true, vec![ours, "D1"], vec![]),
+        (CheckExistsWithDhcid, hand_a, false, hand_a.to_vec(), hand_a.to_vec()),
+        (CheckExistsWithDhcid, beside, false, beside.to_vec(), beside.to_vec()),
+        (CheckExistsWithDhcid, other, true, vec![ours, "AAAA 2001:db8::2", "D1"], vec!["AAAA 2001:db8::2", "D1"]),
+        (CheckExistsWithDhcid, own_v6, true, vec![ours, "AAAA 2001:db8::1", "D1"], own_v6.to_vec()),
+        (NoCheckWithDhcid, &[], true, vec![ours, "D1"], vec![]),
+        (NoCheckWithDhcid, hand_a, true, vec![ours, "D1"], vec![]),
+        (
+            NoCheckWithDhcid,
+            beside,
+            true,
+            vec![ours, "AAAA 2001:db8::9", "D1", "TXT"],
+            vec!["AAAA 2001:db8::9", "D1", "TXT"],
+        ),
+        (NoCheckWithDhcid, other, true, vec![ours, "AAAA 2001:db8::2", "D1"], vec!["AAAA 2001:db8::2", "D1"]),
+        (NoCheckWithDhcid, cname, false, cname.to_vec(), cname.to_vec()),
+        (NoCheckWithoutDhcid, &[], true, vec![ours], vec![]),
+        (NoCheckWithoutDhcid, hand_a, true, vec![ours], vec![]),
+        (NoCheckWithoutDhcid, beside, true, vec![ours, "AAAA 2001:db8::9", "TXT"], beside.to_vec()),
+        (NoCheckWithoutDhcid, other, true, vec![ours, "AAAA 2001:db8::2", "D2"], other[1..].to_vec()),
+        (NoCheckWithoutDhcid, cname, false, cname.to_vec(), cname.to_vec()),
+    ];
+    for (guard, before, written, then, after) in cases {
+        let told = format!("{guard:?} {before:?}");
+        let mut server = standing(before);
+        let want = Want { guard, ..want("pc.lan", 1, &["10.0.0.1"]) };
+        let plan = || forward("pc.lan", Some(want.clone()), vec![]);
+        for again in 0..2 {
+            // The second time as after a lost answer.
+            let ending = if written { Ending::Done } else { Ending::Conflict };
+            assert_eq!(run(&mut server, plan()).0, ending, "{told}, {again}");
+            assert_eq!(server, standing(&then), "{told}, {again}");
+        }
+        if written {
+            assert_eq!(run(&mut server, forward("pc.lan", None, vec![want.held()])).0, Ending::Done, "{told}");
+        }
+        assert_eq!(server, standing(&after), "{told}");
+    }
+}
+
+/// A server with these records at `pc.lan`.
+fn standing(records: &[&str]) -> ModelServer {
+    let mut server = ModelServer::default();
+    for record in records {
+        let (rtype, rdata) = match record.split_once(' ') {
+            Some((_, address)) => Rdata::address(ip(address)),
+            None if *record == "TXT" => (RecordType::TXT, Rdata::txt(&["by hand"])),
+            None if *record == "CNAME" => (RecordType::CNAME, Rdata::ptr(&name("other.lan"))),
+            None => {
+                let who = identity(record[1..].parse().unwrap());
+                (RecordType::DHCID, Rdata::dhcid(&dns::Dhcid::new(&who, &name("pc.lan"))))
+            }
+        };
+        server.add_by_hand("pc.lan", rtype, rdata);
+    }
+    server
+}
+
+/// What was written under one guard is what the same host's name is under another: nothing is left of the first.
+#[test]
+fn a_name_whose_guard_changes_is_as_if_it_had_been_written_so_from_the_start() {
+    let guards = [0, 1, 2, 3].map(|code| ConflictGuard::from_code(code).unwrap());
+    for (from, to) in guards.into_iter().flat_map(|from| guards.map(|to| (from, to))) {
+        let under = |guard| Want { guard, ..want("pc.lan", 1, &["10.0.0.1"]) };
+        let (mut server, mut fresh) = (ModelServer::default(), ModelServer::default());
+        run(&mut fresh, forward("pc.lan", Some(under(to)), vec![]));
+        run(&mut server, forward("pc.lan", Some(under(from)), vec![]));
+        let former = if under(from).held().is_as_of(&under(to)) { vec![] } else { vec![under(from).held()] };
+        let plan = forward("pc.lan", Some(under(to)), former);
+        assert_eq!(run(&mut server, plan).0, Ending::Done, "{from:?} {to:?}");
+        assert_eq!(server, fresh, "{from:?} {to:?}");
+    }
+}
+
+/// Whoever held the name before under a guard that asks nothing leaves by his own address alone, and an answer that got
+/// lost does not take the new holder's away.
+#[test]
+fn a_former_holder_under_no_check_leaves_by_his_own_address_alone() {
+    let guard = ConflictGuard::NoCheckWithoutDhcid;
+    let under = |who, address: &str| Want { guard, ..want("pc.lan", who, &[address]) };
+    let mut server = standing(&["TXT"]);
+    run(&mut server, forward("pc.lan", Some(under(2, "10.0.0.1")), vec![]));
+    let handed = || forward("pc.lan", Some(under(1, "10.0.0.1")), vec![under(2, "10.0.0.1").held()]);
+    assert_eq!(run(&mut server, handed()), (Ending::Done, 1));
+    assert_eq!(run(&mut server, handed()), (Ending::Done, 1));
+    let moved = forward("pc.lan", Some(under(3, "10.0.0.3")), vec![under(1, "10.0.0.1").held()]);
+    assert_eq!(run(&mut server, moved), (Ending::Done, 2));
+    assert_eq!(server, standing(&["A 10.0.0.3", "TXT"]));
+}
+
 /// Every arrow of the diagram: from a state reached by `path`, what an answer leads to.
 #[test]
 fn every_arrow_of_the_diagram_is_true() {
@@ -245,6 +353,10 @@ fn every_arrow_of_the_diagram_is_true() {
     let claim = || forward("pc.lan", Some(want("pc.lan", 1, &["10.0.0.1"])), vec![]);
     let replace = || Plan { held: true, ..claim() };
     let withdraw = || forward("pc.lan", None, vec![held("pc.lan", 2, &["10.0.0.2"])]);
+    let unchecked = |who| Want { guard: ConflictGuard::NoCheckWithoutDhcid, ..want("pc.lan", who, &["10.0.0.1"]) };
+    let overwrite = || forward("pc.lan", Some(unchecked(1)), vec![]);
+    let withdraw_unmarked = || forward("pc.lan", None, vec![unchecked(1).held()]);
+    let marked_now = || Plan { former: vec![unchecked(1).held()], ..claim() };
     let ptr = || reverse("10.0.0.1", Some(want("pc.lan", 1, &["10.0.0.1"])), vec![]);
     let refresh = || Plan { held: true, ..ptr() };
     let letter = || Plan { guard: ReverseGuard::Rfc4703, ..ptr() };
@@ -267,6 +379,13 @@ fn every_arrow_of_the_diagram_is_true() {
         (replace(), vec![NXD, OK], Done),
         (replace(), vec![NXS], Conflict),
         (replace(), vec![YXD], Refused(YXD)),
+        (overwrite(), vec![OK], Done),
+        (overwrite(), vec![YXS], Conflict),
+        (overwrite(), vec![NXD], Refused(NXD)),
+        (overwrite(), vec![NO], Refused(NO)),
+        (withdraw_unmarked(), vec![OK], Done),
+        (withdraw_unmarked(), vec![NO], Refused(NO)),
+        (marked_now(), vec![OK, OK], Done),
         (withdraw(), vec![OK, OK], Done),
         (withdraw(), vec![OK, NXS], Done),
         (withdraw(), vec![OK, NXD], Done),

@@ -35,7 +35,8 @@ fn forward(text: &str) -> RowKey {
 }
 
 fn held(text: &str, who: u8, addresses: &[u8]) -> Held {
-    Held { name: name(text), identity: identity(who), addresses: addresses.iter().copied().map(ip).collect() }
+    let (name, identity, guard) = (name(text), identity(who), ConflictGuard::default());
+    Held { name, identity, addresses: addresses.iter().copied().map(ip).collect(), guard }
 }
 
 #[test]

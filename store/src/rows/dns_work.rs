@@ -4,7 +4,7 @@
 //! wanted:     1 generation   2 want: 1 name, 2 identity, 3 addresses, 4 TTL, 5 after the forward row (present: yes)
 //!                     6 guard of the name (absent: by DHCID)
 //!             3 former, once each: as "holds"
-//! confirmed:  1 generation   2 done (present: yes)   3 holds: 1 name, 2 identity, 3 addresses
+//! confirmed:  1 generation   2 done (present: yes)   3 holds: 1 name, 2 identity, 3 addresses, 6 guard as above
 //!             4 last answer: kind, response code   5 attempts   6 time of the last answer
 //!             7 site: labels of the apex; of a remote server also its address and port (little-endian)
 //! ```
@@ -124,22 +124,27 @@ fn encode_held(held: &Held, out: &mut Vec<u8>) {
     put_name(out, NAME, &held.name);
     put_identity(out, IDENTITY, &held.identity);
     put_addresses(out, ADDRESSES, &held.addresses);
+    if held.guard != ConflictGuard::default() {
+        put_bytes(out, GUARD, &[held.guard.code()]);
+    }
 }
 
 fn decode_held(value: &[u8]) -> Result<Held, RowFault> {
     let (mut name, mut identity, mut addresses) = (None, None, Vec::new());
+    let mut guard = ConflictGuard::default();
     field::read(value, |tag, bytes| {
         match tag {
             NAME => name = Some(field::read_name(bytes, "name")?),
             IDENTITY => identity = Some(field::read_identity(bytes, "identity")?),
             ADDRESSES => addresses = field::read_addresses(bytes, "addresses")?,
+            GUARD => guard = field::read_guard(bytes)?,
             _ => return Ok(false),
         }
         Ok(true)
     })?;
     let name = name.ok_or(RowFault::Missing("name"))?;
     let identity = identity.ok_or(RowFault::Missing("identity"))?;
-    Ok(Held { name, identity, addresses })
+    Ok(Held { name, identity, addresses, guard })
 }
 
 pub(super) fn encode_confirmed(row: &ConfirmedRow, out: &mut Vec<u8>) {

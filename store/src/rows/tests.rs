@@ -92,8 +92,13 @@ fn row_keys() -> impl Strategy<Value = RowKey> {
 }
 
 prop_compose! {
-    fn held()(name in names(), identity in identities(), addresses in vec(addresses(), 0..40)) -> Held {
-        Held { name, identity, addresses }
+    fn held()(
+        name in names(),
+        identity in identities(),
+        addresses in vec(addresses(), 0..40),
+        guard in guards(),
+    ) -> Held {
+        Held { name, identity, addresses, guard }
     }
 }
 
