@@ -125,7 +125,7 @@ impl Daemon {
         let (zones, zone_rows) = embedded_zones::load(&config.dns, zone_sets, &own, clock.now().wall_secs)?;
         first_rows.extend(zone_rows);
         commit_first(&committer, &clock, first_rows).await?;
-        departed_names::disprove(&mut confirmed, &wanted, &zones);
+        departed_names::disprove(&mut confirmed, &config.ddns, &wanted, &zones);
         let keeper = ZoneKeeper::new(zones, committer.clone(), clock.clone());
         let mut tasks = JoinSet::new();
         let dns_server = dns::start(&config, &table, &keeper)?.map(|(server, writing)| {

@@ -27,7 +27,7 @@ pub fn withdraw(
     let apexes: BTreeSet<Fqdn> = stored.iter().map(|(apex, _)| apex.clone()).collect();
     let mut removals: BTreeMap<Fqdn, Vec<Update>> = BTreeMap::new();
     for (key, held) in known(wanted, confirmed) {
-        let name = name_of(&key);
+        let name = settings.owner_of(&key);
         let here = settings.zone_of(&name).filter(|zone| zone.server == ZoneServer::Embedded).map(|zone| &zone.apex);
         // The name itself and what is above it: of a zone there is one at most at each.
         let above = std::iter::successors(Some(name.clone()), Fqdn::parent);
@@ -45,12 +45,12 @@ pub fn withdraw(
 
 /// Marks as not done what an embedded zone does not hold though it was seen to: a repair of the store can have lost
 /// records and kept what was known of them.
-pub fn disprove(confirmed: &mut [ConfirmedRow], wanted: &[WantedRow], zones: &ZoneSet) {
+pub fn disprove(confirmed: &mut [ConfirmedRow], settings: &Settings, wanted: &[WantedRow], zones: &ZoneSet) {
     let wanted: HashMap<&RowKey, &WantedRow> = wanted.iter().map(|row| (&row.key, row)).collect();
     let embedded = |row: &ConfirmedRow| row.site.is_some_and(|site| site.server.is_none());
     for seen in confirmed.iter_mut().filter(|row| row.done && embedded(row)) {
         let Some(want) = wanted.get(&seen.key).and_then(|row| row.want.as_ref()) else { continue };
-        let name = name_of(&seen.key);
+        let name = settings.owner_of(&seen.key);
         let holds = |rtype: RecordType, rdata: &Rdata| {
             zones.find(&name).and_then(|zone| zone.set(&name, rtype)).is_some_and(|set| set.rdata.contains(rdata))
         };
@@ -74,13 +74,6 @@ fn known<'a>(wanted: &'a [WantedRow], confirmed: &'a [ConfirmedRow]) -> impl Ite
     });
     let of_confirmed = confirmed.iter().filter_map(|row| Some((row.key.clone(), row.holds.clone()?)));
     of_wanted.chain(of_confirmed)
-}
-
-fn name_of(key: &RowKey) -> Fqdn {
-    match key {
-        RowKey::Forward(name) => name.clone(),
-        RowKey::Reverse(address) => Fqdn::reverse(*address),
-    }
 }
 
 fn updates_for(apex: &Fqdn, key: &RowKey, name: &Fqdn, held: &Held, settings: &Settings) -> Vec<Update> {
@@ -161,11 +154,13 @@ mod tests {
         for apex in ["lan", "10.in-addr.arpa"].map(name) {
             let mut zone =
                 Zone::from_sets(apex.clone(), NewZone::new(apex.clone(), name("ns.lan"), vec![]).rrsets()).unwrap();
-            for row in wanted.iter().filter(|row| name_of(&row.key).is_within(&apex)) {
+            for row in wanted.iter().filter(|row| Settings::default().owner_of(&row.key).is_within(&apex)) {
                 let want = row.want.as_ref().unwrap();
                 let update = match &row.key {
                     RowKey::Forward(_) => builder::build_claim(&apex, want),
-                    RowKey::Reverse(_) => builder::build_pointer_claim(&apex, &name_of(&row.key), want),
+                    RowKey::Reverse(_) => {
+                        builder::build_pointer_claim(&apex, &Settings::default().owner_of(&row.key), want)
+                    }
                 };
                 zone = zones::apply(&zone, &update, &AllowAll).unwrap().0;
             }
@@ -228,7 +223,7 @@ mod tests {
         };
         let after = |zones: &ZoneSet| {
             let mut confirmed: Vec<ConfirmedRow> = wanted.iter().map(seen).collect();
-            disprove(&mut confirmed, &wanted, zones);
+            disprove(&mut confirmed, &Settings::default(), &wanted, zones);
             confirmed.iter().filter(|row| row.done).count()
         };
         assert_eq!((after(&zones(&wanted)), after(&zones(&[]))), (2, 0));
@@ -237,7 +232,7 @@ mod tests {
             site: Some(Site { apex_labels: 1, server: Some("192.0.2.1:53".parse().unwrap()) }),
             ..seen(&wanted[0])
         }];
-        disprove(&mut remote, &wanted, &zones(&[]));
+        disprove(&mut remote, &Settings::default(), &wanted, &zones(&[]));
         assert!(remote[0].done);
     }
 }

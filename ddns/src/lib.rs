@@ -1,6 +1,6 @@
 //! Dynamic DNS: which name a client gets, who owns it, and how DNS is brought to hold it.
 //!
-//! Reading order: [`settings`], [`choose`] (from what a client sent to a name, RFC 4702), [`wanted`] (what DNS
+//! Reading order: [`settings`], [`cuts`] (where remote zones begin), [`choose`] (from what a client sent to a name, RFC 4702), [`wanted`] (what DNS
 //! should hold, by name and by address; written in the lease's transaction), [`builder`] (RFC 4703 as RFC 2136
 //! updates, one function per section), [`transaction`] (one name's change, step by step) and [`reconcile`]
 //! (wanted, in flight, confirmed, refused; retried until done).
@@ -9,6 +9,7 @@
 
 pub mod builder;
 pub mod choose;
+pub mod cuts;
 #[cfg(test)]
 mod model_server;
 pub mod reconcile;

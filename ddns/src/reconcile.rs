@@ -23,6 +23,7 @@
 mod effects;
 mod explain;
 mod lane;
+mod rezone;
 mod schedule;
 mod status;
 
@@ -136,6 +137,8 @@ pub struct Reconciler {
     /// Reverse rows by the name of the forward row that they wait for.
     waiters: HashMap<Fqdn, Vec<Place>>,
     tombstones: Tombstones,
+    /// What was known, when the store was last written, of rows whose zone is still looked for.
+    unplaced: HashMap<RowKey, ConfirmedRow>,
     effects: Effects,
     next_ticket: u64,
     next_stamp: u64,
@@ -159,6 +162,8 @@ struct Entry {
     /// No zone holds the key, and what DNS holds is at a server that can no longer be asked to remove it: the row waits
     /// until the zone is back.
     abandoned: bool,
+    /// The zone that holds the key is still looked for: the row waits, whatever is wanted.
+    sought: bool,
     /// What DNS holds of ours; not kept while done, as it is what is wanted then. See [`Entry::held`].
     holds: Option<Box<Held>>,
     last: LastAnswer,
@@ -210,22 +215,32 @@ impl Reconciler {
         confirmed: impl IntoIterator<Item = ConfirmedRow>,
     ) -> Self {
         let mut reconciler = Self::new(settings);
+        reconciler.take_rows(now, wanted, confirmed);
+        reconciler
+    }
+
+    /// Takes in rows and what is known of them, all at once.
+    fn take_rows(
+        &mut self,
+        now: Now,
+        wanted: impl IntoIterator<Item = WantedRow>,
+        confirmed: impl IntoIterator<Item = ConfirmedRow>,
+    ) {
         for row in wanted {
-            reconciler.insert(row);
+            self.insert(row);
         }
         for seen in confirmed {
-            reconciler.recall(seen);
+            self.recall(seen);
         }
-        for index in 0..reconciler.entries.len() as u32 {
-            let Some(entry) = reconciler.entry(index) else { continue };
+        for index in 0..self.entries.len() as u32 {
+            let Some(entry) = self.entry(index) else { continue };
             match (entry.phase, &entry.row.want) {
-                (Phase::Done, None) => reconciler.remove(index),
+                (Phase::Done, None) => self.remove(index),
                 (Phase::Done, Some(_)) => {}
-                _ => reconciler.schedule(now, index),
+                _ => self.schedule(now, index),
             }
         }
-        reconciler.tell_homeless();
-        reconciler
+        self.tell_homeless();
     }
 
     /// A reconciler that wants nothing yet.
@@ -370,7 +385,8 @@ impl Reconciler {
         let held = want.as_ref().is_some_and(|want| entry.held().is_some_and(|held| held.is_as_of(want)));
         let generation = entry.row.generation;
         let plan = Plan { zone, key: entry.row.key.clone(), want: want.clone(), former, held, guard };
-        let (transaction, step) = Transaction::start(plan);
+        let owner = self.settings.owner_of(&plan.key);
+        let (transaction, step) = Transaction::start_at(plan, owner);
         let flight = Flight { index, lane, generation, transaction, outcome: want, clears_only };
         match step {
             Step::Send(_) if planted(Fault::RowConfirmedUnsent) => {

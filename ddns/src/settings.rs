@@ -7,11 +7,19 @@ use std::sync::Arc;
 use dns::{Fqdn, TsigKey};
 use ipnet::Ipv4Net;
 
+use crate::cuts::{Classless, Quest};
+
 /// All that naming and updating need to know.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Settings {
     /// The zones that are kept, forward and reverse; the longest match decides.
     pub zones: Vec<ZoneRoute>,
+    /// What has to be asked of servers before it is known where their zones begin. See [`crate::cuts`].
+    pub quests: Vec<Quest>,
+    /// Domains whose zones are not known yet: nothing is sent for the names in them.
+    pub sought: Vec<Fqdn>,
+    /// Prefixes whose PTR records stand in a zone of their own (RFC 2317).
+    pub classless: Vec<Classless>,
     /// Names no client may take (the apexes and the server's own names are always protected).
     pub protected: Vec<Fqdn>,
     /// The full names of all reservations: only the client that a name is reserved for may take it.
@@ -146,7 +154,7 @@ impl Settings {
             IpAddr::V4(v4) => self.without_reverse.iter().any(|prefix| prefix.contains(&v4)),
             IpAddr::V6(_) => false,
         };
-        if without { None } else { self.zone_of(&Fqdn::reverse(address)) }
+        if without { None } else { self.zone_of(&self.reverse_name_of(address)) }
     }
 }
 

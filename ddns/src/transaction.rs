@@ -95,6 +95,8 @@ pub enum Ending {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transaction {
     plan: Plan,
+    /// The name that the records stand under.
+    owner: Fqdn,
     state: State,
     claims: u8,
 }
@@ -115,10 +117,20 @@ enum State {
 }
 
 impl Transaction {
-    /// Begins; the step is the first one.
+    /// Begins, with the records under the name itself or the address' ordinary reverse name; the step is the first one.
     #[must_use]
     pub fn start(plan: Plan) -> (Self, Step) {
-        let mut transaction = Self { plan, state: State::Finished(Ending::Done), claims: 0 };
+        let owner = match &plan.key {
+            RowKey::Reverse(address) => Fqdn::reverse(*address),
+            RowKey::Forward(name) => name.clone(),
+        };
+        Self::start_at(plan, owner)
+    }
+
+    /// Begins, with the records under `owner`: see [`crate::settings::Settings::owner_of`].
+    #[must_use]
+    pub fn start_at(plan: Plan, owner: Fqdn) -> (Self, Step) {
+        let mut transaction = Self { plan, owner, state: State::Finished(Ending::Done), claims: 0 };
         transaction.state = transaction.withdraw_from(0);
         let step = transaction.step();
         (transaction, step)
@@ -249,11 +261,8 @@ impl Transaction {
     }
 
     fn update(&self) -> Result<Update, Ending> {
-        let Plan { zone, key, want, former, guard, .. } = &self.plan;
-        let reverse = match key {
-            RowKey::Reverse(address) => Fqdn::reverse(*address),
-            RowKey::Forward(name) => name.clone(),
-        };
+        let Plan { zone, want, former, guard, .. } = &self.plan;
+        let reverse = &self.owner;
         // The states that write are entered with something wanted, those that withdraw with a former owner.
         let wanted = want.as_ref().ok_or(Ending::Done);
         let held = |at: usize| former.get(at).ok_or(Ending::Done);
@@ -263,7 +272,7 @@ impl Transaction {
                 builder::build_withdraw_addresses(zone, &Held { addresses: self.departing(held), ..held.clone() })
             }
             State::WithdrawRest(at) => builder::build_withdraw_rest(zone, held(at)?),
-            State::WithdrawPointer(at) => builder::build_withdraw_pointer(zone, &reverse, held(at)?, *guard),
+            State::WithdrawPointer(at) => builder::build_withdraw_pointer(zone, reverse, held(at)?, *guard),
             State::Claim => builder::build_claim(zone, wanted?),
             State::Replace => builder::build_replace(zone, wanted?, &self.stale()),
             State::Overwrite => {
@@ -272,9 +281,9 @@ impl Transaction {
                 let unmark = own.clone().any(|held| held.guard.writes_dhcid());
                 builder::build_overwrite(zone, want, &self.stale(), unmark)
             }
-            State::PointerClaim => builder::build_pointer_claim(zone, &reverse, wanted?),
-            State::PointerRefresh => builder::build_pointer_refresh(zone, &reverse, wanted?),
-            State::PointerSet => builder::build_pointer_unguarded(zone, &reverse, wanted?),
+            State::PointerClaim => builder::build_pointer_claim(zone, reverse, wanted?),
+            State::PointerRefresh => builder::build_pointer_refresh(zone, reverse, wanted?),
+            State::PointerSet => builder::build_pointer_unguarded(zone, reverse, wanted?),
             State::Finished(ending) => return Err(ending),
         })
     }

@@ -82,7 +82,7 @@ fn only_update(settings: &Settings, row: &WantedRow, claimed: &[&Fqdn]) -> Optio
         held: false,
         guard: settings.reverse,
     };
-    match Transaction::start(plan) {
+    match Transaction::start_at(plan, settings.owner_of(&row.key)) {
         (_, Step::Send(update)) => Some(update),
         (_, Step::Finished(_)) => None,
     }

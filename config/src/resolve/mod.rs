@@ -98,6 +98,9 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
         dns,
         ddns: ddns::settings::Settings {
             zones: zones.routes(),
+            quests: Vec::new(),
+            sought: Vec::new(),
+            classless: Vec::new(),
             protected: protected(&zones),
             reserved: reserved(&subnets.list),
             without_reverse: subnets.without_reverse,

@@ -28,6 +28,14 @@ pub struct Effects {
 }
 
 impl Effects {
+    /// Puts what is in `other` behind what is here.
+    pub(super) fn append(&mut self, other: &mut Self) {
+        self.confirmed.append(&mut other.confirmed);
+        self.gone.append(&mut other.gone);
+        self.settled.append(&mut other.settled);
+        self.news.append(&mut other.news);
+    }
+
     /// Whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -243,7 +251,7 @@ impl Reconciler {
     }
 }
 
-fn confirmed_row(entry: &Entry, site: Site) -> ConfirmedRow {
+pub(super) fn confirmed_row(entry: &Entry, site: Site) -> ConfirmedRow {
     ConfirmedRow {
         key: entry.row.key.clone(),
         generation: entry.row.generation,

@@ -9,15 +9,9 @@ use crate::wanted::{Held, RowKey, WantedRow};
 
 impl Reconciler {
     pub(super) fn insert(&mut self, row: WantedRow) -> u32 {
-        let name = match &row.key {
-            RowKey::Forward(name) => name.clone(),
-            RowKey::Reverse(address) => Fqdn::reverse(*address),
-        };
-        let zones = self.settings.zones.iter().enumerate();
-        let lane = zones
-            .filter(|(_, zone)| name.is_within(&zone.apex))
-            .max_by_key(|(_, zone)| zone.apex.as_wire().len())
-            .map(|(lane, _)| lane as u32);
+        let name = self.settings.owner_of(&row.key);
+        let lane = self.settings.zone_index_of(&name).map(|lane| lane as u32);
+        let sought = lane.is_none() && self.settings.is_sought(&name);
         let key = row.key.clone();
         let entry = Entry {
             row,
@@ -25,6 +19,7 @@ impl Reconciler {
             phase: Phase::Idle,
             stamp: 0,
             abandoned: false,
+            sought,
             holds: None,
             last: LastAnswer::None,
             attempts: 0,
@@ -60,9 +55,12 @@ impl Reconciler {
                 entry.row.former.clear();
             }
             if entry.phase != Phase::Done {
-                entry.holds = seen.holds.map(Box::new);
+                entry.holds = seen.holds.clone().map(Box::new);
             }
             (entry.last, entry.told, entry.attempts, entry.at) = (seen.last, seen.last, seen.attempts, seen.at);
+            if entry.sought {
+                self.unplaced.insert(seen.key.clone(), seen);
+            }
         } else if let Some(held) = seen.holds {
             // DNS holds what nobody wants: the wanted row was lost. It is removed like any former content.
             let row = WantedRow { key: seen.key, generation: seen.generation, want: None, former: vec![held] };
@@ -83,6 +81,9 @@ impl Reconciler {
         entry.stamp = stamp;
         let Some(lane) = entry.lane else {
             entry.phase = Phase::Idle;
+            if entry.sought {
+                return;
+            }
             if entry.row.want.is_none() && !entry.abandoned {
                 // Nothing is known to be anywhere; what an embedded zone held went with the zone.
                 self.remove(index);

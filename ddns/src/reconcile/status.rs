@@ -46,6 +46,7 @@ impl RowStatus<'_> {
                 let secs = until_boot_ms.saturating_sub(now.boot_ms).div_ceil(1_000);
                 format!("{}; next try in {secs} s ({} tries so far)", told(), self.attempts)
             }
+            Stage::Sought => "its zone is not known yet: the DNS server is asked where it begins, again and again".to_owned(),
             Stage::NoZone if self.row.want.is_none() => {
                 "left at its DNS server, as no zone of the configuration holds it any more; it is removed once the zone is \
                  back in the configuration, and else by hand"
@@ -72,6 +73,8 @@ pub enum Stage {
         /// When.
         until_boot_ms: u64,
     },
+    /// It waits until it is known where its zone begins.
+    Sought,
     /// It is not tried: no zone holds it.
     NoZone,
 }
@@ -125,7 +128,8 @@ impl Reconciler {
             && self.continuing.is_empty()
             && self.entries.iter().flatten().all(|entry| match entry.phase {
                 // A PTR that waits for its forward row is as quiet as that row.
-                Phase::Done | Phase::Idle | Phase::Blocked => true,
+                Phase::Idle => !entry.sought,
+                Phase::Done | Phase::Blocked => true,
                 Phase::Waits(_) => entry.last == LastAnswer::Conflict,
                 Phase::Ready | Phase::InFlight => false,
             })
@@ -138,6 +142,7 @@ impl Reconciler {
             Phase::InFlight => Stage::InFlight,
             Phase::Blocked => Stage::AfterForward,
             Phase::Waits(until_boot_ms) => Stage::Waits { until_boot_ms },
+            Phase::Idle if entry.sought => Stage::Sought,
             Phase::Idle => Stage::NoZone,
         };
         let lane = entry.lane.map(|lane| lane as usize);

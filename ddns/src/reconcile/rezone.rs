@@ -1,0 +1,41 @@
+//! Other zones for the same rows: what follows once it is known where zones begin.
+
+use std::sync::Arc;
+
+use super::{Phase, Reconciler};
+use crate::Now;
+use crate::settings::Settings;
+
+impl Reconciler {
+    /// The same rows in the zones of other settings. A row whose zone is where it was keeps what is known of it; one
+    /// whose zone is elsewhere is published anew. What is under way counts as a lost answer, and is sent again: each
+    /// update is safe to repeat.
+    #[must_use]
+    pub fn rezoned(mut self, settings: Arc<Settings>, now: Now) -> Self {
+        let mut wanted = Vec::with_capacity(self.entries.len());
+        let mut confirmed = Vec::with_capacity(self.entries.len());
+        let mut unplaced = std::mem::take(&mut self.unplaced);
+        for entry in std::mem::take(&mut self.entries).into_iter().flatten() {
+            match entry.lane {
+                Some(lane) => confirmed.push(super::effects::confirmed_row(&entry, self.site_of(lane))),
+                None => confirmed.extend(unplaced.remove(&entry.row.key)),
+            }
+            wanted.push(entry.row);
+        }
+        let mut next = Self::new(settings);
+        next.tombstones = self.tombstones;
+        // Tickets of what is under way name nothing any more, and must not name anything new.
+        (next.next_ticket, next.next_stamp) = (self.next_ticket, self.next_stamp);
+        next.take_rows(now, wanted, confirmed);
+        let mut effects = self.effects;
+        effects.append(&mut next.effects);
+        next.effects = effects;
+        next
+    }
+
+    /// Whether some rows wait until it is known where their zones begin. Costs as much as there are rows.
+    #[must_use]
+    pub fn seeks(&self) -> bool {
+        self.entries.iter().flatten().any(|entry| entry.sought && entry.phase == Phase::Idle)
+    }
+}
