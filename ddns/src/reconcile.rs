@@ -16,10 +16,13 @@
 //!    └── due ── Waits (a failure of its own: doubling pause; a conflict: a long one)
 //! ```
 //!
+//! Rows of one zone travel together, up to 16 in one update ([`batch`]).
+//!
 //! Limits: one transaction a key; 16 updates under way at a remote server, 64 at the embedded one; 8,192 keys remembered
 //! after they are gone, so that a late older row cannot bring one back. Per poll the cost is that of the zones, not
 //! of the rows.
 
+mod batch;
 mod effects;
 mod explain;
 mod lane;
@@ -28,12 +31,14 @@ mod schedule;
 mod status;
 
 use std::cmp;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 
 use dns::{Fqdn, Rcode, Update};
 use faults::{Fault, planted};
 
+use batch::{ANY_COMPANY, Batch, Message};
+pub use batch::{HALVINGS_MAX, ROWS_MAX};
 pub use effects::Effects;
 use effects::Tombstones;
 pub use explain::{News, explain, explain_at};
@@ -131,9 +136,8 @@ pub struct Reconciler {
     servers: Vec<Server>,
     /// Rows that wait for their own next try, the earliest first; void places included.
     timed: BinaryHeap<cmp::Reverse<(u64, u64, u32)>>,
-    /// Next steps of transactions under way.
-    continuing: VecDeque<(Flight, Update)>,
-    flights: HashMap<u64, Flight>,
+    /// Messages under way, by ticket.
+    flights: HashMap<u64, Batch>,
     /// Reverse rows by the name of the forward row that they wait for.
     waiters: HashMap<Fqdn, Vec<Place>>,
     tombstones: Tombstones,
@@ -175,6 +179,8 @@ struct Entry {
     at: u64,
     /// The answer that the operator was last told of.
     told: LastAnswer,
+    /// In a message of how many rows it may travel: one after an update of its own failed, until one succeeds.
+    company: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -291,12 +297,6 @@ impl Reconciler {
 
     /// The next update to be sent, if any may be. To be called until it returns `None`.
     pub fn poll_send(&mut self, now: Now) -> Option<Send> {
-        while let Some((flight, update)) = self.continuing.pop_front() {
-            if self.is_current(&flight) {
-                return Some(self.launch(flight, update));
-            }
-            self.schedule(now, flight.index);
-        }
         while let Some(cmp::Reverse((due_ms, stamp, index))) = self.timed.peek().copied() {
             if due_ms > now.boot_ms {
                 break;
@@ -310,15 +310,11 @@ impl Reconciler {
         let lanes = self.lanes.len();
         for offset in 0..lanes {
             let lane = (self.next_lane + offset) % lanes;
-            while self.may_send(lane, now) {
-                let Some((index, stamp)) = self.lanes[lane].pop() else { break };
-                let current = |entry: &Entry| entry.stamp == stamp && entry.phase == Phase::Ready;
-                if self.entry(index).is_some_and(current)
-                    && let Some(send) = self.begin(now, index, lane as u32)
-                {
-                    self.next_lane = (lane + 1) % lanes;
-                    return Some(send);
-                }
+            if self.may_send(lane, now)
+                && let Some(send) = self.gather(now, lane)
+            {
+                self.next_lane = (lane + 1) % lanes;
+                return Some(send);
             }
         }
         None
@@ -333,8 +329,8 @@ impl Reconciler {
 
     /// Takes the outcome of an update.
     pub fn handle_outcome(&mut self, now: Now, ticket: SendTicket, outcome: Outcome) {
-        let Some(mut flight) = self.flights.remove(&ticket.0) else { return };
-        let lane = flight.lane as usize;
+        let Some(batch) = self.flights.remove(&ticket.0) else { return };
+        let lane = batch.lane as usize;
         self.lanes[lane].in_flight -= 1;
         let server = self.lanes[lane].server;
         self.servers[server].in_flight -= 1;
@@ -344,16 +340,15 @@ impl Reconciler {
                 if code != Rcode::REFUSED {
                     self.succeed(lane);
                 }
-                return match flight.transaction.next(code) {
-                    Step::Send(update) => self.continuing.push_back((flight, update)),
-                    Step::Finished(ending) => self.finish(now, &flight, ticket.0, ending),
-                };
+                let message = Message { ticket: ticket.0, lineage: batch.lineage, lane };
+                return self.answered(now, message, batch.flights, code);
             }
             Outcome::TsigError(code) => LastAnswer::Refused(code),
             Outcome::Timeout => LastAnswer::Timeout,
             Outcome::BadAnswer => LastAnswer::BadAnswer,
         };
-        self.fail(now, &flight, ticket.0, failure);
+        let message = Message { ticket: ticket.0, lineage: batch.lineage, lane };
+        self.fail(now, message, &batch.flights, failure);
     }
 
     /// What is to be stored, settled and told since the last call.
@@ -375,7 +370,7 @@ impl Reconciler {
     }
 
     /// Starts a row's transaction; `None` when it was over before anything had to be sent.
-    fn begin(&mut self, now: Now, index: u32, lane: u32) -> Option<Send> {
+    fn begin(&mut self, now: Now, index: u32, lane: u32) -> Option<(Flight, Update)> {
         let clears_only = self.must_wait(index);
         let former = self.leftovers(index);
         let zone = self.settings.zones[lane as usize].apex.clone();
@@ -389,35 +384,29 @@ impl Reconciler {
         let (transaction, step) = Transaction::start_at(plan, owner);
         let flight = Flight { index, lane, generation, transaction, outcome: want, clears_only };
         match step {
-            Step::Send(_) if planted(Fault::RowConfirmedUnsent) => {
+            Step::Send(update) if !planted(Fault::RowConfirmedUnsent) => {
+                if let Some(entry) = self.entry_mut(index) {
+                    entry.phase = Phase::InFlight;
+                }
+                Some((flight, update))
+            }
+            // Nothing is to be sent, as nothing is left and nothing wanted.
+            Step::Send(_) | Step::Finished(_) => {
                 self.finish(now, &flight, self.next_ticket, Ending::Done);
                 None
             }
-            Step::Send(update) => Some(self.launch(flight, update)),
-            Step::Finished(ending) => {
-                self.finish(now, &flight, self.next_ticket, ending);
-                None
-            }
         }
-    }
-
-    fn launch(&mut self, flight: Flight, update: Update) -> Send {
-        let ticket = self.next_ticket;
-        self.next_ticket += 1;
-        let lane = flight.lane as usize;
-        let server = self.lanes[lane].server;
-        self.lanes[lane].in_flight += 1;
-        self.servers[server].in_flight += 1;
-        if let Some(entry) = self.entry_mut(flight.index) {
-            entry.phase = Phase::InFlight;
-        }
-        self.flights.insert(ticket, flight);
-        Send { ticket: SendTicket(ticket), server: self.settings.zones[lane].server.clone(), update }
     }
 
     /// Whether the flight is about the row's newest content.
     fn is_current(&self, flight: &Flight) -> bool {
         self.entry(flight.index).is_some_and(|entry| entry.row.generation == flight.generation)
+    }
+}
+
+impl Flight {
+    fn key(&self) -> &RowKey {
+        self.transaction.key()
     }
 }
 

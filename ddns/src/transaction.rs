@@ -142,6 +142,18 @@ impl Transaction {
         self.step()
     }
 
+    /// The step that was returned last: its update can be sent once more, or in other company.
+    #[must_use]
+    pub fn pending(&self) -> Step {
+        self.step()
+    }
+
+    /// The key that it is about.
+    #[must_use]
+    pub fn key(&self) -> &RowKey {
+        &self.plan.key
+    }
+
     fn after(&mut self, answer: Rcode) -> State {
         match (self.state, answer) {
             (State::Withdraw(at), Rcode::NO_ERROR) if self.marked(at) => State::WithdrawRest(at),

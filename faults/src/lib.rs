@@ -59,6 +59,8 @@ pub enum Fault {
     YxdomainTakenAsSuccess = 45,
     /// An update that failed is not tried again.
     RetryForgotten = 46,
+    /// A failed update of several names is taken as done for each of them.
+    BatchTakenAsDone = 48,
     /// The journal writes a transaction's rows as two frames, so that a crash can keep one half.
     CommitHalfApplied = 60,
     /// The journal acknowledges a commit without fdatasync.

@@ -10,7 +10,7 @@ use crate::{ALONE, first_failure, number};
 /// Seeds within which every fault must be found.
 const WITHIN: u64 = 10_000;
 
-const PLANTED: [Fault; 30] = [
+const PLANTED: [Fault; 31] = [
     Fault::OfferReused,
     Fault::QuarantineForgotten,
     Fault::DeclineByAnyone,
@@ -33,6 +33,7 @@ const PLANTED: [Fault; 30] = [
     Fault::RowConfirmedUnsent,
     Fault::YxdomainTakenAsSuccess,
     Fault::RetryForgotten,
+    Fault::BatchTakenAsDone,
     Fault::CommitHalfApplied,
     Fault::SyncSkipped,
     Fault::TornTailAccepted,

@@ -4,7 +4,8 @@ use std::collections::{HashMap, VecDeque};
 
 use faults::{Fault, planted};
 
-use super::{ConfirmedRow, Entry, Flight, LastAnswer, News, Phase, Reconciler, backoff_ms};
+use super::batch::Message;
+use super::{ANY_COMPANY, ConfirmedRow, Entry, Flight, LastAnswer, News, Phase, Reconciler, backoff_ms};
 use crate::Now;
 use crate::settings::Site;
 use crate::transaction::Ending;
@@ -43,20 +44,25 @@ impl Effects {
     }
 }
 
-/// The newest generation of keys that are gone. The oldest are forgotten first.
+/// The newest generation of keys that are gone, and whether they travelled alone. The oldest are forgotten first.
 #[derive(Debug, Default)]
 pub(super) struct Tombstones {
-    newest: HashMap<RowKey, u64>,
+    newest: HashMap<RowKey, (u64, bool)>,
     order: VecDeque<RowKey>,
 }
 
 impl Tombstones {
     pub(super) fn newest(&self, key: &RowKey) -> Option<u64> {
-        self.newest.get(key).copied()
+        self.newest.get(key).map(|(generation, _)| *generation)
     }
 
-    fn remember(&mut self, key: RowKey, generation: u64) {
-        if self.newest.insert(key.clone(), generation).is_none() {
+    /// Whether an update of the key's failed before it went.
+    pub(super) fn was_guilty(&self, key: &RowKey) -> bool {
+        self.newest.get(key).is_some_and(|(_, guilty)| *guilty)
+    }
+
+    fn remember(&mut self, key: RowKey, generation: u64, guilty: bool) {
+        if self.newest.insert(key.clone(), (generation, guilty)).is_none() {
             self.order.push_back(key);
         }
         if self.order.len() > TOMBSTONES_MAX
@@ -74,7 +80,10 @@ impl Reconciler {
         let current = self.is_current(flight);
         let Some(entry) = self.entry_mut(index) else { return };
         match ending {
-            Ending::Refused(code) => return self.fail(now, flight, ticket, LastAnswer::Refused(code)),
+            Ending::Refused(code) => {
+                let message = Message { ticket, lineage: ticket, lane: flight.lane as usize };
+                return self.fail(now, message, std::slice::from_ref(flight), LastAnswer::Refused(code));
+            }
             Ending::Done if !flight.clears_only => entry.holds = flight.outcome.as_ref().map(Want::held).map(Box::new),
             // What DNS holds already as wanted was not touched; all else is gone.
             Ending::Done => {
@@ -109,6 +118,7 @@ impl Reconciler {
         }
         entry.phase = Phase::Done;
         entry.holds = None;
+        entry.company = ANY_COMPANY;
         let was_told = !matches!(entry.told, LastAnswer::None | LastAnswer::Done);
         (entry.last, entry.told, entry.attempts, entry.streak) = (LastAnswer::Done, LastAnswer::Done, 0, 0);
         entry.at = now.wall_secs;
@@ -129,27 +139,42 @@ impl Reconciler {
         self.free.push(index);
         let key = entry.row.key;
         self.by_key.remove(&key);
-        self.tombstones.remember(key.clone(), entry.row.generation);
+        self.tombstones.remember(key.clone(), entry.row.generation, entry.company == 1);
         self.effects.gone.push(key.clone());
         self.effects.settled.push((key, entry.row.generation));
     }
 
-    /// An update failed, or was refused.
-    pub(super) fn fail(&mut self, now: Now, flight: &Flight, ticket: u64, answer: LastAnswer) {
-        let index = flight.index;
-        let lane_index = flight.lane as usize;
-        let zone_wide = self.lanes[lane_index].is_zone_wide(ticket, answer);
+    /// A message failed, or was refused.
+    pub(super) fn fail(&mut self, now: Now, message: Message, flights: &[Flight], answer: LastAnswer) {
+        let Message { ticket, lineage, lane } = message;
+        let zone_wide = self.lanes[lane].is_zone_wide(ticket, lineage, answer);
         let next_ticket = self.next_ticket;
         let retry = self.settings.retry;
-        if zone_wide && self.lanes[lane_index].fail(now, next_ticket, ticket, answer, &retry) {
-            let zone = &self.settings.zones[lane_index];
-            let waiting = self.waiting_in(lane_index) + 1;
+        if zone_wide && self.lanes[lane].fail(now, next_ticket, ticket, answer, &retry) {
+            let zone = &self.settings.zones[lane];
+            let waiting = self.waiting_in(lane) + flights.len();
             let (apex, server) = (zone.apex.clone(), zone.server.clone());
             self.effects.news.push(News::ZoneDown { apex, server, answer, waiting });
         }
+        for flight in flights {
+            self.fail_row(now, flight, flights.len(), answer, zone_wide);
+        }
+        if !self.lanes[lane].is_up() {
+            self.dissolve(now, lane);
+        }
+    }
+
+    /// A row's part in that; it travelled among `rows`.
+    fn fail_row(&mut self, now: Now, flight: &Flight, rows: usize, answer: LastAnswer, zone_wide: bool) {
+        let index = flight.index;
         let current = self.is_current(flight);
+        let retry = self.settings.retry;
         let Some(entry) = self.entry_mut(index) else { return };
         entry.attempts = entry.attempts.saturating_add(1);
+        // Perhaps one of the rows is what the server cannot bear, or the message was too long for the way there.
+        if rows > 1 || !zone_wide {
+            entry.company = entry.company.min(u8::try_from(rows / 2).unwrap_or(u8::MAX)).max(1);
+        }
         if planted(Fault::RetryForgotten) {
             entry.phase = Phase::Idle;
             return;
@@ -166,7 +191,7 @@ impl Reconciler {
         let pause = backoff_ms(retry.first_ms, streak, retry.max_ms);
         self.wait(now, index, pause);
         let stamp = self.next_stamp;
-        self.lanes[lane_index].failed.push((index, stamp));
+        self.lanes[flight.lane as usize].failed.push((index, stamp));
         // One lost packet is no news.
         if streak > 1 || !matches!(answer, LastAnswer::Timeout | LastAnswer::BadAnswer) {
             self.note(now, index, answer, Some(pause));

@@ -14,13 +14,14 @@
 use std::collections::VecDeque;
 
 use super::LastAnswer;
+use super::batch::Ahead;
 use crate::settings::Retry;
 
 /// The longest pause between two probes of a server that does not do its work, in milliseconds. Short, because it
 /// bounds how long names stay missing after the server is back; one packet in that time burdens nobody.
 const PROBE_PAUSE_MS_MAX: u64 = 2_000;
 /// How many refusals in a row, without a success between, say that the server refuses the whole zone.
-const REFUSALS_IN_ROW: u32 = 3;
+const REFUSALS_IN_ROW: usize = 3;
 /// Of so many rows sent in turn, one is a retry even when rows that were never tried are waiting.
 const RETRY_EVERY: u32 = 4;
 
@@ -31,6 +32,8 @@ pub(super) type Place = (u32, u64);
 pub(super) struct Lane {
     /// Index of the server in the reconciler's list.
     pub(super) server: usize,
+    /// What goes before every row of the queues; empty while the zone cannot be updated.
+    pub(super) ahead: Ahead,
     /// Rows never tried with their present content.
     pub(super) fresh: VecDeque<Place>,
     /// Rows that failed before.
@@ -42,7 +45,8 @@ pub(super) struct Lane {
     /// The ticket that came next when the last success came in: what was sent before it and failed says nothing
     /// about the server.
     succeeded_before: u64,
-    refusals: u32,
+    /// The messages that were refused since the last success; pieces of one count once.
+    refusals: Vec<u64>,
     turns: u32,
 }
 
@@ -91,18 +95,25 @@ impl Lane {
     /// The place whose turn it is; void ones included.
     pub(super) fn pop(&mut self) -> Option<Place> {
         self.turns = self.turns.wrapping_add(1);
-        let retry_first = self.turns.is_multiple_of(RETRY_EVERY) && matches!(self.health, Health::Up);
+        let retry_first = self.turns.is_multiple_of(RETRY_EVERY) && self.is_up();
         let (first, second) =
             if retry_first { (&mut self.retry, &mut self.fresh) } else { (&mut self.fresh, &mut self.retry) };
         first.pop_front().or_else(|| second.pop_front())
     }
 
-    /// Whether an answer (or its absence) to `ticket` concerns the whole zone, not the one row.
-    pub(super) fn is_zone_wide(&mut self, ticket: u64, answer: LastAnswer) -> bool {
+    /// Whether the last answer showed the zone to be served.
+    pub(super) fn is_up(&self) -> bool {
+        matches!(self.health, Health::Up)
+    }
+
+    /// Whether an answer (or its absence) to `ticket`, a piece of `lineage`, concerns the whole zone, not the one row.
+    pub(super) fn is_zone_wide(&mut self, ticket: u64, lineage: u64, answer: LastAnswer) -> bool {
         match answer {
             LastAnswer::Refused(dns::Rcode::REFUSED) => {
-                self.refusals = self.refusals.saturating_add(1);
-                matches!(self.health, Health::Down { .. }) || self.refusals >= REFUSALS_IN_ROW
+                if self.refusals.len() < REFUSALS_IN_ROW && !self.refusals.contains(&lineage) {
+                    self.refusals.push(lineage);
+                }
+                !self.is_up() || self.refusals.len() >= REFUSALS_IN_ROW
             }
             LastAnswer::Timeout | LastAnswer::BadAnswer => self.succeeded_before <= ticket,
             LastAnswer::Refused(code) => is_zone_failure(code) && self.succeeded_before <= ticket,
@@ -151,7 +162,7 @@ impl Lane {
     /// The rows that waited for their own next try come back, to be tried at once, when the lane was down.
     pub(super) fn succeed(&mut self, next_ticket: u64) -> (bool, Vec<Place>) {
         self.succeeded_before = next_ticket;
-        self.refusals = 0;
+        self.refusals.clear();
         let released = std::mem::take(&mut self.failed);
         match std::mem::take(&mut self.health) {
             Health::Up => (false, Vec::new()),
@@ -219,18 +230,21 @@ mod tests {
         assert_eq!(lane.succeed(20), (true, vec![(3, 3)]));
         assert!(lane.may_send(boot_ms));
         // What was sent before that success and is lost says nothing about the server.
-        assert!(!lane.is_zone_wide(19, LastAnswer::Timeout));
-        assert!(lane.is_zone_wide(20, LastAnswer::Timeout));
+        assert!(!lane.is_zone_wide(19, 19, LastAnswer::Timeout));
+        assert!(lane.is_zone_wide(20, 20, LastAnswer::Timeout));
     }
 
     #[test]
     fn one_refusal_is_the_rows_own_three_in_a_row_are_the_zones() {
         let mut lane = Lane::default();
         let refused = LastAnswer::Refused(dns::Rcode::REFUSED);
-        assert_eq!([0, 1, 2].map(|ticket| lane.is_zone_wide(ticket, refused)), [false, false, true]);
+        let refusals = [0, 1, 2].map(|ticket| lane.is_zone_wide(ticket, ticket, refused));
+        assert_eq!(refusals, [false, false, true]);
         let _ = lane.succeed(3);
-        assert!(!lane.is_zone_wide(3, refused));
-        assert!(lane.is_zone_wide(4, LastAnswer::Refused(dns::Rcode::BAD_KEY)));
-        assert!(!lane.is_zone_wide(4, LastAnswer::Refused(dns::Rcode::NOT_ZONE)));
+        assert!(!lane.is_zone_wide(3, 3, refused));
+        // Pieces of one message say no more than it does.
+        assert!([4, 5, 6].iter().all(|piece| !lane.is_zone_wide(*piece, 3, refused)));
+        assert!(lane.is_zone_wide(4, 4, LastAnswer::Refused(dns::Rcode::BAD_KEY)));
+        assert!(!lane.is_zone_wide(4, 4, LastAnswer::Refused(dns::Rcode::NOT_ZONE)));
     }
 }

@@ -2,7 +2,7 @@
 
 use dns::Fqdn;
 
-use super::{ConfirmedRow, Entry, LastAnswer, Phase, Reconciler};
+use super::{ANY_COMPANY, ConfirmedRow, Entry, LastAnswer, Phase, Reconciler};
 use crate::Now;
 use crate::settings::Site;
 use crate::wanted::{Held, RowKey, WantedRow};
@@ -13,6 +13,7 @@ impl Reconciler {
         let lane = self.settings.zone_index_of(&name).map(|lane| lane as u32);
         let sought = lane.is_none() && self.settings.is_sought(&name);
         let key = row.key.clone();
+        let company = if self.tombstones.was_guilty(&key) { 1 } else { ANY_COMPANY };
         let entry = Entry {
             row,
             lane,
@@ -26,6 +27,7 @@ impl Reconciler {
             streak: 0,
             at: 0,
             told: LastAnswer::None,
+            company,
         };
         let index = self.free.pop().unwrap_or(self.entries.len() as u32);
         match self.entries.get_mut(index as usize) {

@@ -125,7 +125,7 @@ impl Reconciler {
     #[must_use]
     pub fn is_quiet(&self) -> bool {
         self.flights.is_empty()
-            && self.continuing.is_empty()
+            && self.lanes.iter().all(|lane| lane.ahead.is_empty())
             && self.entries.iter().flatten().all(|entry| match entry.phase {
                 // A PTR that waits for its forward row is as quiet as that row.
                 Phase::Idle => !entry.sought,
