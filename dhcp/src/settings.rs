@@ -10,11 +10,12 @@ use crate::identity::{ClientId, HardwareAddress};
 use crate::limits::Limits;
 use crate::probing::{ProbeWhen, Probing};
 
+mod naming;
 mod scope;
 
 pub use dns::naming::{
-    AfterExpiry, ClientUpdates, ConflictGuard, ConflictOutcome, GeneratedName, Naming, OutsideName, ReplaceName,
-    ReservedRecords, Ttl,
+    AfterExpiry, CleanUp, ClientUpdates, ConflictGuard, ConflictOutcome, GeneratedName, Naming, NamingPart,
+    OutsideName, ReplaceName, ReservedRecords, Ttl,
 };
 pub use scope::{Boot, LeaseTime, LeaseTimes, OptionSet, Scope};
 
@@ -121,7 +122,8 @@ pub struct Subnet {
     pub probe: ProbeWhen,
     /// Which BOOTP clients are served.
     pub bootp: BootpClients,
-    /// How names are made here; `None`: no DNS.
+    /// How names are made here, where no pool, class or reservation says otherwise: what the scopes of the server, of the
+    /// shared network and of the subnet come to. `None`: none of them has a domain.
     pub naming: Option<Naming>,
     /// This server's address as the clients of this subnet are told it as their DNS server, by a scope that says so.
     pub own_dns_address: Option<Ipv4Addr>,

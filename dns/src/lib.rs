@@ -19,7 +19,7 @@ pub mod wire;
 
 pub use dhcid::{Dhcid, HostIdentity};
 pub use name::{Fqdn, NameError};
-pub use naming::{ConflictGuard, Naming};
+pub use naming::{ConflictGuard, Naming, NamingPart};
 pub use rcode::Rcode;
 pub use rdata::{RdataError, Soa};
 pub use record::{Rdata, RecordType, Rrset};

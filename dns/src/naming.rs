@@ -1,13 +1,20 @@
 //! How names are made and guarded in a part of the network: one value, made by `config`, carried by the DHCP settings
 //! to the engine, which only hands it on, and understood by `ddns`.
 
+mod part;
+
+pub use part::NamingPart;
+
 use crate::Fqdn;
 
-/// The rules of one subnet or pool.
+/// The rules that hold for one client: those of its reservation, its classes, its pool, its subnet and what is around
+/// that, put together from their [`NamingPart`]s.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Naming {
     /// The domain that a bare host name is put under.
     pub domain: Fqdn,
+    /// What becomes of characters that a host name cannot have.
+    pub clean: CleanUp,
     /// A client's full name outside every zone of ours: keep its first label under `domain`, or publish nothing.
     pub outside: OutsideName,
     /// Who writes the A record when the client wants to write it itself (option 81 with S=0).
@@ -36,6 +43,7 @@ impl Naming {
     pub fn of_domain(domain: Fqdn) -> Self {
         Self {
             domain,
+            clean: CleanUp::Hyphen,
             outside: OutsideName::FirstLabel,
             client_updates: ClientUpdates::Override,
             override_no_update: false,
@@ -48,6 +56,18 @@ impl Naming {
             reserved: ReservedRecords::WhileConfigured,
         }
     }
+}
+
+/// See [`Naming::clean`]. A label that is a word of another script is written in ASCII first (RFC 5891), so that it has
+/// none of these characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CleanUp {
+    /// Each run of them between two that stay becomes one hyphen.
+    Hyphen,
+    /// They are left out.
+    Drop,
+    /// A name with any of them counts as none.
+    Refuse,
 }
 
 /// See [`Naming::outside`].

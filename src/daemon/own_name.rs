@@ -19,8 +19,7 @@ pub(super) fn protect(config: &mut Config) {
 fn names(config: &Config, hostname: &[u8]) -> Vec<Fqdn> {
     let first = hostname.trim_ascii().split(|octet| *octet == b'.').next().unwrap_or_default();
     let Some(label) = clean_label(first) else { return Vec::new() };
-    let domains = config.dhcp.subnets.iter().filter_map(|subnet| subnet.naming.as_ref()).map(|naming| &naming.domain);
-    let mut names: Vec<Fqdn> = domains.filter_map(|domain| domain.prepend_label(&label).ok()).collect();
+    let mut names: Vec<Fqdn> = config.dhcp.domains().filter_map(|domain| domain.prepend_label(&label).ok()).collect();
     names.retain(|name| !config.ddns.reserved.contains(name));
     names.sort();
     names.dedup();

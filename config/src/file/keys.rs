@@ -2,8 +2,11 @@
 
 use super::at::At;
 use super::kinds::{Address, DomainName, Duration, FreeText, OwnAddress, WordOr};
+use super::naming::{AfterExpiryValue, Generate, TtlValue};
 use super::option_value::OptionTable;
-use super::v1::{Bootp, ClientUpdates, Outside, Probe, Route, Vendor};
+use super::v1::{
+    Bootp, Clean, ClientUpdates, Conflict, ConflictCheck, Outside, Probe, Replace, ReservedNames, Route, Vendor,
+};
 
 /// The shared keys about lease times.
 #[derive(Clone, Copy, Debug, Default)]
@@ -95,8 +98,38 @@ pub struct OptionKeys<'a> {
 #[allow(missing_docs, reason = "each is documented where the tables are made")]
 pub struct NamingKeys<'a> {
     pub domain: Option<&'a At<DomainName>>,
+    pub clean: Option<Clean>,
     pub outside: Option<Outside>,
     pub client_updates: Option<ClientUpdates>,
-    pub generate: Option<bool>,
-    pub ttl: Option<&'a At<Duration>>,
+    pub override_no_update: Option<bool>,
+    pub generate: Option<&'a At<Generate>>,
+    pub replace: Option<&'a At<Replace>>,
+    pub ttl: Option<&'a At<TtlValue>>,
+    pub conflict_check: Option<ConflictCheck>,
+    pub conflict: Option<Conflict>,
+    pub suffix_keep: Option<&'a At<Duration>>,
+    pub after_expiry: Option<&'a At<AfterExpiryValue>>,
+    pub reserved_names: Option<ReservedNames>,
+}
+
+impl NamingKeys<'_> {
+    /// These, and a wider table's where they say nothing.
+    #[must_use]
+    pub fn over(self, wider: Self) -> Self {
+        Self {
+            domain: self.domain.or(wider.domain),
+            clean: self.clean.or(wider.clean),
+            outside: self.outside.or(wider.outside),
+            client_updates: self.client_updates.or(wider.client_updates),
+            override_no_update: self.override_no_update.or(wider.override_no_update),
+            generate: self.generate.or(wider.generate),
+            replace: self.replace.or(wider.replace),
+            ttl: self.ttl.or(wider.ttl),
+            conflict_check: self.conflict_check.or(wider.conflict_check),
+            conflict: self.conflict.or(wider.conflict),
+            suffix_keep: self.suffix_keep.or(wider.suffix_keep),
+            after_expiry: self.after_expiry.or(wider.after_expiry),
+            reserved_names: self.reserved_names.or(wider.reserved_names),
+        }
+    }
 }

@@ -4,6 +4,7 @@ mod at;
 mod keys;
 pub mod kinds;
 pub mod matching;
+pub mod naming;
 pub mod option_value;
 mod schema;
 mod shape;

@@ -165,14 +165,33 @@ macro_rules! table {
             $($body)*
             /// The domain that clients' names are put under. It must be in a zone. Without it, nothing is published.
             pub domain: Option<At<DomainName>>,
+            /// Characters that a host name cannot have: make a hyphen of each run, leave them out, or take no such name.
+            pub clean: Option<Clean>,
             /// A client's full name that is in no zone: keep its first label under the domain, or publish nothing.
             pub outside: Option<Outside>,
-            /// A client that wants to write its A record itself: override it, or allow it.
+            /// A client that wants to write its A record itself: override it, allow it, ignore its option 81, or give it
+            /// no records.
             pub client_updates: Option<ClientUpdates>,
-            /// Give a client without a usable name one made from its address.
-            pub generate: Option<bool>,
+            /// Publish also the name of a client that asks for no update at all (option 81 with N=1).
+            pub override_no_update: Option<bool>,
+            /// Make a name by address, by hardware address or by a pattern: see `replace`.
+            pub generate: Option<At<Generate>>,
+            /// When the name that is made stands in the place of the client's: when it sent none, always, or when it
+            /// sent one.
+            pub replace: Option<At<Replace>>,
             /// Time to live of the records; else ten minutes, or a third of the lease time if that is less.
-            pub ttl: Option<At<Duration>>,
+            pub ttl: Option<At<TtlValue>>,
+            /// What must hold in DNS before a name is written.
+            pub conflict_check: Option<ConflictCheck>,
+            /// What comes of a name that another host holds: no name, one with a number, or the name goes over to the
+            /// client that came last.
+            pub conflict: Option<Conflict>,
+            /// For how long after its last lease a host keeps the number behind its name.
+            pub suffix_keep: Option<At<Duration>>,
+            /// What becomes of a name when its lease has expired.
+            pub after_expiry: Option<At<AfterExpiryValue>>,
+            /// When a reservation's records are there.
+            pub reserved_names: Option<ReservedNames>,
         } $(+ $more)* }
 
         impl $name {
@@ -181,10 +200,18 @@ macro_rules! table {
             pub fn naming_keys(&self) -> NamingKeys<'_> {
                 NamingKeys {
                     domain: self.domain.as_ref(),
+                    clean: self.clean,
                     outside: self.outside,
                     client_updates: self.client_updates,
-                    generate: self.generate,
+                    override_no_update: self.override_no_update,
+                    generate: self.generate.as_ref(),
+                    replace: self.replace.as_ref(),
                     ttl: self.ttl.as_ref(),
+                    conflict_check: self.conflict_check,
+                    conflict: self.conflict,
+                    suffix_keep: self.suffix_keep.as_ref(),
+                    after_expiry: self.after_expiry.as_ref(),
+                    reserved_names: self.reserved_names,
                 }
             }
         }

@@ -17,10 +17,11 @@ use super::kinds::{
     ServerAddress, WordOr,
 };
 use super::matching::Match;
+use super::naming::{AfterExpiryValue, Generate, TtlValue};
 use super::option_value::{OptionTable, OptionValue};
 pub use super::words::{
-    Algorithm, Allocate, Bootp, ClientUpdates, LogFormat, LogLevel, MessageTypeWord, OptionKind, Outside, PastCap,
-    Probe, RecordKind, ReverseGuard, SubnetReverse,
+    Algorithm, Allocate, Bootp, Clean, ClientUpdates, Conflict, ConflictCheck, LogFormat, LogLevel, MessageTypeWord,
+    OptionKind, Outside, PastCap, Probe, RecordKind, Replace, ReservedNames, ReverseGuard, SubnetReverse,
 };
 
 /// A whole file.
@@ -315,7 +316,7 @@ table! {
         pub allow: Option<Vec<At<ClassName>>>,
         /// Clients of these classes may not have one.
         pub deny: Option<Vec<At<ClassName>>>,
-    } + time_keys + second_keys + option_keys
+    } + time_keys + second_keys + option_keys + naming_keys
 }
 
 table! {
@@ -327,7 +328,7 @@ table! {
         pub name: Option<At<NetworkName>>,
         /// Interfaces on whose link it is; else what its subnets say.
         pub interfaces: Option<Vec<At<InterfaceName>>>,
-    } + time_keys + lease_keys + option_keys
+    } + time_keys + lease_keys + option_keys + naming_keys
 }
 
 table! {
@@ -345,7 +346,7 @@ table! {
         pub deny: Option<At<bool>>,
         /// Its clients get no answer at all.
         pub drop: Option<At<bool>>,
-    } + time_keys + option_keys
+    } + time_keys + option_keys + naming_keys
 }
 
 table! {
@@ -369,7 +370,7 @@ table! {
         pub subscriber_id: Option<At<OneOrMore<BytesText>>>,
         /// The name that it gets, whatever it sends.
         pub hostname: Option<At<HostName>>,
-    } + time_keys + option_keys
+    } + time_keys + option_keys + naming_keys
 }
 
 /// An option of one's own, or a vendor's sub-option.

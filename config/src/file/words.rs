@@ -31,6 +31,70 @@ words! {
         Override = "override",
         /// The client writes it; this server writes the PTR record.
         Allow = "allow",
+        /// Option 81 is neither looked at nor answered.
+        Ignore = "ignore",
+        /// Such a client gets no records at all.
+        Deny = "deny",
+    }
+}
+
+words! {
+    /// What becomes of characters that a host name cannot have.
+    Clean {
+        /// Each run of them becomes one hyphen.
+        Hyphen = "hyphen",
+        /// They are left out.
+        Drop = "drop",
+        /// A name with any of them counts as none.
+        Refuse = "refuse",
+    }
+}
+
+words! {
+    /// When a name that is made stands in the place of the one that the client sent.
+    Replace {
+        /// Where it sent no usable one.
+        WhenAbsent = "when-absent",
+        /// Always.
+        Always = "always",
+        /// Where it sent one; a client that sent none gets none.
+        WhenPresent = "when-present",
+    }
+}
+
+words! {
+    /// What must hold in DNS before a name is written.
+    ConflictCheck {
+        /// It is free, or its DHCID is this host's (RFC 4703).
+        CheckWithDhcid = "check-with-dhcid",
+        /// Nothing. A DHCID is written all the same.
+        NoCheckWithDhcid = "no-check-with-dhcid",
+        /// It is free, or has a DHCID, whosever it is.
+        CheckExistsWithDhcid = "check-exists-with-dhcid",
+        /// Nothing, and no DHCID is written.
+        NoCheckWithoutDhcid = "no-check-without-dhcid",
+    }
+}
+
+words! {
+    /// What comes of a name that another host holds.
+    Conflict {
+        /// The client that comes second has no name.
+        Refuse = "refuse",
+        /// It has the name with a number behind it.
+        Suffix = "suffix",
+        /// The client that came last has the name.
+        TakeOver = "take-over",
+    }
+}
+
+words! {
+    /// When a reservation's records are there.
+    ReservedNames {
+        /// As long as it is in the configuration.
+        Always = "always",
+        /// As long as its host has a lease.
+        WhileLeased = "while-leased",
     }
 }
 

@@ -7,7 +7,7 @@ use std::cell::Cell;
 use dhcp::class::{CLASSES_MAX, Class, ClassFault, ClassId, Classes, Condition, Fact, Verdict};
 use dhcp::settings::Access;
 
-use super::scope::{self, With};
+use super::scope::{self, Wider, With, written};
 use crate::fault::{Findings, Span};
 use crate::file::At;
 use crate::file::kinds::ClassName;
@@ -140,14 +140,21 @@ impl Names {
 }
 
 /// The classes of the file, with their conditions. Called when everything else that names one has been read.
-pub(super) fn read(list: &[At<v1::Class>], names: &Names, with: With<'_>, findings: &mut Findings) -> Classes {
+/// `everywhere` are the naming keys of `[ddns]`.
+pub(super) fn read(
+    list: &[At<v1::Class>],
+    names: &Names,
+    everywhere: v1::NamingKeys<'_>,
+    with: With<'_>,
+    findings: &mut Findings,
+) -> Classes {
     let mut classes: Vec<Class> = Vec::with_capacity(list.len() + 2);
     for at in list.iter().take(DECLARED_MAX) {
         let condition =
             at.value.condition.as_ref().map(|condition| condition::read(condition, names, with.definitions, findings));
         // What is missing is reported where tables and keys are read.
-        let (keys, times) = (at.value.option_keys(), at.value.time_keys());
-        let (scope, _) = scope::read(keys, times, v1::TimeKeys::default(), with, findings);
+        let wider = Wider { naming: everywhere, ..Wider::default() };
+        let (scope, _) = scope::read(written!(at.value), wider, with, findings);
         let (Some(name), Some(condition)) = (&at.value.name, condition) else { continue };
         classes.push(Class { scope, verdict: verdict(&at.value, findings), ..Class::new(&name.value.0, condition) });
     }

@@ -32,7 +32,6 @@ pub use options::own_key;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use dhcp::settings::Subnet;
 use ipnet::Ipv4Net;
 
 use crate::fault::{Findings, Span};
@@ -66,9 +65,9 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
     let dns_enabled = server::dns_enabled(&file.dns, &zones, findings);
     let classes = class::names(&file.class, findings);
     let definitions = definitions::read(&file.option, findings);
-    let with = scope::With { definitions: &definitions, dns_enabled };
+    let with = scope::With { definitions: &definitions, zones: &zones, dns_enabled };
     let networks = network::read(file, with, findings);
-    let named = subnet::Named { zones: &zones, classes: &classes, networks: &networks };
+    let named = subnet::Named { classes: &classes, networks: &networks };
     let subnets = subnet::read(file, named, with, findings);
     let networks = network::joined(networks, &subnets.members, findings);
     let wanted: Vec<_> = subnets
@@ -76,9 +75,10 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
         .iter()
         .filter_map(|(net, span)| {
             let subnet = subnets.list.iter().find(|subnet| subnet.prefix == *net)?;
-            Some((*net, *span, subnet.naming.as_ref()?.domain.clone()))
+            Some((*net, *span, subnet.domains().next()?.clone()))
         })
         .collect();
+    let classes = class::read(&file.class, &classes, file.ddns.naming_keys(), with, findings);
     zones.add_reverse(&wanted, findings);
     let prefixes: Vec<Ipv4Net> = subnets.list.iter().map(|subnet| subnet.prefix).collect();
     if file.subnet.is_empty() && !findings.refuses() {
@@ -94,6 +94,18 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
     };
     let dns = server::dns(&file.dns, dns_enabled, &zones, &prefixes, findings);
     let default_ports = daemon.ports == Ports::default();
+    let dhcp = dhcp::settings::Settings {
+        scope: subnets.server,
+        networks,
+        classes,
+        offer_hold_secs: seconds(&file.dhcp.offer_hold, "offer_hold", OFFER_HOLD_SECS, findings),
+        quarantine_secs: seconds(&file.dhcp.quarantine, "quarantine", QUARANTINE_SECS, findings),
+        declines_per_client_max: file.dhcp.declines_per_client.as_ref().map_or(DECLINES_PER_CLIENT_MAX, |at| at.value),
+        probing: probing::read(&file.dhcp, findings),
+        subnets: subnets.list,
+        limits: limits::limits(&file.dhcp.limits, findings),
+        leasequery: limits::leasequery(&file.leasequery, findings),
+    };
     let config = Config {
         dns,
         ddns: ddns::settings::Settings {
@@ -101,28 +113,13 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
             quests: Vec::new(),
             sought: Vec::new(),
             classless: Vec::new(),
-            protected: protected(&zones),
-            reserved: reserved(&subnets.list),
+            protected: protected(&zones, &dhcp),
+            reserved: reserved(&dhcp),
             without_reverse: subnets.without_reverse,
             reverse: server::reverse_guard(&file.ddns),
             retry: server::retry(&file.ddns, findings),
         },
-        dhcp: dhcp::settings::Settings {
-            scope: subnets.server,
-            networks,
-            classes: class::read(&file.class, &classes, with, findings),
-            offer_hold_secs: seconds(&file.dhcp.offer_hold, "offer_hold", OFFER_HOLD_SECS, findings),
-            quarantine_secs: seconds(&file.dhcp.quarantine, "quarantine", QUARANTINE_SECS, findings),
-            declines_per_client_max: file
-                .dhcp
-                .declines_per_client
-                .as_ref()
-                .map_or(DECLINES_PER_CLIENT_MAX, |at| at.value),
-            probing: probing::read(&file.dhcp, findings),
-            subnets: subnets.list,
-            limits: limits::limits(&file.dhcp.limits, findings),
-            leasequery: limits::leasequery(&file.leasequery, findings),
-        },
+        dhcp,
         switches: Arc::new(switches::read(&file.switch, findings)),
         tftp: file.tftp.as_ref().and_then(|at| tftp::read(&at.value, findings)),
         daemon,
@@ -134,9 +131,12 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
     config
 }
 
-/// Names that no client may take: those of the file, and those that static records and our name servers have.
-fn protected(zones: &zones::Zones) -> Vec<dns::Fqdn> {
+/// Names that no client may take: those of the file, those that static records and our name servers have, and the
+/// domains that names are put under.
+fn protected(zones: &zones::Zones, dhcp: &dhcp::settings::Settings) -> Vec<dns::Fqdn> {
     let mut names = zones.protected.clone();
+    // The apexes are protected anyway.
+    names.extend(dhcp.domains().filter(|domain| !zones.list.iter().any(|zone| zone.apex == **domain)).cloned());
     for zone in zones.embedded() {
         names.push(zone.ns.clone());
         names.extend(zone.records.iter().map(|set| set.name.clone()));
@@ -147,13 +147,14 @@ fn protected(zones: &zones::Zones) -> Vec<dns::Fqdn> {
 }
 
 /// The full names of all reservations.
-fn reserved(subnets: &[Subnet]) -> HashSet<dns::Fqdn> {
-    let names = subnets.iter().filter_map(|subnet| Some((subnet.naming.as_ref()?, &subnet.reservations)));
-    names
-        .flat_map(|(naming, list)| {
-            list.iter().filter_map(|one| naming::full_name(one.hostname.as_deref()?, naming).ok())
-        })
-        .collect()
+fn reserved(settings: &dhcp::settings::Settings) -> HashSet<dns::Fqdn> {
+    let subnets = settings.subnets.iter();
+    let list = subnets.flat_map(|subnet| subnet.reservations.iter().map(move |reservation| (subnet, reservation)));
+    list.filter_map(|(subnet, reservation)| {
+        let naming = settings.reserved_naming(subnet, reservation)?;
+        naming::full_name(reservation.hostname.as_deref()?, &naming).ok()
+    })
+    .collect()
 }
 
 /// A subnet's interface that the daemon does not serve on.

@@ -7,7 +7,7 @@ use super::class::check_name;
 use super::interfaces;
 use super::options::Options;
 use super::reservation::Clients;
-use super::scope::{self, With};
+use super::scope::{self, Wider, With, written};
 use crate::fault::{Findings, Span};
 use crate::file::At;
 use crate::file::kinds::NetworkName;
@@ -29,8 +29,8 @@ pub(super) fn read(file: &v1::File, with: With<'_>, findings: &mut Findings) -> 
     let mut out = Networks::default();
     for at in &file.network {
         let interfaces = interfaces(at.value.interfaces.as_deref(), findings);
-        let (keys, times) = (at.value.option_keys(), at.value.time_keys());
-        let (scope, options) = scope::read(keys, times, file.dhcp.time_keys(), with, findings);
+        let wider = Wider { times: file.dhcp.time_keys(), naming: file.ddns.naming_keys() };
+        let (scope, options) = scope::read(written!(at.value), wider, with, findings);
         let Some(written) = &at.value.name else {
             out.unnamed = true;
             continue;

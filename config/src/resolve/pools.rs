@@ -6,7 +6,7 @@ use dhcp::settings::{AddressRange, Pool};
 use ipnet::Ipv4Net;
 
 use super::scalars::range;
-use super::scope::{self, With};
+use super::scope::{self, Wider, With, written};
 use super::{class, second};
 use crate::fault::{Findings, Span};
 use crate::file::At;
@@ -49,7 +49,7 @@ pub(super) fn divide(
     left: &[AddressRange],
     placed: &[Placed],
     tables: &[At<v1::Pool>],
-    (prefix, wider, [subnet, everywhere]): (Option<Ipv4Net>, v1::TimeKeys<'_>, [SecondKeys<'_>; 2]),
+    (prefix, wider, [subnet, everywhere]): (Option<Ipv4Net>, Wider<'_>, [SecondKeys<'_>; 2]),
     classes: &class::Names,
     with: With<'_>,
     findings: &mut Findings,
@@ -67,7 +67,7 @@ pub(super) fn divide(
     for (place, at) in tables.iter().enumerate() {
         second::check(at.value.second_keys(), findings);
         let access = classes.access(at.value.allow.as_deref(), at.value.deny.as_deref(), findings);
-        let (scope, options) = scope::read(at.value.option_keys(), at.value.time_keys(), wider, with, findings);
+        let (scope, options) = scope::read(written!(at.value), wider, with, findings);
         super::subnet::check_routers(&options, prefix, findings);
         let pool = Pool { ranges: of(Some(place)), access, scope, ..Pool::default() };
         pools.push(second::hold_back(pool, [at.value.second_keys(), subnet, everywhere]));

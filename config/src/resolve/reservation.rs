@@ -1,9 +1,10 @@
 //! Reservations of a subnet: each alone, and against the others.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 
-use dhcp::settings::{Naming, Reservation, ReservedFor, Scope};
+use dhcp::settings::{Naming, NamingPart, Pool, Reservation, ReservedFor, Scope};
 use dns::Fqdn;
 use ipnet::Ipv4Net;
 
@@ -12,8 +13,7 @@ use super::keys::plain;
 use super::naming;
 use super::pools::hosts;
 use super::scalars::address;
-use super::scope::{self, With};
-use super::zones::Zones;
+use super::scope::{self, Wider, With, written};
 use crate::fault::{Findings, Span};
 use crate::file::At;
 use crate::file::v1;
@@ -22,8 +22,21 @@ use crate::file::v1;
 pub(super) struct Around<'a> {
     pub(super) prefix: Option<Ipv4Net>,
     pub(super) naming: Option<&'a Naming>,
-    pub(super) zones: &'a Zones,
+    /// Where there is none: what the subnet and what is around it say of names.
+    pub(super) wider: &'a [&'a NamingPart],
+    /// The naming keys of the subnet and of what is around it.
+    pub(super) keys: v1::NamingKeys<'a>,
+    pub(super) pools: &'a [Pool],
     pub(super) with: With<'a>,
+}
+
+impl Around<'_> {
+    /// The rules that hold for the name of a reservation.
+    fn naming_of(&self, address: Option<Ipv4Addr>, own: Option<&NamingPart>) -> Option<Cow<'_, Naming>> {
+        let pool = address.and_then(|address| self.pools.iter().find(|pool| pool.holds(address)));
+        let pool = pool.and_then(|pool| pool.scope.naming.as_deref());
+        NamingPart::narrow(own.into_iter().chain(pool), self.naming, self.wider.iter().copied())
+    }
 }
 
 /// The reservations, sorted by address, and the clients that have an address.
@@ -35,12 +48,11 @@ pub(super) fn read(
     let mut seen = Seen::default();
     let mut out: Vec<Reservation> = Vec::new();
     for at in list {
-        let reservation = read_one(at, around, &mut seen, findings);
-        let (keys, times) = (at.value.option_keys(), at.value.time_keys());
-        let (scope, options) = scope::read(keys, times, v1::TimeKeys::default(), around.with, findings);
+        let wider = Wider { naming: around.keys, ..Wider::default() };
+        let (scope, options) = scope::read(written!(at.value), wider, around.with, findings);
         super::subnet::check_routers(&options, around.prefix, findings);
         check_gives(at, &scope, findings);
-        out.extend(reservation.map(|reservation| Reservation { scope, ..reservation }));
+        out.extend(read_one(at, scope, around, &mut seen, findings));
     }
     out.sort_by_key(|reservation| reservation.address);
     let addressed = out.iter().filter(|reservation| reservation.address.is_some());
@@ -75,6 +87,7 @@ struct Seen {
 
 fn read_one(
     at: &At<v1::Reservation>,
+    scope: Scope,
     around: &Around<'_>,
     seen: &mut Seen,
     findings: &mut Findings,
@@ -83,7 +96,8 @@ fn read_one(
     let reserved = written.address.as_ref().and_then(|text| read_address(text, around.prefix, seen, findings));
     let clients = read_clients(at, seen, findings);
     let hostname = written.hostname.as_ref().and_then(|text| {
-        let (name, full) = naming::hostname(text, around.naming, around.zones, findings)?;
+        let naming = around.naming_of(reserved, scope.naming.as_deref());
+        let (name, full) = naming::hostname(text, naming.as_deref(), around.with.zones, findings)?;
         if let Some(full) = full {
             if let Some(earlier) = seen.names.get(&full) {
                 findings
@@ -103,7 +117,7 @@ fn read_one(
     if written.address.is_some() && reserved.is_none() {
         return None;
     }
-    (!clients.is_empty()).then(|| Reservation { address: reserved, clients, hostname, scope: Scope::default() })
+    (!clients.is_empty()).then_some(Reservation { address: reserved, clients, hostname, scope })
 }
 
 fn read_address(

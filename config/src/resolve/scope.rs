@@ -1,4 +1,4 @@
-//! What one table gives to its clients: options, boot fields, lease times. Nothing of a wider table is mixed in; the
+//! What one table gives to its clients: options, boot fields, lease times, rules of names. Nothing of a wider table is mixed in; the
 //! engine knows the order.
 
 use std::net::Ipv4Addr;
@@ -7,13 +7,15 @@ use dhcp::options::{self as build, code};
 use dhcp::settings::{Boot, OptionSet, Scope};
 
 use super::definitions::{Definitions, Space};
+use super::naming;
 use super::options::{self, DnsServers, Options};
 use super::scalars::address;
 use super::times::lease_times;
+use super::zones::Zones;
 use crate::fault::{Findings, Span};
 use crate::file::At;
 use crate::file::kinds::FreeText;
-use crate::file::v1::{OptionKeys, TimeKeys};
+use crate::file::v1::{NamingKeys, OptionKeys, TimeKeys};
 
 /// Bytes that `sname` and `file` hold before the null at their end (RFC 2131 section 2).
 const SNAME_BYTES_MAX: usize = 63;
@@ -23,18 +25,40 @@ const FILE_BYTES_MAX: usize = 127;
 #[derive(Clone, Copy)]
 pub(super) struct With<'a> {
     pub(super) definitions: &'a Definitions,
+    pub(super) zones: &'a Zones,
     pub(super) dns_enabled: bool,
 }
 
-/// The scope of a table, and its options with their places in the file. `wider` are the lease times of what is around
-/// it, for the check.
-pub(super) fn read(
-    keys: OptionKeys<'_>,
-    times: TimeKeys<'_>,
-    wider: TimeKeys<'_>,
-    with: With<'_>,
-    findings: &mut Findings,
-) -> (Scope, Options) {
+/// What a table has of a scope.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Written<'a> {
+    pub(super) options: OptionKeys<'a>,
+    pub(super) times: TimeKeys<'a>,
+    pub(super) naming: NamingKeys<'a>,
+}
+
+/// What is written around a table, for checks that need both.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Wider<'a> {
+    pub(super) times: TimeKeys<'a>,
+    pub(super) naming: NamingKeys<'a>,
+}
+
+/// What a table has of a scope, by the methods that each such table has.
+macro_rules! written {
+    ($table:expr) => {
+        crate::resolve::scope::Written {
+            options: $table.option_keys(),
+            times: $table.time_keys(),
+            naming: $table.naming_keys(),
+        }
+    };
+}
+pub(super) use written;
+
+/// The scope of a table, and its options with their places in the file.
+pub(super) fn read(table: Written<'_>, wider: Wider<'_>, with: With<'_>, findings: &mut Findings) -> (Scope, Options) {
+    let keys = table.options;
     let written = options::read(keys, with.definitions, findings);
     check_own_dns(&written, with.dns_enabled, findings);
     let scope = Scope {
@@ -44,7 +68,8 @@ pub(super) fn read(
         always: codes(keys.always_send, UNASKED, with, findings),
         never: codes(keys.never_send, UNSENT, with, findings),
         boot: boot(keys, findings),
-        lease_secs: lease_times(times, wider, findings),
+        lease_secs: lease_times(table.times, wider.times, findings),
+        naming: naming::boxed(naming::part(table.naming, wider.naming, with.zones, findings)),
     };
     check_both_lists(keys, &scope, findings);
     (scope, written)

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use dhcp::settings::{AddressRange, Allocator, BootpClients, Scope, Subnet};
+use dhcp::settings::{AddressRange, Allocator, BootpClients, NamingPart, Scope, Subnet};
 use ipnet::Ipv4Net;
 
 use super::network::{self, Member, Networks};
@@ -11,9 +11,8 @@ use super::options::{DnsServers, Options};
 use super::pools::{self, never_leased, show};
 use super::reservation::{self, Around};
 use super::scalars::prefix;
-use super::scope::{self, With};
+use super::scope::{self, Wider, With, Written, written};
 use super::times::timers;
-use super::zones::Zones;
 use super::{class, interfaces, naming, probing, second};
 use crate::fault::{Findings, Span};
 use crate::file::At;
@@ -36,7 +35,6 @@ pub(super) struct Subnets {
 /// What a subnet can name.
 #[derive(Clone, Copy)]
 pub(super) struct Named<'a> {
-    pub(super) zones: &'a Zones,
     pub(super) classes: &'a class::Names,
     pub(super) networks: &'a Networks,
 }
@@ -47,18 +45,22 @@ struct Common<'a> {
     named: Named<'a>,
     /// The options of `[dhcp]`.
     options: Options,
+    /// What `[ddns]` says of names.
+    naming: NamingPart,
     with: With<'a>,
 }
 
 pub(super) fn read(file: &File, named: Named<'_>, with: With<'_>, findings: &mut Findings) -> Subnets {
     let mut out = Subnets::default();
-    let (keys, times) = (file.dhcp.option_keys(), file.dhcp.time_keys());
-    let (server, options) = scope::read(keys, times, v1::TimeKeys::default(), with, findings);
+    let written =
+        Written { options: file.dhcp.option_keys(), times: file.dhcp.time_keys(), naming: file.ddns.naming_keys() };
+    let (server, options) = scope::read(written, Wider::default(), with, findings);
     // With a DNS server of our own, clients are told it unless something says otherwise.
     let own_dns = server.own_dns || (with.dns_enabled && options.dns.is_none());
     out.server = Scope { own_dns, ..server };
     second::check(file.dhcp.second_keys(), findings);
-    let common = Common { file, named, options, with };
+    let naming = out.server.naming.as_deref().cloned().unwrap_or_default();
+    let common = Common { file, named, options, naming, with };
     let mut placed: Vec<(Ipv4Net, Span)> = Vec::new();
     for at in &file.subnet {
         let Some(subnet) = read_one(at, &common, &mut out, findings) else { continue };
@@ -77,18 +79,29 @@ fn prefix_span(at: &At<v1::Subnet>) -> Span {
 }
 
 fn read_one(at: &At<v1::Subnet>, common: &Common<'_>, out: &mut Subnets, findings: &mut Findings) -> Option<Subnet> {
-    let Common { file, named: Named { zones, classes, networks }, with, .. } = *common;
+    let Common { file, named: Named { classes, networks }, with, .. } = *common;
     let (written, span) = (&at.value, prefix_span(at));
     let net = written.prefix.as_ref().and_then(|text| prefix(text, findings));
     if let Some(net) = net {
         check_prefix(net, span, findings);
     }
-    let naming = naming::read(written.naming_keys(), file.ddns.naming_keys(), zones, findings);
     let network = written.network.as_ref().and_then(|at| networks.get(at, findings));
     let around = network::table(file, written);
-    let wider = around.map_or_else(v1::TimeKeys::default, v1::Network::time_keys).over(file.dhcp.time_keys());
-    let times = written.time_keys();
-    let (scope, own) = scope::read(written.option_keys(), times, wider, with, findings);
+    let wider = Wider {
+        times: around.map_or_else(v1::TimeKeys::default, v1::Network::time_keys).over(file.dhcp.time_keys()),
+        naming: around.map_or_else(v1::NamingKeys::default, v1::Network::naming_keys).over(file.ddns.naming_keys()),
+    };
+    let keys = written!(written);
+    let (scope, own) = scope::read(keys, wider, with, findings);
+    let wider = Wider { times: keys.times.over(wider.times), naming: keys.naming.over(wider.naming) };
+    let beneath_network = network.and_then(|network| networks.list.get(usize::from(network.0)));
+    let parts = [Some(&scope), beneath_network.map(|network| &network.scope)];
+    let parts = parts.into_iter().flatten().filter_map(|scope| scope.naming.as_deref()).chain([&common.naming]);
+    let parts: Vec<&NamingPart> = parts.collect();
+    // In the place of a domain that was refused comes no other: what follows from that would be reported for nothing.
+    let refused =
+        wider.naming.domain.is_some_and(|at| naming::domain(at, with.zones, &mut Findings::default()).is_none());
+    let naming = NamingPart::complete(parts.iter().copied()).filter(|_| !refused);
     let beneath = network.and_then(|network| networks.options(network)).cloned().unwrap_or_default();
     let merged = merge(merge(own, &beneath), &common.options);
     check_routers(&merged, net, findings);
@@ -101,9 +114,10 @@ fn read_one(at: &At<v1::Subnet>, common: &Common<'_>, out: &mut Subnets, finding
     );
     second::check(written.second_keys(), findings);
     let second = [written.second_keys(), file.dhcp.second_keys()];
-    let limits = (net, times.over(wider), second);
+    let limits = (net, wider, second);
     let pools = pools::divide(&ranges, &placed, &written.pool, limits, classes, with, findings);
-    let within = Around { prefix: net, naming: naming.as_ref(), zones, with };
+    let within =
+        Around { prefix: net, naming: naming.as_ref(), wider: &parts, keys: wider.naming, pools: &pools, with };
     let (reservations, clients) = reservation::read(&written.reservation, &within, findings);
     let reserved: BTreeSet<Ipv4Addr> = reservations.iter().filter_map(|reservation| reservation.address).collect();
     check_servers_in_pools(&merged, &ranges, &reserved, findings);
@@ -124,9 +138,10 @@ fn read_one(at: &At<v1::Subnet>, common: &Common<'_>, out: &mut Subnets, finding
         );
     }
     let net = net?;
+    let publishes = naming.is_some() || pools.iter().any(|pool| pool.scope.domain().is_some());
     match written.reverse.as_ref().map(|reverse| reverse.value) {
         Some(SubnetReverse::None) => out.without_reverse.push(net),
-        Some(SubnetReverse::Auto) | None if naming.is_some() => out.reverse_wanted.push((net, span)),
+        Some(SubnetReverse::Auto) | None if publishes => out.reverse_wanted.push((net, span)),
         Some(SubnetReverse::Auto) | None => {}
     }
     if let (Some(network), Some(at)) = (network, &written.network) {

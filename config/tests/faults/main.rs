@@ -7,6 +7,7 @@ mod dns;
 mod leases;
 mod limits;
 mod named;
+mod naming;
 mod options;
 mod places;
 mod pools;

@@ -10,8 +10,10 @@ use super::choose::{self, Choice};
 use super::client::Client;
 use super::exchange::Exchange;
 use super::layers::Layers;
+use super::naming::Rules;
 use super::record::{HotState, Kept, NEVER};
 use super::respond::{self, Terms};
+use crate::class::ClassId;
 use crate::decision::{Decision, LeaseEvent, LeaseEventKind};
 use crate::identity::{ClientId, HardwareAddress};
 use crate::lease::{Lease, LeaseState};
@@ -188,7 +190,7 @@ pub(super) fn choose_name(
         hostname,
         client_fqdn,
     };
-    ask_name(book, exchange.names, place, &wish)
+    ask_name(book, exchange.names, place, &wish, exchange.classes.iter())
 }
 
 /// What a name depends on, beside the settings.
@@ -203,20 +205,26 @@ pub(super) struct Wish<'a> {
     pub(super) client_fqdn: Option<&'a [u8]>,
 }
 
-/// Asks for a name by the rules of subnet `place`.
-pub(super) fn ask_name(book: &Book, names: &dyn NameChooser, place: usize, wish: &Wish<'_>) -> NameAnswer {
+/// Asks for a name by the rules that hold in subnet `place` for a client of `classes`.
+pub(super) fn ask_name(
+    book: &Book,
+    names: &dyn NameChooser,
+    place: usize,
+    wish: &Wish<'_>,
+    classes: impl Iterator<Item = ClassId>,
+) -> NameAnswer {
     let subnet = book.plan.subnet(place);
-    let Some(naming) = &subnet.naming else { return NameAnswer::default() };
     let client = Client { hardware: wish.hardware, id: wish.client_id.map(|id| &*id.0), relay: wish.relay };
-    let reserved = book.plan.reservation_for(place, client);
+    let rules = Rules::of(&book.plan, place, client, classes, wish.address);
+    let Some(naming) = rules.naming else { return NameAnswer::default() };
     names.choose(&NameQuestion {
         hostname: wish.hostname,
         client_fqdn: wish.client_fqdn,
-        reserved_hostname: reserved.and_then(|reserved| reserved.hostname.as_deref()),
+        reserved_hostname: rules.reserved,
         address: wish.address,
         lease_secs: wish.lease_secs,
         identity: host_identity(wish.hardware, wish.client_id.filter(|_| !subnet.ignore_client_id)),
-        naming,
+        naming: &naming,
     })
 }
 

@@ -1,16 +1,20 @@
 //! Which scope wins: the one place that decides it. Everything that a client is given beside its address is asked of
 //! [`Layers`], which knows the scopes that apply to one client in one subnet, the narrowest first.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::Ipv4Addr;
 
+use dns::Naming;
+
 use super::book::Book;
 use super::exchange::Exchange;
+use super::naming::Rules;
 use super::plan::Plan;
 use crate::class::ClassId;
 use crate::options::vendor::data_for;
 use crate::options::{self, IPV6_ONLY_WAIT_SECS_MIN, code};
-use crate::settings::{LeaseTime, Scope, Subnet};
+use crate::settings::{LeaseTime, Pool, Scope, Settings, Subnet};
 
 /// The kinds of place in a configuration that can give something to a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -77,27 +81,47 @@ pub(super) struct Ground {
     own_dns: Option<[u8; 4]>,
     /// First and last address and pool, sorted; only of pools that give something.
     pools: Box<[(Ipv4Addr, Ipv4Addr, usize)]>,
+    /// The rules of names in each pool, where a pool has any.
+    naming: Box<[Option<Naming>]>,
+}
+
+/// A domain as option 15 has it.
+fn domain_data(naming: &Naming) -> Box<[u8]> {
+    let domain = naming.domain.to_string();
+    options::domain_name(domain.strip_suffix('.').unwrap_or(&domain))
 }
 
 impl Ground {
-    pub(super) fn new(subnet: &Subnet) -> Self {
+    pub(super) fn new(settings: &Settings, subnet: &Subnet) -> Self {
         let giving = subnet.pools.iter().enumerate().filter(|(_, pool)| pool.scope != Scope::default());
         let mut pools: Vec<_> = giving
             .flat_map(|(place, pool)| pool.ranges.iter().map(move |range| (range.first, range.last, place)))
             .collect();
         pools.sort_unstable();
-        let domain = subnet.naming.as_ref().map(|naming| naming.domain.to_string());
+        let of_pool =
+            |pool: &Pool| settings.naming(subnet, pool.scope.naming.as_deref().into_iter()).map(Cow::into_owned);
+        let has_rules = subnet.pools.iter().any(|pool| pool.scope.naming.is_some());
+        let naming = subnet.pools.iter().filter(|_| has_rules).map(of_pool).collect();
         Self {
             mask: subnet.prefix.netmask().octets(),
             broadcast: (subnet.prefix.prefix_len() < 31).then(|| subnet.prefix.broadcast().octets()),
-            domain: domain.map(|domain| options::domain_name(domain.strip_suffix('.').unwrap_or(&domain))),
+            domain: subnet.naming.as_ref().map(domain_data),
             own_dns: subnet.own_dns_address.map(|address| address.octets()),
             pools: pools.into(),
+            naming,
+        }
+    }
+
+    /// The rules of names in one of the subnet's pools, or outside of them.
+    pub(super) fn naming<'s>(&'s self, subnet: &'s Subnet, pool: Option<usize>) -> Option<&'s Naming> {
+        match pool.and_then(|pool| self.naming.get(pool)) {
+            Some(of_pool) => of_pool.as_ref(),
+            None => subnet.naming.as_ref(),
         }
     }
 
     /// The pool that holds an address, if that pool gives something.
-    fn pool(&self, address: Ipv4Addr) -> Option<usize> {
+    pub(super) fn pool(&self, address: Ipv4Addr) -> Option<usize> {
         let after = self.pools.partition_point(|(first, ..)| *first <= address);
         let (_, last, pool) = self.pools.get(after.checked_sub(1)?)?;
         (address <= *last).then_some(*pool)
@@ -111,6 +135,8 @@ pub(super) struct Layers<'a> {
     /// Options that a layer has for clients of this one's vendor: the layer's place, the code and the data.
     vendor: Vec<(usize, u8, Box<[u8]>)>,
     ground: &'a Ground,
+    /// Option 15 where no scope has one, and where something narrower than the subnet puts names under another domain.
+    domain: Option<Box<[u8]>>,
 }
 
 /// What each layer has in options 43 and 125 for the client's vendor.
@@ -159,7 +185,15 @@ impl<'a> Layers<'a> {
             scope.into_iter().for_each(|scope| add(Source::Level(level), scope));
         }
         let vendor = of_vendor(&layers, exchange);
-        Self { layers, vendor, ground }
+        let narrower = |source: &Source| *source != Source::Level(Level::Subnet);
+        let has_domain =
+            layers.iter().take_while(|(source, _)| narrower(source)).any(|(_, scope)| scope.domain().is_some());
+        let naming = if has_domain {
+            Rules::of(plan, place, exchange.client(), exchange.classes.iter(), address).naming
+        } else {
+            None
+        };
+        Self { layers, vendor, ground, domain: naming.as_deref().map(domain_data) }
     }
 
     /// The data of an option and where it comes from. An empty value in a scope takes the option of wider scopes back.
@@ -172,7 +206,7 @@ impl<'a> Layers<'a> {
         let derived = match wanted {
             code::SUBNET_MASK => Some(&self.ground.mask[..]),
             code::BROADCAST_ADDRESS => self.ground.broadcast.as_ref().map(|address| &address[..]),
-            code::DOMAIN_NAME => self.ground.domain.as_deref(),
+            code::DOMAIN_NAME => self.domain.as_deref().or(self.ground.domain.as_deref()),
             _ => None,
         };
         derived.map(|data| (Source::Derived, data))
@@ -218,7 +252,7 @@ impl<'a> Layers<'a> {
     /// broadcast address follows from the mask, and is for those that ask.
     pub(super) fn codes(&self) -> Vec<u8> {
         let derived = [
-            (code::DOMAIN_NAME, self.ground.domain.is_some()),
+            (code::DOMAIN_NAME, self.domain.is_some() || self.ground.domain.is_some()),
             (code::DOMAIN_NAME_SERVER, self.layers.iter().any(|(_, scope)| scope.own_dns)),
         ];
         let configured = self.layers.iter().flat_map(|(_, scope)| scope.options.0.keys().copied());

@@ -49,6 +49,7 @@ pub mod explain;
 mod inform;
 mod layers;
 mod leasequery;
+mod naming;
 mod offers;
 mod pending;
 mod plan;

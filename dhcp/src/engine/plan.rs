@@ -28,6 +28,8 @@ pub(super) struct Plan {
     reserved: Reserved,
     /// By subnet: what follows from it by itself.
     grounds: Vec<Ground>,
+    /// Some class says something of names.
+    has_naming_classes: bool,
 }
 
 impl Plan {
@@ -56,8 +58,19 @@ impl Plan {
             reserved_from.push(u32::try_from(reserved_addresses.len()).unwrap_or(u32::MAX));
         }
         let reserved = Reserved::new(&settings.subnets);
-        let grounds = settings.subnets.iter().map(Ground::new).collect();
-        Self { settings, networks_from, reserved_addresses, reserved_from, by_interface, networks, reserved, grounds }
+        let grounds = settings.subnets.iter().map(|subnet| Ground::new(&settings, subnet)).collect();
+        let has_naming_classes = settings.classes.iter().any(|(_, class)| class.scope.naming.is_some());
+        Self {
+            settings,
+            networks_from,
+            reserved_addresses,
+            reserved_from,
+            by_interface,
+            networks,
+            reserved,
+            grounds,
+            has_naming_classes,
+        }
     }
 
     pub(super) fn subnet(&self, place: usize) -> &Subnet {
@@ -106,9 +119,19 @@ impl Plan {
     /// The client's reservation in a subnet; without one, a reservation of a name alone that another subnet of the
     /// shared network has for it.
     pub(super) fn reservation_for(&self, place: usize, client: Client<'_>) -> Option<&Reservation> {
-        let find = |place| self.reserved.find(&self.settings.subnets, place, client);
-        let nameless = |other| find(other).filter(|reservation| reservation.address.is_none());
+        self.reservation_with_place(place, client).map(|(_, reservation)| reservation)
+    }
+
+    /// The same, and the subnet that it stands in.
+    pub(super) fn reservation_with_place(&self, place: usize, client: Client<'_>) -> Option<(usize, &Reservation)> {
+        let find = |place| Some((place, self.reserved.find(&self.settings.subnets, place, client)?));
+        let nameless = |other| find(other).filter(|(_, reservation)| reservation.address.is_none());
         find(place).or_else(|| self.siblings(place).find_map(nameless))
+    }
+
+    /// Whether some class says something of names.
+    pub(super) fn has_naming_classes(&self) -> bool {
+        self.has_naming_classes
     }
 
     /// Whether a reservation on the subnet's link knows clients by what relays say of them.

@@ -5,7 +5,9 @@ use std::net::Ipv4Addr;
 
 use super::Engine;
 use super::bind::{self, Wish};
+use super::naming::naming_classes;
 use super::record::HotState;
+use crate::class::ClassId;
 use crate::decision::{Decision, LeaseEvent, LeaseEventKind};
 use crate::lease::Lease;
 use crate::names::NameChooser;
@@ -27,6 +29,9 @@ impl Engine {
     /// Looks at up to `most` records, by address, from the one after `after` on, for a binding that would get another
     /// name, or none, if its client renewed it now and said what it said last; stops at the first and renames it.
     ///
+    /// Of which classes a client is, a lease does not tell. So a name that it can have by some class stays until its
+    /// client's next word.
+    ///
     /// Nothing is looked at while nothing can be stored. A binding in no subnet of the settings keeps its name until it ends, as one in an inactive subnet does.
     pub fn rename_next(&mut self, after: Option<Ipv4Addr>, most: usize, names: &dyn NameChooser) -> Renaming {
         let mut renaming = Renaming { at: after, ..Renaming::default() };
@@ -44,8 +49,12 @@ impl Engine {
             }
             let Some(place) = self.book.plan.holding(record.hot.address) else { continue };
             let mut kept = record.kept();
-            let name = bind::ask_name(&self.book, names, place, &wish_of(&kept.lease)).name;
-            if name == kept.lease.name {
+            let wish = wish_of(&kept.lease);
+            let ask = |class: Option<ClassId>| bind::ask_name(&self.book, names, place, &wish, class.into_iter()).name;
+            let name = ask(None);
+            if name == kept.lease.name
+                || naming_classes(&self.book.plan).any(|class| ask(Some(class)) == kept.lease.name)
+            {
                 continue;
             }
             let previous = kept.lease.clone();

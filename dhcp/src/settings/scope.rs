@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+use dns::{Fqdn, NamingPart};
+
 use crate::options::vendor::VendorOptions;
 
 /// What one place in the configuration may give to its clients: the server, a shared network, a subnet, a pool, a class
@@ -23,6 +25,16 @@ pub struct Scope {
     pub boot: Boot,
     /// Lease times.
     pub lease_secs: LeaseTimes,
+    /// Rules of names.
+    pub naming: Option<Box<NamingPart>>,
+}
+
+impl Scope {
+    /// The domain that it puts names under.
+    #[must_use]
+    pub fn domain(&self) -> Option<&Fqdn> {
+        self.naming.as_ref()?.domain.as_ref()
+    }
 }
 
 /// The header fields that tell a client what to boot from. `None` where a wider scope decides.
