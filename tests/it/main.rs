@@ -15,6 +15,7 @@ mod ddns_client;
 mod demo;
 mod dhcp_sockets;
 mod dig;
+mod dns_failures;
 mod embedded_dns;
 mod errors;
 mod explain;

@@ -62,13 +62,24 @@ impl<'lab> DnsServer<'lab> {
 
     /// Starts it (again) with the zones as they are, and waits until it serves them.
     pub(crate) fn resume(&mut self) {
-        self.running = Some(match self.kind {
-            Kind::Bind => self.host.start("named", &["-g", "-n", "1", "-c", "/etc/bind/named.conf"]),
-            Kind::Knot => self.host.start("knotd", &["-c", "/etc/knot/knot.conf"]),
-            Kind::PowerDns => {
-                self.host.start("pdns_server", &["--config-dir=/etc/powerdns", "--daemon=no", "--guardian=no"])
-            }
-        });
+        self.launch(&[]);
+    }
+
+    /// Starts it with a clock that is off by so much, such as `+3600`. Its timers run as ever.
+    pub(crate) fn resume_with_clock_off(&mut self, offset: &str) {
+        let library = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
+        self.launch(&[("LD_PRELOAD", library), ("FAKETIME", offset), ("DONT_FAKE_MONOTONIC", "1")]);
+    }
+
+    fn launch(&mut self, environment: &[(&str, &str)]) {
+        let (program, words): (&str, &[&str]) = match self.kind {
+            Kind::Bind => ("named", &["-g", "-n", "1", "-c", "/etc/bind/named.conf"]),
+            Kind::Knot => ("knotd", &["-c", "/etc/knot/knot.conf"]),
+            Kind::PowerDns => ("pdns_server", &["--config-dir=/etc/powerdns", "--daemon=no", "--guardian=no"]),
+        };
+        let mut command = self.host.command(program);
+        command.args(words).envs(environment.iter().copied());
+        self.running = Some(Running::start(program, &mut command));
         for zone in &self.zones {
             self.dig().wait_serves(zone);
         }

@@ -14,9 +14,11 @@ use dns::{HostIdentity, Rcode, Update};
 use leasehold::clock::Clock;
 use leasehold::core::NameEvent;
 use leasehold::ddns_client::{Timing, UpdateClient};
-use leasehold::updater::{EmbeddedZones, RowSink, Updater, UpdaterChannels, UpdaterParts, WantedSource};
+use leasehold::updater::{
+    EmbeddedZones, NameStatus, RowSink, Updater, UpdaterChannels, UpdaterParts, UpdaterQuestion, WantedSource,
+};
 use store::rows::Row;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::ddns_client::{Bind, key, name, wall_secs};
@@ -30,7 +32,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// The DHCP side and the store, in memory.
 #[derive(Default)]
-struct Dhcp {
+pub(crate) struct Dhcp {
     table: Mutex<WantedTable>,
     confirmed: Mutex<Vec<ConfirmedRow>>,
 }
@@ -61,10 +63,12 @@ impl EmbeddedZones for NoZones {
     }
 }
 
-struct Bench {
+/// An updater that runs, and what is around it.
+pub(crate) struct Bench {
     dhcp: Arc<Dhcp>,
     settings: Arc<Settings>,
     events: mpsc::Sender<NameEvent>,
+    questions: mpsc::Sender<UpdaterQuestion>,
     overflowed: Arc<AtomicBool>,
     settled: mpsc::Receiver<(RowKey, u64)>,
     task: JoinHandle<()>,
@@ -79,6 +83,11 @@ impl Bench {
     }
 
     fn over(settings: Arc<Settings>, dhcp: Arc<Dhcp>) -> Self {
+        Self::sending(settings, dhcp, UpdateClient::new(Arc::new(wall_secs), Timing::default()))
+    }
+
+    /// An updater over what the DHCP side wants and what is stored, which sends by `client`. To be called in a runtime.
+    pub(crate) fn sending(settings: Arc<Settings>, dhcp: Arc<Dhcp>, client: UpdateClient) -> Self {
         let wanted: Vec<WantedRow> = lock(&dhcp.table).iter().cloned().collect();
         let confirmed = lock(&dhcp.confirmed).clone();
         let clock = Clock::new(0);
@@ -86,12 +95,12 @@ impl Bench {
         let now = ddns::Now { boot_ms: now.boot_ms, wall_secs: now.wall_secs };
         let (events, events_out) = mpsc::channel(64);
         let (settled_in, settled) = mpsc::channel(64);
-        let (_, questions) = mpsc::channel(1);
+        let (questions, questions_out) = mpsc::channel(1);
         let overflowed = Arc::new(AtomicBool::new(false));
         let updater = Updater::new(UpdaterParts {
             reconciler: Reconciler::load(Arc::clone(&settings), now, wanted, confirmed),
             settings: Arc::clone(&settings),
-            client: Arc::new(UpdateClient::new(Arc::new(wall_secs), Timing::default())),
+            client: Arc::new(client),
             zones: Arc::new(NoZones),
             wanted: Arc::clone(&dhcp),
             sink: Arc::clone(&dhcp),
@@ -100,16 +109,37 @@ impl Bench {
                 events: events_out,
                 overflowed: Arc::clone(&overflowed),
                 settled: settled_in,
-                questions,
+                questions: questions_out,
             },
         });
-        Self { dhcp, settings, events, overflowed, settled, task: tokio::spawn(updater.run()) }
+        Self { dhcp, settings, events, questions, overflowed, settled, task: tokio::spawn(updater.run()) }
     }
 
     /// The process is killed and started again, with what was stored.
     fn restart(self) -> Self {
+        let (settings, dhcp) = (Arc::clone(&self.settings), self.kill());
+        Self::over(settings, dhcp)
+    }
+
+    /// The process is killed; what it had stored stays.
+    pub(crate) fn kill(self) -> Arc<Dhcp> {
         self.task.abort();
-        Self::over(self.settings, self.dhcp)
+        self.dhcp
+    }
+
+    /// The lease of an address changes, and with it what is claimed for it.
+    pub(crate) fn change(&self, address: Ipv4Addr, before: Option<Claim>, after: Option<Claim>) {
+        let applied = lock(&self.dhcp.table).apply(IpAddr::V4(address), before, after);
+        if self.events.try_send(NameEvent { event: None, rows: applied.rows }).is_err() {
+            self.overflowed.store(true, Ordering::Release);
+        }
+    }
+
+    /// How every name and address stands. Not to be called in a runtime.
+    pub(crate) fn names(&self) -> Vec<NameStatus> {
+        let (to, names) = oneshot::channel();
+        self.questions.blocking_send(UpdaterQuestion::Names(to)).expect("the updater runs");
+        names.blocking_recv().expect("the updater answers")
     }
 
     fn lease(&self, n: u16) {
@@ -122,10 +152,7 @@ impl Bench {
             ttl_secs: 600,
             guard: dns::ConflictGuard::default(),
         };
-        let applied = lock(&self.dhcp.table).apply(IpAddr::V4(Ipv4Addr::new(10, 0, high, low)), None, Some(claim));
-        if self.events.try_send(NameEvent { event: None, rows: applied.rows }).is_err() {
-            self.overflowed.store(true, Ordering::Release);
-        }
+        self.change(Ipv4Addr::new(10, 0, high, low), None, Some(claim));
     }
 
     /// Waits until so many keys are as wanted.
