@@ -1,13 +1,14 @@
 //! `leasehold check FILE`.
 
 use std::io::IsTerminal;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
-use config::{Checked, Config, Faults};
+use config::{Checked, Config, Faults, ReadSecret};
 use ddns::settings::ZoneServer;
 
 use crate::clock::machine_wall_secs;
@@ -123,9 +124,26 @@ impl Text {
 
     fn check(&self) -> Result<Checked, Faults> {
         let text = config::decode(&self.bytes, &self.name)?;
-        // A relative path is relative to the file that names it.
-        let read_secret =
-            |path: &Path| std::fs::read_to_string(self.directory.join(path)).map_err(|error| error.to_string());
-        config::check(text, &self.name, &read_secret)
+        config::check(text, &self.name, self)
     }
+}
+
+/// A relative path is relative to the file that names it.
+impl ReadSecret for Text {
+    fn read_secret(&self, path: &Path) -> Result<String, String> {
+        std::fs::read_to_string(self.directory.join(path)).map_err(|error| error.to_string())
+    }
+
+    fn is_open_to_all(&self, path: &Path) -> bool {
+        is_open_to_all(&self.directory.join(path))
+    }
+
+    fn configuration_is_open_to_all(&self) -> bool {
+        is_open_to_all(Path::new(&self.name))
+    }
+}
+
+/// The file's own mode: whether a directory above it keeps people out is not looked at, since it may be opened some day.
+fn is_open_to_all(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
 }

@@ -2,8 +2,9 @@
 //!
 //! Needs root, network namespaces, `dig`. What goes wrong while it serves is in `recovery`.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -73,7 +74,9 @@ fn a_file_that_is_not_there_or_not_text_is_told() {
 fn the_examples_are_without_fault() {
     let lab = Lab::new();
     for secret in ["leasehold.key", "administrators.key"] {
-        fs::write(lab.directory().join(secret), KEY_SECRET).unwrap();
+        let path = lab.directory().join(secret);
+        fs::write(&path, KEY_SECRET).unwrap();
+        fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
     }
     let here = lab.directory().to_str().unwrap();
     let mut checked = 0;

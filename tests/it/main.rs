@@ -23,6 +23,7 @@ mod field;
 mod forwarding;
 mod full_disk;
 mod interop;
+mod keys;
 mod kills;
 mod leasehold;
 mod leasequery;

@@ -199,6 +199,18 @@ words! {
         HmacSha384 = "hmac-sha384",
         /// HMAC with SHA-512.
         HmacSha512 = "hmac-sha512",
+        /// HMAC with SHA-224.
+        HmacSha224 = "hmac-sha224",
+        /// HMAC with SHA-256, the first half of it.
+        HmacSha256Half = "hmac-sha256-128",
+        /// HMAC with SHA-384, the first half of it.
+        HmacSha384Half = "hmac-sha384-192",
+        /// HMAC with SHA-512, the first half of it.
+        HmacSha512Half = "hmac-sha512-256",
+        /// HMAC with SHA-1, not recommended.
+        HmacSha1 = "hmac-sha1",
+        /// HMAC with MD5, for old servers that know nothing else.
+        HmacMd5 = "hmac-md5",
     }
 }
 

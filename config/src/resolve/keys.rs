@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use dns::{Fqdn, TsigAlgorithm, TsigKey};
 
+use super::key_file::{self, FileKey};
 use super::scalars::name;
 use crate::fault::{Findings, Span};
 use crate::file::At;
-use crate::file::kinds::DomainName;
+use crate::file::kinds::{DomainName, FilePath};
 use crate::file::v1::{Algorithm, Key};
 
 /// Reads files that the configuration names: the daemon's part, since this crate touches no disk.
@@ -19,6 +20,16 @@ pub trait ReadSecret {
     /// # Errors
     /// Why it cannot be read, in words.
     fn read_secret(&self, path: &Path) -> Result<String, String>;
+
+    /// Whether every user of the machine can read the file at `path`.
+    fn is_open_to_all(&self, _path: &Path) -> bool {
+        false
+    }
+
+    /// Whether every user of the machine can read the configuration itself.
+    fn configuration_is_open_to_all(&self) -> bool {
+        false
+    }
 }
 
 impl<F: Fn(&Path) -> Result<String, String>> ReadSecret for F {
@@ -77,30 +88,20 @@ fn read_secret(
     secrets: &dyn ReadSecret,
     findings: &mut Findings,
 ) -> Option<TsigKey> {
-    let mut algorithm = match key.algorithm {
-        Some(Algorithm::HmacSha256) | None => TsigAlgorithm::HmacSha256,
-        Some(Algorithm::HmacSha384) => TsigAlgorithm::HmacSha384,
-        Some(Algorithm::HmacSha512) => TsigAlgorithm::HmacSha512,
-    };
-    let (text, span) = match (&key.secret, &key.secret_file) {
-        (Some(secret), None) => (secret.value.0.clone(), secret.span),
-        (None, Some(file)) => match secrets.read_secret(Path::new(&file.value.0)) {
-            Ok(text) => {
-                if key.algorithm.is_none() {
-                    algorithm = algorithm_in(&text).unwrap_or(algorithm);
-                }
-                (secret_in(&text).to_owned(), file.span)
-            }
-            Err(why) => {
-                findings.fault(
-                    file.span,
-                    format!("the secret of the key cannot be read from {}: {why}", file.value.0),
-                    "cannot be read",
-                    "make the file, and let the daemon's user read it",
+    let written = key.algorithm.map(algorithm_of);
+    let (file_key, span) = match (&key.secret, &key.secret_file) {
+        (Some(secret), None) => {
+            if secrets.configuration_is_open_to_all() {
+                findings.warn(
+                    secret.span,
+                    "every user of this machine can read the secret: the configuration is open to all",
+                    "open to all",
+                    "take away the right (`chmod o-r` on this file), or write `secret_file` and keep it in a file of its own",
                 );
-                return None;
             }
-        },
+            (FileKey { name: None, algorithm: None, secret: secret.value.0.clone() }, secret.span)
+        }
+        (None, Some(file)) => (from_file(file, key_name, secrets, findings)?, file.span),
         (Some(_), Some(file)) => {
             findings.fault(
                 file.span,
@@ -120,7 +121,105 @@ fn read_secret(
             return None;
         }
     };
-    key_of(key_name, algorithm, &text, span, findings)
+    let in_file = match file_key.algorithm.as_deref().map(str::parse::<TsigAlgorithm>) {
+        None => None,
+        Some(Ok(algorithm)) => Some(algorithm),
+        Some(Err(_)) => {
+            findings.fault(
+                span,
+                format!(
+                    "the algorithm of the key `{}` in the file, {}, is not known",
+                    plain(key_name),
+                    file_key.algorithm.unwrap_or_default()
+                ),
+                "not known",
+                "make a key with `tsig-keygen -a hmac-sha256`",
+            );
+            return None;
+        }
+    };
+    if let (Some(here), Some(there)) = (written, in_file)
+        && here != there
+    {
+        findings.fault(
+            span,
+            format!("the algorithm of the key `{}` is {there} in the file, and {here} here", plain(key_name)),
+            "of another algorithm",
+            "take `algorithm` out: the file says it",
+        );
+        return None;
+    }
+    let algorithm = written.or(in_file).unwrap_or(TsigAlgorithm::HmacSha256);
+    if algorithm == TsigAlgorithm::HmacMd5 {
+        findings.warn(
+            span,
+            "hmac-md5 must not be used any more (RFC 8945 section 6)",
+            "not safe",
+            "make a key with `tsig-keygen -a hmac-sha256`, on both sides, unless the server knows nothing better",
+        );
+    }
+    key_of(key_name, algorithm, &file_key.secret, span, findings)
+}
+
+fn algorithm_of(written: Algorithm) -> TsigAlgorithm {
+    match written {
+        Algorithm::HmacMd5 => TsigAlgorithm::HmacMd5,
+        Algorithm::HmacSha1 => TsigAlgorithm::HmacSha1,
+        Algorithm::HmacSha224 => TsigAlgorithm::HmacSha224,
+        Algorithm::HmacSha256 => TsigAlgorithm::HmacSha256,
+        Algorithm::HmacSha256Half => TsigAlgorithm::HmacSha256Half,
+        Algorithm::HmacSha384 => TsigAlgorithm::HmacSha384,
+        Algorithm::HmacSha384Half => TsigAlgorithm::HmacSha384Half,
+        Algorithm::HmacSha512 => TsigAlgorithm::HmacSha512,
+        Algorithm::HmacSha512Half => TsigAlgorithm::HmacSha512Half,
+    }
+}
+
+/// The key of this name in a file. Of a form that names no key there is one only, which is meant.
+fn from_file(
+    file: &At<FilePath>,
+    key_name: &Fqdn,
+    secrets: &dyn ReadSecret,
+    findings: &mut Findings,
+) -> Option<FileKey> {
+    let path = Path::new(&file.value.0);
+    let text = match secrets.read_secret(path) {
+        Ok(text) => text,
+        Err(why) => {
+            findings.fault(
+                file.span,
+                format!("the secret of the key cannot be read from {}: {why}", file.value.0),
+                "cannot be read",
+                "make the file, and let the daemon's user read it",
+            );
+            return None;
+        }
+    };
+    if secrets.is_open_to_all(path) {
+        findings.fault(
+            file.span,
+            format!("every user of this machine can read the secret in {}", file.value.0),
+            "open to all",
+            format!("take away the right: `chmod o-r {}`; the daemon's user alone needs it", file.value.0),
+        );
+        return None;
+    }
+    let keys = key_file::read(&text);
+    let named: Vec<String> = keys.iter().filter_map(|key| key.name.clone()).collect();
+    let is_meant = |key: &FileKey| match &key.name {
+        Some(name) => name.parse::<Fqdn>().is_ok_and(|name| name == *key_name),
+        None => true,
+    };
+    let found = keys.into_iter().find(is_meant);
+    if found.is_none() {
+        findings.fault(
+            file.span,
+            format!("{} holds no key `{}`", file.value.0, plain(key_name)),
+            "not in this file",
+            format!("write the name of one that it holds: {}", named.join(", ")),
+        );
+    }
+    found
 }
 
 fn key_of(
@@ -150,24 +249,6 @@ fn key_of(
         );
     }
     Some(key)
-}
-
-/// The secret in a file: what stands in quotes after `secret` in a key as `tsig-keygen` writes it, else all of it.
-fn secret_in(text: &str) -> &str {
-    words_after(text, "secret").find_map(|rest| rest.strip_prefix('"')?.split_once('"')).map_or(text, |(it, _)| it)
-}
-
-/// The algorithm that a key as `tsig-keygen` writes it names.
-fn algorithm_in(text: &str) -> Option<TsigAlgorithm> {
-    words_after(text, "algorithm").find_map(|rest| rest.split([';', ' ', '\n']).next()?.trim_matches('"').parse().ok())
-}
-
-/// What follows each `word` and white space.
-fn words_after<'t>(text: &'t str, word: &str) -> impl Iterator<Item = &'t str> {
-    text.match_indices(word).map(move |(at, word)| &text[at + word.len()..]).filter_map(|rest| {
-        let trimmed = rest.trim_start();
-        (trimmed.len() < rest.len()).then_some(trimmed)
-    })
 }
 
 impl Keys {

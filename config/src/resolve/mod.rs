@@ -4,6 +4,7 @@ mod class;
 mod clients;
 mod definitions;
 mod embedded;
+mod key_file;
 mod keys;
 mod limits;
 mod named_options;

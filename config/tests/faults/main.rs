@@ -27,7 +27,7 @@ type Expected<'a> = (&'a str, &'a str, &'a str, &'a str);
 fn secrets(path: &Path) -> Result<String, String> {
     match path.to_str() {
         Some("good.key") => Ok("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n".to_owned()),
-        Some("bind.key") => Ok("key \"secret\" {\n\talgorithm hmac-sha512;\n\tsecret \
+        Some("bind.key") => Ok("key \"k\" {\n\talgorithm hmac-sha512;\n\tsecret \
                                 \"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\";\n};\n"
             .to_owned()),
         Some("bad.key") => Ok("not base64!".to_owned()),

@@ -6,9 +6,10 @@ use std::fmt;
 use hickory_proto::op::{Message, MessageType};
 use hickory_proto::rr::rdata::TSIG;
 use hickory_proto::rr::rdata::tsig::{
-    TsigAlgorithm as WireAlgorithm, TsigError, make_tsig_record, signed_bitmessage_to_buf,
+    TsigAlgorithm as WireAlgorithm, TsigError, make_tsig_record, message_tbs, signed_bitmessage_to_buf,
 };
-use hickory_proto::rr::{Record, TSigner};
+use hickory_proto::rr::{Name, Record};
+use hickory_proto::serialize::binary::BinEncoder;
 
 use super::{WireError, name_from_hickory, name_to_hickory};
 use crate::tsig::FUDGE_SECS;
@@ -18,7 +19,7 @@ use crate::{Rcode, TsigAlgorithm, TsigKey};
 #[derive(Clone)]
 pub struct PendingAnswer {
     id: u16,
-    signed: Option<(TSigner, Vec<u8>)>,
+    signed: Option<(Signer, Vec<u8>)>,
 }
 
 /// Why some bytes are not the answer to a request, or not one to be believed.
@@ -65,9 +66,10 @@ pub fn sign_request(
     let Some(key) = key else {
         return Ok((message.to_vec()?, PendingAnswer { id, signed: None }));
     };
-    let signer = signer_of(key)?;
-    message.finalize(&signer, now)?;
-    let mac = message.signature().map(|signature| signature.data.mac.clone()).unwrap_or_default();
+    let signer = Signer::new(key);
+    let tsig = TSIG::new(signer.algorithm.clone(), now, FUDGE_SECS, Vec::new(), id, None, Vec::new());
+    let mac = signer.key.mac(&message_tbs(&message, &tsig, &signer.name)?);
+    message.set_signature(Box::new(make_tsig_record(signer.name.clone(), tsig.set_mac(mac.clone()))));
     Ok((message.to_vec()?, PendingAnswer { id, signed: Some((signer, mac)) }))
 }
 
@@ -150,7 +152,7 @@ pub fn verify_request<'k>(
     now: u64,
 ) -> Result<VerifiedRequest<'k>, TsigRefusal> {
     let tsig = &signature.data;
-    let refuse = |error: Rcode, signer: Option<TSigner>| TsigRefusal {
+    let refuse = |error: Rcode, signer: Option<Signer>| TsigRefusal {
         rcode: Rcode::NOT_AUTH,
         error,
         signer: Some(Box::new(AnswerSigner::new(signature, signer, error))),
@@ -159,16 +161,14 @@ pub fn verify_request<'k>(
     // Section 5.2.1: "If a non-forwarding server does not recognize the key or algorithm ..., the server MUST
     // generate an error response with RCODE 9 (NOTAUTH) and TSIG ERROR 17 (BADKEY)".
     let known = keys.into_iter().find(|key| Some(&key.name) == name.as_ref());
-    let Some((key, signer)) = known
-        .and_then(|key| signer_of(key).ok().map(|signer| (key, signer)))
-        .filter(|(_, signer)| *signer.algorithm() == tsig.algorithm)
+    let Some((key, signer)) = known.map(|key| (key, Signer::new(key))).filter(|(_, signer)| signer.is(&tsig.algorithm))
     else {
         return Err(refuse(Rcode::BAD_KEY, None));
     };
     // Section 5.2.2.1: a MAC longer than the digest, or shorter than 10 octets or half of it, is FORMERR;
     // one that is cut within those bounds is left to policy, and ours accepts none (section 5.2.4).
-    let full = digest_octets(key.algorithm);
-    if tsig.mac.len() > full || tsig.mac.len() < full / 2 {
+    let full = key.algorithm.mac_octets();
+    if tsig.mac.len() > full || tsig.mac.len() < (full / 2).max(10) {
         return Err(TsigRefusal { rcode: Rcode::FORM_ERR, error: Rcode::NO_ERROR, signer: None });
     }
     if tsig.mac.len() < full {
@@ -190,8 +190,8 @@ pub fn verify_request<'k>(
 #[derive(Clone)]
 pub struct AnswerSigner {
     /// None: the answer carries a TSIG record without a MAC.
-    signer: Option<TSigner>,
-    key_name: hickory_proto::rr::Name,
+    signer: Option<Signer>,
+    key_name: Name,
     algorithm: WireAlgorithm,
     request_time: u64,
     original_id: u16,
@@ -213,7 +213,7 @@ impl fmt::Debug for PendingAnswer {
 }
 
 impl AnswerSigner {
-    fn new(signature: &Record<TSIG>, signer: Option<TSigner>, error: Rcode) -> Self {
+    fn new(signature: &Record<TSIG>, signer: Option<Signer>, error: Rcode) -> Self {
         Self {
             signer,
             key_name: signature.name.clone(),
@@ -241,7 +241,7 @@ impl AnswerSigner {
         let mut tsig = TSIG::new(self.algorithm.clone(), time, FUDGE_SECS, Vec::new(), self.original_id, error, other);
         if let Some(signer) = &self.signer {
             let signed_octets = if self.first {
-                signer.encode_response_tbs(&self.previous_mac, unsigned, &tsig)?
+                signer.response_octets(&self.previous_mac, unsigned, &tsig)?
             } else {
                 // Section 5.3.1: the later messages of one answer digest "Prior MAC", "DNS Messages", and of
                 // the TSIG variables the timers alone.
@@ -253,7 +253,7 @@ impl AnswerSigner {
                 octets.extend_from_slice(&FUDGE_SECS.to_be_bytes());
                 octets
             };
-            let mac = signer.sign(&signed_octets).map_err(|error| WireError::Codec(error.to_string()))?;
+            let mac = signer.key.mac(&signed_octets);
             self.previous_mac.clone_from(&mac);
             self.first = false;
             tsig = tsig.set_mac(mac);
@@ -262,31 +262,58 @@ impl AnswerSigner {
     }
 }
 
-/// How many octets a full MAC has.
-fn digest_octets(algorithm: TsigAlgorithm) -> usize {
-    match algorithm {
-        TsigAlgorithm::HmacSha256 => 32,
-        TsigAlgorithm::HmacSha384 => 48,
-        TsigAlgorithm::HmacSha512 => 64,
+/// A key as the messages name it.
+#[derive(Clone)]
+struct Signer {
+    key: TsigKey,
+    name: Name,
+    algorithm: WireAlgorithm,
+}
+
+impl Signer {
+    fn new(key: &TsigKey) -> Self {
+        Self { key: key.clone(), name: name_to_hickory(&key.name), algorithm: wire_algorithm(key.algorithm) }
+    }
+
+    /// Whether this is the key's algorithm: its name is one of the DNS, and so of any case.
+    fn is(&self, algorithm: &WireAlgorithm) -> bool {
+        self.algorithm.to_name() == algorithm.to_name()
+    }
+
+    /// RFC 8945 section 5.3.2: what the MAC of an answer, or of the first message of one, is made of: "Request MAC", "DNS
+    /// Message (response)", "TSIG Variables (response)".
+    fn response_octets(&self, request_mac: &[u8], unsigned: &[u8], tsig: &TSIG) -> Result<Vec<u8>, WireError> {
+        let mut octets = Vec::with_capacity(request_mac.len() + unsigned.len() + 128);
+        octets.extend_from_slice(&(request_mac.len() as u16).to_be_bytes());
+        octets.extend_from_slice(request_mac);
+        octets.extend_from_slice(unsigned);
+        let mut variables = Vec::with_capacity(128);
+        tsig.emit_tsig_for_mac(&mut BinEncoder::new(&mut variables), &self.name)?;
+        octets.append(&mut variables);
+        Ok(octets)
     }
 }
 
-fn signer_of(key: &TsigKey) -> Result<TSigner, WireError> {
-    let algorithm = match key.algorithm {
+fn wire_algorithm(algorithm: TsigAlgorithm) -> WireAlgorithm {
+    match algorithm {
+        TsigAlgorithm::HmacMd5 => WireAlgorithm::HmacMd5,
+        TsigAlgorithm::HmacSha1 => WireAlgorithm::HmacSha1,
+        TsigAlgorithm::HmacSha224 => WireAlgorithm::HmacSha224,
         TsigAlgorithm::HmacSha256 => WireAlgorithm::HmacSha256,
+        TsigAlgorithm::HmacSha256Half => WireAlgorithm::HmacSha256_128,
         TsigAlgorithm::HmacSha384 => WireAlgorithm::HmacSha384,
+        TsigAlgorithm::HmacSha384Half => WireAlgorithm::HmacSha384_192,
         TsigAlgorithm::HmacSha512 => WireAlgorithm::HmacSha512,
-    };
-    TSigner::new(key.secret.to_vec(), algorithm, name_to_hickory(&key.name), FUDGE_SECS)
-        .map_err(|error| WireError::Codec(error.to_string()))
+        TsigAlgorithm::HmacSha512Half => WireAlgorithm::HmacSha512_256,
+    }
 }
 
 /// The MAC of a signed message when it is whole and verifies. `previous_mac` is the request's, for an answer,
 /// or the former message's when `first` is false.
-fn mac_verifies(signer: &TSigner, raw: &[u8], previous_mac: Option<&[u8]>, first: bool) -> Option<Vec<u8>> {
+fn mac_verifies(signer: &Signer, raw: &[u8], previous_mac: Option<&[u8]>, first: bool) -> Option<Vec<u8>> {
     let (signed_octets, record) = signed_bitmessage_to_buf(raw, previous_mac, first).ok()?;
-    let whole = record.name == *signer.signer_name() && record.data.algorithm == *signer.algorithm();
-    (whole && signer.verify(&signed_octets, &record.data.mac).is_ok()).then_some(record.data.mac)
+    let whole = record.name == signer.name && signer.is(&record.data.algorithm);
+    (whole && signer.key.verifies(&signed_octets, &record.data.mac)).then_some(record.data.mac)
 }
 
 fn rcode_of(message: &Message) -> Rcode {
