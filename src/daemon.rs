@@ -114,7 +114,7 @@ impl Daemon {
         own_name::protect(&mut config);
         let config = Arc::new(config);
         let (store, contents) = open_store(&config)?;
-        let Contents { leases, wanted, mut confirmed, mut zone_sets, newest_stamp, .. } = contents;
+        let Contents { leases, wanted, mut confirmed, mut zone_sets, suffixes, newest_stamp, .. } = contents;
         let clock = Clock::new(newest_stamp);
         let starting = Starting::new(store)?;
         let committer = starting.committer();
@@ -136,7 +136,8 @@ impl Daemon {
         let tftp_server = tftp::start(&config, &table)?;
 
         let table_of_names = WantedTable::load(wanted, &confirmed);
-        let mut core = make_core(&config, &table, leases, table_of_names, clock.now());
+        let core = make_core(&config, &table, leases, table_of_names, clock.now());
+        let mut core = core.with_suffixes(suffixes);
         mend_names(&mut core, &committer, &clock).await?;
         let now = clock.now();
         let ddns_settings = Arc::new(config.ddns.clone());

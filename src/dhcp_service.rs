@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ddns::wanted::{RowKey, WantedRow};
+use ddns::reconcile::Feedback;
+use ddns::wanted::WantedRow;
 use dhcp::engine::{Page, SubnetCounts};
 use dhcp::lease::Lease;
 use dhcp::leasequery::Query;
@@ -77,7 +78,7 @@ pub struct ServiceChannels {
     /// Raised when an event did not fit: the updater then asks for every wanted row.
     pub overflowed: Arc<AtomicBool>,
     /// Names that the updater found settled.
-    pub settled: mpsc::Receiver<(RowKey, u64)>,
+    pub settled: mpsc::Receiver<Feedback>,
     /// Questions.
     pub questions: mpsc::Receiver<Question>,
 }

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ddns::reconcile::{Effects, News, Outcome, Reconciler, Send as Sending, SendTicket};
+use ddns::reconcile::{Effects, Feedback, News, Outcome, Reconciler, Send as Sending, SendTicket};
 use ddns::settings::{Settings, ZoneServer};
 use ddns::wanted::{RowKey, Want, WantedRow};
 use dns::{Rcode, Update};
@@ -72,8 +72,8 @@ pub struct UpdaterChannels {
     pub events: mpsc::Receiver<NameEvent>,
     /// Raised when an event did not fit.
     pub overflowed: Arc<AtomicBool>,
-    /// What DNS holds as wanted, for [`ddns::wanted::WantedTable::remove_settled`].
-    pub settled: mpsc::Sender<(RowKey, u64)>,
+    /// What DNS holds as wanted, for [`ddns::wanted::WantedTable::remove_settled`], and what is somebody else's there.
+    pub settled: mpsc::Sender<Feedback>,
     /// Questions.
     pub questions: mpsc::Receiver<UpdaterQuestion>,
 }
@@ -129,7 +129,7 @@ pub struct Updater<W, S, Z> {
     asked: Option<JoinHandle<Option<Vec<WantedRow>>>>,
     /// Boot milliseconds: not before this they are asked for again.
     ask_at: u64,
-    settled: VecDeque<(RowKey, u64)>,
+    settled: VecDeque<Feedback>,
 }
 
 impl<W: WantedSource, S: RowSink, Z: EmbeddedZones> Updater<W, S, Z> {
@@ -270,8 +270,9 @@ impl<W: WantedSource, S: RowSink, Z: EmbeddedZones> Updater<W, S, Z> {
         }
     }
 
-    fn hand_on(&mut self, effects: Effects) {
-        let Effects { confirmed, gone, settled, news } = effects;
+    fn hand_on(&mut self, mut effects: Effects) {
+        let settled = effects.take_feedback();
+        let Effects { confirmed, gone, news, .. } = effects;
         let rows: Vec<Row> =
             confirmed.into_iter().map(Row::Confirmed).chain(gone.into_iter().map(Row::ConfirmedGone)).collect();
         if !rows.is_empty() {

@@ -1,6 +1,6 @@
 //! From what a client sent to the name that DNS should hold for it (RFC 4702), and to what the client is told.
 //!
-//! A pure function: [`choose`] takes what the client sent, the subnet's rules, the zones, and a predicate that knows
+//! A pure function: [`choose`] takes what the client sent, the subnet's rules, the zones, and [`Holders`], who know
 //! which names other hosts hold. The order of precedence is: the reservation's name, option 81, option 12, a name
 //! made from the address.
 
@@ -15,6 +15,7 @@ pub use client_fqdn::ClientFqdn;
 pub use dns::naming::{ClientUpdates, ConflictGuard, GeneratedName, Naming, OutsideName, Ttl};
 pub use label::{clean_label, clean_labels};
 
+use crate::grant::{Grant, Holders};
 use crate::settings::Settings;
 
 /// RFC 4702 section 5: no less than ten minutes. In seconds.
@@ -97,17 +98,19 @@ pub enum Reason {
     NothingToWrite,
 }
 
-/// Decides on one client's name. `taken` tells whether a host other than the given one holds a name.
+/// Decides on one client's name. `holders` tell what comes of a name that another host holds.
 #[must_use]
-pub fn choose(question: &Question<'_>, settings: &Settings, taken: &dyn Fn(&Fqdn, &HostIdentity) -> bool) -> Answer {
+pub fn choose(question: &Question<'_>, settings: &Settings, holders: &dyn Holders) -> Answer {
     let sent = question.client_fqdn.and_then(ClientFqdn::parse);
-    let (name, reason) = match chosen(question, sent.as_ref(), settings, taken) {
-        Ok((name, source)) => (Some(name), source),
-        Err(refusal) => (None, refusal),
+    let (name, reason, foreign) = match chosen(question, sent.as_ref(), settings, holders) {
+        Ok((name, source, foreign)) => (Some(name), source, foreign),
+        Err(refusal) => (None, refusal, false),
     };
     let client_fqdn = sent.map(|sent| {
-        let writes_a = name.as_ref().is_some_and(|name| name.forward);
-        sent.build_reply(writes_a, name.is_some(), name.as_ref().map(|name| &name.fqdn))
+        // What somebody else has in DNS is tried again, but until then nothing is written.
+        let told = name.as_ref().filter(|_| !foreign);
+        let writes_a = told.is_some_and(|name| name.forward);
+        sent.build_reply(writes_a, told.is_some(), told.map(|name| &name.fqdn))
     });
     Answer { name, client_fqdn, reason }
 }
@@ -116,8 +119,8 @@ fn chosen(
     question: &Question<'_>,
     sent: Option<&ClientFqdn<'_>>,
     settings: &Settings,
-    taken: &dyn Fn(&Fqdn, &HostIdentity) -> bool,
-) -> Result<(ChosenName, Reason), Reason> {
+    holders: &dyn Holders,
+) -> Result<(ChosenName, Reason, bool), Reason> {
     // RFC 4702 section 3.4: with N=1 the client asks that the server make no DNS update on its behalf. A reservation
     // names the host, it does not overrule that wish.
     if sent.is_some_and(|sent| sent.no_updates) {
@@ -128,9 +131,11 @@ fn chosen(
     if is_protected(&fqdn, question.naming, settings, own_reservation) {
         return Err(Reason::Protected);
     }
-    if taken(&fqdn, &question.identity) {
-        return Err(Reason::Taken);
-    }
+    let (fqdn, foreign) = match holders.grant(&fqdn, &question.identity, source) {
+        Grant::Granted(fqdn) => (fqdn, false),
+        Grant::Foreign(fqdn) => (fqdn, true),
+        Grant::Taken => return Err(Reason::Taken),
+    };
     // RFC 4702 section 4: a server may be configured to write the A record though the client would. Windows clients
     // send S=0 and N=0 by default, and resolve nowhere if that is followed to the letter.
     let client_writes_a =
@@ -142,7 +147,7 @@ fn chosen(
     }
     let ttl_secs = ttl_secs_of(question.naming.ttl, question.lease_secs);
     let (identity, guard) = (question.identity.clone(), question.naming.guard);
-    Ok((ChosenName { fqdn, identity, forward, reverse, ttl_secs, guard }, source))
+    Ok((ChosenName { fqdn, identity, forward, reverse, ttl_secs, guard }, source, foreign))
 }
 
 /// The name that the client would have if nobody else wanted it, and where it comes from.

@@ -10,10 +10,13 @@
 pub mod builder;
 pub mod choose;
 pub mod cuts;
+pub mod foreign;
+pub mod grant;
 #[cfg(test)]
 mod model_server;
 pub mod reconcile;
 pub mod settings;
+pub mod suffixes;
 pub mod time;
 pub mod transaction;
 pub mod wanted;

@@ -39,8 +39,8 @@ use faults::{Fault, planted};
 
 use batch::{ANY_COMPANY, Batch, Message};
 pub use batch::{HALVINGS_MAX, ROWS_MAX};
-pub use effects::Effects;
 use effects::Tombstones;
+pub use effects::{Effects, Feedback};
 pub use explain::{News, explain, explain_at};
 use lane::{Health, Lane, Place, backoff_ms, is_zone_failure};
 pub use status::{RowStatus, Stage, ZoneStatus};

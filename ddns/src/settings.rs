@@ -147,6 +147,14 @@ impl Settings {
         self.zones.iter().filter(|zone| name.is_within(&zone.apex)).max_by_key(|zone| zone.apex.as_wire().len())
     }
 
+    /// Whether a name is an apex, protected, or kept for a reservation.
+    #[must_use]
+    pub fn is_protected(&self, name: &Fqdn) -> bool {
+        self.zones.iter().any(|zone| zone.apex == *name)
+            || self.protected.contains(name)
+            || self.reserved.contains(name)
+    }
+
     /// The zone that the PTR record of `address` is to be kept in; `None`: it is to have none.
     #[must_use]
     pub fn reverse_zone_of(&self, address: IpAddr) -> Option<&ZoneRoute> {

@@ -137,6 +137,8 @@ pub struct Applied {
     pub rows: Vec<WantedRow>,
     /// Takes the change back.
     pub undo: Undo,
+    /// Addresses whose host lost its name by it: their leases are to be called otherwise.
+    pub displaced: Vec<IpAddr>,
 }
 
 /// Takes one change back: each touched key with the row that was there before.
@@ -214,7 +216,19 @@ impl WantedTable {
     /// A name that another identity holds, or that has [`ADDRESSES_MAX`], is not granted: neither its forward nor its reverse row changes hands, and
     /// the claim takes effect when it is applied again after the holder left.
     pub fn apply(&mut self, address: IpAddr, before: Option<Claim>, after: Option<Claim>) -> Applied {
+        self.apply_with(address, before, after, Undo::default())
+    }
+
+    /// As [`WantedTable::apply`], but another holder of the name loses it to `after`, at every address: what it had is
+    /// removed from DNS before the name is claimed.
+    pub fn take_over(&mut self, address: IpAddr, before: Option<Claim>, after: Claim) -> Applied {
         let mut undo = Undo::default();
+        let displaced = self.displace(&after, &mut undo);
+        let applied = self.apply_with(address, before, Some(after), undo);
+        Applied { displaced, ..applied }
+    }
+
+    fn apply_with(&mut self, address: IpAddr, before: Option<Claim>, after: Option<Claim>, mut undo: Undo) -> Applied {
         if let Some(before) = before.filter(|before| before.forward) {
             let stays = after
                 .as_ref()
@@ -229,7 +243,7 @@ impl WantedTable {
         };
         self.point(address, after.filter(|after| after.reverse && granted), &mut undo);
         let rows = undo.0.iter().filter_map(|(key, _)| self.rows.get(key)).cloned().collect();
-        Applied { rows, undo }
+        Applied { rows, undo, displaced: Vec::new() }
     }
 
     /// Takes a change back whose commit failed. Changes made since must have been taken back before.
@@ -265,6 +279,23 @@ impl WantedTable {
         let left = Held { addresses: vec![address], ..want.held() };
         push_former(&mut former, left);
         self.put(key, (!want.addresses.is_empty()).then_some(want), former, undo);
+    }
+
+    /// Nobody but the claim's host has the name; returns the addresses of who had it.
+    fn displace(&mut self, claim: &Claim, undo: &mut Undo) -> Vec<IpAddr> {
+        let key = RowKey::Forward(claim.name.clone());
+        let Some(row) = self.rows.get(&key) else { return Vec::new() };
+        let Some(want) = row.want.as_ref().filter(|want| want.identity != claim.identity) else { return Vec::new() };
+        let (held, mut former) = (want.held(), row.former.clone());
+        push_former(&mut former, held.clone());
+        self.put(key, None, former, undo);
+        for address in &held.addresses {
+            let pointer = self.rows.get(&RowKey::Reverse(*address)).and_then(|row| row.want.as_ref());
+            if pointer.is_some_and(|want| held.is_of(want)) {
+                self.point(*address, None, undo);
+            }
+        }
+        held.addresses
     }
 
     /// The address has the name too; false when another identity holds it, or it has addresses enough.

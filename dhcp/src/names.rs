@@ -24,6 +24,8 @@ pub struct NameQuestion<'a> {
     pub lease_secs: u32,
     /// Who asks.
     pub identity: HostIdentity,
+    /// The client is new at the address, or says another name there than before: it does not merely renew.
+    pub arrives: bool,
     /// The subnet's rules.
     pub naming: &'a Naming,
 }

@@ -18,7 +18,7 @@ pub mod update;
 pub mod wire;
 
 pub use dhcid::{Dhcid, HostIdentity};
-pub use name::{Fqdn, NameError};
+pub use name::{Fqdn, LABEL_OCTETS_MAX, NameError};
 pub use naming::{ConflictGuard, Naming, NamingPart};
 pub use rcode::Rcode;
 pub use rdata::{RdataError, Soa};

@@ -21,7 +21,7 @@ use ipnet::Ipv4Net;
 
 use self::packets::{Packet, Way};
 use crate::clock::machine_wall_secs;
-use crate::core::CoreNames;
+use crate::core::{CoreNames, Outcomes};
 use crate::dhcp_sockets::InterfaceTable;
 
 /// The ports of relay agents and servers, and of clients.
@@ -117,7 +117,8 @@ impl Bench {
             destination: way.destination.0,
         };
         let wanted = WantedTable::default();
-        let names = CoreNames { wanted: &wanted, settings: &self.config.ddns };
+        let outcomes = Outcomes::new(&self.config.ddns, self.now);
+        let names = CoreNames::new(&wanted, &self.config.ddns, &outcomes);
         // A capture's exchanges follow one another; each is given a moment of its own.
         self.now.boot_ms += 1;
         let explanation = self.engine.explain(self.now, &ingress, &packet.payload, &names);

@@ -7,12 +7,14 @@
 //! Architecture Invariant: a lease's rows and the rows of its DNS work are in one transaction, always.
 
 mod names;
+mod outcomes;
 pub mod pipeline;
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
+use ddns::grant::Terms;
 use ddns::wanted::{Applied, Claim, RowKey, Undo, WantedRow, WantedTable};
 use dhcp::decision::{CommitOutcome, Decision, Ingress, LeaseEvent, Ticket};
 use dhcp::destination::Destination;
@@ -26,6 +28,7 @@ use faults::{Fault, planted};
 use store::rows::Row;
 
 pub use names::CoreNames;
+pub use outcomes::Outcomes;
 
 /// Names one transaction towards [`Core::settle`]. They settle in the order in which they were given out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,7 +66,14 @@ pub struct Work {
 struct Pending {
     id: TransactionId,
     ticket: Option<Ticket>,
-    undo: Vec<Undo>,
+    undo: Undos,
+}
+
+/// What takes a transaction's names back, the oldest change first.
+#[derive(Debug, Default)]
+struct Undos {
+    wanted: Vec<Undo>,
+    numbers: Vec<ddns::suffixes::Undo>,
 }
 
 /// Engine, wanted names and what is between decision and disk.
@@ -75,6 +85,7 @@ pub struct Core {
     pending: VecDeque<Pending>,
     next_transaction: u64,
     renaming: Option<Pass>,
+    outcomes: Outcomes,
 }
 
 /// A look at all leases for names that the settings make others.
@@ -105,6 +116,7 @@ impl Core {
         let renaming = (!leases.is_empty()).then(Pass::default);
         Self {
             engine: Engine::new(dhcp, leases, now),
+            outcomes: Outcomes::new(&ddns, now),
             wanted,
             settings: ddns,
             pending: VecDeque::new(),
@@ -147,18 +159,22 @@ impl Core {
     /// Stops expiry while the machine's clock is known to be wrong.
     pub fn pause_expiry(&mut self) {
         self.engine.pause_expiry();
+        self.outcomes.paused = true;
     }
 
     /// The clock is right again: what was loaded from the store runs out by wall time.
     pub fn resume_expiry(&mut self, now: Now) {
         self.engine.resume_expiry(now);
+        (self.outcomes.paused, self.outcomes.now) = (false, now);
     }
 
     /// Decides on one datagram.
     pub fn handle_message(&mut self, now: Now, ingress: &Ingress<'_>, datagram: &[u8]) -> Work {
-        let names = CoreNames { wanted: &self.wanted, settings: &self.settings };
+        self.outcomes.now = now;
+        let names = CoreNames::new(&self.wanted, &self.settings, &self.outcomes);
         let decision = self.engine.handle_message(now, ingress, datagram, &names);
-        self.work_of(decision)
+        let terms = names.into_terms();
+        self.work_of(decision, &terms)
     }
 
     /// Takes what came of a probe, with the datagram that waits for it; see [`Engine::handle_probe_result`].
@@ -168,26 +184,35 @@ impl Core {
         result: (ProbeId, ProbeOutcome),
         again: Option<(&Ingress<'_>, &[u8])>,
     ) -> Vec<Work> {
-        let names = CoreNames { wanted: &self.wanted, settings: &self.settings };
+        self.outcomes.now = now;
+        let names = CoreNames::new(&self.wanted, &self.settings, &self.outcomes);
         let decisions = self.engine.handle_probe_result(now, result, again, &names);
-        decisions.into_iter().map(|decision| self.work_of(decision)).collect()
+        let terms = names.into_terms();
+        decisions.into_iter().map(|decision| self.work_of(decision, &terms)).collect()
     }
 
     /// When [`Core::handle_timeout`] wants to be called next, in boot milliseconds.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<u64> {
-        if self.renaming.is_some() { Some(0) } else { self.engine.poll_timeout() }
+        if self.renaming.is_some() {
+            return Some(0);
+        }
+        self.engine.poll_timeout().into_iter().chain(self.outcomes.poll_timeout()).min()
     }
 
     /// Ends what has run out, at most `most` leases a call; then, after a start or with new settings, looks at as many
     /// for names that are to be others now.
     pub fn handle_timeout(&mut self, now: Now, most: usize) -> Vec<Work> {
+        self.outcomes.now = now;
         let decisions = self.engine.handle_timeout(now, most);
-        let mut works: Vec<Work> = decisions.into_iter().map(|decision| self.work_of(decision)).collect();
+        let mut works: Vec<Work> = decisions.into_iter().map(|decision| self.work_of(decision, &[])).collect();
+        works.extend(self.outcomes_due(now, most.saturating_sub(works.len())));
         let mut left = most.saturating_sub(works.len());
         while let Some(pass) = self.renaming.filter(|_| left > 0) {
-            let names = CoreNames { wanted: &self.wanted, settings: &self.settings };
+            let names = CoreNames::new(&self.wanted, &self.settings, &self.outcomes);
             let Renaming { at, done, looked, decision } = self.engine.rename_next(pass.after, left, &names);
+            let terms = names.into_terms();
+            works.extend(self.keep_numbers(&terms));
             let changed = pass.changed || !decision.store.is_empty();
             self.renaming = match done {
                 false => Some(Pass { after: at, changed, ..pass }),
@@ -197,7 +222,7 @@ impl Core {
                 true => None,
             };
             if !decision.store.is_empty() {
-                works.push(self.work_of(decision));
+                works.push(self.work_of(decision, &terms));
             } else if looked == 0 && !done {
                 break;
             }
@@ -214,13 +239,14 @@ impl Core {
             leases.iter().map(|lease| (IpAddr::V4(lease.address), None)).collect();
         changes.extend(self.unclaimed());
         let mut rows = Vec::new();
-        let mut undos = Vec::new();
+        let mut undos = Undos::default();
         for (address, before) in changes {
             let after = self.lease_of(address).as_ref().and_then(claim_of);
-            let Applied { rows: wanted, undo } = self.wanted.apply(address, before, after);
+            let Applied { rows: wanted, undo, .. } = self.wanted.apply(address, before, after);
             rows.extend(wanted.into_iter().map(Row::Wanted));
-            undos.push(undo);
+            undos.wanted.push(undo);
         }
+        rows.extend(self.mend_suffixes(&mut undos));
         self.transaction(rows, None, undos)
     }
 
@@ -257,8 +283,14 @@ impl Core {
 
     /// The updater confirmed that DNS holds what `generation` of `key` wanted. A row that wants nothing is then gone.
     pub fn handle_settled_name(&mut self, key: &RowKey, generation: u64) -> Work {
+        if let (RowKey::Forward(name), Some(row)) = (key, self.wanted.get(key))
+            && let Some(want) = row.want.as_ref().filter(|_| row.generation == generation)
+        {
+            self.outcomes.foreign.forget(name, &want.identity);
+        }
         let Some(undo) = self.wanted.remove_settled(key, generation) else { return Work::default() };
-        self.transaction(vec![Row::WantedGone(key.clone())], None, vec![undo])
+        let undos = Undos { wanted: vec![undo], ..Undos::default() };
+        self.transaction(vec![Row::WantedGone(key.clone())], None, undos)
     }
 
     /// Takes the outcomes of the oldest unsettled transactions, up to and with `last`. `Failed` undoes them and
@@ -276,8 +308,11 @@ impl Core {
                 // A name may be among what is undone.
                 self.renaming = Some(Pass::default());
                 while let Some(pending) = self.pending.pop_back() {
-                    for undo in pending.undo.into_iter().rev() {
+                    for undo in pending.undo.wanted.into_iter().rev() {
                         self.wanted.revert(undo);
+                    }
+                    for undo in pending.undo.numbers.into_iter().rev() {
+                        self.outcomes.suffixes.revert(undo);
                     }
                     if let Some(ticket) = pending.ticket {
                         self.engine.settle(ticket, failed);
@@ -293,19 +328,17 @@ impl Core {
         self.pending.len()
     }
 
-    fn work_of(&mut self, decision: Decision) -> Work {
+    fn work_of(&mut self, decision: Decision, terms: &[Terms]) -> Work {
         let Decision { store, reply, events, dropped, probe, ticket } = decision;
         let mut rows: Vec<Row> = store.into_iter().map(Row::Lease).collect();
-        let mut undos = Vec::new();
+        let mut undos = Undos::default();
         let mut published = Vec::with_capacity(events.len());
         for event in events {
-            let before = event.previous.as_ref().and_then(claim_of);
-            let after = claim_of(&event.lease);
-            let Applied { rows: wanted, undo } = self.wanted.apply(IpAddr::V4(event.lease.address), before, after);
+            let (Applied { rows: wanted, .. }, numbers) = self.apply_event(&event, terms, &mut undos);
             if !planted(Fault::DnsRowDropped) {
                 rows.extend(wanted.iter().cloned().map(Row::Wanted));
             }
-            undos.push(undo);
+            rows.extend(numbers);
             published.push(NameEvent { event: Some(event), rows: wanted });
         }
         let mut work = self.transaction(rows, ticket, undos);
@@ -316,7 +349,7 @@ impl Core {
         work
     }
 
-    fn transaction(&mut self, rows: Vec<Row>, ticket: Option<Ticket>, undo: Vec<Undo>) -> Work {
+    fn transaction(&mut self, rows: Vec<Row>, ticket: Option<Ticket>, undo: Undos) -> Work {
         if rows.is_empty() {
             return Work::default();
         }

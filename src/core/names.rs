@@ -1,23 +1,52 @@
 //! The engine's question about a name, answered by `ddns`: the two crates do not know each other.
 
+use std::cell::RefCell;
+
+use ddns::grant::{NameHolders, Terms};
 use ddns::wanted::WantedTable;
 use dhcp::lease::LeaseName;
 use dhcp::names::{NameAnswer, NameChooser, NameQuestion};
-use dns::{Fqdn, HostIdentity};
+
+use super::outcomes::Outcomes;
 
 /// Chooses names by the settings and by which names are taken.
 #[derive(Debug)]
 pub struct CoreNames<'a> {
-    /// Who holds which name.
-    pub wanted: &'a WantedTable,
-    /// Zones and protected names.
-    pub settings: &'a ddns::settings::Settings,
+    wanted: &'a WantedTable,
+    settings: &'a ddns::settings::Settings,
+    outcomes: &'a Outcomes,
+    /// What goes with the names that were chosen, in their order.
+    terms: RefCell<Vec<Terms>>,
+}
+
+impl<'a> CoreNames<'a> {
+    /// A chooser by who holds which name, by zones and protected names, and by what is known of names that several hosts
+    /// want.
+    #[must_use]
+    pub fn new(wanted: &'a WantedTable, settings: &'a ddns::settings::Settings, outcomes: &'a Outcomes) -> Self {
+        Self { wanted, settings, outcomes, terms: RefCell::default() }
+    }
+
+    /// What is to be remembered of the names that were chosen, once their leases are stored.
+    pub(super) fn into_terms(self) -> Vec<Terms> {
+        self.terms.into_inner()
+    }
 }
 
 impl NameChooser for CoreNames<'_> {
     fn choose(&self, question: &NameQuestion<'_>) -> NameAnswer {
         let address = question.address.into();
-        let taken = |name: &Fqdn, identity: &HostIdentity| !self.wanted.grants(name, identity, address);
+        let holders = NameHolders {
+            wanted: self.wanted,
+            suffixes: &self.outcomes.suffixes,
+            foreign: &self.outcomes.foreign,
+            settings: self.settings,
+            now: self.outcomes.now.wall_secs,
+            address,
+            outcome: question.naming.conflict,
+            arrives: question.arrives,
+            terms: RefCell::default(),
+        };
         let answer = ddns::choose::choose(
             &ddns::choose::Question {
                 hostname: question.hostname,
@@ -29,8 +58,11 @@ impl NameChooser for CoreNames<'_> {
                 naming: question.naming,
             },
             self.settings,
-            &taken,
+            &holders,
         );
+        if answer.name.is_some() {
+            self.terms.borrow_mut().extend(holders.terms.into_inner());
+        }
         NameAnswer {
             name: answer.name.map(|name| LeaseName {
                 fqdn: name.fqdn,

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use ddns::wanted::RowKey;
+use ddns::reconcile::Feedback;
 use dhcp::decision::{CommitOutcome, Ingress};
 use dhcp::destination::Destination;
 use dhcp::limits::PacketGate;
@@ -123,7 +123,7 @@ struct Batch {
     /// What it was decided from.
     arrivals: Vec<Arrival>,
     /// The settled names that it was decided from.
-    settled: Vec<(RowKey, u64)>,
+    settled: Vec<Feedback>,
 }
 
 /// An address to be asked, and the link that its client is on or came by.
@@ -146,7 +146,7 @@ pub struct Pipeline {
     storage_full: bool,
     dropped: Vec<Dropped>,
     /// Names whose end found no room: settled again once there is. At most what was in flight then.
-    unsettled: Vec<(RowKey, u64)>,
+    unsettled: Vec<Feedback>,
     /// DISCOVERs that wait for a probe: one for each that is under way.
     waiting: BTreeMap<ProbeId, Arrival>,
     /// Probes to be made, until [`Pipeline::take_probes`].
@@ -335,8 +335,8 @@ impl Pipeline {
         self.step(batch, transactions)
     }
 
-    /// The updater found these keys settled at these generations.
-    pub fn settle_names(&mut self, names: &[(RowKey, u64)]) -> Step {
+    /// The updater found this out.
+    pub fn settle_names(&mut self, names: &[Feedback]) -> Step {
         let mut batch = Batch { settled: names.to_vec(), ..Batch::default() };
         let mut transactions = Vec::new();
         for work in self.settled_works(names) {
@@ -345,8 +345,15 @@ impl Pipeline {
         self.step(batch, transactions)
     }
 
-    fn settled_works(&mut self, names: &[(RowKey, u64)]) -> Vec<Work> {
-        names.iter().map(|(key, generation)| self.core.handle_settled_name(key, *generation)).collect()
+    fn settled_works(&mut self, names: &[Feedback]) -> Vec<Work> {
+        let mut works = Vec::new();
+        for feedback in names {
+            match feedback {
+                Feedback::Settled(key, generation) => works.push(self.core.handle_settled_name(key, *generation)),
+                Feedback::Foreign(key, generation) => self.core.handle_foreign_name(key, *generation),
+            }
+        }
+        works
     }
 
     fn step(&mut self, mut batch: Batch, transactions: Vec<Vec<Row>>) -> Step {

@@ -76,7 +76,7 @@ struct Bench {
     dhcp: Arc<Dhcp>,
     events: mpsc::Sender<NameEvent>,
     overflowed: Arc<AtomicBool>,
-    settled: mpsc::Receiver<(RowKey, u64)>,
+    settled: mpsc::Receiver<Feedback>,
     questions: mpsc::Sender<UpdaterQuestion>,
     task: JoinHandle<()>,
 }
@@ -135,8 +135,8 @@ impl Bench {
 
     async fn settle(&mut self, names: usize) {
         for _ in 0..names {
-            let (key, generation) =
-                tokio::time::timeout(Duration::from_secs(10), self.settled.recv()).await.unwrap().unwrap();
+            let told = tokio::time::timeout(Duration::from_secs(10), self.settled.recv()).await.unwrap().unwrap();
+            let Feedback::Settled(key, generation) = told else { panic!("{told:?}") };
             let _ = lock(&self.dhcp.table).remove_settled(&key, generation);
         }
     }

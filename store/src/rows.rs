@@ -6,8 +6,9 @@
 //! 0x82 wanted      1, owner's name; or 2, family, address
 //! 0x83 confirmed   as wanted
 //! 0x84 zone sets   apex, owner, type (big-endian, two octets); names in uncompressed wire form
+//! 0x05 numbers     the name that a host says, in uncompressed wire form; its identity
 //! ```
-//! All four are critical (bit 7): a program that does not know one must not open the store. What a later version adds
+//! All but the last are critical (bit 7): a program that does not know one must not open the store. What a later version adds
 //! and an older one may ignore gets a number below 0x80; compaction carries it along untouched.
 //!
 //! # Values
@@ -18,6 +19,7 @@
 mod dns_work;
 mod field;
 mod lease;
+mod suffix;
 mod zone;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -25,9 +27,10 @@ use std::net::{IpAddr, Ipv4Addr};
 pub(crate) use field::hex;
 
 use ddns::reconcile::ConfirmedRow;
+use ddns::suffixes::Assignment;
 use ddns::wanted::{RowKey, WantedRow};
 use dhcp::lease::Lease;
-use dns::{Fqdn, RecordType, Rrset};
+use dns::{Fqdn, HostIdentity, RecordType, Rrset};
 
 use crate::journal::{TransactionWriter, Unreadable};
 
@@ -47,6 +50,10 @@ pub enum Row {
     Confirmed(ConfirmedRow),
     /// A confirmed row is gone.
     ConfirmedGone(RowKey),
+    /// Stream of the numbers behind names that several hosts say, by name and host. Written by the DHCP side only.
+    Suffix(Assignment),
+    /// A host's number under a name is free.
+    SuffixGone(Fqdn, HostIdentity),
     /// Stream of embedded zone content, by apex, owner and type; `None`: the set is gone.
     ZoneSet {
         /// The apex.
@@ -69,8 +76,11 @@ pub(crate) const CONFIRMED: u8 = 0x83;
 /// Sets of embedded zones, by apex, owner and type.
 pub(crate) const ZONE_SETS: u8 = 0x84;
 
+/// Numbers behind names, by name and host. A program that does not know them gives none, and loses nothing else by it.
+pub(crate) const SUFFIXES: u8 = 0x05;
+
 /// Every stream that this version knows.
-pub(crate) const STREAMS: [u8; 4] = [LEASES, WANTED, CONFIRMED, ZONE_SETS];
+pub(crate) const STREAMS: [u8; 5] = [LEASES, WANTED, CONFIRMED, ZONE_SETS, SUFFIXES];
 
 /// Why the bytes of a row are not one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -121,6 +131,11 @@ impl Row {
                 to.put(CONFIRMED, |out| dns_work::key(&row.key, out), |out| dns_work::encode_confirmed(row, out));
             }
             Self::ConfirmedGone(key) => to.delete(CONFIRMED, |out| dns_work::key(key, out)),
+            Self::Suffix(assignment) => {
+                let (base, identity) = (&assignment.base, &assignment.identity);
+                to.put(SUFFIXES, |out| suffix::key(base, identity, out), |out| suffix::encode(assignment, out));
+            }
+            Self::SuffixGone(base, identity) => to.delete(SUFFIXES, |out| suffix::key(base, identity, out)),
             Self::ZoneSet { zone, name, rtype, set: Some(set) } => {
                 to.put(ZONE_SETS, |out| zone::key(zone, name, *rtype, out), |out| zone::encode(set, out));
             }
@@ -147,6 +162,11 @@ impl Row {
                 let set = value.map(|value| zone::decode(&name, rtype, value)).transpose()?;
                 Self::ZoneSet { zone, name, rtype, set }
             }
+            (SUFFIXES, Some(value)) => Self::Suffix(suffix::decode(key, value)?),
+            (SUFFIXES, None) => {
+                let (base, identity) = suffix::read_key(key)?;
+                Self::SuffixGone(base, identity)
+            }
             (other, _) => return Err(RowFault::Stream(other)),
         })
     }
@@ -159,6 +179,7 @@ pub(crate) fn describe_key(stream: u8, key: &[u8]) -> String {
         Ok(Row::WantedGone(key)) => format!("the wanted DNS content of {}", describe_row_key(&key)),
         Ok(Row::ConfirmedGone(key)) => format!("the confirmed DNS content of {}", describe_row_key(&key)),
         Ok(Row::ZoneSet { zone, name, rtype, .. }) => format!("the {rtype} records of {name} in the zone {zone}"),
+        Ok(Row::SuffixGone(base, _)) => format!("a host's number under {base}"),
         _ => format!("the row {} of stream {stream}", hex(key)),
     }
 }

@@ -1,6 +1,7 @@
 //! The store, typed: what the daemon opens and commits to.
 
 use ddns::reconcile::ConfirmedRow;
+use ddns::suffixes::Assignment;
 use ddns::wanted::WantedRow;
 use dhcp::lease::Lease;
 use dns::{Fqdn, Rrset};
@@ -20,6 +21,8 @@ pub struct Contents {
     pub confirmed: Vec<ConfirmedRow>,
     /// Apex and set.
     pub zone_sets: Vec<(Fqdn, Rrset)>,
+    /// One a name and host.
+    pub suffixes: Vec<Assignment>,
     /// UTC seconds: no time before this one is believed.
     pub newest_stamp: u64,
     /// The number that the next transaction gets.
@@ -33,7 +36,12 @@ impl Contents {
             Row::Wanted(row) => self.wanted.push(row),
             Row::Confirmed(row) => self.confirmed.push(row),
             Row::ZoneSet { zone, set: Some(set), .. } => self.zone_sets.push((zone, set)),
-            Row::LeaseGone(_) | Row::WantedGone(_) | Row::ConfirmedGone(_) | Row::ZoneSet { set: None, .. } => {}
+            Row::Suffix(assignment) => self.suffixes.push(assignment),
+            Row::LeaseGone(_)
+            | Row::WantedGone(_)
+            | Row::ConfirmedGone(_)
+            | Row::SuffixGone(..)
+            | Row::ZoneSet { set: None, .. } => {}
         }
     }
 }

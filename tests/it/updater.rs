@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use ddns::reconcile::{ConfirmedRow, Reconciler};
+use ddns::reconcile::{ConfirmedRow, Feedback, Reconciler};
 use ddns::settings::{Settings, ZoneRoute, ZoneServer};
-use ddns::wanted::{Claim, RowKey, WantedRow, WantedTable};
+use ddns::wanted::{Claim, WantedRow, WantedTable};
 use dns::{HostIdentity, Rcode, Update};
 use leasehold::clock::Clock;
 use leasehold::core::NameEvent;
@@ -70,7 +70,7 @@ pub(crate) struct Bench {
     events: mpsc::Sender<NameEvent>,
     questions: mpsc::Sender<UpdaterQuestion>,
     overflowed: Arc<AtomicBool>,
-    settled: mpsc::Receiver<(RowKey, u64)>,
+    settled: mpsc::Receiver<Feedback>,
     task: JoinHandle<()>,
 }
 
@@ -159,7 +159,7 @@ impl Bench {
     async fn settle(&mut self, keys: usize) {
         for done in 0..keys {
             let settled = tokio::time::timeout(PATIENCE, self.settled.recv()).await;
-            assert!(matches!(settled, Ok(Some(_))), "{done} of {keys} names are there");
+            assert!(matches!(settled, Ok(Some(Feedback::Settled(..)))), "{done} of {keys} names are there");
         }
     }
 }

@@ -5,9 +5,10 @@ use std::fmt::Debug;
 use std::net::Ipv4Addr;
 
 use ddns::reconcile::ConfirmedRow;
+use ddns::suffixes::Assignment;
 use ddns::wanted::{RowKey, WantedRow};
 use dhcp::lease::{Lease, LeaseState};
-use dns::{Fqdn, RecordType, Rrset};
+use dns::{Fqdn, HostIdentity, RecordType, Rrset};
 use store::Contents;
 use store::rows::Row;
 
@@ -30,6 +31,7 @@ pub(crate) struct StoreModel {
     wanted: BTreeMap<RowKey, WantedRow>,
     confirmed: BTreeMap<RowKey, ConfirmedRow>,
     zone_sets: BTreeMap<ZoneKey, Rrset>,
+    suffixes: BTreeMap<(Fqdn, HostIdentity), Assignment>,
 }
 
 fn zone_key(zone: &Fqdn, name: &Fqdn, rtype: RecordType) -> ZoneKey {
@@ -46,6 +48,8 @@ impl StoreModel {
                 Row::WantedGone(key) => drop(self.wanted.remove(key)),
                 Row::Confirmed(seen) => drop(self.confirmed.insert(seen.key.clone(), seen.clone())),
                 Row::ConfirmedGone(key) => drop(self.confirmed.remove(key)),
+                Row::Suffix(one) => drop(self.suffixes.insert((one.base.clone(), one.identity.clone()), one.clone())),
+                Row::SuffixGone(base, identity) => drop(self.suffixes.remove(&(base.clone(), identity.clone()))),
                 Row::ZoneSet { zone, name, rtype, set: Some(set) } => {
                     drop(self.zone_sets.insert(zone_key(zone, name, *rtype), set.clone()));
                 }
@@ -63,6 +67,7 @@ impl StoreModel {
             wanted: contents.wanted.iter().map(|row| (row.key.clone(), row.clone())).collect(),
             confirmed: contents.confirmed.iter().map(|row| (row.key.clone(), row.clone())).collect(),
             zone_sets: sets.map(|(zone, set)| (zone_key(zone, &set.name, set.rtype), set.clone())).collect(),
+            suffixes: contents.suffixes.iter().map(|a| ((a.base.clone(), a.identity.clone()), a.clone())).collect(),
         }
     }
 

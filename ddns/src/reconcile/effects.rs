@@ -24,8 +24,20 @@ pub struct Effects {
     pub gone: Vec<RowKey>,
     /// DNS holds what these generations wanted: for [`crate::wanted::WantedTable::remove_settled`].
     pub settled: Vec<(RowKey, u64)>,
+    /// A DNS server said that the names which these generations wanted are somebody else's; once for each try. Losing
+    /// one costs that its host is told so later.
+    pub foreign: Vec<(RowKey, u64)>,
     /// For the log.
     pub news: Vec<News>,
+}
+
+/// What the DHCP side is told of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Feedback {
+    /// DNS holds what this generation wanted.
+    Settled(RowKey, u64),
+    /// The name that this generation wanted is somebody else's.
+    Foreign(RowKey, u64),
 }
 
 impl Effects {
@@ -40,7 +52,16 @@ impl Effects {
     /// Whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.confirmed.is_empty() && self.gone.is_empty() && self.settled.is_empty() && self.news.is_empty()
+        let told = self.settled.is_empty() && self.foreign.is_empty() && self.news.is_empty();
+        told && self.confirmed.is_empty() && self.gone.is_empty()
+    }
+
+    /// Takes what the DHCP side is to be told.
+    pub fn take_feedback(&mut self) -> impl Iterator<Item = Feedback> + use<> {
+        let settled = std::mem::take(&mut self.settled).into_iter();
+        let foreign = std::mem::take(&mut self.foreign).into_iter();
+        let settled = settled.map(|(key, generation)| Feedback::Settled(key, generation));
+        settled.chain(foreign.map(|(key, generation)| Feedback::Foreign(key, generation)))
     }
 }
 
@@ -103,6 +124,10 @@ impl Reconciler {
             Ending::Done if flight.clears_only => self.schedule(now, index),
             Ending::Done => self.done(now, index),
             _ => {
+                if matches!(self.entry(index), Some(entry) if matches!(entry.row.key, RowKey::Forward(_))) {
+                    let told = self.entry(index).map(|entry| (entry.row.key.clone(), entry.row.generation));
+                    self.effects.foreign.extend(told);
+                }
                 let pause = self.settings.retry.conflict_ms;
                 self.wait(now, index, pause);
                 self.note(now, index, LastAnswer::Conflict, Some(pause));

@@ -181,7 +181,12 @@ pub(super) fn choose_name(
     client_fqdn: Option<&[u8]>,
 ) -> NameAnswer {
     let message = exchange.message;
+    let known = book.record(address).map(|record| record.kept());
+    let known = known.filter(|kept| is_binding_of(book, exchange, place, kept));
+    let says_the_same =
+        |lease: &Lease| *lease.hostname == *hostname && *lease.client_fqdn == *client_fqdn.unwrap_or_default();
     let wish = Wish {
+        arrives: !known.is_some_and(|kept| says_the_same(&kept.lease)),
         hardware: message.hardware,
         client_id: message.client_id.as_ref(),
         relay: exchange.relay,
@@ -203,6 +208,8 @@ pub(super) struct Wish<'a> {
     pub(super) lease_secs: u32,
     pub(super) hostname: &'a [u8],
     pub(super) client_fqdn: Option<&'a [u8]>,
+    /// See [`NameQuestion::arrives`].
+    pub(super) arrives: bool,
 }
 
 /// Asks for a name by the rules that hold in subnet `place` for a client of `classes`.
@@ -224,6 +231,7 @@ pub(super) fn ask_name(
         address: wish.address,
         lease_secs: wish.lease_secs,
         identity: host_identity(wish.hardware, wish.client_id.filter(|_| !subnet.ignore_client_id)),
+        arrives: wish.arrives,
         naming: &naming,
     })
 }

@@ -43,28 +43,34 @@ impl Engine {
                 renaming.done = true;
                 break;
             };
-            (renaming.at, renaming.looked) = (Some(record.hot.address), renaming.looked + 1);
-            if record.hot.state != HotState::Bound {
-                continue;
+            let address = record.hot.address;
+            (renaming.at, renaming.looked) = (Some(address), renaming.looked + 1);
+            if let Some(decision) = self.rename(address, names) {
+                renaming.decision = decision;
+                break;
             }
-            let Some(place) = self.book.plan.holding(record.hot.address) else { continue };
-            let mut kept = record.kept();
-            let wish = wish_of(&kept.lease);
-            let ask = |class: Option<ClassId>| bind::ask_name(&self.book, names, place, &wish, class.into_iter()).name;
-            let name = ask(None);
-            if name == kept.lease.name
-                || naming_classes(&self.book.plan).any(|class| ask(Some(class)) == kept.lease.name)
-            {
-                continue;
-            }
-            let previous = kept.lease.clone();
-            kept.lease.name = name;
-            let event =
-                LeaseEvent { kind: LeaseEventKind::Renamed, lease: kept.lease.clone(), previous: Some(previous) };
-            renaming.decision = self.write(vec![(kept, event)]);
-            break;
         }
         renaming
+    }
+
+    /// As [`Engine::rename_next`], but of one address: `None` when it keeps its name, or has no binding.
+    pub fn rename(&mut self, address: Ipv4Addr, names: &dyn NameChooser) -> Option<Decision> {
+        let record = self.book.record(address).filter(|record| record.hot.state == HotState::Bound)?;
+        if self.storage_full {
+            return None;
+        }
+        let place = self.book.plan.holding(address)?;
+        let mut kept = record.kept();
+        let wish = wish_of(&kept.lease);
+        let ask = |class: Option<ClassId>| bind::ask_name(&self.book, names, place, &wish, class.into_iter()).name;
+        let name = ask(None);
+        if name == kept.lease.name || naming_classes(&self.book.plan).any(|class| ask(Some(class)) == kept.lease.name) {
+            return None;
+        }
+        let previous = kept.lease.clone();
+        kept.lease.name = name;
+        let event = LeaseEvent { kind: LeaseEventKind::Renamed, lease: kept.lease.clone(), previous: Some(previous) };
+        Some(self.write(vec![(kept, event)]))
     }
 }
 
@@ -79,5 +85,6 @@ fn wish_of(lease: &Lease) -> Wish<'_> {
         lease_secs: if lease.expires_at == u64::MAX { u32::MAX } else { u32::try_from(secs).unwrap_or(u32::MAX) },
         hostname: &lease.hostname,
         client_fqdn: Some(&*lease.client_fqdn).filter(|fqdn| !fqdn.is_empty()),
+        arrives: false,
     }
 }

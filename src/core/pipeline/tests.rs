@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
-use ddns::wanted::WantedTable;
+use ddns::wanted::{WantedRow, WantedTable};
 use dhcp::client::ClientMessage;
 use dhcp::identity::HardwareAddress;
 use dhcp::lease::{Lease, LeaseState};
@@ -155,7 +155,8 @@ fn a_settled_name_that_finds_no_room_is_settled_once_there_is() {
     let (mut pipeline, _) = bound(1, 100);
     submit(pipeline.expire(later(601), 10));
     let output = pipeline.complete(later(601), BatchOutcome::Committed).unwrap();
-    let gone: Vec<(RowKey, u64)> = output.events[0].rows.iter().map(|row| (row.key.clone(), row.generation)).collect();
+    let settled = |row: &WantedRow| Feedback::Settled(row.key.clone(), row.generation);
+    let gone: Vec<Feedback> = output.events[0].rows.iter().map(settled).collect();
     assert_eq!(gone.len(), 2, "forward and reverse");
     assert_eq!(submit(pipeline.settle_names(&gone)).len(), 2);
     pipeline.complete(later(602), BatchOutcome::NoSpace).unwrap();

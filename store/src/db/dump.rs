@@ -4,9 +4,10 @@ use std::fmt::{self, Write as _};
 use std::io;
 
 use ddns::reconcile::{ConfirmedRow, LastAnswer};
+use ddns::suffixes::Assignment;
 use ddns::wanted::{Held, RowKey, Want, WantedRow};
 use dhcp::lease::{Lease, LeaseState};
-use dns::{Fqdn, HostIdentity, Rdata, RecordType, Rrset};
+use dns::{ConflictGuard, Fqdn, HostIdentity, Rdata, RecordType, Rrset};
 
 use super::look;
 use crate::journal::OpenError;
@@ -51,7 +52,8 @@ fn write_row(out: &mut String, row: &Row) {
         Row::Confirmed(row) => write_confirmed(&mut object, row),
         Row::ZoneSet { zone, name, rtype, set } => write_set(&mut object, zone, name, *rtype, set.as_ref()),
         // Rows that are gone are not in force.
-        Row::LeaseGone(_) | Row::WantedGone(_) | Row::ConfirmedGone(_) => {}
+        Row::Suffix(assignment) => write_suffix(&mut object, assignment),
+        Row::LeaseGone(_) | Row::WantedGone(_) | Row::ConfirmedGone(_) | Row::SuffixGone(..) => {}
     }
     object.end();
 }
@@ -113,11 +115,23 @@ fn write_want(object: &mut Object<'_>, want: &Want) {
     object.text("name", &want.name).text("identity", identity(&want.identity));
     object.list("addresses", want.addresses.iter(), quote);
     object.number("ttl_secs", want.ttl_secs).flag("after_forward", want.after_forward);
+    write_guard(object, want.guard);
 }
 
 fn write_held(object: &mut Object<'_>, held: &Held) {
     object.text("name", &held.name).text("identity", identity(&held.identity));
     object.list("addresses", held.addresses.iter(), quote);
+    write_guard(object, held.guard);
+}
+
+/// The one that nearly every name has is left out.
+fn write_guard(object: &mut Object<'_>, guard: ConflictGuard) {
+    match guard {
+        ConflictGuard::CheckWithDhcid => object,
+        ConflictGuard::NoCheckWithDhcid => object.text("guard", "no-check-with-dhcid"),
+        ConflictGuard::CheckExistsWithDhcid => object.text("guard", "check-exists-with-dhcid"),
+        ConflictGuard::NoCheckWithoutDhcid => object.text("guard", "no-check-without-dhcid"),
+    };
 }
 
 fn write_confirmed(object: &mut Object<'_>, row: &ConfirmedRow) {
@@ -143,6 +157,15 @@ fn write_set(object: &mut Object<'_>, zone: &Fqdn, name: &Fqdn, rtype: RecordTyp
     if let Some(set) = set {
         object.number("ttl_secs", set.ttl);
         object.list("rdata", set.rdata.iter(), |out, rdata| quote(out, readable(rtype, rdata)));
+    }
+}
+
+fn write_suffix(object: &mut Object<'_>, assignment: &Assignment) {
+    let Assignment { base, identity: whose, number, keep_secs, left_at } = assignment;
+    object.text("row", "number").text("name", base).text("identity", identity(whose));
+    object.number("number", *number).number("keep_secs", *keep_secs);
+    if let Some(at) = left_at {
+        object.number("left_at", *at);
     }
 }
 

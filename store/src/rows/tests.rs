@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ddns::reconcile::LastAnswer;
 use ddns::settings::Site;
+use ddns::suffixes::NUMBER_MAX;
 use ddns::wanted::{Held, Want};
 use dhcp::identity::{ClientId, HardwareAddress};
 use dhcp::lease::{LeaseName, LeaseState};
@@ -140,7 +141,14 @@ fn rows() -> impl Strategy<Value = Row> {
             Row::ZoneSet { set: Rrset::new(name.clone(), rtype, ttl, rdata), zone, name, rtype }
         },
     );
+    let numbers = (names(), identities(), 1..=NUMBER_MAX, any::<u32>(), option::of(seconds())).prop_map(
+        |(base, identity, number, keep_secs, left_at)| {
+            Row::Suffix(Assignment { base, identity, number, keep_secs, left_at })
+        },
+    );
     prop_oneof![
+        1 => numbers,
+        1 => (names(), identities()).prop_map(|(base, identity)| Row::SuffixGone(base, identity)),
         4 => leases().prop_map(Row::Lease),
         1 => v4().prop_map(Row::LeaseGone),
         2 => wanted,
@@ -171,7 +179,7 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_bytes_are_a_row_or_a_fault(stream in 0x80_u8..0x86, key: Vec<u8>, value: Option<Vec<u8>>) {
+    fn arbitrary_bytes_are_a_row_or_a_fault(stream in prop_oneof![0x80_u8..0x86, Just(SUFFIXES)], key: Vec<u8>, value: Option<Vec<u8>>) {
         let _ = Row::read(stream, &key, value.as_deref());
         let _ = describe_key(stream, &key);
     }

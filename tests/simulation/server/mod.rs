@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use config::settings::{DnsSettings, EmbeddedZone};
-use ddns::reconcile::{Reconciler, Send, SendTicket};
-use ddns::wanted::{RowKey, WantedRow, WantedTable};
+use ddns::reconcile::{Feedback, Reconciler, Send, SendTicket};
+use ddns::wanted::{WantedRow, WantedTable};
 use dhcp::time::Now;
 use dns::{Fqdn, Rcode};
 use leasehold::clock::{Pause, Told, is_in_the_past};
@@ -107,7 +107,7 @@ pub(crate) struct Server {
     events: VecDeque<NameEvent>,
     overflowed: bool,
     asked: Asked,
-    settled: VecDeque<(RowKey, u64)>,
+    settled: VecDeque<Feedback>,
     /// Answers came in: the reconciler may have more to send.
     heard: bool,
     /// The updater's task gets no turn before this, in boot milliseconds.
@@ -205,7 +205,8 @@ impl Server {
             embedded_zones::load(&dns_settings(&settings), contents.zone_sets, &[], now.wall_secs)
                 .map_err(|error| format!("{error:#}"))?;
         let wanted = WantedTable::load(contents.wanted, &contents.confirmed);
-        let mut core = Core::new(Arc::clone(&settings.dhcp), Arc::clone(&settings.ddns), contents.leases, wanted, now);
+        let mut core = Core::new(Arc::clone(&settings.dhcp), Arc::clone(&settings.ddns), contents.leases, wanted, now)
+            .with_suffixes(contents.suffixes);
         let lost = core.mend_wanted().rows;
         if !lost.is_empty() {
             return Err(format!("the store is damaged: leases claim names that are not stored as wanted: {lost:?}"));

@@ -114,7 +114,8 @@ impl Server {
     }
 
     fn hand_on(&mut self, now: Now, rng: &mut Rng) {
-        let effects = self.reconciler.take_effects();
+        let mut effects = self.reconciler.take_effects();
+        self.settled.extend(effects.take_feedback());
         let mut rows: Vec<Row> = effects.confirmed.into_iter().map(Row::Confirmed).collect();
         rows.extend(effects.gone.into_iter().map(Row::ConfirmedGone));
         if rng.permille(ROWS_LOST_PERMILLE) {
@@ -122,6 +123,5 @@ impl Server {
         } else if !rows.is_empty() {
             self.submit(now, Whose::Updater, 0, vec![rows]);
         }
-        self.settled.extend(effects.settled);
     }
 }

@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use dhcp::destination::Destination;
 use dhcp::lease::{Lease, LeaseState};
 use dhcp::message::MessageType;
+use dns::{Fqdn, Rrset};
 use leasehold::core::pipeline::Departure;
 use store::rows::Row;
 
@@ -94,12 +95,17 @@ fn moves(rows: &[Row], mac: Mac, from: Ipv4Addr) -> bool {
     rows.iter().any(|row| matches!(row, Row::Lease(lease) if is_move(lease)))
 }
 
-/// RFC 4702: option 81 tells the client who writes what: S the server writes A, N it writes nothing.
-fn check_client_fqdn(lease: &Lease, packet: &Packet) -> Checked {
+/// RFC 4702: option 81 tells the client who writes what: S the server writes A, N it writes nothing. Nothing is written of
+/// a name that somebody made `by_hand`, once a DNS server has said so.
+fn check_client_fqdn(lease: &Lease, packet: &Packet, by_hand: &[(Fqdn, Rrset)]) -> Checked {
     let Some(&[flags, ..]) = packet.option(81) else { return Ok(()) };
     let (told_a, told_nothing) = (flags & 1 != 0, flags & 8 != 0);
     let (forward, reverse) = lease.name.as_ref().map_or((false, false), |name| (name.forward, name.reverse));
     if told_a == forward && told_nothing != (forward || reverse) {
+        return Ok(());
+    }
+    let made_by_hand = |name: &Fqdn| by_hand.iter().any(|(_, set)| set.name == *name);
+    if told_nothing && !told_a && lease.name.as_ref().is_some_and(|name| made_by_hand(&name.fqdn)) {
         return Ok(());
     }
     Err(format!("{} was told flags {flags:#x}, and the server writes A={forward} PTR={reverse}", lease.address))
@@ -268,7 +274,7 @@ impl World {
             let left = lease.expires_at.saturating_sub(self.wall_secs);
             return Err(format!("{address} acknowledged for {secs} s, stored for {left} s"));
         }
-        check_client_fqdn(lease, packet)?;
+        check_client_fqdn(lease, packet, &self.plan.by_hand)?;
         self.promises.withdraw_offers(mac);
         if current.is_none() {
             // The client's next message has ended it already.

@@ -1,0 +1,203 @@
+//! What comes of names that several hosts want, from the answer to the engine's question to the lease's transaction:
+//! numbers that are assigned with the lease, names that change hands, and what DNS servers said is somebody else's.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv4Addr};
+
+use ddns::foreign::ForeignNames;
+use ddns::grant::Terms;
+use ddns::suffixes::{Assignment, Changed, SuffixRow, SuffixTable};
+use ddns::wanted::{Applied, RowKey};
+use dhcp::decision::LeaseEvent;
+use dhcp::lease::{Lease, LeaseState};
+use dhcp::time::Now;
+use dns::{Fqdn, HostIdentity};
+use store::rows::Row;
+
+use super::{Core, CoreNames, Pass, Undos, Work, claim_of};
+
+/// How many leases wait to be called otherwise. Where more do, all leases are looked at instead.
+const RENAMES_MAX: usize = 4_096;
+
+/// What the core remembers of names that several hosts want.
+#[derive(Debug)]
+pub struct Outcomes {
+    pub(super) suffixes: SuffixTable,
+    pub(super) foreign: ForeignNames,
+    /// Leases whose name changed hands, or is somebody else's in DNS.
+    renames: VecDeque<Ipv4Addr>,
+    /// The machine's clock is known to be wrong: nothing runs out.
+    pub(super) paused: bool,
+    /// When the core was last told the time.
+    pub(super) now: Now,
+}
+
+impl Outcomes {
+    /// Nothing is known yet.
+    #[must_use]
+    pub fn new(settings: &ddns::settings::Settings, now: Now) -> Self {
+        // Twice the pause between two tries, so that the next try says it again before it is forgotten.
+        let believed_secs = settings.retry.conflict_ms.saturating_mul(2) / 1_000 + 60;
+        Self {
+            suffixes: SuffixTable::default(),
+            foreign: ForeignNames::new(believed_secs),
+            renames: VecDeque::new(),
+            paused: false,
+            now,
+        }
+    }
+
+    /// When something is to be done, in boot milliseconds.
+    pub(super) fn poll_timeout(&self) -> Option<u64> {
+        if !self.renames.is_empty() {
+            return Some(0);
+        }
+        let free_at = self.suffixes.next_free_at().filter(|_| !self.paused)?;
+        let secs = free_at.saturating_sub(self.now.wall_secs);
+        Some(self.now.boot_ms.saturating_add(secs.saturating_mul(1_000)))
+    }
+}
+
+impl Core {
+    /// Takes the stored numbers behind names. To be called once, before anything is decided.
+    #[must_use]
+    pub fn with_suffixes(mut self, rows: Vec<Assignment>) -> Self {
+        let leases: Vec<Lease> = self.engine.leases().collect();
+        self.outcomes.suffixes = SuffixTable::load(rows, leases.iter().filter_map(name_of));
+        self
+    }
+
+    /// The numbers behind names, to be asked.
+    #[must_use]
+    pub fn suffixes(&self) -> &SuffixTable {
+        &self.outcomes.suffixes
+    }
+
+    /// DNS did not take what `generation` of `key` wanted, because the name is somebody else's there. The host is told so
+    /// from now on, and where the policy gives it another name, it gets that at once.
+    pub fn handle_foreign_name(&mut self, key: &RowKey, generation: u64) {
+        let RowKey::Forward(name) = key else { return };
+        let row = self.wanted.get(key).filter(|row| row.generation == generation);
+        let Some(want) = row.and_then(|row| row.want.as_ref()) else { return };
+        if self.outcomes.foreign.remember(name, &want.identity, self.outcomes.now.wall_secs) {
+            let addresses = want.addresses.clone();
+            self.rename_soon(addresses);
+        }
+    }
+
+    /// What wanted rows and numbers become by one event of a lease: the rows that changed, and what else is to be stored
+    /// with them.
+    pub(super) fn apply_event(
+        &mut self,
+        event: &LeaseEvent,
+        terms: &[Terms],
+        undos: &mut Undos,
+    ) -> (Applied, Vec<Row>) {
+        let before = event.previous.as_ref().and_then(claim_of);
+        let after = claim_of(&event.lease);
+        let takes_over = after.as_ref().filter(|after| after.forward).is_some_and(|after| {
+            terms.iter().any(|terms| {
+                matches!(terms, Terms::TakesOver { name, identity } if *name == after.name && *identity == after.identity)
+            })
+        });
+        let address = IpAddr::V4(event.lease.address);
+        let mut applied = match after {
+            Some(after) if takes_over => self.wanted.take_over(address, before, after),
+            after => self.wanted.apply(address, before, after),
+        };
+        undos.wanted.push(std::mem::take(&mut applied.undo));
+        self.rename_soon(std::mem::take(&mut applied.displaced));
+
+        let mut changed = Changed::default();
+        let (before, after) = (event.previous.as_ref().and_then(name_of), name_of(&event.lease));
+        let numbered = terms.iter().filter_map(|terms| match terms {
+            Terms::Numbered(assignment) => Some(assignment),
+            Terms::TakesOver { .. } => None,
+        });
+        if let Some((name, identity)) = after {
+            for assignment in numbered.filter(|one| one.identity == *identity && one.name().as_ref() == Some(name)) {
+                changed.and(self.outcomes.suffixes.assign(assignment.clone()));
+            }
+        }
+        changed.and(self.outcomes.suffixes.lease_changed(before, after, self.outcomes.now.wall_secs));
+        (applied, self.rows_of(changed, undos))
+    }
+
+    /// Names that run out and leases that are to be called otherwise, at most `most` together.
+    pub(super) fn outcomes_due(&mut self, now: Now, most: usize) -> Vec<Work> {
+        let mut works = Vec::new();
+        while works.len() < most {
+            let Some(address) = self.outcomes.renames.pop_front() else { break };
+            let names = CoreNames::new(&self.wanted, &self.settings, &self.outcomes);
+            let decision = self.engine.rename(address, &names);
+            let terms = names.into_terms();
+            works.extend(self.keep_numbers(&terms));
+            works.extend(decision.map(|decision| self.work_of(decision, &terms)));
+        }
+        if !self.outcomes.paused {
+            let over = self.outcomes.suffixes.expire(now.wall_secs, most.saturating_sub(works.len()));
+            works.extend(self.work_of_numbers(over));
+        }
+        works
+    }
+
+    /// Hosts that have the names by which they were looked at hold the numbers that go with them: of bindings that ran
+    /// before the policy was so. What a host is to be called from now on is stored with that.
+    pub(super) fn keep_numbers(&mut self, terms: &[Terms]) -> Option<Work> {
+        let mut changed = Changed::default();
+        for terms in terms {
+            let Terms::Numbered(assignment) = terms else { continue };
+            let Some(name) = assignment.name() else { continue };
+            if self.wanted.owner_of(&name) != Some(&assignment.identity) {
+                continue;
+            }
+            let host = Some((&name, &assignment.identity));
+            changed.and(self.outcomes.suffixes.assign(assignment.clone()));
+            changed.and(self.outcomes.suffixes.lease_changed(host, host, self.outcomes.now.wall_secs));
+        }
+        self.work_of_numbers(changed)
+    }
+
+    /// Numbers whose leases were lost by a repair: kept from now on as if their hosts had just left.
+    pub(super) fn mend_suffixes(&mut self, undos: &mut Undos) -> Vec<Row> {
+        let changed = self.outcomes.suffixes.mend(self.outcomes.now.wall_secs);
+        self.rows_of(changed, undos)
+    }
+
+    fn work_of_numbers(&mut self, changed: Changed) -> Option<Work> {
+        let mut undos = Undos::default();
+        let rows = self.rows_of(changed, &mut undos);
+        (!rows.is_empty()).then(|| self.transaction(rows, None, undos))
+    }
+
+    fn rows_of(&mut self, changed: Changed, undos: &mut Undos) -> Vec<Row> {
+        undos.numbers.push(changed.undo);
+        let row = |row| match row {
+            SuffixRow::Is(assignment) => Row::Suffix(assignment),
+            SuffixRow::Gone(base, identity) => Row::SuffixGone(base, identity),
+        };
+        changed.rows.into_iter().map(row).collect()
+    }
+
+    fn rename_soon(&mut self, addresses: Vec<IpAddr>) {
+        for address in addresses {
+            let IpAddr::V4(address) = address else { continue };
+            if self.outcomes.renames.len() >= RENAMES_MAX {
+                self.outcomes.renames.clear();
+                self.renaming = Some(Pass::default());
+            }
+            if self.renaming.is_none() && !self.outcomes.renames.contains(&address) {
+                self.outcomes.renames.push_back(address);
+            }
+        }
+    }
+}
+
+/// The name that a binding has.
+fn name_of(lease: &Lease) -> Option<(&Fqdn, &HostIdentity)> {
+    let name = lease.name.as_ref().filter(|_| lease.state == LeaseState::Bound)?;
+    Some((&name.fqdn, &name.identity))
+}
+
+#[cfg(test)]
+mod tests;
