@@ -64,8 +64,8 @@ use dhcp_thread::{Service, ServiceParts};
 use machine::Machine;
 use opening::{Starting, commit_first, open_store};
 
-/// Lease events on their way to the updater. A full channel costs a reading of all wanted rows, and no name.
-const EVENTS_MAX: usize = 4_096;
+/// Batches of changed names on their way to the updater. A full channel costs a reading of all wanted rows, and no name.
+const EVENTS_MAX: usize = 1_024;
 /// Names found settled on their way back; the updater keeps what does not fit.
 const SETTLED_MAX: usize = 4_096;
 /// Questions from commands.

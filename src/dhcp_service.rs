@@ -314,8 +314,11 @@ impl DhcpService {
                     done: Box::new(move |result| _ = outcomes.send(result)),
                 };
                 let storing = &self.storing;
-                if let Err(NotTaken(submission)) = storing.zones.submit_leases(&storing.ddns, submission) {
-                    storing.committer.submit(submission).await.map_err(|_| ServiceError::CommitterGone)?;
+                match storing.zones.submit_leases(&storing.ddns, submission) {
+                    Ok(written) => self.pipeline.names_written(written),
+                    Err(NotTaken(submission)) => {
+                        storing.committer.submit(submission).await.map_err(|_| ServiceError::CommitterGone)?;
+                    }
                 }
             }
         }
@@ -344,11 +347,9 @@ impl DhcpService {
     /// Publishes what happened, and sends what waited for the commit. The events first: the updater is another thread,
     /// and while it wakes and signs its updates the replies leave.
     fn finish(&mut self, output: Output) {
-        let Output { departures, events } = output;
-        let mut happened = Vec::with_capacity(events.len());
-        for event in events {
-            happened.extend(event.event.clone());
-            self.publish(event);
+        let Output { departures, events, names } = output;
+        if !names.rows.is_empty() {
+            self.publish(names);
         }
         for departure in departures {
             if let Some(departure) = self.delayed.keep(self.clock.now().boot_ms, departure) {
@@ -357,7 +358,7 @@ impl DhcpService {
             }
         }
         // The log last: nobody waits for it.
-        for event in &happened {
+        for event in &events {
             self.log.event(event);
         }
     }
@@ -370,7 +371,7 @@ impl DhcpService {
             self.channels.overflowed.store(true, Ordering::Release);
             // The updater may have emptied the channel and looked at the flag in between. An event after the flag
             // wakes it; when there is no room for that, others wait there that do.
-            drop(self.channels.events.try_send(NameEvent { event: None, rows: Vec::new() }));
+            drop(self.channels.events.try_send(NameEvent::default()));
         }
     }
 

@@ -96,16 +96,21 @@ impl ZoneKeeper {
     }
 
     /// Submits transactions of leases together with the new names that they bring to embedded zones, which are published
-    /// before the outcome is told. Nothing waits.
+    /// before the outcome is told. Returns the generations of the rows that they make true. Nothing waits.
     ///
     /// # Errors
     /// The submission comes back when there is no place in the queue; its names are then left to the updater.
-    pub fn submit_leases(self: &Arc<Self>, settings: &Settings, mut submission: Submission) -> Result<(), NotTaken> {
+    pub fn submit_leases(
+        self: &Arc<Self>,
+        settings: &Settings,
+        mut submission: Submission,
+    ) -> Result<Vec<u64>, NotTaken> {
         let mut state = self.lock();
-        let Some(decided) = state.decide_with_leases(settings, &mut submission.transactions) else {
+        let Some(decided) = state.decide_with_leases(settings, submission.stamp, &mut submission.transactions) else {
             drop(state);
-            return self.committer.try_submit(submission);
+            return self.committer.try_submit(submission).map(|()| Vec::new());
         };
+        let written = decided.written.clone();
         submission.zones_epoch = Some(decided.epoch);
         let (keeper, told, stored) = (Arc::clone(self), submission.done, decided.clone());
         submission.done = Box::new(move |result| {
@@ -115,7 +120,7 @@ impl ZoneKeeper {
             drop(state);
             told(result);
         });
-        self.committer.try_submit(submission).map_err(|NotTaken(mut back)| {
+        self.committer.try_submit(submission).map(|()| written).map_err(|NotTaken(mut back)| {
             // Settled now, they are settled for good: the outcome of what is left of the submission does not touch them.
             let answers = state.settle_with_leases(decided, CommitResult::NoSpace);
             self.publish(&state, answers);

@@ -29,6 +29,7 @@ mod lane;
 mod rezone;
 mod schedule;
 mod status;
+mod written;
 
 use std::cmp;
 use std::collections::{BinaryHeap, HashMap};

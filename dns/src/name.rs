@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// The most octets that a name takes in wire form, the root label included (RFC 1035 section 3.1).
 pub const NAME_OCTETS_MAX: usize = 255;
@@ -11,12 +12,13 @@ pub const NAME_OCTETS_MAX: usize = 255;
 pub const LABEL_OCTETS_MAX: usize = 63;
 
 /// A fully qualified domain name: uncompressed wire form, ASCII letters in lower case (RFC 4034
-/// section 6.2), the root label included. At most 255 octets, labels of at most 63 (RFC 1035 3.1).
+/// section 6.2), the root label included. At most 255 octets, labels of at most 63 (RFC 1035 3.1). A clone shares the
+/// octets: one name stands in rows, zones and leases at once.
 ///
 /// Equality and hashing are those of DNS (case never counts). `Ord` is the canonical order of
 /// RFC 4034 section 6.1, so that a name sorts directly before everything beneath it.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Fqdn(Box<[u8]>);
+pub struct Fqdn(Arc<[u8]>);
 
 /// Why a text or some bytes are not a domain name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,7 +48,7 @@ impl Fqdn {
     /// The root of the name space.
     #[must_use]
     pub fn root() -> Self {
-        Self(Box::new([0]))
+        Self(Arc::new([0]))
     }
 
     /// Reads an uncompressed name that fills `bytes` wholly.
@@ -81,7 +83,7 @@ impl Fqdn {
             }
         }
         // Length octets are at most 63, so lowering the whole slice cannot touch one ('A' is 65).
-        Ok((Self(bytes[..at].to_ascii_lowercase().into_boxed_slice()), at))
+        Ok((Self(bytes[..at].to_ascii_lowercase().into()), at))
     }
 
     /// A name of these labels, first the one furthest from the root; the root label is not among them.
@@ -98,7 +100,7 @@ impl Fqdn {
             push_label(&mut wire, label.as_ref())?;
         }
         wire.push(0);
-        Ok(Self(wire.into_boxed_slice()))
+        Ok(Self(wire.into()))
     }
 
     /// The wire form: length octets and labels in lower case, ending with the root label.
@@ -193,7 +195,7 @@ impl Fqdn {
                 wire.extend_from_slice(b"\x03ip6\x04arpa\x00");
             }
         }
-        Self(wire.into_boxed_slice())
+        Self(wire.into())
     }
 
     /// The address whose reverse name this is; `None` for any other name.
@@ -238,23 +240,6 @@ impl Fqdn {
         }
         at == offset
     }
-
-    /// The offsets of the labels' length octets, root label excluded, and how many there are.
-    fn offsets(&self) -> ([u8; 128], usize) {
-        let (mut offsets, mut count, mut at) = ([0; 128], 0, 0);
-        while self.0[at] != 0 {
-            // A name has at most 127 labels in its 255 octets.
-            offsets[count] = at as u8;
-            count += 1;
-            at += usize::from(self.0[at]) + 1;
-        }
-        (offsets, count)
-    }
-
-    fn label_at(&self, offset: u8) -> &[u8] {
-        let at = usize::from(offset);
-        &self.0[at + 1..at + 1 + usize::from(self.0[at])]
-    }
 }
 
 /// The labels of a name; see [`Fqdn::labels`].
@@ -281,14 +266,51 @@ impl Ord for Fqdn {
     /// RFC 4034 section 6.1: "order owner names by treating individual labels as unsigned
     /// left-justified octet strings", "sorted by their most significant (rightmost) labels" first.
     fn cmp(&self, other: &Self) -> Ordering {
-        let ((ours, our_count), (theirs, their_count)) = (self.offsets(), other.offsets());
-        for (a, b) in ours[..our_count].iter().rev().zip(theirs[..their_count].iter().rev()) {
-            match self.label_at(*a).cmp(other.label_at(*b)) {
-                Ordering::Equal => {}
-                unequal => return unequal,
+        let (ours, theirs) = (&*self.0, &*other.0);
+        // What both end with, in octets. It may begin within a label: the walk below finds where labels of both begin.
+        let mut common = ours.iter().rev().zip(theirs.iter().rev()).take_while(|(a, b)| a == b).count();
+        let (mut our_walk, mut their_walk) = (Walk::of(ours), Walk::of(theirs));
+        loop {
+            our_walk.advance(common);
+            their_walk.advance(common);
+            match our_walk.tail().cmp(&their_walk.tail()) {
+                Ordering::Equal => return our_walk.before().cmp(&their_walk.before()),
+                Ordering::Less => common = our_walk.tail(),
+                Ordering::Greater => common = their_walk.tail(),
             }
         }
-        our_count.cmp(&their_count)
+    }
+}
+
+/// A walk over the labels of a name, towards the root: where the tail begins that two names share.
+struct Walk<'a> {
+    wire: &'a [u8],
+    at: usize,
+    before: Option<&'a [u8]>,
+}
+
+impl<'a> Walk<'a> {
+    fn of(wire: &'a [u8]) -> Self {
+        Self { wire, at: 0, before: None }
+    }
+
+    /// On to the first label from which on there are at most `tail` octets; the root label is one octet.
+    fn advance(&mut self, tail: usize) {
+        while self.tail() > tail {
+            let end = self.at + 1 + usize::from(self.wire[self.at]);
+            self.before = Some(&self.wire[self.at + 1..end]);
+            self.at = end;
+        }
+    }
+
+    /// How many octets there are from here on.
+    fn tail(&self) -> usize {
+        self.wire.len() - self.at
+    }
+
+    /// The label before the tail; none sorts before any.
+    fn before(&self) -> Option<&'a [u8]> {
+        self.before
     }
 }
 
@@ -333,7 +355,7 @@ impl FromStr for Fqdn {
             push_label(&mut wire, &label)?;
         }
         wire.push(0);
-        Ok(Self(wire.into_boxed_slice()))
+        Ok(Self(wire.into()))
     }
 }
 
@@ -387,7 +409,7 @@ fn append_name(mut wire: Vec<u8>, suffix: &Fqdn) -> Result<Fqdn, NameError> {
     if wire.len() > NAME_OCTETS_MAX {
         return Err(NameError::TooLong);
     }
-    Ok(Fqdn(wire.into_boxed_slice()))
+    Ok(Fqdn(wire.into()))
 }
 
 /// What stands behind a backslash: the octet meant and how many bytes said so.

@@ -34,13 +34,21 @@ pub use outcomes::Outcomes;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TransactionId(pub u64);
 
-/// One thing for the DNS updater: what happened to a lease and the rows that want something else since.
-#[derive(Clone, Debug)]
+/// What the DNS updater is told of one batch: the rows that want something else since.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NameEvent {
-    /// What happened; `None` when rows are sent again after an overflow.
-    pub event: Option<LeaseEvent>,
     /// The changed rows, as stored.
     pub rows: Vec<WantedRow>,
+    /// Generations of those that an embedded zone holds already, ascending: they were stored with their leases.
+    pub written: Vec<u64>,
+}
+
+impl NameEvent {
+    /// Whether DNS holds what a row wants already.
+    #[must_use]
+    pub fn is_written(&self, row: &WantedRow) -> bool {
+        self.written.binary_search(&row.generation).is_ok()
+    }
 }
 
 /// All that follows from one datagram or one expiry. `reply` and `events` wait for the commit of `rows`, and of
@@ -53,8 +61,10 @@ pub struct Work {
     pub rows: Vec<Row>,
     /// To be sent then.
     pub reply: Option<(Reply, Destination)>,
-    /// To be published then.
-    pub events: Vec<NameEvent>,
+    /// What happened to leases, to be told then.
+    pub events: Vec<LeaseEvent>,
+    /// The rows that want something else since, for the updater.
+    pub names: Vec<WantedRow>,
     /// The reply waits for this probe: the datagram is to be kept, and handed in again with what came of it.
     pub probe: Option<ProbeNeeded>,
     /// Why nothing is answered, when nothing is.
@@ -332,18 +342,19 @@ impl Core {
         let Decision { store, reply, events, dropped, probe, ticket } = decision;
         let mut rows: Vec<Row> = store.into_iter().map(Row::Lease).collect();
         let mut undos = Undos::default();
-        let mut published = Vec::with_capacity(events.len());
-        for event in events {
-            let (Applied { rows: wanted, .. }, numbers) = self.apply_event(&event, terms, &mut undos);
+        let mut names = Vec::new();
+        for event in &events {
+            let (Applied { rows: wanted, .. }, numbers) = self.apply_event(event, terms, &mut undos);
             if !planted(Fault::DnsRowDropped) {
                 rows.extend(wanted.iter().cloned().map(Row::Wanted));
             }
             rows.extend(numbers);
-            published.push(NameEvent { event: Some(event), rows: wanted });
+            names.extend(wanted);
         }
         let mut work = self.transaction(rows, ticket, undos);
         work.reply = reply;
-        work.events = published;
+        work.events = events;
+        work.names = names;
         work.dropped = dropped;
         work.probe = probe;
         work

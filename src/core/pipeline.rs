@@ -16,7 +16,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use ddns::reconcile::Feedback;
-use dhcp::decision::{CommitOutcome, Ingress};
+use dhcp::decision::{CommitOutcome, Ingress, LeaseEvent};
 use dhcp::destination::Destination;
 use dhcp::limits::PacketGate;
 use dhcp::message::DropReason;
@@ -85,8 +85,10 @@ pub struct Dropped {
 pub struct Output {
     /// To be sent, in this order.
     pub departures: Vec<Departure>,
-    /// To be published.
-    pub events: Vec<NameEvent>,
+    /// What happened to leases, to be told.
+    pub events: Vec<LeaseEvent>,
+    /// For the updater; without rows it need not be told.
+    pub names: NameEvent,
 }
 
 /// What a decided batch asks for.
@@ -365,6 +367,14 @@ impl Pipeline {
         Step::Submit(transactions, early)
     }
 
+    /// The names of the batch that was submitted last, as far as embedded zones hold them once it is committed: the
+    /// generations of their rows, ascending.
+    pub fn names_written(&mut self, generations: Vec<u64>) {
+        if let Some(batch) = self.in_flight.back_mut() {
+            batch.output.names.written = generations;
+        }
+    }
+
     /// Takes the outcome of the oldest submitted batch.
     ///
     /// # Errors
@@ -436,6 +446,7 @@ impl Batch {
             }
         }
         self.output.events.extend(work.events);
+        self.output.names.rows.extend(work.names);
     }
 }
 

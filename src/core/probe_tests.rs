@@ -113,7 +113,7 @@ fn a_conflict_is_committed_and_told_and_the_next_address_is_probed_meanwhile() {
     let next: Vec<_> = bench.pipeline.take_probes().collect();
     assert_eq!(next[0].request.address, SECOND);
     let output = bench.pipeline.complete(bench.now, BatchOutcome::Committed).unwrap();
-    let event = output.events[0].event.as_ref().unwrap();
+    let event = &output.events[0];
     assert_eq!((event.kind, event.lease.hardware), (LeaseEventKind::Conflict, hardware(0xbb)));
     bench.now.boot_ms += 500;
     let Step::Finish(output) = bench.pipeline.expire(bench.now, 256) else { panic!("something is stored") };

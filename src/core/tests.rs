@@ -130,7 +130,7 @@ fn replies(output: &Output) -> Vec<(MessageType, Ipv4Addr)> {
 }
 
 fn kinds(output: &Output) -> Vec<LeaseEventKind> {
-    output.events.iter().filter_map(|event| Some(event.event.as_ref()?.kind)).collect()
+    output.events.iter().map(|event| event.kind).collect()
 }
 
 /// The keys of the wanted rows among `rows`.

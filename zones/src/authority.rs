@@ -14,9 +14,10 @@
 
 use std::collections::VecDeque;
 
-use dns::{Rcode, Update};
+use dns::{Fqdn, Rcode, Update};
 use faults::{Fault, planted};
 
+use crate::update::Draft;
 use crate::{Policy, Zone, ZoneChange, ZoneSet, update};
 
 /// One decided change, in the order of deciding.
@@ -64,6 +65,46 @@ pub struct ZoneAuthority {
     next_ticket: u64,
 }
 
+/// Updates that are decided as one; see [`ZoneAuthority::together`].
+#[derive(Debug)]
+pub struct Together<'a> {
+    authority: &'a mut ZoneAuthority,
+    /// One for each zone that an update was for.
+    drafts: Vec<Draft>,
+}
+
+impl Together<'_> {
+    /// Decides one update upon those before it.
+    ///
+    /// # Errors
+    /// The response code to answer with; it is not among the changes then.
+    pub fn apply(&mut self, update: &Update, policy: &dyn Policy) -> Result<(), Rcode> {
+        let authority = &*self.authority;
+        if authority.pending.len() >= ZoneAuthority::PENDING_MAX {
+            return Err(Rcode::SERV_FAIL);
+        }
+        let at = self.drafts.iter().position(|draft| *draft.apex() == update.zone);
+        let draft = match at {
+            Some(at) => &mut self.drafts[at],
+            None => {
+                self.drafts.push(Draft::of(authority.decided(&update.zone)?));
+                let last = self.drafts.len() - 1;
+                &mut self.drafts[last]
+            }
+        };
+        draft.apply(update, policy)
+    }
+
+    /// What to store, under the ticket; `None`: nothing changed.
+    #[must_use]
+    pub fn finish(self) -> Option<(Ticket, Vec<ZoneChange>)> {
+        let drafted = self.drafts.into_iter().map(Draft::finish);
+        let (zones, changes): (Vec<_>, Vec<_>) =
+            drafted.filter_map(|(zone, change)| change.map(|change| (zone, change))).unzip();
+        (!changes.is_empty()).then(|| (self.authority.put_all(zones), changes))
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Pending {
     ticket: Ticket,
@@ -98,9 +139,10 @@ impl ZoneAuthority {
     pub fn apply(&mut self, update: &Update, policy: &dyn Policy) -> Decision {
         let seen = self.pending.back().map(|pending| pending.ticket);
         let refused = |rcode, after| Decision { rcode, change: None, after };
-        // RFC 2136 section 3.1.2: not the apex of a zone of ours is NOTAUTH. That rests on no change of contents.
-        let zones = if planted(Fault::ZoneDecidedUponPublished) { &self.committed } else { &self.tentative };
-        let Some(zone) = zones.get(&update.zone) else { return refused(Rcode::NOT_AUTH, None) };
+        let zone = match self.decided(&update.zone) {
+            Ok(zone) => zone,
+            Err(rcode) => return refused(rcode, None),
+        };
         if self.pending.len() >= Self::PENDING_MAX {
             return refused(Rcode::SERV_FAIL, None);
         }
@@ -114,11 +156,30 @@ impl ZoneAuthority {
         }
     }
 
+    /// The zone that the next update is decided upon. RFC 2136 section 3.1.2: not the apex of a zone of ours is NOTAUTH.
+    /// That rests on no change of contents.
+    fn decided(&self, apex: &Fqdn) -> Result<&Zone, Rcode> {
+        let zones = if planted(Fault::ZoneDecidedUponPublished) { &self.committed } else { &self.tentative };
+        zones.get(apex).ok_or(Rcode::NOT_AUTH)
+    }
+
+    /// Begins to decide several updates as one: one ticket, one change for each zone. They are in force, tentatively,
+    /// with [`Together::finish`].
+    pub fn together(&mut self) -> Together<'_> {
+        Together { authority: self, drafts: Vec::new() }
+    }
+
     /// Puts a zone in place as one change of its own: a new zone of the configuration. The caller stores its sets.
     pub fn put(&mut self, zone: Zone) -> Ticket {
+        self.put_all([zone])
+    }
+
+    fn put_all(&mut self, zones: impl IntoIterator<Item = Zone>) -> Ticket {
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
-        self.tentative.insert(zone);
+        for zone in zones {
+            self.tentative.insert(zone);
+        }
         self.pending.push_back(Pending { ticket, zones: self.tentative.clone(), stored: false });
         if planted(Fault::ZonePublishedUnstored) {
             self.committed = self.tentative.clone();

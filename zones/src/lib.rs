@@ -16,8 +16,8 @@ pub mod zone;
 pub mod zone_set;
 
 pub use answer::{Answer, AnswerSet, Question, QuestionMeta, answer};
-pub use authority::{Decision, Outcome, Settled, Ticket, ZoneAuthority};
+pub use authority::{Decision, Outcome, Settled, Ticket, Together, ZoneAuthority};
 pub use change::ZoneChange;
-pub use update::{AllowAll, Policy, apply};
+pub use update::{AllowAll, Draft, Policy, apply};
 pub use zone::{Node, Set, Zone, ZoneError};
 pub use zone_set::{NewZone, ZoneSet};

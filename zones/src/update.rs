@@ -33,23 +33,64 @@ impl Policy for AllowAll {
 /// # Errors
 /// The response code to answer with.
 pub fn apply(zone: &Zone, update: &Update, policy: &dyn Policy) -> Result<(Zone, Option<ZoneChange>), Rcode> {
-    for prerequisite in &update.prerequisites {
-        check_prerequisite(zone, prerequisite)?;
+    let mut draft = Draft::of(zone);
+    draft.apply(update, policy)?;
+    Ok(draft.finish())
+}
+
+/// Updates of one zone, one after the other, that become one change with one step of the serial.
+///
+/// Each is all or nothing by itself, and sees those before it. Together they cost far less than one by one: the parts of
+/// the map that they touch are copied once.
+#[derive(Debug)]
+pub struct Draft {
+    before: Zone,
+    next: Zone,
+    touched: BTreeSet<(Fqdn, RecordType)>,
+}
+
+impl Draft {
+    /// A draft that changes nothing yet.
+    #[must_use]
+    pub fn of(zone: &Zone) -> Self {
+        Self { before: zone.clone(), next: zone.clone(), touched: BTreeSet::new() }
     }
-    // Section 3.3: "If the requestor does not have permission ..., signal REFUSED".
-    if !update.changes.iter().all(|change| policy.permits(zone, change)) {
-        return Err(Rcode::REFUSED);
+
+    /// The apex of its zone.
+    #[must_use]
+    pub fn apex(&self) -> &Fqdn {
+        self.before.apex()
     }
-    for change in &update.changes {
-        scan(zone, change)?;
+
+    /// Makes one update's changes, or none of them.
+    ///
+    /// # Errors
+    /// The response code to answer with.
+    pub fn apply(&mut self, update: &Update, policy: &dyn Policy) -> Result<(), Rcode> {
+        let zone = &self.next;
+        for prerequisite in &update.prerequisites {
+            check_prerequisite(zone, prerequisite)?;
+        }
+        // Section 3.3: "If the requestor does not have permission ..., signal REFUSED".
+        if !update.changes.iter().all(|change| policy.permits(zone, change)) {
+            return Err(Rcode::REFUSED);
+        }
+        for change in &update.changes {
+            scan(zone, change)?;
+        }
+        for change in &update.changes {
+            make(&mut self.next, change, &mut self.touched);
+        }
+        Ok(())
     }
-    let mut next = zone.clone();
-    let mut touched = BTreeSet::new();
-    for change in &update.changes {
-        make(&mut next, change, &mut touched);
+
+    /// The next zone, and what to store; `None`: the zone is as it was.
+    #[must_use]
+    pub fn finish(self) -> (Zone, Option<ZoneChange>) {
+        let Self { before, mut next, touched } = self;
+        let change = finish(&before, &mut next, touched);
+        (next, change)
     }
-    let change = finish(zone, &mut next, touched);
-    Ok((next, change))
 }
 
 /// Section 3.2: the prerequisites, in the order of the message, each with its own code.

@@ -106,7 +106,7 @@ fn rfc4034_6_1_canonical_order_example() {
 }
 
 prop_compose! {
-    fn any_name()(labels in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..6), 0..6)) -> Fqdn {
+    fn any_name()(labels in prop::collection::vec(prop::collection::vec(prop_oneof![any::<u8>(), 0..3_u8], 1..6), 0..6)) -> Fqdn {
         Fqdn::from_labels(labels).unwrap()
     }
 }
@@ -126,6 +126,18 @@ proptest! {
         names.sort();
         let runs = names.chunk_by(|a, b| a.is_within(&zone) == b.is_within(&zone));
         prop_assert!(runs.filter(|run| run[0].is_within(&zone)).count() <= 1);
+    }
+
+    /// RFC 4034 section 6.1, word for word: label by label from the right, a missing label first.
+    #[test]
+    fn the_order_is_that_of_labels_from_the_right(a in any_name(), b in any_name(), tail in any_name()) {
+        let reversed = |name: &Fqdn| name.labels().map(<[u8]>::to_vec).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>();
+        let both = |name: &Fqdn| [Some(name.clone()), name.concat(&tail).ok()];
+        for a in both(&a).into_iter().flatten() {
+            for b in both(&b).into_iter().flatten() {
+                prop_assert_eq!(a.cmp(&b), reversed(&a).cmp(&reversed(&b)), "{} {}", a, b);
+            }
+        }
     }
 
     #[test]

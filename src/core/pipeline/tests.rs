@@ -156,7 +156,7 @@ fn a_settled_name_that_finds_no_room_is_settled_once_there_is() {
     submit(pipeline.expire(later(601), 10));
     let output = pipeline.complete(later(601), BatchOutcome::Committed).unwrap();
     let settled = |row: &WantedRow| Feedback::Settled(row.key.clone(), row.generation);
-    let gone: Vec<Feedback> = output.events[0].rows.iter().map(settled).collect();
+    let gone: Vec<Feedback> = output.names.rows.iter().map(settled).collect();
     assert_eq!(gone.len(), 2, "forward and reverse");
     assert_eq!(submit(pipeline.settle_names(&gone)).len(), 2);
     pipeline.complete(later(602), BatchOutcome::NoSpace).unwrap();

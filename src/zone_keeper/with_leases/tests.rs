@@ -12,6 +12,9 @@ use crate::zone_keeper::Decided;
 
 const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 30, 7));
 
+/// UTC seconds.
+const AT: u64 = 1_800_000_000;
+
 fn name(text: &str) -> Fqdn {
     text.parse().unwrap()
 }
@@ -69,10 +72,20 @@ fn zone_sets(transaction: &[Row]) -> usize {
 #[test]
 fn a_new_name_is_stored_with_its_lease_and_served_once_that_is() {
     let mut keeping = keeping();
-    let mut rows = [transaction(&mut WantedTable::default(), &claim("pc.nasir.xyz", 1))];
-    let decided = keeping.decide_with_leases(&settings(ZoneServer::Embedded), &mut rows).unwrap();
-    // A, DHCID and SOA; PTR, DHCID and SOA.
-    assert_eq!(zone_sets(&rows[0]), 6);
+    let mut rows = vec![transaction(&mut WantedTable::default(), &claim("pc.nasir.xyz", 1))];
+    let decided = keeping.decide_with_leases(&settings(ZoneServer::Embedded), AT, &mut rows).unwrap();
+    // A, DHCID and SOA; PTR, DHCID and SOA: behind the rows of the lease, and confirmed with them.
+    assert_eq!((rows.len(), zone_sets(&rows[0]), zone_sets(&rows[1])), (2, 0, 6));
+    let wanted = |row: &Row| if let Row::Wanted(row) = row { Some((row.key.clone(), row.generation)) } else { None };
+    let confirmed = |row: &Row| match row {
+        Row::Confirmed(row) => Some((row.key.clone(), row.generation)).filter(|_| row.done && row.site.is_some()),
+        _ => None,
+    };
+    let [wanted, confirmed] =
+        [rows[0].iter().filter_map(wanted).collect(), rows[1].iter().filter_map(confirmed).collect()]
+            .map(|rows: Vec<(RowKey, u64)>| rows);
+    assert_eq!(wanted, confirmed);
+    assert_eq!(decided.written, wanted.iter().map(|(_, generation)| *generation).collect::<Vec<_>>());
     assert_eq!(served(&keeping, &name("pc.nasir.xyz"), RecordType::A), None);
     assert!(keeping.settle_with_leases(decided, CommitResult::Committed).is_empty());
     assert_eq!(served(&keeping, &name("pc.nasir.xyz"), RecordType::A), Some(vec![Rdata::address(ADDRESS).1]));
@@ -84,8 +97,8 @@ fn a_new_name_is_stored_with_its_lease_and_served_once_that_is() {
 fn what_is_not_stored_is_taken_back_with_all_that_was_decided_upon_it() {
     let (mut keeping, mut table) = (keeping(), WantedTable::default());
     let settings = settings(ZoneServer::Embedded);
-    let mut rows = [transaction(&mut table, &claim("pc.nasir.xyz", 1))];
-    let decided = keeping.decide_with_leases(&settings, &mut rows).unwrap();
+    let mut rows = vec![transaction(&mut table, &claim("pc.nasir.xyz", 1))];
+    let decided = keeping.decide_with_leases(&settings, AT, &mut rows).unwrap();
     let add = Change::Add {
         name: name("by-hand.nasir.xyz"),
         rtype: RecordType::A,
@@ -96,38 +109,38 @@ fn what_is_not_stored_is_taken_back_with_all_that_was_decided_upon_it() {
     assert!(matches!(keeping.decide(&update, &AllowAll, 7), Decided::Waits(Some(_))));
     assert_eq!(keeping.settle_with_leases(decided.clone(), CommitResult::NoSpace), [(7, Rcode::SERV_FAIL)]);
     take_back(&mut rows);
-    assert_eq!(zone_sets(&rows[0]), 0);
+    assert_eq!((rows.len(), zone_sets(&rows[0])), (1, 0));
     // What is left of the submission may be stored later: that says nothing of the zones.
     assert!(keeping.settle_with_leases(decided, CommitResult::Committed).is_empty());
     assert_eq!(served(&keeping, &name("pc.nasir.xyz"), RecordType::A), None);
-    let again = keeping.decide_with_leases(&settings, &mut rows).unwrap();
-    assert_eq!(again.epoch, 2, "nothing of the epochs that failed may be stored");
+    let again = keeping.decide_with_leases(&settings, AT, &mut rows).unwrap();
+    assert_eq!(again.epoch, 1, "nothing of the epochs that failed may be stored");
 }
 
 #[test]
 fn what_is_not_plain_is_left_to_the_updater() {
     let (mut keeping, settings) = (keeping(), settings(ZoneServer::Embedded));
     let mut table = WantedTable::default();
-    let mut rows = [transaction(&mut table, &claim("pc.nasir.xyz", 1))];
-    let decided = keeping.decide_with_leases(&settings, &mut rows).unwrap();
+    let mut rows = vec![transaction(&mut table, &claim("pc.nasir.xyz", 1))];
+    let decided = keeping.decide_with_leases(&settings, AT, &mut rows).unwrap();
     keeping.settle_with_leases(decided, CommitResult::Committed);
     // Renamed: what is left of before goes first.
     let (before, after) = (claim("pc.nasir.xyz", 1), claim("tv.nasir.xyz", 1));
     let renamed = table.apply(ADDRESS, Some(before), Some(after)).rows;
-    let mut rows = [renamed.into_iter().map(Row::Wanted).collect::<Vec<_>>()];
-    let decided = keeping.decide_with_leases(&settings, &mut rows).unwrap();
-    assert_eq!(zone_sets(&rows[0]), 3, "the new name is new; the address has a PTR already");
+    let mut rows = vec![renamed.into_iter().map(Row::Wanted).collect::<Vec<_>>()];
+    let decided = keeping.decide_with_leases(&settings, AT, &mut rows).unwrap();
+    assert_eq!(zone_sets(&rows[1]), 3, "the new name is new; the address has a PTR already");
     keeping.settle_with_leases(decided, CommitResult::Committed);
     // A name that is in use, by whomever, and with it its PTR.
     let mut table = WantedTable::default();
-    let mut rows = [transaction(&mut table, &claim("pc.nasir.xyz", 2))];
-    assert_eq!(keeping.decide_with_leases(&settings, &mut rows), None);
-    assert_eq!(zone_sets(&rows[0]), 0);
+    let mut rows = vec![transaction(&mut table, &claim("pc.nasir.xyz", 2))];
+    assert_eq!(keeping.decide_with_leases(&settings, AT, &mut rows), None);
+    assert_eq!(rows.len(), 1);
 }
 
 #[test]
 fn a_pointer_does_not_come_before_the_name_that_another_server_holds() {
     let remote = ZoneServer::remote("192.0.2.53:53".parse().unwrap(), None);
-    let mut rows = [transaction(&mut WantedTable::default(), &claim("pc.nasir.xyz", 1))];
-    assert_eq!(keeping().decide_with_leases(&settings(remote), &mut rows), None);
+    let mut rows = vec![transaction(&mut WantedTable::default(), &claim("pc.nasir.xyz", 1))];
+    assert_eq!(keeping().decide_with_leases(&settings(remote), AT, &mut rows), None);
 }

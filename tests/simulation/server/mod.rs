@@ -399,7 +399,10 @@ impl Server {
             Step::Submit(mut transactions, early) => {
                 self.finish(early, doings);
                 let epoch = self.pipeline.epoch();
-                let with_leases = self.zones.decide_with_leases(&self.ddns, &mut transactions);
+                let with_leases = self.zones.decide_with_leases(&self.ddns, now.wall_secs, &mut transactions);
+                if let Some(with_leases) = &with_leases {
+                    self.pipeline.names_written(with_leases.written.clone());
+                }
                 self.submit(now, Whose::Dhcp(with_leases), epoch, transactions);
             }
         }
@@ -408,13 +411,14 @@ impl Server {
     /// Replies leave, and events enter the channel: one that finds it full raises the flag.
     fn finish(&mut self, output: Output, doings: &mut Doings) {
         doings.departures.extend(output.departures);
-        for event in output.events {
-            if self.events.len() < self.settings.events_max {
-                self.events.push_back(event);
-            } else {
-                self.happened.push("event overflowed");
-                self.overflowed = true;
-            }
+        if output.names.rows.is_empty() {
+            return;
+        }
+        if self.events.len() < self.settings.events_max {
+            self.events.push_back(output.names);
+        } else {
+            self.happened.push("event overflowed");
+            self.overflowed = true;
         }
     }
 }

@@ -36,8 +36,12 @@ impl Server {
             self.take_asked(now);
         }
         while let Some(event) = self.events.pop_front() {
-            for row in event.rows {
-                self.reconciler.handle_wanted(ddns_now(now), row);
+            for row in &event.rows {
+                if event.is_written(row) {
+                    self.reconciler.handle_written(ddns_now(now), row.clone());
+                } else {
+                    self.reconciler.handle_wanted(ddns_now(now), row.clone());
+                }
             }
         }
         if !rows_first {

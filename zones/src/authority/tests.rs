@@ -120,3 +120,40 @@ fn rows_give_the_zones_back() {
     let rows = zones.iter().flat_map(|zone| zone.rrsets().map(|set| (zone.apex().clone(), set)));
     assert_eq!(&ZoneSet::from_rows(rows).unwrap(), authority.committed());
 }
+
+#[test]
+fn several_updates_decided_together_are_one_change_and_fail_together() {
+    let mut authority = authority();
+    let serial = authority.tentative().get(&name("example")).unwrap().serial();
+    let mut together = authority.together();
+    assert_eq!(together.apply(&claim("a.example", 1), &AllowAll), Ok(()));
+    assert_eq!(together.apply(&claim("a.example", 2), &AllowAll), Err(Rcode::YX_DOMAIN), "it sees those before it");
+    assert_eq!(together.apply(&claim("b.example", 3), &AllowAll), Ok(()));
+    let elsewhere = Update { zone: name("other"), ..claim("a.example", 1) };
+    assert_eq!(together.apply(&elsewhere, &AllowAll), Err(Rcode::NOT_AUTH));
+    let (ticket, changes) = together.finish().unwrap();
+    assert_eq!(changes.len(), 1);
+    assert_eq!((changes[0].serial_before, changes[0].serial_after), (serial, serial + 1));
+    // Both names and the SOA.
+    assert_eq!(changes[0].sets.len(), 3);
+    let a = |authority: &ZoneAuthority| {
+        let zone = authority.tentative().get(&name("example")).unwrap();
+        zone.set(&name("a.example"), RecordType::A).map(|set| set.rdata.to_vec())
+    };
+    assert_eq!(a(&authority), Some(vec![Rdata::a([192, 0, 2, 1].into())]));
+    assert!(!has(authority.committed(), "b.example"));
+    let later = decide(&mut authority, &claim("c.example", 4));
+    let settled = authority.settle(ticket, Outcome::Failed);
+    assert_eq!(settled.failed, vec![ticket, later.after.unwrap()]);
+    assert!(["a.example", "b.example", "c.example"].iter().all(|owner| !has(authority.tentative(), owner)));
+
+    let mut together = authority.together();
+    assert_eq!(together.apply(&claim("a.example", 1), &AllowAll), Ok(()));
+    let (ticket, _) = together.finish().unwrap();
+    assert_eq!(authority.settle(ticket, Outcome::Committed).published, vec![ticket]);
+    assert!(has(authority.committed(), "a.example"));
+    let unchanging = Update { prerequisites: vec![], ..claim("a.example", 1) };
+    let mut together = authority.together();
+    assert_eq!(together.apply(&unchanging, &AllowAll), Ok(()));
+    assert_eq!(together.finish(), None, "nothing changed: nothing to store");
+}
