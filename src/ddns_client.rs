@@ -12,6 +12,7 @@ mod exchange;
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -52,6 +53,7 @@ pub struct UpdateClient {
     wall_secs: WallClock,
     timing: Timing,
     idle: Mutex<HashMap<SocketAddr, Vec<UdpSocket>>>,
+    messages: AtomicU64,
 }
 
 impl fmt::Debug for UpdateClient {
@@ -64,7 +66,13 @@ impl UpdateClient {
     /// A client whose signatures carry the time that `wall_secs` tells.
     #[must_use]
     pub fn new(wall_secs: WallClock, timing: Timing) -> Self {
-        Self { wall_secs, timing, idle: Mutex::default() }
+        Self { wall_secs, timing, idle: Mutex::default(), messages: AtomicU64::new(0) }
+    }
+
+    /// How many updates were to be sent so far, each counted once however often its message was repeated.
+    #[must_use]
+    pub fn messages(&self) -> u64 {
+        self.messages.load(Ordering::Relaxed)
     }
 
     /// Sends `update` to `server`, signed when there is a key, and waits for the answer, about five seconds at most.
@@ -72,6 +80,7 @@ impl UpdateClient {
     /// Over UDP; over TCP when the message is long or the answer was truncated. An answer counts only when it is about
     /// this update and signed as the update was (RFC 8945 section 5.3); until one does, the wait goes on.
     pub async fn send(&self, server: SocketAddr, key: Option<&TsigKey>, update: &Update) -> Outcome {
+        self.messages.fetch_add(1, Ordering::Relaxed);
         let id = random_id();
         let signed = update_to_message(update, id).and_then(|message| sign_request(message, key, (self.wall_secs)()));
         let (octets, pending) = match signed {

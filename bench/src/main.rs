@@ -10,6 +10,8 @@ mod names;
 mod packet;
 mod reflect;
 mod size;
+mod update_load;
+mod updates;
 
 use std::process::ExitCode;
 
@@ -30,6 +32,8 @@ enum Measurement {
     Exchanges(exchanges::Exchanges),
     /// What a large configuration costs: processor time of an exchange.
     Size(size::Size),
+    /// Names confirmed in BIND a second: a generator alone, Leasehold's updater, Kea with D2; and a flood of leases.
+    Updates(updates::Updates),
     /// The generator behind `names`, run inside the clients' namespace.
     #[command(hide = true)]
     Generate(generate::Generate),
@@ -39,6 +43,9 @@ enum Measurement {
     /// The limit behind `exchanges`, run inside the servers' namespace.
     #[command(hide = true)]
     Reflect(reflect::Reflect),
+    /// The loads behind `updates`, run inside the clients' namespace.
+    #[command(hide = true)]
+    UpdateLoad(update_load::UpdateLoad),
 }
 
 fn main() -> ExitCode {
@@ -49,6 +56,8 @@ fn main() -> ExitCode {
         Measurement::Load(load) => load.run(),
         Measurement::Reflect(reflect) => reflect.run(),
         Measurement::Size(size) => size.run(),
+        Measurement::Updates(updates) => updates.run(),
+        Measurement::UpdateLoad(load) => load.run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

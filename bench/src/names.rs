@@ -9,11 +9,11 @@ use clap::Args;
 use crate::figures::{Figures, table};
 use crate::hosts::{Hosts, Link, Running};
 
-const SERVER: &str = "10.9.0.1";
-const CLIENT: &str = "10.9.0.2";
-const DOMAIN: &str = "bench.test";
-const REVERSE: &str = "9.10.in-addr.arpa";
-const SECRET: &str = "bGVhc2Vob2xkLWJlbmNoLWtleS0zMi1ieXRlcy1sb25n";
+pub(crate) const SERVER: &str = "10.9.0.1";
+pub(crate) const CLIENT: &str = "10.9.0.2";
+pub(crate) const DOMAIN: &str = "bench.test";
+pub(crate) const REVERSE: &str = "9.10.in-addr.arpa";
+pub(crate) const SECRET: &str = "bGVhc2Vob2xkLWJlbmNoLWtleS0zMi1ieXRlcy1sb25n";
 
 /// From ACK received to name answered.
 #[derive(Args, Debug)]
@@ -110,7 +110,7 @@ fn zone_file(dir: &Path, zone: &str) -> anyhow::Result<()> {
     Ok(std::fs::write(dir.join(format!("{zone}.zone")), text + &glue)?)
 }
 
-fn start_bind(hosts: &Hosts, dir: &Path) -> anyhow::Result<Running> {
+pub(crate) fn start_bind(hosts: &Hosts, dir: &Path) -> anyhow::Result<Running> {
     zone_file(dir, DOMAIN)?;
     zone_file(dir, REVERSE)?;
     let shown = dir.display();
@@ -123,7 +123,7 @@ fn start_bind(hosts: &Hosts, dir: &Path) -> anyhow::Result<Running> {
         })
         .collect();
     let text = format!(
-        "options {{ directory \"{shown}\"; listen-on {{ {SERVER}; }}; listen-on-v6 {{ none; }}; recursion no; \
+        "options {{ directory \"{shown}\"; listen-on {{ {SERVER}; }}; listen-on-v6 {{ none; }}; recursion no; allow-transfer {{ key bench; }}; \
          pid-file \"{shown}/named.pid\"; session-keyfile \"{shown}/session.key\"; dnssec-validation no; }};\n\
          key bench {{ algorithm hmac-sha256; secret \"{SECRET}\"; }};\ncontrols {{ }};\n{zones}"
     );
@@ -135,7 +135,7 @@ fn start_bind(hosts: &Hosts, dir: &Path) -> anyhow::Result<Running> {
     Ok(named)
 }
 
-fn start_kea(hosts: &Hosts, dir: &Path) -> anyhow::Result<Vec<Running>> {
+pub(crate) fn start_kea(hosts: &Hosts, dir: &Path) -> anyhow::Result<Vec<Running>> {
     let shown = dir.display();
     let d2 = format!(
         r#"{{"DhcpDdns": {{"ip-address": "127.0.0.1", "port": 53001,
@@ -212,7 +212,7 @@ pub(crate) fn first_line(program: &Path, args: &[&str]) -> String {
     )
 }
 
-fn print_versions(leasehold: &Path) {
+pub(crate) fn print_versions(leasehold: &Path) {
     println!("{}", first_line(leasehold, &["--version"]));
     println!("Kea {}", first_line(Path::new("/usr/sbin/kea-dhcp4"), &["-v"]));
     println!("{}", first_line(Path::new("/usr/sbin/named"), &["-v"]));

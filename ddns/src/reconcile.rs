@@ -210,6 +210,10 @@ struct Flight {
     outcome: Option<Want>,
     /// Only what is left of before is removed: what is wanted must wait for the forward row.
     clears_only: bool,
+    /// Nothing is known of the name in DNS; it was taken for ours already, as others of its zone were.
+    guessed: bool,
+    /// It turned out to be the other way round.
+    mistaken: bool,
 }
 
 impl Reconciler {
@@ -380,10 +384,13 @@ impl Reconciler {
         let want = entry.row.want.clone().filter(|_| !clears_only);
         let held = want.as_ref().is_some_and(|want| entry.held().is_some_and(|held| held.is_as_of(want)));
         let generation = entry.row.generation;
+        let guessed = !held && want.is_some() && self.lanes[lane as usize].expects_ours;
+        let held = held || guessed;
         let plan = Plan { zone, key: entry.row.key.clone(), want: want.clone(), former, held, guard };
         let owner = self.settings.owner_of(&plan.key);
         let (transaction, step) = Transaction::start_at(plan, owner);
-        let flight = Flight { index, lane, generation, transaction, outcome: want, clears_only };
+        let outcome = want;
+        let flight = Flight { index, lane, generation, transaction, outcome, clears_only, guessed, mistaken: false };
         match step {
             Step::Send(update) if !planted(Fault::RowConfirmedUnsent) => {
                 if let Some(entry) = self.entry_mut(index) {

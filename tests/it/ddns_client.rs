@@ -115,6 +115,13 @@ impl Bind {
         String::from_utf8(finish(&mut command).stdout).unwrap().trim().to_owned()
     }
 
+    /// Every record of a zone, one a line.
+    pub(crate) fn transfer(&self, zone: &str) -> String {
+        let mut command = self.host.tool("dig");
+        command.args(["@127.0.0.1", zone, "AXFR", "+noall", "+answer", "+onesoa"]);
+        String::from_utf8(finish(&mut command).stdout).unwrap()
+    }
+
     /// Awaits on the server's host.
     pub(crate) fn beside<T: Send>(&self, work: impl AsyncFnOnce() -> T + Send) -> T {
         self.host.inside(|| wait(work()))

@@ -40,6 +40,9 @@ pub(super) struct Lane {
     pub(super) retry: VecDeque<Place>,
     /// Rows that wait for their own next try since the last success: it releases them.
     pub(super) failed: Vec<Place>,
+    /// Of the last name whose state in DNS was not known and taken for the wrong one: it was ours already. So begins the
+    /// next one whose state is not known. A whole zone of names is met that way when a store was lost, or taken over.
+    pub(super) expects_ours: bool,
     pub(super) in_flight: u32,
     pub(super) health: Health,
     /// The ticket that came next when the last success came in: what was sent before it and failed says nothing

@@ -111,6 +111,23 @@ fn names_one_hostile_hostname_does_not_multiply_the_traffic() {
     }
 }
 
+/// One by one they would cost two messages each. The store was lost, or another server's zone is taken over with its names: they are all there, and not known to be.
+#[test]
+fn names_that_are_all_there_and_not_known_to_be_are_not_searched_one_by_one() {
+    let mut world = wants(1_000, 0);
+    world.run();
+    let before = world.server.clone();
+    for (names, bound) in [(1_000, 800), (1_100, 800)] {
+        let sent = world.sent;
+        let rows = (0..names).map(|n| row(n, u64::from(n) + 1));
+        world.reconciler = Reconciler::load(world.settings.clone(), world.now, rows, []);
+        world.run();
+        assert_eq!(stages(&world, |row| row.stage == Stage::Done), names as usize);
+        assert!(world.sent - sent <= bound + (names as usize - 1_000) * 3, "{} messages", world.sent - sent);
+    }
+    assert_eq!(before.dhcid_count() + 100, world.server.dhcid_count());
+}
+
 /// A name that was found guilty travels alone also after its row was gone, and in company again once it is done.
 #[test]
 fn a_guilty_name_is_remembered_until_it_succeeds() {
