@@ -39,6 +39,9 @@ pub enum Request {
     Names,
     /// Counters and state: a [`StatusView`].
     Status,
+    /// Why a name is what it is, or is not there: an [`Explanation`](crate::explain::views::Explanation). A name, an
+    /// address or a hardware address, as text.
+    Explain(String),
     /// Write a new snapshot and drop old segments, while serving: a sentence.
     Compact,
 }

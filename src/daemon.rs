@@ -181,7 +181,7 @@ impl Daemon {
         let Service { thread: service_thread, ended: service_ended, interfaces } = service;
 
         let updater = Updater::new(UpdaterParts {
-            settings: ddns_settings,
+            settings: Arc::clone(&ddns_settings),
             reconciler,
             client: Arc::new(UpdateClient::new(Arc::new(machine_wall_secs), Timing::default())),
             zones: Arc::new(KeptZones(Arc::clone(&keeper))),
@@ -203,6 +203,7 @@ impl Daemon {
             committer: committer.clone(),
             counters,
             switches: Arc::clone(&config.switches),
+            ddns: ddns_settings,
         };
         spawn(&mut tasks, "the control socket", socket.serve(Arc::new(responder)));
         info!("ready: {}", summary(&config));

@@ -21,6 +21,7 @@ use tracing::{error, info, warn};
 use crate::clock::{Clock, GoesOn, Pause};
 use crate::committer::{CommitResult, Committer, Lane, NotTaken, Submission};
 use crate::core::NameEvent;
+use crate::core::explain::{Facts, Subject};
 use crate::core::pipeline::{Arrival, BatchOutcome, Departure, Link, Output, Pipeline, Step};
 use crate::counters::Counters;
 use crate::delayed::Delayed;
@@ -49,6 +50,8 @@ pub enum Question {
     /// A part of the answer to a bulk leasequery: the leases above an address, so many of them looked at; and the wall
     /// time at which it is true.
     LeasesPage(Query, Option<Ipv4Addr>, usize, oneshot::Sender<(Page, u64)>),
+    /// What is known of a name, an address or a hardware address.
+    Explain(Subject, oneshot::Sender<Facts>),
     /// Every wanted row that is committed.
     Wanted(oneshot::Sender<Vec<WantedRow>>),
     /// Whether the store has no room, and how the subnets' addresses stand.
@@ -430,6 +433,7 @@ impl DhcpService {
                 let now = self.clock.now();
                 drop(to.send((self.pipeline.core().engine().leases_page(now, &query, after, most), now.wall_secs)));
             }
+            Question::Explain(subject, to) => drop(to.send(self.pipeline.core().explain(&subject))),
             Question::Wanted(to) => self.rows_wanted.push(to),
             Question::Status(to) => {
                 let subnets = self.pipeline.core().engine().subnet_counts().collect();

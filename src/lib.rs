@@ -22,6 +22,7 @@ pub mod dhcp_service;
 pub mod dhcp_sockets;
 pub mod dns_server;
 pub mod embedded_zones;
+pub mod explain;
 pub mod lease_log;
 pub mod leasequery_server;
 pub mod link_check;

@@ -14,6 +14,7 @@ use crate::committer::Committer;
 use crate::control::{Answer, LeaseView, NameView, PoolView, RelayView, Request, Responder, StatusView, SubnetView};
 use crate::counters::Counters;
 use crate::dhcp_service::Question;
+use crate::explain;
 use crate::updater::{NameStatus, UpdaterQuestion};
 
 /// See the module.
@@ -29,6 +30,8 @@ pub struct DaemonResponder {
     pub counters: Arc<Counters>,
     /// Names for relay agents.
     pub switches: Arc<Switches>,
+    /// The zones and who serves them.
+    pub ddns: Arc<ddns::settings::Settings>,
 }
 
 impl Responder for DaemonResponder {
@@ -55,6 +58,7 @@ impl Responder for DaemonResponder {
                 }),
                 None => ending(),
             },
+            Request::Explain(asked) => self.explain(&asked).await,
             Request::Compact => match self.committer.compact().await {
                 Ok(words) => json(&words),
                 Err(words) => Answer::Error(words),
@@ -64,6 +68,22 @@ impl Responder for DaemonResponder {
 }
 
 impl DaemonResponder {
+    /// First what the leases say, then how DNS stands for the names and addresses that they lead to.
+    async fn explain(&self, asked: &str) -> Answer<serde_json::Value> {
+        let subject = match explain::subject(asked) {
+            Ok(subject) => subject,
+            Err(words) => return Answer::Error(words),
+        };
+        let Some(facts) = self.ask_service(|to| Question::Explain(subject.clone(), to)).await else { return ending() };
+        let keys = explain::keys_of(&subject, &facts);
+        let (to, rows) = oneshot::channel();
+        let asked_too = self.updater.send(UpdaterQuestion::Rows(keys, to)).await.is_ok();
+        match rows.await {
+            Ok(rows) if asked_too => json(&explain::explain(asked, &subject, &facts, &rows, &self.ddns)),
+            _ => ending(),
+        }
+    }
+
     async fn ask_service<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Question) -> Option<T> {
         let (to, answer) = oneshot::channel();
         self.service.send(question(to)).await.ok()?;

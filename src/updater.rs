@@ -32,6 +32,7 @@ use crate::clock::Clock;
 use crate::core::NameEvent;
 use crate::ddns_client::UpdateClient;
 use crate::ddns_client::discover::{PreflightReport, preflight};
+use crate::explain::rows::{self, RowFacts};
 
 /// Events taken in one go before updates are sent.
 const EVENTS_PER_TURN: usize = 256;
@@ -83,6 +84,8 @@ pub struct UpdaterChannels {
 pub enum UpdaterQuestion {
     /// How every name and address stands.
     Names(oneshot::Sender<Vec<NameStatus>>),
+    /// How these stand, in all that is known.
+    Rows(Vec<RowKey>, oneshot::Sender<Vec<RowFacts>>),
 }
 
 /// How one name or address stands.
@@ -314,6 +317,9 @@ impl<W: WantedSource, S: RowSink, Z: EmbeddedZones> Updater<W, S, Z> {
                 });
                 // Whoever asked may have gone: then nobody misses the answer.
                 let _ = to.send(names.collect());
+            }
+            UpdaterQuestion::Rows(keys, to) => {
+                let _ = to.send(rows::facts_of(&self.parts.reconciler, &keys, self.now()));
             }
         }
     }

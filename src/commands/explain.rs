@@ -1,5 +1,7 @@
-//! `leasehold explain --packet`: what the configuration makes of a packet, without serving.
+//! `leasehold explain`: why a name is what it is, asked of the running daemon ([`asked`]); with `--packet` what the
+//! configuration makes of a packet, without serving.
 
+mod asked;
 mod packets;
 mod words;
 
@@ -28,23 +30,35 @@ use crate::dhcp_sockets::InterfaceTable;
 const SERVER_PORT: u16 = 67;
 const CLIENT_PORT: u16 = 68;
 
-/// Tell what a packet would lead to: subnet, classes, reservation, address, each option and where it came from.
+/// Tell why a name is what it is, or is not there; or what a packet would lead to.
+///
+/// A name, an address or a hardware address is asked of the running daemon: lease or reservation, what the client sent
+/// and what became of it, the rules, zone, server and key, what was asked of DNS, its last answer and the next try.
+///
+/// With --packet and --config a packet is run through a configuration without serving: subnet, classes, reservation,
+/// address, each option and where it came from.
 #[derive(Args, Debug)]
 pub struct Explain {
+    /// What to explain.
+    #[arg(value_name = "NAME|ADDRESS|MAC", required_unless_present = "packet", conflicts_with_all = ["packet", "config"])]
+    pub what: Option<String>,
+    /// The daemon's control socket.
+    #[arg(long, value_name = "PATH", default_value = crate::control::DEFAULT_SOCKET)]
+    pub socket: PathBuf,
     /// A capture (pcap, pcapng), a file with the message, or its bytes in hexadecimal.
-    #[arg(long, value_name = "FILE|HEX")]
-    pub packet: String,
-    /// The configuration file.
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
+    #[arg(long, value_name = "FILE|HEX", requires = "config")]
+    pub packet: Option<String>,
+    /// The configuration file, for --packet.
+    #[arg(long, value_name = "FILE", requires = "packet")]
+    pub config: Option<PathBuf>,
     /// The interface that the packet came in on, with the addresses that it has on this machine.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", requires = "packet")]
     pub interface: Option<String>,
     /// Instead, or where this machine has no such interface: the interface's address, with its prefix's length.
-    #[arg(long, value_name = "ADDRESS/LENGTH")]
+    #[arg(long, value_name = "ADDRESS/LENGTH", requires = "packet")]
     pub on: Vec<Ipv4Net>,
     /// Only the packet with this number, of a capture.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", requires = "packet")]
     pub number: Option<usize>,
     /// Print JSON.
     #[arg(long)]
@@ -54,16 +68,19 @@ pub struct Explain {
 /// Runs it. The packets of a capture are decided one after the other, as a server without leases would have had them.
 ///
 /// # Errors
-/// The file has faults, or the packet cannot be read.
+/// The file has faults, or the packet cannot be read; no daemon answers at the socket.
 pub fn run(explain: &Explain) -> anyhow::Result<ExitCode> {
-    let config = match super::check::load(&explain.config)? {
+    let (Some(packet), Some(path)) = (&explain.packet, &explain.config) else {
+        return asked::run(explain.what.as_deref().unwrap_or_default(), &explain.socket, explain.json);
+    };
+    let config = match super::check::load(path)? {
         Ok(config) => config,
         Err(report) => {
             eprint!("{report}");
-            bail!("{} has faults", explain.config.display());
+            bail!("{} has faults", path.display());
         }
     };
-    let packets = packets::read(&explain.packet)?;
+    let packets = packets::read(packet)?;
     let mut bench = Bench::new(explain, config)?;
     let mut told = Vec::new();
     for packet in &packets {

@@ -56,7 +56,7 @@ pub enum Command {
     Leases(leases::Leases),
     /// Show which names DNS does not hold yet, and why.
     Dns(dns::Dns),
-    /// Tell what a packet would lead to under a configuration, and why, without serving.
+    /// Tell why a name is what it is, or is not there; or what a packet would lead to under a configuration.
     Explain(explain::Explain),
     /// Show how the running daemon stands.
     Status(status::Status),

@@ -6,6 +6,7 @@
 //!
 //! Architecture Invariant: a lease's rows and the rows of its DNS work are in one transaction, always.
 
+pub mod explain;
 mod names;
 mod outcomes;
 pub mod pipeline;

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use ddns::choose::{Answer, Question};
 use ddns::grant::{NameHolders, Terms};
 use ddns::wanted::WantedTable;
 use dhcp::lease::LeaseName;
@@ -33,46 +34,58 @@ impl<'a> CoreNames<'a> {
     }
 }
 
-impl NameChooser for CoreNames<'_> {
-    fn choose(&self, question: &NameQuestion<'_>) -> NameAnswer {
-        let address = question.address.into();
+impl CoreNames<'_> {
+    /// The answer with the reason for it.
+    pub(super) fn answer(&self, question: &NameQuestion<'_>) -> Answer {
         let holders = NameHolders {
             wanted: self.wanted,
             suffixes: &self.outcomes.suffixes,
             foreign: &self.outcomes.foreign,
             settings: self.settings,
             now: self.outcomes.now.wall_secs,
-            address,
+            address: question.address.into(),
             outcome: question.naming.conflict,
             arrives: question.arrives,
             terms: RefCell::default(),
         };
-        let answer = ddns::choose::choose(
-            &ddns::choose::Question {
-                hostname: question.hostname,
-                client_fqdn: question.client_fqdn,
-                reserved_hostname: question.reserved_hostname,
-                address,
-                lease_secs: question.lease_secs,
-                identity: question.identity.clone(),
-                naming: question.naming,
-            },
-            self.settings,
-            &holders,
-        );
+        let answer = ddns::choose::choose(&asked(question), self.settings, &holders);
         if answer.name.is_some() {
             self.terms.borrow_mut().extend(holders.terms.into_inner());
         }
-        NameAnswer {
-            name: answer.name.map(|name| LeaseName {
-                fqdn: name.fqdn,
-                identity: name.identity,
-                forward: name.forward,
-                reverse: name.reverse,
-                ttl_secs: name.ttl_secs,
-                guard: name.guard,
-            }),
-            client_fqdn: answer.client_fqdn,
-        }
+        answer
+    }
+}
+
+/// The engine's question in the words of `ddns`.
+pub(super) fn asked<'q>(question: &'q NameQuestion<'_>) -> Question<'q> {
+    Question {
+        hostname: question.hostname,
+        client_fqdn: question.client_fqdn,
+        reserved_hostname: question.reserved_hostname,
+        address: question.address.into(),
+        lease_secs: question.lease_secs,
+        identity: question.identity.clone(),
+        naming: question.naming,
+    }
+}
+
+/// The answer in the words of the engine.
+pub(super) fn told(answer: Answer) -> NameAnswer {
+    NameAnswer {
+        name: answer.name.map(|name| LeaseName {
+            fqdn: name.fqdn,
+            identity: name.identity,
+            forward: name.forward,
+            reverse: name.reverse,
+            ttl_secs: name.ttl_secs,
+            guard: name.guard,
+        }),
+        client_fqdn: answer.client_fqdn,
+    }
+}
+
+impl NameChooser for CoreNames<'_> {
+    fn choose(&self, question: &NameQuestion<'_>) -> NameAnswer {
+        told(self.answer(question))
     }
 }

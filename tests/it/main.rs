@@ -19,6 +19,7 @@ mod dns_failures;
 mod embedded_dns;
 mod errors;
 mod explain;
+mod explain_names;
 mod field;
 mod forwarding;
 mod full_disk;

@@ -22,6 +22,8 @@ pub struct RowStatus<'a> {
     pub at: u64,
     /// Where it is sent; `None` when no zone holds it.
     pub server: Option<&'a ZoneServer>,
+    /// The apex of the zone that it is in; `None` when no zone holds it.
+    pub apex: Option<&'a Fqdn>,
 }
 
 impl RowStatus<'_> {
@@ -157,6 +159,7 @@ impl Reconciler {
             attempts: entry.attempts,
             at: entry.at,
             server: lane.map(|lane| &self.settings.zones[lane].server),
+            apex: lane.map(|lane| &self.settings.zones[lane].apex),
         }
     }
 }

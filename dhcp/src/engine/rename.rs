@@ -74,6 +74,22 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// Asks `names` as [`Engine::rename_next`] would for the record of an address: by the rules that hold without
+    /// classes, and, as long as the answer is not the name that the record has, once for each class with rules of its
+    /// own. Changes nothing; for whoever wants to hear why a name is what it is. False when there is no record, or no
+    /// subnet that holds it.
+    pub fn ask_name_again(&self, address: Ipv4Addr, names: &dyn NameChooser) -> bool {
+        let Some(record) = self.book.record(address) else { return false };
+        let Some(place) = self.book.plan.holding(address) else { return false };
+        let lease = record.lease();
+        let wish = wish_of(&lease);
+        let ask = |class: Option<ClassId>| bind::ask_name(&self.book, names, place, &wish, class.into_iter()).name;
+        let _ = ask(None) == lease.name || naming_classes(&self.book.plan).any(|class| ask(Some(class)) == lease.name);
+        true
+    }
+}
+
 /// What the client said last.
 fn wish_of(lease: &Lease) -> Wish<'_> {
     let secs = lease.expires_at.saturating_sub(lease.renewed_at);

@@ -1,0 +1,128 @@
+//! DNS's part of the story: zone, server, key, what the last update asked for and what came back.
+
+use ddns::reconcile::{LastAnswer, Stage};
+use ddns::settings::{ReverseGuard, Settings, ZoneServer};
+use ddns::wanted::{RowKey, Want};
+use dns::{ConflictGuard, Fqdn};
+
+use super::leases::guard;
+use super::rows::RowFacts;
+use super::views::RecordStory;
+
+pub(super) fn story(row: &RowFacts, settings: &Settings) -> RecordStory {
+    let (key, rtype) = match &row.key {
+        RowKey::Forward(name) => (name.to_string(), "A"),
+        RowKey::Reverse(address) => (address.to_string(), "PTR"),
+    };
+    let (servers, key_name) = match &row.server {
+        Some(ZoneServer::Remote { servers, auth }) => {
+            let servers = servers.iter().map(ToString::to_string).collect();
+            (Some(servers), auth.tsig().map(|key| key.name.to_string()))
+        }
+        Some(ZoneServer::Embedded) | None => (None, None),
+    };
+    RecordStory {
+        key,
+        rtype: rtype.to_owned(),
+        wanted: row.want.as_ref().map(|want| content(want, &row.key)),
+        ttl_secs: row.want.as_ref().map(|want| want.ttl_secs),
+        done: row.stage == Stage::Done,
+        state: row.words.clone(),
+        zone: row.apex.as_ref().map(ToString::to_string),
+        servers,
+        key_name,
+        prerequisite: match &row.key {
+            RowKey::Forward(_) => of_forward(row),
+            RowKey::Reverse(_) => of_reverse(row, settings.reverse),
+        },
+        answered_at: (row.at != 0).then_some(row.at),
+        tries: row.attempts,
+        next_try_secs: row.next_try_secs,
+        zone_down_since: row.down_since,
+    }
+}
+
+/// A name's row in a sentence.
+pub(super) fn forward(name: &Fqdn, row: &RowFacts) -> String {
+    match &row.want {
+        Some(want) if row.stage == Stage::Done => {
+            format!("{name} is published: DNS holds {}", content(want, &row.key))
+        }
+        Some(want) => format!("{name} is not in DNS yet ({} is wanted): {}", content(want, &row.key), row.words),
+        None => format!("{name} is nobody's any more, and is being removed from DNS: {}", row.words),
+    }
+}
+
+/// An address' row in a sentence.
+pub(super) fn reverse(row: &RowFacts) -> String {
+    match &row.want {
+        Some(want) if row.stage == Stage::Done => format!("its PTR names {}", want.name),
+        Some(want) => format!("its PTR to {} is not in DNS yet: {}", want.name, row.words),
+        None => format!("its PTR is being removed from DNS: {}", row.words),
+    }
+}
+
+fn content(want: &Want, key: &RowKey) -> String {
+    match key {
+        RowKey::Reverse(_) => format!("PTR {}", want.name),
+        RowKey::Forward(_) => {
+            let of = |v4: bool| -> Vec<String> {
+                want.addresses.iter().filter(|address| address.is_ipv4() == v4).map(ToString::to_string).collect()
+            };
+            let families = [("A", of(true)), ("AAAA", of(false))];
+            let parts: Vec<String> = families
+                .iter()
+                .filter(|(_, addresses)| !addresses.is_empty())
+                .map(|(rtype, addresses)| format!("{rtype} {}", addresses.join(", ")))
+                .collect();
+            parts.join(" and ")
+        }
+    }
+}
+
+/// What the update of a name asks for before it changes anything, and what the last answer says of that.
+fn of_forward(row: &RowFacts) -> String {
+    let Some(want) = &row.want else {
+        return "its records go only where their DHCID is this host's (RFC 4703 section 5.5)".to_owned();
+    };
+    let asked = match want.guard {
+        ConflictGuard::CheckWithDhcid => {
+            "the name must be free, or its DHCID this host's (RFC 4703 sections 5.3.1 and 5.3.2)"
+        }
+        ConflictGuard::CheckExistsWithDhcid => "the name must be free, or have a DHCID, whosever it is",
+        ConflictGuard::NoCheckWithDhcid => "nothing is asked: the addresses are replaced, and a DHCID is written",
+        ConflictGuard::NoCheckWithoutDhcid => "nothing is asked: the addresses are replaced, and no DHCID is written",
+    };
+    let met = match row.last {
+        LastAnswer::Done if want.guard.checks() => "; it was so",
+        LastAnswer::Conflict => match want.guard {
+            ConflictGuard::CheckExistsWithDhcid => {
+                "; it was not so: the name is there (YXDOMAIN) and has no DHCID (NXRRSET)"
+            }
+            _ => {
+                "; it was not so: the name is there (YXDOMAIN), and its DHCID is another host's, or it has none because it \
+                 was made by hand (NXRRSET)"
+            }
+        },
+        LastAnswer::Refused(_) | LastAnswer::Timeout | LastAnswer::BadAnswer => {
+            "; the last answer did not come as far as telling"
+        }
+        _ => "",
+    };
+    format!("{}: {asked}{met}", guard(want.guard))
+}
+
+fn of_reverse(row: &RowFacts, guard: ReverseGuard) -> String {
+    let asked = match (guard, &row.want) {
+        (ReverseGuard::Dhcid, Some(_)) => "the address must have no PTR and no DHCID, or this host's DHCID",
+        (ReverseGuard::Dhcid, None) => "its PTR goes only where its DHCID is this host's",
+        (ReverseGuard::Rfc4703, Some(_)) => "nothing is asked: the PTR is replaced (RFC 4703 section 5.4)",
+        (ReverseGuard::Rfc4703, None) => "its PTR goes only where it names this host (RFC 4703 section 5.5)",
+    };
+    let met = match row.last {
+        LastAnswer::Done if guard == ReverseGuard::Dhcid => "; it was so",
+        LastAnswer::Conflict => "; it was not so: somebody else's PTR is there, or one made by hand (YXRRSET, NXRRSET)",
+        _ => "",
+    };
+    format!("{asked}{met}")
+}
