@@ -91,7 +91,13 @@ fn decision(lease: &Lease, naming: Option<&NamingFacts>) -> String {
             .to_owned();
     };
     let had = lease.name.as_ref().map(|name| &name.fqdn);
-    let words = reason(naming, lease);
+    let mut words = reason(naming, lease);
+    if let (Some(chosen), Some(wished)) = (&naming.chosen, &naming.wished)
+        && chosen != wished
+    {
+        let by = naming.holder.as_ref().map_or_else(String::new, |held| format!(" by {}", holder(held)));
+        words = format!("{words}, with a number behind it, as {wished} is or was taken{by} (`conflict`)");
+    }
     if had != naming.chosen.as_ref() {
         return format!(
             "{words}; it has had {} since its last word, and this is what its next one leads to",
@@ -157,7 +163,7 @@ fn cleaned(lease: &Lease, naming: Option<&NamingFacts>) -> Option<String> {
         }
         _ => return None,
     };
-    let became = naming.chosen.as_ref().or(naming.wished.as_ref())?.first_label()?;
+    let became = naming.wished.as_ref().or(naming.chosen.as_ref())?.first_label()?;
     (sent != became).then(|| format!("\"{}\" of {option} became \"{}\"", sent.escape_ascii(), became.escape_ascii()))
 }
 

@@ -243,6 +243,29 @@ fn users_nobody_can_tell_why_a_name_was_not_published() {
 }
 
 #[test]
+fn explain_tells_a_number_behind_a_name_that_is_taken() {
+    let lab = Lab::new();
+    let (server, relay) = field::hosts(&lab);
+    let config = field::config(false).replace("[ddns]\n", "[ddns]\nconflict = \"suffix\"\n");
+    let leasehold = Leasehold::start(&server, &config);
+    let mut clients = Clients::behind(&relay);
+    let first = clients.take(1, &[option_12("esp")]);
+    let second = clients.take(2, &[option_12("esp")]);
+    wait_told(
+        &leasehold,
+        "esp-2.nasir.xyz",
+        &[
+            &format!("esp-2.nasir.xyz. is published: DNS holds A {second}"),
+            &format!(
+                "with a number behind it, as esp.nasir.xyz. is or was taken by the host 02:00:00:00:00:01 at {first}"
+            ),
+            "conflict suffix, kept for",
+        ],
+    );
+    wait_told(&leasehold, "esp.nasir.xyz", &["NAME esp.nasir.xyz.: the name is", "NAME esp-2.nasir.xyz.: the name is"]);
+}
+
+#[test]
 fn explain_tells_an_expired_lease_and_a_client_that_writes_its_own_record() {
     let lab = Lab::new();
     let (server, relay) = field::hosts(&lab);
