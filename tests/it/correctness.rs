@@ -1,4 +1,5 @@
-//! `docs/correctness.md` and `docs/features.md` name tests for each behaviour and feature, and each of them is there.
+//! `docs/correctness.md`, `docs/features.md` and `docs/users.md` name tests for each behaviour, feature and complaint, and
+//! each of them is there.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -99,6 +100,17 @@ fn every_behaviour_has_its_tests() {
 #[test]
 fn every_feature_has_its_tests() {
     assert_rows_have_their_tests("docs/features.md", 45);
+}
+
+#[test]
+fn every_complaint_has_its_tests() {
+    assert_rows_have_their_tests("docs/users.md", 4);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let rows = rows(&fs::read_to_string(root.join("docs/users.md")).unwrap());
+    let named = |test: &String| test.starts_with("users_");
+    for Row { line, tests, .. } in rows.iter().filter(|row| !row.tests.iter().any(named)) {
+        panic!("line {line} of docs/users.md names no test that carries a complaint in its name: {tests:?}");
+    }
 }
 
 #[test]

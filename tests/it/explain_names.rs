@@ -20,7 +20,7 @@ use crate::servers::{DnsServer, Kind};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Clients behind a relay, each known by one number.
-struct Clients {
+pub(crate) struct Clients {
     socket: UdpSocket,
     xid: u32,
 }
@@ -39,12 +39,12 @@ fn option_81(flags: u8, name: &str) -> (u8, Box<[u8]>) {
     (code::CLIENT_FQDN, data.into())
 }
 
-fn option_12(name: &str) -> (u8, Box<[u8]>) {
+pub(crate) fn option_12(name: &str) -> (u8, Box<[u8]>) {
     (code::HOST_NAME, name.as_bytes().into())
 }
 
 impl Clients {
-    fn behind(relay: &Host) -> Self {
+    pub(crate) fn behind(relay: &Host) -> Self {
         let socket = relay.inside(|| UdpSocket::bind((RELAY, 67)).unwrap());
         socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         Self { socket, xid: 1 }
@@ -74,7 +74,7 @@ impl Clients {
     }
 
     /// Takes a lease, saying these options; returns the address.
-    fn take(&mut self, client: u8, said: &[(u8, Box<[u8]>)]) -> Ipv4Addr {
+    pub(crate) fn take(&mut self, client: u8, said: &[(u8, Box<[u8]>)]) -> Ipv4Addr {
         self.send(MessageType::Discover, client, said.to_vec(), None);
         let offer = self.heard();
         let own = [

@@ -46,5 +46,6 @@ mod standins;
 mod tftp;
 mod trace;
 mod updater;
+mod users;
 mod vendor_options;
 mod wire;
