@@ -7,7 +7,7 @@
 mod cases;
 mod leases;
 mod proxy;
-mod site;
+pub(crate) mod site;
 
 use crate::servers::Kind;
 

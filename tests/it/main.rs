@@ -10,6 +10,7 @@ mod asker;
 mod claims;
 mod clients;
 mod config_changes;
+mod conflicts;
 mod correctness;
 mod ddns_client;
 mod demo;

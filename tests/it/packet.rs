@@ -96,6 +96,8 @@ pub(crate) struct Heard {
     pub(crate) yiaddr: Ipv4Addr,
     pub(crate) server: Ipv4Addr,
     pub(crate) lease_secs: u32,
+    /// Option 81: its flags.
+    pub(crate) fqdn_flags: Option<u8>,
 }
 
 impl Heard {
@@ -111,6 +113,7 @@ impl Heard {
             yiaddr: Ipv4Addr::from(word(16)?),
             server: Ipv4Addr::UNSPECIFIED,
             lease_secs: 0,
+            fqdn_flags: None,
         };
         let mut at = 240;
         while let Some(&code) = data.get(at) {
@@ -121,6 +124,7 @@ impl Heard {
                     let length = usize::from(*data.get(at + 1)?);
                     match (code, length) {
                         (53, 1) => heard.kind = *data.get(at + 2)?,
+                        (81, 3..) => heard.fqdn_flags = data.get(at + 2).copied(),
                         (51, 4) => heard.lease_secs = word(at + 2)?,
                         (54, 4) => heard.server = Ipv4Addr::from(word(at + 2)?),
                         _ => {}

@@ -39,7 +39,7 @@ const BY_HAND: [(&str, &str); 4] = [
 ];
 
 /// Records as dig prints them, with one space between the words and without SOA.
-pub(super) type Records = BTreeSet<String>;
+pub(crate) type Records = BTreeSet<String>;
 
 /// See the module.
 pub(super) struct Site<'lab> {
@@ -215,7 +215,7 @@ impl<'lab> Site<'lab> {
 }
 
 /// Every record of a zone but its SOA, with its TTL.
-pub(super) fn transfer(dig: &Dig<'_>, zone: &str) -> Records {
+pub(crate) fn transfer(dig: &Dig<'_>, zone: &str) -> Records {
     let key = format!("{KEY_ALGORITHM}:{KEY_NAME}:{KEY_SECRET}");
     let printed = dig.raw(&["-y", &key, "+noall", "+answer", "+onesoa", zone, "AXFR"]);
     let mut records = Records::new();
@@ -232,7 +232,7 @@ pub(super) fn transfer(dig: &Dig<'_>, zone: &str) -> Records {
 }
 
 /// What is missing and what is too much, a line each.
-pub(super) fn differences(expected: &[Records; 2], found: &[Records; 2]) -> String {
+pub(crate) fn differences(expected: &[Records; 2], found: &[Records; 2]) -> String {
     let mut text = String::new();
     for (expected, found) in expected.iter().zip(found) {
         for missing in expected.difference(found) {
