@@ -110,6 +110,10 @@ impl Core {
 
         let mut changed = Changed::default();
         let (before, after) = (event.previous.as_ref().and_then(name_of), name_of(&event.lease));
+        // Nobody tries the name any more, so that nobody would find out that it is free again.
+        if let (Some((name, identity)), None) = (before, after) {
+            self.outcomes.foreign.forget(name, identity);
+        }
         let numbered = terms.iter().filter_map(|terms| match terms {
             Terms::Numbered(assignment) => Some(assignment),
             Terms::TakesOver { .. } => None,

@@ -89,6 +89,39 @@ fn a_name_whose_last_address_leaves_wants_nothing_until_its_removal_is_confirmed
 }
 
 #[test]
+fn a_name_that_is_taken_over_leaves_its_holder_at_every_address_and_comes_back_whole() {
+    let mut table = WantedTable::default();
+    for address in [1, 2] {
+        let _ = table.apply(ip(address), None, Some(claim("pc.lan", 1)));
+    }
+    let before: BTreeMap<RowKey, WantedRow> = table.iter().map(|row| (row.key.clone(), row.clone())).collect();
+    let applied = table.take_over(ip(3), None, claim("pc.lan", 2));
+    assert_eq!(applied.displaced, [ip(1), ip(2)]);
+    assert_eq!(applied.rows.len(), 4, "the name and three pointers");
+    let row = table.get(&RowKey::Forward(name("pc.lan"))).unwrap();
+    assert_eq!(row.want.as_ref().map(|want| want.addresses.clone()), Some(vec![ip(3)]));
+    assert_eq!(row.former, [held("pc.lan", 1, &[1, 2])]);
+    assert!([1, 2].iter().all(|n| table.get(&RowKey::Reverse(ip(*n))).unwrap().want.is_none()));
+    // Its own name is nobody's to be taken over.
+    let own = table.take_over(ip(4), None, claim("pc.lan", 2));
+    assert!(own.displaced.is_empty());
+    table.revert(own.undo);
+    table.revert(applied.undo);
+    let after: BTreeMap<RowKey, WantedRow> = table.iter().map(|row| (row.key.clone(), row.clone())).collect();
+    assert_eq!(after, before);
+}
+
+#[test]
+fn a_name_whose_guard_writes_a_dhcid_no_more_remembers_that_it_did() {
+    let mut table = WantedTable::default();
+    let _ = table.apply(ip(1), None, Some(claim("pc.lan", 1)));
+    let without = Claim { guard: ConflictGuard::NoCheckWithoutDhcid, ..claim("pc.lan", 1) };
+    let applied = table.apply(ip(1), Some(claim("pc.lan", 1)), Some(without.clone()));
+    assert_eq!(applied.rows[0].former, [held("pc.lan", 1, &[1])]);
+    assert_eq!(table.apply(ip(1), Some(without.clone()), Some(without)).rows, []);
+}
+
+#[test]
 fn a_new_owner_remembers_the_former_one_until_settled() {
     let mut table = WantedTable::default();
     let _ = table.apply(ip(1), None, Some(claim("a.lan", 1)));

@@ -307,6 +307,11 @@ fn rfc4702_option_81_says_that_nothing_is_written_while_dns_refuses_the_name() {
     assert_eq!(bench.name_at(first), "pc.nasir.xyz.");
     bench.settled("pc.nasir.xyz");
     assert_eq!(bench.renew(1, first, "pc.nasir.xyz").0, 0b0101);
+    // Who leaves and comes again is told the truth of then, not of before.
+    bench.foreign("pc.nasir.xyz");
+    bench.release(1, first);
+    assert_eq!(bench.lease(1, "pc.nasir.xyz"), first);
+    assert_eq!(bench.renew(1, first, "pc.nasir.xyz").0, 0b0101);
 }
 
 #[test]
