@@ -300,7 +300,7 @@ fn dhcid(client: u32, owner: &Fqdn) -> String {
 
 /// Nothing is to be told apart any more by who came first after a power cut.
 #[test]
-fn ten_esp32s_send_the_same_name_and_each_keeps_a_name_of_its_own() {
+fn users_ten_esp32s_send_the_same_name() {
     let lab = Lab::new();
     let (server, relay) = field::hosts(&lab);
     let mut site = Site::start(&server, &relay, "conflict = \"suffix\"\n", LEASE_SECS);
