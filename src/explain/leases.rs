@@ -83,7 +83,10 @@ fn sent_fqdn(data: &[u8]) -> Option<SentFqdn> {
 
 fn decision(lease: &Lease, naming: Option<&NamingFacts>) -> String {
     if lease.state != LeaseState::Bound {
-        return "the lease is over, and its name with it".to_owned();
+        return match lease.name {
+            Some(_) => "the lease is over, and its name outlives it (`after_expiry`)".to_owned(),
+            None => "the lease is over, and its name with it".to_owned(),
+        };
     }
     let Some(naming) = naming else {
         return "no names are kept there: neither its subnet nor what is around it names a domain, or no subnet of the \
