@@ -47,7 +47,7 @@ fn ask(input: &mut Unstructured<'_>) -> Result<()> {
         naming: &naming,
     };
 
-    let answer = choose(&question, &settings, &|_, _| false);
+    let answer = choose(&question, &settings, &|_: &Fqdn, _: &HostIdentity| false);
     // RFC 4702 section 4: the option only for a client that sent it, with both RCODEs 255.
     if let Some(reply) = &answer.client_fqdn {
         assert!(client_fqdn.is_some_and(|sent| sent.len() >= 3));
