@@ -439,7 +439,10 @@ impl DhcpService {
                 let subnets = self.pipeline.core().engine().subnet_counts().collect();
                 drop(to.send((self.pipeline.storage_full(), subnets)));
             }
-            Question::Reconfigure(settings, own) => self.pipeline.reconfigure(settings, own, self.clock.now()),
+            Question::Reconfigure(settings, own) => {
+                let ddns = Arc::clone(&self.storing.ddns);
+                self.pipeline.reconfigure(settings, ddns, own, self.clock.now());
+            }
             Question::Stop => self.stopping = true,
         }
     }

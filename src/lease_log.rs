@@ -70,6 +70,9 @@ impl LeaseLog {
             LeaseEventKind::Renamed => {
                 info!(target: "lease", { lease.address = %address, lease.hardware = %hardware, lease.place = place }, "{address}, held by {hardware}, is now {name}")
             }
+            LeaseEventKind::NameEnded => {
+                info!(target: "lease", { lease.address = %address, lease.hardware = %hardware, lease.place = place }, "{address}, whose lease has expired, has no name any more")
+            }
             LeaseEventKind::Declined if lease.state == LeaseState::Quarantined => warn!(
                 target: "lease", { lease.address = %address, lease.hardware = %hardware, lease.place = place },
                 "{address} declined by {hardware}{behind}: somebody uses it already; it is kept from everyone for {}",

@@ -6,7 +6,8 @@
 //! in [`Terms`].
 
 use std::cell::RefCell;
-use std::net::IpAddr;
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr};
 
 use dns::naming::ConflictOutcome;
 use dns::{Fqdn, HostIdentity};
@@ -15,7 +16,7 @@ use crate::choose::Reason;
 use crate::foreign::ForeignNames;
 use crate::settings::Settings;
 use crate::suffixes::{Assignment, SuffixTable, numbered};
-use crate::wanted::WantedTable;
+use crate::wanted::{RowKey, WantedTable};
 
 /// How many numbers are tried for one host. More than these are held by hosts that say a numbered name themselves.
 const NUMBERS_TRIED_MAX: usize = 64;
@@ -63,6 +64,8 @@ pub enum Terms {
 pub struct NameHolders<'a> {
     /// What is wanted in DNS.
     pub wanted: &'a WantedTable,
+    /// Addresses whose names are those of leases that have expired: they yield to whoever wants them.
+    pub lingering: &'a BTreeSet<Ipv4Addr>,
     /// Assigned numbers.
     pub suffixes: &'a SuffixTable,
     /// What DNS servers refused.
@@ -103,7 +106,15 @@ impl Holders for NameHolders<'_> {
 
 impl NameHolders<'_> {
     fn is_free(&self, name: &Fqdn, identity: &HostIdentity) -> bool {
-        self.wanted.grants(name, identity, self.address)
+        self.wanted.grants(name, identity, self.address) || self.yields(name)
+    }
+
+    /// Whether nobody has the name but leases that have expired, or the address itself.
+    fn yields(&self, name: &Fqdn) -> bool {
+        let row = self.wanted.get(&RowKey::Forward(name.clone())).filter(|_| !self.lingering.is_empty());
+        let lingers = |address: &IpAddr| matches!(address, IpAddr::V4(v4) if self.lingering.contains(v4));
+        let want = row.and_then(|row| row.want.as_ref());
+        want.is_some_and(|want| want.addresses.iter().all(|one| *one == self.address || lingers(one)))
     }
 
     fn is_anothers(&self, name: &Fqdn, identity: &HostIdentity) -> bool {

@@ -223,7 +223,7 @@ impl WantedTable {
     /// removed from DNS before the name is claimed.
     pub fn take_over(&mut self, address: IpAddr, before: Option<Claim>, after: Claim) -> Applied {
         let mut undo = Undo::default();
-        let displaced = self.displace(&after, &mut undo);
+        let displaced = self.displace_into(&after, &mut undo);
         let applied = self.apply_with(address, before, Some(after), undo);
         Applied { displaced, ..applied }
     }
@@ -281,8 +281,16 @@ impl WantedTable {
         self.put(key, (!want.addresses.is_empty()).then_some(want), former, undo);
     }
 
+    /// The first half of [`WantedTable::take_over`]: another holder of the name loses it, at every address.
+    pub fn displace(&mut self, claim: &Claim) -> Applied {
+        let mut undo = Undo::default();
+        let displaced = self.displace_into(claim, &mut undo);
+        let rows = undo.0.iter().filter_map(|(key, _)| self.rows.get(key)).cloned().collect();
+        Applied { rows, undo, displaced }
+    }
+
     /// Nobody but the claim's host has the name; returns the addresses of who had it.
-    fn displace(&mut self, claim: &Claim, undo: &mut Undo) -> Vec<IpAddr> {
+    fn displace_into(&mut self, claim: &Claim, undo: &mut Undo) -> Vec<IpAddr> {
         let key = RowKey::Forward(claim.name.clone());
         let Some(row) = self.rows.get(&key) else { return Vec::new() };
         let Some(want) = row.want.as_ref().filter(|want| want.identity != claim.identity) else { return Vec::new() };

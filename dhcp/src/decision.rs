@@ -91,4 +91,6 @@ pub enum LeaseEventKind {
     Conflict,
     /// The settings, or another client's leaving, give it another name, or none; the binding is as before.
     Renamed,
+    /// The name that an expired lease had left is given up: its grace is over, or another host wants it.
+    NameEnded,
 }

@@ -7,7 +7,7 @@ use dns::HostIdentity;
 
 use crate::identity::{ClientId, HardwareAddress};
 use crate::lease::LeaseName;
-use crate::settings::Naming;
+use crate::settings::{Naming, Reservation, ReservedRecords, Settings, Subnet};
 
 /// What the engine knows of a client's wish for a name.
 #[derive(Clone, Debug)]
@@ -60,10 +60,45 @@ impl NameChooser for NoNames {
 #[must_use]
 pub fn host_identity(hardware: HardwareAddress, client_id: Option<&ClientId>) -> HostIdentity {
     if let Some(duid) = client_id.and_then(ClientId::duid) {
-        return HostIdentity::Duid(duid.into());
+        return duid_identity(duid);
     }
     match client_id.map(|id| &*id.0) {
         Some(id) => HostIdentity::ClientId(id.into()),
-        None => HostIdentity::Hardware { htype: hardware.htype, chaddr: hardware.as_bytes().into() },
+        None => hardware_identity(hardware),
     }
+}
+
+pub(crate) fn duid_identity(duid: &[u8]) -> HostIdentity {
+    HostIdentity::Duid(duid.into())
+}
+
+pub(crate) fn hardware_identity(hardware: HardwareAddress) -> HostIdentity {
+    HostIdentity::Hardware { htype: hardware.htype, chaddr: hardware.as_bytes().into() }
+}
+
+/// The name that a reservation has whether its client is there or not. `None`: it has none, no address to have it at, or
+/// it has it only while its client has a lease ([`ReservedRecords::WhileLeased`]).
+#[must_use]
+pub fn reserved_name(
+    settings: &Settings,
+    subnet: &Subnet,
+    reservation: &Reservation,
+    names: &dyn NameChooser,
+) -> Option<(Ipv4Addr, LeaseName)> {
+    let (address, hostname) = (reservation.address?, reservation.hostname.as_deref()?);
+    let naming = settings.reserved_naming(subnet, reservation)?;
+    if naming.reserved != ReservedRecords::WhileConfigured {
+        return None;
+    }
+    let answer = names.choose(&NameQuestion {
+        hostname: &[],
+        client_fqdn: None,
+        reserved_hostname: Some(hostname),
+        address,
+        lease_secs: settings.reserved_lease_secs(subnet, reservation),
+        identity: reservation.identity()?,
+        arrives: false,
+        naming: &naming,
+    });
+    Some((address, answer.name?))
 }

@@ -3,6 +3,7 @@
 
 use std::net::Ipv4Addr;
 
+use dns::HostIdentity;
 use ipnet::Ipv4Net;
 
 use crate::class::{ClassId, ClassSet, Classes};
@@ -11,6 +12,7 @@ use crate::limits::Limits;
 use crate::probing::{ProbeWhen, Probing};
 
 mod naming;
+mod reserved;
 mod scope;
 
 pub use dns::naming::{
@@ -247,6 +249,8 @@ pub struct Reservation {
     pub clients: Vec<ReservedFor>,
     /// The host's name: one label, or a full name.
     pub hostname: Option<String>,
+    /// Whose name it is, where several reservations are of one host: all but one of them name that one's identity here.
+    pub host: Option<Box<HostIdentity>>,
     /// What it alone is given.
     pub scope: Scope,
 }
@@ -255,7 +259,7 @@ impl Reservation {
     /// An address for a client, and nothing else.
     #[must_use]
     pub fn new(address: Ipv4Addr, client: ReservedFor) -> Self {
-        Self { address: Some(address), clients: vec![client], hostname: None, scope: Scope::default() }
+        Self { address: Some(address), clients: vec![client], hostname: None, host: None, scope: Scope::default() }
     }
 }
 

@@ -61,6 +61,14 @@ pub enum Fault {
     RetryForgotten = 46,
     /// A failed update of several names is taken as done for each of them.
     BatchTakenAsDone = 48,
+    /// A name that an expired lease has left for a time stays for ever.
+    GraceForgotten = 49,
+    /// A name that an expired lease has left does not yield to a host that wants it.
+    LingeringNeverYields = 50,
+    /// A reservation that is called otherwise keeps the records of its former name too.
+    ReservedNotRenamed = 51,
+    /// A reservation's records stay away after its host's lease has ended.
+    ReservedNotRestored = 52,
     /// The journal writes a transaction's rows as two frames, so that a crash can keep one half.
     CommitHalfApplied = 60,
     /// The journal acknowledges a commit without fdatasync.

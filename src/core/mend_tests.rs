@@ -1,8 +1,11 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::net::IpAddr;
+
 use ddns::settings::{ZoneRoute, ZoneServer};
+use ddns::wanted::Claim;
 use dhcp::identity::HardwareAddress;
-use dhcp::lease::LeaseName;
+use dhcp::lease::{LeaseName, LeaseState};
 use dns::HostIdentity;
 
 use super::*;

@@ -6,27 +6,32 @@
 //!
 //! Architecture Invariant: a lease's rows and the rows of its DNS work are in one transaction, always.
 
+mod claims;
 pub mod explain;
 mod names;
 mod outcomes;
+mod pass;
 pub mod pipeline;
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use ddns::grant::Terms;
-use ddns::wanted::{Applied, Claim, RowKey, Undo, WantedRow, WantedTable};
+use ddns::wanted::{RowKey, Undo, WantedRow, WantedTable};
 use dhcp::decision::{CommitOutcome, Decision, Ingress, LeaseEvent, Ticket};
 use dhcp::destination::Destination;
-use dhcp::engine::{Engine, Renaming};
-use dhcp::lease::{Lease, LeaseState};
+use dhcp::engine::Engine;
+use dhcp::lease::Lease;
 use dhcp::message::DropReason;
 use dhcp::probing::{ProbeId, ProbeNeeded, ProbeOutcome};
 use dhcp::reply::Reply;
 use dhcp::time::Now;
 use faults::{Fault, planted};
 use store::rows::Row;
+
+use claims::{Changes, ReservedNames};
+use pass::Pass;
 
 pub use names::CoreNames;
 pub use outcomes::Outcomes;
@@ -76,7 +81,8 @@ pub struct Work {
 #[derive(Debug)]
 struct Pending {
     id: TransactionId,
-    ticket: Option<Ticket>,
+    /// In the order in which they were decided.
+    tickets: [Option<Ticket>; 2],
     undo: Undos,
 }
 
@@ -95,24 +101,10 @@ pub struct Core {
     settings: Arc<ddns::settings::Settings>,
     pending: VecDeque<Pending>,
     next_transaction: u64,
-    renaming: Option<Pass>,
+    reserved: ReservedNames,
+    pass: Option<Pass>,
     outcomes: Outcomes,
 }
-
-/// A look at all leases for names that the settings make others.
-#[derive(Clone, Copy, Debug, Default)]
-struct Pass {
-    /// The address that was looked at last.
-    after: Option<Ipv4Addr>,
-    /// Something was renamed, so that a name may be free now that was refused to a lease before it.
-    changed: bool,
-    /// How many passes went before.
-    before: u8,
-}
-
-/// How many passes over the leases follow one another. The first takes names away, the second gives them to whom they
-/// are for; what a chain of more than that leaves is set right by the next renewal.
-const PASSES_MAX: u8 = 3;
 
 impl Core {
     /// A core over what the store held.
@@ -124,15 +116,20 @@ impl Core {
         wanted: WantedTable,
         now: Now,
     ) -> Self {
-        let renaming = (!leases.is_empty()).then(Pass::default);
+        let named = dhcp.subnets.iter().flat_map(|subnet| &subnet.reservations).any(|one| one.hostname.is_some());
+        let pass = (!leases.is_empty() || named).then(Pass::default);
+        let engine = Engine::new(dhcp, leases, now);
+        let mut outcomes = Outcomes::new(&ddns, now);
+        outcomes.lingering = engine.lingering().collect();
         Self {
-            engine: Engine::new(dhcp, leases, now),
-            outcomes: Outcomes::new(&ddns, now),
+            engine,
+            outcomes,
             wanted,
             settings: ddns,
             pending: VecDeque::new(),
             next_transaction: 0,
-            renaming,
+            reserved: ReservedNames::default(),
+            pass,
         }
     }
 
@@ -147,17 +144,32 @@ impl Core {
         &self.engine
     }
 
+    /// The settings of names that decide now.
+    #[must_use]
+    pub fn ddns_settings(&self) -> &Arc<ddns::settings::Settings> {
+        &self.settings
+    }
+
     /// The wanted names, to be asked.
     #[must_use]
     pub fn wanted(&self) -> &WantedTable {
         &self.wanted
     }
 
-    /// Swaps the DHCP settings between two datagrams. `own` are the machine's own addresses, which are never leased.
-    pub fn reconfigure(&mut self, dhcp: Arc<dhcp::settings::Settings>, own: Vec<Ipv4Addr>, now: Now) {
+    /// Swaps the settings between two datagrams. `own` are the machine's own addresses, which are never leased. What is
+    /// reserved, and what running leases are called, is brought in line by [`Core::handle_timeout`], a part a call.
+    pub fn reconfigure(
+        &mut self,
+        dhcp: Arc<dhcp::settings::Settings>,
+        ddns: Arc<ddns::settings::Settings>,
+        own: Vec<Ipv4Addr>,
+        now: Now,
+    ) {
         self.engine.set_own_addresses(own);
-        if *self.engine.settings() != dhcp {
-            self.renaming = Some(Pass::default());
+        if *self.engine.settings() != dhcp || self.settings != ddns {
+            let former = (Arc::clone(self.engine.settings()), std::mem::replace(&mut self.settings, ddns));
+            self.pass = Some(Pass::after(self.pass.take(), former));
+            self.reserved = ReservedNames::default();
         }
         self.engine.reconfigure(dhcp, now);
     }
@@ -205,91 +217,22 @@ impl Core {
     /// When [`Core::handle_timeout`] wants to be called next, in boot milliseconds.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<u64> {
-        if self.renaming.is_some() {
+        if self.pass.is_some() {
             return Some(0);
         }
         self.engine.poll_timeout().into_iter().chain(self.outcomes.poll_timeout()).min()
     }
 
     /// Ends what has run out, at most `most` leases a call; then, after a start or with new settings, looks at as many
-    /// for names that are to be others now.
+    /// leases and reservations for names that are to be others now.
     pub fn handle_timeout(&mut self, now: Now, most: usize) -> Vec<Work> {
         self.outcomes.now = now;
         let decisions = self.engine.handle_timeout(now, most);
         let mut works: Vec<Work> = decisions.into_iter().map(|decision| self.work_of(decision, &[])).collect();
         works.extend(self.outcomes_due(now, most.saturating_sub(works.len())));
-        let mut left = most.saturating_sub(works.len());
-        while let Some(pass) = self.renaming.filter(|_| left > 0) {
-            let names = CoreNames::new(&self.wanted, &self.settings, &self.outcomes);
-            let Renaming { at, done, looked, decision } = self.engine.rename_next(pass.after, left, &names);
-            let terms = names.into_terms();
-            works.extend(self.keep_numbers(&terms));
-            let changed = pass.changed || !decision.store.is_empty();
-            self.renaming = match done {
-                false => Some(Pass { after: at, changed, ..pass }),
-                true if changed && pass.before + 1 < PASSES_MAX => {
-                    Some(Pass { before: pass.before + 1, ..Pass::default() })
-                }
-                true => None,
-            };
-            if !decision.store.is_empty() {
-                works.push(self.work_of(decision, &terms));
-            } else if looked == 0 && !done {
-                break;
-            }
-            left = left.saturating_sub(looked);
-        }
+        let left = most.saturating_sub(works.len());
+        works.extend(self.go_on(left));
         works
-    }
-
-    /// What the leases claim and the stored rows do not want, and what the rows want and no lease claims: nothing, but
-    /// after a repair that lost rows. To be called once, before the first message; its rows are committed as any others.
-    pub fn mend_wanted(&mut self) -> Work {
-        let leases: Vec<Lease> = self.engine.leases().filter(|lease| claim_of(lease).is_some()).collect();
-        let mut changes: Vec<(IpAddr, Option<Claim>)> =
-            leases.iter().map(|lease| (IpAddr::V4(lease.address), None)).collect();
-        changes.extend(self.unclaimed());
-        let mut rows = Vec::new();
-        let mut undos = Undos::default();
-        for (address, before) in changes {
-            let after = self.lease_of(address).as_ref().and_then(claim_of);
-            let Applied { rows: wanted, undo, .. } = self.wanted.apply(address, before, after);
-            rows.extend(wanted.into_iter().map(Row::Wanted));
-            undos.wanted.push(undo);
-        }
-        rows.extend(self.mend_suffixes(&mut undos));
-        self.transaction(rows, None, undos)
-    }
-
-    /// What rows want for addresses whose leases do not claim it.
-    fn unclaimed(&self) -> Vec<(IpAddr, Option<Claim>)> {
-        let mut found = Vec::new();
-        for row in self.wanted.iter() {
-            let Some(want) = &row.want else { continue };
-            let forward = matches!(row.key, RowKey::Forward(_));
-            for &address in want.addresses.iter().filter(|address| address.is_ipv4()) {
-                let claim = self.lease_of(address).as_ref().and_then(claim_of);
-                let claimed = claim.is_some_and(|claim| {
-                    let kept = if forward { claim.forward } else { claim.reverse };
-                    kept && claim.name == want.name && claim.identity == want.identity
-                });
-                if !claimed {
-                    let (name, identity, ttl_secs) = (want.name.clone(), want.identity.clone(), want.ttl_secs);
-                    let guard = want.guard;
-                    let reverse = !forward;
-                    found.push((address, Some(Claim { name, identity, forward, reverse, ttl_secs, guard })));
-                }
-            }
-        }
-        found.sort_by_key(|(address, _)| *address);
-        found
-    }
-
-    fn lease_of(&self, address: IpAddr) -> Option<Lease> {
-        match address {
-            IpAddr::V4(address) => self.engine.lease(address),
-            IpAddr::V6(_) => None,
-        }
     }
 
     /// The updater confirmed that DNS holds what `generation` of `key` wanted. A row that wants nothing is then gone.
@@ -301,7 +244,7 @@ impl Core {
         }
         let Some(undo) = self.wanted.remove_settled(key, generation) else { return Work::default() };
         let undos = Undos { wanted: vec![undo], ..Undos::default() };
-        self.transaction(vec![Row::WantedGone(key.clone())], None, undos)
+        self.transaction(vec![Row::WantedGone(key.clone())], [None; 2], undos)
     }
 
     /// Takes the outcomes of the oldest unsettled transactions, up to and with `last`. `Failed` undoes them and
@@ -310,14 +253,14 @@ impl Core {
         match outcome {
             CommitOutcome::Committed => {
                 while let Some(pending) = self.pending.pop_front_if(|pending| pending.id <= last) {
-                    if let Some(ticket) = pending.ticket {
+                    for ticket in pending.tickets.into_iter().flatten() {
                         self.engine.settle(ticket, CommitOutcome::Committed);
                     }
                 }
             }
             failed => {
                 // A name may be among what is undone.
-                self.renaming = Some(Pass::default());
+                self.pass = Some(Pass::anew());
                 while let Some(pending) = self.pending.pop_back() {
                     for undo in pending.undo.wanted.into_iter().rev() {
                         self.wanted.revert(undo);
@@ -325,10 +268,11 @@ impl Core {
                     for undo in pending.undo.numbers.into_iter().rev() {
                         self.outcomes.suffixes.revert(undo);
                     }
-                    if let Some(ticket) = pending.ticket {
+                    for ticket in pending.tickets.into_iter().rev().flatten() {
                         self.engine.settle(ticket, failed);
                     }
                 }
+                self.outcomes.lingering = self.engine.lingering().collect();
             }
         }
     }
@@ -340,49 +284,38 @@ impl Core {
     }
 
     fn work_of(&mut self, decision: Decision, terms: &[Terms]) -> Work {
-        let Decision { store, reply, events, dropped, probe, ticket } = decision;
-        let mut rows: Vec<Row> = store.into_iter().map(Row::Lease).collect();
-        let mut undos = Undos::default();
-        let mut names = Vec::new();
+        let Decision { mut store, reply, events, dropped, probe, ticket } = decision;
+        let yielded = self.make_way(&events);
+        let mut changes = Changes::default();
+        let events: Vec<LeaseEvent> = yielded.events.into_iter().chain(events).collect();
         for event in &events {
-            let (Applied { rows: wanted, .. }, numbers) = self.apply_event(event, terms, &mut undos);
-            if !planted(Fault::DnsRowDropped) {
-                rows.extend(wanted.iter().cloned().map(Row::Wanted));
-            }
-            rows.extend(numbers);
-            names.extend(wanted);
+            self.take_in(event, terms, &mut changes);
         }
-        let mut work = self.transaction(rows, ticket, undos);
+        store.extend(yielded.store);
+        let mut rows: Vec<Row> = store.into_iter().map(Row::Lease).collect();
+        rows.extend(std::mem::take(&mut changes.numbers));
+        let (wanted, undo) = changes.into_rows(&self.wanted);
+        if !planted(Fault::DnsRowDropped) {
+            rows.extend(wanted.iter().cloned().map(Row::Wanted));
+        }
+        let mut work = self.transaction(rows, [ticket, yielded.ticket], undo);
         work.reply = reply;
         work.events = events;
-        work.names = names;
+        work.names = wanted;
         work.dropped = dropped;
         work.probe = probe;
         work
     }
 
-    fn transaction(&mut self, rows: Vec<Row>, ticket: Option<Ticket>, undo: Undos) -> Work {
+    fn transaction(&mut self, rows: Vec<Row>, tickets: [Option<Ticket>; 2], undo: Undos) -> Work {
         if rows.is_empty() {
             return Work::default();
         }
         let id = TransactionId(self.next_transaction);
         self.next_transaction += 1;
-        self.pending.push_back(Pending { id, ticket, undo });
+        self.pending.push_back(Pending { id, tickets, undo });
         Work { transaction: Some(id), rows, ..Work::default() }
     }
-}
-
-/// What DNS should hold for a lease record: only a bound one claims its name.
-fn claim_of(lease: &Lease) -> Option<Claim> {
-    let name = lease.name.as_ref().filter(|_| lease.state == LeaseState::Bound)?;
-    Some(Claim {
-        name: name.fqdn.clone(),
-        identity: name.identity.clone(),
-        forward: name.forward,
-        reverse: name.reverse,
-        ttl_secs: name.ttl_secs,
-        guard: name.guard,
-    })
 }
 
 #[cfg(test)]
@@ -391,5 +324,7 @@ mod mend_tests;
 mod probe_tests;
 #[cfg(test)]
 mod rename_tests;
+#[cfg(test)]
+mod reserved_tests;
 #[cfg(test)]
 mod tests;

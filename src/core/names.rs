@@ -39,6 +39,7 @@ impl CoreNames<'_> {
     pub(super) fn answer(&self, question: &NameQuestion<'_>) -> Answer {
         let holders = NameHolders {
             wanted: self.wanted,
+            lingering: &self.outcomes.lingering,
             suffixes: &self.outcomes.suffixes,
             foreign: &self.outcomes.foreign,
             settings: self.settings,

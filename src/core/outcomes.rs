@@ -1,20 +1,22 @@
 //! What comes of names that several hosts want, from the answer to the engine's question to the lease's transaction:
 //! numbers that are assigned with the lease, names that change hands, and what DNS servers said is somebody else's.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
 
 use ddns::foreign::ForeignNames;
 use ddns::grant::Terms;
 use ddns::suffixes::{Assignment, Changed, SuffixRow, SuffixTable};
-use ddns::wanted::{Applied, RowKey};
+use ddns::wanted::RowKey;
 use dhcp::decision::LeaseEvent;
 use dhcp::lease::{Lease, LeaseState};
 use dhcp::time::Now;
 use dns::{Fqdn, HostIdentity};
 use store::rows::Row;
 
-use super::{Core, CoreNames, Pass, Undos, Work, claim_of};
+use super::claims::Changes;
+use super::pass::Pass;
+use super::{Core, CoreNames, Undos, Work};
 
 /// How many leases wait to be called otherwise. Where more do, all leases are looked at instead.
 const RENAMES_MAX: usize = 4_096;
@@ -24,6 +26,8 @@ const RENAMES_MAX: usize = 4_096;
 pub struct Outcomes {
     pub(super) suffixes: SuffixTable,
     pub(super) foreign: ForeignNames,
+    /// Addresses whose last leases have expired and left their names: these yield to whoever wants them.
+    pub(super) lingering: BTreeSet<Ipv4Addr>,
     /// Leases whose name changed hands, or is somebody else's in DNS.
     renames: VecDeque<Ipv4Addr>,
     /// The machine's clock is known to be wrong: nothing runs out.
@@ -41,6 +45,7 @@ impl Outcomes {
         Self {
             suffixes: SuffixTable::default(),
             foreign: ForeignNames::new(believed_secs),
+            lingering: BTreeSet::new(),
             renames: VecDeque::new(),
             paused: false,
             now,
@@ -85,29 +90,8 @@ impl Core {
         }
     }
 
-    /// What wanted rows and numbers become by one event of a lease: the rows that changed, and what else is to be stored
-    /// with them.
-    pub(super) fn apply_event(
-        &mut self,
-        event: &LeaseEvent,
-        terms: &[Terms],
-        undos: &mut Undos,
-    ) -> (Applied, Vec<Row>) {
-        let before = event.previous.as_ref().and_then(claim_of);
-        let after = claim_of(&event.lease);
-        let takes_over = after.as_ref().filter(|after| after.forward).is_some_and(|after| {
-            terms.iter().any(|terms| {
-                matches!(terms, Terms::TakesOver { name, identity } if *name == after.name && *identity == after.identity)
-            })
-        });
-        let address = IpAddr::V4(event.lease.address);
-        let mut applied = match after {
-            Some(after) if takes_over => self.wanted.take_over(address, before, after),
-            after => self.wanted.apply(address, before, after),
-        };
-        undos.wanted.push(std::mem::take(&mut applied.undo));
-        self.rename_soon(std::mem::take(&mut applied.displaced));
-
+    /// What numbers become by one event of a lease: stored with it.
+    pub(super) fn take_numbers(&mut self, event: &LeaseEvent, terms: &[Terms], changes: &mut Changes) {
         let mut changed = Changed::default();
         let (before, after) = (event.previous.as_ref().and_then(name_of), name_of(&event.lease));
         // Nobody tries the name any more, so that nobody would find out that it is free again.
@@ -124,7 +108,8 @@ impl Core {
             }
         }
         changed.and(self.outcomes.suffixes.lease_changed(before, after, self.outcomes.now.wall_secs));
-        (applied, self.rows_of(changed, undos))
+        let rows = self.rows_of(changed, &mut changes.undos);
+        changes.numbers.extend(rows);
     }
 
     /// Names that run out and leases that are to be called otherwise, at most `most` together.
@@ -171,7 +156,7 @@ impl Core {
     fn work_of_numbers(&mut self, changed: Changed) -> Option<Work> {
         let mut undos = Undos::default();
         let rows = self.rows_of(changed, &mut undos);
-        (!rows.is_empty()).then(|| self.transaction(rows, None, undos))
+        (!rows.is_empty()).then(|| self.transaction(rows, [None; 2], undos))
     }
 
     fn rows_of(&mut self, changed: Changed, undos: &mut Undos) -> Vec<Row> {
@@ -188,9 +173,9 @@ impl Core {
             let IpAddr::V4(address) = address else { continue };
             if self.outcomes.renames.len() >= RENAMES_MAX {
                 self.outcomes.renames.clear();
-                self.renaming = Some(Pass::default());
+                self.pass = Some(Pass::again(self.pass.take()));
             }
-            if self.renaming.is_none() && !self.outcomes.renames.contains(&address) {
+            if !self.outcomes.renames.contains(&address) {
                 self.outcomes.renames.push_back(address);
             }
         }

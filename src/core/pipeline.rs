@@ -181,10 +181,16 @@ impl Pipeline {
         &self.core
     }
 
-    /// Swaps the DHCP settings between two batches, and says which addresses are the machine's own.
-    pub fn reconfigure(&mut self, settings: Arc<dhcp::settings::Settings>, own: Vec<Ipv4Addr>, now: Now) {
-        self.gate.reconfigure(settings.limits);
-        self.core.reconfigure(settings, own, now);
+    /// Swaps the settings between two batches, and says which addresses are the machine's own.
+    pub fn reconfigure(
+        &mut self,
+        dhcp: Arc<dhcp::settings::Settings>,
+        ddns: Arc<ddns::settings::Settings>,
+        own: Vec<Ipv4Addr>,
+        now: Now,
+    ) {
+        self.gate.reconfigure(dhcp.limits);
+        self.core.reconfigure(dhcp, ddns, own, now);
     }
 
     /// How many packets found the table of the limits full, and were let through.

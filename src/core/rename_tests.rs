@@ -1,7 +1,10 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::net::IpAddr;
+
 use ddns::settings::{ZoneRoute, ZoneServer};
 use dhcp::identity::HardwareAddress;
+use dhcp::lease::LeaseState;
 use dhcp::settings::{AddressRange, LeaseTime, Naming, Reservation, ReservedFor, Scope, Settings, Subnet};
 use dns::Fqdn;
 
@@ -94,14 +97,14 @@ fn names_are_chosen_again_after_a_start_and_then_no_more() {
         assert_eq!(run(&mut core, most), 2);
         assert_eq!(names(&core), ["pc.one.test.", "tv.one.test.", "", ""], "one name, one host");
         // The domain changes.
-        core.reconfigure(dhcp("two.test", &[]), Vec::new(), NOW);
+        core.reconfigure(dhcp("two.test", &[]), ddns(&[]), Vec::new(), NOW);
         assert_eq!(run(&mut core, most), 2);
         assert_eq!(names(&core), ["pc.two.test.", "tv.two.test.", "", ""]);
         let key = |name: &str| RowKey::Forward(name.parse::<Fqdn>().unwrap());
         assert!(core.wanted().get(&key("pc.one.test")).unwrap().want.is_none());
         assert!(core.wanted().get(&key("pc.two.test")).unwrap().want.is_some());
         // Settings that are the same again ask nothing.
-        core.reconfigure(dhcp("two.test", &[]), Vec::new(), NOW);
+        core.reconfigure(dhcp("two.test", &[]), ddns(&[]), Vec::new(), NOW);
         assert_eq!(run(&mut core, most), 0);
     }
 }

@@ -117,7 +117,7 @@ fn read_one(
     if written.address.is_some() && reserved.is_none() {
         return None;
     }
-    (!clients.is_empty()).then_some(Reservation { address: reserved, clients, hostname, scope })
+    (!clients.is_empty()).then_some(Reservation { address: reserved, clients, hostname, host: None, scope })
 }
 
 fn read_address(

@@ -224,13 +224,15 @@ pub(super) fn ask_name(
     let client = Client { hardware: wish.hardware, id: wish.client_id.map(|id| &*id.0), relay: wish.relay };
     let rules = Rules::of(&book.plan, place, client, classes, wish.address);
     let Some(naming) = rules.naming else { return NameAnswer::default() };
+    let own = || host_identity(wish.hardware, wish.client_id.filter(|_| !subnet.ignore_client_id));
     names.choose(&NameQuestion {
         hostname: wish.hostname,
         client_fqdn: wish.client_fqdn,
         reserved_hostname: rules.reserved,
         address: wish.address,
         lease_secs: wish.lease_secs,
-        identity: host_identity(wish.hardware, wish.client_id.filter(|_| !subnet.ignore_client_id)),
+        // One host, whichever of its interfaces asks.
+        identity: rules.host.unwrap_or_else(own),
         arrives: wish.arrives,
         naming: &naming,
     })

@@ -98,6 +98,10 @@ impl Cold {
         (self.flags() & Flag::CLIENT_ID != 0).then_some(id)
     }
 
+    pub(super) fn has_name(&self) -> bool {
+        self.flags() & Flag::NAME != 0
+    }
+
     /// `giaddr`; unspecified for none.
     pub(super) fn relay(&self) -> Ipv4Addr {
         let mut rest = self.after_parts();

@@ -3,10 +3,8 @@
 use faults::{Fault, planted};
 
 use super::Engine;
-use super::bind;
 use super::record::{self, HotState, NEVER};
-use crate::decision::{Decision, LeaseEventKind};
-use crate::lease::LeaseState;
+use crate::decision::Decision;
 use crate::time::Now;
 
 impl Engine {
@@ -27,12 +25,14 @@ impl Engine {
                 break;
             };
             let Some(kept) = self.book.record(address).map(|record| record.kept()) else { break };
-            if kept.state == HotState::Bound {
-                let at = kept.lease.expires_at.min(now.wall_secs);
-                decisions.push(self.write(vec![bind::end(kept, LeaseState::Expired, at, LeaseEventKind::Expired)]));
-            } else {
+            match kept.state {
+                HotState::Bound => {
+                    let expired = self.expired(kept, now);
+                    decisions.push(self.write(vec![expired]));
+                }
+                HotState::Expired => decisions.push(self.write(vec![Self::end_of_grace(kept)])),
                 // Stored with its end, so there is nothing to write.
-                self.book.end_quarantine(address);
+                _ => self.book.end_quarantine(address),
             }
         }
         decisions
@@ -52,11 +52,13 @@ impl Engine {
             .book
             .records()
             .filter(|record| record.hot.marks.from_store && record.hot.deadline_ms != NEVER)
+            .filter(|record| record.hot.state != HotState::Expired)
             .map(|record| (record.hot.address, record::deadline_by_wall(record.hot.expires_at, now)))
             .collect();
         for (address, deadline) in loaded {
             self.book.set_deadline(address, deadline);
         }
+        self.time_lingering(now);
     }
 
     /// Whether expiry is paused.

@@ -3,7 +3,7 @@
 //! Reading order: `exchange` (a message with all that it is decided by, and the link it came from), `admission` (who is
 //! served, by classes), the five handlers `discover`, `request`, `decline`, `release` and `inform`, `choose` (which
 //! address), `probe` (whether somebody uses it already), `bind` (making a lease record), `layers` (which scope wins), `respond` (making a reply), `expire` (what time
-//! alone does), `rename` (what other settings do to names). Beneath them `book` holds what is known of every
+//! alone does), `rename` (what other settings do to names), `linger` (names that outlive their leases). Beneath them `book` holds what is known of every
 //! address: `table` its records, `offers` what is offered, `pools` and `vacancies` what is free; and `pending` holds what a failed
 //! commit would put back.
 //!
@@ -12,7 +12,7 @@
 //! ```text
 //! (none) ──REQUEST──▶ Bound ◀──REQUEST── Released, Expired, or Quarantined whose time is over
 //!                     Bound ──RELEASE, or another binding of the client on the link──▶ Released
-//!                     Bound ──time──▶ Expired
+//!                     Bound ──time──▶ Expired, with its name or without
 //!                     Bound ──the holder's DECLINE──▶ Quarantined (beyond its share: Released)
 //! any but Bound ──somebody answers a probe──▶ Quarantined
 //! ```
@@ -30,7 +30,7 @@ use crate::limits::LeaseGate;
 use crate::message::{DropReason, Message, MessageType};
 use crate::names::NameChooser;
 use crate::options::code;
-use crate::settings::Settings;
+use crate::settings::{Reservation, Settings, Subnet};
 use crate::time::Now;
 
 mod admission;
@@ -49,6 +49,7 @@ pub mod explain;
 mod inform;
 mod layers;
 mod leasequery;
+mod linger;
 mod naming;
 mod offers;
 mod pending;
@@ -90,14 +91,16 @@ impl Engine {
     /// An engine over `leases`, as they were stored.
     pub fn new(settings: Arc<Settings>, leases: impl IntoIterator<Item = Lease>, now: Now) -> Self {
         let records = leases.into_iter().map(|lease| Kept::from_store(lease, now));
-        Self {
+        let mut engine = Self {
             new_leases: LeaseGate::new(settings.limits),
             book: Book::new(settings, records),
             pending: Pending::default(),
             probes: Probes::default(),
             storage_full: false,
             expiry_paused: false,
-        }
+        };
+        engine.time_lingering(now);
+        engine
     }
 
     /// Decides on one datagram. Its own memory changes at once (tentatively, until `settle`), so that two
@@ -188,6 +191,7 @@ impl Engine {
         self.new_leases.reconfigure(settings.limits);
         if settings != self.book.plan.settings {
             self.book.replan(settings);
+            self.time_lingering(now);
         }
         self.book.lapse_offers(now.boot_ms);
         self.book.withdraw_unfit();
@@ -230,6 +234,13 @@ impl Engine {
     #[must_use]
     pub fn lease(&self, address: Ipv4Addr) -> Option<Lease> {
         self.book.record(address).map(|record| record.lease())
+    }
+
+    /// The reservation of an address, whoever it is for, and its subnet.
+    #[must_use]
+    pub fn reservation_of(&self, address: Ipv4Addr) -> Option<(&Subnet, &Reservation)> {
+        let place = self.book.plan.holding(address)?;
+        Some((self.book.plan.subnet(place), self.book.plan.reservation_of(place, address)?))
     }
 
     /// How many addresses of each subnet stand how, in the order of the settings.

@@ -4,11 +4,12 @@
 use std::borrow::Cow;
 use std::net::Ipv4Addr;
 
-use dns::{Naming, NamingPart};
+use dns::{HostIdentity, Naming, NamingPart};
 
 use super::client::Client;
 use super::plan::Plan;
 use crate::class::ClassId;
+use crate::settings::{AfterExpiry, ReservedRecords};
 
 /// What a client's name is made by.
 #[derive(Debug, Default)]
@@ -17,6 +18,8 @@ pub(super) struct Rules<'a> {
     pub(super) naming: Option<Cow<'a, Naming>>,
     /// The host name of its reservation.
     pub(super) reserved: Option<&'a str>,
+    /// Who the host of its reservation is, whichever of its clients this is.
+    pub(super) host: Option<HostIdentity>,
 }
 
 impl<'a> Rules<'a> {
@@ -29,11 +32,12 @@ impl<'a> Rules<'a> {
         address: Ipv4Addr,
     ) -> Self {
         let found = plan.reservation_with_place(place, client);
+        let host = found.and_then(|(_, reservation)| reservation.identity());
         if let Some((home, reservation)) = found
             && let Some(hostname) = &reservation.hostname
         {
             let naming = plan.settings.reserved_naming(plan.subnet(home), reservation);
-            return Self { naming, reserved: Some(hostname) };
+            return Self { naming, reserved: Some(hostname), host };
         }
         let own = found.and_then(|(_, reservation)| reservation.scope.naming.as_deref());
         let pool = plan.ground(place).pool(address);
@@ -41,6 +45,7 @@ impl<'a> Rules<'a> {
             return Self {
                 naming: plan.ground(place).naming(plan.subnet(place), pool).map(Cow::Borrowed),
                 reserved: None,
+                host,
             };
         }
         let of_classes =
@@ -55,7 +60,29 @@ impl<'a> Rules<'a> {
                 plan.settings.naming(plan.subnet(place), narrower.collect::<Vec<_>>().into_iter())
             }
         };
-        Self { naming, reserved: None }
+        Self { naming, reserved: None, host }
+    }
+}
+
+/// What becomes of a name when its lease has expired, whoever had it: classes do not count, for who is of which is not
+/// known any more. An address in no subnet of the settings keeps no name, and one whose reservation has a name by itself
+/// keeps no other.
+pub(super) fn after_expiry(plan: &Plan, address: Ipv4Addr) -> AfterExpiry {
+    let Some(place) = plan.holding(address) else { return AfterExpiry::AtOnce };
+    let subnet = plan.subnet(place);
+    let reservation = plan.reservation_of(place, address);
+    let naming = match reservation {
+        Some(reservation) => plan.settings.reserved_naming(subnet, reservation),
+        None => {
+            let ground = plan.ground(place);
+            ground.naming(subnet, ground.pool(address)).map(Cow::Borrowed)
+        }
+    };
+    let named = reservation.is_some_and(|reservation| reservation.hostname.is_some());
+    match naming {
+        None => AfterExpiry::AtOnce,
+        Some(naming) if named && naming.reserved == ReservedRecords::WhileConfigured => AfterExpiry::AtOnce,
+        Some(naming) => naming.after_expiry,
     }
 }
 

@@ -1,0 +1,283 @@
+//! Which name DNS should hold for an address: the one place that decides it, from leases, names that outlive them, and
+//! reservations.
+//!
+//! The first of these that there is:
+//!
+//! 1. the binding's name, or none where the binding has none;
+//! 2. the reservation's, unless its host has a lease at another address: the name is where the host is;
+//! 3. the one that an expired lease has left ([`dhcp::settings::AfterExpiry`]).
+//!
+//! Whatever changes one of them goes through [`Core::reclaim`], which compares with nothing: it leaves all that the address
+//! may have claimed and joins what it claims now, and leaving what is claimed still, or was never granted, changes no row.
+
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::{IpAddr, Ipv4Addr};
+
+use ddns::grant::Terms;
+use ddns::wanted::{Applied, Claim, RowKey, WantedRow, WantedTable};
+use dhcp::decision::{Decision, LeaseEvent};
+use dhcp::lease::{Lease, LeaseName, LeaseState};
+use dhcp::settings::{Reservation, Settings, Subnet};
+use dhcp::time::Now;
+use dns::Fqdn;
+use faults::{Fault, planted};
+
+use super::{Core, CoreNames, Outcomes, Undos, Work};
+use store::rows::Row;
+
+/// Where names of reservations are, so that a name that becomes free, or is taken, finds them. Filled as the pass over
+/// the reservations goes on: what it has not come to yet, it sees as things stand when it comes. 12 bytes a reservation.
+#[derive(Debug, Default)]
+pub(super) struct ReservedNames(BTreeSet<(u64, u32)>);
+
+impl ReservedNames {
+    pub(super) fn insert(&mut self, name: &Fqdn, address: Ipv4Addr) {
+        self.0.insert((hash(name), address.to_bits()));
+    }
+
+    /// The addresses that may be reserved under a name.
+    fn of(&self, name: &Fqdn) -> Vec<Ipv4Addr> {
+        if self.0.is_empty() {
+            return Vec::new();
+        }
+        let hash = hash(name);
+        self.0.range((hash, 0)..=(hash, u32::MAX)).map(|&(_, bits)| Ipv4Addr::from_bits(bits)).collect()
+    }
+}
+
+/// SipHash with a fixed key: what is kept comes from the administrator alone, and what is found is looked at.
+fn hash(name: &Fqdn) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Changed rows of one transaction; names come before addresses.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    keys: Vec<RowKey>,
+    /// What else is to be stored with them.
+    pub(super) numbers: Vec<Row>,
+    pub(super) undos: Undos,
+}
+
+impl Changes {
+    fn add(&mut self, applied: Applied) -> Vec<WantedRow> {
+        let Applied { rows, undo, .. } = applied;
+        if !rows.is_empty() {
+            self.undos.wanted.push(undo);
+        }
+        self.keys.extend(rows.iter().map(|row| row.key.clone()));
+        rows
+    }
+
+    /// Each changed row once, as it is now.
+    pub(super) fn into_rows(mut self, wanted: &WantedTable) -> (Vec<WantedRow>, Undos) {
+        self.keys.sort_unstable();
+        self.keys.dedup();
+        (self.keys.iter().filter_map(|key| wanted.get(key)).cloned().collect(), self.undos)
+    }
+}
+
+impl Core {
+    /// Ends the names of expired leases that hosts want now. To be called when the engine has decided, and before the
+    /// rows are changed.
+    pub(super) fn make_way(&mut self, events: &[LeaseEvent]) -> Decision {
+        if self.outcomes.lingering.is_empty() || planted(Fault::LingeringNeverYields) {
+            return Decision::default();
+        }
+        let mut yielding: Vec<Ipv4Addr> = Vec::new();
+        for event in events {
+            let Some(claim) = bound_claim(&event.lease).filter(|claim| claim.forward) else { continue };
+            let row = self.wanted.get(&RowKey::Forward(claim.name));
+            let holders = row.and_then(|row| row.want.as_ref()).into_iter().flat_map(|want| &want.addresses);
+            yielding.extend(holders.filter_map(|holder| match holder {
+                IpAddr::V4(v4) if *v4 != event.lease.address && self.outcomes.lingering.contains(v4) => Some(*v4),
+                _ => None,
+            }));
+        }
+        self.engine.end_names(&yielding)
+    }
+
+    /// Ends the names of expired leases that stand in the way of a reservation's.
+    pub(super) fn make_way_for(&mut self, claim: &Claim) -> Decision {
+        if self.outcomes.lingering.is_empty() || planted(Fault::LingeringNeverYields) {
+            return Decision::default();
+        }
+        let row = self.wanted.get(&RowKey::Forward(claim.name.clone()));
+        let want = row.and_then(|row| row.want.as_ref()).filter(|want| want.identity != claim.identity);
+        let holders = want.into_iter().flat_map(|want| &want.addresses).filter_map(|holder| match holder {
+            IpAddr::V4(v4) if self.outcomes.lingering.contains(v4) => Some(*v4),
+            _ => None,
+        });
+        let yielding: Vec<Ipv4Addr> = holders.collect();
+        self.engine.end_names(&yielding)
+    }
+
+    /// Takes in what happened to a lease; returns the rows that are otherwise now.
+    pub(super) fn take_in(&mut self, event: &LeaseEvent, terms: &[Terms], changes: &mut Changes) -> Vec<WantedRow> {
+        let address = event.lease.address;
+        if event.lease.state == LeaseState::Expired && event.lease.name.is_some() {
+            self.outcomes.lingering.insert(address);
+        } else {
+            self.outcomes.lingering.remove(&address);
+        }
+        if let Some(claim) = bound_claim(&event.lease).filter(|claim| takes_over(claim, terms)) {
+            let mut displacing = self.wanted.displace(&claim);
+            let displaced = std::mem::take(&mut displacing.displaced);
+            changes.add(displacing);
+            self.rename_soon(displaced);
+        }
+        let former = event.previous.as_ref().and_then(claim_of_record);
+        let rows = self.reclaim(address.into(), [former, self.reserved_claim(address)], changes);
+        self.take_numbers(event, terms, changes);
+        rows
+    }
+
+    /// An address claims something else, perhaps: it claimed one of `former`, if anything. So may every address that is
+    /// reserved under one of the names.
+    pub(super) fn reclaim(
+        &mut self,
+        address: IpAddr,
+        former: [Option<Claim>; 2],
+        changes: &mut Changes,
+    ) -> Vec<WantedRow> {
+        let claim = self.claim_at(address);
+        let names: Vec<Fqdn> = former.iter().chain([&claim]).flatten().map(|claim| claim.name.clone()).collect();
+        let mut rows = self.apply(address, former, claim, changes);
+        let mut reserved: Vec<Ipv4Addr> = names.iter().flat_map(|name| self.reserved.of(name)).collect();
+        reserved.sort_unstable();
+        reserved.dedup();
+        for other in reserved.into_iter().filter(|other| IpAddr::V4(*other) != address) {
+            if planted(Fault::ReservedNotRestored) {
+                continue;
+            }
+            let claim = self.claim_at(other.into());
+            let former = [self.reserved_claim(other), None];
+            rows.extend(self.apply(other.into(), former, claim, changes));
+        }
+        rows
+    }
+
+    fn apply(
+        &mut self,
+        address: IpAddr,
+        former: [Option<Claim>; 2],
+        claim: Option<Claim>,
+        changes: &mut Changes,
+    ) -> Vec<WantedRow> {
+        let [first, second] = former;
+        let mut rows = changes.add(self.wanted.apply(address, first, claim.clone()));
+        if second.is_some() && second != claim {
+            rows.extend(changes.add(self.wanted.apply(address, second, claim)));
+        }
+        rows
+    }
+
+    /// What DNS should hold for an address now.
+    pub(super) fn claim_at(&self, address: IpAddr) -> Option<Claim> {
+        let IpAddr::V4(v4) = address else { return None };
+        let lease = self.engine.lease(v4);
+        if let Some(lease) = lease.as_ref().filter(|lease| lease.state == LeaseState::Bound) {
+            return bound_claim(lease);
+        }
+        let reserved = self.reserved_claim(v4).filter(|claim| !self.is_elsewhere(claim, v4));
+        reserved.or_else(|| claim_of_record(&lease?))
+    }
+
+    /// Whether the host of a reservation has its name by a lease at another address.
+    fn is_elsewhere(&self, claim: &Claim, address: Ipv4Addr) -> bool {
+        let row = self.wanted.get(&RowKey::Forward(claim.name.clone()));
+        let want = row.and_then(|row| row.want.as_ref()).filter(|want| want.identity == claim.identity);
+        let mut others = want.into_iter().flat_map(|want| &want.addresses).filter(|other| **other != address);
+        others.any(|other| match other {
+            IpAddr::V4(v4) => {
+                let bound = self.engine.lease(*v4).and_then(|lease| bound_claim(&lease));
+                bound.is_some_and(|bound| bound.name == claim.name)
+            }
+            IpAddr::V6(_) => false,
+        })
+    }
+
+    /// The name that an address has by its reservation, wherever the reservation's host is.
+    pub(super) fn reserved_claim(&self, address: Ipv4Addr) -> Option<Claim> {
+        let (subnet, reservation) = self.engine.reservation_of(address)?;
+        reserved_claim(self.engine.settings(), &self.settings, subnet, reservation).map(|(_, claim)| claim)
+    }
+
+    /// What leases claim and the stored rows do not want, and what the rows want and nothing claims: nothing, but after a
+    /// repair that lost rows, or where what is reserved was edited while no daemon ran. To be called once, before the
+    /// first message; its rows are committed as any others. New reservations come later, with [`Core::handle_timeout`].
+    pub fn mend_wanted(&mut self) -> Work {
+        let mut changes = Changes::default();
+        let leases: Vec<Ipv4Addr> =
+            self.engine.leases().filter(|lease| claim_of_record(lease).is_some()).map(|lease| lease.address).collect();
+        for address in leases {
+            self.reclaim(address.into(), [None, None], &mut changes);
+        }
+        for (address, former) in self.unclaimed() {
+            self.reclaim(address, [Some(former), None], &mut changes);
+        }
+        let numbers = self.mend_suffixes(&mut changes.undos);
+        let (rows, undo) = changes.into_rows(&self.wanted);
+        self.transaction(rows.into_iter().map(Row::Wanted).chain(numbers).collect(), [None; 2], undo)
+    }
+
+    /// What rows want for addresses that do not claim it.
+    pub(super) fn unclaimed(&self) -> Vec<(IpAddr, Claim)> {
+        let mut found = Vec::new();
+        for row in self.wanted.iter() {
+            let Some(want) = &row.want else { continue };
+            let forward = matches!(row.key, RowKey::Forward(_));
+            for &address in want.addresses.iter().filter(|address| address.is_ipv4()) {
+                let claimed = self.claim_at(address).is_some_and(|claim| {
+                    let kept = if forward { claim.forward } else { claim.reverse };
+                    kept && claim.name == want.name && claim.identity == want.identity
+                });
+                if !claimed {
+                    let (name, identity, ttl_secs) = (want.name.clone(), want.identity.clone(), want.ttl_secs);
+                    let (guard, reverse) = (want.guard, !forward);
+                    found.push((address, Claim { name, identity, forward, reverse, ttl_secs, guard }));
+                }
+            }
+        }
+        found.sort_by_key(|(address, _)| *address);
+        found
+    }
+}
+
+/// What a reservation claims while its host is away.
+pub(super) fn reserved_claim(
+    dhcp: &Settings,
+    ddns: &ddns::settings::Settings,
+    subnet: &Subnet,
+    reservation: &Reservation,
+) -> Option<(Ipv4Addr, Claim)> {
+    // Who has the name now does not count: a reservation takes it as soon as it can.
+    let (nobody, nothing) = (WantedTable::default(), Outcomes::new(ddns, Now { boot_ms: 0, wall_secs: 0 }));
+    let names = CoreNames::new(&nobody, ddns, &nothing);
+    dhcp::names::reserved_name(dhcp, subnet, reservation, &names).map(|(address, name)| (address, claim(name)))
+}
+
+/// What a record claims: a binding its name, and an expired lease the one that it has left.
+fn claim_of_record(lease: &Lease) -> Option<Claim> {
+    let claims = matches!(lease.state, LeaseState::Bound | LeaseState::Expired);
+    lease.name.clone().filter(|_| claims).map(claim)
+}
+
+fn takes_over(claim: &Claim, terms: &[Terms]) -> bool {
+    let takes = |terms: &Terms| {
+        matches!(terms, Terms::TakesOver { name, identity } if *name == claim.name && *identity == claim.identity)
+    };
+    claim.forward && terms.iter().any(takes)
+}
+
+fn bound_claim(lease: &Lease) -> Option<Claim> {
+    claim_of_record(lease).filter(|_| lease.state == LeaseState::Bound)
+}
+
+fn claim(name: LeaseName) -> Claim {
+    let LeaseName { fqdn: name, identity, forward, reverse, ttl_secs, guard } = name;
+    Claim { name, identity, forward, reverse, ttl_secs, guard }
+}
