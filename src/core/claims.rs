@@ -23,6 +23,7 @@ use dhcp::time::Now;
 use dns::Fqdn;
 use faults::{Fault, planted};
 
+use super::pass::Pass;
 use super::{Core, CoreNames, Outcomes, Undos, Work};
 use store::rows::Row;
 
@@ -206,9 +207,11 @@ impl Core {
         reserved_claim(self.engine.settings(), &self.settings, subnet, reservation).map(|(_, claim)| claim)
     }
 
-    /// What leases claim and the stored rows do not want, and what the rows want and nothing claims: nothing, but after a
-    /// repair that lost rows, or where what is reserved was edited while no daemon ran. To be called once, before the
-    /// first message; its rows are committed as any others. New reservations come later, with [`Core::handle_timeout`].
+    /// What leases claim and the stored rows do not want: nothing, but after a repair that lost rows. To be called once,
+    /// before the first message; its rows are committed as any others.
+    ///
+    /// What the rows want and nothing claims, after such a repair or because what is reserved was edited while no daemon
+    /// ran, is left by the pass that follows ([`Core::handle_timeout`]), as new reservations are joined by it.
     pub fn mend_wanted(&mut self) -> Work {
         let mut changes = Changes::default();
         let leases: Vec<Ipv4Addr> =
@@ -216,8 +219,9 @@ impl Core {
         for address in leases {
             self.reclaim(address.into(), [None, None], &mut changes);
         }
-        for (address, former) in self.unclaimed() {
-            self.reclaim(address, [Some(former), None], &mut changes);
+        let unclaimed = self.unclaimed();
+        if !unclaimed.is_empty() {
+            self.pass = Some(Pass::to_leave(unclaimed));
         }
         let numbers = self.mend_suffixes(&mut changes.undos);
         let (rows, undo) = changes.into_rows(&self.wanted);
@@ -242,7 +246,7 @@ impl Core {
                 }
             }
         }
-        found.sort_by_key(|(address, _)| *address);
+        found.sort_by(|(one, a), (other, b)| (one, &a.name, a.forward).cmp(&(other, &b.name, b.forward)));
         found
     }
 }

@@ -99,6 +99,11 @@ impl Pass {
         Self { left: running.map(|pass| pass.left).unwrap_or_default(), ..Self::default() }
     }
 
+    /// A pass that leaves these.
+    pub(super) fn to_leave(claims: Vec<(IpAddr, Claim)>) -> Self {
+        Self { left: Left::Found(claims), ..Self::default() }
+    }
+
     /// A pass that knows nothing of what went before.
     pub(super) fn anew() -> Self {
         Self { left: Left::Rows, ..Self::default() }

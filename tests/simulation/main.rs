@@ -97,7 +97,7 @@ fn no_world_breaks_a_promise() {
 }
 
 /// What has to happen in a few worlds: one in which it cannot shows nothing.
-const HAPPENINGS: [&str; 36] = [
+const HAPPENINGS: [&str; 42] = [
     "ACK",
     "ACK in the other network",
     "ACK of INFORM",
@@ -120,13 +120,19 @@ const HAPPENINGS: [&str; 36] = [
     "lease bound or renewed",
     "lease expired",
     "lease released",
+    "name left by an expired lease",
     "no room",
     "option 81 told",
     "power failure",
     "prerequisite failed",
     "process killed",
     "record made by hand",
+    "reservation of a host that is away",
+    "reservation of a host with two interfaces",
+    "reservation renamed",
     "room again",
+    "rule for expired leases changed",
+    "rule for reservations changed",
     "start failed",
     "stored, never acknowledged",
     "update done",

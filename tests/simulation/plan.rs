@@ -1,19 +1,24 @@
 //! What a seed chooses: the network, its size and its troubles.
 
+use std::collections::HashSet;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use ddns::settings::{ReverseGuard, ZoneRoute, ZoneServer};
 use dhcp::identity::HardwareAddress;
 use dhcp::settings::{
-    AddressRange, ClientUpdates, GeneratedName, LeaseTime, Naming, Reservation, ReservedFor, Scope, Subnet,
+    AddressRange, AfterExpiry, ClientUpdates, GeneratedName, LeaseTime, Naming, Reservation, ReservedFor,
+    ReservedRecords, Scope, Subnet,
 };
-use dns::{Change, Fqdn, Prerequisite, Rdata, RecordType, Rrset, Update};
+use dns::{Change, Fqdn, HostIdentity, Prerequisite, Rdata, RecordType, Rrset, Update};
 
 use crate::rng::Rng;
 use crate::server::Settings;
 
 pub(crate) const RESERVED: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 5);
+/// Reserved for a host that never comes, and for a host with two interfaces; in no pool.
+const GHOST: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 11);
+const TWINS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 12);
 const REVERSE: [&str; 2] = ["0.0.10.in-addr.arpa", "1.0.10.in-addr.arpa"];
 /// How many addresses one client may have in quarantine at once.
 pub(crate) const DECLINES_MAX: usize = 3;
@@ -41,6 +46,12 @@ pub(crate) struct Plan {
     pub(crate) twins: bool,
     /// Records that somebody makes by hand: a name that clients want, and a PTR in the pool. Each with the zone.
     pub(crate) by_hand: Vec<(Fqdn, Rrset)>,
+    /// The operator edits reservations and rules of names while the server runs.
+    pub(crate) edits: bool,
+    /// Names that are there as long as they are reserved, with their addresses and owners.
+    pub(crate) reserved: Vec<(Ipv4Addr, Fqdn, HostIdentity)>,
+    /// The twins have, or had, an address reserved for them.
+    pub(crate) twins_reserved: bool,
 }
 
 impl Plan {
@@ -54,10 +65,7 @@ impl Plan {
         let domain: Fqdn = "sim.test".parse().unwrap();
         let mut subnet = Subnet {
             pools: vec![AddressRange { first: Ipv4Addr::new(10, 0, 0, 4), last: Ipv4Addr::new(10, 0, 0, 9) }.into()],
-            reservations: vec![Reservation {
-                hostname: rng.permille(500).then(|| "printer".to_owned()),
-                ..Reservation::new(RESERVED, ReservedFor::Hardware(HardwareAddress::new(1, &RESERVED_FOR).unwrap()))
-            }],
+            reservations: vec![Reservation { hostname: rng.permille(500).then(|| "printer".to_owned()), ..reserved() }],
             scope: Scope {
                 lease_secs: LeaseTime { default: lease_secs, min: 30, max: 600 }.into(),
                 ..Scope::default()
@@ -66,6 +74,7 @@ impl Plan {
             naming: Some(Naming {
                 client_updates,
                 generate: generate.then_some(GeneratedName::Address),
+                after_expiry: *rng.pick(&[AfterExpiry::AtOnce, AfterExpiry::Grace(60), AfterExpiry::Keep]),
                 ..Naming::of_domain(domain.clone())
             }),
             ..Subnet::new("10.0.0.0/28".parse().unwrap())
@@ -85,7 +94,6 @@ impl Plan {
         // The unguarded form overwrites what somebody made by hand: so RFC 4703 has it.
         let unguarded = by_hand.is_empty() && rng.permille(300);
         let reverse = if unguarded { ReverseGuard::Rfc4703 } else { ReverseGuard::Dhcid };
-        let ddns = ddns::settings::Settings { zones, reverse, ..ddns::settings::Settings::default() };
         let dhcp = dhcp::settings::Settings {
             subnets,
             offer_hold_secs,
@@ -93,6 +101,8 @@ impl Plan {
             declines_per_client_max: u32::try_from(DECLINES_MAX).unwrap(),
             ..dhcp::settings::Settings::default()
         };
+        let (reserved, always) = (names_of(&dhcp), always_there(&dhcp));
+        let ddns = ddns::settings::Settings { zones, reverse, reserved, ..ddns::settings::Settings::default() };
         Self {
             clients: 3 + usize::try_from(rng.below(6)).unwrap(),
             lease_secs,
@@ -114,6 +124,9 @@ impl Plan {
                 rows_take_ms_max: *rng.pick(&[5, 3_000]),
             },
             haste,
+            edits: rng.permille(600),
+            reserved: always,
+            twins_reserved: false,
             roaming: rng.permille(400),
             twins: rng.permille(300),
             by_hand,
@@ -125,8 +138,97 @@ impl Plan {
     }
 
     pub(crate) fn is_reserved_for(&self, mac: [u8; 6]) -> bool {
-        mac == RESERVED_FOR
+        mac == RESERVED_FOR || (self.twins_reserved && self.twins && matches!(mac, [2, 0, 0, 0, 0, 1 | 2]))
     }
+
+    /// What becomes of the name of a lease that ends while all is quiet.
+    pub(crate) fn after_expiry(&self, address: Ipv4Addr) -> AfterExpiry {
+        let is_reserved = self.reserved.iter().any(|(reserved, ..)| *reserved == address);
+        let policy = self.settings.dhcp.subnets[0].naming.as_ref().unwrap().after_expiry;
+        if is_reserved { AfterExpiry::AtOnce } else { policy }
+    }
+
+    /// The operator changes one thing.
+    pub(crate) fn edit(&mut self, rng: &mut Rng) -> &'static str {
+        let mut dhcp = (*self.settings.dhcp).clone();
+        let [first, second] = &mut dhcp.subnets[..] else { unreachable!("two subnets") };
+        let what = match rng.below(5) {
+            0 => {
+                let hostname = rng.pick(&[None, Some("printer"), Some("laser"), Some("alpha")]).map(str::to_owned);
+                reserve(first, RESERVED, Some(Reservation { hostname, ..reserved() }));
+                "reservation renamed"
+            }
+            1 => {
+                // Its host never comes. Clients may have its name.
+                let hostname = rng.pick(&[None, Some("ghost"), Some("beta"), Some("gamma")]).map(str::to_owned);
+                let client = ReservedFor::Hardware(HardwareAddress::new(1, &[2, 0, 0, 0, 7, 7]).unwrap());
+                let ghost = Reservation { hostname, ..Reservation::new(GHOST, client) };
+                reserve(first, GHOST, Some(ghost).filter(|ghost| ghost.hostname.is_some()));
+                "reservation of a host that is away"
+            }
+            2 => {
+                let twins = Reservation {
+                    hostname: Some("twin".to_owned()),
+                    ..Reservation::new(TWINS, ReservedFor::Duid([0, 2, 1, 2, 3, 4].into()))
+                };
+                self.twins_reserved = true;
+                let there = first.reservations.iter().any(|one| one.address == Some(TWINS));
+                reserve(first, TWINS, Some(twins).filter(|_| !there));
+                "reservation of a host with two interfaces"
+            }
+            3 => {
+                let policy = *rng.pick(&[AfterExpiry::AtOnce, AfterExpiry::Grace(60), AfterExpiry::Keep]);
+                for naming in [&mut first.naming, &mut second.naming].into_iter().flatten() {
+                    naming.after_expiry = policy;
+                }
+                "rule for expired leases changed"
+            }
+            _ => {
+                let rule = *rng.pick(&[ReservedRecords::WhileConfigured, ReservedRecords::WhileLeased]);
+                first.naming.iter_mut().for_each(|naming| naming.reserved = rule);
+                "rule for reservations changed"
+            }
+        };
+        let mut ddns = (*self.settings.ddns).clone();
+        ddns.reserved = names_of(&dhcp);
+        self.reserved = always_there(&dhcp);
+        (self.settings.dhcp, self.settings.ddns) = (Arc::new(dhcp), Arc::new(ddns));
+        what
+    }
+}
+
+fn reserved() -> Reservation {
+    Reservation::new(RESERVED, ReservedFor::Hardware(HardwareAddress::new(1, &RESERVED_FOR).unwrap()))
+}
+
+/// Puts a reservation in the place of the one that the address has.
+fn reserve(subnet: &mut Subnet, address: Ipv4Addr, reservation: Option<Reservation>) {
+    subnet.reservations.retain(|one| one.address != Some(address));
+    subnet.reservations.extend(reservation);
+    subnet.reservations.sort_by_key(|one| one.address);
+}
+
+/// The full names of reservations.
+fn names_of(dhcp: &dhcp::settings::Settings) -> HashSet<Fqdn> {
+    let names = dhcp.subnets.iter().flat_map(|subnet| &subnet.reservations).filter_map(|one| one.hostname.as_deref());
+    names.map(|name| format!("{name}.sim.test").parse().unwrap()).collect()
+}
+
+/// What reservations have in DNS while their hosts are away: said once more in few words, not asked of the server.
+fn always_there(dhcp: &dhcp::settings::Settings) -> Vec<(Ipv4Addr, Fqdn, HostIdentity)> {
+    let subnet = &dhcp.subnets[0];
+    if subnet.naming.as_ref().unwrap().reserved == ReservedRecords::WhileLeased {
+        return Vec::new();
+    }
+    let owned = subnet.reservations.iter().filter_map(|one| {
+        let identity = match &one.clients[0] {
+            ReservedFor::Hardware(hardware) => HostIdentity::from_hardware(1, hardware.as_bytes()),
+            ReservedFor::Duid(duid) => HostIdentity::Duid(duid.clone()),
+            other => unreachable!("{other:?}"),
+        };
+        Some((one.address?, format!("{}.sim.test", one.hostname.as_ref()?).parse().unwrap(), identity))
+    });
+    owned.collect()
 }
 
 fn by_hand(rng: &mut Rng) -> Vec<(Fqdn, Rrset)> {

@@ -10,7 +10,7 @@ use crate::{ALONE, first_failure, number};
 /// Seeds within which every fault must be found.
 const WITHIN: u64 = 10_000;
 
-const PLANTED: [Fault; 31] = [
+const PLANTED: [Fault; 35] = [
     Fault::OfferReused,
     Fault::QuarantineForgotten,
     Fault::DeclineByAnyone,
@@ -34,6 +34,10 @@ const PLANTED: [Fault; 31] = [
     Fault::YxdomainTakenAsSuccess,
     Fault::RetryForgotten,
     Fault::BatchTakenAsDone,
+    Fault::GraceForgotten,
+    Fault::LingeringNeverYields,
+    Fault::ReservedNotRenamed,
+    Fault::ReservedNotRestored,
     Fault::CommitHalfApplied,
     Fault::SyncSkipped,
     Fault::TornTailAccepted,

@@ -27,6 +27,7 @@ use store::{Contents, Options, Store};
 
 use crate::model::StoreModel;
 use crate::rng::Rng;
+use crate::world::SERVER;
 
 pub(crate) use committing::Whose;
 
@@ -257,6 +258,13 @@ impl Server {
     pub(crate) fn now(&mut self, machine: Machine) -> Now {
         let wall_ms = self.told.advance(machine.boot_ms, machine.wall_ms);
         Now { boot_ms: machine.boot_ms, wall_secs: wall_ms / 1_000 }
+    }
+
+    /// Takes what the operator has edited.
+    pub(crate) fn reconfigure(&mut self, now: Now, settings: &Settings) {
+        self.settings = settings.clone();
+        self.ddns = Arc::clone(&settings.ddns);
+        self.pipeline.reconfigure(Arc::clone(&settings.dhcp), Arc::clone(&settings.ddns), vec![SERVER], now);
     }
 
     pub(crate) fn arrive(&mut self, arrival: Arrival) {

@@ -103,8 +103,9 @@ impl Server {
     }
 
     /// Nothing is under way, and the updater takes everything for done.
-    pub(crate) fn is_settled(&self) -> bool {
+    pub(crate) fn is_settled(&self, now: Now) -> bool {
         self.pipeline.is_idle()
+            && self.pipeline.core().poll_timeout().is_none_or(|at| at > now.boot_ms)
             && self.events.is_empty()
             && !self.overflowed
             && matches!(self.asked, Asked::No)

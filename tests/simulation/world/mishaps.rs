@@ -16,7 +16,7 @@ impl World {
         }
         let next = self.now + 500 + self.rng.below(self.plan.mishap_pause_ms);
         self.at(next, Event::Mishap);
-        match self.rng.below(16) {
+        match self.rng.below(19) {
             0 => return self.die(true, &[]),
             1 => return self.die(false, &[]),
             2 => {
@@ -50,6 +50,7 @@ impl World {
             10 | 11 => self.rogue(),
             12 | 13 => self.make_by_hand()?,
             14 => return self.check_store(),
+            16..=18 if self.plan.edits => self.edit(),
             _ => self.compact(),
         }
         Ok(())
@@ -76,6 +77,18 @@ impl World {
         }
         let at = self.now + self.rng.below(200);
         self.at(at, Event::Compaction(self.run));
+    }
+
+    /// The operator edits the configuration; a server that does not run finds it when it starts.
+    fn edit(&mut self) {
+        let what = self.plan.edit(&mut self.rng);
+        self.note(|| what.to_owned());
+        self.count(what);
+        let now = self.clock();
+        if let Some(server) = &mut self.server {
+            server.reconfigure(now, &self.plan.settings);
+            self.schedule();
+        }
     }
 
     /// Somebody with a key, or the other server's administrator, makes a record.

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::net::Ipv4Addr;
 
 use ddns::reconcile::{Outcome, SendTicket};
+use dhcp::lease::{Lease, LeaseState};
 use dhcp::time::Now;
 use dns::Update;
 use leasehold::core::pipeline::Arrival;
@@ -219,9 +220,11 @@ impl World {
         self.run_until(self.now + 180_000)?;
         self.await_dns("once all is quiet")?;
         self.check_memory()?;
+        let is_bound = |lease: &&Lease| lease.state == LeaseState::Bound;
+        let bound: Vec<Lease> = self.model.leases().filter(is_bound).cloned().collect();
         self.run_until(self.now + u64::from(self.plan.lease_secs) * 2_000 + 400_000)?;
         self.await_dns("once every lease has ended")?;
-        self.check_all_ended()?;
+        self.check_all_ended(&bound)?;
         self.check_memory()?;
         let index = self.clients.len();
         let newcomer = Client::newcomer(index, self.now, &mut self.rng);

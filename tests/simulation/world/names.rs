@@ -2,15 +2,24 @@
 //! what the leases say and nothing else.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use dhcp::lease::{Lease, LeaseState};
-use dns::{Fqdn, Rcode, Rdata, RecordType, Rrset};
+use dns::{Fqdn, HostIdentity, Rcode, Rdata, RecordType, Rrset};
 use zones::ZoneSet;
 
 use super::{Checked, World};
 use crate::remote::contents;
-use crate::server::Server;
 use crate::words::lease_in_brief;
+
+/// A name that should be in DNS, of a lease or a reservation.
+struct Owned<'a> {
+    address: Ipv4Addr,
+    name: &'a Fqdn,
+    identity: &'a HostIdentity,
+    forward: bool,
+    reverse: bool,
+}
 
 type Sets = BTreeMap<(Fqdn, RecordType), Vec<Rdata>>;
 
@@ -124,26 +133,54 @@ impl World {
             wanted.insert((set.name.clone(), set.rtype), set.rdata.clone());
         }
         let foreign: Vec<&Fqdn> = self.foreign().map(|set| &set.name).collect();
-        for lease in self.model.leases() {
-            let Some(name) = lease.name.as_ref().filter(|_| lease.state == LeaseState::Bound) else { continue };
-            let dhcid = dns::Dhcid::new(&name.identity, &name.fqdn).0;
-            if name.forward {
+        for owned in self.of_leases().chain(self.of_reservations()) {
+            let Owned { address, name, identity, forward, reverse: points } = owned;
+            let dhcid = dns::Dhcid::new(identity, name).0;
+            if forward {
                 // The name is somebody else's, so no PTR may lead to it.
-                if foreign.contains(&&name.fqdn) {
+                if foreign.contains(&name) {
                     continue;
                 }
-                let (rtype, data) = Rdata::address(lease.address.into());
-                wanted.entry((name.fqdn.clone(), rtype)).or_default().push(data);
-                wanted.insert((name.fqdn.clone(), RecordType::DHCID), vec![dhcid.clone()]);
+                let (rtype, data) = Rdata::address(address.into());
+                wanted.entry((name.clone(), rtype)).or_default().push(data);
+                wanted.insert((name.clone(), RecordType::DHCID), vec![dhcid.clone()]);
             }
-            let reverse = Fqdn::reverse(lease.address.into());
-            if name.reverse && !foreign.contains(&&reverse) {
-                wanted.insert((reverse.clone(), RecordType::PTR), vec![Rdata::ptr(&name.fqdn)]);
+            let reverse = Fqdn::reverse(address.into());
+            if points && !foreign.contains(&&reverse) {
+                wanted.insert((reverse.clone(), RecordType::PTR), vec![Rdata::ptr(name)]);
                 wanted.insert((reverse, RecordType::DHCID), vec![dhcid]);
             }
         }
         wanted.values_mut().for_each(|rdata| rdata.sort());
         wanted
+    }
+
+    /// What leases have: those that run, and those that have expired and left their names where nothing is reserved.
+    fn of_leases(&self) -> impl Iterator<Item = Owned<'_>> {
+        let reserved: Vec<Ipv4Addr> = self.reserved().map(|(address, ..)| address).collect();
+        self.model.leases().filter_map(move |lease| {
+            let left = lease.state == LeaseState::Expired && !reserved.contains(&lease.address);
+            let name = lease.name.as_ref().filter(|_| left || lease.state == LeaseState::Bound)?;
+            let (forward, reverse) = (name.forward, name.reverse);
+            Some(Owned { address: lease.address, name: &name.fqdn, identity: &name.identity, forward, reverse })
+        })
+    }
+
+    /// What is reserved: at its address as long as nobody has a lease of that, and its host none elsewhere.
+    fn of_reservations(&self) -> impl Iterator<Item = Owned<'_>> {
+        self.reserved().filter_map(|(address, name, identity)| {
+            let runs = |lease: &&Lease| lease.state == LeaseState::Bound;
+            let is_elsewhere = self.model.leases().filter(runs).any(|lease| {
+                lease.address == address
+                    || lease.name.as_ref().is_some_and(|other| other.forward && other.fqdn == *name)
+            });
+            (!is_elsewhere).then_some(Owned { address, name, identity, forward: true, reverse: true })
+        })
+    }
+
+    /// The names that are the reservations' own, by the settings of the moment.
+    fn reserved(&self) -> impl Iterator<Item = (Ipv4Addr, &Fqdn, &HostIdentity)> {
+        self.plan.reserved.iter().map(|(address, name, identity)| (*address, name, identity))
     }
 
     /// DNS holds what the leases say, what was made by hand, and nothing else.
@@ -166,7 +203,8 @@ impl World {
 
     /// Whenever the server takes everything for done, it is.
     pub(super) fn check_settled(&mut self) -> Checked {
-        if self.server.as_ref().is_some_and(Server::is_settled) {
+        let now = self.clock();
+        if self.server.as_ref().is_some_and(|server| server.is_settled(now)) {
             self.count("DNS compared in the turmoil");
             self.check_dns("when the server takes it for done")?;
         }

@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use dhcp::destination::Destination;
 use dhcp::lease::{Lease, LeaseState};
 use dhcp::message::MessageType;
+use dhcp::settings::AfterExpiry;
 use dns::{Fqdn, Rrset};
 use leasehold::core::pipeline::Departure;
 use store::rows::Row;
@@ -303,11 +304,27 @@ impl World {
         }
     }
 
-    /// Every lease has ended, and the store says so.
-    pub(super) fn check_all_ended(&self) -> Checked {
-        match self.model.leases().find(|lease| lease.state == LeaseState::Bound) {
-            Some(lease) => Err(format!("{} is still bound, though no client has renewed it", lease.address)),
-            None => Ok(()),
+    /// Every lease has ended, and the store says so. Those of `bound` have left their names, or not, as the rules say.
+    pub(super) fn check_all_ended(&mut self, bound: &[Lease]) -> Checked {
+        for lease in self.model.leases() {
+            let address = lease.address;
+            if lease.state == LeaseState::Bound {
+                return Err(format!("{address} is still bound, though no client has renewed it"));
+            }
+            let keeps = self.plan.after_expiry(address) == AfterExpiry::Keep;
+            if lease.name.is_some() && !keeps {
+                return Err(format!("{address} has a name still, long after its lease: {:?}", lease.name));
+            }
+            let before = bound.iter().find(|before| before.address == address);
+            if let Some(before) = before.filter(|_| keeps && lease.state == LeaseState::Expired)
+                && before.name != lease.name
+            {
+                return Err(format!("{address} has lost the name {:?} that is to stay", before.name));
+            }
         }
+        if self.model.leases().any(|lease| lease.name.is_some()) {
+            self.count("name left by an expired lease");
+        }
+        Ok(())
     }
 }
