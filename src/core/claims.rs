@@ -214,8 +214,13 @@ impl Core {
     /// ran, is left by the pass that follows ([`Core::handle_timeout`]), as new reservations are joined by it.
     pub fn mend_wanted(&mut self) -> Work {
         let mut changes = Changes::default();
+        // What is reserved, the pass sees to.
+        let claims = |lease: &Lease| {
+            let claim = claim_of_record(lease);
+            claim.is_some() && claim == self.claim_at(lease.address.into())
+        };
         let leases: Vec<Ipv4Addr> =
-            self.engine.leases().filter(|lease| claim_of_record(lease).is_some()).map(|lease| lease.address).collect();
+            self.engine.leases().filter(|lease| claims(lease)).map(|lease| lease.address).collect();
         for address in leases {
             self.reclaim(address.into(), [None, None], &mut changes);
         }

@@ -94,6 +94,9 @@ impl Reconciler {
             }
             return;
         };
+        if self.must_wait(index) {
+            self.give_up_pointer(index);
+        }
         if self.must_wait(index) && self.leftovers(index).is_empty() {
             self.block(now, index);
             return;
@@ -119,6 +122,22 @@ impl Reconciler {
                 })
         };
         !forward.is_some_and(confirmed)
+    }
+
+    /// A PTR of ours that leads to somebody else's name is removed like former content. It can be there from a time at
+    /// which the host wrote that name itself.
+    fn give_up_pointer(&mut self, index: u32) {
+        let Some(name) = self.entry(index).and_then(|entry| entry.row.want.as_ref()).map(|want| want.name.clone())
+        else {
+            return;
+        };
+        let forward = self.by_key.get(&RowKey::Forward(name)).and_then(|index| self.entry(*index));
+        if forward.is_some_and(|forward| forward.last == LastAnswer::Conflict)
+            && let Some(entry) = self.entry_mut(index)
+            && let Some(held) = entry.holds.take()
+        {
+            entry.row.former.push(*held);
+        }
     }
 
     fn block(&mut self, now: Now, index: u32) {

@@ -110,6 +110,22 @@ fn names_a_conflict_is_told_once_retried_slowly_and_writes_no_ptr() {
     assert!(world.news.last().unwrap().is_good());
 }
 
+/// The host wrote the A record itself, and the server only the PTR; now the server is to write both.
+#[test]
+fn a_ptr_of_ours_does_not_stay_when_its_name_turns_out_to_be_anothers() {
+    let mut world = World::new();
+    world.set(1, Some(Claim { forward: false, ..claim("pc.lan", 1) }));
+    world.settle();
+    assert_eq!(world.server.plain(), ["1.0.0.10.in-addr.arpa. PTR pc.lan."]);
+    world.server.add_by_hand("pc.lan", RecordType::A, Rdata::address(ip(99)).1);
+    world.set(1, Some(claim("pc.lan", 1)));
+    world.settle();
+    assert_eq!(world.server.plain(), ["pc.lan. A 10.0.0.99"]);
+    world.server.delete_by_hand("pc.lan", RecordType::A);
+    world.advance(3_700_000);
+    assert_eq!(world.server.plain(), ["1.0.0.10.in-addr.arpa. PTR pc.lan.", "pc.lan. A 10.0.0.1"]);
+}
+
 #[test]
 fn an_address_whose_new_name_is_in_conflict_loses_its_old_ptr() {
     let mut world = World::new();
