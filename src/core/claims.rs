@@ -124,14 +124,15 @@ impl Core {
         } else {
             self.outcomes.lingering.remove(&address);
         }
+        let mut rows = Vec::new();
         if let Some(claim) = bound_claim(&event.lease).filter(|claim| takes_over(claim, terms)) {
             let mut displacing = self.wanted.displace(&claim);
             let displaced = std::mem::take(&mut displacing.displaced);
-            changes.add(displacing);
+            rows.extend(changes.add(displacing));
             self.rename_soon(displaced);
         }
         let former = event.previous.as_ref().and_then(claim_of_record);
-        let rows = self.reclaim(address.into(), [former, self.reserved_claim(address)], changes);
+        rows.extend(self.reclaim(address.into(), [former, self.reserved_claim(address)], changes));
         self.take_numbers(event, terms, changes);
         rows
     }
@@ -276,9 +277,7 @@ fn claim_of_record(lease: &Lease) -> Option<Claim> {
 }
 
 fn takes_over(claim: &Claim, terms: &[Terms]) -> bool {
-    let takes = |terms: &Terms| {
-        matches!(terms, Terms::TakesOver { name, identity } if *name == claim.name && *identity == claim.identity)
-    };
+    let takes = |terms: &Terms| matches!(terms, Terms::TakesOver { name, identity } if *name == claim.name && *identity == claim.identity);
     claim.forward && terms.iter().any(takes)
 }
 

@@ -168,7 +168,7 @@ impl Core {
         changed.rows.into_iter().map(row).collect()
     }
 
-    fn rename_soon(&mut self, addresses: Vec<IpAddr>) {
+    pub(super) fn rename_soon(&mut self, addresses: Vec<IpAddr>) {
         for address in addresses {
             let IpAddr::V4(address) = address else { continue };
             if self.outcomes.renames.len() >= RENAMES_MAX {
