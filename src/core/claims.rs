@@ -64,13 +64,11 @@ pub(super) struct Changes {
 }
 
 impl Changes {
-    fn add(&mut self, applied: Applied) -> Vec<WantedRow> {
-        let Applied { rows, undo, .. } = applied;
+    fn add(&mut self, Applied { rows, undo, .. }: Applied) {
         if !rows.is_empty() {
             self.undos.wanted.push(undo);
         }
-        self.keys.extend(rows.iter().map(|row| row.key.clone()));
-        rows
+        self.keys.extend(rows.into_iter().map(|row| row.key));
     }
 
     /// Each changed row once, as it is now.
@@ -116,38 +114,31 @@ impl Core {
         self.engine.end_names(&yielding)
     }
 
-    /// Takes in what happened to a lease; returns the rows that are otherwise now.
-    pub(super) fn take_in(&mut self, event: &LeaseEvent, terms: &[Terms], changes: &mut Changes) -> Vec<WantedRow> {
+    /// Takes in what happened to a lease.
+    pub(super) fn take_in(&mut self, event: &LeaseEvent, terms: &[Terms], changes: &mut Changes) {
         let address = event.lease.address;
         if event.lease.state == LeaseState::Expired && event.lease.name.is_some() {
             self.outcomes.lingering.insert(address);
         } else {
             self.outcomes.lingering.remove(&address);
         }
-        let mut rows = Vec::new();
         if let Some(claim) = bound_claim(&event.lease).filter(|claim| takes_over(claim, terms)) {
             let mut displacing = self.wanted.displace(&claim);
             let displaced = std::mem::take(&mut displacing.displaced);
-            rows.extend(changes.add(displacing));
+            changes.add(displacing);
             self.rename_soon(displaced);
         }
         let former = event.previous.as_ref().and_then(claim_of_record);
-        rows.extend(self.reclaim(address.into(), [former, self.reserved_claim(address)], changes));
+        self.reclaim(address.into(), [former, self.reserved_claim(address)], changes);
         self.take_numbers(event, terms, changes);
-        rows
     }
 
     /// An address claims something else, perhaps: it claimed one of `former`, if anything. So may every address that is
     /// reserved under one of the names.
-    pub(super) fn reclaim(
-        &mut self,
-        address: IpAddr,
-        former: [Option<Claim>; 2],
-        changes: &mut Changes,
-    ) -> Vec<WantedRow> {
+    pub(super) fn reclaim(&mut self, address: IpAddr, former: [Option<Claim>; 2], changes: &mut Changes) {
         let claim = self.claim_at(address);
         let names: Vec<Fqdn> = former.iter().chain([&claim]).flatten().map(|claim| claim.name.clone()).collect();
-        let mut rows = self.apply(address, former, claim, changes);
+        self.apply(address, former, claim, changes);
         let mut reserved: Vec<Ipv4Addr> = names.iter().flat_map(|name| self.reserved.of(name)).collect();
         reserved.sort_unstable();
         reserved.dedup();
@@ -157,24 +148,16 @@ impl Core {
             }
             let claim = self.claim_at(other.into());
             let former = [self.reserved_claim(other), None];
-            rows.extend(self.apply(other.into(), former, claim, changes));
+            self.apply(other.into(), former, claim, changes);
         }
-        rows
     }
 
-    fn apply(
-        &mut self,
-        address: IpAddr,
-        former: [Option<Claim>; 2],
-        claim: Option<Claim>,
-        changes: &mut Changes,
-    ) -> Vec<WantedRow> {
+    fn apply(&mut self, address: IpAddr, former: [Option<Claim>; 2], claim: Option<Claim>, changes: &mut Changes) {
         let [first, second] = former;
-        let mut rows = changes.add(self.wanted.apply(address, first, claim.clone()));
+        changes.add(self.wanted.apply(address, first, claim.clone()));
         if second.is_some() && second != claim {
-            rows.extend(changes.add(self.wanted.apply(address, second, claim)));
+            changes.add(self.wanted.apply(address, second, claim));
         }
-        rows
     }
 
     /// What DNS should hold for an address now.

@@ -249,7 +249,10 @@ impl Core {
 
     fn holder_of(&self, name: &Fqdn) -> Option<Holder> {
         let want = self.wanted.get(&RowKey::Forward(name.clone()))?.want.as_ref()?;
-        let lease = want.addresses.iter().find_map(|address| self.lease_of(*address));
+        let lease = want.addresses.iter().find_map(|address| match address {
+            IpAddr::V4(v4) => self.engine.lease(*v4),
+            IpAddr::V6(_) => None,
+        });
         Some(Holder { addresses: want.addresses.clone(), hardware: lease.map(|lease| lease.hardware) })
     }
 }
