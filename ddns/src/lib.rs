@@ -3,10 +3,11 @@
 //! Reading order: [`settings`], [`cuts`] (where remote zones begin), [`choose`] (from what a client sent to a name, RFC 4702), [`wanted`] (what DNS
 //! should hold, by name and by address; written in the lease's transaction), [`builder`] (RFC 4703 as RFC 2136
 //! updates, one function per section), [`transaction`] (one name's change, step by step) and [`reconcile`]
-//! (wanted, in flight, confirmed, refused; retried until done).
+//! (wanted, in flight, confirmed, refused; retried until done). [`audit`] compares a zone with what it should hold.
 //!
 //! Architecture Invariant: no socket, disk, clock or randomness. Time comes in as a parameter.
 
+pub mod audit;
 pub mod builder;
 pub mod choose;
 pub mod cuts;

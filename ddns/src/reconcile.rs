@@ -26,6 +26,7 @@ mod batch;
 mod effects;
 mod explain;
 mod lane;
+mod mend;
 mod rezone;
 mod schedule;
 mod status;
@@ -44,6 +45,7 @@ use effects::Tombstones;
 pub use effects::{Effects, Feedback};
 pub use explain::{News, explain, explain_at};
 use lane::{Health, Lane, Place, backoff_ms, is_zone_failure};
+pub use mend::Mend;
 pub use status::{RowStatus, Stage, ZoneStatus};
 
 use crate::Now;

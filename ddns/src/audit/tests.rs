@@ -1,0 +1,208 @@
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use super::*;
+use dns::ConflictGuard;
+
+fn name(text: &str) -> Fqdn {
+    text.parse().unwrap()
+}
+
+fn host(n: u8) -> HostIdentity {
+    HostIdentity::from_hardware(1, &[2, 0, 0, 0, 0, n])
+}
+
+fn want(label: &str, n: u8) -> Want {
+    Want {
+        name: name(&format!("{label}.lan")),
+        identity: host(n),
+        addresses: vec![IpAddr::from([10, 0, 0, n])],
+        ttl_secs: 600,
+        after_forward: false,
+        guard: ConflictGuard::default(),
+    }
+}
+
+fn forward(label: &str, n: u8) -> AuditedRow {
+    let want = want(label, n);
+    AuditedRow { key: RowKey::Forward(want.name.clone()), generation: 1, want: Some(want), rest: Rest::Done }
+}
+
+fn reverse(label: &str, n: u8) -> AuditedRow {
+    let want = want(label, n);
+    AuditedRow { key: RowKey::Reverse(want.addresses[0]), generation: 1, want: Some(want), rest: Rest::Done }
+}
+
+fn a(last: u8) -> (RecordType, Rdata) {
+    Rdata::address(IpAddr::from([10, 0, 0, last]))
+}
+
+fn dhcid(label: &str, n: u8) -> (RecordType, Rdata) {
+    (RecordType::DHCID, Rdata::dhcid(&Dhcid::new(&host(n), &name(&format!("{label}.lan")))))
+}
+
+fn ptr(label: &str) -> (RecordType, Rdata) {
+    (RecordType::PTR, Rdata::ptr(&name(&format!("{label}.lan"))))
+}
+
+fn audit(rows: &[AuditedRow], zone: &[(&str, u32, (RecordType, Rdata))]) -> ZoneFindings {
+    audit_between(rows, rows, zone)
+}
+
+fn audit_between(
+    before: &[AuditedRow],
+    after: &[AuditedRow],
+    zone: &[(&str, u32, (RecordType, Rdata))],
+) -> ZoneFindings {
+    let mut owners = Owners::default();
+    before.iter().chain(after).for_each(|row| owners.insert_row(row));
+    let mut audit = ZoneAudit::new(ReverseGuard::Dhcid, before.iter().cloned());
+    for (owner, ttl, (rtype, rdata)) in zone {
+        audit.take(&name(owner), *rtype, *ttl, rdata.clone());
+    }
+    audit.conclude(after, &owners)
+}
+
+fn kinds(findings: &ZoneFindings) -> Vec<(Kind, bool)> {
+    findings.findings.iter().map(|finding| (finding.kind, finding.adoptable)).collect()
+}
+
+#[test]
+fn a_zone_that_holds_what_it_should_has_no_findings() {
+    let rows = [forward("pc", 1), reverse("pc", 1)];
+    let zone = [
+        ("pc.lan", 600, a(1)),
+        // RFC 4703 section 5.3.2 does not write the DHCID anew: its time to live may be of before.
+        ("pc.lan", 60, dhcid("pc", 1)),
+        ("1.0.0.10.in-addr.arpa", 600, ptr("pc")),
+        ("1.0.0.10.in-addr.arpa", 600, dhcid("pc", 1)),
+        ("hand.lan", 60, a(99)),
+        ("pc.lan", 60, (RecordType::TXT, Rdata::txt(&["by hand"]))),
+    ];
+    let findings = audit(&rows, &zone);
+    assert_eq!(findings.findings, []);
+    assert_eq!((findings.right, findings.others, findings.records, findings.left_out), (2, 1, 6, 0));
+}
+
+#[test]
+fn each_kind_of_damage_is_told_as_what_it_is() {
+    let forward_cases: [(&[(RecordType, Rdata)], u32, (Kind, bool)); 8] = [
+        (&[], 600, (Kind::Missing, false)),
+        (&[a(1), dhcid("pc", 1)], 60, (Kind::Changed, false)),
+        (&[a(2), dhcid("pc", 1)], 600, (Kind::Changed, false)),
+        (&[a(1), a(2), dhcid("pc", 1)], 600, (Kind::Changed, false)),
+        (&[dhcid("pc", 1)], 600, (Kind::Changed, false)),
+        (&[a(1)], 600, (Kind::Foreign, true)),
+        (&[a(2)], 600, (Kind::Foreign, false)),
+        (&[a(1), dhcid("pc", 9)], 600, (Kind::Foreign, false)),
+    ];
+    for (records, ttl, expected) in forward_cases {
+        let zone: Vec<_> = records.iter().map(|record| ("pc.lan", ttl, record.clone())).collect();
+        assert_eq!(kinds(&audit(&[forward("pc", 1)], &zone)), [expected], "{records:?}");
+    }
+    let reverse_cases: [(&[(RecordType, Rdata)], (Kind, bool)); 5] = [
+        (&[], (Kind::Missing, false)),
+        (&[dhcid("pc", 1)], (Kind::Changed, false)),
+        (&[ptr("pc")], (Kind::Foreign, true)),
+        (&[ptr("other")], (Kind::Foreign, false)),
+        (&[ptr("pc"), dhcid("pc", 7)], (Kind::Foreign, false)),
+    ];
+    for (records, expected) in reverse_cases {
+        let zone: Vec<_> = records.iter().map(|record| ("1.0.0.10.in-addr.arpa", 600, record.clone())).collect();
+        assert_eq!(kinds(&audit(&[reverse("pc", 1)], &zone)), [expected], "{records:?}");
+    }
+}
+
+#[test]
+fn another_servers_family_and_records_by_hand_beside_ours_are_no_finding() {
+    let (rtype, rdata) = Rdata::address("2001:db8::1".parse().unwrap());
+    let zone = [("pc.lan", 600, a(1)), ("pc.lan", 600, dhcid("pc", 1)), ("pc.lan", 60, (rtype, rdata))];
+    assert_eq!(kinds(&audit(&[forward("pc", 1)], &zone)), []);
+    let arpa = "1.0.0.10.in-addr.arpa";
+    let zone = [(arpa, 600, ptr("pc")), (arpa, 600, dhcid("pc", 1)), (arpa, 60, ptr("by-hand"))];
+    assert_eq!(kinds(&audit(&[reverse("pc", 1)], &zone)), []);
+}
+
+#[test]
+fn a_name_with_other_records_only_is_somebodys_and_not_missing() {
+    let zone = [("pc.lan", 60, (RecordType::TXT, Rdata::txt(&["by hand"])))];
+    assert_eq!(kinds(&audit(&[forward("pc", 1)], &zone)), [(Kind::Foreign, false)]);
+}
+
+#[test]
+fn a_leftover_of_a_known_host_is_stale_and_any_other_is_only_counted() {
+    let rows = [forward("pc", 1), reverse("pc", 1)];
+    let zone = [
+        ("pc.lan", 600, a(1)),
+        ("pc.lan", 600, dhcid("pc", 1)),
+        ("1.0.0.10.in-addr.arpa", 600, ptr("pc")),
+        ("1.0.0.10.in-addr.arpa", 600, dhcid("pc", 1)),
+        // Of our host, at its address; of our host, where no address tells whose; of nobody that we know.
+        ("old.lan", 600, a(1)),
+        ("old.lan", 600, dhcid("old", 1)),
+        ("older.lan", 600, a(77)),
+        ("older.lan", 600, dhcid("older", 1)),
+        ("others.lan", 600, a(1)),
+        ("others.lan", 600, dhcid("others", 200)),
+        ("9.0.0.10.in-addr.arpa", 600, ptr("old")),
+        ("9.0.0.10.in-addr.arpa", 600, dhcid("old", 1)),
+    ];
+    let findings = audit(&rows, &zone);
+    let stale: Vec<_> = findings.findings.iter().map(|finding| finding.stale.clone().unwrap()).collect();
+    let held = |label: &str, last: u8| Held {
+        name: name(&format!("{label}.lan")),
+        identity: host(1),
+        addresses: vec![IpAddr::from([10, 0, 0, last])],
+    };
+    assert_eq!(stale, [held("old", 1), held("older", 77), held("old", 9)]);
+    assert_eq!((findings.right, findings.others, findings.others_with_dhcid), (2, 1, 1));
+}
+
+#[test]
+fn what_changes_while_the_zone_is_read_is_under_way_and_no_finding() {
+    let (done, mut newer) = (forward("pc", 1), forward("pc", 1));
+    newer.generation = 2;
+    let under_way = AuditedRow { rest: Rest::UnderWay, ..forward("pc", 1) };
+    let leaving = AuditedRow { want: None, ..forward("pc", 1) };
+    for (before, after) in [
+        (vec![done.clone()], vec![newer]),
+        (vec![done.clone()], vec![]),
+        (vec![], vec![done.clone()]),
+        (vec![under_way.clone()], vec![under_way]),
+        (vec![leaving.clone()], vec![leaving]),
+    ] {
+        // Our own record of before stands there: it is not told as stale either.
+        let findings = audit_between(&before, &after, &[("pc.lan", 600, a(5)), ("pc.lan", 600, dhcid("pc", 1))]);
+        assert_eq!((kinds(&findings), findings.under_way), (vec![], 1), "{before:?} {after:?}");
+    }
+}
+
+#[test]
+fn each_policy_calls_foreign_what_it_would_leave_alone() {
+    let judged = |guard: ConflictGuard, records: &[(RecordType, Rdata)]| {
+        let mut row = forward("pc", 1);
+        row.want.as_mut().unwrap().guard = guard;
+        let zone: Vec<_> = records.iter().map(|record| ("pc.lan", 600, record.clone())).collect();
+        kinds(&audit(&[row], &zone)).first().map(|(kind, _)| *kind)
+    };
+    let (by_hand, anothers) = ([a(2)], [a(1), dhcid("pc", 9)]);
+    for (guard, of_hand, of_another) in [
+        (ConflictGuard::CheckWithDhcid, Some(Kind::Foreign), Some(Kind::Foreign)),
+        (ConflictGuard::CheckExistsWithDhcid, Some(Kind::Foreign), Some(Kind::Changed)),
+        (ConflictGuard::NoCheckWithDhcid, Some(Kind::Changed), Some(Kind::Changed)),
+        (ConflictGuard::NoCheckWithoutDhcid, Some(Kind::Changed), Some(Kind::Changed)),
+    ] {
+        assert_eq!((judged(guard, &by_hand), judged(guard, &anothers)), (of_hand, of_another), "{guard:?}");
+    }
+    assert_eq!(judged(ConflictGuard::NoCheckWithoutDhcid, &[a(1)]), None);
+}
+
+#[test]
+fn too_many_records_are_told_and_cost_no_more_memory() {
+    let mut audit = ZoneAudit::new(ReverseGuard::Dhcid, [forward("pc", 1)]);
+    for n in 0..=RECORDS_PER_NAME_MAX as u32 {
+        let (rtype, rdata) = Rdata::address(IpAddr::from(n.to_be_bytes()));
+        audit.take(&name("pc.lan"), rtype, 600, rdata);
+    }
+    let findings = audit.conclude(&[forward("pc", 1)], &Owners::default());
+    assert_eq!((findings.left_out, findings.findings[0].found.len()), (1, RECORDS_PER_NAME_MAX));
+}

@@ -1,0 +1,101 @@
+//! What an operator asks for beyond the ordinary: rows told anew, leftovers withdrawn, and what an audit compares.
+
+use super::{Entry, LastAnswer, Phase, Reconciler};
+use crate::Now;
+use crate::audit::{AuditedRow, Rest};
+use crate::wanted::{Held, RowKey, WantedRow};
+
+/// Something to be mended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mend {
+    /// Tell DNS this row anew, whatever it is believed to hold.
+    Recheck(RowKey),
+    /// Withdraw what stands under a key that nobody wants, guarded by its DHCID.
+    Withdraw(RowKey, Held),
+    /// DNS holds this of ours now, by another way than a row's own updates.
+    Taken(RowKey, Held),
+}
+
+impl Reconciler {
+    /// Every row with the place of its zone in the settings, as an audit compares them; rows that no zone holds are not
+    /// among them. Costs as much as there are rows.
+    pub fn audited(&self) -> impl Iterator<Item = (usize, AuditedRow)> + '_ {
+        self.entries.iter().flatten().filter_map(|entry| Some((entry.lane? as usize, audited(entry))))
+    }
+
+    /// Mends one thing; whether there is something to do.
+    pub fn mend(&mut self, now: Now, mend: Mend) -> bool {
+        match mend {
+            Mend::Recheck(key) => self.by_key.get(&key).copied().is_some_and(|index| self.recheck(now, index)),
+            Mend::Withdraw(key, held) => self.withdraw(now, key, held),
+            Mend::Taken(key, held) => self.taken(now, &key, held),
+        }
+    }
+
+    /// Tells DNS every row of a zone anew; how many there are.
+    pub fn resync(&mut self, now: Now, lane: usize) -> usize {
+        let of_lane = |entry: &&Entry| entry.lane == Some(lane as u32);
+        let indexes = 0..self.entries.len() as u32;
+        let rows: Vec<u32> = indexes.filter(|index| self.entry(*index).as_ref().is_some_and(of_lane)).collect();
+        // Names first, so that no PTR finds its name on the way and waits.
+        let (names, pointers): (Vec<u32>, Vec<u32>) = rows
+            .into_iter()
+            .partition(|index| self.entry(*index).is_some_and(|entry| matches!(entry.row.key, RowKey::Forward(_))));
+        names.into_iter().chain(pointers).filter(|index| self.recheck(now, *index)).count()
+    }
+
+    /// A row that is at rest is sent again. One that is queued or under way will be anyway.
+    fn recheck(&mut self, now: Now, index: u32) -> bool {
+        let Some(entry) = self.entry_mut(index) else { return false };
+        match entry.phase {
+            Phase::Done | Phase::Waits(_) => {}
+            Phase::Ready | Phase::InFlight | Phase::Blocked | Phase::Idle => return false,
+        }
+        entry.holds = entry.held().map(Box::new);
+        entry.phase = Phase::Ready;
+        entry.streak = 0;
+        self.schedule(now, index);
+        true
+    }
+
+    fn withdraw(&mut self, now: Now, key: RowKey, held: Held) -> bool {
+        if self.by_key.contains_key(&key) {
+            // Wanted by now: what is left goes with the row's own updates, or is told by the next audit.
+            return false;
+        }
+        // Not above what the key had: a row of the DHCP side must be able to overtake it.
+        let generation = self.tombstones.newest(&key).unwrap_or_default();
+        let index = self.insert(WantedRow { key, generation, want: None, former: Vec::new() });
+        if let Some(entry) = self.entry_mut(index) {
+            // Known to be there, so that a newer row takes it over instead of forgetting it.
+            entry.holds = Some(Box::new(held));
+        }
+        self.schedule(now, index);
+        true
+    }
+
+    fn taken(&mut self, now: Now, key: &RowKey, held: Held) -> bool {
+        let Some(&index) = self.by_key.get(key) else { return self.withdraw(now, key.clone(), held) };
+        let Some(entry) = self.entry_mut(index) else { return false };
+        if entry.phase == Phase::InFlight {
+            // Its own answer tells more than this.
+            return false;
+        }
+        self.unblock(index);
+        let Some(entry) = self.entry_mut(index) else { return false };
+        entry.holds = Some(Box::new(held));
+        entry.phase = Phase::Ready;
+        entry.streak = 0;
+        self.schedule(now, index);
+        true
+    }
+}
+
+fn audited(entry: &Entry) -> AuditedRow {
+    let rest = match entry.phase {
+        Phase::Done => Rest::Done,
+        Phase::Waits(_) if entry.last == LastAnswer::Conflict => Rest::Conflict,
+        _ => Rest::UnderWay,
+    };
+    AuditedRow { key: entry.row.key.clone(), generation: entry.row.generation, want: entry.row.want.clone(), rest }
+}
