@@ -2,6 +2,8 @@
 //!
 //! Only root and the daemon's own user can open it (mode 0600 in a directory of the daemon's).
 
+mod audit_views;
+
 use std::io::{BufRead, BufReader, Write};
 use std::net::Ipv4Addr;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -16,6 +18,10 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
 use tokio::sync::Semaphore;
+
+pub use self::audit_views::{
+    AuditCounts, AuditFindingView, AuditSummary, AuditView, AuditZoneView, MendView, MendZoneView,
+};
 
 /// Where the daemon listens unless its configuration says otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/leasehold/control.sock";
@@ -44,6 +50,38 @@ pub enum Request {
     Explain(String),
     /// Write a new snapshot and drop old segments, while serving: a sentence.
     Compact,
+    /// Compare zones with what they should hold: an [`AuditView`].
+    DnsAudit {
+        /// The zone; `None`: every one.
+        zone: Option<String>,
+    },
+    /// Mend what is this server's: a [`MendView`].
+    DnsRepair {
+        /// The zone; `None`: every one.
+        zone: Option<String>,
+        /// Only tell what would be done.
+        dry_run: bool,
+        /// Also delete more than may be deleted unasked.
+        yes: bool,
+    },
+    /// Take over records without DHCID: a [`MendView`].
+    DnsAdopt {
+        /// The zone; `None`: every one.
+        zone: Option<String>,
+        /// These names and addresses.
+        names: Vec<String>,
+        /// All whose data is exactly what is wanted.
+        all_without_dhcid: bool,
+        /// Only tell what would be done.
+        dry_run: bool,
+    },
+    /// Tell DNS every name anew: a [`MendView`].
+    DnsResync {
+        /// The zone; `None`: every one.
+        zone: Option<String>,
+        /// Only tell what would be done.
+        dry_run: bool,
+    },
 }
 
 /// The daemon's answer.
@@ -132,6 +170,9 @@ pub struct StatusView {
     pub storage_full: bool,
     /// Each subnet's addresses.
     pub subnets: Vec<SubnetView>,
+    /// What the last audit of the zones that was made unasked found.
+    #[serde(default)]
+    pub audit: Option<AuditSummary>,
     /// Counts since the start.
     pub counters: crate::counters::CounterValues,
 }

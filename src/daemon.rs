@@ -23,6 +23,7 @@ mod machine;
 mod opening;
 mod own_name;
 mod tftp;
+mod upkeep;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
@@ -180,15 +181,27 @@ impl Daemon {
         }
         let Service { thread: service_thread, ended: service_ended, interfaces } = service;
 
+        let client = Arc::new(UpdateClient::new(Arc::new(machine_wall_secs), Timing::default()));
+        let upkeep = upkeep::start(
+            &mut tasks,
+            upkeep::UpkeepParts {
+                settings: Arc::clone(&ddns_settings),
+                updater: updater_questions.clone(),
+                service: questions.clone(),
+                keeper: Arc::clone(&keeper),
+                client: Arc::clone(&client),
+            },
+        );
         let updater = Updater::new(UpdaterParts {
             settings: Arc::clone(&ddns_settings),
             reconciler,
-            client: Arc::new(UpdateClient::new(Arc::new(machine_wall_secs), Timing::default())),
+            client,
             zones: Arc::new(KeptZones(Arc::clone(&keeper))),
             wanted: Arc::new(ServiceRows(questions.clone())),
             sink: Arc::new(CommitterSink::new(committer.clone(), clock.clone())),
             clock,
             channels: updater_channels,
+            inheritor: upkeep.inheritor,
         });
         spawn(&mut tasks, "the updater", updater.run());
         if let Some(server) = tftp_server {
@@ -200,6 +213,7 @@ impl Daemon {
         let responder = DaemonResponder {
             service: questions.clone(),
             updater: updater_questions,
+            auditor: upkeep.auditor,
             committer: committer.clone(),
             counters,
             switches: Arc::clone(&config.switches),

@@ -8,6 +8,7 @@
 
 pub mod discover;
 mod exchange;
+pub mod read;
 
 use std::collections::HashMap;
 use std::fmt;

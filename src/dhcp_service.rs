@@ -47,6 +47,8 @@ const SLEEP_MAX: Duration = Duration::from_secs(30);
 pub enum Question {
     /// Every lease record.
     Leases(oneshot::Sender<Vec<Lease>>),
+    /// The records of these addresses.
+    LeasesAt(Vec<Ipv4Addr>, oneshot::Sender<Vec<Lease>>),
     /// A part of the answer to a bulk leasequery: the leases above an address, so many of them looked at; and the wall
     /// time at which it is true.
     LeasesPage(Query, Option<Ipv4Addr>, usize, oneshot::Sender<(Page, u64)>),
@@ -429,6 +431,10 @@ impl DhcpService {
         match question {
             // Whoever asked may have gone: then nobody misses the answer.
             Question::Leases(to) => drop(to.send(self.pipeline.core().engine().leases().collect())),
+            Question::LeasesAt(addresses, to) => {
+                let engine = self.pipeline.core().engine();
+                drop(to.send(addresses.into_iter().filter_map(|address| engine.lease(address)).collect()));
+            }
             Question::LeasesPage(query, after, most, to) => {
                 let now = self.clock.now();
                 drop(to.send((self.pipeline.core().engine().leases_page(now, &query, after, most), now.wall_secs)));

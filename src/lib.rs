@@ -2,11 +2,13 @@
 //!
 //! Reading order: [`core`] (no I/O yet: what daemon and simulation share), [`daemon`] (start order and shutdown),
 //! [`dhcp_service`] (the way of a packet), [`dhcp_sockets`], [`committer`] (the store's thread), [`updater`] and
-//! [`ddns_client`] (names to DNS servers), [`zone_keeper`] and [`dns_server`] (embedded zones), [`tftp_server`],
+//! [`ddns_client`] (names to DNS servers), [`auditor`] and [`inheritor`] (what stands there already), [`zone_keeper`] and
+//! [`dns_server`] (embedded zones), [`tftp_server`],
 //! [`link_check`], then [`control`], [`commands`] and [`demo`].
 //! [`ddns_client`] (names to DNS servers), [`zone_keeper`] and [`dns_server`] (embedded zones), [`link_check`], [`prober`] (is an address used already?), then
 //! [`control`], [`commands`] and [`demo`].
 
+pub mod auditor;
 pub mod clock;
 pub mod commands;
 pub mod committer;
@@ -21,8 +23,10 @@ pub mod departed_names;
 pub mod dhcp_service;
 pub mod dhcp_sockets;
 pub mod dns_server;
+pub mod dns_writer;
 pub mod embedded_zones;
 pub mod explain;
+pub mod inheritor;
 pub mod lease_log;
 pub mod leasequery_server;
 pub mod link_check;

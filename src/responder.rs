@@ -10,6 +10,7 @@ use dhcp::relay_info::{Switches, Whereabouts};
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::auditor::Auditor;
 use crate::committer::Committer;
 use crate::control::{Answer, LeaseView, NameView, PoolView, RelayView, Request, Responder, StatusView, SubnetView};
 use crate::counters::Counters;
@@ -26,6 +27,8 @@ pub struct DaemonResponder {
     pub updater: mpsc::Sender<UpdaterQuestion>,
     /// The committer.
     pub committer: Committer,
+    /// Audits zones.
+    pub auditor: Arc<Auditor>,
     /// The counters.
     pub counters: Arc<Counters>,
     /// Names for relay agents.
@@ -54,11 +57,18 @@ impl Responder for DaemonResponder {
                     version: env!("CARGO_PKG_VERSION").to_owned(),
                     storage_full,
                     subnets: subnets.iter().map(subnet_view).collect(),
+                    audit: self.auditor.last(),
                     counters: self.counters.values(),
                 }),
                 None => ending(),
             },
             Request::Explain(asked) => self.explain(&asked).await,
+            Request::DnsAudit { zone } => told(self.auditor.audit(zone.as_deref()).await),
+            Request::DnsRepair { zone, dry_run, yes } => told(self.auditor.repair(zone.as_deref(), dry_run, yes).await),
+            Request::DnsAdopt { zone, names, all_without_dhcid, dry_run } => {
+                told(self.auditor.adopt(zone.as_deref(), &names, all_without_dhcid, dry_run).await)
+            }
+            Request::DnsResync { zone, dry_run } => told(self.auditor.resync(zone.as_deref(), dry_run).await),
             Request::Compact => match self.committer.compact().await {
                 Ok(words) => json(&words),
                 Err(words) => Answer::Error(words),
@@ -93,6 +103,13 @@ impl DaemonResponder {
 
 fn ending() -> Answer<serde_json::Value> {
     Answer::Error("the daemon is ending".to_owned())
+}
+
+fn told(result: Result<impl Serialize, String>) -> Answer<serde_json::Value> {
+    match result {
+        Ok(value) => json(&value),
+        Err(words) => Answer::Error(words),
+    }
 }
 
 fn json(value: &impl Serialize) -> Answer<serde_json::Value> {

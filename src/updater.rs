@@ -19,10 +19,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ddns::reconcile::{Effects, Feedback, News, Outcome, Reconciler, Send as Sending, SendTicket};
-use ddns::settings::{Settings, ZoneServer};
+use ddns::audit::{AuditedRow, name_of};
+use ddns::reconcile::{Effects, Feedback, Mend, News, Outcome, Reconciler, Send as Sending, SendTicket};
+use ddns::settings::{Settings, ZoneRoute, ZoneServer};
 use ddns::wanted::{RowKey, Want, WantedRow};
-use dns::{Rcode, Update};
+use dns::{Fqdn, Rcode, Update};
 use store::rows::Row;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
@@ -33,6 +34,7 @@ use crate::core::NameEvent;
 use crate::ddns_client::UpdateClient;
 use crate::ddns_client::discover::{PreflightReport, preflight};
 use crate::explain::rows::{self, RowFacts};
+use crate::inheritor::Disputed;
 
 /// Events taken in one go before updates are sent.
 const EVENTS_PER_TURN: usize = 256;
@@ -86,6 +88,16 @@ pub enum UpdaterQuestion {
     Names(oneshot::Sender<Vec<NameStatus>>),
     /// How these stand, in all that is known.
     Rows(Vec<RowKey>, oneshot::Sender<Vec<RowFacts>>),
+    /// The zones as they are kept now.
+    Zones(oneshot::Sender<Vec<ZoneRoute>>),
+    /// Every row as an audit compares it, and whether it is in the zone of this name.
+    Audited(Fqdn, oneshot::Sender<Vec<(bool, AuditedRow)>>),
+    /// Mend these; how many of them there was something to do for.
+    Mend(Vec<Mend>, oneshot::Sender<usize>),
+    /// A name that was disputed is no former server's: whoever wants it is told.
+    Foreign(RowKey, u64),
+    /// Tell DNS every row of the zone of this name anew; how many there are.
+    Resync(Fqdn, oneshot::Sender<usize>),
 }
 
 /// How one name or address stands.
@@ -120,6 +132,8 @@ pub struct UpdaterParts<W, S, Z> {
     pub clock: Clock,
     /// Channels.
     pub channels: UpdaterChannels,
+    /// Who is told of names that are somebody else's, where a former server's names are inherited.
+    pub inheritor: Option<mpsc::Sender<Disputed>>,
 }
 
 /// See the module.
@@ -278,6 +292,17 @@ impl<W: WantedSource, S: RowSink, Z: EmbeddedZones> Updater<W, S, Z> {
     }
 
     fn hand_on(&mut self, mut effects: Effects) {
+        if let Some(inheritor) = &self.parts.inheritor {
+            // A former server's, perhaps: whoever has the lease hears of it only when it is not.
+            let reconciler = &self.parts.reconciler;
+            effects.foreign.retain(|(key, generation)| {
+                let want = reconciler.row(key).and_then(|row| row.row.want.clone());
+                let zone = reconciler.zone_of(&name_of(key)).cloned();
+                let Some((want, zone)) = want.zip(zone) else { return true };
+                let (key, generation) = (key.clone(), *generation);
+                inheritor.try_send(Disputed { key, generation, want, zone }).is_err()
+            });
+        }
         let settled = effects.take_feedback();
         let Effects { confirmed, gone, news, .. } = effects;
         let rows: Vec<Row> =
@@ -286,27 +311,44 @@ impl<W: WantedSource, S: RowSink, Z: EmbeddedZones> Updater<W, S, Z> {
             self.parts.sink.submit(rows);
         }
         for one in settled {
-            // In order: what waits goes first.
-            let refused = if self.settled.is_empty() {
-                self.parts.channels.settled.try_send(one).err().map(|error| match error {
-                    mpsc::error::TrySendError::Full(one) | mpsc::error::TrySendError::Closed(one) => one,
-                })
-            } else {
-                Some(one)
-            };
-            if let Some(one) = refused
-                && self.settled.len() < SETTLED_WAITING_MAX
-            {
-                self.settled.push_back(one);
-            }
+            self.feed_back(one);
         }
         for one in news {
             tell(&one);
         }
     }
 
-    fn answer(&self, question: UpdaterQuestion) {
+    fn feed_back(&mut self, one: Feedback) {
+        // In order: what waits goes first.
+        let refused = if self.settled.is_empty() {
+            self.parts.channels.settled.try_send(one).err().map(|error| match error {
+                mpsc::error::TrySendError::Full(one) | mpsc::error::TrySendError::Closed(one) => one,
+            })
+        } else {
+            Some(one)
+        };
+        if let Some(one) = refused
+            && self.settled.len() < SETTLED_WAITING_MAX
+        {
+            self.settled.push_back(one);
+        }
+    }
+
+    fn answer(&mut self, question: UpdaterQuestion) {
+        // Whoever asked may have gone: then nobody misses the answer.
         match question {
+            UpdaterQuestion::Zones(to) => drop(to.send(self.parts.reconciler.routes().to_vec())),
+            UpdaterQuestion::Audited(apex, to) => drop(to.send(self.parts.reconciler.audited(&apex).collect())),
+            UpdaterQuestion::Mend(mends, to) => {
+                let now = self.now();
+                let mended = mends.into_iter().filter_map(|mend| self.parts.reconciler.mend(now, mend).then_some(()));
+                _ = to.send(mended.count());
+            }
+            UpdaterQuestion::Foreign(key, generation) => self.feed_back(Feedback::Foreign(key, generation)),
+            UpdaterQuestion::Resync(zone, to) => {
+                let now = self.now();
+                _ = to.send(self.parts.reconciler.resync(now, &zone));
+            }
             UpdaterQuestion::Names(to) => {
                 let now = self.now();
                 let names = self.parts.reconciler.rows().map(|row| NameStatus {
@@ -315,8 +357,7 @@ impl<W: WantedSource, S: RowSink, Z: EmbeddedZones> Updater<W, S, Z> {
                     done: row.stage == ddns::reconcile::Stage::Done,
                     words: row.words(now),
                 });
-                // Whoever asked may have gone: then nobody misses the answer.
-                let _ = to.send(names.collect());
+                drop(to.send(names.collect()));
             }
             UpdaterQuestion::Rows(keys, to) => {
                 let _ = to.send(rows::facts_of(&self.parts.reconciler, &keys, self.now()));

@@ -21,7 +21,7 @@ mod tests;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 
-use dns::{Dhcid, Fqdn, HostIdentity, Rdata, RecordType};
+use dns::{ConflictGuard, Dhcid, Fqdn, HostIdentity, Rdata, RecordType};
 
 use crate::settings::ReverseGuard;
 use crate::wanted::{Held, RowKey, Want};
@@ -178,6 +178,12 @@ impl ZoneAudit {
         Self { guard, rows, known, others: HashMap::new(), records: 0, left_out: 0 }
     }
 
+    /// The same audit before any record was taken.
+    #[must_use]
+    pub fn restarted(&self) -> Self {
+        Self::new(self.guard, self.rows.values().cloned())
+    }
+
     /// The names and addresses to be asked for, where the zone cannot be read whole.
     pub fn keys(&self) -> impl Iterator<Item = &RowKey> {
         self.rows.keys()
@@ -276,20 +282,22 @@ fn stale_at(
     owners: &Owners,
     trials: &mut usize,
 ) -> Option<(RowKey, Held)> {
+    // Whoever wrote it, it goes only while its DHCID says that it is ours.
+    let guard = ConflictGuard::CheckWithDhcid;
     if let Some(address) = name.to_reverse_address() {
         // Only one target can have made the DHCID; an operator may have written others beside it.
         return data_of(found, RecordType::PTR).into_iter().find_map(|ptr| {
             let target = ptr.to_name()?;
             let near = owners.by_address.get(&address).into_iter().flatten().chain(owners.by_name.get(&target));
             let identity = owner(dhcid, &target, near, owners, trials)?;
-            Some((RowKey::Reverse(address), Held { name: target, identity, addresses: vec![address] }))
+            Some((RowKey::Reverse(address), Held { name: target, identity, addresses: vec![address], guard }))
         });
     }
     let mut addresses: Vec<IpAddr> = found.iter().filter_map(|one| one.rdata.to_address(one.rtype)).collect();
     addresses.sort_unstable();
     let near = addresses.iter().filter_map(|address| owners.by_address.get(address)).flatten();
     let identity = owner(dhcid, name, near, owners, trials)?;
-    Some((RowKey::Forward(name.clone()), Held { name: name.clone(), identity, addresses }))
+    Some((RowKey::Forward(name.clone()), Held { name: name.clone(), identity, addresses, guard }))
 }
 
 /// Who made a DHCID for `host`: tried are those near first, then all others as far as the trials reach.

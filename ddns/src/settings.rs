@@ -8,6 +8,7 @@ use dns::{Fqdn, TsigKey};
 use ipnet::Ipv4Net;
 
 use crate::cuts::{Classless, Quest};
+use crate::takeover::Inherit;
 
 /// All that naming and updating need to know.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -30,6 +31,39 @@ pub struct Settings {
     pub reverse: ReverseGuard,
     /// How long an answer is waited for, and how retries are spaced.
     pub retry: Retry,
+    /// How zones are audited, and what may be done to them unasked.
+    pub upkeep: Upkeep,
+}
+
+/// Audits, and what may be done unasked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Upkeep {
+    /// Pause between two audits, in seconds; `None`: none is made unasked.
+    pub audit_secs: Option<u32>,
+    /// Such an audit mends what is ours.
+    pub audit_repairs: bool,
+    /// How much of a zone's names may be deleted in one go without being asked, of a hundred.
+    pub delete_share_percent: u8,
+    /// From which servers names are inherited.
+    pub inherit: Inherit,
+}
+
+/// So many names may be deleted of any zone, however small.
+pub const DELETE_FLOOR: usize = 10;
+
+impl Default for Upkeep {
+    fn default() -> Self {
+        Self { audit_secs: None, audit_repairs: false, delete_share_percent: 20, inherit: Inherit::default() }
+    }
+}
+
+impl Upkeep {
+    /// Whether so many deletions of a zone's names (those to be deleted among them) are more than may be made unasked.
+    #[must_use]
+    pub fn is_too_much(&self, deletions: usize, names: usize) -> bool {
+        deletions > DELETE_FLOOR
+            && deletions.saturating_mul(100) > names.saturating_mul(self.delete_share_percent.into())
+    }
 }
 
 /// One zone and its server.
@@ -171,6 +205,15 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use super::*;
+
+    #[test]
+    fn a_share_of_a_zone_and_never_fewer_than_ten_names_may_go_unasked() {
+        let upkeep = Upkeep::default();
+        let asked: Vec<bool> = [(10, 10), (11, 20), (20, 100), (21, 100), (0, 0)]
+            .map(|(deletions, names)| upkeep.is_too_much(deletions, names))
+            .to_vec();
+        assert_eq!(asked, [false, true, false, true, false]);
+    }
 
     #[test]
     fn the_longest_apex_holds_a_name() {

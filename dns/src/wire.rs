@@ -11,7 +11,9 @@ pub mod update;
 pub use records::{
     name_from_hickory, name_to_hickory, rdata_from_hickory, rdata_to_hickory, rrset_to_records, rrsets_from_records,
 };
-pub use tsig::{AnswerError, AnswerSigner, PendingAnswer, TsigRefusal, VerifiedRequest, sign_request, verify_request};
+pub use tsig::{
+    AnswerError, AnswerSigner, AnswerStream, PendingAnswer, TsigRefusal, VerifiedRequest, sign_request, verify_request,
+};
 pub use update::{update_from_sections, update_to_message};
 
 use crate::{NameError, RdataError};

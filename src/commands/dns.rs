@@ -1,15 +1,21 @@
 //! `leasehold dns`.
 
+mod upkeep;
+
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use comfy_table::{ContentArrangement, Table, presets};
 
 use crate::control::{self, NameView, Request};
 
-/// Show which names DNS does not hold yet, and why.
+/// Show which names DNS does not hold yet, and why; compare zones with what they should hold, and mend them.
 #[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Dns {
+    /// Something else than to show names.
+    #[command(subcommand)]
+    pub action: Option<Action>,
     /// Where the daemon is.
     #[command(flatten)]
     pub daemon: super::Daemon,
@@ -18,11 +24,28 @@ pub struct Dns {
     pub all: bool,
 }
 
+/// What is done about whole zones.
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// Compare zones with what they should hold: what is missing, changed by hand, stale or foreign. Exit code 1 when
+    /// something is, 2 when a zone could not be read.
+    Audit(upkeep::Audit),
+    /// Write anew what is missing or changed, and delete what is stale. Foreign records are never touched.
+    Repair(upkeep::Repair),
+    /// Take over records without DHCID that stand where this server's should.
+    Adopt(upkeep::Adopt),
+    /// Tell DNS every name anew.
+    Resync(upkeep::Resync),
+}
+
 /// Runs it.
 ///
 /// # Errors
 /// When no daemon answers at the socket.
 pub fn run(dns: &Dns) -> anyhow::Result<ExitCode> {
+    if let Some(action) = &dns.action {
+        return Ok(upkeep::run(action));
+    }
     let mut names: Vec<NameView> = control::ask(&dns.daemon.socket, &Request::Names)?;
     names.retain(|name| dns.all || !name.done);
     if dns.daemon.json {

@@ -38,6 +38,24 @@ pub fn run(status: &Status) -> anyhow::Result<ExitCode> {
         table.add_row(std::iter::once(subnet.prefix.clone()).chain(counts.map(|count| count.to_string())));
     }
     println!("{table}");
+    if let Some(audit) = &view.audit {
+        let c = &audit.counts;
+        println!(
+            "zones audited at {}: {} right, {} missing, {} changed, {} stale, {} foreign",
+            control::local_time(audit.at),
+            c.right,
+            c.missing,
+            c.changed,
+            c.stale,
+            c.foreign
+        );
+        for zone in &audit.failed {
+            println!("zone {zone} could not be read");
+        }
+        for zone in &audit.stopped {
+            println!("zone {zone} is not repaired: too much would be deleted (leasehold dns repair --zone {zone})");
+        }
+    }
     let counters = &view.counters;
     println!("{} datagrams received, {} replies sent since the start", counters.received, counters.sent);
     for (reason, count) in &counters.dropped {

@@ -111,6 +111,7 @@ impl Bench {
                 settled: settled_in,
                 questions: questions_out,
             },
+            inheritor: None,
         });
         let task = tokio::spawn(updater.run());
         Self { zones, dhcp, events, overflowed, settled, questions, task }

@@ -125,6 +125,7 @@ impl Bench {
                 settled: settled_in,
                 questions: questions_out,
             },
+            inheritor: None,
         });
         Self { dhcp, settings, events, questions, overflowed, settled, task: tokio::spawn(updater.run()) }
     }

@@ -59,6 +59,14 @@ text_kind!(
     RateText, r"^([0-9]+\s*/\s*[smh]|unlimited)$", "300/m"
 );
 text_kind!(
+    /// How often something is done: `hourly`, `daily`, `weekly`, a length of time, or `never`.
+    HowOften, r"^(hourly|daily|weekly|never|([0-9]+ ?[smhdw])+)$", "daily"
+);
+text_kind!(
+    /// A share of a hundred.
+    PercentText, r"^[0-9]{1,3} ?%$", "20%"
+);
+text_kind!(
     /// A domain name.
     DomainName, r"^\S+$", "nasir.xyz"
 );

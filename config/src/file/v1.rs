@@ -13,15 +13,16 @@ use super::at::At;
 pub use super::keys::{LeaseKeys, NamingKeys, OptionKeys, SecondKeys, TimeKeys};
 use super::kinds::{
     Address, BytesText, ClassName, ClientIdText, DomainName, DuidText, Duration, FilePath, FreeText, HostName,
-    InterfaceName, MacAddress, NetworkName, OneOrMore, OwnAddress, Prefix, Range, RateText, ResolvConf, Secret,
-    ServerAddress, WordOr,
+    HowOften, InterfaceName, MacAddress, NetworkName, OneOrMore, OwnAddress, PercentText, Prefix, Range, RateText,
+    ResolvConf, Secret, ServerAddress, WordOr,
 };
 use super::matching::Match;
 use super::naming::{AfterExpiryValue, Generate, TtlValue};
 use super::option_value::{OptionTable, OptionValue};
 pub use super::words::{
-    Algorithm, Allocate, Bootp, Clean, ClientUpdates, Conflict, ConflictCheck, LogFormat, LogLevel, MessageTypeWord,
-    OptionKind, Outside, PastCap, Probe, RecordKind, Replace, ReservedNames, ReverseGuard, SubnetReverse,
+    Algorithm, Allocate, Bootp, Clean, ClientUpdates, Conflict, ConflictCheck, FormerServer, LogFormat, LogLevel,
+    MessageTypeWord, OptionKind, Outside, PastCap, Probe, RecordKind, Replace, ReservedNames, ReverseGuard,
+    SubnetReverse,
 };
 
 /// A whole file.
@@ -155,6 +156,14 @@ table! {
         pub retry_max: Option<At<Duration>>,
         /// The pause after somebody else was found to own the name.
         pub retry_conflict: Option<At<Duration>>,
+        /// How often every zone is compared with what it should hold.
+        pub audit: Option<At<HowOften>>,
+        /// Such an audit mends what is this server's.
+        pub audit_repairs: Option<At<bool>>,
+        /// How much of a zone's names may be deleted in one go without being asked.
+        pub delete_share_max: Option<At<PercentText>>,
+        /// DHCP servers that were here before, whose names for the same clients are taken over.
+        pub inherit: Option<Vec<FormerServer>>,
     } + naming_keys
 }
 

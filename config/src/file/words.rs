@@ -121,6 +121,16 @@ words! {
 }
 
 words! {
+    /// A DHCP server that was here before.
+    FormerServer {
+        /// Kea with its D2.
+        Kea = "kea",
+        /// ISC dhcpd, with either style of updates.
+        IscDhcpd = "isc-dhcpd",
+    }
+}
+
+words! {
     /// Which of the free addresses a new client is given.
     Allocate {
         /// One after the other.

@@ -24,6 +24,7 @@ mod subnet;
 mod switches;
 mod tftp;
 mod times;
+mod upkeep;
 mod vendor;
 mod zones;
 
@@ -119,6 +120,7 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
             without_reverse: subnets.without_reverse,
             reverse: server::reverse_guard(&file.ddns),
             retry: server::retry(&file.ddns, findings),
+            upkeep: upkeep::read(&file.ddns, findings),
         },
         dhcp,
         switches: Arc::new(switches::read(&file.switch, findings)),

@@ -173,7 +173,7 @@ pub(super) fn finite_seconds(at: &At<Duration>, key: &str, findings: &mut Findin
     Some(seconds)
 }
 
-fn parse_duration(text: &str) -> Option<u32> {
+pub(super) fn parse_duration(text: &str) -> Option<u32> {
     if text == "infinite" {
         return Some(INFINITE);
     }

@@ -1,7 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use super::*;
-use dns::ConflictGuard;
 
 fn name(text: &str) -> Fqdn {
     text.parse().unwrap()
@@ -32,27 +31,26 @@ fn reverse(label: &str, n: u8) -> AuditedRow {
     AuditedRow { key: RowKey::Reverse(want.addresses[0]), generation: 1, want: Some(want), rest: Rest::Done }
 }
 
-fn a(last: u8) -> (RecordType, Rdata) {
+fn a(last: u8) -> Data {
     Rdata::address(IpAddr::from([10, 0, 0, last]))
 }
 
-fn dhcid(label: &str, n: u8) -> (RecordType, Rdata) {
+fn dhcid(label: &str, n: u8) -> Data {
     (RecordType::DHCID, Rdata::dhcid(&Dhcid::new(&host(n), &name(&format!("{label}.lan")))))
 }
 
-fn ptr(label: &str) -> (RecordType, Rdata) {
+fn ptr(label: &str) -> Data {
     (RecordType::PTR, Rdata::ptr(&name(&format!("{label}.lan"))))
 }
 
-fn audit(rows: &[AuditedRow], zone: &[(&str, u32, (RecordType, Rdata))]) -> ZoneFindings {
+type Data = (RecordType, Rdata);
+type Verdict = (Kind, bool);
+
+fn audit(rows: &[AuditedRow], zone: &[(&str, u32, Data)]) -> ZoneFindings {
     audit_between(rows, rows, zone)
 }
 
-fn audit_between(
-    before: &[AuditedRow],
-    after: &[AuditedRow],
-    zone: &[(&str, u32, (RecordType, Rdata))],
-) -> ZoneFindings {
+fn audit_between(before: &[AuditedRow], after: &[AuditedRow], zone: &[(&str, u32, Data)]) -> ZoneFindings {
     let mut owners = Owners::default();
     before.iter().chain(after).for_each(|row| owners.insert_row(row));
     let mut audit = ZoneAudit::new(ReverseGuard::Dhcid, before.iter().cloned());
@@ -85,7 +83,7 @@ fn a_zone_that_holds_what_it_should_has_no_findings() {
 
 #[test]
 fn each_kind_of_damage_is_told_as_what_it_is() {
-    let forward_cases: [(&[(RecordType, Rdata)], u32, (Kind, bool)); 8] = [
+    let forward_cases: [(&[Data], u32, Verdict); 8] = [
         (&[], 600, (Kind::Missing, false)),
         (&[a(1), dhcid("pc", 1)], 60, (Kind::Changed, false)),
         (&[a(2), dhcid("pc", 1)], 600, (Kind::Changed, false)),
@@ -99,7 +97,7 @@ fn each_kind_of_damage_is_told_as_what_it_is() {
         let zone: Vec<_> = records.iter().map(|record| ("pc.lan", ttl, record.clone())).collect();
         assert_eq!(kinds(&audit(&[forward("pc", 1)], &zone)), [expected], "{records:?}");
     }
-    let reverse_cases: [(&[(RecordType, Rdata)], (Kind, bool)); 5] = [
+    let reverse_cases: [(&[Data], Verdict); 5] = [
         (&[], (Kind::Missing, false)),
         (&[dhcid("pc", 1)], (Kind::Changed, false)),
         (&[ptr("pc")], (Kind::Foreign, true)),
@@ -152,6 +150,7 @@ fn a_leftover_of_a_known_host_is_stale_and_any_other_is_only_counted() {
         name: name(&format!("{label}.lan")),
         identity: host(1),
         addresses: vec![IpAddr::from([10, 0, 0, last])],
+        guard: ConflictGuard::default(),
     };
     assert_eq!(stale, [held("old", 1), held("older", 77), held("old", 9)]);
     assert_eq!((findings.right, findings.others, findings.others_with_dhcid), (2, 1, 1));
@@ -178,7 +177,7 @@ fn what_changes_while_the_zone_is_read_is_under_way_and_no_finding() {
 
 #[test]
 fn each_policy_calls_foreign_what_it_would_leave_alone() {
-    let judged = |guard: ConflictGuard, records: &[(RecordType, Rdata)]| {
+    let judged = |guard: ConflictGuard, records: &[Data]| {
         let mut row = forward("pc", 1);
         row.want.as_mut().unwrap().guard = guard;
         let zone: Vec<_> = records.iter().map(|record| ("pc.lan", 600, record.clone())).collect();

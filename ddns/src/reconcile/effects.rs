@@ -24,7 +24,7 @@ pub struct Effects {
     pub gone: Vec<RowKey>,
     /// DNS holds what these generations wanted: for [`crate::wanted::WantedTable::remove_settled`].
     pub settled: Vec<(RowKey, u64)>,
-    /// A DNS server said that the names which these generations wanted are somebody else's; once for each try. Losing
+    /// A DNS server said that the names and addresses which these generations wanted are somebody else's; once for each try. Losing
     /// one costs that its host is told so later.
     pub foreign: Vec<(RowKey, u64)>,
     /// For the log.
@@ -59,7 +59,9 @@ impl Effects {
     /// Takes what the DHCP side is to be told.
     pub fn take_feedback(&mut self) -> impl Iterator<Item = Feedback> + use<> {
         let settled = std::mem::take(&mut self.settled).into_iter();
-        let foreign = std::mem::take(&mut self.foreign).into_iter();
+        // An address is its lease's, whosever its PTR record is: that is for the log alone.
+        let names = |(key, _): &(RowKey, u64)| matches!(key, RowKey::Forward(_));
+        let foreign = std::mem::take(&mut self.foreign).into_iter().filter(names);
         let settled = settled.map(|(key, generation)| Feedback::Settled(key, generation));
         settled.chain(foreign.map(|(key, generation)| Feedback::Foreign(key, generation)))
     }
@@ -124,10 +126,8 @@ impl Reconciler {
             Ending::Done if flight.clears_only => self.schedule(now, index),
             Ending::Done => self.done(now, index),
             _ => {
-                if matches!(self.entry(index), Some(entry) if matches!(entry.row.key, RowKey::Forward(_))) {
-                    let told = self.entry(index).map(|entry| (entry.row.key.clone(), entry.row.generation));
-                    self.effects.foreign.extend(told);
-                }
+                let told = self.entry(index).map(|entry| (entry.row.key.clone(), entry.row.generation));
+                self.effects.foreign.extend(told);
                 let pause = self.settings.retry.conflict_ms;
                 self.wait(now, index, pause);
                 self.note(now, index, LastAnswer::Conflict, Some(pause));

@@ -1,8 +1,11 @@
 //! What an operator asks for beyond the ordinary: rows told anew, leftovers withdrawn, and what an audit compares.
 
+use dns::Fqdn;
+
 use super::{Entry, LastAnswer, Phase, Reconciler};
 use crate::Now;
 use crate::audit::{AuditedRow, Rest};
+use crate::settings::ZoneRoute;
 use crate::wanted::{Held, RowKey, WantedRow};
 
 /// Something to be mended.
@@ -17,10 +20,26 @@ pub enum Mend {
 }
 
 impl Reconciler {
-    /// Every row with the place of its zone in the settings, as an audit compares them; rows that no zone holds are not
-    /// among them. Costs as much as there are rows.
-    pub fn audited(&self) -> impl Iterator<Item = (usize, AuditedRow)> + '_ {
-        self.entries.iter().flatten().filter_map(|entry| Some((entry.lane? as usize, audited(entry))))
+    /// Every row as an audit compares it, and whether it is in the zone at `apex`. Costs as much as there are rows.
+    pub fn audited(&self, apex: &Fqdn) -> impl Iterator<Item = (bool, AuditedRow)> + '_ {
+        let lane = self.lane_of(apex);
+        self.entries.iter().flatten().map(move |entry| (entry.lane.is_some() && entry.lane == lane, audited(entry)))
+    }
+
+    /// The zones as they are kept now, those that were found since the start included.
+    #[must_use]
+    pub fn routes(&self) -> &[ZoneRoute] {
+        &self.settings.zones
+    }
+
+    /// The zone that holds a name.
+    #[must_use]
+    pub fn zone_of(&self, name: &Fqdn) -> Option<&ZoneRoute> {
+        self.settings.zone_of(name)
+    }
+
+    fn lane_of(&self, apex: &Fqdn) -> Option<u32> {
+        self.settings.zones.iter().position(|zone| zone.apex == *apex).map(|lane| lane as u32)
     }
 
     /// Mends one thing; whether there is something to do.
@@ -33,8 +52,9 @@ impl Reconciler {
     }
 
     /// Tells DNS every row of a zone anew; how many there are.
-    pub fn resync(&mut self, now: Now, lane: usize) -> usize {
-        let of_lane = |entry: &&Entry| entry.lane == Some(lane as u32);
+    pub fn resync(&mut self, now: Now, apex: &Fqdn) -> usize {
+        let lane = self.lane_of(apex);
+        let of_lane = |entry: &&Entry| entry.lane.is_some() && entry.lane == lane;
         let indexes = 0..self.entries.len() as u32;
         let rows: Vec<u32> = indexes.filter(|index| self.entry(*index).as_ref().is_some_and(of_lane)).collect();
         // Names first, so that no PTR finds its name on the way and waits.

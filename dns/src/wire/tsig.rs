@@ -1,6 +1,8 @@
 //! TSIG (RFC 8945): a client's side ([`sign_request`], [`PendingAnswer`]) and a server's
 //! ([`verify_request`], [`AnswerSigner`]).
 
+mod stream;
+
 use std::fmt;
 
 use hickory_proto::op::{Message, MessageType};
@@ -12,6 +14,8 @@ use hickory_proto::rr::{Name, Record};
 use hickory_proto::serialize::binary::BinEncoder;
 
 use super::{WireError, name_from_hickory, name_to_hickory};
+pub use stream::AnswerStream;
+
 use crate::tsig::FUDGE_SECS;
 use crate::{Rcode, TsigAlgorithm, TsigKey};
 

@@ -175,3 +175,82 @@ fn without_a_key_an_answer_is_read_as_it_is() {
     let answer = Message::error_msg(4711, OpCode::Update, ResponseCode::YXDomain).to_vec().unwrap();
     assert_eq!(pending.read_rcode(&answer, NOW), Ok(Rcode::YX_DOMAIN));
 }
+
+/// Three messages of one answer, the second without a signature.
+fn stream_of(signer: &mut AnswerSigner, signed: [bool; 3]) -> [Vec<u8>; 3] {
+    let id = 4711;
+    let mut number = 0;
+    signed.map(|signed| {
+        number += 1;
+        let mut message = Message::response(id, OpCode::Query);
+        message.metadata.authoritative = number == 2;
+        if signed {
+            let record = signer.sign(&message.to_vec().unwrap(), NOW).unwrap();
+            message.set_signature(record);
+        }
+        message.to_vec().unwrap()
+    })
+}
+
+fn streams(signed: [bool; 3]) -> (AnswerStream, [Vec<u8>; 3]) {
+    let (raw, pending) = signed_request(&ours(), NOW);
+    let message = Message::from_vec(&raw).unwrap();
+    let known = [ours()];
+    let verified = verify_request(&raw, message.signature().unwrap(), &known, NOW).unwrap();
+    let mut signer = verified.signer;
+    (AnswerStream::new(pending), stream_of(&mut signer, signed))
+}
+
+#[test]
+fn rfc8945_5_3_1_each_message_of_an_answer_signs_the_one_before() {
+    let (mut stream, messages) = streams([true, true, true]);
+    for message in &messages {
+        assert!(stream.read(message, NOW).is_ok());
+        assert!(stream.is_verified());
+    }
+    let (mut stream, messages) = streams([true, true, true]);
+    stream.read(&messages[0], NOW).unwrap();
+    // One that was left out.
+    assert_eq!(stream.read(&messages[2], NOW).map(drop), Err(AnswerError::BadSignature));
+}
+
+#[test]
+fn rfc8945_5_3_1_unsigned_messages_count_only_with_the_signature_after_them() {
+    let (mut stream, messages) = streams([true, false, true]);
+    stream.read(&messages[0], NOW).unwrap();
+    stream.read(&messages[1], NOW).unwrap();
+    assert!(!stream.is_verified());
+    // Our own signer signs every message, so that its third does not cover the second.
+    assert_eq!(stream.read(&messages[2], NOW).map(drop), Err(AnswerError::BadSignature));
+    // A server that leaves signatures out covers them with the next (section 5.3.1).
+    let (mut stream, messages) = streams([true, false, false]);
+    stream.read(&messages[0], NOW).unwrap();
+    stream.read(&messages[1], NOW).unwrap();
+    let last = sparsely_signed(&messages);
+    stream.read(&last, NOW).unwrap();
+    assert!(stream.is_verified());
+    // The first must be signed, and no more than 99 may follow without.
+    let (mut stream, messages) = streams([false, false, false]);
+    assert!(matches!(stream.read(&messages[0], NOW), Err(AnswerError::Unsigned(_))));
+    let (mut stream, messages) = streams([true, false, false]);
+    stream.read(&messages[0], NOW).unwrap();
+    let read = (0..100).map(|_| stream.read(&messages[1], NOW).is_ok()).filter(|good| *good).count();
+    assert_eq!(read, 99);
+}
+
+/// The third message, signed over the second and itself.
+fn sparsely_signed(messages: &[Vec<u8>; 3]) -> Vec<u8> {
+    let first = Message::from_vec(&messages[0]).unwrap();
+    let previous = first.signature().unwrap().data.mac.clone();
+    let mut octets = (previous.len() as u16).to_be_bytes().to_vec();
+    octets.extend_from_slice(&previous);
+    octets.extend_from_slice(&messages[1]);
+    octets.extend_from_slice(&messages[2]);
+    octets.extend_from_slice(&NOW.to_be_bytes()[2..]);
+    octets.extend_from_slice(&FUDGE_SECS.to_be_bytes());
+    let mac = ours().mac(&octets);
+    let mut last = Message::from_vec(&messages[2]).unwrap();
+    let tsig = TSIG::new(WireAlgorithm::HmacSha256, NOW, FUDGE_SECS, Vec::new(), last.id, None, Vec::new());
+    last.set_signature(Box::new(make_tsig_record(name_to_hickory(&ours().name), tsig.set_mac(mac))));
+    last.to_vec().unwrap()
+}

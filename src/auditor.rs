@@ -1,0 +1,143 @@
+//! Audits of zones, and what follows from them: `leasehold dns audit`, `repair`, `adopt` and `resync`, and the audit
+//! that is made unasked.
+//!
+//! A zone is read at its server: an embedded one directly, any other by a zone transfer where that is allowed, else name
+//! by name. What should be there is asked of the updater before and afterwards, so that what changed meanwhile is told
+//! as such; the comparison is [`ddns::audit`]'s.
+
+mod act;
+mod read;
+mod scheduled;
+mod view;
+
+use std::sync::{Arc, Mutex};
+
+use arc_swap::ArcSwap;
+use ddns::audit::{AuditedRow, Owners, ZoneAudit, ZoneFindings};
+use ddns::settings::{Settings, ZoneRoute};
+use dns::Fqdn;
+use tokio::sync::{mpsc, oneshot};
+use zones::ZoneSet;
+
+use crate::control::AuditSummary;
+use crate::ddns_client::WallClock;
+use crate::dhcp_service::Question;
+use crate::dns_writer::DnsWriter;
+use crate::updater::UpdaterQuestion;
+
+/// What an auditor works with.
+pub struct AuditorParts {
+    /// The zones and who serves them.
+    pub settings: Arc<Settings>,
+    /// Knows what should be there.
+    pub updater: mpsc::Sender<UpdaterQuestion>,
+    /// Knows the clients.
+    pub service: mpsc::Sender<Question>,
+    /// The embedded zones as they are served.
+    pub published: Arc<ArcSwap<ZoneSet>>,
+    /// Sends what adopts names.
+    pub writer: DnsWriter,
+    /// UTC seconds, for signatures and for when an audit was.
+    pub wall_secs: WallClock,
+}
+
+/// See the module.
+pub struct Auditor {
+    parts: AuditorParts,
+    /// One audit at a time: each reads whole zones.
+    turn: tokio::sync::Mutex<()>,
+    /// What the last audit that was made unasked found.
+    last: Mutex<Option<AuditSummary>>,
+}
+
+impl std::fmt::Debug for Auditor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Auditor").finish_non_exhaustive()
+    }
+}
+
+/// One zone that was audited.
+pub(crate) struct Audited {
+    pub(crate) zone: ZoneRoute,
+    /// How it was read: in words.
+    pub(crate) how: &'static str,
+    /// What was found, or why it could not be read.
+    pub(crate) result: Result<ZoneFindings, String>,
+}
+
+impl Auditor {
+    /// An auditor.
+    #[must_use]
+    pub fn new(parts: AuditorParts) -> Self {
+        Self { parts, turn: tokio::sync::Mutex::new(()), last: Mutex::new(None) }
+    }
+
+    /// The zones that are meant: that one, or all.
+    async fn zones(&self, zone: Option<&str>) -> Result<Vec<ZoneRoute>, String> {
+        let (to, zones) = oneshot::channel();
+        self.parts.updater.send(UpdaterQuestion::Zones(to)).await.map_err(|_| ending())?;
+        let all = zones.await.map_err(|_| ending())?;
+        let Some(text) = zone else { return Ok(all) };
+        let apex: Fqdn = text.parse().map_err(|_| format!("{text} is not the name of a zone"))?;
+        let known: Vec<String> = all.iter().map(|route| route.apex.to_string()).collect();
+        let found: Vec<ZoneRoute> = all.into_iter().filter(|route| route.apex == apex).collect();
+        if found.is_empty() {
+            return Err(format!("no zone {apex} is kept here; there are: {}", known.join(", ")));
+        }
+        Ok(found)
+    }
+
+    /// Audits each of these zones.
+    async fn audit_zones(&self, zones: Vec<ZoneRoute>) -> Result<Vec<Audited>, String> {
+        let mut audited = Vec::with_capacity(zones.len());
+        for zone in zones {
+            audited.push(self.audit_zone(zone).await?);
+        }
+        Ok(audited)
+    }
+
+    async fn audit_zone(&self, zone: ZoneRoute) -> Result<Audited, String> {
+        let before = self.rows(&zone.apex).await?;
+        let mut owners = Owners::default();
+        for (_, row) in &before {
+            owners.insert_row(row);
+        }
+        for lease in self.leases().await? {
+            let identity = match lease.name {
+                Some(name) => name.identity,
+                None => dhcp::names::host_identity(lease.hardware, lease.client_id.as_ref()),
+            };
+            owners.insert(lease.address.into(), identity);
+        }
+        let of_zone =
+            |rows: Vec<(bool, AuditedRow)>| rows.into_iter().filter(|(within, _)| *within).map(|(_, row)| row);
+        let mut audit = ZoneAudit::new(self.parts.settings.reverse, of_zone(before));
+        let (how, read) = self.read(&zone, &mut audit).await;
+        let result = match read {
+            Err(why) => Err(why),
+            Ok(()) => {
+                let after: Vec<AuditedRow> = of_zone(self.rows(&zone.apex).await?).collect();
+                // Digests in great number keep a thread busy: not one that serves others.
+                let concluded = tokio::task::spawn_blocking(move || audit.conclude(&after, &owners)).await;
+                concluded.map_err(|_| "the comparison failed".to_owned())
+            }
+        };
+        Ok(Audited { zone, how, result })
+    }
+
+    async fn rows(&self, apex: &Fqdn) -> Result<Vec<(bool, AuditedRow)>, String> {
+        let (to, rows) = oneshot::channel();
+        self.parts.updater.send(UpdaterQuestion::Audited(apex.clone(), to)).await.map_err(|_| ending())?;
+        rows.await.map_err(|_| ending())
+    }
+
+    async fn leases(&self) -> Result<Vec<dhcp::lease::Lease>, String> {
+        let (to, leases) = oneshot::channel();
+        self.parts.service.send(Question::Leases(to)).await.map_err(|_| ending())?;
+        leases.await.map_err(|_| ending())
+    }
+}
+
+fn ending() -> String {
+    "the daemon is ending".to_owned()
+}

@@ -1,0 +1,83 @@
+//! A zone's records, from wherever it is served.
+
+use ddns::audit::ZoneAudit;
+use ddns::settings::{Auth, ZoneRoute, ZoneServer};
+use ddns::wanted::RowKey;
+use dns::{Fqdn, RecordType};
+
+use super::Auditor;
+use crate::ddns_client::read::{ReadError, Reading};
+
+impl Auditor {
+    /// Reads a zone into an audit; tells how, in words, and why it failed.
+    pub(super) async fn read(&self, zone: &ZoneRoute, audit: &mut ZoneAudit) -> (&'static str, Result<(), String>) {
+        match &zone.server {
+            ZoneServer::Embedded => ("embedded", self.read_embedded(&zone.apex, audit)),
+            ZoneServer::Remote { servers, auth } => {
+                let mut last = ("transfer", Err("no server is configured".to_owned()));
+                for &server in servers.iter() {
+                    last = self.read_remote(server, auth, &zone.apex, audit).await;
+                    if last.1.is_ok() {
+                        break;
+                    }
+                }
+                last
+            }
+        }
+    }
+
+    fn read_embedded(&self, apex: &Fqdn, audit: &mut ZoneAudit) -> Result<(), String> {
+        let published = self.parts.published.load_full();
+        let zone = published.get(apex).ok_or("the embedded server does not serve it")?;
+        for set in zone.rrsets() {
+            for rdata in set.rdata {
+                audit.take(&set.name, set.rtype, set.ttl, rdata);
+            }
+        }
+        Ok(())
+    }
+
+    async fn read_remote(
+        &self,
+        server: std::net::SocketAddr,
+        auth: &Auth,
+        apex: &Fqdn,
+        audit: &mut ZoneAudit,
+    ) -> (&'static str, Result<(), String>) {
+        let key = auth.tsig().map(AsRef::as_ref);
+        let mut reading = Reading::new(server, key, &self.parts.wall_secs);
+        // Begun anew for each try: records of a transfer that broke off count for nothing.
+        let mut whole = audit.restarted();
+        let transferred = reading.transfer(apex, |name, rtype, ttl, rdata| whole.take(name, rtype, ttl, rdata)).await;
+        match transferred {
+            Ok(()) => {
+                *audit = whole;
+                return ("transfer", Ok(()));
+            }
+            Err(ReadError::Refused(_) | ReadError::Malformed(_)) => {}
+            // BIND closes the connection on a transfer that it refuses without a signature.
+            Err(ReadError::Connection(_)) if key.is_none() => {}
+            Err(other) => return ("transfer", Err(format!("{server}: {other}"))),
+        }
+        let mut single = audit.restarted();
+        let keys: Vec<RowKey> = single.keys().cloned().collect();
+        for key in keys {
+            let (name, types) = match &key {
+                RowKey::Forward(name) => (name.clone(), &[RecordType::A, RecordType::AAAA, RecordType::DHCID][..]),
+                RowKey::Reverse(address) => (Fqdn::reverse(*address), &[RecordType::PTR, RecordType::DHCID][..]),
+            };
+            for &rtype in types {
+                match reading.lookup(&name, rtype).await {
+                    Ok(records) => {
+                        for (ttl, rdata) in records {
+                            single.take(&name, rtype, ttl, rdata);
+                        }
+                    }
+                    Err(error) => return ("queries", Err(format!("{server}: {error}"))),
+                }
+            }
+        }
+        *audit = single;
+        ("queries", Ok(()))
+    }
+}

@@ -1,0 +1,207 @@
+//! `leasehold dns audit`, `repair`, `adopt` and `resync`.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use comfy_table::{ContentArrangement, Table, presets};
+
+use super::Action;
+use crate::commands::Daemon;
+use crate::control::{self, AuditView, AuditZoneView, MendView, MendZoneView, Request};
+
+/// Something is wrong, or was not done.
+const FOUND: u8 = 1;
+/// It could not be found out.
+const FAILED: u8 = 2;
+
+/// Compare zones with what they should hold.
+#[derive(Args, Debug)]
+pub struct Audit {
+    /// Where the daemon is.
+    #[command(flatten)]
+    pub daemon: Daemon,
+    /// This zone only.
+    #[arg(long, value_name = "NAME")]
+    pub zone: Option<String>,
+}
+
+/// Mend what is this server's.
+#[derive(Args, Debug)]
+pub struct Repair {
+    /// Where the daemon is.
+    #[command(flatten)]
+    pub daemon: Daemon,
+    /// This zone only.
+    #[arg(long, value_name = "NAME")]
+    pub zone: Option<String>,
+    /// Only tell what would be done.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Also delete more of a zone than may be deleted without being asked (`delete_share_max`).
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// Take over records without DHCID.
+#[derive(Args, Debug)]
+pub struct Adopt {
+    /// Where the daemon is.
+    #[command(flatten)]
+    pub daemon: Daemon,
+    /// This zone only.
+    #[arg(long, value_name = "NAME")]
+    pub zone: Option<String>,
+    /// Only tell what would be done.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// All whose data is exactly what is wanted.
+    #[arg(long, required_unless_present = "names")]
+    pub all_without_dhcid: bool,
+    /// These names, and addresses for their PTR records, whatever data they have now.
+    #[arg(value_name = "NAME|ADDRESS")]
+    pub names: Vec<String>,
+}
+
+/// Tell DNS every name anew.
+#[derive(Args, Debug)]
+pub struct Resync {
+    /// Where the daemon is.
+    #[command(flatten)]
+    pub daemon: Daemon,
+    /// This zone only.
+    #[arg(long, value_name = "NAME")]
+    pub zone: Option<String>,
+    /// Only tell what would be done.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Runs it. Failures are told here, because they have an exit code of their own.
+pub(super) fn run(action: &Action) -> ExitCode {
+    let done = match action {
+        Action::Audit(audit) => audited(audit),
+        Action::Repair(Repair { daemon, zone, dry_run, yes }) => {
+            mended(daemon, &Request::DnsRepair { zone: zone.clone(), dry_run: *dry_run, yes: *yes })
+        }
+        Action::Adopt(Adopt { daemon, zone, dry_run, all_without_dhcid, names }) => mended(
+            daemon,
+            &Request::DnsAdopt {
+                zone: zone.clone(),
+                names: names.clone(),
+                all_without_dhcid: *all_without_dhcid,
+                dry_run: *dry_run,
+            },
+        ),
+        Action::Resync(Resync { daemon, zone, dry_run }) => {
+            mended(daemon, &Request::DnsResync { zone: zone.clone(), dry_run: *dry_run })
+        }
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("leasehold: {error:#}");
+        ExitCode::from(FAILED)
+    })
+}
+
+fn audited(audit: &Audit) -> anyhow::Result<ExitCode> {
+    let view: AuditView = control::ask(&audit.daemon.socket, &Request::DnsAudit { zone: audit.zone.clone() })?;
+    if audit.daemon.json {
+        println!("{}", serde_json::to_string_pretty(&view)?);
+    } else {
+        show_audit(&view);
+    }
+    let failed = view.zones.iter().any(|zone| zone.error.is_some());
+    let found = view.zones.iter().any(|zone| zone.counts.wrong() > 0);
+    Ok(ExitCode::from(if failed {
+        FAILED
+    } else if found {
+        FOUND
+    } else {
+        0
+    }))
+}
+
+fn show_audit(view: &AuditView) {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(["", "NAME", "WANTED", "FOUND"]);
+    let mut adoptable = 0;
+    for finding in view.zones.iter().flat_map(|zone| &zone.findings) {
+        adoptable += usize::from(finding.adoptable);
+        table.add_row([&finding.kind, &finding.key, &finding.wanted, &finding.found]);
+    }
+    if table.row_iter().next().is_some() {
+        println!("{table}\n");
+    }
+    for zone in &view.zones {
+        println!("{}", zone_words(zone));
+    }
+    if adoptable > 0 {
+        println!(
+            "{adoptable} of the foreign ones have no DHCID and are exactly what is wanted: `leasehold dns adopt \
+             --all-without-dhcid` takes them over"
+        );
+    }
+}
+
+fn zone_words(zone: &AuditZoneView) -> String {
+    let AuditZoneView { zone: apex, server, how, error, counts, .. } = zone;
+    if let Some(error) = error {
+        return format!("{apex} at {server} could not be read: {error}");
+    }
+    let mut words = format!(
+        "{apex} at {server} ({how}): {} right, {} missing, {} changed, {} stale, {} foreign, {} under way",
+        counts.right, counts.missing, counts.changed, counts.stale, counts.foreign, counts.under_way
+    );
+    if zone.others > 0 {
+        words += &format!("; {} other names, {} of them with a DHCID", zone.others, zone.others_with_dhcid);
+    }
+    if how == "queries" {
+        words += "; the server allows no zone transfer, so that stale names cannot be seen";
+    }
+    if zone.not_listed > 0 {
+        words += &format!("; {} findings more are not listed", zone.not_listed);
+    }
+    if zone.not_looked_at > 0 {
+        words += &format!("; {} records were too many to be looked at", zone.not_looked_at);
+    }
+    words
+}
+
+fn mended(daemon: &Daemon, request: &Request) -> anyhow::Result<ExitCode> {
+    let view: MendView = control::ask(&daemon.socket, request)?;
+    if daemon.json {
+        println!("{}", serde_json::to_string_pretty(&view)?);
+    } else {
+        for zone in &view.zones {
+            show_mended(zone, view.dry_run);
+        }
+    }
+    let failed = view.zones.iter().any(|zone| zone.error.is_some());
+    let undone = view.zones.iter().any(|zone| zone.stopped.is_some() || !zone.refused.is_empty());
+    Ok(ExitCode::from(if failed {
+        FAILED
+    } else if undone {
+        FOUND
+    } else {
+        0
+    }))
+}
+
+fn show_mended(zone: &MendZoneView, dry_run: bool) {
+    let MendZoneView { zone: apex, error, actions, refused, stopped, done } = zone;
+    if let Some(error) = error {
+        println!("{apex} could not be read: {error}");
+        return;
+    }
+    for action in actions {
+        println!("{action}");
+    }
+    for refused in refused {
+        println!("{refused}");
+    }
+    match stopped {
+        Some(why) => println!("{apex} nothing is done: {why}"),
+        None if dry_run => println!("{apex} {} to be done", actions.len()),
+        None => println!("{apex} {done} on their way (leasehold dns shows them)"),
+    }
+}
