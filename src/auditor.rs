@@ -16,6 +16,7 @@ use arc_swap::ArcSwap;
 use ddns::audit::{AuditedRow, Owners, ZoneAudit, ZoneFindings};
 use ddns::settings::{Settings, ZoneRoute};
 use dns::Fqdn;
+use ipnet::Ipv4Net;
 use tokio::sync::{mpsc, oneshot};
 use zones::ZoneSet;
 
@@ -27,8 +28,10 @@ use crate::updater::UpdaterQuestion;
 
 /// What an auditor works with.
 pub struct AuditorParts {
-    /// The zones and who serves them.
+    /// How zones are kept.
     pub settings: Arc<Settings>,
+    /// The prefixes whose addresses this server gives.
+    pub subnets: Vec<Ipv4Net>,
     /// Knows what should be there.
     pub updater: mpsc::Sender<UpdaterQuestion>,
     /// Knows the clients.
@@ -98,7 +101,7 @@ impl Auditor {
 
     async fn audit_zone(&self, zone: ZoneRoute) -> Result<Audited, String> {
         let before = self.rows(&zone.apex).await?;
-        let mut owners = Owners::default();
+        let mut owners = Owners::new(self.parts.subnets.iter().copied());
         for (_, row) in &before {
             owners.insert_row(row);
         }

@@ -186,6 +186,7 @@ impl Daemon {
             &mut tasks,
             upkeep::UpkeepParts {
                 settings: Arc::clone(&ddns_settings),
+                subnets: config.dhcp.subnets.iter().map(|subnet| subnet.prefix).collect(),
                 updater: updater_questions.clone(),
                 service: questions.clone(),
                 keeper: Arc::clone(&keeper),

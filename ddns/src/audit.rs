@@ -22,6 +22,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 
 use dns::{ConflictGuard, Dhcid, Fqdn, HostIdentity, Rdata, RecordType};
+use ipnet::Ipv4Net;
 
 use crate::settings::ReverseGuard;
 use crate::wanted::{Held, RowKey, Want};
@@ -83,7 +84,7 @@ pub struct Finding {
     pub generation: u64,
     /// What is there of the types that we write, and their times to live.
     pub found: Vec<Found>,
-    /// Of a stale name: whose it is and what of it is there.
+    /// What of one of our hosts is there and wanted no more: of a stale name, or of an address that another has by now.
     pub stale: Option<Held>,
     /// Foreign: no DHCID says whose it is, and the addresses (the PTR) are exactly those that are wanted.
     pub adoptable: bool,
@@ -125,9 +126,21 @@ pub struct Owners {
     by_address: HashMap<IpAddr, Vec<HostIdentity>>,
     by_name: HashMap<Fqdn, HostIdentity>,
     all: HashSet<HostIdentity>,
+    subnets: Vec<Ipv4Net>,
 }
 
 impl Owners {
+    /// Nobody yet. `subnets` are those whose addresses this server gives: a host that has gone elsewhere is published by
+    /// whoever serves it there, and only names with addresses of these subnets are anybody's leftovers here.
+    #[must_use]
+    pub fn new(subnets: impl IntoIterator<Item = Ipv4Net>) -> Self {
+        Self { subnets: subnets.into_iter().collect(), ..Self::default() }
+    }
+
+    fn gives(&self, address: &IpAddr) -> bool {
+        matches!(address, IpAddr::V4(v4) if self.subnets.iter().any(|subnet| subnet.contains(v4)))
+    }
+
     /// Takes in a host and an address that it has or had.
     pub fn insert(&mut self, address: IpAddr, identity: HostIdentity) {
         let known = self.by_address.entry(address).or_default();
@@ -223,6 +236,7 @@ impl ZoneAudit {
         for key in after.keys() {
             self.others.remove(&name_of(key));
         }
+        let mut trials = TRIALS_MAX;
         let rows: BTreeMap<RowKey, AuditedRow> = std::mem::take(&mut self.rows).into_iter().collect();
         for (key, row) in rows {
             let now = after.get(&key);
@@ -234,31 +248,33 @@ impl ZoneAudit {
             let seen = self.known.remove(&name_of(&key)).unwrap_or_default();
             match judge::judge(&key, &want, &seen, self.guard) {
                 None => report.right += 1,
-                Some((kind, adoptable)) => report.findings.push(Finding {
-                    kind,
-                    key,
-                    want: Some(want),
-                    generation: row.generation,
-                    found: sorted(seen.found),
-                    stale: None,
-                    adoptable,
-                }),
+                Some((kind, adoptable)) => {
+                    let stale = left_at_address(&key, &seen.found, owners, &mut trials);
+                    report.findings.push(Finding {
+                        kind: if stale.is_some() { Kind::Changed } else { kind },
+                        key,
+                        want: Some(want),
+                        generation: row.generation,
+                        found: sorted(seen.found),
+                        stale,
+                        adoptable,
+                    });
+                }
             }
         }
-        self.find_stale(owners, &mut report);
+        self.find_stale(owners, &mut trials, &mut report);
         report.findings.sort_by(|a, b| (a.kind, &a.key).cmp(&(b.kind, &b.key)));
         report
     }
 
     /// Of the names that nobody wants, those whose DHCID one of our hosts makes.
-    fn find_stale(&mut self, owners: &Owners, report: &mut ZoneFindings) {
-        let mut trials = TRIALS_MAX;
+    fn find_stale(&mut self, owners: &Owners, trials: &mut usize, report: &mut ZoneFindings) {
         report.others = self.others.len();
         let others: BTreeMap<Fqdn, Vec<Found>> = std::mem::take(&mut self.others).into_iter().collect();
         for (name, found) in others {
             let [dhcid] = &data_of(&found, RecordType::DHCID)[..] else { continue };
             report.others_with_dhcid += 1;
-            let Some((key, held)) = stale_at(&name, dhcid, &found, owners, &mut trials) else { continue };
+            let Some((key, held)) = stale_at(&name, dhcid, &found, owners, trials) else { continue };
             report.others -= 1;
             report.others_with_dhcid -= 1;
             report.findings.push(Finding {
@@ -274,6 +290,12 @@ impl ZoneAudit {
     }
 }
 
+/// A PTR record of one of our hosts where another of ours is wanted by now: an address is nobody else's to give.
+fn left_at_address(key: &RowKey, found: &[Found], owners: &Owners, trials: &mut usize) -> Option<Held> {
+    let (RowKey::Reverse(_), [dhcid]) = (key, &data_of(found, RecordType::DHCID)[..]) else { return None };
+    stale_at(&name_of(key), dhcid, found, owners, trials).map(|(_, held)| held)
+}
+
 /// What of one of our hosts stands at a name that is not wanted.
 fn stale_at(
     name: &Fqdn,
@@ -285,6 +307,9 @@ fn stale_at(
     // Whoever wrote it, it goes only while its DHCID says that it is ours.
     let guard = ConflictGuard::CheckWithDhcid;
     if let Some(address) = name.to_reverse_address() {
+        if !owners.gives(&address) {
+            return None;
+        }
         // Only one target can have made the DHCID; an operator may have written others beside it.
         return data_of(found, RecordType::PTR).into_iter().find_map(|ptr| {
             let target = ptr.to_name()?;
@@ -295,6 +320,9 @@ fn stale_at(
     }
     let mut addresses: Vec<IpAddr> = found.iter().filter_map(|one| one.rdata.to_address(one.rtype)).collect();
     addresses.sort_unstable();
+    if addresses.is_empty() || !addresses.iter().all(|address| owners.gives(address)) {
+        return None;
+    }
     let near = addresses.iter().filter_map(|address| owners.by_address.get(address)).flatten();
     let identity = owner(dhcid, name, near, owners, trials)?;
     Some((RowKey::Forward(name.clone()), Held { name: name.clone(), identity, addresses, guard }))

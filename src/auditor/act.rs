@@ -192,7 +192,11 @@ fn repairs(findings: &ZoneFindings) -> (Vec<String>, Vec<Mend>) {
     for finding in &findings.findings {
         let key = key_words(&finding.key);
         match (finding.kind, &finding.want, &finding.stale) {
-            (Kind::Missing | Kind::Changed, Some(want), _) => {
+            (Kind::Changed, Some(want), Some(held)) => {
+                actions.push(format!("{key}: write {} in the place of {}", want_words(&finding.key, want), held.name));
+                mends.push(Mend::Taken(finding.key.clone(), held.clone()));
+            }
+            (Kind::Missing | Kind::Changed, Some(want), None) => {
                 actions.push(format!("{key}: write {}", want_words(&finding.key, want)));
                 mends.push(Mend::Recheck(finding.key.clone()));
             }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ddns::settings::Settings;
+use ipnet::Ipv4Net;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -20,6 +21,7 @@ use crate::zone_keeper::ZoneKeeper;
 /// What it is made of.
 pub(super) struct UpkeepParts {
     pub(super) settings: Arc<Settings>,
+    pub(super) subnets: Vec<Ipv4Net>,
     pub(super) updater: mpsc::Sender<UpdaterQuestion>,
     pub(super) service: mpsc::Sender<Question>,
     pub(super) keeper: Arc<ZoneKeeper>,
@@ -34,7 +36,7 @@ pub(super) struct Upkeep {
 
 /// Starts what the settings ask for.
 pub(super) fn start(tasks: &mut JoinSet<&'static str>, parts: UpkeepParts) -> Upkeep {
-    let UpkeepParts { settings, updater, service, keeper, client } = parts;
+    let UpkeepParts { settings, subnets, updater, service, keeper, client } = parts;
     let upkeep = settings.upkeep;
     let writer = DnsWriter { client, zones: Arc::clone(&keeper) };
     let inheritor = upkeep.inherit.any().then(|| {
@@ -46,6 +48,7 @@ pub(super) fn start(tasks: &mut JoinSet<&'static str>, parts: UpkeepParts) -> Up
     });
     let auditor = Arc::new(Auditor::new(AuditorParts {
         settings,
+        subnets,
         updater,
         service,
         published: keeper.published(),

@@ -7,6 +7,7 @@
 
 mod architecture;
 mod asker;
+mod audit;
 mod claims;
 mod clients;
 mod config_changes;
@@ -44,6 +45,7 @@ mod relays;
 mod servers;
 mod signed_updates;
 mod standins;
+mod takeover;
 mod tftp;
 mod trace;
 mod updater;

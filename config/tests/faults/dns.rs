@@ -464,3 +464,32 @@ fn names_of_reservations_are_theirs_alone() {
     let text = super::reserved("address = \"192.168.30.5\"\nhardware = \"52:54:00:12:34:56\"\nhostname = \"NAS\"");
     assert!(config(&text).ddns.reserved.contains(&"nas.nasir.xyz".parse().unwrap()));
 }
+
+#[test]
+fn audits_that_cannot_be() {
+    refused(
+        &and("[ddns]\naudit = \"often\"\n"),
+        &[("8:9", "\"often\"", "`often` does not say how often", "write \"hourly\"")],
+    );
+    refused(
+        &and("[ddns]\naudit = \"30s\"\n"),
+        &[("8:9", "\"30s\"", "`30s` does not say how often", "write \"hourly\"")],
+    );
+    refused(
+        &and("[ddns]\naudit_repairs = true\n"),
+        &[("8:17", "true", "`audit_repairs` without an `audit` repairs nothing", "how often")],
+    );
+    refused(
+        &and("[ddns]\ndelete_share_max = \"150%\"\n"),
+        &[("8:20", "\"150%\"", "`150%` is not a share of a hundred", "from 0 to 100")],
+    );
+    let upkeep = config(&and(
+        "[ddns]\naudit = \"6h\"\naudit_repairs = true\ndelete_share_max = \"5%\"\ninherit = [\"isc-dhcpd\"]\n",
+    ))
+    .ddns
+    .upkeep;
+    assert_eq!((upkeep.audit_secs, upkeep.audit_repairs, upkeep.delete_share_percent), (Some(21_600), true, 5));
+    assert!(upkeep.inherit.isc_dhcpd && !upkeep.inherit.kea);
+    let upkeep = config(&and("[ddns]\naudit = \"never\"\n")).ddns.upkeep;
+    assert_eq!((upkeep.audit_secs, upkeep.delete_share_percent, upkeep.inherit.any()), (None, 20, false));
+}

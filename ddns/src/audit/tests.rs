@@ -51,7 +51,7 @@ fn audit(rows: &[AuditedRow], zone: &[(&str, u32, Data)]) -> ZoneFindings {
 }
 
 fn audit_between(before: &[AuditedRow], after: &[AuditedRow], zone: &[(&str, u32, Data)]) -> ZoneFindings {
-    let mut owners = Owners::default();
+    let mut owners = Owners::new(["10.0.0.0/8".parse().unwrap()]);
     before.iter().chain(after).for_each(|row| owners.insert_row(row));
     let mut audit = ZoneAudit::new(ReverseGuard::Dhcid, before.iter().cloned());
     for (owner, ttl, (rtype, rdata)) in zone {
@@ -134,6 +134,9 @@ fn a_leftover_of_a_known_host_is_stale_and_any_other_is_only_counted() {
         ("pc.lan", 600, dhcid("pc", 1)),
         ("1.0.0.10.in-addr.arpa", 600, ptr("pc")),
         ("1.0.0.10.in-addr.arpa", 600, dhcid("pc", 1)),
+        // Of our host, and at an address that another server gives: it publishes the host there.
+        ("roams.lan", 600, Rdata::address(IpAddr::from([192, 0, 2, 1]))),
+        ("roams.lan", 600, dhcid("roams", 1)),
         // Of our host, at its address; of our host, where no address tells whose; of nobody that we know.
         ("old.lan", 600, a(1)),
         ("old.lan", 600, dhcid("old", 1)),
@@ -153,7 +156,19 @@ fn a_leftover_of_a_known_host_is_stale_and_any_other_is_only_counted() {
         guard: ConflictGuard::default(),
     };
     assert_eq!(stale, [held("old", 1), held("older", 77), held("old", 9)]);
-    assert_eq!((findings.right, findings.others, findings.others_with_dhcid), (2, 1, 1));
+    assert_eq!((findings.right, findings.others, findings.others_with_dhcid), (2, 2, 2));
+}
+
+#[test]
+fn the_pointer_of_a_former_holder_of_ours_is_not_foreign() {
+    let arpa = "1.0.0.10.in-addr.arpa";
+    let findings =
+        audit(&[reverse("new", 1), forward("pc", 2)], &[(arpa, 600, ptr("old")), (arpa, 600, dhcid("old", 2))]);
+    let pointer = findings.findings.iter().find(|finding| matches!(finding.key, RowKey::Reverse(_))).unwrap();
+    assert_eq!(
+        (pointer.kind, pointer.stale.as_ref().map(|held| held.name.clone())),
+        (Kind::Changed, Some(name("old.lan")))
+    );
 }
 
 #[test]

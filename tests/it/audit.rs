@@ -1,0 +1,252 @@
+//! `leasehold dns audit`, `repair`, `adopt` and `resync` against a real BIND and against embedded zones.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::clients::{Client, Kind, Naming};
+use crate::dig::{Dig, KEY_NAME, KEY_SECRET, Record};
+use crate::leasehold::{CONTROL, Leasehold, STORE};
+use crate::netns::{Host, Lab};
+use crate::process::{finish, wait_for};
+use crate::servers::{self, DnsServer};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const ZONES: [&str; 2] = ["nasir.xyz", "30.168.192.in-addr.arpa"];
+
+/// With the zones at BIND, or embedded; `ddns` are keys of `[ddns]`.
+fn config(at_bind: bool, ddns: &str) -> String {
+    let (key, server) = if at_bind {
+        (
+            format!("[[key]]\nname = \"{KEY_NAME}\"\nsecret = \"{KEY_SECRET}\"\n\n"),
+            format!("server = \"127.0.0.1:5300\"\nkey = \"{KEY_NAME}\"\n"),
+        )
+    } else {
+        (String::new(), String::new())
+    };
+    format!(
+        "{key}[ddns]\ndomain = \"nasir.xyz\"\n{ddns}\n\
+         [[zone]]\nname = \"nasir.xyz\"\n{server}\n\
+         [[zone]]\nprefix = \"192.168.30.0/24\"\n{server}\n\
+         [[subnet]]\nprefix = \"192.168.30.0/24\"\npools = [\"192.168.30.100-192.168.30.199\"]\nlease_time = \"10m\"\n"
+    )
+}
+
+fn server(lab: &Lab) -> Host {
+    let host = lab.host("server");
+    host.ip("link add name lan type bridge forward_delay 0 stp_state 0");
+    host.ip("link set dev lan addrgenmode none");
+    host.ip("address add 192.168.30.1/24 dev lan");
+    host.ip("link set dev lan up");
+    host
+}
+
+fn client_host(lab: &Lab, server: &Host, name: &str) -> Host {
+    let host = lab.host(name);
+    lab.cable(&host, "eth0", server, name);
+    server.ip(&format!("link set dev {name} master lan"));
+    host
+}
+
+fn bind(server: &Host) -> DnsServer<'_> {
+    DnsServer::start(servers::Kind::Bind, server, SocketAddr::from(([127, 0, 0, 1], 5300)), &ZONES)
+}
+
+/// `leasehold dns` with these words: its exit code and its JSON.
+fn dns(daemon: &Leasehold<'_>, words: &[&str]) -> (i32, Value) {
+    let all: Vec<&str> = [&["dns"], words, &["--json", "--socket", CONTROL]].concat();
+    let output = finish(&mut daemon.command(&all));
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let json = serde_json::from_str(&printed)
+        .unwrap_or_else(|_| panic!("{words:?}: {printed}{}", String::from_utf8_lossy(&output.stderr)));
+    (output.status.code().unwrap(), json)
+}
+
+/// `kind key` of each finding, sorted.
+fn findings(audit: &Value) -> Vec<String> {
+    let zones = audit["zones"].as_array().unwrap();
+    let all = zones.iter().flat_map(|zone| zone["findings"].as_array().unwrap());
+    let mut found: Vec<String> =
+        all.map(|one| format!("{} {}", one["kind"].as_str().unwrap(), one["key"].as_str().unwrap())).collect();
+    found.sort();
+    found
+}
+
+/// The actions of a repair and the like, sorted.
+fn actions(view: &Value) -> Vec<String> {
+    let zones = view["zones"].as_array().unwrap();
+    let all = zones.iter().flat_map(|zone| zone["actions"].as_array().unwrap());
+    let mut actions: Vec<String> = all.map(|one| one.as_str().unwrap().to_owned()).collect();
+    actions.sort();
+    actions
+}
+
+/// What is told of one zone.
+fn of_zone<'a>(view: &'a Value, zone: &str) -> &'a Value {
+    view["zones"].as_array().unwrap().iter().find(|one| one["zone"] == zone).unwrap()
+}
+
+fn wait_audit(daemon: &Leasehold<'_>, expected: &[&str]) {
+    wait_for(&format!("the audit finds {expected:?}"), PATIENCE, || {
+        let (_, audit) = dns(daemon, &["audit"]);
+        (findings(&audit) == expected).then_some(())
+    });
+}
+
+/// Both zones but for their SOA records.
+fn records(dig: &Dig<'_>) -> Vec<Record> {
+    ZONES.iter().flat_map(|zone| dig.transfer(zone)).filter(|record| record.rtype != "SOA").collect()
+}
+
+fn take<'lab>(host: &'lab Host, name: &str) -> (Client<'lab>, Ipv4Addr) {
+    let mut client = Client::new(Kind::Udhcpc, host, Naming::Hostname(name.to_owned()));
+    let address = client.take();
+    (client, address)
+}
+
+/// Damage of each kind by hand; what is ours is mended, what is not stays, and what has no DHCID is adopted.
+#[test]
+fn users_stale_missing_and_changed_records_are_found_and_mended() {
+    let lab = Lab::new();
+    let server = server(&lab);
+    let bind = bind(&server);
+    let dig = bind.dig();
+    let hosts: Vec<Host> = (1..=4).map(|n| client_host(&lab, &server, &format!("c{n}"))).collect();
+    // A leftover: the store that knew of it is gone.
+    let mut daemon = Leasehold::start(&server, &config(true, ""));
+    let (mut client, address) = take(&hosts[3], "old");
+    dig.wait_agree("old.nasir.xyz", address);
+    daemon.stop();
+    client.vanish();
+    std::fs::remove_dir_all(server.path(STORE)).unwrap();
+    daemon.resume();
+    let (_four, at_four) = take(&hosts[3], "pc4");
+    let others: Vec<_> = (0..3).map(|n| take(&hosts[n], &format!("pc{}", n + 1))).collect();
+    for (n, (_, address)) in others.iter().enumerate() {
+        dig.wait_agree(&format!("pc{}.nasir.xyz", n + 1), *address);
+    }
+    wait_for("pc4 is there", PATIENCE, || (dig.addresses("pc4.nasir.xyz") == [at_four]).then_some(()));
+    assert_eq!(at_four, address, "the client keeps its address");
+    dig.nsupdate("update add by-hand.nasir.xyz. 300 A 10.9.9.9\nupdate add pc1.nasir.xyz. 300 TXT \"by hand\"");
+    let pointer = address.to_string();
+    wait_audit(&daemon, &[&format!("changed {pointer}"), "stale old.nasir.xyz."]);
+
+    dig.nsupdate(
+        "update delete pc1.nasir.xyz. A\nupdate delete pc1.nasir.xyz. DHCID\nupdate delete pc1.nasir.xyz. TXT",
+    );
+    dig.nsupdate("update delete pc2.nasir.xyz. A\nupdate add pc2.nasir.xyz. 300 A 10.9.9.8");
+    dig.nsupdate("update delete pc3.nasir.xyz. DHCID");
+    let damaged = records(&dig);
+    let (code, audit) = dns(&daemon, &["audit"]);
+    let all = [
+        &format!("changed {pointer}"),
+        "changed pc2.nasir.xyz.",
+        "foreign pc3.nasir.xyz.",
+        "missing pc1.nasir.xyz.",
+        "stale old.nasir.xyz.",
+    ];
+    assert_eq!((code, findings(&audit)), (1, all.map(str::to_owned).to_vec()));
+    let forward = of_zone(&audit, "nasir.xyz.");
+    assert_eq!((&forward["how"], &forward["others"]), (&"transfer".into(), &2.into()), "the apex and by-hand");
+
+    let (code, dry) = dns(&daemon, &["repair", "--dry-run"]);
+    assert_eq!((code, actions(&dry).len()), (0, 4), "{dry}");
+    assert_eq!(records(&dig), damaged, "a dry run changes nothing");
+    let (code, done) = dns(&daemon, &["repair"]);
+    assert_eq!((code, actions(&done)), (0, actions(&dry)));
+    wait_audit(&daemon, &["foreign pc3.nasir.xyz."]);
+    let (code, done) = dns(&daemon, &["adopt", "--all-without-dhcid", "--dry-run"]);
+    assert_eq!((code, actions(&done).len()), (0, 1), "{done}");
+    wait_audit(&daemon, &["foreign pc3.nasir.xyz."]);
+    let (code, done) = dns(&daemon, &["adopt", "--all-without-dhcid"]);
+    assert_eq!((code, actions(&done).len()), (0, 1), "{done}");
+    wait_audit(&daemon, &[]);
+    assert_eq!(dns(&daemon, &["audit"]).0, 0);
+    for (n, address) in others.iter().map(|(_, address)| *address).chain([at_four]).enumerate() {
+        dig.wait_agree(&format!("pc{}.nasir.xyz", n + 1), address);
+    }
+    let whole = records(&dig);
+    assert_eq!(whole.len(), 4 * 4 + 2 + 1, "A, DHCID, PTR and DHCID of each, NS, and by-hand: {whole:?}");
+    assert_eq!(dig.addresses("by-hand.nasir.xyz"), [Ipv4Addr::new(10, 9, 9, 9)]);
+}
+
+#[test]
+fn users_a_record_made_by_hand_outlives_repair_and_resync_until_it_is_adopted_by_name() {
+    let lab = Lab::new();
+    let server = server(&lab);
+    let bind = bind(&server);
+    let dig = bind.dig();
+    dig.nsupdate("update add pc1.nasir.xyz. 300 A 10.9.9.9");
+    let daemon = Leasehold::start(&server, &config(true, ""));
+    let host = client_host(&lab, &server, "c1");
+    let (_client, address) = take(&host, "pc1");
+    wait_audit(&daemon, &["foreign pc1.nasir.xyz."]);
+    assert_eq!(dns(&daemon, &["repair"]).0, 0);
+    assert_eq!(dns(&daemon, &["adopt", "--all-without-dhcid"]).0, 0, "its address is another");
+    let (_, sent) = dns(&daemon, &["resync"]);
+    assert_eq!(of_zone(&sent, "nasir.xyz.")["done"], 1, "{sent}");
+    wait_audit(&daemon, &["foreign pc1.nasir.xyz."]);
+    assert_eq!(dig.addresses("pc1.nasir.xyz"), [Ipv4Addr::new(10, 9, 9, 9)]);
+    let (code, done) = dns(&daemon, &["adopt", "pc1.nasir.xyz", "nobody.nasir.xyz"]);
+    assert_eq!((code, actions(&done).len()), (1, 1), "the other name is told as not adopted: {done}");
+    dig.wait_agree("pc1.nasir.xyz", address);
+    wait_audit(&daemon, &[]);
+}
+
+#[test]
+fn a_large_zone_is_read_by_transfer_and_one_without_transfer_by_queries() {
+    let lab = Lab::new();
+    let server = server(&lab);
+    let mut bind = bind(&server);
+    let dig = bind.dig();
+    bind.stop();
+    let file = server.path("/var/lib/bind/nasir.xyz.zone");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("{text}$GENERATE 1-20000 other$ A 10.1.2.3\n")).unwrap();
+    bind.resume();
+    let daemon = Leasehold::start(&server, &config(true, ""));
+    let host = client_host(&lab, &server, "c1");
+    let (_client, address) = take(&host, "pc1");
+    dig.wait_agree("pc1.nasir.xyz", address);
+    wait_audit(&daemon, &[]);
+    let (code, audit) = dns(&daemon, &["audit", "--zone", "nasir.xyz"]);
+    let zone = &audit["zones"][0];
+    let seen = [&zone["how"], &zone["others"], &zone["counts"]["right"]];
+    assert_eq!((code, seen), (0, [&"transfer".into(), &20_001.into(), &1.into()]), "{audit}");
+
+    bind.stop();
+    let named = server.path("/etc/bind/named.conf");
+    let text = std::fs::read_to_string(&named).unwrap();
+    std::fs::write(&named, text.replace(&format!("allow-transfer {{ key {KEY_NAME}; }}"), "allow-transfer { none; }"))
+        .unwrap();
+    bind.resume();
+    dig.nsupdate("update delete pc1.nasir.xyz.");
+    let (code, audit) = dns(&daemon, &["audit"]);
+    assert_eq!((code, findings(&audit)), (1, vec!["missing pc1.nasir.xyz.".to_owned()]));
+    assert_eq!((&audit["zones"][0]["how"], &audit["zones"][1]["how"]), (&"queries".into(), &"queries".into()));
+    assert_eq!(dns(&daemon, &["repair"]).0, 0);
+    dig.wait_agree("pc1.nasir.xyz", address);
+    bind.kill();
+    let (code, audit) = dns(&daemon, &["audit"]);
+    assert_eq!(code, 2, "{audit}");
+    assert!(audit["zones"][0]["error"].is_string(), "{audit}");
+}
+
+#[test]
+fn embedded_zones_are_audited_and_an_audit_unasked_is_told_by_status() {
+    let lab = Lab::new();
+    let server = server(&lab);
+    let daemon = Leasehold::start(&server, &config(false, "audit = \"1m\"\naudit_repairs = true\n"));
+    let host = client_host(&lab, &server, "c1");
+    let (_client, address) = take(&host, "pc1");
+    Dig::new(&server, SocketAddr::from(([192, 168, 30, 1], 53))).wait_agree("pc1.nasir.xyz", address);
+    wait_audit(&daemon, &[]);
+    let (code, audit) = dns(&daemon, &["audit"]);
+    assert_eq!((code, &audit["zones"][0]["how"]), (0, &"embedded".into()));
+    wait_for("the audit unasked", Duration::from_secs(100), || {
+        let mut asked = daemon.command(&["status", "--json", "--socket", CONTROL]);
+        let status: Value = serde_json::from_slice(&finish(&mut asked).stdout).unwrap();
+        (status["audit"]["counts"]["right"] == 2).then_some(())
+    });
+}
