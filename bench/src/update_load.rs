@@ -317,6 +317,7 @@ impl Rig {
         let (questions, questions_out) = mpsc::channel(1);
         let overflowed = Arc::new(AtomicBool::new(false));
         let updater = Updater::new(UpdaterParts {
+            inheritor: None,
             reconciler: Reconciler::new(Arc::clone(&settings)),
             settings,
             client: Arc::clone(&client),
