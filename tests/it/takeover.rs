@@ -27,7 +27,7 @@ const CLIENTS: [(&str, &[&str]); 3] = [
     ("client3", &["-C", "-x", "0x3d:ff0000000a000300010242ac110003"]),
 ];
 
-fn start<'lab>(host: &'lab Host, name: &str, identity: &[&str], request: Option<Ipv4Addr>) -> (Running, Ipv4Addr) {
+fn start(host: &Host, name: &str, identity: &[&str], request: Option<Ipv4Addr>) -> (Running, Ipv4Addr) {
     let hostname = format!("hostname:{name}");
     let mut words = vec!["-f", "-i", "eth0", "-t", "20", "-T", "1", "-A", "1", "-x", &hostname];
     words.extend(identity);
