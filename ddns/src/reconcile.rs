@@ -30,10 +30,12 @@ mod mend;
 mod rezone;
 mod schedule;
 mod status;
+mod ways;
 mod written;
 
 use std::cmp;
 use std::collections::{BinaryHeap, HashMap};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use dns::{Fqdn, Rcode, Update};
@@ -47,6 +49,7 @@ pub use explain::{News, explain, explain_at};
 use lane::{Health, Lane, Place, backoff_ms, is_zone_failure};
 pub use mend::Mend;
 pub use status::{RowStatus, Stage, ZoneStatus};
+use ways::{Breaker, Way, add_held};
 
 use crate::Now;
 use crate::settings::{Settings, Site, ZoneServer};
@@ -154,9 +157,11 @@ pub struct Reconciler {
 
 #[derive(Debug)]
 struct Server {
-    is: ZoneServer,
+    /// `None`: the embedded one.
+    at: Option<SocketAddr>,
     in_flight: u32,
     in_flight_max: u32,
+    breaker: Breaker,
 }
 
 #[derive(Debug)]
@@ -184,6 +189,12 @@ struct Entry {
     told: LastAnswer,
     /// In a message of how many rows it may travel: one after an update of its own failed, until one succeeds.
     company: u8,
+    /// Boot milliseconds until which an update that got no answer may still be made at one of several servers; 0: none.
+    unsure_until: u64,
+    /// What such updates would write.
+    unsure: Vec<Held>,
+    /// Done, and to be written once more at its place in the queue of time.
+    again: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -261,19 +272,31 @@ impl Reconciler {
     pub fn new(settings: Arc<Settings>) -> Self {
         let mut reconciler = Self::default();
         for zone in &settings.zones {
-            let known = reconciler.servers.iter().position(|server| same_server(&server.is, &zone.server));
-            let server = known.unwrap_or_else(|| {
-                let in_flight_max = match zone.server {
-                    ZoneServer::Embedded => EMBEDDED_IN_FLIGHT_MAX,
-                    ZoneServer::Remote { .. } => REMOTE_IN_FLIGHT_MAX,
-                };
-                reconciler.servers.push(Server { is: zone.server.clone(), in_flight: 0, in_flight_max });
-                reconciler.servers.len() - 1
-            });
-            reconciler.lanes.push(Lane::to(server));
+            let ways = match &zone.server {
+                ZoneServer::Embedded => {
+                    vec![Way::new(reconciler.server_at(None, EMBEDDED_IN_FLIGHT_MAX), zone.server.clone())]
+                }
+                ZoneServer::Remote { servers, auth } => servers
+                    .iter()
+                    .map(|&at| {
+                        let to = ZoneServer::Remote { servers: Arc::new([at]), auth: auth.clone() };
+                        Way::new(reconciler.server_at(Some(at), REMOTE_IN_FLIGHT_MAX), to)
+                    })
+                    .collect(),
+            };
+            reconciler.lanes.push(Lane::of(ways));
         }
         reconciler.settings = settings;
         reconciler
+    }
+
+    /// Zones share a server's limit and its breaker when they share its address; keys do not matter to it.
+    fn server_at(&mut self, at: Option<SocketAddr>, in_flight_max: u32) -> usize {
+        if let Some(known) = self.servers.iter().position(|server| server.at == at) {
+            return known;
+        }
+        self.servers.push(Server { at, in_flight: 0, in_flight_max, breaker: Breaker::default() });
+        self.servers.len() - 1
     }
 
     /// Takes a wanted row: a newer generation replaces an older one, an older one is ignored.
@@ -309,10 +332,20 @@ impl Reconciler {
                 break;
             }
             self.timed.pop();
-            let waits = |entry: &Entry| entry.stamp == stamp && matches!(entry.phase, Phase::Waits(_));
+            let waits = |entry: &Entry| {
+                let again = entry.phase == Phase::Done && entry.again;
+                entry.stamp == stamp && (again || matches!(entry.phase, Phase::Waits(_)))
+            };
             if self.entry(index).is_some_and(waits) {
+                if let Some(entry) = self.entry_mut(index) {
+                    entry.holds = entry.held().map(Box::new);
+                    entry.again = false;
+                }
                 self.schedule(now, index);
             }
+        }
+        if let Some(send) = self.probe(now) {
+            return Some(send);
         }
         let lanes = self.lanes.len();
         for offset in 0..lanes {
@@ -331,30 +364,34 @@ impl Reconciler {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<u64> {
         let row = self.timed.peek().map(|cmp::Reverse((due_ms, ..))| *due_ms);
-        self.lanes.iter().filter_map(Lane::next_probe).chain(row).min()
+        self.lanes.iter().filter_map(Lane::next_probe).chain(row).chain(self.next_probe()).min()
     }
 
     /// Takes the outcome of an update.
     pub fn handle_outcome(&mut self, now: Now, ticket: SendTicket, outcome: Outcome) {
         let Some(batch) = self.flights.remove(&ticket.0) else { return };
-        let lane = batch.lane as usize;
-        self.lanes[lane].in_flight -= 1;
-        let server = self.lanes[lane].server;
+        let (lane, way) = (batch.lane as usize, batch.way);
+        let server = self.lanes[lane].ways[way].server;
         self.servers[server].in_flight -= 1;
+        if batch.flights.is_empty() {
+            return self.probed(now, &batch, outcome);
+        }
+        self.lanes[lane].in_flight -= 1;
         let failure = match outcome {
             Outcome::Answer(code) if is_zone_failure(code) => LastAnswer::Refused(code),
             Outcome::Answer(code) => {
                 if code != Rcode::REFUSED {
+                    self.reached(lane, way, true);
                     self.succeed(lane);
                 }
-                let message = Message { ticket: ticket.0, lineage: batch.lineage, lane };
+                let message = Message { ticket: ticket.0, lineage: batch.lineage, lane, way };
                 return self.answered(now, message, batch.flights, code);
             }
             Outcome::TsigError(code) => LastAnswer::Refused(code),
             Outcome::Timeout => LastAnswer::Timeout,
             Outcome::BadAnswer => LastAnswer::BadAnswer,
         };
-        let message = Message { ticket: ticket.0, lineage: batch.lineage, lane };
+        let message = Message { ticket: ticket.0, lineage: batch.lineage, lane, way };
         self.fail(now, message, &batch.flights, failure);
     }
 
@@ -372,14 +409,17 @@ impl Reconciler {
     }
 
     fn may_send(&self, lane: usize, now: Now) -> bool {
-        let server = &self.servers[self.lanes[lane].server];
+        let server = &self.servers[self.lanes[lane].ways[self.way_of(lane)].server];
         server.in_flight < server.in_flight_max && self.lanes[lane].may_send(now.boot_ms)
     }
 
     /// Starts a row's transaction; `None` when it was over before anything had to be sent.
     fn begin(&mut self, now: Now, index: u32, lane: u32) -> Option<(Flight, Update)> {
         let clears_only = self.must_wait(index);
-        let former = self.leftovers(index);
+        let mut former = self.leftovers(index);
+        if !clears_only && let Some(entry) = self.entry(index) {
+            entry.unsure.iter().for_each(|held| add_held(&mut former, held, entry.row.want.as_ref()));
+        }
         let zone = self.settings.zones[lane as usize].apex.clone();
         let guard = self.settings.reverse;
         let entry = self.entry(index)?;
@@ -402,7 +442,7 @@ impl Reconciler {
             }
             // Nothing is to be sent, as nothing is left and nothing wanted.
             Step::Send(_) | Step::Finished(_) => {
-                self.finish(now, &flight, self.next_ticket, Ending::Done);
+                self.finish(now, &flight, Ending::Done);
                 None
             }
         }
@@ -427,15 +467,6 @@ impl Entry {
             Phase::Done => self.row.want.as_ref().map(Want::held),
             _ => self.holds.as_deref().cloned(),
         }
-    }
-}
-
-/// Zones share a server's limit when they share its address; keys do not matter to it.
-fn same_server(a: &ZoneServer, b: &ZoneServer) -> bool {
-    match (a, b) {
-        (ZoneServer::Embedded, ZoneServer::Embedded) => true,
-        (ZoneServer::Remote { servers: a, .. }, ZoneServer::Remote { servers: b, .. }) => a == b,
-        _ => false,
     }
 }
 

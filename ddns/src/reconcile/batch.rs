@@ -30,7 +30,7 @@ use std::mem::discriminant;
 use dns::{Change, Fqdn, Prerequisite, Rcode, Update};
 use faults::{Fault, planted};
 
-use super::{Entry, Flight, LastAnswer, Phase, Reconciler, Send, SendTicket};
+use super::{Entry, Flight, LastAnswer, Phase, Reconciler, Send};
 use crate::Now;
 use crate::settings::ZoneServer;
 use crate::transaction::{Ending, Step};
@@ -50,6 +50,8 @@ pub(super) const ANY_COMPANY: u8 = u8::MAX;
 #[derive(Debug)]
 pub(super) struct Batch {
     pub(super) lane: u32,
+    /// To which of the zone's servers it went.
+    pub(super) way: usize,
     /// The ticket of the whole that this is a piece of; its own one when it is no piece.
     pub(super) lineage: u64,
     pub(super) flights: Vec<Flight>,
@@ -61,6 +63,7 @@ pub(super) struct Message {
     pub(super) ticket: u64,
     pub(super) lineage: u64,
     pub(super) lane: usize,
+    pub(super) way: usize,
 }
 
 /// What waits at a lane to be sent before any row of its queues.
@@ -207,19 +210,13 @@ impl Reconciler {
     fn launch(&mut self, lane: usize, lineage: Option<u64>, whole: Gathering) -> Option<Send> {
         let Gathering { flights, update, .. } = whole;
         let update = update?;
-        let ticket = self.next_ticket;
-        self.next_ticket += 1;
-        let server = self.lanes[lane].server;
-        self.lanes[lane].in_flight += 1;
-        self.servers[server].in_flight += 1;
-        let batch = Batch { lane: lane as u32, lineage: lineage.unwrap_or(ticket), flights };
-        self.flights.insert(ticket, batch);
-        Some(Send { ticket: SendTicket(ticket), server: self.settings.zones[lane].server.clone(), update })
+        let way = self.way_of(lane);
+        Some(self.put_under_way(lane, way, lineage, flights, update))
     }
 
     /// A believed answer that says nothing about the whole zone.
     pub(super) fn answered(&mut self, now: Now, message: Message, mut flights: Vec<Flight>, code: Rcode) {
-        let Message { ticket, lineage, lane } = message;
+        let Message { ticket, lineage, lane, .. } = message;
         let names_nobody = flights.len() > 1 && code != Rcode::NO_ERROR;
         if names_nobody && !planted(Fault::BatchTakenAsDone) {
             let refused = LastAnswer::Refused(code);
@@ -246,10 +243,13 @@ impl Reconciler {
             match flight.transaction.next(code) {
                 Step::Finished(Ending::Done) if flight.mistaken => {
                     self.lanes[lane].expects_ours = !flight.guessed;
-                    self.finish(now, &flight, ticket, Ending::Done);
+                    self.finish(now, &flight, Ending::Done);
                 }
                 Step::Send(_) => self.lanes[lane].ahead.steps.push_back(flight),
-                Step::Finished(ending) => self.finish(now, &flight, ticket, ending),
+                Step::Finished(Ending::Refused(code)) => {
+                    self.fail(now, message, std::slice::from_ref(&flight), LastAnswer::Refused(code));
+                }
+                Step::Finished(ending) => self.finish(now, &flight, ending),
             }
         }
     }

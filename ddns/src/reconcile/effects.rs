@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use faults::{Fault, planted};
 
 use super::batch::Message;
+use super::ways::{UNSURE_MS, add_held};
 use super::{ANY_COMPANY, ConfirmedRow, Entry, Flight, LastAnswer, News, Phase, Reconciler, backoff_ms};
 use crate::Now;
 use crate::settings::Site;
@@ -98,15 +99,13 @@ impl Tombstones {
 
 impl Reconciler {
     /// A transaction ended with an answer.
-    pub(super) fn finish(&mut self, now: Now, flight: &Flight, ticket: u64, ending: Ending) {
+    pub(super) fn finish(&mut self, now: Now, flight: &Flight, ending: Ending) {
         let index = flight.index;
         let current = self.is_current(flight);
         let Some(entry) = self.entry_mut(index) else { return };
         match ending {
-            Ending::Refused(code) => {
-                let message = Message { ticket, lineage: ticket, lane: flight.lane as usize };
-                return self.fail(now, message, std::slice::from_ref(flight), LastAnswer::Refused(code));
-            }
+            // A failure, which is told by the message that it came with.
+            Ending::Refused(_) => return,
             Ending::Done if !flight.clears_only => entry.holds = flight.outcome.as_ref().map(Want::held).map(Box::new),
             // What DNS holds already as wanted was not touched; all else is gone.
             Ending::Done => {
@@ -121,7 +120,11 @@ impl Reconciler {
         if !current {
             return self.schedule(now, index);
         }
-        entry.row.former.clear();
+        // What may still be done later has to be withdrawn once more.
+        let lingers = entry.row.want.is_none() && entry.unsure_until > now.boot_ms;
+        if !lingers {
+            entry.row.former.clear();
+        }
         match ending {
             Ending::Done if flight.clears_only => self.schedule(now, index),
             Ending::Done => self.done(now, index),
@@ -138,8 +141,12 @@ impl Reconciler {
 
     fn done(&mut self, now: Now, index: u32) {
         let Some(entry) = self.entry_mut(index) else { return };
+        let unsure_ms = entry.unsure_until.saturating_sub(now.boot_ms);
+        if unsure_ms == 0 {
+            entry.unsure.clear();
+        }
         if entry.row.want.is_none() {
-            return self.remove(index);
+            return if unsure_ms > 0 { self.wait(now, index, unsure_ms) } else { self.remove(index) };
         }
         entry.phase = Phase::Done;
         entry.holds = None;
@@ -156,6 +163,18 @@ impl Reconciler {
         }
         self.effects.settled.push(settled);
         self.wake_pointers(now, index);
+        if unsure_ms > 0 {
+            self.look_again(now, index, unsure_ms);
+        }
+    }
+
+    /// Has a row that is done written once more later.
+    fn look_again(&mut self, now: Now, index: u32, pause_ms: u64) {
+        self.next_stamp += 1;
+        let stamp = self.next_stamp;
+        let Some(entry) = self.entry_mut(index) else { return };
+        (entry.stamp, entry.again) = (stamp, true);
+        self.timed.push(std::cmp::Reverse((now.boot_ms.saturating_add(pause_ms), stamp, index)));
     }
 
     /// Nothing is wanted under the key, and nothing of ours is left.
@@ -171,14 +190,16 @@ impl Reconciler {
 
     /// A message failed, or was refused.
     pub(super) fn fail(&mut self, now: Now, message: Message, flights: &[Flight], answer: LastAnswer) {
-        let Message { ticket, lineage, lane } = message;
-        let zone_wide = self.lanes[lane].is_zone_wide(ticket, lineage, answer);
+        let Message { ticket, lineage, lane, way } = message;
+        let mut zone_wide = self.lanes[lane].is_zone_wide(ticket, lineage, answer);
         let next_ticket = self.next_ticket;
         let retry = self.settings.retry;
-        if zone_wide && self.lanes[lane].fail(now, next_ticket, ticket, answer, &retry) {
+        let others = self.turn_away(now, lane, way, zone_wide, answer);
+        zone_wide |= others.is_some();
+        if zone_wide && others != Some(true) && self.lanes[lane].fail(now, next_ticket, ticket, answer, &retry) {
             let zone = &self.settings.zones[lane];
             let waiting = self.waiting_in(lane) + flights.len();
-            let (apex, server) = (zone.apex.clone(), zone.server.clone());
+            let (apex, server) = (zone.apex.clone(), self.lanes[lane].ways[way].to.clone());
             self.effects.news.push(News::ZoneDown { apex, server, answer, waiting });
         }
         for flight in flights {
@@ -194,8 +215,15 @@ impl Reconciler {
         let index = flight.index;
         let current = self.is_current(flight);
         let retry = self.settings.retry;
+        let several = self.lanes[flight.lane as usize].ways.len() > 1;
         let Some(entry) = self.entry_mut(index) else { return };
         entry.attempts = entry.attempts.saturating_add(1);
+        if several && matches!(answer, LastAnswer::Timeout | LastAnswer::BadAnswer) {
+            entry.unsure_until = now.boot_ms.saturating_add(UNSURE_MS);
+            if let Some(want) = &flight.outcome {
+                add_held(&mut entry.unsure, &want.held(), None);
+            }
+        }
         // Perhaps one of the rows is what the server cannot bear, or the message was too long for the way there.
         if rows > 1 || !zone_wide {
             entry.company = entry.company.min(u8::try_from(rows / 2).unwrap_or(u8::MAX)).max(1);
@@ -235,7 +263,7 @@ impl Reconciler {
         }
         if news {
             let zone = &self.settings.zones[lane];
-            let (apex, server) = (zone.apex.clone(), zone.server.clone());
+            let (apex, server) = (zone.apex.clone(), self.lanes[lane].ways[self.way_of(lane)].to.clone());
             let waiting = self.waiting_in(lane);
             self.effects.news.push(News::ZoneBack { apex, server, waiting });
         }

@@ -31,6 +31,24 @@ pub enum News {
         /// How many rows go out now.
         waiting: usize,
     },
+    /// A zone's updates go to another of its servers.
+    Failover {
+        /// The apex.
+        apex: Fqdn,
+        /// The server that failed.
+        from: ZoneServer,
+        /// The one that takes them now.
+        to: ZoneServer,
+        /// What came back.
+        answer: LastAnswer,
+    },
+    /// A server that comes before the one in use takes a zone's updates again.
+    Preferred {
+        /// The apex.
+        apex: Fqdn,
+        /// That server.
+        to: ZoneServer,
+    },
     /// Rows of before the start that no zone of the settings holds.
     NoZone {
         /// The first of them.
@@ -66,6 +84,11 @@ impl fmt::Display for News {
             Self::ZoneBack { apex, server, waiting } => {
                 write!(f, "zone {apex} can be updated again at {}; {waiting} waiting go out now", place(server))
             }
+            Self::Failover { apex, from, to, answer } => {
+                let why = explain_at(answer, from);
+                write!(f, "zone {apex} is updated at {} from now on: {why}", place(to))
+            }
+            Self::Preferred { apex, to } => write!(f, "zone {apex} is updated at {} again", place(to)),
             Self::NoZone { first, rows } => {
                 match first {
                     RowKey::Forward(name) => write!(f, "{name}")?,
@@ -146,7 +169,7 @@ impl News {
     /// Whether this tells of something that works again.
     #[must_use]
     pub fn is_good(&self) -> bool {
-        matches!(self, Self::ZoneBack { .. } | Self::Row { answer: LastAnswer::Done, .. })
+        matches!(self, Self::ZoneBack { .. } | Self::Preferred { .. } | Self::Row { answer: LastAnswer::Done, .. })
     }
 }
 

@@ -15,6 +15,7 @@ use std::collections::VecDeque;
 
 use super::LastAnswer;
 use super::batch::Ahead;
+use super::ways::Way;
 use crate::settings::Retry;
 
 /// The longest pause between two probes of a server that does not do its work, in milliseconds. Short, because it
@@ -30,8 +31,10 @@ pub(super) type Place = (u32, u64);
 
 #[derive(Debug, Default)]
 pub(super) struct Lane {
-    /// Index of the server in the reconciler's list.
-    pub(super) server: usize,
+    /// To the zone's servers, the preferred one first; never empty.
+    pub(super) ways: Vec<Way>,
+    /// Whose turn it is to be probed when all have failed.
+    pub(super) turn: usize,
     /// What goes before every row of the queues; empty while the zone cannot be updated.
     pub(super) ahead: Ahead,
     /// Rows never tried with their present content.
@@ -74,9 +77,14 @@ pub(super) enum Health {
 }
 
 impl Lane {
-    /// An empty lane to the server at this index.
-    pub(super) fn to(server: usize) -> Self {
-        Self { server, ..Self::default() }
+    /// An empty lane.
+    pub(super) fn of(ways: Vec<Way>) -> Self {
+        Self { ways, ..Self::default() }
+    }
+
+    /// Another server takes the zone's updates from now on: what the one before refused says nothing about it.
+    pub(super) fn turned(&mut self) {
+        self.refusals.clear();
     }
 
     /// Whether a row may be sent now.

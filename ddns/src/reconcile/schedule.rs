@@ -28,6 +28,9 @@ impl Reconciler {
             at: 0,
             told: LastAnswer::None,
             company,
+            unsure_until: 0,
+            unsure: Vec::new(),
+            again: false,
         };
         let index = self.free.pop().unwrap_or(self.entries.len() as u32);
         match self.entries.get_mut(index as usize) {
@@ -81,6 +84,7 @@ impl Reconciler {
         let stamp = self.next_stamp;
         let Some(entry) = self.entry_mut(index) else { return };
         entry.stamp = stamp;
+        entry.again = false;
         let Some(lane) = entry.lane else {
             entry.phase = Phase::Idle;
             if entry.sought {

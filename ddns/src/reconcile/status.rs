@@ -86,8 +86,10 @@ pub enum Stage {
 pub struct ZoneStatus<'a> {
     /// The apex.
     pub apex: &'a Fqdn,
-    /// Its server.
+    /// Its server, or servers.
     pub server: &'a ZoneServer,
+    /// Each of them, the preferred one first, and whether it is passed over now; empty when the first of all is in use.
+    pub passed_over: Vec<(ZoneServer, bool)>,
     /// Since when its updates fail (UTC seconds), and what came back last; `None`: they do not.
     pub down: Option<(u64, LastAnswer)>,
     /// Rows queued for it.
@@ -110,7 +112,8 @@ impl Reconciler {
 
     /// Every zone, in the settings' order.
     pub fn zones(&self) -> impl Iterator<Item = ZoneStatus<'_>> {
-        self.settings.zones.iter().zip(&self.lanes).map(|(zone, lane)| ZoneStatus {
+        self.settings.zones.iter().zip(&self.lanes).enumerate().map(|(at, (zone, lane))| ZoneStatus {
+            passed_over: if self.is_away(at) { self.servers_of(at) } else { Vec::new() },
             apex: &zone.apex,
             server: &zone.server,
             down: match lane.health {
@@ -131,7 +134,8 @@ impl Reconciler {
             && self.entries.iter().flatten().all(|entry| match entry.phase {
                 // A PTR that waits for its forward row is as quiet as that row.
                 Phase::Idle => !entry.sought,
-                Phase::Done | Phase::Blocked => true,
+                Phase::Done => !entry.again,
+                Phase::Blocked => true,
                 Phase::Waits(_) => entry.last == LastAnswer::Conflict,
                 Phase::Ready | Phase::InFlight => false,
             })

@@ -4,6 +4,7 @@ mod batches;
 mod cuts;
 mod moves;
 mod random;
+mod servers;
 mod world;
 
 use dns::{Rdata, RecordType};

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use dns::{Fqdn, HostIdentity, Rcode};
+use dns::{Fqdn, HostIdentity, Rcode, Update};
 
 use crate::Now;
 use crate::model_server::ModelServer;
 use crate::reconcile::{ConfirmedRow, News, Outcome, Reconciler, SendTicket};
-use crate::settings::{Settings, ZoneRoute, ZoneServer};
+use crate::settings::{Auth, Settings, ZoneRoute, ZoneServer};
 use crate::wanted::{Claim, RowKey, WantedRow, WantedTable};
 
 /// When the transport gives up.
@@ -24,6 +24,8 @@ pub(super) enum Fate {
     Tsig(Rcode),
     Answers(Rcode),
     Garbled,
+    /// No answer; the server does it all the same, so many milliseconds later.
+    Late(u64),
 }
 
 pub(super) struct World {
@@ -39,6 +41,12 @@ pub(super) struct World {
     pub(super) fates: Vec<Fate>,
     /// Of all others; `None`: they arrive.
     pub(super) down: Option<Fate>,
+    /// Of what goes to this server, in the place of `down`.
+    pub(super) down_at: HashMap<SocketAddr, Fate>,
+    /// What servers do later.
+    pub(super) late: Vec<(u64, Update)>,
+    /// How much was sent to each.
+    pub(super) sent_to: HashMap<SocketAddr, usize>,
     /// A name whose updates are refused.
     pub(super) refused: Option<Fqdn>,
     pub(super) sent: usize,
@@ -59,6 +67,11 @@ pub(super) fn ip(n: u8) -> IpAddr {
     IpAddr::from([10, 0, 0, n])
 }
 
+/// The address of a zone's first server, its second and so on.
+pub(super) fn server(n: u8) -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, n], 53))
+}
+
 impl World {
     pub(super) fn new() -> Self {
         let address: SocketAddr = "192.0.2.1:53".parse().unwrap();
@@ -76,12 +89,27 @@ impl World {
             now: Now { boot_ms: 0, wall_secs: 1_700_000_000 },
             fates: Vec::new(),
             down: None,
+            down_at: HashMap::new(),
+            late: Vec::new(),
+            sent_to: HashMap::new(),
             refused: None,
             sent: 0,
             most_in_flight: 0,
             news: Vec::new(),
             under_way: Vec::new(),
         }
+    }
+
+    /// The zones have so many servers, which share what they hold.
+    pub(super) fn with_servers(servers: u8) -> Self {
+        let mut world = Self::new();
+        let servers: Arc<[SocketAddr]> = (1..=servers).map(server).collect();
+        let to = ZoneServer::Remote { servers, auth: Auth::Unsigned };
+        let route = |apex| ZoneRoute { apex: name(apex), server: to.clone() };
+        world.settings =
+            Arc::new(Settings { zones: vec![route("lan"), route("10.in-addr.arpa")], ..Settings::default() });
+        world.reconciler = Reconciler::new(world.settings.clone());
+        world
     }
 
     /// A lease of 10.0.0.n changes: what it claims now.
@@ -112,7 +140,12 @@ impl World {
         while let Some(send) = self.reconciler.poll_send(self.now) {
             busy = true;
             self.sent += 1;
-            let fate = self.fates.pop().or(self.down).unwrap_or(Fate::Arrives);
+            let at = send.server.primary();
+            if let Some(at) = at {
+                *self.sent_to.entry(at).or_default() += 1;
+            }
+            let there = at.and_then(|at| self.down_at.get(&at).copied());
+            let fate = there.or_else(|| self.fates.pop()).or(self.down).unwrap_or(Fate::Arrives);
             let refuses = |name: &Fqdn| format!("{:?}", send.update.changes).contains(&format!("{name}"));
             let (delay_ms, outcome) = match fate {
                 _ if self.refused.as_ref().is_some_and(refuses) => (1, Outcome::Answer(Rcode::REFUSED)),
@@ -120,6 +153,10 @@ impl World {
                 Fate::LoseRequest => (TIMEOUT_MS, Outcome::Timeout),
                 Fate::LoseReply => {
                     self.server.apply(&send.update);
+                    (TIMEOUT_MS, Outcome::Timeout)
+                }
+                Fate::Late(after_ms) => {
+                    self.late.push((self.now.boot_ms + after_ms, send.update.clone()));
                     (TIMEOUT_MS, Outcome::Timeout)
                 }
                 Fate::Tsig(code) => (1, Outcome::TsigError(code)),
@@ -130,6 +167,9 @@ impl World {
             self.most_in_flight = self.most_in_flight.max(self.under_way.len());
         }
         let boot_ms = self.now.boot_ms;
+        for (_, update) in self.late.extract_if(.., |(due_ms, _)| *due_ms <= boot_ms) {
+            self.server.apply(&update);
+        }
         let arrived: Vec<_> = self.under_way.extract_if(.., |(due_ms, ..)| *due_ms <= boot_ms).collect();
         for (_, ticket, outcome) in arrived {
             busy = true;
@@ -160,7 +200,9 @@ impl World {
         let end = self.now.boot_ms + ms;
         loop {
             while self.step() {}
-            let next = self.under_way.iter().map(|(due_ms, ..)| *due_ms).chain(self.reconciler.poll_timeout()).min();
+            let late = self.late.iter().map(|(due_ms, _)| *due_ms);
+            let answers = self.under_way.iter().map(|(due_ms, ..)| *due_ms);
+            let next = answers.chain(late).chain(self.reconciler.poll_timeout()).min();
             let next = next.filter(|next| *next <= end).unwrap_or(end);
             let passed = next.max(self.now.boot_ms + 1).min(end) - self.now.boot_ms;
             if passed == 0 {

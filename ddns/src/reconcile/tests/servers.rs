@@ -1,0 +1,179 @@
+//! Zones that have several servers.
+
+use proptest::prelude::*;
+
+use super::world::{Fate, World, server};
+use super::*;
+
+const PUBLISHED: [&str; 2] = ["1.0.0.10.in-addr.arpa. PTR pc.lan.", "pc.lan. A 10.0.0.1"];
+
+fn sent_to(world: &World, n: u8) -> usize {
+    world.sent_to.get(&server(n)).copied().unwrap_or_default()
+}
+
+#[test]
+fn the_preferred_server_gets_everything_while_it_answers() {
+    let mut world = World::with_servers(2);
+    world.set(1, Some(claim("pc.lan", 1)));
+    world.settle();
+    assert_eq!((world.server.plain(), sent_to(&world, 2)), (PUBLISHED.map(str::to_owned).to_vec(), 0));
+}
+
+/// Whatever keeps the preferred server from its work, the next one does it, and gives it back.
+#[test]
+fn names_another_server_takes_over_and_the_preferred_one_is_taken_back() {
+    for hindrance in [
+        Fate::LoseRequest,
+        Fate::Garbled,
+        Fate::Answers(Rcode::SERV_FAIL),
+        Fate::Answers(Rcode::NOT_AUTH),
+        Fate::Answers(Rcode::REFUSED),
+        Fate::Tsig(Rcode::BAD_KEY),
+    ] {
+        let mut world = World::with_servers(2);
+        world.down_at.insert(server(1), hindrance);
+        for n in 1..=100 {
+            world.set(n, Some(claim(&format!("pc{n}.lan"), n)));
+        }
+        world.advance(25_000);
+        assert_eq!(world.server.plain().len(), 200, "{hindrance:?}");
+        let told = |world: &World, word: &str| world.news.iter().filter(|news| news.to_string().contains(word)).count();
+        assert!((1..=2).contains(&told(&world, "from now on")), "{:?}", world.news);
+        assert!(world.news.iter().all(|news| !matches!(news, News::ZoneDown { .. })), "{:?}", world.news);
+        // It is asked now and then, by what changes nothing; a minute apart in the end.
+        world.advance(600_000);
+        let (first, second) = (sent_to(&world, 1), sent_to(&world, 2));
+        world.advance(600_000);
+        assert!(sent_to(&world, 1) - first <= 2 * 10 + 2, "{} probes in ten minutes", sent_to(&world, 1) - first);
+        assert!(sent_to(&world, 2) - second <= 40, "what got no answer is written once more, not again and again");
+        world.down_at.clear();
+        world.advance(130_000);
+        assert!(told(&world, "again") >= 1, "{:?}", world.news);
+        let second = sent_to(&world, 2);
+        world.set(101, Some(claim("late.lan", 101)));
+        world.settle();
+        assert_eq!((sent_to(&world, 2), world.server.plain().len()), (second, 202), "{hindrance:?}");
+        // Nothing is published anew because of it all, after a start neither.
+        let sent = world.sent;
+        world.restart();
+        world.settle();
+        assert_eq!(world.sent, sent);
+    }
+}
+
+#[test]
+fn what_one_zone_finds_out_about_a_server_all_its_zones_know() {
+    let mut world = World::with_servers(2);
+    world.down_at.insert(server(1), Fate::LoseRequest);
+    world.set(1, Some(claim("pc.lan", 1)));
+    world.advance(20_000);
+    assert_eq!(world.server.plain(), PUBLISHED);
+    // The PTR went to the second one at once.
+    let failovers = world.news.iter().filter(|news| matches!(news, News::Failover { .. })).count();
+    assert_eq!(failovers, 1, "{:?}", world.news);
+    let passed_over: Vec<bool> =
+        world.reconciler.zones().flat_map(|zone| zone.passed_over).map(|(_, over)| over).collect();
+    assert_eq!(passed_over, [true, false, true, false]);
+}
+
+#[test]
+fn a_zone_whose_servers_are_all_away_is_told_and_written_by_the_first_that_comes_back() {
+    let mut world = World::with_servers(3);
+    for n in 1..=3 {
+        world.down_at.insert(server(n), Fate::LoseRequest);
+    }
+    for n in 1..=50 {
+        world.set(n, Some(claim(&format!("pc{n}.lan"), n)));
+    }
+    world.advance(300_000);
+    assert!(world.news.iter().any(|news| matches!(news, News::ZoneDown { .. })), "{:?}", world.news);
+    assert!(world.news.len() <= 6, "{:?}", world.news);
+    world.down_at.remove(&server(3));
+    world.advance(30_000);
+    assert_eq!(world.server.plain().len(), 100);
+    world.restart();
+    world.settle();
+    assert_eq!(world.server.plain().len(), 100);
+}
+
+/// A server that never answered, and hands on what it got when another has taken the newer state: the newest stays.
+#[test]
+fn names_an_older_state_that_a_silent_server_makes_later_does_not_stay() {
+    let mut world = World::with_servers(2);
+    world.set(1, Some(claim("pc.lan", 1)));
+    world.settle();
+    // The name moves to another address, and then to a third one.
+    world.down_at.insert(server(1), Fate::Late(60_000));
+    world.set(1, None);
+    world.set(2, Some(claim("pc.lan", 1)));
+    world.advance(4_000);
+    world.set(2, None);
+    world.set(3, Some(claim("pc.lan", 1)));
+    world.advance(50_000);
+    assert!(world.server.plain().contains(&"pc.lan. A 10.0.0.3".to_owned()), "{:?}", world.server.plain());
+    world.advance(20_000);
+    assert!(world.server.plain().contains(&"pc.lan. A 10.0.0.2".to_owned()), "the test shows nothing");
+    world.advance(400_000);
+    let newest = ["3.0.0.10.in-addr.arpa. PTR pc.lan.", "pc.lan. A 10.0.0.3"];
+    assert_eq!(world.server.plain(), newest);
+}
+
+/// The same of a name that was withdrawn meanwhile: a late claim leaves nothing behind.
+#[test]
+fn names_a_claim_that_a_silent_server_makes_after_the_lease_ended_does_not_stay() {
+    let mut world = World::with_servers(2);
+    world.down_at.insert(server(1), Fate::Late(60_000));
+    world.set(1, Some(claim("pc.lan", 1)));
+    world.advance(4_000);
+    world.set(1, None);
+    world.advance(70_000);
+    assert!(world.server.plain().contains(&"pc.lan. A 10.0.0.1".to_owned()), "the test shows nothing");
+    world.down_at.clear();
+    world.advance(700_000);
+    assert_eq!((world.server.plain(), world.server.dhcid_count()), (vec![], 0));
+    assert!(world.reconciler.rows().next().is_none());
+}
+
+fn fate() -> impl Strategy<Value = Option<Fate>> {
+    prop_oneof![
+        6 => Just(None),
+        2 => Just(Some(Fate::LoseRequest)),
+        2 => Just(Some(Fate::LoseReply)),
+        2 => (5_000_u64..250_000).prop_map(|ms| Some(Fate::Late(ms))),
+        1 => Just(Some(Fate::Answers(Rcode::REFUSED))),
+        1 => Just(Some(Fate::Answers(Rcode::SERV_FAIL))),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    /// Whatever two servers do, answer or not, now or later: once all is quiet, DNS holds what is wanted.
+    #[test]
+    fn with_several_servers_too_dns_holds_in_the_end_what_is_wanted(
+        deeds in prop::collection::vec((1_u8..6, prop::option::of(0_u8..4), 0_u64..20_000, 1_u8..3, fate()), 1..40),
+    ) {
+        let mut world = World::with_servers(2);
+        for (address, host, pause, at, fate) in deeds {
+            let wish = host.map(|host| claim(&format!("h{host}.lan"), host));
+            world.set(address, wish);
+            match fate {
+                Some(fate) => world.down_at.insert(server(at), fate),
+                None => world.down_at.remove(&server(at)),
+            };
+            world.advance(pause);
+        }
+        world.down_at.clear();
+        world.advance(700_000);
+        world.settle();
+        let mut wanted: Vec<String> = world
+            .claims
+            .iter()
+            .flat_map(|(address, claim)| {
+                [format!("{} A 10.0.0.{address}", claim.name), format!("{address}.0.0.10.in-addr.arpa. PTR {}", claim.name)]
+            })
+            .collect();
+        wanted.sort();
+        prop_assert_eq!(world.server.plain(), wanted);
+    }
+}

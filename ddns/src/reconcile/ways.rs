@@ -1,0 +1,264 @@
+//! Several servers of one zone: which of them takes its updates now.
+//!
+//! ```text
+//!            no answer, or a refusal of the whole zone
+//!   closed ────────────────────────────────────────────► open ◄──┐ the probe fails: the next one later, by doubling,
+//!      ▲                                                  │  └───┘ up to a ceiling
+//!      └──────────────── any other answer ────────────────┘
+//! ```
+//!
+//! Each server has a breaker for answers that do not come, which all zones share, and each zone one at each of its
+//! servers for refusals. A zone's updates go to the first server of its list where both are closed. A server before it
+//! is probed by an update that changes nothing, so that no name waits for it, and is taken back when it answers. When all are
+//! open the zone is down ([`super::lane`]) and its probes go to one after the other.
+//!
+//! Nothing is kept for a server: rows say what is wanted, so one that comes back gets the newest state of each name.
+//!
+//! What got no answer from one server may still be done there later, when another has taken a newer state: a server that
+//! hands updates on to its primary (RFC 2136 section 6) can have it in a queue. An older claim, refresh or removal of a
+//! PTR then finds its prerequisite failing, but an older replacement (RFC 4703 section 5.3.2), withdrawal of an address, or a
+//! claim after the name was withdrawn, would be done. So a row that got no answer where a zone has several servers is
+//! written once more, or withdrawn once more, [`UNSURE_MS`] later: a signed message is not accepted any more by then
+//! (RFC 8945 section 5.2.3, with the fudge of 300 seconds that section 10 recommends). The newest state has the last word.
+
+use dns::{Rcode, Update};
+
+use super::batch::Batch;
+use super::{LastAnswer, News, Outcome, Reconciler, Send, SendTicket, backoff_ms};
+use crate::Now;
+use crate::settings::{Retry, ZoneServer};
+use crate::wanted::{FORMER_ADDRESSES_MAX, FORMER_MAX, Held, Want};
+
+/// How long a message without an answer may still be done.
+pub(super) const UNSURE_MS: u64 = 310_000;
+
+/// Adds what may be in DNS and is not wanted there.
+pub(super) fn add_held(all: &mut Vec<Held>, held: &Held, want: Option<&Want>) {
+    let mut held = held.clone();
+    if let Some(want) = want.filter(|want| held.is_as_of(want)) {
+        held.addresses.retain(|address| !want.addresses.contains(address));
+    }
+    let full = all.len() >= 2 * FORMER_MAX;
+    let same = |one: &&mut Held| one.name == held.name && one.identity == held.identity && one.guard == held.guard;
+    match all.iter_mut().find(same) {
+        Some(known) => {
+            known.addresses.extend(held.addresses);
+            known.addresses.sort_unstable();
+            known.addresses.dedup();
+            known.addresses.truncate(FORMER_ADDRESSES_MAX);
+        }
+        None if held.addresses.is_empty() || full => {}
+        None => all.push(held),
+    }
+}
+
+/// Whether something is sent to a server.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Breaker {
+    pub(super) open: bool,
+    /// Failures since an update was last made there.
+    failures: u32,
+    /// Boot milliseconds of the next probe; `u64::MAX` while one is under way.
+    probe_ms: u64,
+}
+
+impl Breaker {
+    fn fail(&mut self, now: Now, retry: &Retry) {
+        self.open = true;
+        self.failures = self.failures.saturating_add(1);
+        self.probe_ms = now.boot_ms.saturating_add(backoff_ms(retry.first_ms, self.failures, retry.max_ms));
+    }
+}
+
+/// A zone's way to one of its servers.
+#[derive(Debug)]
+pub(super) struct Way {
+    /// Index of the server in the reconciler's list.
+    pub(super) server: usize,
+    /// It alone.
+    pub(super) to: ZoneServer,
+    breaker: Breaker,
+}
+
+impl Way {
+    pub(super) fn new(server: usize, to: ZoneServer) -> Self {
+        Self { server, to, breaker: Breaker::default() }
+    }
+}
+
+impl Reconciler {
+    /// Whether nothing is sent that way but probes.
+    pub(super) fn is_open(&self, lane: usize, way: usize) -> bool {
+        let way = &self.lanes[lane].ways[way];
+        way.breaker.open || self.servers[way.server].breaker.open
+    }
+
+    fn has_open(&self, lane: usize) -> bool {
+        (0..self.lanes[lane].ways.len()).any(|way| self.is_open(lane, way))
+    }
+
+    /// The way that a zone's updates go now.
+    pub(super) fn way_of(&self, lane: usize) -> usize {
+        let ways = self.lanes[lane].ways.len();
+        let closed = (0..ways).find(|way| !self.is_open(lane, *way));
+        closed.unwrap_or(self.lanes[lane].turn % ways.max(1))
+    }
+
+    /// An update that changes nothing, to a server that is due for it.
+    pub(super) fn probe(&mut self, now: Now) -> Option<Send> {
+        for lane in 0..self.lanes.len() {
+            if self.lanes[lane].ways.len() < 2 || !self.lanes[lane].is_up() {
+                continue;
+            }
+            for way in 0..self.lanes[lane].ways.len() {
+                if self.probe_due(lane, way).is_none_or(|due| due > now.boot_ms) {
+                    continue;
+                }
+                let server = self.lanes[lane].ways[way].server;
+                for breaker in [&mut self.lanes[lane].ways[way].breaker, &mut self.servers[server].breaker] {
+                    if breaker.open {
+                        breaker.probe_ms = u64::MAX;
+                    }
+                }
+                let zone = self.settings.zones[lane].apex.clone();
+                let update = Update { zone, prerequisites: Vec::new(), changes: Vec::new() };
+                return Some(self.put_under_way(lane, way, None, Vec::new(), update));
+            }
+        }
+        None
+    }
+
+    fn probe_due(&self, lane: usize, way: usize) -> Option<u64> {
+        let way = &self.lanes[lane].ways[way];
+        let breakers = [way.breaker, self.servers[way.server].breaker];
+        breakers.iter().filter(|breaker| breaker.open).map(|breaker| breaker.probe_ms).max()
+    }
+
+    /// When the next probe of a server is due.
+    pub(super) fn next_probe(&self) -> Option<u64> {
+        let lanes = (0..self.lanes.len()).filter(|lane| self.lanes[*lane].ways.len() > 1 && self.lanes[*lane].is_up());
+        lanes
+            .flat_map(|lane| (0..self.lanes[lane].ways.len()).filter_map(move |way| self.probe_due(lane, way)))
+            .filter(|due| *due != u64::MAX)
+            .min()
+    }
+
+    /// What came of a probe.
+    pub(super) fn probed(&mut self, now: Now, batch: &Batch, outcome: Outcome) {
+        let (lane, way) = (batch.lane as usize, batch.way);
+        match outcome {
+            Outcome::Answer(code) if !super::is_zone_failure(code) && code != Rcode::REFUSED => {
+                self.reached(lane, way, false);
+            }
+            Outcome::Timeout | Outcome::BadAnswer => self.lose(now, lane, way, LastAnswer::Timeout),
+            Outcome::Answer(code) | Outcome::TsigError(code) => {
+                // It answers, and does not take this zone's updates.
+                let server = self.lanes[lane].ways[way].server;
+                self.servers[server].breaker.open = false;
+                self.lose(now, lane, way, LastAnswer::Refused(code));
+            }
+        }
+    }
+
+    /// Opens the breaker that an answer, or its absence, is about.
+    pub(super) fn lose(&mut self, now: Now, lane: usize, way: usize, answer: LastAnswer) {
+        let retry = self.settings.retry;
+        let way = &mut self.lanes[lane].ways[way];
+        let server = &mut self.servers[way.server].breaker;
+        match answer {
+            LastAnswer::Timeout | LastAnswer::BadAnswer => server.fail(now, &retry),
+            _ => way.breaker.fail(now, &retry),
+        }
+        // The other one waited for the same probe.
+        for breaker in [&mut way.breaker, server] {
+            if breaker.open && breaker.probe_ms == u64::MAX {
+                breaker.fail(now, &retry);
+            }
+        }
+    }
+
+    /// A server answered; `made`: an update with something in it, so that its failures are forgotten.
+    pub(super) fn reached(&mut self, lane: usize, way: usize, made: bool) {
+        let before = self.way_of(lane);
+        let server = self.lanes[lane].ways[way].server;
+        for breaker in [&mut self.lanes[lane].ways[way].breaker, &mut self.servers[server].breaker] {
+            breaker.open = false;
+            if made {
+                breaker.failures = 0;
+            }
+        }
+        let after = self.way_of(lane);
+        if after != before && self.lanes[lane].is_up() {
+            let to = self.lanes[lane].ways[after].to.clone();
+            self.effects.news.push(News::Preferred { apex: self.settings.zones[lane].apex.clone(), to });
+        }
+    }
+
+    /// A message of a zone with several servers failed. `Some(true)`: others of its servers go on; `Some(false)`: none is
+    /// left; `None`: the failure says nothing about the server.
+    pub(super) fn turn_away(
+        &mut self,
+        now: Now,
+        lane: usize,
+        way: usize,
+        zone_wide: bool,
+        answer: LastAnswer,
+    ) -> Option<bool> {
+        if self.lanes[lane].ways.len() < 2 {
+            return None;
+        }
+        let known = self.is_open(lane, way);
+        if !zone_wide && !known {
+            return None;
+        }
+        if !known {
+            self.lose(now, lane, way, answer);
+            self.lanes[lane].turned();
+        }
+        let next = self.way_of(lane);
+        if self.is_open(lane, next) {
+            self.lanes[lane].turn = self.lanes[lane].turn.wrapping_add(1);
+            return Some(false);
+        }
+        if !known {
+            let (from, to) = (self.lanes[lane].ways[way].to.clone(), self.lanes[lane].ways[next].to.clone());
+            let apex = self.settings.zones[lane].apex.clone();
+            self.effects.news.push(News::Failover { apex, from, to, answer });
+        }
+        Some(true)
+    }
+
+    /// A zone's servers in their order: who it is, and whether it is passed over now.
+    pub(super) fn servers_of(&self, lane: usize) -> Vec<(ZoneServer, bool)> {
+        let ways = self.lanes[lane].ways.iter().enumerate();
+        ways.map(|(at, way)| (way.to.clone(), self.is_open(lane, at))).collect()
+    }
+
+    /// Whether a server other than the preferred one may be in use.
+    pub(super) fn is_away(&self, lane: usize) -> bool {
+        self.lanes[lane].ways.len() > 1 && self.has_open(lane)
+    }
+
+    /// Names a message that is under way from now on.
+    pub(super) fn put_under_way(
+        &mut self,
+        lane: usize,
+        way: usize,
+        lineage: Option<u64>,
+        flights: Vec<super::Flight>,
+        update: Update,
+    ) -> Send {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        let Way { server, to, .. } = &self.lanes[lane].ways[way];
+        let (server, to) = (*server, to.clone());
+        self.servers[server].in_flight += 1;
+        // A probe takes no place in its zone's own count: rows go on meanwhile.
+        if !flights.is_empty() {
+            self.lanes[lane].in_flight += 1;
+        }
+        let batch = Batch { lane: lane as u32, way, lineage: lineage.unwrap_or(ticket), flights };
+        self.flights.insert(ticket, batch);
+        Send { ticket: SendTicket(ticket), server: to, update }
+    }
+}
