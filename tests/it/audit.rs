@@ -107,7 +107,7 @@ fn take<'lab>(host: &'lab Host, name: &str) -> (Client<'lab>, Ipv4Addr) {
 
 /// Damage of each kind by hand; what is ours is mended, what is not stays, and what has no DHCID is adopted.
 #[test]
-fn users_stale_missing_and_changed_records_are_found_and_mended() {
+fn users_stale_records_are_left_behind() {
     let lab = Lab::new();
     let server = server(&lab);
     let bind = bind(&server);
@@ -171,8 +171,9 @@ fn users_stale_missing_and_changed_records_are_found_and_mended() {
     assert_eq!(dig.addresses("by-hand.nasir.xyz"), [Ipv4Addr::new(10, 9, 9, 9)]);
 }
 
+/// It outlives the lease, a repair and a resync, until it is adopted by its name.
 #[test]
-fn users_a_record_made_by_hand_outlives_repair_and_resync_until_it_is_adopted_by_name() {
+fn users_an_expiring_lease_deleted_a_record_made_by_hand() {
     let lab = Lab::new();
     let server = server(&lab);
     let bind = bind(&server);
@@ -180,7 +181,12 @@ fn users_a_record_made_by_hand_outlives_repair_and_resync_until_it_is_adopted_by
     dig.nsupdate("update add pc1.nasir.xyz. 300 A 10.9.9.9");
     let daemon = Leasehold::start(&server, &config(true, ""));
     let host = client_host(&lab, &server, "c1");
-    let (_client, address) = take(&host, "pc1");
+    let (mut client, _) = take(&host, "pc1");
+    wait_audit(&daemon, &["foreign pc1.nasir.xyz."]);
+    client.release();
+    wait_audit(&daemon, &[]);
+    assert_eq!(dig.addresses("pc1.nasir.xyz"), [Ipv4Addr::new(10, 9, 9, 9)]);
+    let address = client.take();
     wait_audit(&daemon, &["foreign pc1.nasir.xyz."]);
     assert_eq!(dns(&daemon, &["repair"]).0, 0);
     assert_eq!(dns(&daemon, &["adopt", "--all-without-dhcid"]).0, 0, "its address is another");

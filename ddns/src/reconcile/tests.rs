@@ -2,6 +2,7 @@
 
 mod batches;
 mod cuts;
+mod mend;
 mod moves;
 mod random;
 mod servers;
