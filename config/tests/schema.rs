@@ -119,3 +119,14 @@ fn the_examples_in_the_reference_are_toml_with_known_keys() {
     }
     assert!(checked > 10);
 }
+
+#[test]
+fn the_example_of_how_names_are_made_is_without_fault_or_warning() {
+    let text = std::fs::read_to_string(beside("../docs/naming.md")).unwrap();
+    let block = text.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let none = |_: &std::path::Path| Err("none is named".to_owned());
+    match config::check(block, "docs/naming.md", &none) {
+        Ok(done) => assert!(done.warnings.is_empty(), "{}", config::render(&done.warnings, block, false)),
+        Err(faults) => panic!("{}", config::render(&faults, block, false)),
+    }
+}

@@ -1,19 +1,26 @@
 //! From what a client sent to the name that DNS should hold for it (RFC 4702), and to what the client is told.
 //!
 //! A pure function: [`choose`] takes what the client sent, the subnet's rules, the zones, and [`Holders`], who know
-//! which names other hosts hold. The order of precedence is: the reservation's name, option 81, option 12, a name
-//! made from the address.
+//! which names other hosts hold. The order of precedence is: the reservation's name, a name that the server makes where
+//! it is to replace others, option 81, option 12, and a name that the server makes where nothing else is there.
+//! [`explain_choice`] tells the way, by the same functions.
 
 mod client_fqdn;
+mod generated;
+mod idna;
 mod label;
+mod told;
 
 use std::net::IpAddr;
 
 use dns::{Fqdn, HostIdentity};
 
 pub use client_fqdn::ClientFqdn;
-pub use dns::naming::{ClientUpdates, ConflictGuard, GeneratedName, Naming, OutsideName, Ttl};
-pub use label::{clean_label, clean_labels};
+pub use dns::naming::{CleanUp, ClientUpdates, ConflictGuard, GeneratedName, Naming, OutsideName, ReplaceName, Ttl};
+pub use label::clean_label;
+use label::clean_labels;
+use told::Listener;
+pub use told::{NameSource, Step, Unusable};
 
 use crate::grant::{Grant, Holders};
 use crate::settings::Settings;
@@ -36,6 +43,8 @@ pub struct Question<'a> {
     pub reserved_hostname: Option<&'a str>,
     /// The address it will have.
     pub address: IpAddr,
+    /// Its hardware address; empty when it has none.
+    pub hardware: &'a [u8],
     /// How long the lease will run, in seconds.
     pub lease_secs: u32,
     /// Who asks.
@@ -54,6 +63,8 @@ pub struct Answer {
     pub client_fqdn: Option<Box<[u8]>>,
     /// How the name came about, or why there is none.
     pub reason: Reason,
+    /// The name is somebody else's in DNS: it is tried again now and then, and the client is told of none meanwhile.
+    pub foreign: bool,
 }
 
 /// A name and which records the server keeps for it.
@@ -82,12 +93,14 @@ pub enum Reason {
     ClientFqdn,
     /// Option 12.
     Hostname,
-    /// Made from the address.
+    /// Made by the server.
     Generated,
     /// Nothing usable was sent, and the subnet generates none.
     NoName,
     /// The client asked for no update (option 81 with N=1).
     ClientDeclined,
+    /// The client wants to write its own A record, and whoever wants that gets no records.
+    UpdatesDenied,
     /// The name lies in no zone of ours.
     OutsideZones,
     /// The name is an apex, a protected name, or kept for a reservation.
@@ -101,8 +114,29 @@ pub enum Reason {
 /// Decides on one client's name. `holders` tell what comes of a name that another host holds.
 #[must_use]
 pub fn choose(question: &Question<'_>, settings: &Settings, holders: &dyn Holders) -> Answer {
+    decide(question, settings, holders, &mut ())
+}
+
+/// Decides as [`choose`] does, and tells why.
+#[must_use]
+pub fn explain_choice(question: &Question<'_>, settings: &Settings, holders: &dyn Holders) -> (Answer, Vec<Step>) {
+    let mut steps = Vec::new();
+    let answer = decide(question, settings, holders, &mut steps);
+    steps.push(Step::Outcome(answer.reason));
+    (answer, steps)
+}
+
+fn decide(question: &Question<'_>, settings: &Settings, holders: &dyn Holders, listener: &mut impl Listener) -> Answer {
     let sent = question.client_fqdn.and_then(ClientFqdn::parse);
-    let (name, reason, foreign) = match chosen(question, sent.as_ref(), settings, holders) {
+    if let Some(ClientFqdn { server_updates_a, no_updates, wire, .. }) = sent {
+        listener.hear(|| Step::Flags { server_updates_a, no_updates, wire });
+    }
+    let ignores = question.naming.client_updates == ClientUpdates::Ignore;
+    if ignores && sent.is_some() {
+        listener.hear(|| Step::ClientFqdnIgnored);
+    }
+    let sent = sent.filter(|_| !ignores);
+    let (name, reason, foreign) = match chosen(question, sent.as_ref(), settings, holders, listener) {
         Ok((name, source, foreign)) => (Some(name), source, foreign),
         Err(refusal) => (None, refusal, false),
     };
@@ -112,7 +146,7 @@ pub fn choose(question: &Question<'_>, settings: &Settings, holders: &dyn Holder
         let writes_a = told.is_some_and(|name| name.forward);
         sent.build_reply(writes_a, told.is_some(), told.map(|name| &name.fqdn))
     });
-    Answer { name, client_fqdn, reason }
+    Answer { name, client_fqdn, reason, foreign }
 }
 
 fn chosen(
@@ -120,34 +154,85 @@ fn chosen(
     sent: Option<&ClientFqdn<'_>>,
     settings: &Settings,
     holders: &dyn Holders,
+    listener: &mut impl Listener,
 ) -> Result<(ChosenName, Reason, bool), Reason> {
-    // RFC 4702 section 3.4: with N=1 the client asks that the server make no DNS update on its behalf. A reservation
-    // names the host, it does not overrule that wish.
-    if sent.is_some_and(|sent| sent.no_updates) {
-        return Err(Reason::ClientDeclined);
-    }
-    let (fqdn, source) = candidate(question, sent, settings)?;
+    let naming = question.naming;
+    let forward = writes_forward(sent, naming, listener)?;
+    let (fqdn, source) = candidate(question, sent, settings, listener)?;
     let own_reservation = source == Reason::Reservation;
-    if is_protected(&fqdn, question.naming, settings, own_reservation) {
+    if is_protected(&fqdn, naming, settings, own_reservation) {
         return Err(Reason::Protected);
     }
-    let (fqdn, foreign) = match holders.grant(&fqdn, &question.identity, source) {
-        Grant::Granted(fqdn) => (fqdn, false),
-        Grant::Foreign(fqdn) => (fqdn, true),
-        Grant::Taken => return Err(Reason::Taken),
-    };
-    // RFC 4702 section 4: a server may be configured to write the A record though the client would. Windows clients
-    // send S=0 and N=0 by default, and resolve nowhere if that is followed to the letter.
-    let client_writes_a =
-        sent.is_some_and(|sent| !sent.server_updates_a) && question.naming.client_updates == ClientUpdates::Allow;
-    let forward = !client_writes_a;
+    let (fqdn, foreign) = granted(&fqdn, question, source, holders, listener)?;
     let reverse = settings.reverse_zone_of(question.address).is_some();
     if !forward && !reverse {
         return Err(Reason::NothingToWrite);
     }
-    let ttl_secs = ttl_secs_of(question.naming.ttl, question.lease_secs);
-    let (identity, guard) = (question.identity.clone(), question.naming.guard);
+    let ttl_secs = ttl_secs_of(naming.ttl, question.lease_secs);
+    let (identity, guard) = (question.identity.clone(), naming.guard);
     Ok((ChosenName { fqdn, identity, forward, reverse, ttl_secs, guard }, source, foreign))
+}
+
+/// The name that the client has in the end, and whether it is somebody else's in DNS.
+///
+/// # Errors
+/// Another host has it.
+fn granted(
+    wished: &Fqdn,
+    question: &Question<'_>,
+    source: Reason,
+    holders: &dyn Holders,
+    listener: &mut impl Listener,
+) -> Result<(Fqdn, bool), Reason> {
+    let (name, foreign) = match holders.grant(wished, &question.identity, source) {
+        Grant::Granted(name) => (name, false),
+        Grant::Foreign(name) => (name, true),
+        Grant::Taken => return Err(Reason::Taken),
+    };
+    if name != *wished {
+        listener.hear(|| Step::InItsPlace { wished: wished.clone(), given: name.clone() });
+    }
+    if foreign {
+        listener.hear(|| Step::Foreign(name.clone()));
+    }
+    Ok((name, foreign))
+}
+
+/// Whether the server writes the A record, by the flags of option 81.
+///
+/// # Errors
+/// It writes nothing at all.
+fn writes_forward(
+    sent: Option<&ClientFqdn<'_>>,
+    naming: &Naming,
+    listener: &mut impl Listener,
+) -> Result<bool, Reason> {
+    let Some(sent) = sent else { return Ok(true) };
+    // RFC 4702 section 3.4: with N=1 the client asks that the server make no DNS update on its behalf. A reservation
+    // names the host, it does not overrule that wish; the operator may.
+    if sent.no_updates {
+        if !naming.override_no_update {
+            return Err(Reason::ClientDeclined);
+        }
+        listener.hear(|| Step::NoUpdateOverridden);
+        return Ok(true);
+    }
+    if sent.server_updates_a {
+        return Ok(true);
+    }
+    // RFC 4702 section 4: a server may be configured to write the A record though the client would. Windows clients
+    // send S=0 and N=0 by default, and resolve nowhere if that is followed to the letter.
+    match naming.client_updates {
+        ClientUpdates::Deny => Err(Reason::UpdatesDenied),
+        ClientUpdates::Allow => {
+            listener.hear(|| Step::UpdateLeftToClient);
+            Ok(false)
+        }
+        ClientUpdates::Override | ClientUpdates::Ignore => {
+            listener.hear(|| Step::UpdateOverridden);
+            Ok(true)
+        }
+    }
 }
 
 /// The name that the client would have if nobody else wanted it, and where it comes from.
@@ -155,48 +240,137 @@ fn candidate(
     question: &Question<'_>,
     sent: Option<&ClientFqdn<'_>>,
     settings: &Settings,
+    listener: &mut impl Listener,
 ) -> Result<(Fqdn, Reason), Reason> {
+    let naming = question.naming;
     if let Some(reserved) = question.reserved_hostname {
-        let labels = clean_labels(&client_fqdn::ascii_labels(reserved.as_bytes()));
-        if !labels.is_empty() {
-            return placed(&labels, question.naming, settings).map(|fqdn| (fqdn, Reason::Reservation));
+        let labels = client_fqdn::ascii_labels(reserved.as_bytes());
+        // The operator wrote it, so that it is mended where it has to be, and never refused.
+        let cleaned = clean_labels(&labels, CleanUp::Hyphen).unwrap_or_default();
+        listener.hear(|| found(NameSource::Reservation, &labels, Some(&cleaned)));
+        if !cleaned.is_empty() {
+            return placed(&cleaned, naming, settings, listener).map(|fqdn| (fqdn, Reason::Reservation));
         }
     }
-    // RFC 4702 section 3.1: where a client sends both, the Client FQDN option counts and the Host Name option does not.
-    // Option 12 is still looked at when option 81 leaves the name to the server.
-    let by_option_81 = sent.map(|sent| (clean_labels(&sent.labels), Reason::ClientFqdn));
-    let by_option_12 = (clean_labels(&client_fqdn::ascii_labels(question.hostname)), Reason::Hostname);
-    let usable = |labels: &[Vec<u8>]| match labels.first() {
-        None => false,
-        Some(first) => !UNCLAIMABLE.contains(&first.as_slice()) && !is_generated(first),
-    };
-    for (labels, source) in by_option_81.into_iter().chain([by_option_12]) {
-        if usable(&labels) {
-            return placed(&labels, question.naming, settings).map(|fqdn| (fqdn, source));
+    let (own, was_sent) = sent_by_client(question, sent, settings, listener);
+    let makes = naming.generate.is_some()
+        && match naming.replace {
+            ReplaceName::WhenAbsent => own.is_none(),
+            ReplaceName::Always => true,
+            ReplaceName::WhenPresent => was_sent,
+        };
+    if makes {
+        if own.is_some() {
+            listener.hear(|| Step::Replaced);
         }
+        let made = naming.generate.as_ref().and_then(|form| generated::make(form, question.address, question.hardware));
+        let label = made.and_then(|made| clean_label(made.as_bytes(), CleanUp::Hyphen)).ok_or(Reason::NoName)?;
+        return placed(&[label], naming, settings, listener).map(|fqdn| (fqdn, Reason::Generated));
     }
-    if question.naming.generate.is_none() {
-        return Err(Reason::NoName);
-    }
-    let label = generated_label(question.address).into_bytes();
-    placed(&[label], question.naming, settings).map(|fqdn| (fqdn, Reason::Generated))
+    let (labels, source) =
+        own.filter(|_| naming.generate.is_none() || naming.replace == ReplaceName::WhenAbsent).ok_or(Reason::NoName)?;
+    placed(&labels, naming, settings, listener).map(|fqdn| (fqdn, source))
 }
 
-/// Puts cleaned labels into a zone: one label goes under the subnet's domain; several are a full name where they lie
-/// in a zone of ours, and else what [`Naming::outside`] says.
-fn placed(labels: &[Vec<u8>], naming: &Naming, settings: &Settings) -> Result<Fqdn, Reason> {
-    let in_forward_zone = |name: &Fqdn| settings.zone_of(name).is_some_and(|zone| !zone.apex.is_reverse());
+/// The cleaned labels of a name that a client sent, and where it was.
+type Sent = (Vec<Vec<u8>>, Reason);
+
+/// The labels of the name that the client sent, if it is usable; and whether it sent anything of the kind.
+///
+/// RFC 4702 section 3.1: where a client sends both, the Client FQDN option counts and the Host Name option does not.
+/// Option 12 is still looked at when option 81 leaves the name to the server.
+fn sent_by_client(
+    question: &Question<'_>,
+    sent: Option<&ClientFqdn<'_>>,
+    settings: &Settings,
+    listener: &mut impl Listener,
+) -> (Option<Sent>, bool) {
+    let hostname = client_fqdn::ascii_labels(question.hostname);
+    let by_option_81 = sent.map(|sent| (&sent.labels, NameSource::ClientFqdn, Reason::ClientFqdn));
+    let by_option_12 = (&hostname, NameSource::Hostname, Reason::Hostname);
+    let mut was_sent = false;
+    for (raw, source, reason) in by_option_81.into_iter().chain([by_option_12]) {
+        let cleaned = clean_labels(raw, question.naming.clean);
+        if !raw.is_empty() {
+            listener.hear(|| found(source, raw, cleaned.as_deref()));
+        }
+        match usable(raw, cleaned, settings, question.naming) {
+            Ok(labels) => return (Some((labels, reason)), true),
+            Err(why) => {
+                was_sent |= why != Unusable::Empty;
+                listener.hear(|| Step::NotUsable(source, why));
+            }
+        }
+    }
+    (None, was_sent)
+}
+
+fn found(source: NameSource, raw: &[&[u8]], cleaned: Option<&[Vec<u8>]>) -> Step {
+    let sent = raw.iter().map(|label| idna::decode(label)).collect::<Vec<_>>().join(".");
+    let labels = cleaned.unwrap_or_default().iter().map(|label| String::from_utf8_lossy(label));
+    Step::Found { source, sent, cleaned: labels.collect::<Vec<_>>().join(".") }
+}
+
+/// The labels of a name that a client sent.
+///
+/// # Errors
+/// They are no name.
+fn usable(
+    raw: &[&[u8]],
+    cleaned: Option<Vec<Vec<u8>>>,
+    settings: &Settings,
+    naming: &Naming,
+) -> Result<Vec<Vec<u8>>, Unusable> {
+    let labels = cleaned.ok_or(Unusable::Refused)?;
+    let Some(first) = labels.first() else { return Err(Unusable::Empty) };
+    let is_octet = |label: &&[u8]| std::str::from_utf8(label).is_ok_and(|text| text.parse::<u8>().is_ok());
+    if raw.len() == 4 && raw.iter().all(is_octet) {
+        return Err(Unusable::Address);
+    }
+    if UNCLAIMABLE.contains(&first.as_slice()) {
+        return Err(Unusable::Unclaimable);
+    }
+    let own = match &naming.generate {
+        Some(GeneratedName::Pattern(pattern)) => Some(&**pattern),
+        _ => None,
+    };
+    let patterns = own.into_iter().chain(settings.patterns.iter().map(|pattern| &**pattern));
+    if generated::is_made(first, patterns) {
+        return Err(Unusable::Generated);
+    }
+    Ok(labels)
+}
+
+/// Puts cleaned labels into a zone: one label goes under the domain; several are a full name where they lie in a zone of
+/// ours, and else what [`Naming::outside`] says.
+fn placed(
+    labels: &[Vec<u8>],
+    naming: &Naming,
+    settings: &Settings,
+    listener: &mut impl Listener,
+) -> Result<Fqdn, Reason> {
+    let forward_zone = |name: &Fqdn| settings.zone_of(name).filter(|zone| !zone.apex.is_reverse());
     let (first, more) = labels.split_first().ok_or(Reason::NoName)?;
     if !more.is_empty() {
         // A name of more than 255 octets is in no zone.
-        if let Some(full) = Fqdn::from_labels(labels).ok().filter(in_forward_zone) {
+        if let Some(full) = Fqdn::from_labels(labels).ok()
+            && let Some(zone) = forward_zone(&full)
+        {
+            listener.hear(|| Step::InZone { name: full.clone(), apex: zone.apex.clone() });
             return Ok(full);
         }
         if naming.outside == OutsideName::Refuse {
             return Err(Reason::OutsideZones);
         }
+        listener.hear(|| {
+            let from = labels.iter().map(|label| String::from_utf8_lossy(label)).collect::<Vec<_>>().join(".");
+            Step::Moved { from, domain: naming.domain.clone() }
+        });
     }
-    naming.domain.prepend_label(first).ok().filter(in_forward_zone).ok_or(Reason::OutsideZones)
+    let name = naming.domain.prepend_label(first).map_err(|_| Reason::OutsideZones)?;
+    let zone = forward_zone(&name).ok_or(Reason::OutsideZones)?;
+    listener.hear(|| Step::InZone { name: name.clone(), apex: zone.apex.clone() });
+    Ok(name)
 }
 
 /// Whether no client may take the name.
@@ -219,29 +393,6 @@ fn ttl_secs_of(ttl: Ttl, lease_secs: u32) -> u32 {
             u32::try_from(share).unwrap_or(u32::MAX).min(max_secs).max(min_secs)
         }
     }
-}
-
-/// `host-192-168-30-100`; for IPv6 the eight groups in hexadecimal.
-fn generated_label(address: IpAddr) -> String {
-    match address {
-        IpAddr::V4(v4) => {
-            let [a, b, c, d] = v4.octets();
-            format!("host-{a}-{b}-{c}-{d}")
-        }
-        IpAddr::V6(v6) => {
-            let groups: Vec<String> = v6.segments().iter().map(|group| format!("{group:x}")).collect();
-            format!("host-{}", groups.join("-"))
-        }
-    }
-}
-
-/// Whether a label is one that we make from an IPv4 address. A client that learnt such a name as its own sends it
-/// back from its next address, where it would be wrong: it counts as no name.
-fn is_generated(label: &[u8]) -> bool {
-    let Some(rest) = label.strip_prefix(b"host-") else { return false };
-    let octets: Vec<&[u8]> = rest.split(|octet| *octet == b'-').collect();
-    octets.len() == 4
-        && octets.iter().all(|octet| std::str::from_utf8(octet).is_ok_and(|text| text.parse::<u8>().is_ok()))
 }
 
 #[cfg(test)]

@@ -25,6 +25,8 @@ pub struct Settings {
     pub protected: Vec<Fqdn>,
     /// The full names of all reservations: only the client that a name is reserved for may take it.
     pub reserved: HashSet<Fqdn>,
+    /// Patterns that names are made by anywhere: what looks as one of them is no name that a client has by itself.
+    pub patterns: Vec<Box<str>>,
     /// Prefixes whose addresses get no PTR record, also where a zone would hold it.
     pub without_reverse: Vec<Ipv4Net>,
     /// How PTR records are guarded.

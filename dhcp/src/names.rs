@@ -20,6 +20,8 @@ pub struct NameQuestion<'a> {
     pub reserved_hostname: Option<&'a str>,
     /// The address it will have.
     pub address: Ipv4Addr,
+    /// Its hardware address; empty where none is known.
+    pub hardware: &'a [u8],
     /// How long the lease will run, in seconds.
     pub lease_secs: u32,
     /// Who asks.
@@ -37,6 +39,8 @@ pub struct NameAnswer {
     pub name: Option<LeaseName>,
     /// The data of the option 81 to reply with; `None` when the client sent none (RFC 4702 section 2).
     pub client_fqdn: Option<Box<[u8]>>,
+    /// The name is somebody else's in DNS for now, so that the client is told of none.
+    pub foreign: bool,
 }
 
 /// Chooses names: a pure function of the question and of which names are taken.
@@ -95,6 +99,7 @@ pub fn reserved_name(
         client_fqdn: None,
         reserved_hostname: Some(hostname),
         address,
+        hardware: &[],
         lease_secs: settings.reserved_lease_secs(subnet, reservation),
         identity: reservation.identity()?,
         arrives: false,

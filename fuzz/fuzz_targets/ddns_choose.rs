@@ -4,7 +4,9 @@
 
 use std::net::Ipv4Addr;
 
-use ddns::choose::{ClientUpdates, GeneratedName, Naming, OutsideName, Question, choose};
+use ddns::choose::{
+    CleanUp, ClientUpdates, GeneratedName, Naming, OutsideName, Question, ReplaceName, choose, explain_choice,
+};
 use ddns::settings::{Settings, ZoneRoute, ZoneServer};
 use dns::{Fqdn, HostIdentity};
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
@@ -21,8 +23,23 @@ fn fqdn(text: &str) -> Fqdn {
 fn ask(input: &mut Unstructured<'_>) -> Result<()> {
     let naming = Naming {
         outside: *input.choose(&[OutsideName::FirstLabel, OutsideName::Refuse])?,
-        client_updates: *input.choose(&[ClientUpdates::Override, ClientUpdates::Allow])?,
-        generate: input.choose(&[None, Some(GeneratedName::Address)])?.clone(),
+        clean: *input.choose(&[CleanUp::Hyphen, CleanUp::Drop, CleanUp::Refuse])?,
+        client_updates: *input.choose(&[
+            ClientUpdates::Override,
+            ClientUpdates::Allow,
+            ClientUpdates::Ignore,
+            ClientUpdates::Deny,
+        ])?,
+        override_no_update: input.arbitrary()?,
+        generate: input
+            .choose(&[
+                None,
+                Some(GeneratedName::Address),
+                Some(GeneratedName::Hardware),
+                Some(GeneratedName::Pattern("dev-{mac6}".into())),
+            ])?
+            .clone(),
+        replace: *input.choose(&[ReplaceName::WhenAbsent, ReplaceName::Always, ReplaceName::WhenPresent])?,
         ..Naming::of_domain(fqdn("home.example"))
     };
     let zones = ["home.example", "30.168.192.in-addr.arpa"];
@@ -42,12 +59,16 @@ fn ask(input: &mut Unstructured<'_>) -> Result<()> {
         client_fqdn,
         reserved_hostname: None,
         address: Ipv4Addr::new(192, 168, 30, host).into(),
+        hardware: &[2, 0, 0x5e, 0x10, 0, 1],
         lease_secs,
         identity: HostIdentity::ClientId([1, 2, 3].into()),
         naming: &naming,
     };
 
-    let answer = choose(&question, &settings, &|_: &Fqdn, _: &HostIdentity| false);
+    let nobody = |_: &Fqdn, _: &HostIdentity| false;
+    let answer = choose(&question, &settings, &nobody);
+    let (told, steps) = explain_choice(&question, &settings, &nobody);
+    assert!(told == answer && !steps.is_empty());
     // RFC 4702 section 4: the option only for a client that sent it, with both RCODEs 255.
     if let Some(reply) = &answer.client_fqdn {
         assert!(client_fqdn.is_some_and(|sent| sent.len() >= 3));
@@ -64,5 +85,10 @@ fn ask(input: &mut Unstructured<'_>) -> Result<()> {
         assert!(label.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-'), "{}", name.fqdn);
         assert!(label.first() != Some(&b'-') && label.last() != Some(&b'-'), "{}", name.fqdn);
     }
+    // A client that says what it was told keeps its name.
+    let text = name.fqdn.to_string();
+    let sent = client_fqdn.filter(|sent| sent.len() >= 3).map(|sent| [&[sent[0] | 4, 0, 0], name.fqdn.as_wire()].concat());
+    let again = Question { hostname: text.as_bytes(), client_fqdn: sent.as_deref(), ..question };
+    assert_eq!(choose(&again, &settings, &nobody).name, Some(name));
     Ok(())
 }

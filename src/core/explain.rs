@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
-use ddns::choose::{ClientFqdn, Reason, clean_label};
+use ddns::choose::{CleanUp, ClientFqdn, Reason, clean_label};
 use ddns::wanted::RowKey;
 use dhcp::identity::HardwareAddress;
 use dhcp::lease::{Lease, LeaseState};
@@ -273,7 +273,9 @@ impl LeaseFacts {
 
 /// Whether the client sent a name whose first label, cleaned, is this.
 fn says(lease: &Lease, label: &[u8]) -> bool {
-    let cleaned = |sent: &[u8]| clean_label(sent).is_some_and(|cleaned| cleaned == label);
+    // By whichever rule: a label too many is only looked at.
+    let by = |sent: &[u8], rule| clean_label(sent, rule).is_some_and(|cleaned| cleaned == label);
+    let cleaned = |sent: &[u8]| by(sent, CleanUp::Hyphen) || by(sent, CleanUp::Drop);
     let first = lease.hostname.split(|byte| *byte == b'.').next().unwrap_or_default();
     let by_option_81 =
         || ClientFqdn::parse(&lease.client_fqdn).and_then(|sent| sent.labels.first().map(|first| cleaned(first)));

@@ -328,3 +328,5 @@ mod rename_tests;
 mod reserved_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod told_tests;

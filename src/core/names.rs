@@ -64,6 +64,7 @@ pub(super) fn asked<'q>(question: &'q NameQuestion<'_>) -> Question<'q> {
         client_fqdn: question.client_fqdn,
         reserved_hostname: question.reserved_hostname,
         address: question.address.into(),
+        hardware: question.hardware,
         lease_secs: question.lease_secs,
         identity: question.identity.clone(),
         naming: question.naming,
@@ -82,6 +83,7 @@ pub(super) fn told(answer: Answer) -> NameAnswer {
             guard: name.guard,
         }),
         client_fqdn: answer.client_fqdn,
+        foreign: answer.foreign,
     }
 }
 

@@ -45,8 +45,8 @@ pub(super) fn settings(subnet: Subnet) -> Settings {
     }
 }
 
-struct Bench {
-    pipeline: Pipeline,
+pub(super) struct Bench {
+    pub(super) pipeline: Pipeline,
     link: Arc<Link>,
     now: Now,
 }
@@ -56,7 +56,7 @@ impl Bench {
         Self::with(subnet())
     }
 
-    fn with(subnet: Subnet) -> Self {
+    pub(super) fn with(subnet: Subnet) -> Self {
         let settings = settings(subnet);
         let route = |apex| ZoneRoute { apex: name(apex), server: ZoneServer::Embedded };
         let zones = vec![route("nasir.xyz"), route("30.168.192.in-addr.arpa")];
@@ -83,7 +83,7 @@ impl Bench {
     }
 
     /// Decides and commits: the rows that were stored, and what may be done then.
-    fn hear(&mut self, message: &ClientMessage) -> (Vec<Row>, Output) {
+    pub(super) fn hear(&mut self, message: &ClientMessage) -> (Vec<Row>, Output) {
         match self.decide(message) {
             Step::Finish(output) => (Vec::new(), output),
             Step::Submit(transactions, early) => {
@@ -107,7 +107,7 @@ impl Bench {
     }
 }
 
-fn message(message_type: MessageType, n: u8) -> ClientMessage {
+pub(super) fn message(message_type: MessageType, n: u8) -> ClientMessage {
     ClientMessage::new(message_type, u32::from(n), HardwareAddress::new(1, &[2, 0, 0, 0, 0, n]).unwrap())
 }
 
@@ -115,7 +115,7 @@ fn named(message: ClientMessage, hostname: &str) -> ClientMessage {
     message.with(code::HOST_NAME, hostname.as_bytes())
 }
 
-fn selecting(n: u8, address: Ipv4Addr) -> ClientMessage {
+pub(super) fn selecting(n: u8, address: Ipv4Addr) -> ClientMessage {
     message(MessageType::Request, n)
         .with(code::REQUESTED_IP_ADDRESS, address.octets())
         .with(code::SERVER_IDENTIFIER, SERVER.octets())

@@ -2,7 +2,7 @@
 //! that calls itself so.
 
 use config::Config;
-use ddns::choose::clean_label;
+use ddns::choose::{CleanUp, clean_label};
 use dns::Fqdn;
 
 /// Where Linux tells it.
@@ -18,7 +18,7 @@ pub(super) fn protect(config: &mut Config) {
 
 fn names(config: &Config, hostname: &[u8]) -> Vec<Fqdn> {
     let first = hostname.trim_ascii().split(|octet| *octet == b'.').next().unwrap_or_default();
-    let Some(label) = clean_label(first) else { return Vec::new() };
+    let Some(label) = clean_label(first, CleanUp::Hyphen) else { return Vec::new() };
     let mut names: Vec<Fqdn> = config.dhcp.domains().filter_map(|domain| domain.prepend_label(&label).ok()).collect();
     names.retain(|name| !config.ddns.reserved.contains(name));
     names.sort();

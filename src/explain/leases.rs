@@ -3,7 +3,9 @@
 use ddns::choose::{ClientFqdn, Reason};
 use dhcp::lease::{Lease, LeaseState};
 use dhcp::settings::ReservedFor;
-use dns::naming::{AfterExpiry, ClientUpdates, ConflictGuard, ConflictOutcome, GeneratedName, Naming, Ttl};
+use dns::naming::{
+    AfterExpiry, ClientUpdates, ConflictGuard, ConflictOutcome, GeneratedName, Naming, ReplaceName, Ttl,
+};
 
 use super::moment;
 use super::views::{LeaseStory, Policy, SentFqdn};
@@ -119,7 +121,10 @@ fn reason(naming: &NamingFacts, lease: &Lease) -> String {
         Reason::Reservation => "the name is its reservation's".to_owned(),
         Reason::ClientFqdn => "the name is the one that the client sent as its full name (option 81)".to_owned(),
         Reason::Hostname => "the name is the host name that the client sent (option 12)".to_owned(),
-        Reason::Generated => "the name is a generated one: the client sent none that can be used".to_owned(),
+        Reason::Generated if naming.rules.replace == ReplaceName::WhenAbsent => {
+            "the name is a generated one: the client sent none that can be used".to_owned()
+        }
+        Reason::Generated => "the name is a generated one, whatever the client sends (`replace`)".to_owned(),
         Reason::NoName if lease.hostname.is_empty() && lease.client_fqdn.is_empty() => {
             "the client sent no name, and none is generated here (`generate`)".to_owned()
         }
@@ -128,6 +133,11 @@ fn reason(naming: &NamingFacts, lease: &Lease) -> String {
         }
         Reason::ClientDeclined => {
             "the client asked for no update of DNS (option 81 with N=1), and that is heeded here".to_owned()
+        }
+        Reason::UpdatesDenied => {
+            "the client would write its own A record (option 81 with S=0), and such a client gets no records here \
+             (`client_updates`)"
+                .to_owned()
         }
         Reason::OutsideZones => {
             "the name lies in no zone of the configuration; add the zone, or choose a domain within one".to_owned()

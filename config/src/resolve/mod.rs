@@ -117,6 +117,7 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
             classless: Vec::new(),
             protected: protected(&zones, &dhcp),
             reserved: reserved(&dhcp),
+            patterns: dhcp.patterns(),
             without_reverse: subnets.without_reverse,
             reverse: server::reverse_guard(&file.ddns),
             retry: server::retry(&file.ddns, findings),

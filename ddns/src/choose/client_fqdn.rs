@@ -35,7 +35,14 @@ impl<'a> ClientFqdn<'a> {
         // Section 2.2: the RCODE fields are deprecated, and a server "MUST ignore them on receipt".
         let (&[flags, _rcode1, _rcode2], raw_name) = data.split_first_chunk()?;
         let wire = flags & E != 0;
-        let labels = if wire { wire_labels(raw_name).unwrap_or_default() } else { ascii_labels(raw_name) };
+        let labels = match wire {
+            true => wire_labels(raw_name).unwrap_or_default(),
+            // No text begins with a control character. Clients exist that send wire form and leave E at 0.
+            false if raw_name.first().is_some_and(|first| (1..0x20).contains(first)) => {
+                wire_labels(raw_name).unwrap_or_else(|| ascii_labels(raw_name))
+            }
+            false => ascii_labels(raw_name),
+        };
         Some(Self {
             server_updates_a: flags & S != 0,
             // Section 2.1: "If the 'N' bit is 1, the 'S' bit MUST be 0." Where both are set, N is believed: a record
@@ -135,6 +142,14 @@ mod tests {
     #[test]
     fn text_with_the_e_bit_set_is_read_as_text() {
         assert_eq!(ClientFqdn::parse(b"\x05\0\0pc.lan").unwrap().labels, [&b"pc"[..], b"lan"]);
+    }
+
+    #[test]
+    fn wire_form_without_the_e_bit_is_read_as_wire_form() {
+        assert_eq!(ClientFqdn::parse(b"\x01\0\0\x02pc\x03lan\0").unwrap().labels, [&b"pc"[..], b"lan"]);
+        assert_eq!(ClientFqdn::parse(b"\x01\0\0\x02pc").unwrap().labels, [b"pc"]);
+        // What it says is not true: then it is text with something odd in it.
+        assert_eq!(ClientFqdn::parse(b"\x01\0\0\x07pc").unwrap().labels, [b"\x07pc"]);
     }
 
     #[test]

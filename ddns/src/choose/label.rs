@@ -1,39 +1,93 @@
 //! From what clients send to labels that a name can be made of.
 
+use std::borrow::Cow;
+
 use dns::name::LABEL_OCTETS_MAX;
+use dns::naming::CleanUp;
+
+use super::idna;
 
 /// One label made of letters, digits and hyphens (RFC 1123 section 2.1), in lower case; `None` when nothing is left.
 ///
-/// Every run of other octets (a space, an underscore, anything beyond ASCII) between two that stay becomes one
-/// hyphen; hyphens at either end go; what exceeds 63 octets is cut.
+/// What is not ASCII is read as UTF-8, or else as Latin-1, and brought into its `xn--` form. Of the characters that
+/// even then no host name has (a space, an underscore) becomes what `clean` says; hyphens at either end go; what
+/// exceeds 63 octets is cut. An `xn--` form that means nothing loses a hyphen, so that nobody reads it as one.
 #[must_use]
-pub fn clean_label(raw: &[u8]) -> Option<Vec<u8>> {
-    let mut label: Vec<u8> = Vec::with_capacity(raw.len().min(LABEL_OCTETS_MAX));
+pub fn clean_label(raw: &[u8], clean: CleanUp) -> Option<Vec<u8>> {
+    let label = if raw.is_ascii() { plain(&String::from_utf8_lossy(raw), clean)? } else { beyond_ascii(raw, clean)? };
+    let label = cut(&label);
+    let label = if idna::is_false_a_label(label) {
+        if clean == CleanUp::Refuse {
+            return None;
+        }
+        Cow::Owned(label.replacen("xn--", "xn-", 1))
+    } else {
+        Cow::Borrowed(label)
+    };
+    // Without the rest of such a form, its beginning can end in a hyphen, or begin one anew.
+    let label = label.trim_end_matches('-');
+    if label.starts_with("xn--") && idna::is_false_a_label(label) {
+        return clean_label(label.as_bytes(), clean);
+    }
+    (!label.is_empty()).then(|| label.as_bytes().to_vec())
+}
+
+/// All labels of a name, cleaned; those of which nothing is left are skipped. `None` when one of them is refused.
+pub(super) fn clean_labels(raw: &[&[u8]], clean: CleanUp) -> Option<Vec<Vec<u8>>> {
+    let cleaned = raw.iter().map(|label| clean_label(label, clean));
+    match clean {
+        CleanUp::Refuse => cleaned.collect(),
+        CleanUp::Hyphen | CleanUp::Drop => Some(cleaned.flatten().collect()),
+    }
+}
+
+fn cut(label: &str) -> &str {
+    label.get(..LABEL_OCTETS_MAX).unwrap_or(label).trim_matches('-')
+}
+
+/// A text of which only the letters and digits of ASCII, and hyphens, can stay.
+fn plain(text: &str, clean: CleanUp) -> Option<String> {
+    kept(text, clean, |character| character.is_ascii_alphanumeric())
+}
+
+fn beyond_ascii(raw: &[u8], clean: CleanUp) -> Option<String> {
+    let text = idna::decode(raw);
+    // First all that words are written with, then letters and digits, then what is ASCII: each attempt has a result for
+    // more labels, and leaves less of them.
+    let all = kept(&text, clean, |character| {
+        character.is_alphanumeric() || !(character.is_ascii() || idna::is_symbol(character))
+    });
+    if let Some(label) = all.as_deref().and_then(idna::to_a_label) {
+        return Some(label);
+    }
+    if clean == CleanUp::Refuse {
+        return None;
+    }
+    let words = kept(&text, clean, |character| character.is_alphanumeric());
+    words.as_deref().and_then(idna::to_a_label).or_else(|| plain(&text, clean))
+}
+
+/// The text with hyphens and those characters that may stay, in lower case as far as it is ASCII. Each run of others
+/// between two that stay becomes one hyphen, or nothing.
+fn kept(text: &str, clean: CleanUp, stays: impl Fn(char) -> bool) -> Option<String> {
+    let mut label = String::with_capacity(text.len());
     let mut gap = false;
-    for &octet in raw {
-        if octet.is_ascii_alphanumeric() || octet == b'-' {
-            if gap && octet != b'-' && label.last().is_some_and(|last| *last != b'-') {
-                label.push(b'-');
+    for character in text.chars() {
+        if character == '-' || stays(character) {
+            let joins = clean == CleanUp::Hyphen && character != '-' && !label.is_empty() && !label.ends_with('-');
+            if gap && joins {
+                label.push('-');
             }
             gap = false;
-            if octet != b'-' || !label.is_empty() {
-                label.push(octet.to_ascii_lowercase());
-            }
+            label.push(character.to_ascii_lowercase());
+        } else if clean == CleanUp::Refuse {
+            return None;
         } else {
             gap = true;
         }
     }
-    label.truncate(LABEL_OCTETS_MAX);
-    while label.last() == Some(&b'-') {
-        label.pop();
-    }
-    (!label.is_empty()).then_some(label)
-}
-
-/// All labels of a name, cleaned; those of which nothing is left are skipped.
-#[must_use]
-pub fn clean_labels(raw: &[&[u8]]) -> Vec<Vec<u8>> {
-    raw.iter().filter_map(|label| clean_label(label)).collect()
+    let label = label.trim_matches('-');
+    (!label.is_empty()).then(|| label.to_owned())
 }
 
 #[cfg(test)]
@@ -44,47 +98,94 @@ mod tests {
 
     use super::*;
 
-    fn cleaned(raw: &[u8]) -> String {
-        clean_label(raw).map(|label| String::from_utf8(label).unwrap()).unwrap_or_default()
+    fn cleaned_as(raw: &[u8], clean: CleanUp) -> String {
+        clean_label(raw, clean).map(|label| String::from_utf8(label).unwrap()).unwrap_or_default()
     }
 
+    /// What each label becomes with hyphens, with nothing in the place of what goes, and where it is refused.
     #[test]
     fn each_odd_character_has_a_defined_result() {
-        for (raw, expected) in [
-            (&b"Living Room TV"[..], "living-room-tv"),
-            (b"my_host", "my-host"),
-            (b"__x__", "x"),
-            (b"K\xc3\xbcche", "k-che"),
-            (b"\xe5\xae\xb6", ""),
-            (b"-a-", "a"),
-            (b"xn--kche-0ra", "xn--kche-0ra"),
-            (b"a _ b", "a-b"),
-            (b"a-_b", "a-b"),
-            (b"a.b", "a-b"),
-            (b"", ""),
-            (b"---", ""),
-            (b"*", ""),
+        for (raw, hyphen, drop, refuse) in [
+            (&b"Living Room TV"[..], "living-room-tv", "livingroomtv", ""),
+            (b"my_host", "my-host", "myhost", ""),
+            (b"__x__", "x", "x", ""),
+            (b"John's iPhone", "john-s-iphone", "johnsiphone", ""),
+            (b"K\xc3\xbcche", "xn--kche-0ra", "xn--kche-0ra", "xn--kche-0ra"),
+            (b"K\xfcche", "xn--kche-0ra", "xn--kche-0ra", "xn--kche-0ra"),
+            (b"K\xc3\xbcche 2", "xn--kche-2-3ya", "xn--kche2-kva", ""),
+            (b"\xe5\xae\xb6", "xn--fct", "xn--fct", "xn--fct"),
+            ("Anna\u{2019}s Mac".as_bytes(), "anna-s-mac", "annasmac", ""),
+            ("\u{1f3e0}lamp\u{a9}".as_bytes(), "lamp", "lamp", ""),
+            ("\u{915}\u{94d}\u{937}".as_bytes(), "xn--11b2ezc", "xn--11b2ezc", "xn--11b2ezc"),
+            ("a\u{3002}b".as_bytes(), "a-b", "ab", ""),
+            ("pc\u{a0}7".as_bytes(), "pc-7", "pc7", ""),
+            (b"\x80\x81", "", "", ""),
+            (b"-a-", "a", "a", "a"),
+            (b"xn--kche-0ra", "xn--kche-0ra", "xn--kche-0ra", "xn--kche-0ra"),
+            (b"XN--Kche-0RA", "xn--kche-0ra", "xn--kche-0ra", "xn--kche-0ra"),
+            (b"xn--zzzzzz", "xn-zzzzzz", "xn-zzzzzz", ""),
+            (b"xn--", "xn", "xn", "xn"),
+            (b"xn_-_-x", "xn-x", "xn-x", ""),
+            (b"a _ b", "a-b", "ab", ""),
+            (b"a-_b", "a-b", "a-b", ""),
+            (b"a.b", "a-b", "ab", ""),
+            (b"7", "7", "7", "7"),
+            (b"", "", "", ""),
+            (b"---", "", "", ""),
+            (b"*", "", "", ""),
         ] {
-            assert_eq!(cleaned(raw), expected, "{raw:?}");
+            let shown = String::from_utf8_lossy(raw).into_owned();
+            assert_eq!(cleaned_as(raw, CleanUp::Hyphen), hyphen, "{shown:?} with hyphens");
+            assert_eq!(cleaned_as(raw, CleanUp::Drop), drop, "{shown:?} dropping");
+            assert_eq!(cleaned_as(raw, CleanUp::Refuse), refuse, "{shown:?} refusing");
         }
     }
 
     #[test]
     fn a_long_label_is_cut_and_does_not_end_in_a_hyphen() {
         let raw = [&[b'a'; 62][..], b"-", b"bcd"].concat();
-        assert_eq!(cleaned(&raw), "a".repeat(62));
-        assert_eq!(cleaned(&[b'x'; 255]).len(), 63);
+        assert_eq!(cleaned_as(&raw, CleanUp::Hyphen), "a".repeat(62));
+        assert_eq!(cleaned_as(&[b'x'; 255], CleanUp::Hyphen).len(), 63);
+    }
+
+    #[test]
+    fn one_refused_label_refuses_the_name() {
+        assert_eq!(clean_labels(&[b"pc", b"a_b"], CleanUp::Refuse), None);
+        assert_eq!(clean_labels(&[b"pc", b"__"], CleanUp::Hyphen), Some(vec![b"pc".to_vec()]));
+    }
+
+    fn check(raw: &[u8], clean: CleanUp) -> Result<(), TestCaseError> {
+        if let Some(label) = clean_label(raw, clean) {
+            prop_assert!((1..=63).contains(&label.len()));
+            prop_assert!(label.iter().all(|o| o.is_ascii_lowercase() || o.is_ascii_digit() || *o == b'-'));
+            prop_assert!(label[0] != b'-' && label[label.len() - 1] != b'-');
+            let text = String::from_utf8(label.clone()).unwrap();
+            prop_assert!(!idna::is_false_a_label(&text), "{}", text);
+            prop_assert_eq!(clean_label(&label, clean), Some(label.clone()), "{}", text);
+        }
+        Ok(())
+    }
+
+    fn any_clean() -> impl Strategy<Value = CleanUp> {
+        prop::sample::select(vec![CleanUp::Hyphen, CleanUp::Drop, CleanUp::Refuse])
     }
 
     proptest! {
         #[test]
-        fn what_is_left_is_a_hostname_and_stays_as_it_is(raw in prop::collection::vec(any::<u8>(), 0..300)) {
-            if let Some(label) = clean_label(&raw) {
-                prop_assert!((1..=63).contains(&label.len()));
-                prop_assert!(label.iter().all(|o| o.is_ascii_lowercase() || o.is_ascii_digit() || *o == b'-'));
-                prop_assert!(label[0] != b'-' && label[label.len() - 1] != b'-');
-                prop_assert_eq!(clean_label(&label), Some(label));
-            }
+        fn what_is_left_is_a_hostname_and_stays_as_it_is(
+            raw in prop::collection::vec(any::<u8>(), 0..300), clean in any_clean(),
+        ) {
+            check(&raw, clean)?;
+        }
+
+        #[test]
+        fn so_it_is_of_texts_in_any_script(raw in ".{0,90}", clean in any_clean()) {
+            check(raw.as_bytes(), clean)?;
+        }
+
+        #[test]
+        fn and_of_what_looks_internationalised(raw in "[xX]{0,2}[nN]?[-_ ]{0,4}[a-z0-9\u{fc} -]{0,70}", clean in any_clean()) {
+            check(raw.as_bytes(), clean)?;
         }
     }
 }

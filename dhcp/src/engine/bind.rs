@@ -12,7 +12,8 @@ use super::exchange::Exchange;
 use super::layers::Layers;
 use super::naming::Rules;
 use super::record::{HotState, Kept, NEVER};
-use super::respond::{self, Terms};
+use super::rename::wish_of;
+use super::respond::{self, Terms, Told};
 use crate::class::ClassId;
 use crate::decision::{Decision, LeaseEvent, LeaseEventKind};
 use crate::identity::{ClientId, HardwareAddress};
@@ -61,7 +62,7 @@ impl Engine {
             place,
             yiaddr: address,
             lease_secs: Some(shown_secs).filter(|_| !is_bootp),
-            client_fqdn: answer.client_fqdn,
+            told: Told::of(answer),
             server_identifier,
         };
         let reply = respond::build_reply(&self.book, exchange, terms);
@@ -130,7 +131,8 @@ impl Engine {
         if left < 2 {
             return Err(DropReason::StorageFull);
         }
-        let remembered = stored.and_then(|kept| kept.lease.server_identifier_override);
+        let lease = stored.map(|kept| kept.lease);
+        let remembered = lease.as_ref().and_then(|lease| lease.server_identifier_override);
         let server_identifier =
             exchange.server_identifier(&self.book, Some(place), remembered).ok_or(DropReason::NoServerAddress)?;
         let lease_secs = lease_secs(&self.book, exchange, Choice { place, address });
@@ -140,9 +142,24 @@ impl Engine {
             place,
             yiaddr: address,
             lease_secs: Some(shown_secs),
-            client_fqdn: None,
+            told: lease.map(|lease| self.told_of(exchange, &lease)).unwrap_or_default(),
             server_identifier,
         })
+    }
+
+    /// What a client is told of the name of a lease that is not made now, when it asks for it.
+    pub(super) fn told_of(&self, exchange: &Exchange<'_>, lease: &Lease) -> Told {
+        let place = self.book.plan.holding(lease.address).filter(|_| respond::wants_host_name(exchange.message));
+        let Some(place) = place.filter(|_| lease.name.is_some()) else { return Told::default() };
+        let answer = ask_name(&self.book, exchange.names, place, &wish_of(lease), exchange.classes.iter());
+        // Told is what is stored. What would be chosen now is stored first, and then told.
+        if answer.name == lease.name { Told { client_fqdn: None, ..Told::of(answer) } } else { Told::default() }
+    }
+
+    /// The binding that a client has at the address that it says it has.
+    pub(super) fn binding_named(&self, exchange: &Exchange<'_>, place: usize) -> Option<Lease> {
+        let kept = self.book.record(exchange.message.ciaddr)?.kept();
+        Some(kept).filter(|kept| is_binding_of(&self.book, exchange, place, kept)).map(|kept| kept.lease)
     }
 }
 
@@ -230,6 +247,7 @@ pub(super) fn ask_name(
         client_fqdn: wish.client_fqdn,
         reserved_hostname: rules.reserved,
         address: wish.address,
+        hardware: wish.hardware.as_bytes(),
         lease_secs: wish.lease_secs,
         // One host, whichever of its interfaces asks.
         identity: rules.host.unwrap_or_else(own),

@@ -71,12 +71,13 @@ impl Engine {
         let Some(server_identifier) = exchange.server_identifier(&self.book, Some(choice.place), None) else {
             return Decision::drop(DropReason::NoServerAddress);
         };
+        let held = self.book.record(choice.address).filter(|record| record.client().is(exchange.client(), false));
         let terms = Terms {
             message_type: MessageType::Bootp,
             place: choice.place,
             yiaddr: choice.address,
             lease_secs: None,
-            client_fqdn: None,
+            told: held.map(|record| self.told_of(exchange, &record.kept().lease)).unwrap_or_default(),
             server_identifier,
         };
         Decision { reply: Some(respond::build_reply(&self.book, exchange, terms)), ..Decision::default() }

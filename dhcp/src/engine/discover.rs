@@ -7,7 +7,7 @@ use super::bind;
 use super::choose::{self, Choice};
 use super::exchange::Exchange;
 use super::offers::{Offer, OfferStanding};
-use super::respond::{self, Terms};
+use super::respond::{self, Terms, Told};
 use crate::decision::Decision;
 use crate::message::{DropReason, MessageType};
 use crate::probing::ProbeNeeded;
@@ -58,13 +58,13 @@ impl Engine {
         }
         // Its own binding too: that may end, or its commit may fail, before the client takes the offer.
         self.book.put_offer(offer);
-        let client_fqdn = self.client_fqdn_to_offer(exchange, choice, lease_secs);
+        let told = self.name_to_offer(exchange, choice, lease_secs);
         let terms = Terms {
             message_type: MessageType::Offer,
             place: choice.place,
             yiaddr: choice.address,
             lease_secs: Some(lease_secs),
-            client_fqdn,
+            told,
             server_identifier,
         };
         let (reply, destination) = respond::build_reply(&self.book, exchange, terms);
@@ -111,12 +111,14 @@ impl Engine {
         Decision { reply: refused, ..Decision::drop(DropReason::NoFreeAddress) }
     }
 
-    /// RFC 4702 section 4: an OFFER may tell the client what its ACK will say. Only a client that sent the option is
-    /// told, so nobody else is asked about.
-    fn client_fqdn_to_offer(&self, exchange: &Exchange<'_>, choice: Choice, lease_secs: u32) -> Option<Box<[u8]>> {
-        let client_fqdn = exchange.message.client_fqdn()?;
-        let hostname = exchange.message.hostname();
-        bind::choose_name(&self.book, exchange, choice, lease_secs, hostname, Some(client_fqdn)).client_fqdn
+    /// RFC 4702 section 4: an OFFER may tell the client what its ACK will say. Only a client that speaks of names is told,
+    /// so nobody else is asked about.
+    fn name_to_offer(&self, exchange: &Exchange<'_>, choice: Choice, lease_secs: u32) -> Told {
+        let (hostname, client_fqdn) = (exchange.message.hostname(), exchange.message.client_fqdn());
+        if client_fqdn.is_none() && !respond::wants_host_name(exchange.message) {
+            return Told::default();
+        }
+        Told::of(bind::choose_name(&self.book, exchange, choice, lease_secs, hostname, client_fqdn))
     }
 
     /// With the storage full, only a client that has a stored lease can be served, and with no more than that.

@@ -26,7 +26,7 @@ impl Engine {
             place,
             yiaddr: std::net::Ipv4Addr::UNSPECIFIED,
             lease_secs: None,
-            client_fqdn: None,
+            told: self.binding_named(exchange, place).map(|lease| self.told_of(exchange, &lease)).unwrap_or_default(),
             server_identifier,
         };
         let (reply, mut destination) = respond::build_reply(&self.book, exchange, terms);

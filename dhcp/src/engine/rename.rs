@@ -91,7 +91,7 @@ impl Engine {
 }
 
 /// What the client said last.
-fn wish_of(lease: &Lease) -> Wish<'_> {
+pub(super) fn wish_of(lease: &Lease) -> Wish<'_> {
     let secs = lease.expires_at.saturating_sub(lease.renewed_at);
     Wish {
         hardware: lease.hardware,

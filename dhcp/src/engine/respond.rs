@@ -2,11 +2,14 @@
 
 use std::net::Ipv4Addr;
 
+use dns::Fqdn;
+
 use super::book::Book;
 use super::exchange::Exchange;
 use super::layers::Layers;
 use crate::destination::{Destination, destination};
 use crate::message::{Message, MessageType};
+use crate::names::NameAnswer;
 use crate::options::{self, code};
 use crate::reply::{BOOTP_MESSAGE_SIZE, Reply};
 use crate::settings::Subnet;
@@ -30,9 +33,30 @@ pub(super) struct Terms {
     pub(super) yiaddr: Ipv4Addr,
     /// Seconds; `None` for the answer to an INFORM.
     pub(super) lease_secs: Option<u32>,
+    /// What it tells of the client's name.
+    pub(super) told: Told,
+    pub(super) server_identifier: Ipv4Addr,
+}
+
+/// What a client is told of its name: only what DNS is to hold.
+#[derive(Default)]
+pub(super) struct Told {
     /// The data of option 81 to reply with.
     pub(super) client_fqdn: Option<Box<[u8]>>,
-    pub(super) server_identifier: Ipv4Addr,
+    /// The name that is published.
+    pub(super) name: Option<Fqdn>,
+}
+
+impl Told {
+    pub(super) fn of(answer: NameAnswer) -> Self {
+        let name = answer.name.filter(|_| !answer.foreign).map(|name| name.fqdn);
+        Self { client_fqdn: answer.client_fqdn, name }
+    }
+}
+
+/// Whether option 12 of the reply is of interest: the client asks for it, or tells its own.
+pub(super) fn wants_host_name(message: &Message<'_>) -> bool {
+    message.parameter_request_list.contains(&code::HOST_NAME) || !message.hostname().is_empty()
 }
 
 /// An OFFER or ACK, and where it goes.
@@ -49,7 +73,7 @@ pub(super) fn build_reply(book: &Book, exchange: &Exchange<'_>, terms: Terms) ->
         siaddr: layers.next_server().map_or(Ipv4Addr::UNSPECIFIED, |(_, address)| address),
         sname: layers.server_name().map(|(_, name)| name.into()).unwrap_or_default(),
         file: layers.boot_file().map(|(_, file)| file.into()).unwrap_or_default(),
-        options: options_of(&layers, subnet, exchange, &terms),
+        options: options_of(book, &layers, exchange, &terms),
         required: REQUIRED.into(),
         ..Reply::answering(message, terms.message_type, terms.server_identifier)
     };
@@ -125,8 +149,8 @@ fn echoed(exchange: &Exchange<'_>) -> Vec<(u8, Box<[u8]>)> {
     echoed
 }
 
-fn options_of(layers: &Layers<'_>, subnet: &Subnet, exchange: &Exchange<'_>, terms: &Terms) -> Vec<(u8, Box<[u8]>)> {
-    let message = exchange.message;
+fn options_of(book: &Book, layers: &Layers<'_>, exchange: &Exchange<'_>, terms: &Terms) -> Vec<(u8, Box<[u8]>)> {
+    let (message, subnet) = (exchange.message, book.plan.subnet(terms.place));
     let mut mandatory: Vec<(u8, Box<[u8]>)> = Vec::with_capacity(8);
     if let Some(lease_secs) = terms.lease_secs {
         mandatory.push((code::IP_ADDRESS_LEASE_TIME, options::seconds(lease_secs)));
@@ -135,7 +159,7 @@ fn options_of(layers: &Layers<'_>, subnet: &Subnet, exchange: &Exchange<'_>, ter
     if !layers.is_never_sent(code::SUBNET_MASK) {
         mandatory.extend(layers.value(code::SUBNET_MASK).map(|mask| (code::SUBNET_MASK, mask)));
     }
-    if let Some(client_fqdn) = &terms.client_fqdn {
+    if let Some(client_fqdn) = &terms.told.client_fqdn {
         mandatory.push((code::CLIENT_FQDN, client_fqdn.clone()));
     }
     mandatory.extend(echoed(exchange));
@@ -159,10 +183,34 @@ fn options_of(layers: &Layers<'_>, subnet: &Subnet, exchange: &Exchange<'_>, ter
     // Those two are for the clients that ask, whatever is configured to be sent always (RFC 2563, RFC 8925).
     let for_those_that_ask = [code::AUTO_CONFIGURE, code::IPV6_ONLY_PREFERRED];
     let always = layers.always().into_iter().filter(|code| !for_those_that_ask.contains(code));
-    let lookup = |wanted| {
-        if wanted == code::AUTO_CONFIGURE || layers.is_never_sent(wanted) { None } else { layers.value(wanted) }
+    // A client that tells its name is told how it is called instead.
+    let named = Some(code::HOST_NAME).filter(|_| terms.told.name.is_some() && !message.hostname().is_empty());
+    let always = always.chain(named);
+    let lookup = |wanted| match wanted {
+        code::AUTO_CONFIGURE => None,
+        wanted if layers.is_never_sent(wanted) => None,
+        code::HOST_NAME => host_name(book, layers, exchange, terms),
+        wanted => layers.value(wanted),
     };
     options::in_requested_order(&message.parameter_request_list, || layers.codes(), always, lookup, mandatory)
+}
+
+/// Option 12 (RFC 2132 section 3.14: the name "may or may not be qualified with the local domain name"): the name that is
+/// published, without the domain where that is what option 15 says. Where none is, the one that is reserved for the
+/// client, or that the settings have for the option: those are the operator's words, not the client's.
+fn host_name(book: &Book, layers: &Layers<'_>, exchange: &Exchange<'_>, terms: &Terms) -> Option<Box<[u8]>> {
+    let Some(name) = &terms.told.name else {
+        let reserved = book.plan.reservation_for(terms.place, exchange.client());
+        let hostname = reserved.and_then(|reserved| reserved.hostname.as_deref());
+        return hostname.map(|hostname| hostname.as_bytes().into()).or_else(|| layers.value(code::HOST_NAME));
+    };
+    let text = name.to_string();
+    let full = text.strip_suffix('.').unwrap_or(&text);
+    let told_domain = layers.find(code::DOMAIN_NAME).map(|(_, domain)| domain);
+    let short = full
+        .split_once('.')
+        .filter(|(_, domain)| told_domain.is_some_and(|told| told.eq_ignore_ascii_case(domain.as_bytes())));
+    Some(short.map_or(full, |(label, _)| label).as_bytes().into())
 }
 
 /// T1 and T2 (RFC 2131 section 4.4.5) of a lease that ends.

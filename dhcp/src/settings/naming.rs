@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::net::Ipv4Addr;
 
+use dns::naming::GeneratedName;
 use dns::{Fqdn, Naming, NamingPart};
 
 use super::{Pool, Reservation, Settings, Subnet};
@@ -32,6 +33,31 @@ impl Settings {
         let pool = reservation.address.and_then(|address| subnet.pool_of(address));
         let parts = [Some(&reservation.scope), pool.map(|pool| &pool.scope)];
         self.naming(subnet, parts.into_iter().flatten().filter_map(|scope| scope.naming.as_deref()))
+    }
+
+    /// Every pattern that names are made by.
+    #[must_use]
+    pub fn patterns(&self) -> Vec<Box<str>> {
+        let of_subnet = |subnet: &'_ Subnet| {
+            let pools = subnet.pools.iter().map(|pool| &pool.scope);
+            let scopes = pools.chain(subnet.reservations.iter().map(|reservation| &reservation.scope));
+            scopes
+                .filter_map(|scope| scope.naming.as_ref()?.generate.clone()?)
+                .chain(subnet.naming.as_ref().and_then(|naming| naming.generate.clone()))
+                .collect::<Vec<_>>()
+        };
+        let of_classes = self.classes.iter().filter_map(|(_, class)| class.scope.naming.as_ref()?.generate.clone()?);
+        let of_server = self.scope.naming.as_ref().and_then(|part| part.generate.clone()?);
+        let all = self.subnets.iter().flat_map(of_subnet).chain(of_classes).chain(of_server);
+        let mut patterns: Vec<Box<str>> = all
+            .filter_map(|form| match form {
+                GeneratedName::Pattern(pattern) => Some(pattern),
+                GeneratedName::Address | GeneratedName::Hardware => None,
+            })
+            .collect();
+        patterns.sort();
+        patterns.dedup();
+        patterns
     }
 
     /// Every domain that names are put under.

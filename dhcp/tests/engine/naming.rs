@@ -1,18 +1,20 @@
 //! What the engine asks about names, and what it does with the answer.
 
 use std::cell::RefCell;
+use std::net::Ipv4Addr;
 
+use dhcp::class::{Class, Classes, Condition, Fact, Test};
 use dhcp::client::ClientMessage;
 use dhcp::decision::{CommitOutcome, Decision, Ingress, LeaseEventKind};
 use dhcp::lease::LeaseName;
 use dhcp::names::{NameAnswer, NameChooser, NameQuestion};
 use dhcp::options::code;
-use dhcp::settings::{Naming, ReservedFor, Subnet};
+use dhcp::settings::{Naming, NamingPart, Reservation, ReservedFor, Scope, Settings, Subnet};
 use dns::HostIdentity;
 
 use crate::network::*;
 
-/// Puts the hostname under nasir.xyz, and answers every option 81 with one byte.
+/// Puts the reserved name or the hostname under the domain, and answers every option 81 with one byte.
 #[derive(Default)]
 struct Chooser {
     asked: RefCell<Vec<Asked>>,
@@ -33,16 +35,17 @@ impl NameChooser for Chooser {
             identity: question.identity.clone(),
             lease_secs: question.lease_secs,
         });
-        let label = String::from_utf8(question.hostname.into()).unwrap();
+        let label =
+            String::from_utf8(question.reserved_hostname.map_or(question.hostname, str::as_bytes).into()).unwrap();
         let name = (!label.is_empty()).then(|| LeaseName {
-            fqdn: format!("{label}.nasir.xyz").parse().unwrap(),
+            fqdn: question.naming.domain.prepend_label(label.as_bytes()).unwrap(),
             identity: question.identity.clone(),
             forward: true,
             reverse: true,
             ttl_secs: 300,
             guard: dns::ConflictGuard::default(),
         });
-        NameAnswer { name, client_fqdn: question.client_fqdn.map(|_| Box::from([7])) }
+        NameAnswer { name, client_fqdn: question.client_fqdn.map(|_| Box::from([7])), foreign: false }
     }
 }
 
@@ -140,10 +143,8 @@ fn rfc4361_the_duid_inside_a_client_identifier_is_the_hosts_identity() {
 
 #[test]
 fn a_reservations_name_is_handed_on() {
-    let reserved = dhcp::settings::Reservation {
-        hostname: Some("printer".into()),
-        ..reservation(FIRST, ReservedFor::Hardware(mac(1)))
-    };
+    let reserved =
+        Reservation { hostname: Some("printer".into()), ..reservation(FIRST, ReservedFor::Hardware(mac(1))) };
     let (mut server, chooser) = (server(Subnet { reservations: vec![reserved], ..subnet() }), Chooser::default());
     hear(&mut server, &chooser, &on_link(), &named(selecting(1, FIRST)));
     assert_eq!(chooser.asked.take().pop().unwrap().reserved.as_deref(), Some("printer"));
@@ -203,4 +204,126 @@ fn a_running_lease_is_renamed_by_new_settings_as_its_next_renewal_would() {
     server.engine.set_storage_full(true);
     let renaming = server.engine.rename_next(None, 100, &chooser);
     assert!(renaming.looked == 0 && !renaming.done && renaming.decision == Decision::default());
+}
+
+fn domain(text: &str) -> Scope {
+    let part = NamingPart { domain: Some(text.parse().unwrap()), ..NamingPart::default() };
+    Scope { naming: Some(part.into()), ..Scope::default() }
+}
+
+fn name_of(server: &Server, address: Ipv4Addr) -> String {
+    server.engine.lease(address).and_then(|lease| lease.name).map(|name| name.fqdn.to_string()).unwrap_or_default()
+}
+
+/// The domains that a client's name and option 15 are in, by what says something of a domain.
+fn domains(reservation: Option<Reservation>, class: bool, pool: bool, phone: bool) -> (String, String) {
+    let mut subnet = Subnet { naming: naming(), reservations: reservation.into_iter().collect(), ..subnet() };
+    subnet.scope.options.0.remove(&code::DOMAIN_NAME);
+    if pool {
+        subnet.pools[0].scope = domain("pool.nasir.xyz");
+    }
+    let test = Test::Equal(b"phone"[..].into());
+    let mut phones = Class::new("phones", Condition::Is(Fact::Option(code::VENDOR_CLASS_IDENTIFIER), test));
+    if class {
+        phones.scope = domain("phones.nasir.xyz");
+    }
+    let classes = Classes::compile(vec![phones]).unwrap();
+    let (mut server, chooser) = (Server::new(Settings { classes, ..settings([subnet]) }), Chooser::default());
+    let mut message = named(selecting(1, FIRST)).with(code::PARAMETER_REQUEST_LIST, [code::DOMAIN_NAME]);
+    if phone {
+        message = message.with(code::VENDOR_CLASS_IDENTIFIER, *b"phone");
+    }
+    let bound = hear(&mut server, &chooser, &on_link(), &message);
+    let told = option(bound.reply(), code::DOMAIN_NAME).map(|data| String::from_utf8_lossy(data).into_owned());
+    (name_of(&server, FIRST), told.unwrap_or_default())
+}
+
+#[test]
+fn names_and_option_15_follow_the_domain_of_the_reservation_then_the_class_then_the_pool_then_the_subnet() {
+    let reserved = |hostname: Option<&str>, scope| Reservation {
+        hostname: hostname.map(str::to_owned),
+        scope,
+        ..reservation(FIRST, ReservedFor::Hardware(mac(1)))
+    };
+    let told = |name: &str, domain: &str| (name.to_owned(), domain.to_owned());
+    assert_eq!(domains(None, false, false, true), told("pc.nasir.xyz.", "nasir.xyz"));
+    assert_eq!(domains(None, false, true, true), told("pc.pool.nasir.xyz.", "pool.nasir.xyz"));
+    assert_eq!(domains(None, true, true, true), told("pc.phones.nasir.xyz.", "phones.nasir.xyz"));
+    assert_eq!(domains(None, true, true, false), told("pc.pool.nasir.xyz.", "pool.nasir.xyz"));
+    let nameless = reserved(None, domain("one.nasir.xyz"));
+    assert_eq!(domains(Some(nameless), true, true, true), told("pc.one.nasir.xyz.", "one.nasir.xyz"));
+    // A reserved name is known before its client comes, so it does not follow from what the client is.
+    let named = reserved(Some("nas"), Scope::default());
+    assert_eq!(domains(Some(named.clone()), true, false, true), told("nas.nasir.xyz.", "nasir.xyz"));
+    assert_eq!(domains(Some(named), true, true, true), told("nas.pool.nasir.xyz.", "pool.nasir.xyz"));
+    let elsewhere = reserved(Some("nas"), domain("one.nasir.xyz"));
+    assert_eq!(domains(Some(elsewhere), true, true, true), told("nas.one.nasir.xyz.", "one.nasir.xyz"));
+}
+
+/// Of which classes a client is, its lease does not tell: a restart must not take its name away.
+#[test]
+fn a_name_by_a_class_stays_until_its_clients_next_word() {
+    let test = Test::Equal(b"phone"[..].into());
+    let phones = Class::new("phones", Condition::Is(Fact::Option(code::VENDOR_CLASS_IDENTIFIER), test));
+    let classes = Classes::compile(vec![Class { scope: domain("phones.nasir.xyz"), ..phones }]).unwrap();
+    let subnet = Subnet { naming: naming(), ..subnet() };
+    let (mut server, chooser) = (Server::new(Settings { classes, ..settings([subnet.clone()]) }), Chooser::default());
+    let phone = named(selecting(1, FIRST)).with(code::VENDOR_CLASS_IDENTIFIER, *b"phone");
+    hear(&mut server, &chooser, &on_link(), &phone);
+    hear(&mut server, &chooser, &on_link(), &named(selecting(2, SECOND)));
+    assert_eq!(rename(&mut server, &chooser), []);
+    assert_eq!(
+        (name_of(&server, FIRST).as_str(), name_of(&server, SECOND).as_str()),
+        ("pc.phones.nasir.xyz.", "pc.nasir.xyz.")
+    );
+    // The class is gone: then its name is nobody's.
+    server.engine.reconfigure(settings([subnet]).into(), server.now);
+    assert_eq!(rename(&mut server, &chooser).len(), 1);
+    assert_eq!(name_of(&server, FIRST), "pc.nasir.xyz.");
+}
+
+#[test]
+fn rfc2132_section_3_14_option_12_tells_the_name_that_is_published_and_no_other() {
+    let (mut server, chooser) = (server(subnet()), Chooser::default());
+    let asking =
+        |message: ClientMessage| message.with(code::PARAMETER_REQUEST_LIST, [code::HOST_NAME, code::DOMAIN_NAME]);
+    let told = |decision: &Decision| {
+        option(decision.reply(), code::HOST_NAME).map(|data| String::from_utf8_lossy(data).into_owned())
+    };
+    // Who asks is told, and who tells its own name; in the OFFER as in the ACK.
+    let pc = Some("pc".to_owned());
+    assert_eq!(told(&hear(&mut server, &chooser, &on_link(), &named(discover(1)))), pc);
+    assert_eq!(told(&hear(&mut server, &chooser, &on_link(), &asking(named(discover(1))))), pc);
+    assert_eq!(told(&hear(&mut server, &chooser, &on_link(), &named(selecting(1, FIRST)))), pc);
+    // A renewal that does not say it is told what it was called, and an INFORM.
+    assert_eq!(told(&hear(&mut server, &chooser, &unicast(FIRST), &asking(extending(1, FIRST)))), pc);
+    assert_eq!(told(&hear(&mut server, &chooser, &unicast(FIRST), &asking(inform(1, FIRST)))), pc);
+    assert_eq!(told(&hear(&mut server, &chooser, &unicast(FIRST), &extending(1, FIRST))), None, "nobody asked");
+    // No name: nothing. And no other's.
+    assert_eq!(told(&hear(&mut server, &chooser, &on_link(), &asking(discover(2)))), None);
+    assert_eq!(told(&hear(&mut server, &chooser, &unicast(FIRST), &asking(inform(2, FIRST)))), None);
+    // The full name, where option 15 says another domain.
+    let mut elsewhere = subnet();
+    elsewhere.scope.options.0.insert(code::DOMAIN_NAME, b"other.example"[..].into());
+    let mut server = self::server(elsewhere);
+    let ack = hear(&mut server, &chooser, &on_link(), &asking(named(selecting(1, FIRST))));
+    assert_eq!(told(&ack).as_deref(), Some("pc.nasir.xyz"));
+    // An operator can forbid it.
+    let mut silent = subnet();
+    silent.scope.never = vec![code::HOST_NAME];
+    let ack = hear(&mut self::server(silent), &chooser, &on_link(), &asking(named(selecting(1, FIRST))));
+    assert_eq!(told(&ack), None);
+}
+
+#[test]
+fn option_12_tells_a_reserved_name_also_where_nothing_is_published() {
+    let reserved =
+        Reservation { hostname: Some("printer".into()), ..reservation(FIRST, ReservedFor::Hardware(mac(1))) };
+    let subnet = Subnet { naming: None, reservations: vec![reserved], ..subnet() };
+    let (mut server, chooser) = (Server::new(settings([subnet])), Chooser::default());
+    let asking = |message: ClientMessage| named(message).with(code::PARAMETER_REQUEST_LIST, [code::HOST_NAME]);
+    let ack = hear(&mut server, &chooser, &on_link(), &asking(selecting(1, FIRST)));
+    assert_eq!(option(ack.reply(), code::HOST_NAME), Some(&b"printer"[..]));
+    let other = hear(&mut server, &chooser, &on_link(), &asking(selecting(2, SECOND)));
+    assert_eq!(option(other.reply(), code::HOST_NAME), None);
 }
