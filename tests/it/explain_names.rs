@@ -25,7 +25,7 @@ pub(crate) struct Clients {
     xid: u32,
 }
 
-fn hardware(client: u8) -> HardwareAddress {
+pub(crate) fn hardware(client: u8) -> HardwareAddress {
     HardwareAddress::new(1, &[2, 0, 0, 0, 0, client]).unwrap()
 }
 

@@ -42,6 +42,7 @@ mod process;
 mod programs;
 mod recovery;
 mod relays;
+mod reserved_names;
 mod servers;
 mod signed_updates;
 mod standins;
