@@ -245,8 +245,8 @@ pub struct Zone {
     pub name: Option<At<DomainName>>,
     /// Instead of `name`: the reverse zone (or zones) of this prefix.
     pub prefix: Option<At<Prefix>>,
-    /// The server that takes its updates (RFC 2136); else the embedded one holds it.
-    pub server: Option<At<ServerAddress>>,
+    /// The server that takes its updates (RFC 2136), or several, the preferred one first; else the embedded one holds it.
+    pub server: Option<At<OneOrMore<ServerAddress>>>,
     /// The key that signs updates to `server`.
     pub key: Option<At<DomainName>>,
     /// Embedded: keys that may update it, with nsupdate for instance.

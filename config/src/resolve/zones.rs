@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use ddns::settings::{ZoneRoute, ZoneServer};
+use ddns::settings::{Auth, ZoneRoute, ZoneServer};
 use dns::{Fqdn, TsigKey};
 use ipnet::Ipv4Net;
 
@@ -13,6 +13,7 @@ use super::keys::{Keys, plain};
 use super::scalars::{name, prefix, server_address};
 use crate::fault::{Findings, Span};
 use crate::file::At;
+use crate::file::kinds::{OneOrMore, ServerAddress};
 use crate::file::v1;
 use crate::settings::EmbeddedZone;
 
@@ -36,7 +37,11 @@ pub(super) struct Zone {
 #[derive(Debug)]
 pub(super) enum Server {
     Embedded(Box<EmbeddedZone>),
-    Remote { address: SocketAddr, key: Option<Arc<TsigKey>> },
+    /// The addresses, the preferred one first; never empty.
+    Remote {
+        servers: Arc<[SocketAddr]>,
+        key: Option<Arc<TsigKey>>,
+    },
 }
 
 pub(super) fn read(written: &[At<v1::Zone>], keys: &Keys, findings: &mut Findings) -> Zones {
@@ -62,7 +67,7 @@ pub(super) fn read(written: &[At<v1::Zone>], keys: &Keys, findings: &mut Finding
             }
             first_by_apex.insert(apex.clone(), span);
             let server = match &server {
-                Some((address, key)) => Server::Remote { address: *address, key: key.clone() },
+                Some((servers, key)) => Server::Remote { servers: Arc::clone(servers), key: key.clone() },
                 None => Server::Embedded(Box::new(embedded::read(&at.value, &apex, keys, findings))),
             };
             zones.list.push(Zone { apex, span, server });
@@ -121,7 +126,7 @@ fn server(
     span: Span,
     keys: &Keys,
     findings: &mut Findings,
-) -> Option<(SocketAddr, Option<Arc<TsigKey>>)> {
+) -> Option<(Arc<[SocketAddr]>, Option<Arc<TsigKey>>)> {
     let Some(written) = &zone.server else {
         if let Some(key) = &zone.key {
             findings.fault(
@@ -158,14 +163,40 @@ fn server(
             "add `key = \"...\"` and a [[key]] that the server knows too",
         );
     }
-    // A server that could not be read is reported; the zone is still a remote one.
-    let unreadable = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
-    let address = server_address(written, 53, findings).unwrap_or(unreadable);
-    if address.ip().is_unspecified() && address != unreadable {
-        findings.fault(written.span, "no server has this address", "not a server's address", "write its address");
-    }
     let _ = span;
-    Some((address, key.flatten()))
+    Some((addresses(written, findings), key.flatten()))
+}
+
+/// The servers of a zone. One that could not be read is reported; the zone is still a remote one.
+fn addresses(written: &At<OneOrMore<ServerAddress>>, findings: &mut Findings) -> Arc<[SocketAddr]> {
+    let unreadable = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
+    let each = written.each();
+    if each.is_empty() {
+        let mend = "name one, or take `server` out to hold the zone here";
+        findings.fault(written.span, "the list of servers is empty", "no server", mend);
+        return Arc::new([unreadable]);
+    }
+    let mut servers: Vec<(SocketAddr, Span)> = Vec::with_capacity(each.len());
+    for at in &each {
+        let address = server_address(at, 53, findings).unwrap_or(unreadable);
+        if address.ip().is_unspecified() && address != unreadable {
+            findings.fault(at.span, "no server has this address", "not a server's address", "write its address");
+        }
+        match servers.iter().find(|(known, _)| *known == address && address != unreadable) {
+            Some((_, earlier)) => {
+                findings
+                    .fault(
+                        at.span,
+                        format!("the server {address} stands here twice"),
+                        "again",
+                        "take one of the two out",
+                    )
+                    .see(*earlier, "first here");
+            }
+            None => servers.push((address, at.span)),
+        }
+    }
+    servers.into_iter().map(|(address, _)| address).collect()
 }
 
 impl Zones {
@@ -220,7 +251,7 @@ impl Zones {
                     let derived: Vec<Zone> = derived.collect();
                     self.list.extend(derived);
                 }
-                Some(Server::Remote { address, .. }) => {
+                Some(Server::Remote { servers, .. }) => {
                     let suggested = enclosing(*net, 24);
                     findings.absent(
                         *span,
@@ -229,7 +260,7 @@ impl Zones {
                         format!(
                             "add a [[zone]] with `prefix = \"{suggested}\"` and `server = \"{}\"` (or without `server`, \
                              to hold it here); or write `reverse = \"none\"` in the subnet for no PTR records",
-                            address.ip()
+                            servers[0].ip()
                         ),
                     );
                 }
@@ -247,7 +278,10 @@ impl Zones {
                 apex: zone.apex.clone(),
                 server: match &zone.server {
                     Server::Embedded(_) => ZoneServer::Embedded,
-                    Server::Remote { address, key } => ZoneServer::remote(*address, key.clone()),
+                    Server::Remote { servers, key } => ZoneServer::Remote {
+                        servers: Arc::clone(servers),
+                        auth: key.clone().map_or(Auth::Unsigned, Auth::Tsig),
+                    },
                 },
             })
             .collect();
