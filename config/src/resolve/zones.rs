@@ -34,6 +34,9 @@ pub(super) struct Zone {
     pub(super) server: Server,
 }
 
+/// Addresses of a zone's servers, the preferred one first.
+type Servers = Arc<[SocketAddr]>;
+
 #[derive(Debug)]
 pub(super) enum Server {
     Embedded(Box<EmbeddedZone>),
@@ -126,7 +129,7 @@ fn server(
     span: Span,
     keys: &Keys,
     findings: &mut Findings,
-) -> Option<(Arc<[SocketAddr]>, Option<Arc<TsigKey>>)> {
+) -> Option<(Servers, Option<Arc<TsigKey>>)> {
     let Some(written) = &zone.server else {
         if let Some(key) = &zone.key {
             findings.fault(
@@ -168,7 +171,7 @@ fn server(
 }
 
 /// The servers of a zone. One that could not be read is reported; the zone is still a remote one.
-fn addresses(written: &At<OneOrMore<ServerAddress>>, findings: &mut Findings) -> Arc<[SocketAddr]> {
+fn addresses(written: &At<OneOrMore<ServerAddress>>, findings: &mut Findings) -> Servers {
     let unreadable = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
     let each = written.each();
     if each.is_empty() {

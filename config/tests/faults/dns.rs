@@ -156,11 +156,11 @@ fn a_remote_zone() {
     assert_eq!(servers.iter().map(ToString::to_string).collect::<Vec<_>>(), ["192.0.2.53:53", "192.0.2.54:5353"]);
     refused(
         &and(&format!("{zone}[]\nkey = \"k\"\n{KEY}")),
-        &[("9:10", "[]", "the list of servers is empty", "no server")],
+        &[("9:10", "[]", "the list of servers is empty", "name one")],
     );
     refused(
         &and(&format!("{zone}[\"192.0.2.53\", \"192.0.2.53:53\"]\nkey = \"k\"\n{KEY}")),
-        &[("9:25", "\"192.0.2.53:53\"", "the server 192.0.2.53:53 stands here twice", "again")],
+        &[("9:25", "\"192.0.2.53:53\"", "the server 192.0.2.53:53 stands here twice", "take one of the two out")],
     );
     for bad in ["ns.example", "192.0.2.53:0", "192.0.2.53:99999", ""] {
         refused(
