@@ -315,9 +315,9 @@ fn spawn(tasks: &mut JoinSet<&'static str>, name: &'static str, task: impl Futur
 fn make_core(config: &Config, table: &InterfaceTable, leases: Vec<Lease>, names: WantedTable, now: Now) -> Core {
     let settings = Arc::new(addresses::dhcp_settings(config, table));
     let ddns = Arc::new(config.ddns.clone());
-    let mut core = Core::new(Arc::clone(&settings), Arc::clone(&ddns), leases, names, now);
     // The keys of a new hash map are random.
-    core.seed(RandomState::new().build_hasher().finish());
+    let seed = RandomState::new().build_hasher().finish();
+    let mut core = Core::with_seed(Arc::clone(&settings), Arc::clone(&ddns), leases, names, now, seed);
     core.reconfigure(settings, ddns, addresses::own_addresses(table), now);
     core
 }

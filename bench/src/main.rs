@@ -6,6 +6,7 @@ mod figures;
 mod generate;
 mod hosts;
 mod load;
+mod micro;
 mod names;
 mod packet;
 mod reflect;
@@ -34,6 +35,8 @@ enum Measurement {
     Size(size::Size),
     /// Names confirmed in BIND a second: a generator alone, Leasehold's updater, Kea with D2; and a flood of leases.
     Updates(updates::Updates),
+    /// The engine alone, reading and writing: time, allocations, instructions; or memory.
+    Micro(micro::Micro),
     /// The generator behind `names`, run inside the clients' namespace.
     #[command(hide = true)]
     Generate(generate::Generate),
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Measurement::Generate(generate) => generate.run(),
         Measurement::Load(load) => load.run(),
         Measurement::Reflect(reflect) => reflect.run(),
+        Measurement::Micro(micro) => micro.run(),
         Measurement::Size(size) => size.run(),
         Measurement::Updates(updates) => updates.run(),
         Measurement::UpdateLoad(load) => load.run(),

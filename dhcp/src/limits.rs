@@ -216,17 +216,21 @@ impl LeaseGate {
         message: &Message<'_>,
         takes: bool,
     ) -> Result<(), DropReason> {
+        if self.clients.is_none() && self.relays.is_none() {
+            return Ok(());
+        }
         let relay = relay_key(message.giaddr, ingress);
         let hardware = Some(message.hardware).filter(|hardware| !hardware.as_bytes().is_empty());
+        let mut client = self.clients.as_mut().zip(hardware.map(|hardware| hash(&(relay, hardware))));
         // The relay's bucket is looked into before the client's is taken from: what is refused takes nothing.
-        if let (Some(clients), Some(hardware)) = (&mut self.clients, hardware) {
-            verdict(clients.would_take(hash(&(relay, hardware)), now_ms), DropReason::ClientLeaseLimit)?;
+        if let Some((clients, key)) = &mut client {
+            verdict(clients.would_take(*key, now_ms), DropReason::ClientLeaseLimit)?;
         }
         if let Some(relays) = &mut self.relays {
             verdict(relays.look(relay, now_ms, takes), DropReason::RelayLeaseLimit)?;
         }
-        if let (Some(clients), Some(hardware), true) = (&mut self.clients, hardware, takes) {
-            clients.take(hash(&(relay, hardware)), now_ms);
+        if let (Some((clients, key)), true) = (client, takes) {
+            clients.take(key, now_ms);
         }
         Ok(())
     }

@@ -116,9 +116,22 @@ impl Core {
         wanted: WantedTable,
         now: Now,
     ) -> Self {
+        Self::with_seed(dhcp, ddns, leases, wanted, now, 0)
+    }
+
+    /// The same with a seed that nobody else knows: see [`Engine::with_seed`].
+    #[must_use]
+    pub fn with_seed(
+        dhcp: Arc<dhcp::settings::Settings>,
+        ddns: Arc<ddns::settings::Settings>,
+        leases: Vec<Lease>,
+        wanted: WantedTable,
+        now: Now,
+        seed: u64,
+    ) -> Self {
         let named = dhcp.subnets.iter().flat_map(|subnet| &subnet.reservations).any(|one| one.hostname.is_some());
         let pass = (!leases.is_empty() || named).then(Pass::default);
-        let engine = Engine::new(dhcp, leases, now);
+        let engine = Engine::with_seed(dhcp, leases, now, seed);
         let mut outcomes = Outcomes::new(&ddns, now);
         outcomes.lingering = engine.lingering().collect();
         Self {
@@ -131,11 +144,6 @@ impl Core {
             reserved: ReservedNames::default(),
             pass,
         }
-    }
-
-    /// Takes a seed for what the engine does at random.
-    pub fn seed(&mut self, seed: u64) {
-        self.engine.seed(seed);
     }
 
     /// The engine, to be asked.

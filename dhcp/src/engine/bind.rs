@@ -35,8 +35,8 @@ impl Engine {
         }
         let Choice { place, address } = choice;
         let before = self.book.record(address).map(|record| record.kept());
-        let renewed = before.as_ref().filter(|kept| is_binding_of(&self.book, exchange, place, kept)).cloned();
-        let remembered = renewed.as_ref().and_then(|kept| kept.lease.server_identifier_override);
+        let renewed = before.as_ref().filter(|kept| is_binding_of(&self.book, exchange, place, kept));
+        let remembered = renewed.and_then(|kept| kept.lease.server_identifier_override);
         let Some(server_identifier) = exchange.server_identifier(&self.book, Some(place), remembered) else {
             return Decision::drop(DropReason::NoServerAddress);
         };
@@ -48,11 +48,11 @@ impl Engine {
         }
 
         let lease_secs = lease_secs(&self.book, exchange, choice);
-        let (lease, answer) = make_lease(&self.book, exchange, choice, lease_secs, renewed.as_ref().map(|k| &k.lease));
+        let (lease, answer) = make_lease(&self.book, exchange, choice, lease_secs, renewed.map(|kept| &kept.lease));
         let ended = if planted(Fault::FormerBindingKept) { Vec::new() } else { self.end_others(exchange, address) };
         let kind = if renewed.is_some() { LeaseEventKind::Renewed } else { LeaseEventKind::Bound };
         let event = LeaseEvent { kind, lease: lease.clone(), previous: before.map(|kept| kept.lease) };
-        self.book.withdraw_from(&exchange.link, exchange.client(), None);
+        self.book.withdraw_from(&exchange.link, &exchange.asker, None);
         self.book.withdraw(address);
 
         let shown_secs = if planted(Fault::AckLongerThanStored) { lease_secs.saturating_add(60) } else { lease_secs };
@@ -124,7 +124,10 @@ impl Engine {
         message_type: MessageType,
     ) -> Result<Terms, DropReason> {
         let in_memory = || self.book.record(address).map(|record| record.kept());
-        let stored = self.pending.stored(address).cloned().unwrap_or_else(in_memory);
+        let stored = match self.pending.stored(address) {
+            Some(before) => before.as_ref().map(|before| before.record().kept()),
+            None => in_memory(),
+        };
         let stored = stored.filter(|kept| is_binding_of(&self.book, exchange, place, kept));
         let left = stored.as_ref().map_or(0, |kept| kept.secs_left(exchange.now));
         // No lease shorter than this is worth a reply: T1 would have passed before it is read.

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use faults::{Fault, planted};
 use ipnet::Ipv4Net;
 
-use super::client::Client;
+use super::client::{Asker, Client, Secret};
 use super::offers::{Offer, Offers};
 use super::plan::Plan;
 use super::pools::{Pools, Random, Way};
 use super::record::{HotState, Kept};
-use super::table::{Record, Table};
+use super::table::{Home, Record, Saved, Table};
 use super::vacancies::Vacancy;
 use crate::leasequery::Query;
 use crate::probing::ProbeId;
@@ -79,15 +79,16 @@ enum Standing {
 }
 
 impl Book {
-    pub(super) fn new(settings: Arc<Settings>, records: impl IntoIterator<Item = Kept>) -> Self {
+    pub(super) fn new(settings: Arc<Settings>, records: impl IntoIterator<Item = Kept>, seed: u64) -> Self {
+        let secret = Secret::from_seed(seed);
         let mut book = Self {
             plan: Plan::new(Arc::default()),
-            table: Table::load(records),
-            offers: Offers::default(),
+            table: Table::load(records, secret),
+            offers: Offers::new(secret),
             pools: Vec::new(),
             counts: Vec::new(),
             own: Vec::new(),
-            random: Random::default(),
+            random: Random::from_seed(seed),
         };
         book.replan(settings);
         book
@@ -97,8 +98,9 @@ impl Book {
     pub(super) fn replan(&mut self, settings: Arc<Settings>) {
         self.plan = Plan::new(settings);
         let settings = &self.plan.settings;
-        let by_hardware = settings.subnets.iter().any(|subnet| subnet.ignore_client_id);
-        self.table.index_hardware(by_hardware || !settings.leasequery.allow.is_empty());
+        self.table.index_everywhere(!settings.leasequery.allow.is_empty());
+        self.table.settle(|address| home_of(&self.plan, address));
+        self.offers.settle(|address| home_of(&self.plan, address));
         self.table.count_ports(settings.limits.leases_per_port.is_some());
         self.pools = settings.subnets.iter().map(|subnet| Pools::new(&subnet.pools)).collect();
         self.counts = vec![Counts::default(); self.pools.len()];
@@ -177,20 +179,31 @@ impl Book {
         self.table.iter()
     }
 
+    /// What a message's sender is looked up by.
+    pub(super) fn asker<'c>(&self, client: Client<'c>) -> Asker<'c> {
+        Asker::new(client, self.table.secret())
+    }
+
     pub(super) fn offer(&self, address: Ipv4Addr) -> Option<&Offer> {
         self.offers.get(address)
     }
 
     /// The client's records in a subnet: its binding first, then quarantines, then some that ended.
-    pub(super) fn records_of<'a>(&'a self, place: usize, client: Client<'a>) -> impl Iterator<Item = Record<'a>> + 'a {
-        let subnet = self.plan.subnet(place);
-        self.table.of_client(client, subnet.ignore_client_id, subnet.prefix)
+    pub(super) fn records_of<'a>(
+        &'a self,
+        place: usize,
+        asker: &Asker<'_>,
+    ) -> impl Iterator<Item = Record<'a>> + use<'a> {
+        self.table.of_client(asker, self.plan.home(place))
     }
 
     /// The offers to a client in a subnet.
-    pub(super) fn offers_to<'a>(&'a self, place: usize, client: Client<'a>) -> impl Iterator<Item = &'a Offer> + 'a {
-        let subnet = self.plan.subnet(place);
-        self.offers.of_client(client, subnet.ignore_client_id, subnet.prefix)
+    pub(super) fn offers_to<'a>(
+        &'a self,
+        place: usize,
+        asker: &Asker<'_>,
+    ) -> impl Iterator<Item = &'a Offer> + use<'a> {
+        self.offers.of_client(asker, self.plan.home(place))
     }
 
     /// Whether the client may have the address at all: it is reserved for it, or in a pool and reserved for nobody.
@@ -204,7 +217,7 @@ impl Book {
 
     /// Whether nobody else holds the address or has been offered it, and it is not in quarantine.
     pub(super) fn is_available(&self, place: usize, client: Client<'_>, address: Ipv4Addr) -> bool {
-        let held = self.table.get(address).is_some_and(|record| match record.hot.state {
+        let held = self.table.get(address).is_some_and(|record| match record.hot.state() {
             HotState::Bound => !self.is_one(place, address, record.client(), client),
             HotState::Quarantined => true,
             HotState::Released | HotState::Expired | HotState::QuarantineOver => false,
@@ -237,12 +250,14 @@ impl Book {
         self.pools.get_mut(place)?.choose(open, way)
     }
 
-    pub(super) fn seed(&mut self, seed: u64) {
-        self.random = Random::from_seed(seed);
+    pub(super) fn set(&mut self, kept: &Kept) {
+        let address = kept.lease.address;
+        self.change(address, |book| book.table.set(home_of(&book.plan, address), kept));
     }
 
-    pub(super) fn set(&mut self, address: Ipv4Addr, kept: Option<Kept>) {
-        self.change(address, |book| book.table.set(address, kept));
+    /// Puts back what the record of an address was.
+    pub(super) fn put_back(&mut self, address: Ipv4Addr, saved: Option<&Saved>) {
+        self.change(address, |book| book.table.put_back(address, home_of(&book.plan, address), saved));
     }
 
     pub(super) fn end_quarantine(&mut self, address: Ipv4Addr) {
@@ -264,7 +279,10 @@ impl Book {
         {
             self.withdraw(oldest);
         }
-        self.change(offer.address, |book| book.offers.put(offer));
+        self.change(offer.address, |book| {
+            let home = home_of(&book.plan, offer.address);
+            book.offers.put(offer, home);
+        });
     }
 
     /// The probe that the offer of an address waited for is over: it may be made.
@@ -279,11 +297,14 @@ impl Book {
     }
 
     /// Withdraws what was offered to a client in the subnets, but for one address.
-    pub(super) fn withdraw_from(&mut self, places: &[usize], client: Client<'_>, but: Option<Ipv4Addr>) {
+    pub(super) fn withdraw_from(&mut self, places: &[usize], asker: &Asker<'_>, but: Option<Ipv4Addr>) {
         for &place in places {
-            let theirs = self.offers_to(place, client).map(|offer| offer.address);
-            let withdrawn: Vec<_> = theirs.filter(|address| Some(*address) != but).collect();
-            withdrawn.into_iter().for_each(|address| self.withdraw(address));
+            loop {
+                let mut theirs = self.offers_to(place, asker).map(|offer| offer.address);
+                let Some(address) = theirs.find(|address| Some(*address) != but) else { break };
+                drop(theirs);
+                self.withdraw(address);
+            }
         }
     }
 
@@ -372,7 +393,7 @@ impl Book {
     fn stand(&self, place: usize, address: Ipv4Addr) -> (Vacancy, Standing) {
         let record = self.table.get(address);
         let offered = self.offers.get(address).is_some() && !planted(Fault::OfferReused);
-        let standing = match record.map(|record| record.hot.state) {
+        let standing = match record.map(|record| record.hot.state()) {
             Some(HotState::Bound) => Standing::Bound,
             Some(HotState::Quarantined) => Standing::Quarantined,
             _ if offered => Standing::Offered,
@@ -381,11 +402,16 @@ impl Book {
         let reserved = self.plan.reservation_of(place, address).is_some() && !planted(Fault::ReservedGivenAway);
         let vacancy = match record {
             _ if standing != Standing::Idle || reserved || self.is_unfit(place, address) => Vacancy::Taken,
-            Some(record) => Vacancy::Rested(record.hot.expires_at),
+            Some(record) => Vacancy::Rested(record.hot.expires_at()),
             None => Vacancy::Fresh,
         };
         (vacancy, standing)
     }
+}
+
+/// The subnet that holds an address.
+fn home_of(plan: &Plan, address: Ipv4Addr) -> Option<Home> {
+    plan.holding(address).map(|place| plan.home(place))
 }
 
 impl Counts {

@@ -56,19 +56,18 @@ pub(super) fn bindings<'a>(
     places: &'a [usize],
 ) -> impl Iterator<Item = Choice> + 'a {
     places.iter().flat_map(move |&place| {
-        book.records_of(place, exchange.client())
-            .take_while(|record| record.hot.state == HotState::Bound)
+        book.records_of(place, &exchange.asker)
+            .take_while(|record| record.hot.state() == HotState::Bound)
             .map(move |record| Choice { place, address: record.hot.address })
     })
 }
 
 pub(super) fn previous(book: &Book, exchange: &Exchange<'_>, places: &[usize]) -> Option<Choice> {
-    let client = exchange.client();
     let ended = places.iter().flat_map(|&place| {
-        book.records_of(place, client)
-            .filter(|record| matches!(record.hot.state, HotState::Released | HotState::Expired))
-            .filter(|record| !record.hot.marks.shunned)
-            .map(move |record| (record.hot.expires_at, Choice { place, address: record.hot.address }))
+        book.records_of(place, &exchange.asker)
+            .filter(|record| matches!(record.hot.state(), HotState::Released | HotState::Expired))
+            .filter(|record| !record.hot.marks().shunned)
+            .map(move |record| (record.hot.expires_at(), Choice { place, address: record.hot.address }))
     });
     let usable = ended.filter(|(_, choice)| is_usable(book, exchange, *choice) && is_open(book, exchange, *choice));
     usable.max_by_key(|(ended_at, _)| *ended_at).map(|(_, choice)| choice)
@@ -81,14 +80,14 @@ pub(super) fn requested(book: &Book, exchange: &Exchange<'_>, places: &[usize]) 
     let ignore = book.plan.subnet(place).ignore_client_id;
     let shunned = book
         .record(address)
-        .is_some_and(|record| record.hot.marks.shunned && record.client().is(exchange.client(), ignore));
+        .is_some_and(|record| record.hot.marks().shunned && record.client().is(exchange.client(), ignore));
     Some(Choice { place, address })
         .filter(|choice| !shunned && is_usable(book, exchange, *choice) && is_open(book, exchange, *choice))
 }
 
 pub(super) fn offered(book: &Book, exchange: &Exchange<'_>, places: &[usize]) -> Option<Choice> {
     let mut offers = places.iter().flat_map(|&place| {
-        book.offers_to(place, exchange.client()).map(move |offer| Choice { place, address: offer.address })
+        book.offers_to(place, &exchange.asker).map(move |offer| Choice { place, address: offer.address })
     });
     offers.find(|choice| is_usable(book, exchange, *choice))
 }

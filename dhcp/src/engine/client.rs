@@ -1,6 +1,8 @@
 //! Who asks, and whether a record is theirs.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::cell::OnceCell;
+use std::hash::{DefaultHasher, Hasher};
+use std::net::Ipv4Addr;
 
 use super::pools::stable_hash;
 use crate::identity::HardwareAddress;
@@ -27,11 +29,6 @@ impl<'a> Client<'a> {
     pub(super) fn of_lease(lease: &'a Lease) -> Self {
         let id = lease.client_id.as_ref().map(|id| &*id.0);
         Self { hardware: lease.hardware, id, relay: &lease.relay_agent_info }
-    }
-
-    /// A client of which only its identifier is known.
-    pub(super) fn with_id(id: &'a [u8]) -> Self {
-        Self { hardware: HardwareAddress::NONE, id: Some(id), relay: &[] }
     }
 
     /// Whether `other` is the same client where identifiers are ignored (`ignore_client_id`) or not.
@@ -64,11 +61,11 @@ impl<'a> Client<'a> {
         ignore_client_id && !self.hardware.as_bytes().is_empty()
     }
 
-    /// The hash of the key where identifiers count: of the identifier when there is one, else of the hardware address.
-    pub(super) fn key_hash(&self) -> u64 {
-        match self.id {
-            Some(id) => hash(&id),
-            None => self.hardware_hash(),
+    /// A hash of the key, where identifiers are ignored or not.
+    pub(super) fn key_hash(&self, secret: Secret, ignore_client_id: bool) -> u64 {
+        match self.id_that_counts(ignore_client_id) {
+            Some(id) => secret.hash(id),
+            None => secret.hash_hardware(self.hardware),
         }
     }
 
@@ -79,16 +76,61 @@ impl<'a> Client<'a> {
             None => stable_hash(self.hardware.htype, self.hardware.as_bytes()),
         }
     }
+}
 
-    pub(super) fn hardware_hash(&self) -> u64 {
-        hash(&self.hardware)
+/// A client that asks, with its hashes: the sender of a message is looked up many times, and hashed once.
+#[derive(Debug)]
+pub(super) struct Asker<'a> {
+    pub(super) client: Client<'a>,
+    secret: Secret,
+    by_key: OnceCell<u64>,
+    by_hardware: OnceCell<u64>,
+}
+
+impl<'a> Asker<'a> {
+    pub(super) fn new(client: Client<'a>, secret: Secret) -> Self {
+        Self { client, secret, by_key: OnceCell::new(), by_hardware: OnceCell::new() }
+    }
+
+    /// See [`Client::key_hash`].
+    pub(super) fn key_hash(&self, ignore_client_id: bool) -> u64 {
+        let cell = if self.client.has_its_id_ignored(ignore_client_id) { &self.by_hardware } else { &self.by_key };
+        *cell.get_or_init(|| self.client.key_hash(self.secret, ignore_client_id))
     }
 }
 
-/// SipHash with a fixed key. The indexes are ordered sets of whole hashes, which are compared with the record they
-/// lead to: nobody can make many keys share all 64 bits, so no secret is needed, and every run is the same.
-fn hash(value: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
+/// What hashes of clients begin with. Nobody who does not know it can find clients that fall on each other in a table.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Secret(u64);
+
+impl Secret {
+    /// Another number than the seed, of which what is given out at random tells something.
+    pub(super) fn from_seed(seed: u64) -> Self {
+        Self(Self(seed).hash(b"clients"))
+    }
+
+    pub(super) fn hash(self, bytes: &[u8]) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        hasher.write_u64(self.0);
+        hasher.write(bytes);
+        hasher.finish()
+    }
+
+    pub(super) fn hash_address(self, address: Ipv4Addr) -> u64 {
+        let wide = u128::from(self.0 ^ u64::from(address.to_bits())) * u128::from(SCATTER);
+        // The two halves.
+        (wide as u64) ^ (wide >> 64) as u64
+    }
+
+    pub(super) fn hash_hardware(self, hardware: HardwareAddress) -> u64 {
+        self.hash(hardware.as_bytes()).rotate_left(u32::from(hardware.htype))
+    }
+}
+
+/// 2^64 divided by the golden ratio: by it, neighbours become numbers far apart.
+const SCATTER: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// A client's hash within a subnet.
+pub(super) fn hash_within(key_hash: u64, place: u32) -> u64 {
+    key_hash ^ u64::from(place).wrapping_mul(SCATTER)
 }

@@ -1,9 +1,10 @@
-//! The part of a record that few decisions read, packed into one piece of memory.
+//! The part of a record that few decisions read, packed into one piece of an arena.
 //!
-//! One byte of [`Flag`]s; the lengths of client identifier, hostname, option 81 and option 82 as two bytes each; their
-//! bytes in that order; then, as the flags say, the relay (4 bytes), the server identifier override (4), and the name:
-//! time to live (4), its length (1) and canonical wire form, and unless it follows from the record, whose it is (kind
-//! and length, one byte each, then the identifier; hardware starts with its type).
+//! Its length as two bytes, one byte of [`Flag`]s; the lengths of client identifier, hostname, option 81 and option 82 as
+//! one byte each, or two (seven bits in the first, whose upper bit says so); their bytes in that order; then, as the flags
+//! say, the relay (4 bytes), the server identifier override (4), and the name: time to live (4), its guard, its length (1)
+//! and canonical wire form, and unless it follows from the record, whose it is (kind and length, one byte each, then the
+//! identifier; hardware starts with its type).
 
 use std::net::Ipv4Addr;
 
@@ -13,9 +14,9 @@ use crate::identity::{ClientId, HardwareAddress};
 use crate::lease::{Lease, LeaseName};
 use crate::names::host_identity;
 
-/// See the module. A typical record takes 60 bytes.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Cold(Box<[u8]>);
+/// See the module. A typical record takes 50 bytes, without a name.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cold<'p>(&'p [u8]);
 
 /// Bits of the first byte.
 enum Flag {}
@@ -45,15 +46,29 @@ pub(super) struct Unpacked {
     pub(super) server_identifier_override: Option<Ipv4Addr>,
 }
 
-const LENGTHS: usize = 4;
-const HEADER_BYTES: usize = 1 + 2 * LENGTHS;
+/// The length and the flags.
+const HEADER_BYTES: usize = 3;
+/// The most of one part that is kept. Nothing comes near: each is read from one datagram, or from a record of the store
+/// made from one.
+const PART_BYTES_MAX: usize = 4096;
 
-impl Cold {
-    pub(super) fn pack(lease: &Lease) -> Self {
+impl<'p> Cold<'p> {
+    /// What begins at `bytes`; whatever stands behind it is left out.
+    pub(super) fn read(bytes: &'p [u8]) -> Self {
+        let whole = bytes.first_chunk::<2>().map_or(0, |length| usize::from(u16::from_le_bytes(*length)));
+        Self(bytes.get(..whole).unwrap_or_default())
+    }
+
+    /// All of it.
+    pub(super) fn bytes(&self) -> &'p [u8] {
+        self.0
+    }
+
+    /// Packs what a lease has of it, in place of what `packed` held.
+    pub(super) fn pack(lease: &Lease, packed: &mut Vec<u8>) {
         let client_id = lease.client_id.as_ref().map_or(&[][..], |id| &id.0);
         let parts = [client_id, &lease.hostname, &lease.client_fqdn, &lease.relay_agent_info];
-        // Nothing here comes near: each is read from one datagram, or from a record of the store made from one.
-        let parts = parts.map(|part| &part[..part.len().min(usize::from(u16::MAX))]);
+        let parts = parts.map(|part| &part[..part.len().min(PART_BYTES_MAX)]);
         let follows = lease
             .name
             .as_ref()
@@ -70,11 +85,9 @@ impl Cold {
         set(Flag::IDENTITY, lease.name.is_some() && !follows);
         set(Flag::GUARD, lease.name.as_ref().is_some_and(|name| name.guard != ConflictGuard::default()));
 
-        let mut packed = Vec::with_capacity(HEADER_BYTES + parts.iter().map(|part| part.len()).sum::<usize>() + 48);
-        packed.push(flags);
-        for part in parts {
-            packed.extend_from_slice(&u16::try_from(part.len()).unwrap_or(u16::MAX).to_le_bytes());
-        }
+        packed.clear();
+        packed.extend_from_slice(&[0, 0, flags]);
+        parts.iter().for_each(|part| push_length(packed, part.len()));
         parts.iter().for_each(|part| packed.extend_from_slice(part));
         if flags & Flag::RELAY != 0 {
             packed.extend_from_slice(&lease.relay.octets());
@@ -85,16 +98,18 @@ impl Cold {
             if flags & Flag::GUARD != 0 {
                 packed.push(name.guard.code());
             }
-            push_short(&mut packed, name.fqdn.as_wire());
+            push_short(packed, name.fqdn.as_wire());
             if !follows {
-                push_identity(&mut packed, &name.identity);
+                push_identity(packed, &name.identity);
             }
         }
-        Self(packed.into_boxed_slice())
+        // Four parts and a name come to less.
+        let whole = u16::try_from(packed.len()).unwrap_or(u16::MAX);
+        packed[..2].copy_from_slice(&whole.to_le_bytes());
     }
 
-    pub(super) fn client_id(&self) -> Option<&[u8]> {
-        let id = self.part(0);
+    pub(super) fn client_id(&self) -> Option<&'p [u8]> {
+        let [id, ..] = self.parts().0;
         (self.flags() & Flag::CLIENT_ID != 0).then_some(id)
     }
 
@@ -102,9 +117,19 @@ impl Cold {
         self.flags() & Flag::NAME != 0
     }
 
+    /// Option 12; empty for none.
+    pub(super) fn hostname(&self) -> &'p [u8] {
+        self.parts().0[1]
+    }
+
+    /// Option 81; empty for none.
+    pub(super) fn client_fqdn(&self) -> &'p [u8] {
+        self.parts().0[2]
+    }
+
     /// `giaddr`; unspecified for none.
     pub(super) fn relay(&self) -> Ipv4Addr {
-        let mut rest = self.after_parts();
+        let mut rest = self.parts().1;
         Some(())
             .filter(|()| self.flags() & Flag::RELAY != 0)
             .and_then(|()| take_address(&mut rest))
@@ -112,15 +137,15 @@ impl Cold {
     }
 
     /// Option 82; empty for none.
-    pub(super) fn relay_agent_info(&self) -> &[u8] {
-        self.part(3)
+    pub(super) fn relay_agent_info(&self) -> &'p [u8] {
+        self.parts().0[3]
     }
 
     pub(super) fn server_identifier_override(&self) -> Option<Ipv4Addr> {
         if self.flags() & Flag::OVERRIDE == 0 {
             return None;
         }
-        let mut rest = self.after_parts();
+        let mut rest = self.parts().1;
         if self.flags() & Flag::RELAY != 0 {
             take_address(&mut rest);
         }
@@ -130,14 +155,14 @@ impl Cold {
     pub(super) fn unpack(&self, hardware: HardwareAddress) -> Unpacked {
         let client_id = self.client_id().map(|id| ClientId(id.into()));
         let flags = self.flags();
-        let mut rest = self.after_parts();
+        let mut rest = self.parts().1;
         let relay = if flags & Flag::RELAY != 0 { take_address(&mut rest) } else { None };
         let server_identifier_override = if flags & Flag::OVERRIDE != 0 { take_address(&mut rest) } else { None };
         let name = if flags & Flag::NAME != 0 { self.name(rest, hardware, client_id.as_ref()) } else { None };
         Unpacked {
-            hostname: self.part(1).into(),
-            client_fqdn: self.part(2).into(),
-            relay_agent_info: self.part(3).into(),
+            hostname: self.hostname().into(),
+            client_fqdn: self.client_fqdn().into(),
+            relay_agent_info: self.relay_agent_info().into(),
             client_id,
             name,
             relay,
@@ -169,22 +194,43 @@ impl Cold {
     }
 
     fn flags(&self) -> u8 {
-        self.0.first().copied().unwrap_or(0)
+        self.0.get(2).copied().unwrap_or(0)
     }
 
-    fn len_of(&self, part: usize) -> usize {
-        let at = 1 + 2 * part;
-        self.0.get(at..at + 2).map_or(0, |len| usize::from(u16::from_le_bytes([len[0], len[1]])))
+    /// The four parts, and what stands behind them.
+    fn parts(&self) -> ([&'p [u8]; 4], &'p [u8]) {
+        let mut rest = self.0.get(HEADER_BYTES..).unwrap_or_default();
+        let lengths = [(); 4].map(|()| take_length(&mut rest));
+        let parts = lengths.map(|length| {
+            let (part, after) = rest.split_at(length.min(rest.len()));
+            rest = after;
+            part
+        });
+        (parts, rest)
     }
+}
 
-    fn part(&self, part: usize) -> &[u8] {
-        let start = HEADER_BYTES + (0..part).map(|part| self.len_of(part)).sum::<usize>();
-        self.0.get(start..start + self.len_of(part)).unwrap_or_default()
+/// At most [`PART_BYTES_MAX`].
+fn push_length(packed: &mut Vec<u8>, length: usize) {
+    // Seven bits, and the rest, which is less than a byte.
+    let (low, high) = ((length & 0x7F) as u8, (length >> 7) as u8);
+    match high {
+        0 => packed.push(low),
+        high => packed.extend_from_slice(&[low | 0x80, high]),
     }
+}
 
-    fn after_parts(&self) -> &[u8] {
-        let start = HEADER_BYTES + (0..LENGTHS).map(|part| self.len_of(part)).sum::<usize>();
-        self.0.get(start..).unwrap_or_default()
+fn take_length(rest: &mut &[u8]) -> usize {
+    match *rest {
+        [low, high, after @ ..] if low & 0x80 != 0 => {
+            *rest = after;
+            usize::from(low & 0x7F) | (usize::from(*high) << 7)
+        }
+        [low, after @ ..] => {
+            *rest = after;
+            usize::from(*low)
+        }
+        [] => 0,
     }
 }
 

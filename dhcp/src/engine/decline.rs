@@ -31,8 +31,10 @@ impl Engine {
         // One client cannot take the pool out of service: beyond its share its lease ends, and that is all.
         let quarantined = self
             .book
-            .records_of(place, exchange.client())
-            .filter(|record| record.hot.state == HotState::Quarantined && record.hot.deadline_ms > exchange.now.boot_ms)
+            .records_of(place, &exchange.asker)
+            .filter(|record| {
+                record.hot.state() == HotState::Quarantined && record.hot.deadline_ms() > exchange.now.boot_ms
+            })
             .count();
         let within_share = quarantined < settings.declines_per_client_max as usize;
         let now = exchange.now.wall_secs;

@@ -46,7 +46,7 @@ impl Engine {
         };
         let lease_secs = bind::lease_secs(&self.book, exchange, choice);
 
-        self.book.withdraw_from(&exchange.link, exchange.client(), Some(choice.address));
+        self.book.withdraw_from(&exchange.link, &exchange.asker, Some(choice.address));
         let offer = self.offer_of(exchange, choice, lease_secs, server_identifier);
         if let Some(waiting) = self.probe_before_offer(exchange, choice, &offer) {
             return waiting;

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::book::Book;
-use super::client::Client;
+use super::client::{Asker, Client};
 use super::record::HotState;
 use super::table::Record;
 use crate::class::ClassSet;
@@ -26,11 +26,13 @@ pub(super) struct Exchange<'a> {
     pub(super) classes: ClassSet,
     /// What relays and switches say of the client: the data of option 82, of the message or as it is remembered.
     pub(super) relay: &'a [u8],
+    /// Who asks.
+    pub(super) asker: Asker<'a>,
 }
 
 impl<'a> Exchange<'a> {
     pub(super) fn client(&self) -> Client<'a> {
-        Client::of(self.message, self.relay)
+        self.asker.client
     }
 
     pub(super) fn is_relayed(&self) -> bool {
@@ -83,9 +85,9 @@ impl<'a> Exchange<'a> {
             || self.server_identifier_override() == Some(address);
         // A client tells us the identifier that we told it, also when the relay has changed its mind since.
         ours || self.link.iter().any(|&place| {
-            book.offers_to(place, self.client()).any(|offer| offer.server_identifier == address)
+            book.offers_to(place, &self.asker).any(|offer| offer.server_identifier == address)
                 || book
-                    .records_of(place, self.client())
+                    .records_of(place, &self.asker)
                     .any(|record| record.cold.server_identifier_override() == Some(address))
         })
     }
@@ -192,7 +194,7 @@ fn extended_by_itself<'b>(book: &'b Book, ingress: &Ingress<'_>, message: &Messa
     let by_itself = message.giaddr.is_unspecified() && sent_to(ingress).is_some();
     let record = book.record(message.ciaddr).filter(|_| by_itself)?;
     let ignore = book.plan.subnet(book.plan.holding(message.ciaddr)?).ignore_client_id;
-    let holds = record.hot.state == HotState::Bound && record.client().is(Client::of(message, &[]), ignore);
+    let holds = record.hot.state() == HotState::Bound && record.client().is(Client::of(message, &[]), ignore);
     holds.then_some(record)
 }
 

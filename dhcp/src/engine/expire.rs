@@ -51,9 +51,9 @@ impl Engine {
         let loaded: Vec<_> = self
             .book
             .records()
-            .filter(|record| record.hot.marks.from_store && record.hot.deadline_ms != NEVER)
-            .filter(|record| record.hot.state != HotState::Expired)
-            .map(|record| (record.hot.address, record::deadline_by_wall(record.hot.expires_at, now)))
+            .filter(|record| record.hot.marks().from_store && record.hot.deadline_ms() != NEVER)
+            .filter(|record| record.hot.state() != HotState::Expired)
+            .map(|record| (record.hot.address, record::deadline_by_wall(record.hot.expires_at(), now)))
             .collect();
         for (address, deadline) in loaded {
             self.book.set_deadline(address, deadline);

@@ -9,6 +9,7 @@ use ipnet::Ipv4Net;
 use super::Engine;
 use super::admission;
 use super::choose::{self, Choice};
+use super::client::Client;
 use super::exchange::{self, Exchange};
 use super::layers::{Layers, Level, Source};
 use crate::class::Facts;
@@ -126,7 +127,8 @@ impl Engine {
             let remembered = exchange::remembered_relay(&self.book, ingress, &message);
             let relay = message.options.get(code::RELAY_AGENT_INFORMATION).unwrap_or(&remembered);
             let classes = admission::classes(&self.book, ingress, &message, relay, &link);
-            let exchange = Exchange { now, ingress, message: &message, names, link, relay, classes };
+            let asker = self.book.asker(Client::of(&message, relay));
+            let exchange = Exchange { now, ingress, message: &message, names, link, relay, asker, classes };
             explanation.reserved = self.told_reserved(&exchange);
             explanation.classes = self.told_classes(&exchange, explanation.reserved.is_some());
             let before = self.candidates(&exchange);

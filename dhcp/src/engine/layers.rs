@@ -93,7 +93,7 @@ fn domain_data(naming: &Naming) -> Box<[u8]> {
 
 impl Ground {
     pub(super) fn new(settings: &Settings, subnet: &Subnet) -> Self {
-        let giving = subnet.pools.iter().enumerate().filter(|(_, pool)| pool.scope != Scope::default());
+        let giving = subnet.pools.iter().enumerate().filter(|(_, pool)| !pool.scope.is_empty());
         let mut pools: Vec<_> = giving
             .flat_map(|(place, pool)| pool.ranges.iter().map(move |range| (range.first, range.last, place)))
             .collect();
@@ -157,7 +157,7 @@ impl<'a> Layers<'a> {
         let (subnet, ground) = (plan.subnet(place), plan.ground(place));
         let mut layers = Vec::with_capacity(Level::ORDER.len());
         let mut add = |source, scope: &'a Scope| {
-            if *scope != Scope::default() {
+            if !scope.is_empty() {
                 layers.push((source, scope));
             }
         };

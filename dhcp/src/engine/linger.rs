@@ -25,14 +25,16 @@ impl Engine {
     /// The addresses whose last leases have expired and left their names.
     pub fn lingering(&self) -> impl Iterator<Item = Ipv4Addr> {
         let records = self.book.records();
-        records.filter(|record| record.hot.state == HotState::Expired && record.cold.has_name()).map(|r| r.hot.address)
+        records
+            .filter(|record| record.hot.state() == HotState::Expired && record.cold.has_name())
+            .map(|r| r.hot.address)
     }
 
     /// Ends the names that expired leases left at these addresses. Nothing where there is none.
     pub fn end_names(&mut self, addresses: &[Ipv4Addr]) -> Decision {
         let ended = addresses.iter().filter_map(|&address| {
             let record = self.book.record(address)?;
-            let lingers = record.hot.state == HotState::Expired && record.cold.has_name();
+            let lingers = record.hot.state() == HotState::Expired && record.cold.has_name();
             lingers.then(|| without_name(record.kept()))
         });
         let ended = ended.collect();
@@ -71,7 +73,7 @@ impl Engine {
                     _ if planted(Fault::GraceForgotten) => NEVER,
                     AfterExpiry::AtOnce => now.boot_ms,
                     AfterExpiry::Grace(secs) => {
-                        record::deadline_by_wall(record.hot.expires_at.saturating_add(secs.into()), now)
+                        record::deadline_by_wall(record.hot.expires_at().saturating_add(secs.into()), now)
                     }
                     AfterExpiry::Keep => NEVER,
                 };

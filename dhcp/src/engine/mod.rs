@@ -5,7 +5,8 @@
 //! address), `probe` (whether somebody uses it already), `bind` (making a lease record), `layers` (which scope wins), `respond` (making a reply), `expire` (what time
 //! alone does), `rename` (what other settings do to names), `linger` (names that outlive their leases). Beneath them `book` holds what is known of every
 //! address: `table` its records, `offers` what is offered, `pools` and `vacancies` what is free; and `pending` holds what a failed
-//! commit would put back.
+//! commit would put back. Beneath the table: `slab` the records themselves (`record`, `cold` and `arena` their parts),
+//! `addresses`, `chains` and `timers` how they are found.
 //!
 //! A record's life, as it is stored:
 //!
@@ -33,11 +34,14 @@ use crate::options::code;
 use crate::settings::{Reservation, Settings, Subnet};
 use crate::time::Now;
 
+mod addresses;
 mod admission;
+mod arena;
 mod bind;
 mod bitmap;
 mod book;
 mod bootp;
+mod chains;
 mod choose;
 mod client;
 mod cold;
@@ -62,7 +66,9 @@ mod rename;
 mod request;
 mod reserved;
 mod respond;
+mod slab;
 mod table;
+mod timers;
 mod vacancies;
 
 pub use book::{PoolCounts, SubnetCounts};
@@ -71,6 +77,7 @@ pub use leasequery::Page;
 pub use rename::Renaming;
 
 use book::Book;
+use client::Client;
 use exchange::Exchange;
 use pending::Pending;
 use probe::Probes;
@@ -90,10 +97,17 @@ pub struct Engine {
 impl Engine {
     /// An engine over `leases`, as they were stored.
     pub fn new(settings: Arc<Settings>, leases: impl IntoIterator<Item = Lease>, now: Now) -> Self {
+        Self::with_seed(settings, leases, now, 0)
+    }
+
+    /// The same with a seed that nobody else knows, for what is to look random ([`crate::settings::Allocator::Random`]) and
+    /// for the tables that clients are looked up in, which nobody is to overfill. Without one, every engine gives the same
+    /// addresses out in the same order.
+    pub fn with_seed(settings: Arc<Settings>, leases: impl IntoIterator<Item = Lease>, now: Now, seed: u64) -> Self {
         let records = leases.into_iter().map(|lease| Kept::from_store(lease, now));
         let mut engine = Self {
             new_leases: LeaseGate::new(settings.limits),
-            book: Book::new(settings, records),
+            book: Book::new(settings, records, seed),
             pending: Pending::default(),
             probes: Probes::default(),
             storage_full: false,
@@ -151,7 +165,8 @@ impl Engine {
             }
         };
         let classes = admission::classes(&self.book, ingress, message, relay, &link);
-        let exchange = Exchange { now, ingress, message, names, link, relay, classes };
+        let asker = self.book.asker(Client::of(message, relay));
+        let exchange = Exchange { now, ingress, message, names, link, relay, asker, classes };
         if let Some(reason) = exchange.refusal(&self.book) {
             return Decision::drop(reason);
         }
@@ -174,7 +189,7 @@ impl Engine {
             CommitOutcome::Failed => {
                 for (address, before) in self.pending.failed(ticket) {
                     if !planted(Fault::UndoForgotten) {
-                        self.book.set(address, before);
+                        self.book.put_back(address, before.as_ref());
                         // What was offered upon the decision that is undone now may not be free after all.
                         self.book.withdraw_if_unfit(address);
                     }
@@ -219,12 +234,6 @@ impl Engine {
         self.storage_full = is_full;
     }
 
-    /// Takes a seed for what is to look random ([`crate::settings::Allocator::Random`]); without one, every engine gives
-    /// the same addresses out in the same order.
-    pub fn seed(&mut self, seed: u64) {
-        self.book.seed(seed);
-    }
-
     /// Every record, tentative changes included, by address.
     pub fn leases(&self) -> impl ExactSizeIterator<Item = Lease> {
         self.book.records().map(|record| record.lease())
@@ -257,10 +266,10 @@ impl Engine {
         let ticket = self.pending.open();
         for (kept, event) in changes {
             let address = kept.lease.address;
-            self.pending.remember(ticket, address, self.book.record(address).map(|record| record.kept()));
-            decision.store.push(kept.lease.clone());
+            self.pending.remember(ticket, address, self.book.record(address).map(|record| record.saved()));
+            self.book.set(&kept);
+            decision.store.push(kept.lease);
             decision.events.push(event);
-            self.book.set(address, Some(kept));
         }
         decision.ticket = Some(ticket);
         decision

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use ipnet::Ipv4Net;
+use hashbrown::HashTable;
 
-use super::client::Client;
+use super::chains::{self, Chained, Chains, Links};
+use super::client::{Asker, Client, Secret, hash_within};
+use super::slab::Home;
 use crate::identity::{ClientId, HardwareAddress};
 use crate::probing::ProbeId;
 
@@ -51,40 +53,123 @@ impl Offer {
 /// The offers that hold, at most [`OFFERS_MAX`].
 #[derive(Debug, Default)]
 pub(super) struct Offers {
-    by_address: BTreeMap<Ipv4Addr, Offer>,
-    /// By the client identifier, or the hardware address of a client without one.
-    by_client: BTreeSet<(u64, Ipv4Addr)>,
-    /// By the hardware address, for subnets that ignore identifiers.
-    by_hardware: BTreeSet<(u64, Ipv4Addr)>,
+    slots: Slots,
+    unused: Vec<u32>,
+    by_address: HashTable<u32>,
+    /// What each client is offered in each subnet: one address, or few.
+    by_client: Chains,
     by_end: BTreeSet<(u64, Ipv4Addr)>,
     /// How many hold behind each port.
     by_port: BTreeMap<u64, u32>,
 }
 
+/// Offers by slot; `None`: the slot is to be used again.
+#[derive(Debug, Default)]
+struct Slots {
+    offers: Vec<(Option<Offer>, Option<Home>, Links)>,
+    secret: Secret,
+}
+
+impl Slots {
+    fn get(&self, slot: u32) -> Option<&Offer> {
+        self.offers.get(slot as usize)?.0.as_ref()
+    }
+
+    fn is_at(&self, slot: u32, address: Ipv4Addr) -> bool {
+        self.get(slot).is_some_and(|offer| offer.address == address)
+    }
+
+    fn is_of(&self, slot: u32, client: Client<'_>, home: Home) -> bool {
+        self.offers[slot as usize].1 == Some(home)
+            && self.get(slot).is_some_and(|offer| offer.client().is(client, home.ignore_client_id))
+    }
+}
+
+impl Chained for Slots {
+    fn links(&self, slot: u32) -> Links {
+        self.offers[slot as usize].2
+    }
+
+    fn links_mut(&mut self, slot: u32) -> &mut Links {
+        &mut self.offers[slot as usize].2
+    }
+
+    fn rank(&self, _: u32) -> u8 {
+        0
+    }
+
+    fn hash(&self, slot: u32) -> u64 {
+        let home = self.offers[slot as usize].1.unwrap_or(Home { place: u32::MAX, ignore_client_id: false });
+        let key_hash = self.get(slot).map(|offer| offer.client().key_hash(self.secret, home.ignore_client_id));
+        hash_within(key_hash.unwrap_or(0), home.place)
+    }
+
+    fn belong_together(&self, slot: u32, other: u32) -> bool {
+        let (offer, home) = (self.get(slot), self.offers[slot as usize].1);
+        offer.zip(home).is_some_and(|(offer, home)| self.is_of(other, offer.client(), home))
+    }
+}
+
 impl Offers {
+    pub(super) fn new(secret: Secret) -> Self {
+        Self { slots: Slots { secret, ..Slots::default() }, ..Self::default() }
+    }
+
     pub(super) fn get(&self, address: Ipv4Addr) -> Option<&Offer> {
-        self.by_address.get(&address)
+        self.slots.get(self.slot(address)?)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Offer> {
-        self.by_address.values()
+        self.slots.offers.iter().filter_map(|(offer, ..)| offer.as_ref())
     }
 
-    /// Puts an offer in the place of any other of the same address.
-    pub(super) fn put(&mut self, offer: Offer) {
-        self.remove(offer.address);
-        self.by_client.insert((offer.client().key_hash(), offer.address));
-        self.by_hardware.insert((offer.client().hardware_hash(), offer.address));
-        self.by_end.insert((offer.until_ms, offer.address));
+    /// Takes note of the subnet that each address is in now.
+    pub(super) fn settle(&mut self, home: impl Fn(Ipv4Addr) -> Option<Home>) {
+        self.by_client = Chains::default();
+        for slot in 0..u32::try_from(self.slots.offers.len()).unwrap_or(u32::MAX) {
+            let found = self.slots.get(slot).and_then(|offer| home(offer.address));
+            let (_, at, links) = &mut self.slots.offers[slot as usize];
+            (*at, *links) = (found, Links::NONE);
+            if found.is_some() {
+                self.by_client.insert(slot, &mut self.slots);
+            }
+        }
+    }
+
+    /// Puts an offer in the place of any other of the same address, which is in `home`.
+    pub(super) fn put(&mut self, offer: Offer, home: Option<Home>) {
+        let address = offer.address;
+        self.remove(address);
+        self.by_end.insert((offer.until_ms, address));
         if let Some(port) = offer.port {
             *self.by_port.entry(port).or_default() += 1;
         }
-        self.by_address.insert(offer.address, offer);
+        let held = (Some(offer), home, Links::NONE);
+        let slot = match self.unused.pop() {
+            Some(slot) => {
+                self.slots.offers[slot as usize] = held;
+                slot
+            }
+            None => {
+                self.slots.offers.push(held);
+                // At most OFFERS_MAX.
+                u32::try_from(self.slots.offers.len() - 1).unwrap_or(u32::MAX)
+            }
+        };
+        let Slots { secret, offers } = &self.slots;
+        let rehash =
+            |slot: &u32| offers[*slot as usize].0.as_ref().map_or(0, |offer| secret.hash_address(offer.address));
+        self.by_address.insert_unique(secret.hash_address(address), slot, rehash);
+        if home.is_some() {
+            self.by_client.insert(slot, &mut self.slots);
+        }
     }
 
     /// The probe that an offer waited for is over: it may be made.
     pub(super) fn probe_ended(&mut self, address: Ipv4Addr, id: ProbeId) {
-        if let Some(offer) = self.by_address.get_mut(&address).filter(|o| o.standing == OfferStanding::Probed(id)) {
+        let slot = self.slot(address);
+        let offer = slot.and_then(|slot| self.slots.offers.get_mut(slot as usize)?.0.as_mut());
+        if let Some(offer) = offer.filter(|offer| offer.standing == OfferStanding::Probed(id)) {
             offer.standing = OfferStanding::Made;
         }
     }
@@ -95,9 +180,12 @@ impl Offers {
     }
 
     pub(super) fn remove(&mut self, address: Ipv4Addr) -> Option<Offer> {
-        let offer = self.by_address.remove(&address)?;
-        self.by_client.remove(&(offer.client().key_hash(), address));
-        self.by_hardware.remove(&(offer.client().hardware_hash(), address));
+        let Slots { secret, .. } = self.slots;
+        let found = self.by_address.find_entry(secret.hash_address(address), |slot| self.slots.is_at(*slot, address));
+        let (slot, _) = found.ok()?.remove();
+        self.by_client.remove(slot, &mut self.slots);
+        let offer = self.slots.offers[slot as usize].0.take()?;
+        self.unused.push(slot);
         self.by_end.remove(&(offer.until_ms, address));
         if let Some(port) = offer.port {
             forget_one(&mut self.by_port, port);
@@ -105,22 +193,16 @@ impl Offers {
         Some(offer)
     }
 
-    /// What a client is offered in `prefix`: one address, or few. Neither what it is offered elsewhere is looked at, nor
-    /// what others are that share with it what does not count here: nobody can make its messages dear.
-    pub(super) fn of_client<'a>(
-        &'a self,
-        client: Client<'a>,
-        ignore_client_id: bool,
-        prefix: Ipv4Net,
-    ) -> impl Iterator<Item = &'a Offer> + 'a {
-        let (index, hash) = match client.has_its_id_ignored(ignore_client_id) {
-            true => (&self.by_hardware, client.hardware_hash()),
-            false => (&self.by_client, client.key_hash()),
-        };
-        index
-            .range((hash, prefix.network())..=(hash, prefix.broadcast()))
-            .filter_map(|(_, address)| self.by_address.get(address))
-            .filter(move |offer| offer.client().is(client, ignore_client_id))
+    /// What a client is offered in a subnet.
+    pub(super) fn of_client<'a>(&'a self, asker: &Asker<'_>, home: Home) -> impl Iterator<Item = &'a Offer> + use<'a> {
+        let hash = hash_within(asker.key_hash(home.ignore_client_id), home.place);
+        let is_it = |slot| self.slots.is_of(slot, asker.client, home);
+        chains::ring(self.by_client.first(hash, is_it), &self.slots).filter_map(|slot| self.slots.get(slot))
+    }
+
+    fn slot(&self, address: Ipv4Addr) -> Option<u32> {
+        let hash = self.slots.secret.hash_address(address);
+        self.by_address.find(hash, |slot| self.slots.is_at(*slot, address)).copied()
     }
 
     /// The one that lapses first, and when.

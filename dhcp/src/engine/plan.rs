@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::client::Client;
 use super::layers::Ground;
 use super::reserved::Reserved;
+use super::slab::Home;
 use crate::settings::{Reservation, Settings, Subnet};
 
 /// The settings, and indexes into them. Made anew with each new settings; nothing outlives it by index.
@@ -75,6 +76,13 @@ impl Plan {
 
     pub(super) fn subnet(&self, place: usize) -> &Subnet {
         &self.settings.subnets[place]
+    }
+
+    /// The subnet as records and offers know it.
+    pub(super) fn home(&self, place: usize) -> Home {
+        // There are fewer than 2^32 subnets.
+        let ignore_client_id = self.subnet(place).ignore_client_id;
+        Home { place: u32::try_from(place).unwrap_or(u32::MAX), ignore_client_id }
     }
 
     pub(super) fn ground(&self, place: usize) -> &Ground {

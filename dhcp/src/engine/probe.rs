@@ -129,7 +129,7 @@ impl Engine {
     pub(super) fn probe_under_way(&self, exchange: &Exchange<'_>, active: &[usize]) -> Option<ProbeId> {
         let offers = active
             .iter()
-            .flat_map(|&place| self.book.offers_to(place, exchange.client()).map(move |offer| (place, offer)));
+            .flat_map(|&place| self.book.offers_to(place, &exchange.asker).map(move |offer| (place, offer)));
         offers
             .filter(|(place, offer)| {
                 choose::is_usable(&self.book, exchange, Choice { place: *place, address: offer.address })
@@ -188,13 +188,13 @@ impl Engine {
             return false;
         }
         let Some(record) = self.book.record(address) else { return true };
-        let heard_at = match record.hot.state {
+        let heard_at = match record.hot.state() {
             HotState::Bound => return false,
             HotState::Quarantined | HotState::QuarantineOver => return true,
-            _ if record.hot.marks.shunned => return true,
+            _ if record.hot.marks().shunned => return true,
             // A RELEASE is a word of the client; that time runs out is none.
-            HotState::Released => record.hot.expires_at.max(record.hot.renewed_at),
-            HotState::Expired => record.hot.renewed_at,
+            HotState::Released => record.hot.expires_at().max(record.hot.renewed_at()),
+            HotState::Expired => record.hot.renewed_at(),
         };
         let rested_secs = self.book.plan.settings.probing.rested_secs;
         when == ProbeWhen::Always || exchange.now.wall_secs.saturating_sub(heard_at) >= rested_secs.into()

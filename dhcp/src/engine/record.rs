@@ -4,7 +4,10 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
+use super::arena::Piece;
+use super::chains::{LAST_RANK, Links};
 use super::cold::Cold;
+use super::timers::{NO_SLICE, Slice};
 use crate::identity::HardwareAddress;
 use crate::lease::{Lease, LeaseState};
 use crate::time::Now;
@@ -13,30 +16,136 @@ use crate::time::Now;
 pub(super) const NEVER: u64 = u64::MAX;
 
 /// What every decision about an address reads; at most 64 bytes, in a slab.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Hot {
-    /// Boot milliseconds: when a binding ends or a quarantine is over; [`NEVER`] otherwise.
-    pub(super) deadline_ms: u64,
-    pub(super) expires_at: u64,
-    pub(super) renewed_at: u64,
-    pub(super) started_at: u64,
     pub(super) address: Ipv4Addr,
-    /// The subnet's place in the table's list of prefixes.
-    pub(super) subnet: u32,
+    /// The place in the slab's list of [`super::slab::Residence`]s.
+    pub(super) residence: u32,
+    /// The place among what the client has in the subnet.
+    pub(super) links: Links,
+    /// The rest of the record.
+    pub(super) cold: Piece,
+    /// Of its entry among the timers.
+    pub(super) slice: Slice,
     pub(super) hardware: HardwareAddress,
-    pub(super) state: HotState,
-    pub(super) marks: Marks,
+    deadline_ms: Packed<6>,
+    expires_at: Packed<5>,
+    renewed_at: Packed<5>,
+    started_at: Packed<5>,
+    /// The state, in the lower bits, and the marks.
+    state: u8,
+}
+
+/// A time in fewer bytes than eight. What is too large, some 35,000 years (8,900 of uptime), becomes `u64::MAX`: never.
+#[derive(Clone, Copy, Debug)]
+struct Packed<const N: usize>([u8; N]);
+
+impl<const N: usize> Packed<N> {
+    const NEVER: u64 = (1 << (8 * N)) - 1;
+
+    fn new(time: u64) -> Self {
+        let mut bytes = [0; N];
+        bytes.copy_from_slice(&time.min(Self::NEVER).to_le_bytes()[..N]);
+        Self(bytes)
+    }
+
+    fn get(self) -> u64 {
+        let mut bytes = [0; 8];
+        bytes[..N].copy_from_slice(&self.0);
+        Some(u64::from_le_bytes(bytes)).filter(|time| *time != Self::NEVER).unwrap_or(u64::MAX)
+    }
+}
+
+const STATE_BITS: u8 = 0b111;
+const FROM_STORE: u8 = 1 << 6;
+const SHUNNED: u8 = 1 << 7;
+
+impl Hot {
+    /// Of a kept record, in no ring and without a timer yet.
+    pub(super) fn new(kept: &Kept, residence: u32, cold: Piece) -> Self {
+        let lease = &kept.lease;
+        let mut hot = Self {
+            address: lease.address,
+            residence,
+            links: Links::NONE,
+            cold,
+            slice: NO_SLICE,
+            hardware: lease.hardware,
+            deadline_ms: Packed::new(kept.deadline_ms),
+            expires_at: Packed::new(lease.expires_at),
+            renewed_at: Packed::new(lease.renewed_at),
+            started_at: Packed::new(lease.started_at),
+            state: 0,
+        };
+        hot.set_state(kept.state);
+        let marks = |holds: bool, bit: u8| if holds { bit } else { 0 };
+        hot.state |= marks(kept.marks.from_store, FROM_STORE) | marks(kept.marks.shunned, SHUNNED);
+        hot
+    }
+
+    /// Boot milliseconds: when a binding ends or a quarantine is over; [`NEVER`] otherwise.
+    pub(super) fn deadline_ms(&self) -> u64 {
+        self.deadline_ms.get()
+    }
+
+    pub(super) fn set_deadline_ms(&mut self, deadline_ms: u64) {
+        self.deadline_ms = Packed::new(deadline_ms);
+    }
+
+    pub(super) fn expires_at(&self) -> u64 {
+        self.expires_at.get()
+    }
+
+    pub(super) fn renewed_at(&self) -> u64 {
+        self.renewed_at.get()
+    }
+
+    pub(super) fn state(&self) -> HotState {
+        const STATES: [HotState; 5] =
+            [HotState::Bound, HotState::Released, HotState::Expired, HotState::Quarantined, HotState::QuarantineOver];
+        STATES[usize::from(self.state & STATE_BITS).min(STATES.len() - 1)]
+    }
+
+    pub(super) fn set_state(&mut self, state: HotState) {
+        self.state = (self.state & !STATE_BITS) | state as u8;
+    }
+
+    pub(super) fn marks(&self) -> Marks {
+        Marks { from_store: self.state & FROM_STORE != 0, shunned: self.state & SHUNNED != 0 }
+    }
+
+    /// The whole record.
+    pub(super) fn lease(&self, cold: Cold<'_>, subnet: Ipv4Net) -> Lease {
+        let cold = cold.unpack(self.hardware);
+        Lease {
+            address: self.address,
+            subnet,
+            state: self.state().into(),
+            hardware: self.hardware,
+            client_id: cold.client_id,
+            started_at: self.started_at.get(),
+            renewed_at: self.renewed_at(),
+            expires_at: self.expires_at(),
+            hostname: cold.hostname,
+            client_fqdn: cold.client_fqdn,
+            name: cold.name,
+            relay: cold.relay.unwrap_or(Ipv4Addr::UNSPECIFIED),
+            relay_agent_info: cold.relay_agent_info,
+            server_identifier_override: cold.server_identifier_override,
+        }
+    }
 }
 
 /// [`LeaseState`], and the one distinction that only memory makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub(super) enum HotState {
-    Bound,
-    Released,
-    Expired,
-    Quarantined,
+    Bound = 0,
+    Released = 1,
+    Expired = 2,
+    Quarantined = 3,
     /// Stored as `Quarantined` with a time that has passed: the address is free again.
-    QuarantineOver,
+    QuarantineOver = 4,
 }
 
 /// What memory knows of a record beyond what is stored.
@@ -48,7 +157,7 @@ pub(super) struct Marks {
     pub(super) shunned: bool,
 }
 
-/// A record as a value, with what only memory knows: what `settle` puts back.
+/// A record as a value, with what only memory knows.
 #[derive(Clone, Debug)]
 pub(super) struct Kept {
     pub(super) lease: Lease,
@@ -119,46 +228,8 @@ impl HotState {
         match self {
             Self::Bound => 0,
             Self::Quarantined => 1,
-            Self::Released | Self::Expired | Self::QuarantineOver => 2,
+            Self::Released | Self::Expired | Self::QuarantineOver => LAST_RANK,
         }
-    }
-}
-
-/// Takes a record apart for the slab; `subnet` is the prefix's place in the table's list.
-pub(super) fn split(kept: &Kept, subnet: u32) -> (Hot, Cold) {
-    let Kept { lease, state, deadline_ms, marks } = kept;
-    let hot = Hot {
-        deadline_ms: *deadline_ms,
-        expires_at: lease.expires_at,
-        renewed_at: lease.renewed_at,
-        started_at: lease.started_at,
-        address: lease.address,
-        subnet,
-        hardware: lease.hardware,
-        state: *state,
-        marks: *marks,
-    };
-    (hot, Cold::pack(lease))
-}
-
-/// The inverse of [`split`].
-pub(super) fn join(hot: &Hot, cold: &Cold, subnet: Ipv4Net) -> Lease {
-    let cold = cold.unpack(hot.hardware);
-    Lease {
-        address: hot.address,
-        subnet,
-        state: hot.state.into(),
-        hardware: hot.hardware,
-        client_id: cold.client_id,
-        started_at: hot.started_at,
-        renewed_at: hot.renewed_at,
-        expires_at: hot.expires_at,
-        hostname: cold.hostname,
-        client_fqdn: cold.client_fqdn,
-        name: cold.name,
-        relay: cold.relay.unwrap_or(Ipv4Addr::UNSPECIFIED),
-        relay_agent_info: cold.relay_agent_info,
-        server_identifier_override: cold.server_identifier_override,
     }
 }
 
@@ -176,6 +247,14 @@ mod tests {
     #[test]
     fn a_hot_record_takes_at_most_64_bytes() {
         assert!(size_of::<Hot>() <= 64, "{} bytes", size_of::<Hot>());
+    }
+
+    #[test]
+    fn times_keep_their_value_in_fewer_bytes() {
+        for time in [0, 1, 1_800_000_000, u64::from(u32::MAX) * 200, u64::MAX] {
+            assert_eq!(Packed::<5>::new(time).get(), time);
+        }
+        assert_eq!(Packed::<5>::new(1 << 50).get(), u64::MAX, "too late ever to come");
     }
 
     fn bytes(least: usize) -> impl Strategy<Value = Box<[u8]>> {
@@ -227,10 +306,17 @@ mod tests {
                 server_identifier_override: addresses.1.then_some(relay),
             };
             let now = Now { boot_ms: 0, wall_secs: 0 };
-            let (hot, cold) = split(&Kept::from_store(lease.clone(), now), 0);
+            let mut packed = Vec::new();
+            Cold::pack(&lease, &mut packed);
+            let hot = Hot::new(&Kept::from_store(lease.clone(), now), 0, Piece::NONE);
+            // What stands behind it in the arena is none of it.
+            let whole = packed.len();
+            packed.extend_from_slice(&[0xFF; 40]);
+            let cold = Cold::read(&packed);
+            prop_assert_eq!(cold.bytes(), &packed[..whole]);
             prop_assert_eq!(cold.client_id(), lease.client_id.as_ref().map(|id| &*id.0));
             prop_assert_eq!(cold.server_identifier_override(), lease.server_identifier_override);
-            prop_assert_eq!(join(&hot, &cold, lease.subnet), lease);
+            prop_assert_eq!(hot.lease(cold, lease.subnet), lease);
         }
     }
 }

@@ -55,7 +55,7 @@ impl Engine {
 
     /// As [`Engine::rename_next`], but of one address: `None` when it keeps its name, or has no binding.
     pub fn rename(&mut self, address: Ipv4Addr, names: &dyn NameChooser) -> Option<Decision> {
-        let record = self.book.record(address).filter(|record| record.hot.state == HotState::Bound)?;
+        let record = self.book.record(address).filter(|record| record.hot.state() == HotState::Bound)?;
         if self.storage_full {
             return None;
         }

@@ -35,7 +35,7 @@ impl Engine {
         {
             // RFC 2131 section 3.1: "Those servers not selected by the DHCPREQUEST message use the message as
             // notification that the client has declined that server's offer."
-            self.book.withdraw_from(&exchange.link, exchange.client(), None);
+            self.book.withdraw_from(&exchange.link, &exchange.asker, None);
             return Decision::drop(DropReason::OtherServer);
         }
         // Section 4.3.2: "If the DHCP server detects that the client is on the wrong net [...], then the server SHOULD

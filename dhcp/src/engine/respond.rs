@@ -137,16 +137,11 @@ pub(super) fn build_auto_configure_refusal(
     Some((reply, destination))
 }
 
-/// Options that go back as they came.
-fn echoed(exchange: &Exchange<'_>) -> Vec<(u8, Box<[u8]>)> {
-    let message = exchange.message;
-    let mut echoed = Vec::new();
+/// The option that goes back as it came.
+fn echoed(exchange: &Exchange<'_>) -> Option<(u8, Box<[u8]>)> {
     // RFC 6842 section 3: "If the 'client identifier' option is present in a message received from a client, the
     // server MUST return the 'client identifier' option, unaltered, in its response message."
-    if let Some(client_id) = &message.client_id {
-        echoed.push((code::CLIENT_IDENTIFIER, client_id.0.clone()));
-    }
-    echoed
+    exchange.message.client_id.as_ref().map(|client_id| (code::CLIENT_IDENTIFIER, client_id.0.clone()))
 }
 
 fn options_of(book: &Book, layers: &Layers<'_>, exchange: &Exchange<'_>, terms: &Terms) -> Vec<(u8, Box<[u8]>)> {

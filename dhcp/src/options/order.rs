@@ -18,26 +18,30 @@ pub fn in_requested_order(
     all: impl FnOnce() -> Vec<u8>,
     always: impl IntoIterator<Item = u8>,
     lookup: impl Fn(u8) -> Option<Box<[u8]>>,
-    mandatory: Vec<(u8, Box<[u8]>)>,
+    mut mandatory: Vec<(u8, Box<[u8]>)>,
 ) -> Vec<(u8, Box<[u8]>)> {
     let mut placed = [false; 256];
     let mut ordered: Vec<(u8, Box<[u8]>)> = Vec::with_capacity(mandatory.len() + parameter_request_list.len().min(32));
-    let mut place = |code: u8| {
+    let mut place = |code: u8, mandatory: &mut [(u8, Box<[u8]>)]| {
         if std::mem::replace(&mut placed[usize::from(code)], true) {
             return;
         }
-        match mandatory.iter().find(|(c, _)| *c == code) {
-            Some((_, data)) => ordered.push((code, data.clone())),
+        match mandatory.iter_mut().find(|(c, _)| *c == code) {
+            // Each is placed once.
+            Some((_, data)) => ordered.push((code, std::mem::take(data))),
             None => ordered.extend(lookup(code).map(|data| (code, data))),
         }
     };
     if parameter_request_list.is_empty() {
-        all().into_iter().filter(|code| *code != code::IPV6_ONLY_PREFERRED).for_each(&mut place);
+        let all = all().into_iter().filter(|code| *code != code::IPV6_ONLY_PREFERRED);
+        all.for_each(|code| place(code, &mut mandatory));
     } else {
-        parameter_request_list.iter().copied().for_each(&mut place);
+        parameter_request_list.iter().for_each(|code| place(*code, &mut mandatory));
     }
-    mandatory.iter().for_each(|(code, _)| place(*code));
-    always.into_iter().for_each(&mut place);
+    for index in 0..mandatory.len() {
+        place(mandatory[index].0, &mut mandatory);
+    }
+    always.into_iter().for_each(|code| place(code, &mut mandatory));
     mask_before_router(&mut ordered);
     ordered
 }

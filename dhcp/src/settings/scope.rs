@@ -30,6 +30,20 @@ pub struct Scope {
 }
 
 impl Scope {
+    /// Whether it says nothing at all. Asked for several scopes of every message.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let Self { options, own_dns, vendor, always, never, boot, lease_secs, naming } = self;
+        options.0.is_empty()
+            && !own_dns
+            && vendor.is_empty()
+            && always.is_empty()
+            && never.is_empty()
+            && *boot == Boot::default()
+            && *lease_secs == LeaseTimes::default()
+            && naming.is_none()
+    }
+
     /// The domain that it puts names under.
     #[must_use]
     pub fn domain(&self) -> Option<&Fqdn> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use dhcp::class::{Class, ClassId, Classes, Condition, Fact, Test};
 use dhcp::client::ClientMessage;
+use dhcp::engine::Engine;
 use dhcp::message::DropReason;
 use dhcp::options::code;
 use dhcp::settings::{Access, Allocator, Pool, ReservedFor, Settings, Subnet};
@@ -41,7 +42,7 @@ fn by_hash_a_client_is_offered_the_same_address_by_servers_that_know_nothing_of_
 fn at_random_the_seed_decides_and_every_address_is_given_out_before_one_is_missing() {
     let seeded = |seed| {
         let mut server = Server::new(allocating(Allocator::Random));
-        server.engine.seed(seed);
+        server.engine = Engine::with_seed(server.engine.settings().clone(), [], server.now, seed);
         let all = offers(&mut server, 0..240);
         assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), 240);
         assert_eq!(server.hear(&discover(240)).silence(), DropReason::NoFreeAddress);

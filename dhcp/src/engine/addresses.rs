@@ -1,0 +1,177 @@
+//! Numbers by address, in the order of the addresses: three levels of small arrays.
+//!
+//! Addresses in use lie side by side, as pools do, so that an array costs less than a tree: 4 bytes an address, and a
+//! look-up is three reads, however many there are. An address far from all others costs a [`Leaf`], 256 bytes.
+
+use std::net::Ipv4Addr;
+
+/// No number.
+const NONE: u32 = u32::MAX;
+/// Bits of an address that tell its place in a leaf, and the leaf's in a branch.
+const LEAF_BITS: u32 = 6;
+const BRANCH_BITS: u32 = 10;
+
+type Leaf = [u32; 1 << LEAF_BITS];
+type Branch = [u32; 1 << BRANCH_BITS];
+
+/// At most one number for each address; [`u32::MAX`] is none.
+#[derive(Debug)]
+pub(super) struct Addresses {
+    /// By the upper 16 bits: the place of their branch.
+    root: Box<[u32]>,
+    branches: Vec<Branch>,
+    /// Kept when they are empty again: an address that was leased once is likely to be again.
+    leaves: Vec<Leaf>,
+    count: usize,
+}
+
+impl Default for Addresses {
+    fn default() -> Self {
+        let root = vec![NONE; 1 << (32 - LEAF_BITS - BRANCH_BITS)].into();
+        Self { root, branches: Vec::new(), leaves: Vec::new(), count: 0 }
+    }
+}
+
+impl Addresses {
+    /// How many have a number.
+    pub(super) fn len(&self) -> usize {
+        self.count
+    }
+
+    pub(super) fn get(&self, address: Ipv4Addr) -> Option<u32> {
+        let (top, middle, low) = parts(address.to_bits());
+        let branch = self.branches.get(self.root[top] as usize)?;
+        let leaf = self.leaves.get(branch[middle] as usize)?;
+        Some(leaf[low]).filter(|number| *number != NONE)
+    }
+
+    /// Gives an address its number; what it had before.
+    pub(super) fn insert(&mut self, address: Ipv4Addr, number: u32) -> Option<u32> {
+        let (top, middle, low) = parts(address.to_bits());
+        let branch = place_of(&mut self.root[top], &mut self.branches);
+        let leaf = place_of(&mut self.branches[branch][middle], &mut self.leaves);
+        let before = std::mem::replace(&mut self.leaves[leaf][low], number);
+        self.count += usize::from(before == NONE);
+        Some(before).filter(|number| *number != NONE)
+    }
+
+    pub(super) fn remove(&mut self, address: Ipv4Addr) -> Option<u32> {
+        let (top, middle, low) = parts(address.to_bits());
+        let branch = self.branches.get(self.root[top] as usize)?;
+        let leaf = self.leaves.get_mut(branch[middle] as usize)?;
+        let before = Some(std::mem::replace(&mut leaf[low], NONE)).filter(|number| *number != NONE);
+        self.count -= usize::from(before.is_some());
+        before
+    }
+
+    /// Every number, by address.
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = u32> {
+        Counted { numbers: self.from(0), left: self.count }
+    }
+
+    /// The numbers of the addresses from `from` on, by address.
+    pub(super) fn from(&self, from: u32) -> impl Iterator<Item = u32> {
+        let mut next = Some(from);
+        std::iter::from_fn(move || {
+            let (number, address) = self.first_from(next?)?;
+            next = address.checked_add(1);
+            Some(number)
+        })
+    }
+
+    /// The first that is not below `address`, and its address.
+    fn first_from(&self, address: u32) -> Option<(u32, u32)> {
+        let (mut top, mut middle, mut low) = parts(address);
+        while top < self.root.len() {
+            if let Some(branch) = self.branches.get(self.root[top] as usize) {
+                while middle < branch.len() {
+                    if let Some(leaf) = self.leaves.get(branch[middle] as usize)
+                        && let Some(ahead) = leaf[low..].iter().position(|number| *number != NONE)
+                    {
+                        // Each part is within its bits.
+                        let address = (top << (LEAF_BITS + BRANCH_BITS)) | (middle << LEAF_BITS) | (low + ahead);
+                        return Some((leaf[low + ahead], u32::try_from(address).unwrap_or(u32::MAX)));
+                    }
+                    (middle, low) = (middle + 1, 0);
+                }
+            }
+            (top, middle, low) = (top + 1, 0, 0);
+        }
+        None
+    }
+}
+
+/// An iterator of which it is known how much is left.
+struct Counted<I> {
+    numbers: I,
+    left: usize,
+}
+
+impl<I: Iterator<Item = u32>> Iterator for Counted<I> {
+    type Item = u32;
+
+    fn next(&mut self) -> Option<u32> {
+        let number = self.numbers.next()?;
+        self.left -= 1;
+        Some(number)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl<I: Iterator<Item = u32>> ExactSizeIterator for Counted<I> {}
+
+/// The places of an address in the three levels.
+fn parts(address: u32) -> (usize, usize, usize) {
+    let top = address >> (LEAF_BITS + BRANCH_BITS);
+    let middle = (address >> LEAF_BITS) & ((1 << BRANCH_BITS) - 1);
+    (top as usize, middle as usize, (address & ((1 << LEAF_BITS) - 1)) as usize)
+}
+
+/// Where `entry` leads to, which is made when it leads nowhere yet.
+fn place_of<const N: usize>(entry: &mut u32, level: &mut Vec<[u32; N]>) -> usize {
+    if *entry == NONE {
+        // There are fewer than 2^32 of either.
+        *entry = u32::try_from(level.len()).unwrap_or(NONE);
+        level.push([NONE; N]);
+    }
+    *entry as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn agrees_with_a_plain_map(steps in prop::collection::vec((any::<u32>(), 0..4_u32, any::<bool>()), 0..200)) {
+            let (mut addresses, mut model) = (Addresses::default(), BTreeMap::new());
+            for (at, near, inserts) in steps {
+                // Some far from each other, some side by side, some at the ends.
+                let bits = match near {
+                    0 => at,
+                    1 => 0x0A00_0000 | (at & 0xFF),
+                    2 => u32::MAX - (at & 3),
+                    _ => at & 3,
+                };
+                let address = Ipv4Addr::from_bits(bits);
+                if inserts {
+                    prop_assert_eq!(addresses.insert(address, at >> 1), model.insert(bits, at >> 1));
+                } else {
+                    prop_assert_eq!(addresses.remove(address), model.remove(&bits));
+                }
+                prop_assert_eq!(addresses.get(address), model.get(&bits).copied());
+                prop_assert_eq!(addresses.len(), model.len());
+                prop_assert_eq!(addresses.from(bits).next(), model.range(bits..).next().map(|(_, number)| *number));
+            }
+            prop_assert_eq!(addresses.iter().len(), model.len());
+            prop_assert!(addresses.iter().eq(model.into_values()));
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! What each client has in each subnet: the slots of one client there as a ring, and a hash table of the rings.
+//!
+//! So a look-up costs one hash and what the client has in that subnet, however much it has in others, and however much
+//! everybody else has. The table takes some 5 to 10 bytes a ring; the links lie in the slots. Hashes are made with a
+//! secret ([`super::client::Secret`]), so that nobody can find clients that fall on each other.
+
+use hashbrown::HashTable;
+
+/// Where a slot's neighbours in its ring are; of a ring of one, itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Links {
+    pub(super) next: u32,
+    pub(super) previous: u32,
+}
+
+impl Links {
+    /// Of a slot that is in no ring.
+    pub(super) const NONE: Self = Self { next: u32::MAX, previous: u32::MAX };
+}
+
+/// What the rings ask of the slots.
+pub(super) trait Chained {
+    fn links(&self, slot: u32) -> Links;
+    fn links_mut(&mut self, slot: u32) -> &mut Links;
+    /// The order in a ring: the least first. At most [`LAST_RANK`].
+    fn rank(&self, slot: u32) -> u8;
+    /// Of the client and the subnet.
+    fn hash(&self, slot: u32) -> u64;
+    /// Whether two are of one client and one subnet.
+    fn belong_together(&self, slot: u32, other: u32) -> bool;
+}
+
+/// The rank of which there may be any number in a ring.
+pub(super) const LAST_RANK: u8 = 2;
+/// How many of it are looked at. A client that collects ended leases by asking for one address after the other must not
+/// make its messages dear.
+const LAST_LOOKED_AT: usize = 32;
+
+/// See the module. A ring is named by its first slot.
+#[derive(Debug, Default)]
+pub(super) struct Chains {
+    heads: HashTable<u32>,
+}
+
+impl Chains {
+    /// Empty, with room for so many rings.
+    pub(super) fn with_room(rings: usize) -> Self {
+        Self { heads: HashTable::with_capacity(rings) }
+    }
+
+    /// Puts a slot into its ring: before all of its rank, those of the last rank behind everything.
+    pub(super) fn insert(&mut self, slot: u32, slots: &mut impl Chained) {
+        let hash = slots.hash(slot);
+        let Some(head) = self.heads.find_mut(hash, |head| slots.belong_together(*head, slot)) else {
+            *slots.links_mut(slot) = Links { next: slot, previous: slot };
+            self.heads.insert_unique(hash, slot, |other| slots.hash(*other));
+            return;
+        };
+        let (first, rank) = (*head, slots.rank(slot));
+        let mut before = first;
+        // What goes behind everything stands before the first, the ring being closed, and needs no search.
+        if rank < LAST_RANK {
+            while slots.rank(before) < rank {
+                before = slots.links(before).next;
+                if before == first {
+                    break;
+                }
+            }
+            if before == first && slots.rank(first) >= rank {
+                *head = slot;
+            }
+        }
+        let previous = slots.links(before).previous;
+        *slots.links_mut(slot) = Links { next: before, previous };
+        slots.links_mut(previous).next = slot;
+        slots.links_mut(before).previous = slot;
+    }
+
+    /// Takes a slot out of its ring, before anything changes that decides where it is.
+    pub(super) fn remove(&mut self, slot: u32, slots: &mut impl Chained) {
+        let Links { next, previous } = slots.links(slot);
+        if slots.links(slot) == Links::NONE {
+            return;
+        }
+        let hash = slots.hash(slot);
+        if next == slot {
+            if let Ok(entry) = self.heads.find_entry(hash, |head| *head == slot) {
+                entry.remove();
+            }
+        } else {
+            if let Some(head) = self.heads.find_mut(hash, |head| *head == slot) {
+                *head = next;
+            }
+            slots.links_mut(previous).next = next;
+            slots.links_mut(next).previous = previous;
+        }
+        *slots.links_mut(slot) = Links::NONE;
+    }
+
+    /// The first slot of a ring; `is_it` tells it from those of others with the same hash.
+    pub(super) fn first(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Option<u32> {
+        self.heads.find(hash, |head| is_it(*head)).copied()
+    }
+}
+
+/// The slots of the ring of `first` in their order; of the last rank a few, those that came to it last first.
+pub(super) fn ring<S: Chained>(first: Option<u32>, slots: &S) -> impl Iterator<Item = u32> {
+    let of_last = move |slot: &u32| slots.rank(*slot) == LAST_RANK;
+    let forwards = move |first| move |at: &u32| Some(slots.links(*at).next).filter(|next| *next != first);
+    let backwards = move |first| move |at: &u32| Some(slots.links(*at).previous).filter(|_| *at != first);
+    let ahead = first.into_iter().flat_map(move |first| {
+        std::iter::successors(Some(first), forwards(first)).take_while(move |slot| !of_last(slot))
+    });
+    let behind = first.into_iter().flat_map(move |first| {
+        let last = slots.links(first).previous;
+        std::iter::successors(Some(last), backwards(first)).take_while(of_last).take(LAST_LOOKED_AT)
+    });
+    ahead.chain(behind)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Slots with a key, a rank and links.
+    #[derive(Debug)]
+    struct Slots(Vec<(u8, u8, Links)>);
+
+    impl Chained for Slots {
+        fn links(&self, slot: u32) -> Links {
+            self.0[slot as usize].2
+        }
+
+        fn links_mut(&mut self, slot: u32) -> &mut Links {
+            &mut self.0[slot as usize].2
+        }
+
+        fn rank(&self, slot: u32) -> u8 {
+            self.0[slot as usize].1
+        }
+
+        // Different keys fall on each other.
+        fn hash(&self, slot: u32) -> u64 {
+            u64::from(self.0[slot as usize].0 % 3)
+        }
+
+        fn belong_together(&self, slot: u32, other: u32) -> bool {
+            self.0[slot as usize].0 == self.0[other as usize].0
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_ring_has_what_belongs_to_it_in_its_order(
+            steps in prop::collection::vec((0..20_u32, 0..5_u8, 0..3_u8), 0..200),
+        ) {
+            let (mut chains, mut slots) = (Chains::default(), Slots(vec![(0, 0, Links::NONE); 20]));
+            for (slot, key, rank) in steps {
+                if slots.links(slot) != Links::NONE {
+                    chains.remove(slot, &mut slots);
+                } else {
+                    slots.0[slot as usize] = (key, rank, Links::NONE);
+                    chains.insert(slot, &mut slots);
+                }
+                for key in 0..5 {
+                    let is_it = |head: u32| slots.0[head as usize].0 == key;
+                    let mut found: Vec<u32> = ring(chains.first(u64::from(key % 3), is_it), &slots).collect();
+                    let ranks: Vec<u8> = found.iter().map(|slot| slots.rank(*slot)).collect();
+                    prop_assert!(ranks.is_sorted(), "{:?}", ranks);
+                    found.sort_unstable();
+                    let there = (0..20).filter(|slot| slots.links(*slot) != Links::NONE);
+                    let expected: Vec<u32> = there.filter(|slot| slots.0[*slot as usize].0 == key).collect();
+                    prop_assert_eq!(found, expected);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn of_what_has_no_bound_the_latest_are_looked_at() {
+        let (mut chains, mut slots) = (Chains::default(), Slots(vec![(1, LAST_RANK, Links::NONE); 1000]));
+        (0..1000).for_each(|slot| chains.insert(slot, &mut slots));
+        let found: Vec<u32> = ring(chains.first(1, |_| true), &slots).collect();
+        assert!(found.into_iter().eq((1000 - 32..1000).rev()));
+    }
+}

@@ -1,0 +1,289 @@
+//! The records themselves: hot parts in a slab with 32-bit indexes, the rest in an arena. Rings and timers reach them by
+//! slot.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+
+use super::arena::{Arena, Piece};
+use super::chains::{Chained, Links};
+use super::client::{Asker, Client, Secret, hash_within};
+use super::cold::Cold;
+use super::record::{Hot, HotState, Kept, NEVER};
+use super::timers::{NO_SLICE, Slice, Timed};
+use crate::lease::Lease;
+
+/// The subnet of the settings that an address is in now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Home {
+    /// Its place in the settings.
+    pub(super) place: u32,
+    /// Whether clients are known there by their hardware address alone.
+    pub(super) ignore_client_id: bool,
+}
+
+/// The subnet that a record was leased in, by prefix, and where its address is now; in no subnet, it is in no ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Residence {
+    prefix: Ipv4Net,
+    home: Option<Home>,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Slab {
+    hot: Vec<Hot>,
+    arena: Arena,
+    /// Slots to use again.
+    unused: Vec<u32>,
+    /// One for each that a record has had since the settings changed.
+    residences: Vec<Residence>,
+    residence_places: BTreeMap<Residence, u32>,
+    secret: Secret,
+    packed: Vec<u8>,
+}
+
+/// A record in its place.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Record<'a> {
+    pub(super) hot: &'a Hot,
+    pub(super) cold: Cold<'a>,
+    prefix: Ipv4Net,
+}
+
+/// A record as it was, to be put back when what replaced it is not stored.
+#[derive(Clone, Debug)]
+pub(super) struct Saved {
+    hot: Hot,
+    cold: Box<[u8]>,
+    prefix: Ipv4Net,
+}
+
+impl<'a> Record<'a> {
+    pub(super) fn client(&self) -> Client<'a> {
+        Client { hardware: self.hot.hardware, id: self.cold.client_id(), relay: self.cold.relay_agent_info() }
+    }
+
+    pub(super) fn lease(&self) -> Lease {
+        self.hot.lease(self.cold, self.prefix)
+    }
+
+    pub(super) fn kept(&self) -> Kept {
+        Kept {
+            lease: self.lease(),
+            state: self.hot.state(),
+            deadline_ms: self.hot.deadline_ms(),
+            marks: self.hot.marks(),
+        }
+    }
+
+    pub(super) fn saved(&self) -> Saved {
+        Saved { hot: *self.hot, cold: self.cold.bytes().into(), prefix: self.prefix }
+    }
+}
+
+impl Saved {
+    pub(super) fn record(&self) -> Record<'_> {
+        Record { hot: &self.hot, cold: Cold::read(&self.cold), prefix: self.prefix }
+    }
+}
+
+impl Slab {
+    pub(super) fn new(secret: Secret) -> Self {
+        Self { secret, ..Self::default() }
+    }
+
+    pub(super) fn secret(&self) -> Secret {
+        self.secret
+    }
+
+    pub(super) fn at(&self, slot: u32) -> Record<'_> {
+        let hot = &self.hot[slot as usize];
+        let prefix = self.residences[hot.residence as usize].prefix;
+        Record { hot, cold: Cold::read(self.arena.from(hot.cold)), prefix }
+    }
+
+    pub(super) fn home(&self, slot: u32) -> Option<Home> {
+        self.residences[self.hot[slot as usize].residence as usize].home
+    }
+
+    /// Whether a slot is of this client, in the subnet at `place`.
+    pub(super) fn is_of(&self, slot: u32, client: Client<'_>, home: Home) -> bool {
+        self.home(slot) == Some(home) && self.at(slot).client().is(client, home.ignore_client_id)
+    }
+
+    /// The hash of a client in a subnet.
+    pub(super) fn hash_of(asker: &Asker<'_>, home: Home) -> u64 {
+        hash_within(asker.key_hash(home.ignore_client_id), home.place)
+    }
+
+    /// Stores a record, in `slot` in place of the one there, or in a new one: in no ring and without a timer.
+    pub(super) fn put(&mut self, slot: Option<u32>, kept: &Kept, home: Option<Home>) -> u32 {
+        let mut packed = std::mem::take(&mut self.packed);
+        Cold::pack(&kept.lease, &mut packed);
+        let hot = Hot::new(kept, self.residence(kept.lease.subnet, home), Piece::NONE);
+        let slot = self.store(slot, hot, &packed);
+        self.packed = packed;
+        slot
+    }
+
+    /// Stores a record as it was.
+    pub(super) fn put_back(&mut self, slot: Option<u32>, saved: &Saved, home: Option<Home>) -> u32 {
+        let mut hot = saved.hot;
+        (hot.residence, hot.links, hot.slice) = (self.residence(saved.prefix, home), Links::NONE, NO_SLICE);
+        self.store(slot, hot, &saved.cold)
+    }
+
+    /// Empties a slot; to be used again.
+    pub(super) fn clear(&mut self, slot: u32) {
+        let hot = &mut self.hot[slot as usize];
+        let piece = std::mem::replace(&mut hot.cold, Piece::NONE);
+        hot.set_deadline_ms(NEVER);
+        let length = Cold::read(self.arena.from(piece)).bytes().len();
+        self.arena.free(piece, length);
+        self.unused.push(slot);
+    }
+
+    pub(super) fn set_deadline_ms(&mut self, slot: u32, deadline_ms: u64) {
+        self.hot[slot as usize].set_deadline_ms(deadline_ms);
+    }
+
+    pub(super) fn set_state(&mut self, slot: u32, state: HotState) {
+        self.hot[slot as usize].set_state(state);
+    }
+
+    /// Forgets which entries the records have among the timers.
+    pub(super) fn forget_timers(&mut self) {
+        self.hot.iter_mut().for_each(|hot| hot.slice = NO_SLICE);
+    }
+
+    /// Puts every record of `slots` where `home` says that its address is now, out of all rings.
+    pub(super) fn settle(&mut self, slots: impl Iterator<Item = u32>, home: impl Fn(Ipv4Addr) -> Option<Home>) {
+        let before = std::mem::take(&mut self.residences);
+        self.residence_places.clear();
+        for slot in slots {
+            let Hot { address, residence, .. } = self.hot[slot as usize];
+            let residence = self.residence(before[residence as usize].prefix, home(address));
+            let hot = &mut self.hot[slot as usize];
+            (hot.residence, hot.links) = (residence, Links::NONE);
+        }
+    }
+
+    fn store(&mut self, slot: Option<u32>, mut hot: Hot, cold: &[u8]) -> u32 {
+        let Some(slot) = slot.or_else(|| self.unused.pop()) else {
+            hot.cold = self.arena.put(cold);
+            self.hot.push(hot);
+            // There are no more addresses than 2^32, and each has one record at most.
+            return u32::try_from(self.hot.len() - 1).unwrap_or(u32::MAX);
+        };
+        let old = &mut self.hot[slot as usize];
+        let length = Cold::read(self.arena.from(old.cold)).bytes().len();
+        hot.cold = self.arena.replace(old.cold, length, cold);
+        // The entry among the timers is the slot's, and still there.
+        hot.slice = old.slice;
+        *old = hot;
+        if self.arena.is_sparse() {
+            self.compact();
+        }
+        slot
+    }
+
+    /// Moves what the arena holds together.
+    fn compact(&mut self) {
+        let before = std::mem::take(&mut self.arena);
+        for hot in &mut self.hot {
+            hot.cold = self.arena.put(Cold::read(before.from(hot.cold)).bytes());
+        }
+    }
+
+    fn residence(&mut self, prefix: Ipv4Net, home: Option<Home>) -> u32 {
+        let residence = Residence { prefix, home };
+        if let Some(&place) = self.residence_places.get(&residence) {
+            return place;
+        }
+        let place = u32::try_from(self.residences.len()).unwrap_or(u32::MAX);
+        self.residences.push(residence);
+        self.residence_places.insert(residence, place);
+        place
+    }
+}
+
+impl Chained for Slab {
+    fn links(&self, slot: u32) -> Links {
+        self.hot[slot as usize].links
+    }
+
+    fn links_mut(&mut self, slot: u32) -> &mut Links {
+        &mut self.hot[slot as usize].links
+    }
+
+    fn rank(&self, slot: u32) -> u8 {
+        self.hot[slot as usize].state().rank()
+    }
+
+    fn hash(&self, slot: u32) -> u64 {
+        let home = self.home(slot).unwrap_or(Home { place: u32::MAX, ignore_client_id: false });
+        hash_within(self.at(slot).client().key_hash(self.secret, home.ignore_client_id), home.place)
+    }
+
+    fn belong_together(&self, slot: u32, other: u32) -> bool {
+        self.home(slot).is_some_and(|home| self.is_of(other, self.at(slot).client(), home))
+    }
+}
+
+impl Timed for Slab {
+    fn deadline_ms(&self, slot: u32) -> u64 {
+        self.hot[slot as usize].deadline_ms()
+    }
+
+    fn slice(&self, slot: u32) -> Slice {
+        self.hot[slot as usize].slice
+    }
+
+    fn set_slice(&mut self, slot: u32, slice: Slice) {
+        self.hot[slot as usize].slice = slice;
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+mod tests {
+    use super::*;
+    use crate::identity::HardwareAddress;
+    use crate::lease::LeaseState;
+    use crate::time::Now;
+
+    fn kept(number: u32, relay_agent_info: &[u8]) -> Kept {
+        let lease = Lease {
+            address: Ipv4Addr::from_bits(0x0A00_0000 + number),
+            subnet: "10.0.0.0/8".parse().unwrap(),
+            state: LeaseState::Bound,
+            hardware: HardwareAddress::new(1, &number.to_be_bytes()).unwrap(),
+            client_id: None,
+            started_at: 1,
+            renewed_at: 2,
+            expires_at: 3,
+            hostname: number.to_be_bytes().into(),
+            client_fqdn: Box::default(),
+            name: None,
+            relay: Ipv4Addr::UNSPECIFIED,
+            relay_agent_info: relay_agent_info.into(),
+            server_identifier_override: None,
+        };
+        Kept::from_store(lease, Now { boot_ms: 0, wall_secs: 0 })
+    }
+
+    #[test]
+    fn records_that_shrink_are_moved_together_and_stay_what_they_are() {
+        let mut slab = Slab::new(Secret::default());
+        let slots: Vec<u32> = (0..3000).map(|number| slab.put(None, &kept(number, &[9; 1000]), None)).collect();
+        for (number, slot) in (0..).zip(&slots) {
+            slab.put(Some(*slot), &kept(number, b"short"), None);
+        }
+        assert!(!slab.arena.is_sparse());
+        for (number, slot) in (0..).zip(slots) {
+            assert_eq!(slab.at(slot).lease(), kept(number, b"short").lease);
+        }
+    }
+}
