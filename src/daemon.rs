@@ -143,7 +143,7 @@ impl Daemon {
         let now = clock.now();
         let ddns_settings = Arc::new(config.ddns.clone());
         let reconciler = Reconciler::load(
-            Arc::clone(&ddns_settings),
+            Arc::new(ddns_settings.unresolved()),
             ddns::Now { boot_ms: now.boot_ms, wall_secs: now.wall_secs },
             core.wanted().iter().cloned(),
             confirmed,

@@ -6,6 +6,7 @@
 //! same signed message, so that a lost answer is not followed by a second transaction of our own making.
 //! [`discover`] asks with hickory-net's client: which zone a name is in, and whether its server would take updates.
 
+pub mod cuts;
 pub mod discover;
 mod exchange;
 pub mod read;

@@ -13,13 +13,16 @@
 //! Aborting the task at any point loses nothing: what was under way is sent again after the next start, and each update
 //! is safe to repeat.
 
-use std::collections::{HashMap, VecDeque};
+mod seeker;
+
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ddns::audit::{AuditedRow, name_of};
+use ddns::cuts::Cut;
 use ddns::reconcile::{Effects, Feedback, Mend, News, Outcome, Reconciler, Send as Sending, SendTicket};
 use ddns::settings::{Settings, ZoneRoute, ZoneServer};
 use ddns::wanted::{RowKey, Want, WantedRow};
@@ -32,9 +35,12 @@ use tracing::{debug, info, warn};
 use crate::clock::Clock;
 use crate::core::NameEvent;
 use crate::ddns_client::UpdateClient;
+use crate::ddns_client::cuts::Open;
 use crate::ddns_client::discover::{PreflightReport, preflight};
 use crate::explain::rows::{self, RowFacts};
 use crate::inheritor::Disputed;
+
+use seeker::Seeker;
 
 /// Events taken in one go before updates are sent.
 const EVENTS_PER_TURN: usize = 256;
@@ -118,7 +124,8 @@ pub struct NameStatus {
 pub struct UpdaterParts<W, S, Z> {
     /// The zones and who serves them.
     pub settings: Arc<Settings>,
-    /// The reconciler, loaded with what the store holds.
+    /// The reconciler, loaded with what the store holds, and with [`Settings::unresolved`]: the updater finds out where
+    /// zones begin.
     pub reconciler: Reconciler,
     /// Sends to remote servers.
     pub client: Arc<UpdateClient>,
@@ -147,12 +154,17 @@ pub struct Updater<W, S, Z> {
     /// Boot milliseconds: not before this they are asked for again.
     ask_at: u64,
     settled: VecDeque<Feedback>,
+    seeker: Seeker,
+    /// The preflight of zones, told once for each.
+    trial: JoinSet<()>,
+    tried: HashSet<Fqdn>,
 }
 
 impl<W: WantedSource, S: RowSink, Z: EmbeddedZones> Updater<W, S, Z> {
     /// An updater that is ready to run.
     #[must_use]
     pub fn new(parts: UpdaterParts<W, S, Z>) -> Self {
+        let seeker = Seeker::new(&parts.settings);
         Self {
             parts,
             flights: JoinSet::new(),
@@ -160,13 +172,16 @@ impl<W: WantedSource, S: RowSink, Z: EmbeddedZones> Updater<W, S, Z> {
             asked: None,
             ask_at: 0,
             settled: VecDeque::new(),
+            seeker,
+            trial: JoinSet::new(),
+            tried: HashSet::new(),
         }
     }
 
     /// Runs until the sender of events is gone.
     pub async fn run(mut self) {
-        let trial = tokio::spawn(try_remote_zones(Arc::clone(&self.parts.client), Arc::clone(&self.parts.settings)));
         let settled_in = self.parts.channels.settled.clone();
+        self.try_new_zones(&self.seeker.settings());
         loop {
             self.turn();
             let pause = self.pause();
@@ -177,6 +192,7 @@ impl<W: WantedSource, S: RowSink, Z: EmbeddedZones> Updater<W, S, Z> {
                 },
                 Some(landed) = self.flights.join_next_with_id() => self.land(landed),
                 rows = Self::arrived(&mut self.asked) => self.take_all(rows),
+                answers = self.seeker.answered() => self.take_cuts(answers),
                 Some(question) = self.parts.channels.questions.recv() => self.answer(question),
                 room = settled_in.reserve(), if !self.settled.is_empty() => {
                     match (room, self.settled.pop_front()) {
@@ -188,7 +204,6 @@ impl<W: WantedSource, S: RowSink, Z: EmbeddedZones> Updater<W, S, Z> {
                 () = tokio::time::sleep(pause) => {}
             }
         }
-        trial.abort();
     }
 
     /// Takes in what is there, sends what may be sent, and hands on what follows.
@@ -208,6 +223,7 @@ impl<W: WantedSource, S: RowSink, Z: EmbeddedZones> Updater<W, S, Z> {
             self.asked = Some(tokio::spawn(async move { source.all().await }));
         }
         let now = self.now();
+        self.seeker.ask(&self.parts.client, now.boot_ms);
         while let Some(sending) = self.parts.reconciler.poll_send(now) {
             self.dispatch(sending);
         }
@@ -222,6 +238,7 @@ impl<W: WantedSource, S: RowSink, Z: EmbeddedZones> Updater<W, S, Z> {
         let until = |due_ms: u64| Duration::from_millis(due_ms.saturating_sub(boot_ms));
         let asks = self.asked.is_none() && self.parts.channels.overflowed.load(Ordering::Acquire);
         let due = self.parts.reconciler.poll_timeout().into_iter().chain(asks.then_some(self.ask_at));
+        let due = due.chain(self.seeker.due());
         due.min().map_or(IDLE, until).min(IDLE)
     }
 
@@ -258,6 +275,31 @@ impl<W: WantedSource, S: RowSink, Z: EmbeddedZones> Updater<W, S, Z> {
         }
     }
 
+    /// What servers said of their zones.
+    fn take_cuts(&mut self, answers: Vec<(usize, Result<Cut, Open>)>) {
+        let now = self.now();
+        if self.seeker.take(now.boot_ms, answers) {
+            self.rezone();
+        }
+    }
+
+    /// Brings the names into the zones that are known now, and tries those that are new.
+    fn rezone(&mut self) {
+        let settings = self.seeker.settings();
+        let now = self.now();
+        let reconciler = std::mem::take(&mut self.parts.reconciler);
+        self.parts.reconciler = reconciler.rezoned(Arc::clone(&settings), now);
+        self.try_new_zones(&settings);
+    }
+
+    fn try_new_zones(&mut self, settings: &Settings) {
+        let fresh: Vec<_> =
+            settings.zones.iter().filter(|zone| self.tried.insert(zone.apex.clone())).cloned().collect();
+        if !fresh.is_empty() {
+            self.trial.spawn(try_remote_zones(Arc::clone(&self.parts.client), fresh));
+        }
+    }
+
     fn dispatch(&mut self, sending: Sending) {
         let Sending { ticket, server, update } = sending;
         let flight = match server {
@@ -287,6 +329,9 @@ impl<W: WantedSource, S: RowSink, Z: EmbeddedZones> Updater<W, S, Z> {
         };
         if let Some(ticket) = self.tickets.remove(&id) {
             let now = self.now();
+            if matches!(outcome, Outcome::Answer(Rcode::NOT_ZONE | Rcode::NOT_AUTH)) {
+                self.seeker.doubt(now.boot_ms);
+            }
             self.parts.reconciler.handle_outcome(now, ticket, outcome);
         }
     }
@@ -375,8 +420,8 @@ fn tell(news: &News) {
 }
 
 /// Tells at the start what would keep updates from being made, rather than with the first name hours later.
-async fn try_remote_zones(client: Arc<UpdateClient>, settings: Arc<Settings>) {
-    for zone in &settings.zones {
+async fn try_remote_zones(client: Arc<UpdateClient>, zones: Vec<ZoneRoute>) {
+    for zone in &zones {
         let ZoneServer::Remote { servers, auth } = &zone.server else { continue };
         let Some(&server) = servers.first() else { continue };
         let result = preflight(&client, server, auth.tsig().map(AsRef::as_ref), &zone.apex).await;

@@ -145,7 +145,7 @@ pub fn render(faults: &Faults, source: &str, color: bool) -> String {
     let styles = if color { ThemeStyles::ansi() } else { ThemeStyles::none() };
     let theme = GraphicalTheme { characters: ThemeCharacters::unicode(), styles };
     let handler = GraphicalReportHandler::new_themed(theme).with_width(110).with_context_lines(1);
-    let named = NamedSource::new(&faults.file, source.to_owned());
+    let named = NamedSource::new(&faults.file, without_secrets(source));
     let mut out = String::new();
     for fault in &faults.list {
         let drawn = Drawn { fault, source: &named };
@@ -157,6 +157,27 @@ pub fn render(faults: &Faults, source: &str, color: bool) -> String {
         out.push_str(&format!("{faults}\n"));
     }
     out
+}
+
+/// The text with every value of a `secret` in stars, each of its bytes one: what is drawn ends in logs and in questions to
+/// others.
+fn without_secrets(source: &str) -> String {
+    let mut bytes = source.as_bytes().to_vec();
+    for (at, word) in source.match_indices("secret") {
+        let rest = &source[at + word.len()..];
+        let value = rest.trim_start_matches(['"', '\'']).trim_start_matches([' ', '\t']);
+        let Some(value) = value.strip_prefix('=').map(|value| value.trim_start_matches([' ', '\t'])) else { continue };
+        let start = source.len() - value.len();
+        let quotes = value.len() - value.trim_start_matches(['"', '\'']).len();
+        let end = value[quotes..]
+            .find(['"', '\''])
+            .map_or_else(|| value.find('\n').unwrap_or(value.len()), |length| quotes + length);
+        for byte in bytes.iter_mut().take(start + end).skip(start + quotes).filter(|byte| **byte != b'\n') {
+            *byte = b'*';
+        }
+    }
+    // Whole characters became stars.
+    String::from_utf8(bytes).unwrap_or_default()
 }
 
 /// One fault as miette wants to see it.

@@ -122,3 +122,22 @@ fn a_secret_that_every_user_can_read_is_refused_in_a_file_of_its_own_and_told_in
     assert!(told.mend.contains("chmod o-r") && told.mend.contains("secret_file"));
     assert!(!format!("{warnings:?}").contains(SECRET));
 }
+
+#[test]
+fn a_secret_is_not_drawn_with_the_fault_beside_it() {
+    for key in [
+        format!("secret = \"{SECRET}\"\nalgorithm = \"hmac-md4\""),
+        format!("algorithm = \"hmac-md4\"\n\"secret\"='{SECRET}'"),
+        format!("secret = {SECRET}\n"),
+        format!("secret = \"\"\"\n{SECRET}\nä\"\"\"\nalgorithm = 5"),
+        format!("secret = \"{SECRET}"),
+        "secret = \"c2VjcmV0MDEy\"".to_owned(),
+    ] {
+        let source = text(&key);
+        let checked = config::check(&source, "test.toml", &Disk::default());
+        let faults = checked.map_or_else(|faults| faults, |checked| checked.warnings);
+        assert!(!faults.is_empty());
+        let drawn = config::render(&faults, &source, false);
+        assert!(!drawn.contains(SECRET) && !drawn.contains("c2VjcmV0MDEy"), "{drawn}");
+    }
+}

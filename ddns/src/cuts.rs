@@ -130,6 +130,12 @@ impl Settings {
         out
     }
 
+    /// These settings while nothing has been answered yet.
+    #[must_use]
+    pub fn unresolved(&self) -> Self {
+        self.resolved(&vec![None; self.quests.len()])
+    }
+
     /// Takes one answer in. False: the quest goes on.
     fn settle(&mut self, quest: &Quest, cut: Option<&Cut>) -> bool {
         match (&quest.seeks, cut) {

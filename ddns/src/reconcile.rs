@@ -147,7 +147,7 @@ pub struct Reconciler {
     /// Reverse rows by the name of the forward row that they wait for.
     waiters: HashMap<Fqdn, Vec<Place>>,
     tombstones: Tombstones,
-    /// What was known, when the store was last written, of rows whose zone is still looked for.
+    /// What was known, when the store was last written, of rows that no zone is known for.
     unplaced: HashMap<RowKey, ConfirmedRow>,
     effects: Effects,
     next_ticket: u64,

@@ -13,6 +13,7 @@ mod clients;
 mod config_changes;
 mod conflicts;
 mod correctness;
+mod cuts;
 mod ddns_client;
 mod demo;
 mod dhcp_sockets;

@@ -146,6 +146,11 @@ table! {
     [
         /// How names are kept in DNS, and the naming defaults for every subnet.
     ] Ddns {
+        /// The server that takes the updates of every domain and subnet that no `[[zone]]` holds (RFC 2136). It is asked
+        /// where its zones begin.
+        pub server: Option<At<OneOrMore<ServerAddress>>>,
+        /// The key that signs updates to `server`.
+        pub key: Option<At<DomainName>>,
         /// How PTR records are guarded: by a DHCID record, or replaced without a question as RFC 4703 has it.
         pub reverse: Option<ReverseGuard>,
         /// Names that no client may take.
@@ -243,7 +248,8 @@ pub struct Key {
 pub struct Zone {
     /// Its apex.
     pub name: Option<At<DomainName>>,
-    /// Instead of `name`: the reverse zone (or zones) of this prefix.
+    /// Instead of `name`: the reverse zone (or zones) of this prefix. Beside `name`: the prefix, longer than 24, whose PTR
+    /// records stand in that zone (RFC 2317).
     pub prefix: Option<At<Prefix>>,
     /// The server that takes its updates (RFC 2136), or several, the preferred one first; else the embedded one holds it.
     pub server: Option<At<OneOrMore<ServerAddress>>>,

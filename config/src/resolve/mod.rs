@@ -14,6 +14,7 @@ mod option_value;
 mod options;
 pub(crate) mod pools;
 mod probing;
+mod quests;
 mod raw_option;
 mod reservation;
 mod scalars;
@@ -62,7 +63,7 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
     let daemon = server::daemon(&file.server, findings);
     check_interfaces(file, &daemon.interfaces, findings);
     let keys = keys::read(&file.key, secrets, findings);
-    let mut zones = zones::read(&file.zone, &keys, findings);
+    let mut zones = zones::read(&file.zone, &file.ddns, &keys, findings);
     zones.protected = server::protected(&file.ddns, findings);
     let dns_enabled = server::dns_enabled(&file.dns, &zones, findings);
     let classes = class::names(&file.class, findings);
@@ -108,15 +109,18 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
         limits: limits::limits(&file.dhcp.limits, findings),
         leasequery: limits::leasequery(&file.leasequery, findings),
     };
+    let reserved = reserved(&dhcp);
+    let reverse: Vec<Ipv4Net> = subnets.reverse_wanted.iter().map(|(net, _)| *net).collect();
+    let (routes, quests) = quests::read(&zones, dhcp.domains(), &reserved, &reverse);
     let config = Config {
         dns,
         ddns: ddns::settings::Settings {
-            zones: zones.routes(),
-            quests: Vec::new(),
+            zones: routes,
+            quests,
             sought: Vec::new(),
-            classless: Vec::new(),
+            classless: zones.classless.clone(),
             protected: protected(&zones, &dhcp),
-            reserved: reserved(&dhcp),
+            reserved,
             patterns: dhcp.patterns(),
             without_reverse: subnets.without_reverse,
             reverse: server::reverse_guard(&file.ddns),

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use ddns::settings::{Auth, ZoneRoute, ZoneServer};
+use ddns::cuts::Classless;
+use ddns::settings::{Auth, ZoneServer};
 use dns::{Fqdn, TsigKey};
 use ipnet::Ipv4Net;
 
@@ -25,6 +26,10 @@ pub(super) struct Zones {
     pub(super) incomplete: bool,
     /// Names from `[ddns] protected`.
     pub(super) protected: Vec<Fqdn>,
+    /// `[ddns] server`: where everything is that no other zone holds.
+    pub(super) elsewhere: Option<Zone>,
+    /// Prefixes whose PTR records stand in a zone that is named beside them.
+    pub(super) classless: Vec<Classless>,
 }
 
 #[derive(Debug)]
@@ -47,11 +52,11 @@ pub(super) enum Server {
     },
 }
 
-pub(super) fn read(written: &[At<v1::Zone>], keys: &Keys, findings: &mut Findings) -> Zones {
-    let mut zones = Zones::default();
+pub(super) fn read(written: &[At<v1::Zone>], ddns: &v1::Ddns, keys: &Keys, findings: &mut Findings) -> Zones {
+    let mut zones = Zones { elsewhere: elsewhere(ddns, keys, findings), ..Zones::default() };
     let mut first_by_apex: BTreeMap<Fqdn, Span> = BTreeMap::new();
     for at in written {
-        let Some((apexes, span)) = apexes(at, findings) else {
+        let Some((apexes, span)) = apexes(at, &mut zones.classless, findings) else {
             zones.incomplete = true;
             continue;
         };
@@ -81,7 +86,7 @@ pub(super) fn read(written: &[At<v1::Zone>], keys: &Keys, findings: &mut Finding
 }
 
 /// The apexes that a `[[zone]]` names, and where; several for a prefix between octets. `None`: reported.
-fn apexes(at: &At<v1::Zone>, findings: &mut Findings) -> Option<(Vec<Fqdn>, Span)> {
+fn apexes(at: &At<v1::Zone>, classless: &mut Vec<Classless>, findings: &mut Findings) -> Option<(Vec<Fqdn>, Span)> {
     match (&at.value.name, &at.value.prefix) {
         (Some(written), None) => Some((vec![name(written, findings)?], written.span)),
         (None, Some(written)) => {
@@ -90,7 +95,7 @@ fn apexes(at: &At<v1::Zone>, findings: &mut Findings) -> Option<(Vec<Fqdn>, Span
                 let mend = if net.prefix_len() == 0 {
                     "write the prefix of your network".to_owned()
                 } else {
-                    format!("write `prefix = \"{}\"`, or the zone's own `name` (RFC 2317)", enclosing(net, 24))
+                    format!("write `prefix = \"{}\"`, or add the zone's own `name` (RFC 2317)", enclosing(net, 24))
                 };
                 findings.fault(
                     written.span,
@@ -102,14 +107,20 @@ fn apexes(at: &At<v1::Zone>, findings: &mut Findings) -> Option<(Vec<Fqdn>, Span
             }
             Some((reverse_prefixes(net).map(reverse_apex).collect(), written.span))
         }
-        (Some(_), Some(written)) => {
-            findings.fault(
-                written.span,
-                "a zone has `name` or `prefix`, not both",
-                "named already",
-                "take one of them out: `prefix` stands for the name of the reverse zone",
-            );
-            None
+        (Some(apex), Some(written)) => {
+            let net = prefix(written, findings)?;
+            if net.prefix_len() <= 24 {
+                findings.fault(
+                    written.span,
+                    "a zone has `name` or `prefix`, not both, unless the prefix is longer than 24 (RFC 2317)",
+                    "named already",
+                    "take one of them out: `prefix` stands for the name of the reverse zone",
+                );
+                return None;
+            }
+            let parent = name(apex, findings)?;
+            classless.push(Classless { prefix: net, parent: parent.clone() });
+            Some((vec![parent], apex.span))
         }
         (None, None) => {
             findings.absent(
@@ -202,10 +213,37 @@ fn addresses(written: &At<OneOrMore<ServerAddress>>, findings: &mut Findings) ->
     servers.into_iter().map(|(address, _)| address).collect()
 }
 
+/// The zone above all others, at the server that `[ddns]` names.
+fn elsewhere(ddns: &v1::Ddns, keys: &Keys, findings: &mut Findings) -> Option<Zone> {
+    let key = ddns.key.as_ref().map(|key| keys.get(key, findings));
+    let Some(written) = &ddns.server else {
+        if let Some(key) = &ddns.key {
+            findings.fault(
+                key.span,
+                "`key` signs updates to a `server`, and [ddns] names none",
+                "no server",
+                "add `server`, or write `key` in the [[zone]]s that have one",
+            );
+        }
+        return None;
+    };
+    if key.is_none() {
+        findings.warn(
+            written.span,
+            "updates to this server are not signed, so whoever can send it packets can change its zones",
+            "no key",
+            "add `key = \"...\"` and a [[key]] that the server knows too",
+        );
+    }
+    let server = Server::Remote { servers: addresses(written, findings), key: key.flatten() };
+    Some(Zone { apex: Fqdn::root(), span: written.span, server })
+}
+
 impl Zones {
-    /// The zone that holds `name`: the longest apex that it is within.
+    /// The zone that holds `name`: the longest apex that it is within, else the root at the server of `[ddns]`.
     pub(super) fn holding(&self, name: &Fqdn) -> Option<&Zone> {
-        self.list.iter().filter(|zone| name.is_within(&zone.apex)).max_by_key(|zone| zone.apex.label_count())
+        let written = self.list.iter().filter(|zone| name.is_within(&zone.apex));
+        written.max_by_key(|zone| zone.apex.label_count()).or(self.elsewhere.as_ref())
     }
 
     pub(super) fn embedded(&self) -> impl Iterator<Item = &EmbeddedZone> {
@@ -234,6 +272,9 @@ impl Zones {
     /// else it is asked who holds them.
     pub(super) fn add_reverse(&mut self, wanted: &[(Ipv4Net, Span, Fqdn)], findings: &mut Findings) {
         for (net, span, domain) in wanted {
+            if self.classless.iter().any(|classless| classless.prefix.contains(net)) {
+                continue;
+            }
             let missing: Vec<Ipv4Net> =
                 reverse_prefixes(*net).filter(|part| self.holding(&reverse_apex(*part)).is_none()).collect();
             if missing.is_empty() || self.incomplete {
@@ -271,31 +312,24 @@ impl Zones {
             }
         }
     }
+}
 
-    /// For naming and updating.
-    pub(super) fn routes(&self) -> Vec<ZoneRoute> {
-        let mut routes: Vec<ZoneRoute> = self
-            .list
-            .iter()
-            .map(|zone| ZoneRoute {
-                apex: zone.apex.clone(),
-                server: match &zone.server {
-                    Server::Embedded(_) => ZoneServer::Embedded,
-                    Server::Remote { servers, key } => ZoneServer::Remote {
-                        servers: Arc::clone(servers),
-                        auth: key.clone().map_or(Auth::Unsigned, Auth::Tsig),
-                    },
-                },
-            })
-            .collect();
-        routes.sort_by(|one, other| one.apex.cmp(&other.apex));
-        routes
+impl Zone {
+    /// Where its updates go.
+    pub(super) fn route(&self) -> ZoneServer {
+        match &self.server {
+            Server::Embedded(_) => ZoneServer::Embedded,
+            Server::Remote { servers, key } => ZoneServer::Remote {
+                servers: Arc::clone(servers),
+                auth: key.clone().map_or(Auth::Unsigned, Auth::Tsig),
+            },
+        }
     }
 }
 
 /// `net` cut or widened to whole octets, as reverse zones are: 10.0.0.0/12 is sixteen of length 16, and
 /// 192.168.30.128/25 stands in one of length 24.
-fn reverse_prefixes(net: Ipv4Net) -> impl Iterator<Item = Ipv4Net> {
+pub(super) fn reverse_prefixes(net: Ipv4Net) -> impl Iterator<Item = Ipv4Net> {
     let length = net.prefix_len().div_ceil(8).clamp(1, 3) * 8;
     let wide = enclosing(net, length);
     // `wide` is no longer than `length`, so the prefix can be divided.
@@ -303,13 +337,13 @@ fn reverse_prefixes(net: Ipv4Net) -> impl Iterator<Item = Ipv4Net> {
 }
 
 /// `net`, or the prefix of `length_max` that it is in when it is longer than that.
-fn enclosing(net: Ipv4Net, length_max: u8) -> Ipv4Net {
+pub(super) fn enclosing(net: Ipv4Net, length_max: u8) -> Ipv4Net {
     let length = net.prefix_len().min(length_max);
     Ipv4Net::new(net.addr(), length).map_or(net, |wide| wide.trunc())
 }
 
 /// The apex of the reverse zone of a prefix of whole octets.
-fn reverse_apex(net: Ipv4Net) -> Fqdn {
+pub(super) fn reverse_apex(net: Ipv4Net) -> Fqdn {
     let mut apex = Fqdn::reverse(IpAddr::V4(net.network()));
     for _ in net.prefix_len() / 8..4 {
         apex = apex.parent().unwrap_or(apex);

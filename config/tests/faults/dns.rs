@@ -57,7 +57,12 @@ fn a_zone_without_a_name_or_with_two() {
     refused(&and("[[zone]]\n"), &[("7:1", "[[zone]]", "the zone has no name", "add `name")]);
     refused(
         &and("[[zone]]\nname = \"a.example\"\nprefix = \"10.0.0.0/24\"\n"),
-        &[("9:10", "\"10.0.0.0/24\"", "a zone has `name` or `prefix`, not both", "take one of them out")],
+        &[(
+            "9:10",
+            "\"10.0.0.0/24\"",
+            "a zone has `name` or `prefix`, not both, unless the prefix is longer than 24 (RFC 2317)",
+            "take one of them out",
+        )],
     );
     refused(
         &and("[[zone]]\nprefix = \"10.0.0.128/25\"\n"),
@@ -503,4 +508,65 @@ fn audits_that_cannot_be() {
     assert!(upkeep.inherit.isc_dhcpd && !upkeep.inherit.kea);
     let upkeep = config(&and("[ddns]\naudit = \"never\"\n")).ddns.upkeep;
     assert_eq!((upkeep.audit_secs, upkeep.delete_share_percent, upkeep.inherit.any()), (None, 20, false));
+}
+
+#[test]
+fn a_key_without_a_server_in_ddns() {
+    refused(
+        &format!("[ddns]\nkey = \"k\"\n{KEY}{GOOD}"),
+        &[("2:7", "\"k\"", "`key` signs updates to a `server`, and [ddns] names none", "add `server`")],
+    );
+}
+
+/// What is asked, and what stands as long as nobody has answered.
+fn sought(text: &str) -> (Vec<String>, Vec<String>) {
+    let ddns = config(text).ddns;
+    let quests = ddns.quests.iter().map(|quest| match &quest.seeks {
+        ddns::cuts::Seeks::Zone(name) => format!("{name}{}", if quest.written { " written" } else { "" }),
+        ddns::cuts::Seeks::Classless(prefix) => prefix.to_string(),
+    });
+    (quests.collect(), ddns.zones.iter().map(|zone| zone.apex.to_string()).collect())
+}
+
+const SERVER: &str = "[ddns]\nserver = \"192.0.2.53\"\nkey = \"k\"\n";
+
+#[test]
+fn zones_that_only_a_server_knows_are_asked_for() {
+    let subnet = "[[subnet]]\nprefix = \"192.0.2.128/25\"\npools = [\"192.0.2.200\"]\ndomain = \"lab.example\"\n";
+    let (quests, zones) = sought(&format!("{SERVER}{KEY}{subnet}"));
+    assert_eq!(quests, ["lab.example.", "2.0.192.in-addr.arpa.", "192.0.2.128/25"]);
+    assert_eq!(zones, ["2.0.192.in-addr.arpa.", "lab.example."]);
+
+    // What is embedded is not asked for.
+    let zone = "[[zone]]\nname = \"lab.example\"\n[[zone]]\nprefix = \"192.0.2.0/24\"\n";
+    assert!(sought(&format!("{SERVER}{KEY}{zone}{subnet}")).0.is_empty());
+}
+
+#[test]
+fn zones_beneath_those_that_are_written_are_asked_for_within_bounds() {
+    let of = |prefix: &str, address: &str| {
+        let text = format!(
+            "[[zone]]\nname = \"example\"\nserver = \"192.0.2.53\"\nkey = \"k\"\n\
+             [[zone]]\nprefix = \"10.0.0.0/8\"\nserver = \"192.0.2.53\"\nkey = \"k\"\n{KEY}\
+             [[subnet]]\nprefix = \"{prefix}\"\npools = [\"{address}\"]\ndomain = \"lab.example\"\n"
+        );
+        sought(&text).0
+    };
+    let near = of("10.1.2.0/24", "10.1.2.9");
+    let all = ["example.", "10.in-addr.arpa.", "lab.example.", "2.1.10.in-addr.arpa."];
+    assert_eq!(near, all.map(|name| format!("{name} written")));
+    assert_eq!(of("10.1.0.0/16", "10.1.2.9").len(), 3 + 1 + 256);
+    assert_eq!(of("10.0.0.0/15", "10.1.2.9").len(), 3 + 2, "each /16, and no longer each /24");
+}
+
+#[test]
+fn a_zone_of_a_prefix_longer_than_24_has_its_own_name() {
+    let text = "[[zone]]\nname = \"lab.example\"\n\
+                [[zone]]\nname = \"128-25.2.0.192.in-addr.arpa\"\nprefix = \"192.0.2.128/25\"\n\
+                [[subnet]]\nprefix = \"192.0.2.128/25\"\npools = [\"192.0.2.200\"]\ndomain = \"lab.example\"\n";
+    let ddns = config(text).ddns;
+    let address = "192.0.2.200".parse().unwrap();
+    assert_eq!(ddns.reverse_name_of(address).to_string(), "200.128-25.2.0.192.in-addr.arpa.");
+    assert_eq!(ddns.reverse_zone_of(address).unwrap().apex.to_string(), "128-25.2.0.192.in-addr.arpa.");
+    assert_eq!(ddns.zones.len(), 2, "and no zone of the whole /24");
 }

@@ -47,6 +47,7 @@ impl Effects {
         self.confirmed.append(&mut other.confirmed);
         self.gone.append(&mut other.gone);
         self.settled.append(&mut other.settled);
+        self.foreign.append(&mut other.foreign);
         self.news.append(&mut other.news);
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Phase, Reconciler};
+use super::{News, Phase, Reconciler};
 use crate::Now;
 use crate::settings::Settings;
 
@@ -27,6 +27,8 @@ impl Reconciler {
         // Tickets of what is under way name nothing any more, and must not name anything new.
         (next.next_ticket, next.next_stamp) = (self.next_ticket, self.next_stamp);
         next.take_rows(now, wanted, confirmed);
+        // Rows that no zone holds were told of when they were first read.
+        next.effects.news.retain(|news| !matches!(news, News::NoZone { .. }));
         let mut effects = self.effects;
         effects.append(&mut next.effects);
         next.effects = effects;

@@ -63,15 +63,18 @@ impl Reconciler {
                 entry.holds = seen.holds.clone().map(Box::new);
             }
             (entry.last, entry.told, entry.attempts, entry.at) = (seen.last, seen.last, seen.attempts, seen.at);
-            if entry.sought {
+            if entry.lane.is_none() {
                 self.unplaced.insert(seen.key.clone(), seen);
             }
-        } else if let Some(held) = seen.holds {
+        } else if let Some(held) = seen.holds.clone() {
             // DNS holds what nobody wants: the wanted row was lost. It is removed like any former content.
-            let row = WantedRow { key: seen.key, generation: seen.generation, want: None, former: vec![held] };
+            let row = WantedRow { key: seen.key.clone(), generation: seen.generation, want: None, former: vec![held] };
             let index = self.insert(row);
-            if let Some(entry) = self.entry_mut(index) {
-                entry.abandoned = entry.lane.is_none() && at_server;
+            if let Some(entry) = self.entry_mut(index)
+                && entry.lane.is_none()
+            {
+                entry.abandoned = at_server;
+                self.unplaced.insert(seen.key.clone(), seen);
             }
         } else {
             self.effects.gone.push(seen.key);
