@@ -83,6 +83,16 @@ impl StoreModel {
         self.wanted.values()
     }
 
+    /// How many rows of DNS work are not known to be done.
+    pub(crate) fn unconfirmed(&self) -> usize {
+        let done = |row: &&WantedRow| {
+            let seen = self.confirmed.get(&row.key);
+            seen.is_some_and(|seen| seen.done && seen.generation == row.generation)
+        };
+        let lost = self.confirmed.keys().filter(|key| !self.wanted.contains_key(key)).count();
+        self.wanted.values().filter(|row| !done(row)).count() + lost
+    }
+
     /// The stored sets of a zone.
     pub(crate) fn zone_sets<'a>(&'a self, zone: &Fqdn) -> impl Iterator<Item = &'a Rrset> {
         let zone = zone.clone();

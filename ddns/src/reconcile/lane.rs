@@ -13,6 +13,8 @@
 
 use std::collections::VecDeque;
 
+use faults::{Fault, planted};
+
 use super::LastAnswer;
 use super::batch::Ahead;
 use super::ways::Way;
@@ -141,7 +143,10 @@ impl Lane {
         answer: LastAnswer,
         retry: &Retry,
     ) -> bool {
-        let pause = |failures| backoff_ms(retry.first_ms, failures, PROBE_PAUSE_MS_MAX.min(retry.max_ms));
+        let pause = |failures| match planted(Fault::ProbedWithoutPause) {
+            true => 0,
+            false => backoff_ms(retry.first_ms, failures, PROBE_PAUSE_MS_MAX.min(retry.max_ms)),
+        };
         match &mut self.health {
             up @ Health::Up => {
                 // One lost packet is no news; a server that says no is.

@@ -189,6 +189,7 @@ impl World {
                 self.jumped_at_start = self.jumped;
                 self.run += 1;
                 self.promises.forget_offers();
+                self.pay_for_start();
                 (self.turn, self.committing) = (None, false);
                 self.clock();
                 self.find_made_by_hand();
@@ -238,6 +239,7 @@ impl World {
             };
             self.count("stored, never acknowledged");
             self.check_rows(rows)?;
+            self.pay_for_changes(rows);
             self.model.apply(rows);
         }
         self.disturb_disk();

@@ -1,6 +1,7 @@
 //! A seeded world: clients, a network that loses, doubles and reorders, a disk that fails, a clock that jumps, a DNS
 //! server that goes away, and the server between them. What must always hold is checked where it could first break.
 
+mod messages;
 mod mishaps;
 mod names;
 mod network;
@@ -24,6 +25,7 @@ use crate::plan::Plan;
 use crate::remote::Remote;
 use crate::rng::Rng;
 use crate::server::{Doings, Machine, Server};
+use messages::Messages;
 use names::Names;
 use promises::Promises;
 
@@ -102,6 +104,7 @@ pub(crate) struct World {
     model: StoreModel,
     promises: Promises,
     names: Names,
+    messages: Messages,
     /// Clients and transactions that take another server's offer.
     elsewhere: BTreeSet<([u8; 6], u32)>,
     /// Addresses that were requested, by client and transaction.
@@ -152,6 +155,7 @@ impl World {
             model: StoreModel::default(),
             promises: Promises::default(),
             names: Names::default(),
+            messages: Messages::default(),
             elsewhere: BTreeSet::new(),
             requested: BTreeMap::new(),
             turn: None,
@@ -284,6 +288,9 @@ impl World {
             Event::ToDns(run, ticket, update, fate) => return self.update_arrives(run, ticket, &update, fate),
             Event::FromDns(run, ticket, outcome) => {
                 let now = self.clock();
+                if run == self.run {
+                    self.take_failure(ticket, &outcome);
+                }
                 if let Some(server) = self.server.as_mut().filter(|_| run == self.run) {
                     server.answer(now, ticket, outcome);
                     self.schedule();
@@ -361,6 +368,7 @@ impl World {
         let Doings { departures, sends, answers, committed, died } = doings;
         for rows in &committed {
             self.check_rows(rows)?;
+            self.pay_for_changes(rows);
             self.model.apply(rows);
         }
         if !committed.is_empty()
@@ -372,7 +380,7 @@ impl World {
             self.depart(departure)?;
         }
         for send in sends {
-            self.send_update(send);
+            self.send_update(send)?;
         }
         for (number, rcode) in answers {
             self.made_by_hand(number, rcode);

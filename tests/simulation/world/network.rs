@@ -131,12 +131,13 @@ impl World {
         Ok(())
     }
 
-    pub(super) fn send_update(&mut self, send: Send) {
+    pub(super) fn send_update(&mut self, send: Send) -> Checked {
+        self.count_message(&send)?;
         let lost = |world: &mut Self| !world.quiet && world.rng.permille(world.plan.dns_lost_permille);
         if lost(self) {
             self.count("update lost");
             self.at(self.now + DNS_TIMEOUT_MS, Event::FromDns(self.run, send.ticket, Outcome::Timeout));
-            return;
+            return Ok(());
         }
         let fate = match lost(self) {
             false => Fate::Arrives,
@@ -145,6 +146,7 @@ impl World {
         };
         let at = self.now + 1 + self.rng.below(DNS_DELAY_MS);
         self.at(at, Event::ToDns(self.run, send.ticket, send.update, fate));
+        Ok(())
     }
 
     pub(super) fn update_arrives(&mut self, run: u64, ticket: SendTicket, update: &Update, fate: Fate) -> Checked {
