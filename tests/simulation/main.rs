@@ -97,7 +97,7 @@ fn no_world_breaks_a_promise() {
 }
 
 /// What has to happen in a few worlds: one in which it cannot shows nothing.
-const HAPPENINGS: [&str; 42] = [
+const HAPPENINGS: [&str; 43] = [
     "ACK",
     "ACK in the other network",
     "ACK of INFORM",
@@ -122,6 +122,7 @@ const HAPPENINGS: [&str; 42] = [
     "lease released",
     "name left by an expired lease",
     "no room",
+    "number kept or given",
     "option 81 told",
     "power failure",
     "prerequisite failed",

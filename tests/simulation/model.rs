@@ -83,6 +83,10 @@ impl StoreModel {
         self.wanted.values()
     }
 
+    pub(crate) fn suffix(&self, base: &Fqdn, identity: &HostIdentity) -> Option<&Assignment> {
+        self.suffixes.get(&(base.clone(), identity.clone()))
+    }
+
     /// How many rows of DNS work are not known to be done.
     pub(crate) fn unconfirmed(&self) -> usize {
         let done = |row: &&WantedRow| {

@@ -10,7 +10,8 @@ use dhcp::settings::{
     AddressRange, AfterExpiry, ClientUpdates, GeneratedName, LeaseTime, Naming, Reservation, ReservedFor,
     ReservedRecords, Scope, Subnet,
 };
-use dns::{Change, Fqdn, HostIdentity, Prerequisite, Rdata, RecordType, Rrset, Update};
+use dns::naming::ConflictOutcome;
+use dns::{Change, ConflictGuard, Fqdn, HostIdentity, Prerequisite, Rdata, RecordType, Rrset, Update};
 
 use crate::rng::Rng;
 use crate::server::Settings;
@@ -22,6 +23,22 @@ const TWINS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 12);
 const REVERSE: [&str; 2] = ["0.0.10.in-addr.arpa", "1.0.10.in-addr.arpa"];
 /// How many addresses one client may have in quarantine at once.
 pub(crate) const DECLINES_MAX: usize = 3;
+/// The default, which asks for most, in every second world.
+const GUARDS: [ConflictGuard; 6] = [
+    ConflictGuard::CheckWithDhcid,
+    ConflictGuard::CheckWithDhcid,
+    ConflictGuard::CheckWithDhcid,
+    ConflictGuard::CheckExistsWithDhcid,
+    ConflictGuard::NoCheckWithDhcid,
+    ConflictGuard::NoCheckWithoutDhcid,
+];
+const OUTCOMES: [ConflictOutcome; 5] = [
+    ConflictOutcome::Refuse,
+    ConflictOutcome::Refuse,
+    ConflictOutcome::Suffix { keep_secs: 60 },
+    ConflictOutcome::Suffix { keep_secs: 86_400 },
+    ConflictOutcome::TakeOver,
+];
 const RESERVED_FOR: [u8; 6] = [2, 0, 0, 0, 0, 0];
 
 pub(crate) struct Plan {
@@ -63,6 +80,7 @@ impl Plan {
         let generate = rng.permille(300);
         let client_updates = if rng.permille(300) { ClientUpdates::Allow } else { ClientUpdates::Override };
         let domain: Fqdn = "sim.test".parse().unwrap();
+        let guard = *rng.pick(&GUARDS);
         let mut subnet = Subnet {
             pools: vec![AddressRange { first: Ipv4Addr::new(10, 0, 0, 4), last: Ipv4Addr::new(10, 0, 0, 9) }.into()],
             reservations: vec![Reservation { hostname: rng.permille(500).then(|| "printer".to_owned()), ..reserved() }],
@@ -75,6 +93,8 @@ impl Plan {
                 client_updates,
                 generate: generate.then_some(GeneratedName::Address),
                 after_expiry: *rng.pick(&[AfterExpiry::AtOnce, AfterExpiry::Grace(60), AfterExpiry::Keep]),
+                guard,
+                conflict: *rng.pick(&OUTCOMES),
                 ..Naming::of_domain(domain.clone())
             }),
             ..Subnet::new("10.0.0.0/28".parse().unwrap())
@@ -131,6 +151,10 @@ impl Plan {
             twins: rng.permille(300),
             by_hand,
         }
+    }
+
+    pub(crate) fn guard(&self) -> ConflictGuard {
+        self.settings.dhcp.subnets[0].naming.as_ref().unwrap().guard
     }
 
     pub(crate) fn reserved_for(&self, address: Ipv4Addr) -> Option<[u8; 6]> {

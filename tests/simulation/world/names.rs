@@ -69,8 +69,14 @@ impl World {
         }
     }
 
-    fn foreign(&self) -> impl Iterator<Item = &Rrset> {
+    fn made(&self) -> impl Iterator<Item = &Rrset> {
         self.names.by_hand.iter().map(|number| &self.plan.by_hand[*number].1)
+    }
+
+    /// Made by hand, and nobody else's to touch: by a guard that asks nothing, the addresses of names are replaced.
+    fn foreign(&self) -> impl Iterator<Item = &Rrset> {
+        let checks = self.plan.guard().checks();
+        self.made().filter(move |set| checks || set.rtype != RecordType::A)
     }
 
     /// A record that someone made by hand is never overwritten and never removed.
@@ -143,7 +149,9 @@ impl World {
                 }
                 let (rtype, data) = Rdata::address(address.into());
                 wanted.entry((name.clone(), rtype)).or_default().push(data);
-                wanted.insert((name.clone(), RecordType::DHCID), vec![dhcid.clone()]);
+                if self.plan.guard().writes_dhcid() {
+                    wanted.insert((name.clone(), RecordType::DHCID), vec![dhcid.clone()]);
+                }
             }
             let reverse = Fqdn::reverse(address.into());
             if points && !foreign.contains(&&reverse) {
@@ -188,10 +196,17 @@ impl World {
         let Some(zones) = self.zones() else { return Err(format!("no server runs {when}")) };
         let wanted = self.wanted_sets();
         let routes = self.plan.settings.ddns.zones.iter();
-        let found: Sets = routes
+        let mut found: Sets = routes
             .flat_map(|route| contents(zones, &route.apex))
             .map(|Rrset { name, rtype, rdata, .. }| ((name, rtype), rdata))
             .collect();
+        // Whether a host has had its name meanwhile is not remembered here.
+        for set in self.made().filter(|set| !self.foreign().any(|other| other == *set)) {
+            let key = (set.name.clone(), set.rtype);
+            if !wanted.contains_key(&key) && found.get(&key) == Some(&set.rdata) {
+                found.remove(&key);
+            }
+        }
         let Some(key) = wanted.keys().chain(found.keys()).find(|key| wanted.get(key) != found.get(key)) else {
             return Ok(());
         };

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+use ddns::suffixes::Assignment;
 use dhcp::destination::Destination;
 use dhcp::lease::{Lease, LeaseState};
 use dhcp::message::MessageType;
@@ -140,6 +141,10 @@ impl World {
                     }
                     continue;
                 }
+                Row::Suffix(one) => {
+                    self.check_number(one)?;
+                    continue;
+                }
                 _ => continue,
             };
             self.check_quarantine(lease, rows)?;
@@ -156,6 +161,20 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// A host keeps its number, unless the name has become somebody else's: made by hand, or reserved.
+    fn check_number(&mut self, new: &Assignment) -> Checked {
+        self.count("number kept or given");
+        let Some(old) = self.model.suffix(&new.base, &new.identity).filter(|old| old.number != new.number) else {
+            return Ok(());
+        };
+        let name = old.name();
+        let by_hand = self.plan.by_hand.iter().any(|(_, set)| Some(&set.name) == name.as_ref());
+        if by_hand || (self.plan.edits && old.number == 1) {
+            return Ok(());
+        }
+        Err(format!("{name:?} of {:?} became number {}", old.identity, new.number))
     }
 
     /// A record that is no longer its holder's ended in time, or by the holder's own message.
@@ -275,7 +294,9 @@ impl World {
             let left = lease.expires_at.saturating_sub(self.wall_secs);
             return Err(format!("{address} acknowledged for {secs} s, stored for {left} s"));
         }
-        check_client_fqdn(lease, packet, &self.plan.by_hand)?;
+        let truth = |lease: &Lease| check_client_fqdn(lease, packet, &self.plan.by_hand);
+        // Another host can have taken the name over since, in the same group of commits.
+        truth(lease).or_else(|broken| before.filter(theirs).map_or(Err(broken), truth))?;
         self.promises.withdraw_offers(mac);
         if current.is_none() {
             // The client's next message has ended it already.
