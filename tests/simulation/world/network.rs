@@ -96,7 +96,7 @@ impl World {
                 let address = packet.address(50).expect("a DECLINE names its address");
                 self.promises.declined(packet.mac, address, self.now);
             }
-            REQUEST if packet.address(54) == Some(OTHER_SERVER) => self.promises.withdraw_offers(packet.mac),
+            REQUEST if packet.address(54) == Some(OTHER_SERVER) => self.promises.went_elsewhere(packet.mac, self.now),
             // The offer is taken with the REQUEST, and not held any longer when the store then finds no room.
             REQUEST if self.plan.disk_fails => self.promises.withdraw_offers(packet.mac),
             _ => {}

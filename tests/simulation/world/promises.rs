@@ -37,6 +37,8 @@ pub(super) struct Promises {
     /// When the last RELEASE or DECLINE of a client for an address arrived.
     released: BTreeMap<(Mac, Ipv4Addr), u64>,
     declined: BTreeMap<(Mac, Ipv4Addr), u64>,
+    /// When a client's last REQUEST for another server arrived.
+    elsewhere: BTreeMap<Mac, u64>,
     /// The last stored record of an address that is stored no more, and since when.
     superseded: BTreeMap<Ipv4Addr, (Lease, u64)>,
     /// By how much the wall clock had jumped when a record was stored.
@@ -59,6 +61,12 @@ impl Promises {
     pub(super) fn declined(&mut self, mac: Mac, address: Ipv4Addr, now: u64) {
         self.declined.insert((mac, address), now);
         self.withdraw_offer(mac, address);
+    }
+
+    /// The client takes another server's offer.
+    pub(super) fn went_elsewhere(&mut self, mac: Mac, now: u64) {
+        self.elsewhere.insert(mac, now);
+        self.withdraw_offers(mac);
     }
 
     fn withdraw_offer(&mut self, mac: Mac, address: Ipv4Addr) {
@@ -274,6 +282,10 @@ impl World {
     fn check_offer(&mut self, mac: Mac, address: Ipv4Addr) -> Checked {
         self.check_address(mac, address, "offered")?;
         self.promises.withdraw_offers(mac);
+        // Its REQUEST for another server may have been decided after this offer, and before the offer left.
+        if self.promises.elsewhere.get(&mac).is_some_and(|at| at + DECIDED_WITHIN_MS >= self.now) {
+            return Ok(());
+        }
         let until = self.now + u64::from(self.plan.offer_hold_secs) * 1_000 - 1_000;
         self.promises.offers.insert(address, (mac, until));
         Ok(())
