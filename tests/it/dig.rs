@@ -120,7 +120,9 @@ impl<'lab> Dig<'lab> {
     /// a line each.
     pub(crate) fn nsupdate_each(&self, changes: &[String]) -> String {
         let mut command = self.host.tool("nsupdate");
-        command.args(["-t", "10", "-y", &format!("{KEY_ALGORITHM}:{KEY_NAME}:{KEY_SECRET}")]);
+        // Over TCP. Several at once can draw the same UDP port: an answer then goes to another, and a claim that is sent
+        // again finds itself.
+        command.args(["-v", "-t", "10", "-y", &format!("{KEY_ALGORITHM}:{KEY_NAME}:{KEY_SECRET}")]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let script = format!("server {} {}\n{}", self.server.ip(), self.server.port(), changes.concat());
         // What nsupdate says of failures fits the pipe's 64 KiB while this is written.
