@@ -75,6 +75,13 @@ pub enum Request {
         /// Only tell what would be done.
         dry_run: bool,
     },
+    /// Delete what is held back since the configuration changed: a [`MendView`].
+    DnsConfirmDeletions {
+        /// The zone.
+        zone: String,
+        /// Only tell what would be done.
+        dry_run: bool,
+    },
     /// Tell DNS every name anew: a [`MendView`].
     DnsResync {
         /// The zone; `None`: every one.
@@ -173,8 +180,22 @@ pub struct StatusView {
     /// What the last audit of the zones that was made unasked found.
     #[serde(default)]
     pub audit: Option<AuditSummary>,
+    /// What a changed configuration would delete, and does not without being confirmed.
+    #[serde(default)]
+    pub held_back: Vec<HeldBackView>,
     /// Counts since the start.
     pub counters: crate::counters::CounterValues,
+}
+
+/// What is held back of a zone, to be shown.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct HeldBackView {
+    /// The apex.
+    pub zone: String,
+    /// How many names and addresses are not deleted.
+    pub held: usize,
+    /// Of how many.
+    pub names: usize,
 }
 
 /// How many addresses of a subnet stand how, to be shown.

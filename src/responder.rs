@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ddns::reconcile::HeldBack;
 use ddns::wanted::{RowKey, Want};
 use dhcp::engine::{PoolCounts, SubnetCounts};
 use dhcp::lease::{Lease, LeaseState};
@@ -12,7 +13,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::auditor::Auditor;
 use crate::committer::Committer;
-use crate::control::{Answer, LeaseView, NameView, PoolView, RelayView, Request, Responder, StatusView, SubnetView};
+use crate::control::{
+    Answer, HeldBackView, LeaseView, NameView, PoolView, RelayView, Request, Responder, StatusView, SubnetView,
+};
 use crate::counters::Counters;
 use crate::dhcp_service::Question;
 use crate::explain;
@@ -58,6 +61,7 @@ impl Responder for DaemonResponder {
                     storage_full,
                     subnets: subnets.iter().map(subnet_view).collect(),
                     audit: self.auditor.last(),
+                    held_back: self.held_back().await,
                     counters: self.counters.values(),
                 }),
                 None => ending(),
@@ -67,6 +71,9 @@ impl Responder for DaemonResponder {
             Request::DnsRepair { zone, dry_run, yes } => told(self.auditor.repair(zone.as_deref(), dry_run, yes).await),
             Request::DnsAdopt { zone, names, all_without_dhcid, dry_run } => {
                 told(self.auditor.adopt(zone.as_deref(), &names, all_without_dhcid, dry_run).await)
+            }
+            Request::DnsConfirmDeletions { zone, dry_run } => {
+                told(self.auditor.confirm_deletions(&zone, dry_run).await)
             }
             Request::DnsResync { zone, dry_run } => told(self.auditor.resync(zone.as_deref(), dry_run).await),
             Request::Compact => match self.committer.compact().await {
@@ -92,6 +99,15 @@ impl DaemonResponder {
             Ok(rows) if asked_too => json(&explain::explain(asked, &subject, &facts, &rows, &self.ddns)),
             _ => ending(),
         }
+    }
+
+    async fn held_back(&self) -> Vec<HeldBackView> {
+        let (to, held) = oneshot::channel();
+        // An updater that is ending holds nothing back any more.
+        drop(self.updater.send(UpdaterQuestion::HeldBack(to)).await);
+        let view =
+            |held: HeldBack| HeldBackView { zone: held.apex.to_string(), held: held.keys.len(), names: held.names };
+        held.await.unwrap_or_default().into_iter().map(view).collect()
     }
 
     async fn ask_service<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Question) -> Option<T> {

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use ddns::audit::{AuditedRow, name_of};
 use ddns::cuts::Cut;
-use ddns::reconcile::{Effects, Feedback, Mend, News, Outcome, Reconciler, Send as Sending, SendTicket};
+use ddns::reconcile::{Effects, Feedback, HeldBack, Mend, News, Outcome, Reconciler, Send as Sending, SendTicket};
 use ddns::settings::{Settings, ZoneRoute, ZoneServer};
 use ddns::wanted::{RowKey, Want, WantedRow};
 use dns::{Fqdn, Rcode, Update};
@@ -102,6 +102,10 @@ pub enum UpdaterQuestion {
     Mend(Vec<Mend>, oneshot::Sender<usize>),
     /// A name that was disputed is no former server's: whoever wants it is told.
     Foreign(RowKey, u64),
+    /// What is held back and asked about, zone by zone.
+    HeldBack(oneshot::Sender<Vec<HeldBack>>),
+    /// Delete what is held back of the zone of this name; how many rows that are.
+    ConfirmDeletions(Fqdn, oneshot::Sender<usize>),
     /// Tell DNS every row of the zone of this name anew; how many there are.
     Resync(Fqdn, oneshot::Sender<usize>),
 }
@@ -390,6 +394,11 @@ impl<W: WantedSource, S: RowSink, Z: EmbeddedZones> Updater<W, S, Z> {
                 _ = to.send(mended.count());
             }
             UpdaterQuestion::Foreign(key, generation) => self.feed_back(Feedback::Foreign(key, generation)),
+            UpdaterQuestion::HeldBack(to) => drop(to.send(self.parts.reconciler.held_back())),
+            UpdaterQuestion::ConfirmDeletions(zone, to) => {
+                let now = self.now();
+                _ = to.send(self.parts.reconciler.confirm_deletions(now, &zone));
+            }
             UpdaterQuestion::Resync(zone, to) => {
                 let now = self.now();
                 _ = to.send(self.parts.reconciler.resync(now, &zone));

@@ -16,6 +16,8 @@
 //!    └── due ── Waits (a failure of its own: doubling pause; a conflict: a long one)
 //! ```
 //!
+//! A row that the configuration withdraws is Held before it is Ready ([`hold`]).
+//!
 //! Rows of one zone travel together, up to 16 in one update ([`batch`]).
 //!
 //! Limits: one transaction a key; 16 updates under way at a remote server, 64 at the embedded one; 8,192 keys remembered
@@ -25,6 +27,7 @@
 mod batch;
 mod effects;
 mod explain;
+mod hold;
 mod lane;
 mod mend;
 mod rezone;
@@ -46,6 +49,7 @@ pub use batch::{HALVINGS_MAX, ROWS_MAX};
 use effects::Tombstones;
 pub use effects::{Effects, Feedback};
 pub use explain::{News, explain, explain_at};
+pub use hold::{HeldBack, QUIET_MS};
 use lane::{Health, Lane, Place, backoff_ms, is_zone_failure};
 pub use mend::Mend;
 pub use status::{RowStatus, Stage, ZoneStatus};
@@ -208,6 +212,8 @@ enum Phase {
     Blocked,
     /// Waits until these boot milliseconds.
     Waits(u64),
+    /// The configuration withdraws it, together with others: they are counted first ([`hold`]).
+    Held,
     /// Never to be tried again as things are.
     Idle,
 }
@@ -320,13 +326,15 @@ impl Reconciler {
         entry.streak = 0;
         // Queued: it keeps its place, so that a name that changes often takes no more room than another. Under way:
         // the answer to what was sent decides how to go on.
-        if !matches!(entry.phase, Phase::Ready | Phase::InFlight) {
+        let queued = entry.phase == Phase::Ready && !hold::is_withheld(&entry.row);
+        if !queued && entry.phase != Phase::InFlight {
             self.schedule(now, index);
         }
     }
 
     /// The next update to be sent, if any may be. To be called until it returns `None`.
     pub fn poll_send(&mut self, now: Now) -> Option<Send> {
+        self.count_held(now);
         while let Some(cmp::Reverse((due_ms, stamp, index))) = self.timed.peek().copied() {
             if due_ms > now.boot_ms {
                 break;
@@ -364,7 +372,13 @@ impl Reconciler {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<u64> {
         let row = self.timed.peek().map(|cmp::Reverse((due_ms, ..))| *due_ms);
-        self.lanes.iter().filter_map(Lane::next_probe).chain(row).chain(self.next_probe()).min()
+        self.lanes
+            .iter()
+            .filter_map(Lane::next_probe)
+            .chain(row)
+            .chain(self.next_probe())
+            .chain(self.next_count())
+            .min()
     }
 
     /// Takes the outcome of an update.

@@ -47,6 +47,9 @@ pub struct WantedRow {
     /// What earlier generations may have left in DNS under this key and what `want` does not cover. It is removed
     /// (each guarded by its own DHCID) before `want` is written. At most eight, with at most 32 addresses each.
     pub former: Vec<Held>,
+    /// Nothing is wanted because the configuration says so, and no lease ended: such withdrawals are counted before
+    /// anything is deleted ([`crate::reconcile::QUIET_MS`]). Stored.
+    pub by_configuration: bool,
 }
 
 /// Content of ours that DNS holds, or may hold, under one key.
@@ -127,6 +130,8 @@ pub struct WantedTable {
     leaving: usize,
     /// The last generation given away; above every one that was loaded.
     generation: u64,
+    /// What changes now, the configuration causes.
+    configuring: bool,
 }
 
 /// What [`WantedTable::apply`] changed.
@@ -165,6 +170,11 @@ impl WantedTable {
             }
         }
         table
+    }
+
+    /// Says whether the configuration is what causes the changes from now on; see [`WantedRow::by_configuration`].
+    pub fn set_configuring(&mut self, configuring: bool) {
+        self.configuring = configuring;
     }
 
     /// The row of a key.
@@ -386,7 +396,9 @@ impl WantedTable {
 
     fn put(&mut self, key: RowKey, want: Option<Want>, former: Vec<Held>, undo: &mut Undo) {
         self.generation += 1;
-        let row = WantedRow { key: key.clone(), generation: self.generation, want, former };
+        let was = self.rows.get(&key).is_some_and(|row| row.want.is_none() && row.by_configuration);
+        let by_configuration = want.is_none() && (self.configuring || was);
+        let row = WantedRow { key: key.clone(), generation: self.generation, want, former, by_configuration };
         let before = self.set(key.clone(), Some(row));
         if undo.0.iter().all(|(touched, _)| *touched != key) {
             undo.0.push((key, before));

@@ -65,6 +65,30 @@ impl Auditor {
         Ok(view)
     }
 
+    /// Deletes what is held back of a zone since the configuration changed.
+    ///
+    /// # Errors
+    /// As [`Auditor::audit`].
+    pub async fn confirm_deletions(&self, zone: &str, dry_run: bool) -> Result<MendView, String> {
+        let mut view = MendView { dry_run, zones: Vec::new() };
+        for zone in self.zones(Some(zone)).await? {
+            let (to, held) = oneshot::channel();
+            self.parts.updater.send(UpdaterQuestion::HeldBack(to)).await.map_err(|_| ending())?;
+            let held = held.await.map_err(|_| ending())?.into_iter().find(|held| held.apex == zone.apex);
+            let keys = held.map(|held| held.keys).unwrap_or_default();
+            let actions = keys.iter().map(|key| format!("{}: delete", key_words(key))).collect();
+            let mut told = MendZoneView { zone: zone.apex.to_string(), actions, ..MendZoneView::default() };
+            if !dry_run {
+                let (to, done) = oneshot::channel();
+                let question = UpdaterQuestion::ConfirmDeletions(zone.apex, to);
+                self.parts.updater.send(question).await.map_err(|_| ending())?;
+                told.done = done.await.map_err(|_| ending())?;
+            }
+            view.zones.push(told);
+        }
+        Ok(view)
+    }
+
     /// Takes over records without DHCID: of these names and addresses, or all whose data is exactly what is wanted.
     ///
     /// # Errors

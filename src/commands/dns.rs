@@ -34,6 +34,8 @@ pub enum Action {
     Repair(upkeep::Repair),
     /// Take over records without DHCID that stand where this server's should.
     Adopt(upkeep::Adopt),
+    /// Delete what a changed configuration no longer wants and `leasehold status` tells to be held back.
+    ConfirmDeletions(upkeep::ConfirmDeletions),
     /// Tell DNS every name anew.
     Resync(upkeep::Resync),
 }

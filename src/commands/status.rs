@@ -56,6 +56,14 @@ pub fn run(status: &Status) -> anyhow::Result<ExitCode> {
             println!("zone {zone} is not repaired: too much would be deleted (leasehold dns repair --zone {zone})");
         }
     }
+    for held in &view.held_back {
+        let zone = &held.zone;
+        println!(
+            "zone {zone}: {} of {} names are wanted no more since the configuration changed, and not deleted (leasehold dns \
+             confirm-deletions {zone})",
+            held.held, held.names
+        );
+    }
     let counters = &view.counters;
     println!("{} datagrams received, {} replies sent since the start", counters.received, counters.sent);
     for (reason, count) in &counters.dropped {

@@ -30,7 +30,7 @@ const FORMER_MAX: usize = 4;
 type Former = (Arc<Settings>, Arc<ddns::settings::Settings>);
 
 /// How far a pass is.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pass {
     step: Step,
     /// What may be claimed no longer.
@@ -39,6 +39,14 @@ pub(super) struct Pass {
     changed: bool,
     /// How many passes went before.
     before: u8,
+    /// It follows a start or new settings: what it takes away, the configuration does.
+    by_configuration: bool,
+}
+
+impl Default for Pass {
+    fn default() -> Self {
+        Self { step: Step::default(), left: Left::default(), changed: false, before: 0, by_configuration: true }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -96,7 +104,9 @@ impl Pass {
 
     /// A pass from its first step on.
     pub(super) fn again(running: Option<Self>) -> Self {
-        Self { left: running.map(|pass| pass.left).unwrap_or_default(), ..Self::default() }
+        // By itself it looks for names that other hosts took, or that turned out to be somebody else's in DNS.
+        let by_configuration = running.as_ref().is_some_and(|pass| pass.by_configuration);
+        Self { left: running.map(|pass| pass.left).unwrap_or_default(), by_configuration, ..Self::default() }
     }
 
     /// A pass that leaves these.
@@ -131,18 +141,21 @@ impl Core {
         let mut left = most;
         while left > 0 {
             let Some(mut pass) = self.pass.take() else { break };
+            self.wanted.set_configuring(pass.by_configuration);
             let (looked, done) = match pass.step {
                 Step::Leases(after) => self.look_at_lease(&mut pass, after, left, &mut works),
                 Step::Left(which, place) => self.look_at_left(&mut pass, which, place, left, &mut works),
                 Step::Reserved(place) => self.look_at_reserved(&mut pass, place, left, &mut works),
             };
+            self.wanted.set_configuring(false);
             let stuck = looked == 0 && !done;
             self.pass = match pass.step {
                 _ if !done => Some(pass),
                 Step::Leases(_) => Some(Pass { step: Step::Left(0, Place::default()), ..pass }),
                 Step::Left(..) => Some(Pass { step: Step::Reserved(Place::default()), left: Left::default(), ..pass }),
                 Step::Reserved(_) if pass.changed && pass.before + 1 < PASSES_MAX => {
-                    Some(Pass { before: pass.before + 1, ..Pass::default() })
+                    let by_configuration = pass.by_configuration;
+                    Some(Pass { before: pass.before + 1, by_configuration, ..Pass::default() })
                 }
                 Step::Reserved(_) => None,
             };

@@ -256,3 +256,78 @@ fn embedded_zones_are_audited_and_an_audit_unasked_is_told_by_status() {
         (status["audit"]["counts"]["right"] == 2).then_some(())
     });
 }
+
+/// The zones with so many reservations, each of which has a name.
+fn with_reservations(at_bind: bool, reservations: std::ops::Range<u8>) -> String {
+    let reserved = reservations.map(|n| {
+        format!(
+            "\n[[subnet.reservation]]\naddress = \"192.168.30.{}\"\nhardware = \"02:00:00:00:00:{n:02x}\"\nhostname = \
+             \"host{n}\"\n",
+            20 + n
+        )
+    });
+    format!("{}{}", config(at_bind, ""), reserved.collect::<String>())
+}
+
+fn restart_with(leasehold: &mut Leasehold<'_>, host: &Host, config: &str) {
+    leasehold.stop();
+    Leasehold::rewrite(host, config);
+    leasehold.resume();
+}
+
+/// `zone held names` of what `leasehold status` tells to be held back.
+fn held_back(daemon: &Leasehold<'_>) -> Vec<String> {
+    let output = finish(&mut daemon.command(&["status", "--json", "--socket", CONTROL]));
+    let status: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let held = status["held_back"].as_array().unwrap().iter();
+    held.map(|zone| format!("{} {} {}", zone["zone"].as_str().unwrap(), zone["held"], zone["names"])).collect()
+}
+
+/// A configuration that lost its reservations deletes nothing until that is confirmed; with them back, all is as it was.
+#[test]
+fn names_a_configuration_that_lost_its_reservations_empties_no_zone_unasked() {
+    for at_bind in [false, true] {
+        let lab = Lab::new();
+        let server = server(&lab);
+        let dns_server = at_bind.then(|| bind(&server));
+        let (whole, lost) = (with_reservations(at_bind, 1..31), with_reservations(at_bind, 30..31));
+        let mut leasehold = Leasehold::start(&server, &whole);
+        let done = |daemon: &Leasehold<'_>| {
+            let names = daemon.names();
+            (names.len() == 60 && names.iter().all(|name| name.done)).then_some(())
+        };
+        wait_for("all names are there", PATIENCE, || done(&leasehold));
+        let own = Dig::new(&server, SocketAddr::from(([192, 168, 30, 1], 53)));
+        let dig = dns_server.as_ref().map_or(own, DnsServer::dig);
+        let there = || {
+            let is_there =
+                |n: &u8| dig.addresses(&format!("host{n}.nasir.xyz")) == [Ipv4Addr::new(192, 168, 30, 20 + n)];
+            (1..31).filter(is_there).count()
+        };
+        assert_eq!(there(), 30);
+        let serial = dig.serial("nasir.xyz");
+        let expected = ["30.168.192.in-addr.arpa. 29 30", "nasir.xyz. 29 30"];
+        restart_with(&mut leasehold, &server, &lost);
+        wait_for("it is held back", PATIENCE, || (held_back(&leasehold) == expected).then_some(()));
+        assert!(leasehold.log().contains("29 of 30 names of zone nasir.xyz"), "{}", leasehold.log());
+        // And after another start.
+        restart_with(&mut leasehold, &server, &lost);
+        wait_for("it is held back still", PATIENCE, || (held_back(&leasehold).len() == 2).then_some(()));
+        assert_eq!(there(), 30);
+        // An embedded zone may get a new serial by a start.
+        assert!(!at_bind || dig.serial("nasir.xyz") == serial, "nothing was sent");
+        // The former file comes back.
+        restart_with(&mut leasehold, &server, &whole);
+        wait_for("all is done", PATIENCE, || done(&leasehold));
+        assert_eq!((there(), held_back(&leasehold).len()), (30, 0));
+        // This time it is meant.
+        restart_with(&mut leasehold, &server, &lost);
+        wait_for("it is held back", PATIENCE, || (held_back(&leasehold).len() == 2).then_some(()));
+        let (code, dry) = dns(&leasehold, &["confirm-deletions", "nasir.xyz", "--dry-run"]);
+        assert_eq!((code, actions(&dry).len(), there()), (0, 29, 30));
+        let (code, confirmed) = dns(&leasehold, &["confirm-deletions", "nasir.xyz"]);
+        assert_eq!((code, &of_zone(&confirmed, "nasir.xyz.")["done"]), (0, &Value::from(29)));
+        wait_for("they are gone", PATIENCE, || (there() == 1).then_some(()));
+        assert_eq!(held_back(&leasehold).len(), 1, "the other zone is asked about by itself");
+    }
+}

@@ -122,7 +122,9 @@ impl Plan {
             ..dhcp::settings::Settings::default()
         };
         let (reserved, always) = (names_of(&dhcp), always_there(&dhcp));
-        let ddns = ddns::settings::Settings { zones, reverse, reserved, ..ddns::settings::Settings::default() };
+        // Nobody is there to confirm what a changed configuration deletes.
+        let upkeep = ddns::settings::Upkeep { delete_share_percent: 100, ..ddns::settings::Upkeep::default() };
+        let ddns = ddns::settings::Settings { zones, reverse, reserved, upkeep, ..ddns::settings::Settings::default() };
         Self {
             clients: 3 + usize::try_from(rng.below(6)).unwrap(),
             lease_secs,

@@ -56,6 +56,17 @@ pub enum News {
         /// How many there are.
         rows: usize,
     },
+    /// The configuration withdraws more of a zone than may be deleted unasked: none of it is.
+    HeldBack {
+        /// The apex.
+        apex: Fqdn,
+        /// How many names and addresses.
+        rows: usize,
+        /// Of how many.
+        names: usize,
+        /// The share that may be, of a hundred.
+        percent: u8,
+    },
     /// One row cannot be done for now, for a reason of its own.
     Row {
         /// The row.
@@ -89,6 +100,9 @@ impl fmt::Display for News {
                 write!(f, "zone {apex} is updated at {} from now on: {why}", place(to))
             }
             Self::Preferred { apex, to } => write!(f, "zone {apex} is updated at {} again", place(to)),
+            Self::HeldBack { apex, rows, names, percent } => {
+                f.write_str(&super::hold::words(apex, *rows, *names, *percent))
+            }
             Self::NoZone { first, rows } => {
                 match first {
                     RowKey::Forward(name) => write!(f, "{name}")?,

@@ -17,6 +17,7 @@ use faults::{Fault, planted};
 
 use super::LastAnswer;
 use super::batch::Ahead;
+use super::hold::Hold;
 use super::ways::Way;
 use crate::settings::Retry;
 
@@ -49,6 +50,7 @@ pub(super) struct Lane {
     /// next one whose state is not known. A whole zone of names is met that way when a store was lost, or taken over.
     pub(super) expects_ours: bool,
     pub(super) in_flight: u32,
+    pub(super) hold: Hold,
     pub(super) health: Health,
     /// The ticket that came next when the last success came in: what was sent before it and failed says nothing
     /// about the server.

@@ -69,7 +69,7 @@ impl Reconciler {
         let Some(entry) = self.entry_mut(index) else { return false };
         match entry.phase {
             Phase::Done | Phase::Waits(_) => {}
-            Phase::Ready | Phase::InFlight | Phase::Blocked | Phase::Idle => return false,
+            Phase::Ready | Phase::InFlight | Phase::Blocked | Phase::Held | Phase::Idle => return false,
         }
         entry.holds = entry.held().map(Box::new);
         entry.phase = Phase::Ready;
@@ -85,7 +85,7 @@ impl Reconciler {
         }
         // Not above what the key had: a row of the DHCP side must be able to overtake it.
         let generation = self.tombstones.newest(&key).unwrap_or_default();
-        let index = self.insert(WantedRow { key, generation, want: None, former: Vec::new() });
+        let index = self.insert(WantedRow { key, generation, want: None, former: Vec::new(), by_configuration: false });
         if let Some(entry) = self.entry_mut(index) {
             // Known to be there, so that a newer row takes it over instead of forgetting it.
             entry.holds = Some(Box::new(held));

@@ -68,7 +68,13 @@ impl Reconciler {
             }
         } else if let Some(held) = seen.holds.clone() {
             // DNS holds what nobody wants: the wanted row was lost. It is removed like any former content.
-            let row = WantedRow { key: seen.key.clone(), generation: seen.generation, want: None, former: vec![held] };
+            let row = WantedRow {
+                key: seen.key.clone(),
+                generation: seen.generation,
+                want: None,
+                former: vec![held],
+                by_configuration: false,
+            };
             let index = self.insert(row);
             if let Some(entry) = self.entry_mut(index)
                 && entry.lane.is_none()
@@ -101,6 +107,9 @@ impl Reconciler {
             }
             return;
         };
+        if self.hold_back(now, index, lane) {
+            return;
+        }
         if self.must_wait(index) {
             self.give_up_pointer(index);
         }

@@ -48,6 +48,9 @@ impl RowStatus<'_> {
                 let secs = until_boot_ms.saturating_sub(now.boot_ms).div_ceil(1_000);
                 format!("{}; next try in {secs} s ({} tries so far)", told(), self.attempts)
             }
+            Stage::Held => "not deleted yet: the configuration withdraws it together with others, which are counted first \
+                            (`leasehold status` tells when they are too many)"
+                .to_owned(),
             Stage::Sought => "its zone is not known yet: the DNS server is asked where it begins, again and again".to_owned(),
             Stage::NoZone if self.row.want.is_none() => {
                 "left at its DNS server, as no zone of the configuration holds it any more; it is removed once the zone is \
@@ -75,6 +78,8 @@ pub enum Stage {
         /// When.
         until_boot_ms: u64,
     },
+    /// The configuration withdraws it: it is counted, or held back until the operator confirms it.
+    Held,
     /// It waits until it is known where its zone begins.
     Sought,
     /// It is not tried: no zone holds it.
@@ -131,11 +136,12 @@ impl Reconciler {
     pub fn is_quiet(&self) -> bool {
         self.flights.is_empty()
             && self.lanes.iter().all(|lane| lane.ahead.is_empty())
+            && self.next_count().is_none()
             && self.entries.iter().flatten().all(|entry| match entry.phase {
                 // A PTR that waits for its forward row is as quiet as that row.
                 Phase::Idle => !entry.sought,
                 Phase::Done => !entry.again,
-                Phase::Blocked => true,
+                Phase::Blocked | Phase::Held => true,
                 Phase::Waits(_) => entry.last == LastAnswer::Conflict,
                 Phase::Ready | Phase::InFlight => false,
             })
@@ -148,6 +154,7 @@ impl Reconciler {
             Phase::InFlight => Stage::InFlight,
             Phase::Blocked => Stage::AfterForward,
             Phase::Waits(until_boot_ms) => Stage::Waits { until_boot_ms },
+            Phase::Held => Stage::Held,
             Phase::Idle if entry.sought => Stage::Sought,
             Phase::Idle => Stage::NoZone,
         };

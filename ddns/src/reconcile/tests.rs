@@ -2,6 +2,7 @@
 
 mod batches;
 mod cuts;
+mod hold;
 mod mend;
 mod moves;
 mod random;
@@ -34,7 +35,13 @@ fn wanted_row(text: &str, generation: u64, who: u8, address: u8) -> WantedRow {
         after_forward: false,
         guard: dns::ConflictGuard::default(),
     };
-    WantedRow { key: RowKey::Forward(name(text)), generation, want: Some(want), former: vec![] }
+    WantedRow {
+        key: RowKey::Forward(name(text)),
+        generation,
+        want: Some(want),
+        former: vec![],
+        by_configuration: false,
+    }
 }
 
 #[test]
@@ -397,7 +404,13 @@ fn many_rows_cost_no_scans() {
             guard: dns::ConflictGuard::default(),
         };
         let pointer = Want { after_forward: true, ..want.clone() };
-        let row = |key, generation, want| WantedRow { key, generation, want: Some(want), former: vec![] };
+        let row = |key, generation, want| WantedRow {
+            key,
+            generation,
+            want: Some(want),
+            former: vec![],
+            by_configuration: false,
+        };
         let generation = u64::from(n) * 2;
         [row(RowKey::Forward(host), generation, want), row(RowKey::Reverse(address(n)), generation + 1, pointer)]
     });

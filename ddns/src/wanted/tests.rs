@@ -205,6 +205,7 @@ fn generations_start_above_everything_loaded() {
         generation,
         want: Some(want.clone()),
         former: vec![held("a.lan", 2, &[2])],
+        by_configuration: false,
     };
     let seen = |key: &str, generation, done| ConfirmedRow {
         key: forward(key),

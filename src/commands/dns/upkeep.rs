@@ -62,6 +62,20 @@ pub struct Adopt {
     pub names: Vec<String>,
 }
 
+/// Delete what is held back.
+#[derive(Args, Debug)]
+pub struct ConfirmDeletions {
+    /// Where the daemon is.
+    #[command(flatten)]
+    pub daemon: Daemon,
+    /// The zone.
+    #[arg(value_name = "ZONE")]
+    pub zone: String,
+    /// Only tell what would be done.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
 /// Tell DNS every name anew.
 #[derive(Args, Debug)]
 pub struct Resync {
@@ -92,6 +106,9 @@ pub(super) fn run(action: &Action) -> ExitCode {
                 dry_run: *dry_run,
             },
         ),
+        Action::ConfirmDeletions(ConfirmDeletions { daemon, zone, dry_run }) => {
+            mended(daemon, &Request::DnsConfirmDeletions { zone: zone.clone(), dry_run: *dry_run })
+        }
         Action::Resync(Resync { daemon, zone, dry_run }) => {
             mended(daemon, &Request::DnsResync { zone: zone.clone(), dry_run: *dry_run })
         }

@@ -3,7 +3,7 @@
 //! ```text
 //! wanted:     1 generation   2 want: 1 name, 2 identity, 3 addresses, 4 TTL, 5 after the forward row (present: yes)
 //!                     6 guard of the name (absent: by DHCID)
-//!             3 former, once each: as "holds"
+//!             3 former, once each: as "holds"   4 withdrawn by the configuration (present: yes)
 //! confirmed:  1 generation   2 done (present: yes)   3 holds: 1 name, 2 identity, 3 addresses, 6 guard as above
 //!             4 last answer: kind, response code   5 attempts   6 time of the last answer
 //!             7 site: labels of the apex; of a remote server also its address and port (little-endian)
@@ -26,6 +26,7 @@ const GENERATION: u8 = 1;
 
 const WANT: u8 = 2;
 const FORMER: u8 = 3;
+const BY_CONFIGURATION: u8 = 4;
 
 const DONE: u8 = 2;
 const HOLDS: u8 = 3;
@@ -84,14 +85,19 @@ pub(super) fn encode_wanted(row: &WantedRow, out: &mut Vec<u8>) {
     for held in &row.former {
         put(out, FORMER, |out| encode_held(held, out));
     }
+    if row.by_configuration {
+        put_bytes(out, BY_CONFIGURATION, &[]);
+    }
 }
 
 pub(super) fn decode_wanted(key: &[u8], value: &[u8]) -> Result<WantedRow, RowFault> {
-    let mut row = WantedRow { key: read_key(key)?, generation: 0, want: None, former: Vec::new() };
+    let mut row =
+        WantedRow { key: read_key(key)?, generation: 0, want: None, former: Vec::new(), by_configuration: false };
     field::read(value, |tag, bytes| {
         match tag {
             GENERATION => row.generation = field::read_number(bytes, "generation")?,
             WANT => row.want = Some(decode_want(bytes)?),
+            BY_CONFIGURATION => row.by_configuration = true,
             FORMER => row.former.push(decode_held(bytes)?),
             _ => return Ok(false),
         }

@@ -122,8 +122,12 @@ fn answers() -> impl Strategy<Value = LastAnswer> {
 }
 
 fn rows() -> impl Strategy<Value = Row> {
-    let wanted = (row_keys(), any::<u64>(), option::of(wants()), vec(held(), 0..4))
-        .prop_map(|(key, generation, want, former)| Row::Wanted(WantedRow { key, generation, want, former }));
+    let wanted = (row_keys(), any::<u64>(), option::of(wants()), vec(held(), 0..4)).prop_map(
+        |(key, generation, want, former)| {
+            let by_configuration = want.is_none() && generation % 2 == 1;
+            Row::Wanted(WantedRow { key, generation, want, former, by_configuration })
+        },
+    );
     let sites = (any::<u8>(), option::of(any::<std::net::SocketAddr>())).prop_map(|(apex_labels, server)| {
         // Neither a scope nor a flow is stored.
         let server = server.map(|server| std::net::SocketAddr::new(server.ip(), server.port()));

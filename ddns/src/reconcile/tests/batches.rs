@@ -24,7 +24,13 @@ fn row(n: u32, generation: u64) -> WantedRow {
         after_forward: false,
         guard: dns::ConflictGuard::default(),
     };
-    WantedRow { key: RowKey::Forward(want.name.clone()), generation, want: Some(want), former: vec![] }
+    WantedRow {
+        key: RowKey::Forward(want.name.clone()),
+        generation,
+        want: Some(want),
+        former: vec![],
+        by_configuration: false,
+    }
 }
 
 /// A world that wants so many names, some of which somebody wrote by hand before.
