@@ -1,19 +1,15 @@
-//! `leasehold check FILE`.
+//! `leasehold check FILE`, and with `--online` its DNS servers.
 
 use std::io::IsTerminal;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
 use config::{Checked, Config, Faults, ReadSecret};
-use ddns::settings::ZoneServer;
 
-use crate::clock::machine_wall_secs;
-use crate::ddns_client::discover::{PreflightReport, preflight};
-use crate::ddns_client::{Timing, UpdateClient};
+mod online;
 
 /// Check a configuration file.
 #[derive(Args, Debug)]
@@ -25,8 +21,8 @@ pub struct Check {
     #[arg(long)]
     pub json: bool,
     /// Also ask each remote DNS server whether it serves the zone, knows the key and takes updates.
-    #[arg(long, conflicts_with = "json")]
-    pub ask: bool,
+    #[arg(long, alias = "ask", conflicts_with = "json")]
+    pub online: bool,
 }
 
 /// Runs it. The exit code is 0 when the file has no fault (warnings are none) and, when they are asked, every server is
@@ -49,29 +45,9 @@ pub fn run(check: &Check) -> anyhow::Result<ExitCode> {
         println!("{}: {}", check.file.display(), counted(faults, warnings));
     }
     match checked {
-        Ok(checked) if check.ask => ask_servers(&checked.config),
+        Ok(checked) if check.online => online::ask_servers(&checked.config.ddns),
         _ => Ok(if refused { ExitCode::FAILURE } else { ExitCode::SUCCESS }),
     }
-}
-
-/// A wrong key or an unknown zone is told now, not with the first name hours later.
-fn ask_servers(config: &Config) -> anyhow::Result<ExitCode> {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
-    let ready = runtime.block_on(async {
-        let client = UpdateClient::new(Arc::new(machine_wall_secs), Timing::default());
-        let mut ready = true;
-        for zone in &config.ddns.zones {
-            let ZoneServer::Remote { servers, auth } = &zone.server else { continue };
-            let Some(&server) = servers.first() else { continue };
-            let result = preflight(&client, server, auth.tsig().map(AsRef::as_ref), &zone.apex).await;
-            let key = auth.tsig().map(|key| &key.name);
-            println!("{}", PreflightReport { server, key, apex: &zone.apex, result: &result });
-            ready &= result.is_ready();
-        }
-        ready
-    });
-    Ok(if ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn counted(faults: usize, warnings: usize) -> String {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ddns::reconcile::{LastAnswer, Outcome, explain};
 use dns::wire::{name_from_hickory, name_to_hickory};
-use dns::{Fqdn, Prerequisite, Rcode, TsigKey, Update};
+use dns::{Change, Fqdn, Prerequisite, Rcode, RecordType as Type, TsigKey, Update};
 use hickory_client::client::{Client, ClientHandle};
 use hickory_client::runtime::TokioRuntimeProvider;
 use hickory_client::udp::UdpClientStream;
@@ -93,46 +93,95 @@ fn cut_of(record: &Record, name: &Fqdn) -> Option<(Fqdn, Fqdn, u32)> {
     Some((apex, name_from_hickory(&soa.mname).ok()?, soa.serial))
 }
 
+/// The name of trial updates, beneath the apex. Nothing is ever there.
+const TRIAL: &[u8] = b"leasehold-trial";
+
 /// What a server would do with updates of a zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Preflight {
-    /// It serves the zone and takes the key.
+    /// It serves the zone, knows the key, and took a trial update that changes nothing.
     Ready,
-    /// It serves the zone and knows the key, and refused an update that names nothing: it refuses all of them, or has a
-    /// policy by name. (BIND takes such an update under an `update-policy`.)
-    PolicyUnknown,
+    /// It serves the zone and knows the key, and refused the trial update.
+    Denied,
+    /// It serves the zone and knows the key. Whether it takes updates was not to be learnt: the trial's name is in use.
+    /// A server may look at the prerequisite before it looks at the permission, or after.
+    Unproven(Rcode),
     /// The zone that it serves begins elsewhere.
     OtherCut(ZoneCut),
+    /// It knows the zone, but not with authority: a cache, or a secondary that has lost its primary.
+    NoAuthority,
     /// It does not serve the zone, or does not answer.
     NotServed(DiscoverError),
     /// It serves the zone, but would not take the update.
     Refused(Outcome),
 }
 
+/// What follows from a preflight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing stands in the way.
+    Ready,
+    /// Updates would not be taken as things are.
+    NotReady,
+    /// The answers prove nothing.
+    Unknown,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ready => "ready",
+            Self::NotReady => "not ready",
+            Self::Unknown => "unknown",
+        })
+    }
+}
+
 impl Preflight {
     /// Whether nothing stands in the way of updates.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        *self == Self::Ready
+        self.verdict() == Verdict::Ready
+    }
+
+    /// What follows from it.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            Self::Ready => Verdict::Ready,
+            Self::Unproven(_) => Verdict::Unknown,
+            _ => Verdict::NotReady,
+        }
     }
 }
 
-/// Asks `server` whether it serves the zone at `apex`, and whether it takes updates signed by `key`: by an update that
-/// requires the apex to be in use and changes nothing.
+/// Asks `server` whether it serves the zone at `apex` with authority, and whether it takes updates signed by `key`: by an
+/// update that deletes, from a name that is required not to be in use, records of the types that are published there.
+/// Whichever of prerequisite (RFC 2136 section 3.2) and permission (3.3) a server looks at first, its yes is about both,
+/// and nothing is changed.
 pub async fn preflight(client: &UpdateClient, server: SocketAddr, key: Option<&TsigKey>, apex: &Fqdn) -> Preflight {
     match zone_cut(server, apex).await {
-        Ok(cut) if cut.apex == *apex => {}
-        Ok(cut) => return Preflight::OtherCut(cut),
+        Ok(cut) if cut.apex != *apex => return Preflight::OtherCut(cut),
+        Ok(cut) if !cut.authoritative => return Preflight::NoAuthority,
+        Ok(_) => {}
         Err(error) => return Preflight::NotServed(error),
     }
-    let prerequisites = vec![Prerequisite::NameInUse(apex.clone())];
-    let update = Update { zone: apex.clone(), prerequisites, changes: Vec::new() };
-    match client.send(server, key, &update).await {
+    match client.send(server, key, &trial(apex)).await {
         Outcome::Answer(Rcode::NO_ERROR) => Preflight::Ready,
-        // A policy by name may have nothing to say yes to.
-        Outcome::Answer(Rcode::REFUSED) if key.is_some() => Preflight::PolicyUnknown,
+        Outcome::Answer(Rcode::REFUSED) => Preflight::Denied,
+        Outcome::Answer(code @ Rcode::YX_DOMAIN) => Preflight::Unproven(code),
         other => Preflight::Refused(other),
     }
+}
+
+/// An update that changes nothing. An apex too long for a name beneath it has none of ours either.
+fn trial(apex: &Fqdn) -> Update {
+    let name = apex.prepend_label(TRIAL).unwrap_or_else(|_| apex.clone());
+    let is_reverse =
+        ["in-addr.arpa", "ip6.arpa"].iter().any(|root| root.parse::<Fqdn>().is_ok_and(|root| apex.is_within(&root)));
+    let published = if is_reverse { Type::PTR } else { Type::A };
+    let changes = [published, Type::DHCID].map(|rtype| Change::DeleteRrset(name.clone(), rtype)).to_vec();
+    Update { zone: apex.clone(), prerequisites: vec![Prerequisite::NameNotInUse(name)], changes }
 }
 
 /// A preflight's result in words that say what to do.
@@ -153,10 +202,20 @@ impl fmt::Display for PreflightReport<'_> {
         let Self { server, key, apex, result } = self;
         match result {
             Preflight::Ready => write!(f, "zone {apex}: {server} takes updates"),
-            Preflight::PolicyUnknown => write!(
+            Preflight::Denied => write!(
                 f,
-                "zone {apex}: a trial update that changes nothing: {} (unless updates are allowed by name)",
+                "zone {apex}: a trial update that changes nothing: {}",
                 explain(&LastAnswer::Refused(Rcode::REFUSED), &server.to_string(), *key)
+            ),
+            Preflight::Unproven(code) => write!(
+                f,
+                "zone {apex}: {server} answers a trial update {code}, as if a name of the trial were in use: whether it \
+                 takes updates is not to be learnt from that"
+            ),
+            Preflight::NoAuthority => write!(
+                f,
+                "zone {apex}: {server} answers without authority; write the address of the zone's primary server, and \
+                 see whether it has loaded the zone"
             ),
             Preflight::OtherCut(cut) if apex.is_within(&cut.apex) => write!(
                 f,

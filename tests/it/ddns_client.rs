@@ -82,7 +82,7 @@ impl Bind {
         for (zone, policy) in [
             ("forward.example", format!("allow-update {{ key {KEY_NAME}; }};")),
             ("10.in-addr.arpa", format!("allow-update {{ key {KEY_NAME}; }};")),
-            ("policy.example", format!("update-policy {{ grant {KEY_NAME} subdomain policy.example. A; }};")),
+            ("policy.example", format!("update-policy {{ grant {KEY_NAME} subdomain policy.example. A DHCID; }};")),
             ("closed.example", String::new()),
         ] {
             let soa = "@ SOA ns.tests.example. admin.tests.example. 7 3600 600 86400 60";
@@ -296,7 +296,7 @@ fn preflight_tells_what_is_wrong_in_words() {
     let (by_name, words) = ask(&good, "policy.example");
     assert!(by_name.is_ready(), "{words}");
     let (closed, words) = ask(&good, "closed.example");
-    assert!(closed == Preflight::PolicyUnknown && words.contains("allow updates"), "{words}");
+    assert!(closed == Preflight::Denied && words.contains("allow updates"), "{words}");
     let (part, words) = ask(&good, "lab.forward.example");
     assert!(matches!(part, Preflight::OtherCut(_)) && words.contains("part of the zone forward.example."), "{words}");
     let (nowhere, words) = ask(&good, "elsewhere.example");

@@ -1,0 +1,110 @@
+//! `leasehold check --online`: a wrong key or an unknown zone is told now, not with the first name hours later.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use ddns::cuts::{Cut, Quest, Seeks};
+use ddns::settings::{Settings, ZoneRoute, ZoneServer};
+use dns::Fqdn;
+
+use crate::clock::machine_wall_secs;
+use crate::ddns_client::cuts::{self, Open};
+use crate::ddns_client::discover::{PreflightReport, Verdict, preflight};
+use crate::ddns_client::{Timing, UpdateClient};
+
+/// Asks where the zones begin, as the daemon does, and then every server of each zone, and prints what each says. The
+/// exit code is 1 when something is not ready.
+pub(super) fn ask_servers(settings: &Settings) -> anyhow::Result<ExitCode> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
+    let verdicts = runtime.block_on(async {
+        let client = Arc::new(UpdateClient::new(Arc::new(machine_wall_secs), Timing::default()));
+        let answers = cuts::ask(&client, settings.quests.clone()).await;
+        let mut verdicts: Vec<Verdict> = Vec::new();
+        for line in elsewhere(settings, &answers) {
+            println!("{}: {line}", Verdict::Ready);
+        }
+        for (quest, answer) in settings.quests.iter().zip(&answers) {
+            if let Some((verdict, words)) = found(quest, answer) {
+                println!("{verdict}: {words}");
+                verdicts.push(verdict);
+            }
+        }
+        for zone in zones(settings, &answers) {
+            verdicts.extend(each_server(&client, &zone).await);
+        }
+        verdicts
+    });
+    Ok(if verdicts.contains(&Verdict::NotReady) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// The zones that hold what is written otherwise. The 256 parts of a /16 make one line.
+fn elsewhere(settings: &Settings, answers: &[Result<Cut, Open>]) -> Vec<String> {
+    let mut held: BTreeMap<&Fqdn, Vec<&Fqdn>> = BTreeMap::new();
+    for (quest, answer) in settings.quests.iter().zip(answers) {
+        let (Seeks::Zone(name), Ok(Cut::Zone(apex))) = (&quest.seeks, answer) else { continue };
+        let written = settings.zones.iter().any(|zone| zone.apex == *apex);
+        let writes_otherwise = settings.zones.iter().any(|zone| zone.apex == *name);
+        if apex != name && (writes_otherwise || !written) {
+            held.entry(apex).or_default().push(name);
+        }
+    }
+    let line = |(apex, names): (&Fqdn, Vec<&Fqdn>)| match names.as_slice() {
+        [name] => format!("{name} is held by the zone {apex}: its updates go there"),
+        [name, more @ ..] => {
+            format!("{name} and {} more are held by the zone {apex}: their updates go there", more.len())
+        }
+        [] => String::new(),
+    };
+    held.into_iter().map(line).collect()
+}
+
+/// What is to be said of one quest; nothing where all is as it is written, or where the servers will be asked one by one.
+fn found(quest: &Quest, answer: &Result<Cut, Open>) -> Option<(Verdict, String)> {
+    let told = match (&quest.seeks, answer) {
+        (Seeks::Classless(prefix), Ok(Cut::Classless { apex, parent })) => (
+            Verdict::Ready,
+            format!("the PTR records of {prefix} stand beneath {parent} (RFC 2317), in the zone {apex}"),
+        ),
+        (Seeks::Zone(name), Ok(Cut::Nowhere)) if !quest.written => {
+            (Verdict::NotReady, format!("no zone of the server holds {name}: make one, or write a [[zone]] for it"))
+        }
+        (_, Ok(_)) | (Seeks::Zone(_), Err(Open::Silent(_))) => return None,
+        (Seeks::Classless(prefix), Err(open @ Open::Silent(_))) => {
+            (Verdict::NotReady, format!("where the PTR records of {prefix} stand is not known: {open}"))
+        }
+        (_, Err(open)) => (Verdict::NotReady, format!("{}: {open}", quest.name())),
+    };
+    Some(told)
+}
+
+/// The zones that would be updated, and those whose servers did not say where they are.
+fn zones(settings: &Settings, answers: &[Result<Cut, Open>]) -> Vec<ZoneRoute> {
+    let cuts: Vec<Option<Cut>> = answers.iter().map(|answer| answer.as_ref().ok().cloned()).collect();
+    let mut zones = settings.resolved(&cuts).zones;
+    for (quest, answer) in settings.quests.iter().zip(answers) {
+        let (Seeks::Zone(name), Err(Open::Silent(_))) = (&quest.seeks, answer) else { continue };
+        let known = |apex: &Fqdn| zones.iter().any(|zone| zone.apex == *apex && zone.server == quest.server);
+        if !known(name) {
+            zones.push(ZoneRoute { apex: name.clone(), server: quest.server.clone() });
+        }
+    }
+    zones
+}
+
+/// Those that come after the first take over when it is gone: too late to learn then that they do not know the key.
+async fn each_server(client: &UpdateClient, zone: &ZoneRoute) -> Vec<Verdict> {
+    let ZoneServer::Remote { servers, auth } = &zone.server else { return Vec::new() };
+    let key = auth.tsig();
+    let mut verdicts = Vec::new();
+    for &server in servers.iter() {
+        let result = preflight(client, server, key.map(AsRef::as_ref), &zone.apex).await;
+        let verdict = result.verdict();
+        let report = PreflightReport { server, key: key.map(|key| &key.name), apex: &zone.apex, result: &result };
+        println!("{verdict}: {report}");
+        verdicts.push(verdict);
+    }
+    verdicts
+}
