@@ -1,6 +1,7 @@
 //! `leasehold check --online`: a wrong key or an unknown zone is told now, not with the first name hours later.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use dns::Fqdn;
 
 use crate::clock::machine_wall_secs;
 use crate::ddns_client::cuts::{self, Open};
-use crate::ddns_client::discover::{PreflightReport, Verdict, preflight};
+use crate::ddns_client::discover::{DiscoverError, Preflight, PreflightReport, Verdict, preflight};
 use crate::ddns_client::{Timing, UpdateClient};
 
 /// Asks where the zones begin, as the daemon does, and then every server of each zone, and prints what each says. The
@@ -32,8 +33,9 @@ pub(super) fn ask_servers(settings: &Settings) -> anyhow::Result<ExitCode> {
                 verdicts.push(verdict);
             }
         }
+        let mut silent = HashSet::new();
         for zone in zones(settings, &answers) {
-            verdicts.extend(each_server(&client, &zone).await);
+            verdicts.extend(each_server(&client, &zone, &mut silent).await);
         }
         verdicts
     });
@@ -95,13 +97,20 @@ fn zones(settings: &Settings, answers: &[Result<Cut, Open>]) -> Vec<ZoneRoute> {
 }
 
 /// Those that come after the first take over when it is gone: too late to learn then that they do not know the key.
-async fn each_server(client: &UpdateClient, zone: &ZoneRoute) -> Vec<Verdict> {
+/// A server that was silent once is not waited for again: a /16 alone can have 256 parts to ask about.
+async fn each_server(client: &UpdateClient, zone: &ZoneRoute, silent: &mut HashSet<SocketAddr>) -> Vec<Verdict> {
     let ZoneServer::Remote { servers, auth } = &zone.server else { return Vec::new() };
     let key = auth.tsig();
     let mut verdicts = Vec::new();
     for &server in servers.iter() {
+        if silent.contains(&server) {
+            continue;
+        }
         let result = preflight(client, server, key.map(AsRef::as_ref), &zone.apex).await;
         let verdict = result.verdict();
+        if matches!(result, Preflight::NotServed(DiscoverError::NoAnswer { .. })) {
+            silent.insert(server);
+        }
         let report = PreflightReport { server, key: key.map(|key| &key.name), apex: &zone.apex, result: &result };
         println!("{verdict}: {report}");
         verdicts.push(verdict);
