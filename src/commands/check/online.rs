@@ -104,6 +104,15 @@ async fn each_server(client: &UpdateClient, zone: &ZoneRoute, silent: &mut HashS
     let mut verdicts = Vec::new();
     for &server in servers.iter() {
         if silent.contains(&server) {
+            // Its silence was told already; the parts of a /16 would tell it 256 times.
+            if !zone.apex.is_reverse() {
+                println!(
+                    "{}: zone {}: {server} gave no answer before, and is not asked again",
+                    Verdict::NotReady,
+                    zone.apex
+                );
+            }
+            verdicts.push(Verdict::NotReady);
             continue;
         }
         let result = preflight(client, server, key.map(AsRef::as_ref), &zone.apex).await;
