@@ -421,3 +421,26 @@ fn every_arrow_of_the_diagram_is_true() {
         assert_eq!(step, Step::Finished(ending), "{told}");
     }
 }
+
+/// "One family's update removes the other's, flip-flopping at each renewal": another server keeps the host's AAAA under
+/// the same identity. Neither what we write anew with each lease nor our removal at its end touches it.
+#[test]
+fn users_dual_stack_one_familys_update_removes_the_others() {
+    let mut server = ModelServer::default();
+    let v6 = || Some(want("pc.lan", 1, &["2001:db8::1"]));
+    assert_eq!(run(&mut server, forward("pc.lan", v6(), vec![])).0, Ending::Done);
+    let mut address = "10.0.0.1".to_owned();
+    assert_eq!(run(&mut server, forward("pc.lan", Some(want("pc.lan", 1, &[&address])), vec![])).0, Ending::Done);
+    for renewal in 2..8 {
+        let former = vec![held("pc.lan", 1, &[&address])];
+        address = format!("10.0.0.{renewal}");
+        let plan = Plan { held: true, ..forward("pc.lan", Some(want("pc.lan", 1, &[&address])), former) };
+        assert_eq!(run(&mut server, plan).0, Ending::Done);
+        assert_eq!(server.plain(), [format!("pc.lan. A {address}"), "pc.lan. AAAA 2001:db8::1".to_owned()]);
+        // The other server renews its own as well.
+        assert_eq!(run(&mut server, Plan { held: true, ..forward("pc.lan", v6(), vec![]) }).0, Ending::Done);
+        assert_eq!(server.plain(), [format!("pc.lan. A {address}"), "pc.lan. AAAA 2001:db8::1".to_owned()]);
+    }
+    assert_eq!(run(&mut server, forward("pc.lan", None, vec![held("pc.lan", 1, &[&address])])).0, Ending::Done);
+    assert_eq!((server.plain(), server.dhcid_count()), (vec!["pc.lan. AAAA 2001:db8::1".to_owned()], 1));
+}
