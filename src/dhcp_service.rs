@@ -125,7 +125,8 @@ pub struct DhcpService {
     probe_results: Vec<ProbeResult>,
     /// Offers that are to let another server be first.
     delayed: Delayed,
-    payload: Vec<u8>,
+    /// Replies of a batch as bytes, one after the other.
+    payloads: Vec<u8>,
 }
 
 impl DhcpService {
@@ -162,7 +163,7 @@ impl DhcpService {
             stopping: false,
             log,
             delayed: Delayed::default(),
-            payload: Vec::with_capacity(1_500),
+            payloads: Vec::new(),
         }
     }
 
@@ -221,10 +222,8 @@ impl DhcpService {
     /// Time has passed: send what was delayed, expire leases, ask whether a full store has room again, look at a clock that was wrong.
     async fn turn(&mut self) -> Result<(), ServiceError> {
         let now = self.clock.now();
-        while let Some(departure) = self.delayed.take_due(now.boot_ms) {
-            self.send(&departure);
-            Counters::add(&self.counters.sent, 1);
-        }
+        let due: Vec<Departure> = std::iter::from_fn(|| self.delayed.take_due(now.boot_ms)).collect();
+        self.send(&due);
         if now.boot_ms >= self.look_at {
             self.look_at = now.boot_ms.saturating_add(LOOK_AGAIN_MS);
             if let Some(why) = self.expiry.look(&self.clock) {
@@ -356,12 +355,7 @@ impl DhcpService {
         if !names.rows.is_empty() {
             self.publish(names);
         }
-        for departure in departures {
-            if let Some(departure) = self.delayed.keep(self.clock.now().boot_ms, departure) {
-                self.send(&departure);
-                Counters::add(&self.counters.sent, 1);
-            }
-        }
+        self.depart(departures);
         // The log last: nobody waits for it.
         for event in &events {
             self.log.event(event);
@@ -380,16 +374,38 @@ impl DhcpService {
         }
     }
 
-    fn send(&mut self, departure: &Departure) {
-        self.payload.clear();
-        let left_out = departure.reply.encode(&mut self.payload);
-        if !left_out.is_empty() {
-            lease_log::left_out(&departure.reply, &left_out);
+    /// Sends what need not wait.
+    fn depart(&mut self, mut departures: Vec<Departure>) {
+        if departures.iter().any(|departure| departure.reply.delay_ms > 0) {
+            let now = self.clock.now().boot_ms;
+            departures = departures.into_iter().filter_map(|departure| self.delayed.keep(now, departure)).collect();
         }
-        let Departure { link, destination, .. } = departure;
-        let source = departure.source().unwrap_or(departure.reply.server_identifier);
-        let outgoing = Outgoing { payload: &self.payload, destination: *destination, interface: link.index, source };
-        self.sender.send(&[outgoing]);
+        self.send(&departures);
+    }
+
+    /// All of them together, so that those that go the same way leave by one system call.
+    fn send(&mut self, departures: &[Departure]) {
+        self.payloads.clear();
+        let mut ends = Vec::with_capacity(departures.len());
+        for Departure { reply, .. } in departures {
+            let left_out = reply.encode(&mut self.payloads);
+            if !left_out.is_empty() {
+                lease_log::left_out(reply, &left_out);
+            }
+            ends.push(self.payloads.len());
+        }
+        let mut rest = &self.payloads[..];
+        let mut outgoing = Vec::with_capacity(departures.len());
+        let mut start = 0;
+        for (departure, end) in departures.iter().zip(ends) {
+            let (payload, others) = rest.split_at(end - start);
+            let Departure { link, destination, reply, .. } = departure;
+            let source = departure.source().unwrap_or(reply.server_identifier);
+            outgoing.push(Outgoing { payload, destination: *destination, interface: link.index, source });
+            (rest, start) = (others, end);
+        }
+        self.sender.send(&outgoing);
+        Counters::add(&self.counters.sent, departures.len());
     }
 
     /// Owned copies: a batch that finds no room is decided again.

@@ -48,6 +48,11 @@ impl LeaseLog {
 
     /// One line for what happened to a lease.
     pub fn event(&self, event: &LeaseEvent) {
+        // The words below cost more than many a decision: nothing is put together that nobody reads.
+        let is_warned = matches!(event.kind, LeaseEventKind::Declined | LeaseEventKind::Conflict);
+        if !is_warned && !tracing::enabled!(target: "lease", Level::INFO) {
+            return;
+        }
         let lease = &event.lease;
         let name = lease.name.as_ref().map_or_else(|| "without a name".to_owned(), |name| format!("as {}", name.fqdn));
         let (address, hardware) = (lease.address, lease.hardware);

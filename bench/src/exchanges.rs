@@ -1,12 +1,14 @@
 //! Exchanges and renewals a second, in alternation, in one run.
 
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
 
+use crate::counts::{Counting, Counts};
 use crate::hosts::{Hosts, Link, Running};
 use crate::names::first_line;
 
@@ -34,6 +36,9 @@ pub(crate) struct Exchanges {
     /// New clients one at a time.
     #[arg(long, default_value_t = 2_000)]
     alone: u32,
+    /// Count what the servers' threads do for each exchange, by `perf stat`, instead of how many they manage a second.
+    #[arg(long)]
+    instructions: bool,
     /// Only these servers, by a part of their names.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
@@ -77,6 +82,8 @@ struct Found {
     alone: Vec<Figure>,
     exchanges: Vec<Figure>,
     renewals: Vec<Figure>,
+    /// By phase.
+    counts: Vec<(String, Counts)>,
 }
 
 impl Exchanges {
@@ -103,7 +110,7 @@ impl Exchanges {
         println!("ISC dhcpd {}", first_line(Path::new("/usr/sbin/dhcpd"), &["--version"]));
         println!("{}", first_line(Path::new("/usr/sbin/dnsmasq"), &["--version"]));
         let rows: Vec<_> = servers.iter().map(|(_, title)| *title).zip(&found).collect();
-        println!("{}", table(&rows));
+        println!("{}", if self.instructions { counts_table(&rows) } else { table(&rows) });
         Ok(())
     }
 
@@ -141,8 +148,13 @@ impl Exchanges {
         if server == (Server::Leasehold { names: true }) {
             args.extend(["--domain", "bench.test"]);
         }
-        let printed =
-            hosts.ask("taskset", &args).with_context(|| format!("the server's log is in {}", dir.display()))?;
+        let printed = if self.instructions {
+            args.push("--step");
+            count(&hosts, &dir, &running, &args, found)
+        } else {
+            hosts.ask("taskset", &args)
+        };
+        let printed = printed.with_context(|| format!("the server's log is in {}", dir.display()))?;
         drop(running);
         std::fs::remove_dir_all(&dir)?;
         for line in printed.lines() {
@@ -156,6 +168,32 @@ impl Exchanges {
         }
         Ok(())
     }
+}
+
+/// Runs the load phase by phase, and counts during each what the server does; returns what the load printed.
+fn count(hosts: &Hosts, dir: &Path, server: &Running, args: &[&str], found: &mut Found) -> anyhow::Result<String> {
+    let mut load = hosts.converse("taskset", args)?;
+    let mut input = load.stdin.take().context("no standard input")?;
+    let mut output = BufReader::new(load.stdout.take().context("no standard output")?);
+    let mut printed = String::new();
+    loop {
+        let mut counting = Counting::attach(server.id(), dir)?;
+        counting.begin()?;
+        // A load that has ended reads nothing more.
+        drop(writeln!(input));
+        let begins = printed.len();
+        if output.read_line(&mut printed)? == 0 {
+            break;
+        }
+        let counts = counting.end()?;
+        let (phase, _) = read(printed[begins..].trim_end()).context("the load said something else")?;
+        let done = printed[begins..].split(' ').nth(1).and_then(|done| done.parse().ok()).unwrap_or(0);
+        found.counts.push((phase.to_owned(), counts.of_each(done)));
+    }
+    if !load.wait()?.success() {
+        bail!("the load failed");
+    }
+    Ok(printed)
 }
 
 /// A line of the load: see `Load::run`.
@@ -218,6 +256,46 @@ fn table(rows: &[(&str, &Found)]) -> String {
         ]);
     }
     for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table.to_string()
+}
+
+/// A row for each server and phase; of several rounds the one with the median of instructions.
+fn counts_table(rows: &[(&str, &Found)]) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_MARKDOWN);
+    table.set_header([
+        "server",
+        "each of",
+        "user instr.",
+        "kernel instr.",
+        "cycles",
+        "system calls",
+        "switches",
+        "CPU µs",
+    ]);
+    for (title, found) in rows {
+        for phase in ["alone", "exchanges", "renewals"] {
+            let mut of_phase: Vec<Counts> =
+                found.counts.iter().filter(|(name, _)| name == phase).map(|(_, counts)| *counts).collect();
+            of_phase.sort_by(|a, b| (a.user + a.kernel).total_cmp(&(b.user + b.kernel)));
+            let Some(counts) = of_phase.get(of_phase.len() / 2) else { continue };
+            let whole = |value: f64| format!("{value:.0}");
+            let parts = |value: f64| format!("{value:.2}");
+            table.add_row([
+                (*title).to_owned(),
+                phase.to_owned(),
+                whole(counts.user),
+                whole(counts.kernel),
+                whole(counts.cycles),
+                parts(counts.calls),
+                parts(counts.switches),
+                parts(counts.micros),
+            ]);
+        }
+    }
+    for column in table.column_iter_mut().skip(2) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table.to_string()

@@ -73,6 +73,17 @@ impl Hosts {
         Ok(Running { child, name: program.to_owned() })
     }
 
+    /// Starts a program in the clients' namespace whose input and output are piped.
+    pub(crate) fn converse(&self, program: &str, args: &[&str]) -> anyhow::Result<Child> {
+        Command::new("ip")
+            .args(["netns", "exec", &self.client, program])
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("running {program}"))
+    }
+
     /// Runs a program in the clients' namespace to its end and returns what it printed.
     pub(crate) fn ask(&self, program: &str, args: &[&str]) -> anyhow::Result<String> {
         let output = Command::new("ip")

@@ -45,6 +45,9 @@ pub(crate) struct Load {
     /// Leave out the renewals.
     #[arg(long)]
     no_renewals: bool,
+    /// Begin each phase when a line is read from standard input.
+    #[arg(long)]
+    step: bool,
 }
 
 /// What a phase came to.
@@ -101,12 +104,22 @@ impl Load {
         };
         let long = Duration::from_secs(self.seconds);
         if self.alone > 0 {
+            self.await_step()?;
             clients.phase(1, self.alone.into(), long, false)?.print("alone");
         }
+        self.await_step()?;
         let new = clients.phase(self.in_flight, self.clients.into(), long, false)?;
         new.print("exchanges");
         if !self.no_renewals {
+            self.await_step()?;
             clients.phase(self.in_flight, u64::MAX, long, true)?.print("renewals");
+        }
+        Ok(())
+    }
+
+    fn await_step(&self) -> anyhow::Result<()> {
+        if self.step {
+            std::io::stdin().read_line(&mut String::new())?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Measurements beside peers, in one run, as ratios. `bench/README.md` tells what each shows and what was measured.
 
 mod batch;
+mod counts;
 mod exchanges;
 mod figures;
 mod generate;

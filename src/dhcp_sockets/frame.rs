@@ -17,26 +17,43 @@ pub(crate) struct Ends {
     pub(crate) destination: (Ipv4Addr, u16),
 }
 
+/// Bytes before the payload of a frame, which are more than those of a datagram.
+pub(super) const FRAME_HEADERS: usize = 14 + 20 + 8;
+
 /// Ethernet header, IP header, UDP header, payload. `None` when the payload is more than a datagram can hold.
-///
-/// RFC 2131 section 4.1: "the client's hardware address from the 'chaddr' field [is used] as the link-layer
-/// destination address", for a client that "may not be able to receive unicast" by way of ARP.
 pub(crate) fn build_frame(from: [u8; 6], to: [u8; 6], ends: Ends, payload: &[u8]) -> Option<Vec<u8>> {
-    let builder = PacketBuilder::ethernet2(from, to)
-        .ipv4(ends.source.0.octets(), ends.destination.0.octets(), TIME_TO_LIVE)
-        .udp(ends.source.1, ends.destination.1);
-    let mut frame = Vec::with_capacity(builder.size(payload.len()));
-    builder.write(&mut frame, payload).ok()?;
+    let mut frame = Vec::with_capacity(FRAME_HEADERS + payload.len());
+    append_frame(from, to, ends, payload, &mut frame)?;
     Some(frame)
 }
 
-/// IP header, UDP header, payload. `None` when the payload is more than a datagram can hold.
-pub(crate) fn build_datagram(ends: Ends, payload: &[u8]) -> Option<Vec<u8>> {
+/// Appends what [`build_frame`] makes; nothing, where that is `None`.
+///
+/// RFC 2131 section 4.1: "the client's hardware address from the 'chaddr' field [is used] as the link-layer
+/// destination address", for a client that "may not be able to receive unicast" by way of ARP.
+pub(super) fn append_frame(from: [u8; 6], to: [u8; 6], ends: Ends, payload: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let start = out.len();
+    let builder = PacketBuilder::ethernet2(from, to)
+        .ipv4(ends.source.0.octets(), ends.destination.0.octets(), TIME_TO_LIVE)
+        .udp(ends.source.1, ends.destination.1);
+    let written = builder.write(out, payload);
+    if written.is_err() {
+        out.truncate(start);
+    }
+    written.ok()
+}
+
+/// Appends IP header, UDP header, payload. `None`, and nothing appended, when the payload is more than a datagram can
+/// hold.
+pub(super) fn append_datagram(ends: Ends, payload: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let start = out.len();
     let builder = PacketBuilder::ipv4(ends.source.0.octets(), ends.destination.0.octets(), TIME_TO_LIVE)
         .udp(ends.source.1, ends.destination.1);
-    let mut datagram = Vec::with_capacity(builder.size(payload.len()));
-    builder.write(&mut datagram, payload).ok()?;
-    Some(datagram)
+    let written = builder.write(out, payload);
+    if written.is_err() {
+        out.truncate(start);
+    }
+    written.ok()
 }
 
 #[cfg(test)]
@@ -69,7 +86,10 @@ mod tests {
 
     #[test]
     fn a_payload_that_no_datagram_holds_is_refused() {
-        assert_eq!(build_datagram(ENDS, &vec![0; 65_536]), None);
-        assert!(build_datagram(ENDS, &[0; 300]).is_some());
+        let mut out = vec![1, 2];
+        assert_eq!(append_datagram(ENDS, &vec![0; 65_536], &mut out), None);
+        assert_eq!(out, [1, 2], "nothing is left of it");
+        assert_eq!(append_datagram(ENDS, &[0; 300], &mut out), Some(()));
+        assert_eq!(out.len(), 2 + 20 + 8 + 300);
     }
 }

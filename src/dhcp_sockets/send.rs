@@ -6,18 +6,19 @@
 
 use std::io::{self, IoSlice};
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::ops::Range;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use dhcp::destination::{Destination, SERVER_PORT};
 use nix::libc;
-use nix::sys::socket::{ControlMessage, LinkAddr, MsgFlags, SockaddrIn, sendmsg};
+use nix::sys::socket::{ControlMessage, LinkAddr, MsgFlags, MultiHeaders, SockaddrIn, SockaddrLike, sendmmsg};
 use tokio::sync::mpsc;
 
 use super::counters::{Counters, SendFailure, Teller};
-use super::frame::{Ends, build_datagram, build_frame};
+use super::frame::{Ends, FRAME_HEADERS, append_datagram, append_frame};
 use super::interfaces::{InterfaceInfo, LinkKind};
 use super::port::AsyncSocket;
 use super::{Links, Way};
@@ -48,12 +49,20 @@ pub struct DhcpSender {
     links: Arc<ArcSwap<Links>>,
     counters: Arc<Counters>,
     teller: Arc<Teller>,
-    backlog: mpsc::Sender<Transmit>,
+    backlog: mpsc::Sender<Waiting>,
 }
 
-/// A reply with everything decided: it can be tried again as it is.
+/// A reply with everything decided. Its bytes stand among those of its batch.
+#[derive(Clone, Debug)]
+struct Transmit<'a> {
+    socket: &'a Arc<AsyncSocket>,
+    bytes: Range<usize>,
+    to: To,
+}
+
+/// A reply that waits for a full socket.
 #[derive(Debug)]
-struct Transmit {
+struct Waiting {
     socket: Arc<AsyncSocket>,
     bytes: Vec<u8>,
     to: To,
@@ -61,6 +70,8 @@ struct Transmit {
 
 #[derive(Clone, Copy, Debug)]
 enum To {
+    /// A whole IP datagram, by the kernel's routes.
+    Routed(SocketAddrV4),
     /// By a UDP socket, from this source; the interface is the socket's own, or left to the routes.
     Udp { address: SocketAddrV4, source: Ipv4Addr },
     /// A whole frame by this link.
@@ -76,22 +87,59 @@ impl DhcpSender {
         Self { links, counters, teller, backlog }
     }
 
-    /// Sends `replies`, each by its own way. What fails is counted and told.
+    /// Sends `replies`, each by its own way; those in a row that go the same way leave by one system call. What fails
+    /// is counted and told.
     pub fn send(&self, replies: &[Outgoing<'_>]) {
         let links = self.links.load();
+        let payloads: usize = replies.iter().map(|reply| reply.payload.len()).sum();
+        let mut bytes = Vec::with_capacity(payloads + replies.len() * FRAME_HEADERS);
+        let mut transmits = Vec::with_capacity(replies.len());
         for reply in replies {
-            let result = prepare(&links, reply).and_then(|transmit| match transmit.try_now() {
-                Ok(()) => Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.backlog.try_send(transmit).map_err(|_| SendFailure::QueueFull)
-                }
-                Err(error) => Err(SendFailure::System(error)),
-            });
-            match result {
-                Ok(()) => self.counters.sent.increment(),
-                Err(failure) => fail(&self.counters, &self.teller, &failure),
+            match prepare(&links, reply, &mut bytes) {
+                Ok(transmit) => transmits.push(transmit),
+                Err(failure) => self.fail(&failure),
             }
         }
+        let mut rest = &transmits[..];
+        while let Some(first) = rest.first() {
+            let (alike, others) = rest.split_at(rest.iter().take_while(|other| other.goes_with(first)).count());
+            self.send_alike(alike, &bytes);
+            rest = others;
+        }
+    }
+
+    /// Sends what goes the same way. A reply that fails keeps none behind it.
+    fn send_alike(&self, mut rest: &[Transmit<'_>], bytes: &[u8]) {
+        while let Some((_, others)) = rest.split_first() {
+            match transmit(rest, bytes) {
+                Ok(sent) => {
+                    self.counters.sent.add(sent as u64);
+                    rest = &rest[sent.max(1)..];
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    rest.iter().for_each(|transmit| self.keep(transmit, bytes));
+                    return;
+                }
+                Err(error) => {
+                    self.fail(&SendFailure::System(error));
+                    rest = others;
+                }
+            }
+        }
+    }
+
+    /// Lets a reply wait for its socket.
+    fn keep(&self, transmit: &Transmit<'_>, bytes: &[u8]) {
+        let Transmit { socket, bytes: range, to } = transmit;
+        let waiting = Waiting { socket: Arc::clone(socket), bytes: bytes[range.clone()].to_vec(), to: *to };
+        match self.backlog.try_send(waiting) {
+            Ok(()) => self.counters.sent.increment(),
+            Err(_) => self.fail(&SendFailure::QueueFull),
+        }
+    }
+
+    fn fail(&self, failure: &SendFailure) {
+        fail(&self.counters, &self.teller, failure);
     }
 }
 
@@ -100,8 +148,8 @@ fn fail(counters: &Counters, teller: &Teller, failure: &SendFailure) {
     teller.tell(failure);
 }
 
-/// Decides way and source. Pure but for the links' state.
-fn prepare(links: &Links, reply: &Outgoing<'_>) -> Result<Transmit, SendFailure> {
+/// Decides way and source, and appends what is to leave to `bytes`. Pure but for the links' state.
+fn prepare<'a>(links: &'a Links, reply: &Outgoing<'_>, bytes: &mut Vec<u8>) -> Result<Transmit<'a>, SendFailure> {
     let interface = links.table.get(reply.interface).ok_or(SendFailure::InterfaceGone(reply.interface))?;
     let source = choose_source(links, interface, reply.source)?;
     let ports = links.ports;
@@ -109,10 +157,10 @@ fn prepare(links: &Links, reply: &Outgoing<'_>) -> Result<Transmit, SendFailure>
         Destination::Relay { address, port } => {
             // One with a port of its own has said so (RFC 8357); all others listen where relays do here.
             let port = if port == SERVER_PORT { ports.relay } else { port };
-            routed(links, source, (address, port), reply.payload)
+            routed(links, source, (address, port), reply.payload, bytes)
         }
-        Destination::Client(address) => routed(links, source, (address, ports.client), reply.payload),
-        Destination::Broadcast => broadcast(links, interface, source, reply.payload),
+        Destination::Client(address) => routed(links, source, (address, ports.client), reply.payload, bytes),
+        Destination::Broadcast => broadcast(links, interface, source, reply.payload, bytes),
         Destination::Frame { yiaddr, hardware } => {
             let ends = Ends { source: (source, ports.server), destination: (yiaddr, ports.client) };
             let chaddr: Result<[u8; 6], _> = hardware.as_bytes().try_into();
@@ -120,12 +168,13 @@ fn prepare(links: &Links, reply: &Outgoing<'_>) -> Result<Transmit, SendFailure>
                 (Way::Interfaces { frames, .. }, LinkKind::Ethernet(own), Some(link), Ok(chaddr))
                     if hardware.htype == 1 =>
                 {
-                    let bytes = build_frame(own, chaddr, ends, reply.payload).ok_or(SendFailure::TooLong)?;
-                    Ok(Transmit { socket: Arc::clone(frames), bytes, to: To::Link(link) })
+                    let start = bytes.len();
+                    append_frame(own, chaddr, ends, reply.payload, bytes).ok_or(SendFailure::TooLong)?;
+                    Ok(Transmit { socket: frames, bytes: start..bytes.len(), to: To::Link(link) })
                 }
                 // RFC 2131 section 4.1: "If unicasting is not possible, the message MAY be sent as an IP
                 // broadcast using an IP broadcast address as the IP destination".
-                _ => broadcast(links, interface, source, reply.payload),
+                _ => broadcast(links, interface, source, reply.payload, bytes),
             }
         }
     }
@@ -143,70 +192,112 @@ fn choose_source(links: &Links, interface: &InterfaceInfo, wanted: Ipv4Addr) -> 
 }
 
 /// To where the kernel's routes lead: back by another interface when the way there does.
-fn routed(links: &Links, source: Ipv4Addr, to: (Ipv4Addr, u16), payload: &[u8]) -> Result<Transmit, SendFailure> {
-    let to_udp = To::Udp { address: SocketAddrV4::new(to.0, to.1), source };
+fn routed<'a>(
+    links: &'a Links,
+    source: Ipv4Addr,
+    to: (Ipv4Addr, u16),
+    payload: &[u8],
+    bytes: &mut Vec<u8>,
+) -> Result<Transmit<'a>, SendFailure> {
+    let (start, address) = (bytes.len(), SocketAddrV4::new(to.0, to.1));
     match &links.way {
-        Way::Address { socket, .. } => Ok(Transmit { socket: Arc::clone(socket), bytes: payload.to_vec(), to: to_udp }),
+        Way::Address { socket, .. } => {
+            bytes.extend_from_slice(payload);
+            Ok(Transmit { socket, bytes: start..bytes.len(), to: To::Udp { address, source } })
+        }
         Way::Interfaces { datagrams, .. } => {
             let ends = Ends { source: (source, links.ports.server), destination: to };
-            let bytes = build_datagram(ends, payload).ok_or(SendFailure::TooLong)?;
-            Ok(Transmit { socket: Arc::clone(datagrams), bytes, to: to_udp })
+            append_datagram(ends, payload, bytes).ok_or(SendFailure::TooLong)?;
+            Ok(Transmit { socket: datagrams, bytes: start..bytes.len(), to: To::Routed(address) })
         }
     }
 }
 
 /// To 255.255.255.255 on the link of `interface`.
-fn broadcast(
-    links: &Links,
+fn broadcast<'a>(
+    links: &'a Links,
     interface: &InterfaceInfo,
     source: Ipv4Addr,
     payload: &[u8],
-) -> Result<Transmit, SendFailure> {
+    bytes: &mut Vec<u8>,
+) -> Result<Transmit<'a>, SendFailure> {
     let Way::Interfaces { sockets, .. } = &links.way else {
         return Err(SendFailure::NoLink(interface.name.clone()));
     };
     let socket = sockets.get(&interface.index).ok_or(SendFailure::InterfaceGone(interface.index))?;
     let address = SocketAddrV4::new(Ipv4Addr::BROADCAST, links.ports.client);
-    Ok(Transmit { socket: Arc::clone(socket), bytes: payload.to_vec(), to: To::Udp { address, source } })
+    let start = bytes.len();
+    bytes.extend_from_slice(payload);
+    Ok(Transmit { socket, bytes: start..bytes.len(), to: To::Udp { address, source } })
 }
 
-impl Transmit {
-    fn try_now(&self) -> io::Result<()> {
-        transmit(self.socket.get_ref(), &self.bytes, self.to)
+impl Transmit<'_> {
+    /// Whether both may leave by one call: of the same socket, and from the same source where that is said to it.
+    fn goes_with(&self, other: &Self) -> bool {
+        let source = |to| match to {
+            To::Udp { source, .. } => Some(source),
+            To::Routed(_) | To::Link(_) => None,
+        };
+        Arc::ptr_eq(self.socket, other.socket) && source(self.to) == source(other.to)
     }
+}
 
+impl Waiting {
     async fn wait_and_send(&self) -> io::Result<()> {
+        let transmits = [Transmit { socket: &self.socket, bytes: 0..self.bytes.len(), to: self.to }];
         loop {
             let mut ready = self.socket.writable().await?;
-            if let Ok(result) = ready.try_io(|socket| transmit(socket.get_ref(), &self.bytes, self.to)) {
-                return result;
+            if let Ok(result) = ready.try_io(|_| transmit(&transmits, &self.bytes)) {
+                return result.map(drop);
             }
         }
     }
 }
 
-fn transmit(socket: &OwnedFd, bytes: &[u8], to: To) -> io::Result<()> {
-    let (socket, parts, flags) = (socket.as_raw_fd(), [IoSlice::new(bytes)], MsgFlags::MSG_DONTWAIT);
-    match to {
-        To::Udp { address, source } => {
-            let info = libc::in_pktinfo {
-                ipi_ifindex: 0,
-                ipi_spec_dst: libc::in_addr { s_addr: u32::from(source).to_be() },
-                ipi_addr: libc::in_addr { s_addr: 0 },
-            };
-            let control = [ControlMessage::Ipv4PacketInfo(&info)];
-            sendmsg(socket, &parts, &control, flags, Some(&SockaddrIn::from(address)))?;
-        }
-        To::Link(link) => {
-            sendmsg(socket, &parts, &[], flags, Some(&link))?;
-        }
+/// Hands replies that go the same way to the kernel, without waiting: how many of them it took, at least one.
+fn transmit(alike: &[Transmit<'_>], bytes: &[u8]) -> io::Result<usize> {
+    let udp = |to| match to {
+        To::Routed(address) | To::Udp { address, .. } => Some(SockaddrIn::from(address)),
+        To::Link(_) => None,
+    };
+    let link = |to| match to {
+        To::Link(link) => Some(link),
+        To::Routed(_) | To::Udp { .. } => None,
+    };
+    match alike.first().map(|first| first.to) {
+        None => Ok(0),
+        Some(To::Routed(_)) => send_many(alike, bytes, udp, None),
+        Some(To::Udp { source, .. }) => send_many(alike, bytes, udp, Some(source)),
+        Some(To::Link(_)) => send_many(alike, bytes, link, None),
     }
-    Ok(())
 }
 
-async fn send_waiting(mut waiting: mpsc::Receiver<Transmit>, counters: Arc<Counters>, teller: Arc<Teller>) {
-    while let Some(transmit) = waiting.recv().await {
-        let failure = match tokio::time::timeout(PATIENCE, transmit.wait_and_send()).await {
+/// One system call for all of them, at the socket of the first; `source` is told to it.
+fn send_many<S: SockaddrLike + Copy>(
+    alike: &[Transmit<'_>],
+    bytes: &[u8],
+    address: impl Fn(To) -> Option<S>,
+    source: Option<Ipv4Addr>,
+) -> io::Result<usize> {
+    let Some(first) = alike.first() else { return Ok(0) };
+    let slices: Vec<[IoSlice<'_>; 1]> =
+        alike.iter().map(|transmit| [IoSlice::new(&bytes[transmit.bytes.clone()])]).collect();
+    let addresses: Vec<Option<S>> = alike.iter().map(|transmit| address(transmit.to)).collect();
+    let info = source.map(|source| libc::in_pktinfo {
+        ipi_ifindex: 0,
+        ipi_spec_dst: libc::in_addr { s_addr: u32::from(source).to_be() },
+        ipi_addr: libc::in_addr { s_addr: 0 },
+    });
+    let control: Vec<ControlMessage<'_>> = info.iter().map(ControlMessage::Ipv4PacketInfo).collect();
+    let space = info.map(|_| nix::cmsg_space!(libc::in_pktinfo));
+    let mut headers = MultiHeaders::<S>::preallocate(alike.len(), space);
+    let (socket, flags) = (first.socket.get_ref().as_raw_fd(), MsgFlags::MSG_DONTWAIT);
+    Ok(sendmmsg(socket, &mut headers, &slices, &addresses, &control, flags)?.count())
+}
+
+async fn send_waiting(mut waiting: mpsc::Receiver<Waiting>, counters: Arc<Counters>, teller: Arc<Teller>) {
+    while let Some(reply) = waiting.recv().await {
+        let failure = match tokio::time::timeout(PATIENCE, reply.wait_and_send()).await {
             Ok(Ok(())) => continue,
             Ok(Err(error)) => SendFailure::System(error),
             Err(_) => SendFailure::QueueFull,
