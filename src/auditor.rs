@@ -62,6 +62,8 @@ impl std::fmt::Debug for Auditor {
 /// One zone that was audited.
 pub(crate) struct Audited {
     pub(crate) zone: ZoneRoute,
+    /// By which it was compared.
+    pub(crate) settings: Arc<Settings>,
     /// How it was read: in words.
     pub(crate) how: &'static str,
     /// What was found, or why it could not be read.
@@ -77,9 +79,7 @@ impl Auditor {
 
     /// The zones that are meant: that one, or all.
     async fn zones(&self, zone: Option<&str>) -> Result<Vec<ZoneRoute>, String> {
-        let (to, zones) = oneshot::channel();
-        self.parts.updater.send(UpdaterQuestion::Zones(to)).await.map_err(|_| ending())?;
-        let all = zones.await.map_err(|_| ending())?;
+        let all = self.settings().await?.zones.clone();
         let Some(text) = zone else { return Ok(all) };
         let apex: Fqdn = text.parse().map_err(|_| format!("{text} is not the name of a zone"))?;
         let known: Vec<String> = all.iter().map(|route| route.apex.to_string()).collect();
@@ -88,6 +88,13 @@ impl Auditor {
             return Err(format!("no zone {apex} is kept here; there are: {}", known.join(", ")));
         }
         Ok(found)
+    }
+
+    /// The settings with what is known of the zones by now.
+    async fn settings(&self) -> Result<Arc<Settings>, String> {
+        let (to, settings) = oneshot::channel();
+        self.parts.updater.send(UpdaterQuestion::Settings(to)).await.map_err(|_| ending())?;
+        settings.await.map_err(|_| ending())
     }
 
     /// Audits each of these zones.
@@ -100,6 +107,7 @@ impl Auditor {
     }
 
     async fn audit_zone(&self, zone: ZoneRoute) -> Result<Audited, String> {
+        let settings = self.settings().await?;
         let before = self.rows(&zone.apex).await?;
         let mut owners = Owners::new(self.parts.subnets.iter().copied());
         for (_, row) in &before {
@@ -114,10 +122,13 @@ impl Auditor {
         }
         let of_zone =
             |rows: Vec<(bool, AuditedRow)>| rows.into_iter().filter(|(within, _)| *within).map(|(_, row)| row);
-        let mut audit = ZoneAudit::new(self.parts.settings.reverse, of_zone(before));
+        let mut audit = ZoneAudit::new(Arc::clone(&settings), of_zone(before));
         let (how, read) = self.read(&zone, &mut audit).await;
         let result = match read {
             Err(why) => Err(why),
+            Ok(()) if self.settings().await? != settings => {
+                Err("where zones begin was found to be otherwise meanwhile: repeat the command".to_owned())
+            }
             Ok(()) => {
                 let after: Vec<AuditedRow> = of_zone(self.rows(&zone.apex).await?).collect();
                 // Digests in great number keep a thread busy: not one that serves others.
@@ -125,7 +136,7 @@ impl Auditor {
                 concluded.map_err(|_| "the comparison failed".to_owned())
             }
         };
-        Ok(Audited { zone, how, result })
+        Ok(Audited { zone, settings, how, result })
     }
 
     async fn rows(&self, apex: &Fqdn) -> Result<Vec<(bool, AuditedRow)>, String> {

@@ -218,7 +218,6 @@ impl Daemon {
             committer: committer.clone(),
             counters,
             switches: Arc::clone(&config.switches),
-            ddns: ddns_settings,
         };
         spawn(&mut tasks, "the control socket", socket.serve(Arc::new(responder)));
         info!("ready: {}", summary(&config));

@@ -25,7 +25,7 @@ use crate::core::explain::{Facts, LeaseFacts, Subject};
 ///
 /// # Errors
 /// It is none of them; in words.
-pub fn subject(asked: &str) -> Result<Subject, String> {
+pub fn subject(asked: &str, settings: &Settings) -> Result<Subject, String> {
     let asked = asked.trim();
     if let Ok(address) = asked.parse::<IpAddr>() {
         return Ok(Subject::Address(address));
@@ -35,8 +35,12 @@ pub fn subject(asked: &str) -> Result<Subject, String> {
     }
     let name: Fqdn =
         asked.parse().map_err(|error| format!("{asked:?} is no name, address or hardware address: {error}"))?;
-    // `100.30.168.192.in-addr.arpa` means the address.
-    Ok(name.to_reverse_address().map_or(Subject::Name(name), Subject::Address))
+    // `100.30.168.192.in-addr.arpa` means the address, and so does the name that it is an alias of.
+    let address = match settings.key_of(&name) {
+        Some(RowKey::Reverse(address)) => Some(address),
+        _ => name.to_reverse_address(),
+    };
+    Ok(address.map_or(Subject::Name(name), Subject::Address))
 }
 
 /// Six octets in hexadecimal, with colons or hyphens between.
@@ -115,7 +119,12 @@ fn of_name(asked: &Fqdn, facts: &Facts, leases: &[LeaseStory], rows: &[RowFacts]
 
 /// What can be said of a name that no lease and no reservation has.
 fn nothing_claims(name: &Fqdn, settings: &Settings) -> String {
-    let Some(zone) = settings.zone_of(name) else {
+    if settings.is_sought(name) {
+        return format!(
+            "{name}: no lease or reservation has it, and its zone is not known yet: the DNS server is asked where it begins"
+        );
+    }
+    let Some(zone) = settings.zone_index_of(name).map(|at| &settings.zones[at]) else {
         return format!("{name}: no zone of the configuration holds it, and no lease or reservation has it");
     };
     if zone.apex == *name {

@@ -7,13 +7,12 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use ddns::audit::name_of;
 use ddns::reconcile::{Mend, Outcome};
 use ddns::settings::ZoneRoute;
 use ddns::takeover::{self, Inherit, Mark};
 use ddns::wanted::{RowKey, Want};
 use dhcp::lease::Lease;
-use dns::{Rcode, Update};
+use dns::{Fqdn, Rcode, Update};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tracing::{debug, info};
@@ -32,6 +31,8 @@ const AT_ONCE: usize = 16;
 pub struct Disputed {
     /// The row.
     pub key: RowKey,
+    /// Where its records stand.
+    pub owner: Fqdn,
     /// The generation of what is wanted.
     pub generation: u64,
     /// What is wanted there.
@@ -84,7 +85,7 @@ impl Inheritor {
     /// Whether a former server's mark was there and ours is now.
     async fn inherits(&self, disputed: &Disputed) -> bool {
         let marks = self.marks_of(&disputed.want).await;
-        let name = name_of(&disputed.key);
+        let name = &disputed.owner;
         for update in updates(disputed, &marks, self.inherit) {
             match self.writer.send(&disputed.zone.server, &update).await {
                 Outcome::Answer(Rcode::NO_ERROR) => {
@@ -132,11 +133,11 @@ fn updates(disputed: &Disputed, marks: &[Mark], inherit: Inherit) -> Vec<Update>
     let (zone, want) = (&disputed.zone.apex, &disputed.want);
     match &disputed.key {
         RowKey::Forward(_) => marks.iter().map(|mark| takeover::build_inherit(zone, want, mark)).collect(),
-        key @ RowKey::Reverse(_) => {
-            let reverse = name_of(key);
-            let bare = inherit.isc_dhcpd.then(|| takeover::build_inherit_pointer(zone, &reverse, want));
+        RowKey::Reverse(_) => {
+            let reverse = &disputed.owner;
+            let bare = inherit.isc_dhcpd.then(|| takeover::build_inherit_pointer(zone, reverse, want));
             let marked = marks.iter().filter_map(|mark| match mark {
-                Mark::Dhcid(identity) => Some(takeover::build_inherit_marked_pointer(zone, &reverse, want, identity)),
+                Mark::Dhcid(identity) => Some(takeover::build_inherit_marked_pointer(zone, reverse, want, identity)),
                 Mark::InterimTxt(_) => None,
             });
             bare.into_iter().chain(marked).collect()

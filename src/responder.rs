@@ -36,8 +36,6 @@ pub struct DaemonResponder {
     pub counters: Arc<Counters>,
     /// Names for relay agents.
     pub switches: Arc<Switches>,
-    /// The zones and who serves them.
-    pub ddns: Arc<ddns::settings::Settings>,
 }
 
 impl Responder for DaemonResponder {
@@ -87,7 +85,11 @@ impl Responder for DaemonResponder {
 impl DaemonResponder {
     /// First what the leases say, then how DNS stands for the names and addresses that they lead to.
     async fn explain(&self, asked: &str) -> Answer<serde_json::Value> {
-        let subject = match explain::subject(asked) {
+        // As they are now that servers were asked where their zones begin.
+        let (to, settings) = oneshot::channel();
+        drop(self.updater.send(UpdaterQuestion::Settings(to)).await);
+        let Ok(settings) = settings.await else { return ending() };
+        let subject = match explain::subject(asked, &settings) {
             Ok(subject) => subject,
             Err(words) => return Answer::Error(words),
         };
@@ -96,7 +98,7 @@ impl DaemonResponder {
         let (to, rows) = oneshot::channel();
         let asked_too = self.updater.send(UpdaterQuestion::Rows(keys, to)).await.is_ok();
         match rows.await {
-            Ok(rows) if asked_too => json(&explain::explain(asked, &subject, &facts, &rows, &self.ddns)),
+            Ok(rows) if asked_too => json(&explain::explain(asked, &subject, &facts, &rows, &settings)),
             _ => ending(),
         }
     }

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ddns::audit::{AuditedRow, name_of};
+use ddns::audit::AuditedRow;
 use ddns::cuts::Cut;
 use ddns::reconcile::{Effects, Feedback, HeldBack, Mend, News, Outcome, Reconciler, Send as Sending, SendTicket};
 use ddns::settings::{Settings, ZoneRoute, ZoneServer};
@@ -94,8 +94,8 @@ pub enum UpdaterQuestion {
     Names(oneshot::Sender<Vec<NameStatus>>),
     /// How these stand, in all that is known.
     Rows(Vec<RowKey>, oneshot::Sender<Vec<RowFacts>>),
-    /// The zones as they are kept now.
-    Zones(oneshot::Sender<Vec<ZoneRoute>>),
+    /// The settings by which zones are kept now, with what is known of where they begin.
+    Settings(oneshot::Sender<Arc<Settings>>),
     /// Every row as an audit compares it, and whether it is in the zone of this name.
     Audited(Fqdn, oneshot::Sender<Vec<(bool, AuditedRow)>>),
     /// Mend these; how many of them there was something to do for.
@@ -346,10 +346,12 @@ impl<W: WantedSource, S: RowSink, Z: EmbeddedZones> Updater<W, S, Z> {
             let reconciler = &self.parts.reconciler;
             effects.foreign.retain(|(key, generation)| {
                 let want = reconciler.row(key).and_then(|row| row.row.want.clone());
-                let zone = reconciler.zone_of(&name_of(key)).cloned();
+                let settings = reconciler.settings();
+                let owner = settings.owner_of(key);
+                let zone = settings.zone_index_of(&owner).map(|at| settings.zones[at].clone());
                 let Some((want, zone)) = want.zip(zone) else { return true };
                 let (key, generation) = (key.clone(), *generation);
-                inheritor.try_send(Disputed { key, generation, want, zone }).is_err()
+                inheritor.try_send(Disputed { key, owner, generation, want, zone }).is_err()
             });
         }
         let settled = effects.take_feedback();
@@ -386,7 +388,7 @@ impl<W: WantedSource, S: RowSink, Z: EmbeddedZones> Updater<W, S, Z> {
     fn answer(&mut self, question: UpdaterQuestion) {
         // Whoever asked may have gone: then nobody misses the answer.
         match question {
-            UpdaterQuestion::Zones(to) => drop(to.send(self.parts.reconciler.routes().to_vec())),
+            UpdaterQuestion::Settings(to) => drop(to.send(Arc::clone(self.parts.reconciler.settings()))),
             UpdaterQuestion::Audited(apex, to) => drop(to.send(self.parts.reconciler.audited(&apex).collect())),
             UpdaterQuestion::Mend(mends, to) => {
                 let now = self.now();

@@ -20,11 +20,12 @@ mod tests;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use dns::{ConflictGuard, Dhcid, Fqdn, HostIdentity, Rdata, RecordType};
 use ipnet::Ipv4Net;
 
-use crate::settings::ReverseGuard;
+use crate::settings::Settings;
 use crate::wanted::{Held, RowKey, Want};
 
 /// Names of others whose records are kept while a zone is read, to find what of them is ours.
@@ -165,7 +166,7 @@ impl Owners {
 /// An audit of one zone under way.
 #[derive(Debug)]
 pub struct ZoneAudit {
-    guard: ReverseGuard,
+    settings: Arc<Settings>,
     rows: HashMap<RowKey, AuditedRow>,
     known: HashMap<Fqdn, Seen>,
     others: HashMap<Fqdn, Vec<Found>>,
@@ -183,23 +184,23 @@ struct Seen {
 }
 
 impl ZoneAudit {
-    /// Begins: `rows` are those of the zone.
+    /// Begins: `rows` are those of the zone. `settings` as they are resolved: PTR records stand where they say.
     #[must_use]
-    pub fn new(guard: ReverseGuard, rows: impl IntoIterator<Item = AuditedRow>) -> Self {
+    pub fn new(settings: Arc<Settings>, rows: impl IntoIterator<Item = AuditedRow>) -> Self {
         let rows: HashMap<RowKey, AuditedRow> = rows.into_iter().map(|row| (row.key.clone(), row)).collect();
-        let known = rows.keys().map(|key| (name_of(key), Seen::default())).collect();
-        Self { guard, rows, known, others: HashMap::new(), records: 0, left_out: 0 }
+        let known = rows.keys().map(|key| (settings.owner_of(key), Seen::default())).collect();
+        Self { settings, rows, known, others: HashMap::new(), records: 0, left_out: 0 }
     }
 
     /// The same audit before any record was taken.
     #[must_use]
     pub fn restarted(&self) -> Self {
-        Self::new(self.guard, self.rows.values().cloned())
+        Self::new(Arc::clone(&self.settings), self.rows.values().cloned())
     }
 
-    /// The names and addresses to be asked for, where the zone cannot be read whole.
-    pub fn keys(&self) -> impl Iterator<Item = &RowKey> {
-        self.rows.keys()
+    /// The names and addresses to be asked for, where the zone cannot be read whole, and where their records stand.
+    pub fn keys(&self) -> impl Iterator<Item = (&RowKey, Fqdn)> {
+        self.rows.keys().map(|key| (key, self.settings.owner_of(key)))
     }
 
     /// Takes a record of the zone. The same one twice counts once.
@@ -234,7 +235,7 @@ impl ZoneAudit {
         report.under_way = after.keys().filter(|key| !self.rows.contains_key(*key)).count();
         // A name that came to be wanted while the zone was read is nobody's leftover.
         for key in after.keys() {
-            self.others.remove(&name_of(key));
+            self.others.remove(&self.settings.owner_of(key));
         }
         let mut trials = TRIALS_MAX;
         let rows: BTreeMap<RowKey, AuditedRow> = std::mem::take(&mut self.rows).into_iter().collect();
@@ -245,11 +246,11 @@ impl ZoneAudit {
                 report.under_way += 1;
                 continue;
             };
-            let seen = self.known.remove(&name_of(&key)).unwrap_or_default();
-            match judge::judge(&key, &want, &seen, self.guard) {
+            let seen = self.known.remove(&self.settings.owner_of(&key)).unwrap_or_default();
+            match judge::judge(&key, &want, &seen, self.settings.reverse) {
                 None => report.right += 1,
                 Some((kind, adoptable)) => {
-                    let stale = left_at_address(&key, &seen.found, owners, &mut trials);
+                    let stale = self.left_at_address(&key, &seen.found, owners, &mut trials);
                     report.findings.push(Finding {
                         kind: if stale.is_some() { Kind::Changed } else { kind },
                         key,
@@ -274,7 +275,8 @@ impl ZoneAudit {
         for (name, found) in others {
             let [dhcid] = &data_of(&found, RecordType::DHCID)[..] else { continue };
             report.others_with_dhcid += 1;
-            let Some((key, held)) = stale_at(&name, dhcid, &found, owners, trials) else { continue };
+            let Some(key) = self.settings.key_of(&name) else { continue };
+            let Some((key, held)) = stale_at(key, dhcid, &found, owners, trials) else { continue };
             report.others -= 1;
             report.others_with_dhcid -= 1;
             report.findings.push(Finding {
@@ -288,17 +290,17 @@ impl ZoneAudit {
             });
         }
     }
+
+    /// A PTR record of one of our hosts where another of ours is wanted by now: an address is nobody else's to give.
+    fn left_at_address(&self, key: &RowKey, found: &[Found], owners: &Owners, trials: &mut usize) -> Option<Held> {
+        let (RowKey::Reverse(_), [dhcid]) = (key, &data_of(found, RecordType::DHCID)[..]) else { return None };
+        stale_at(key.clone(), dhcid, found, owners, trials).map(|(_, held)| held)
+    }
 }
 
-/// A PTR record of one of our hosts where another of ours is wanted by now: an address is nobody else's to give.
-fn left_at_address(key: &RowKey, found: &[Found], owners: &Owners, trials: &mut usize) -> Option<Held> {
-    let (RowKey::Reverse(_), [dhcid]) = (key, &data_of(found, RecordType::DHCID)[..]) else { return None };
-    stale_at(&name_of(key), dhcid, found, owners, trials).map(|(_, held)| held)
-}
-
-/// What of one of our hosts stands at a name that is not wanted.
+/// What of one of our hosts stands where a row would have its records, and is not wanted.
 fn stale_at(
-    name: &Fqdn,
+    key: RowKey,
     dhcid: &Rdata,
     found: &[Found],
     owners: &Owners,
@@ -306,26 +308,38 @@ fn stale_at(
 ) -> Option<(RowKey, Held)> {
     // Whoever wrote it, it goes only while its DHCID says that it is ours.
     let guard = ConflictGuard::CheckWithDhcid;
-    if let Some(address) = name.to_reverse_address() {
-        if !owners.gives(&address) {
-            return None;
-        }
-        // Only one target can have made the DHCID; an operator may have written others beside it.
-        return data_of(found, RecordType::PTR).into_iter().find_map(|ptr| {
-            let target = ptr.to_name()?;
-            let near = owners.by_address.get(&address).into_iter().flatten().chain(owners.by_name.get(&target));
-            let identity = owner(dhcid, &target, near, owners, trials)?;
-            Some((RowKey::Reverse(address), Held { name: target, identity, addresses: vec![address], guard }))
-        });
-    }
+    let name = match key {
+        RowKey::Forward(name) => name,
+        RowKey::Reverse(address) => return stale_pointer(address, dhcid, found, owners, trials),
+    };
     let mut addresses: Vec<IpAddr> = found.iter().filter_map(|one| one.rdata.to_address(one.rtype)).collect();
     addresses.sort_unstable();
     if addresses.is_empty() || !addresses.iter().all(|address| owners.gives(address)) {
         return None;
     }
     let near = addresses.iter().filter_map(|address| owners.by_address.get(address)).flatten();
-    let identity = owner(dhcid, name, near, owners, trials)?;
-    Some((RowKey::Forward(name.clone()), Held { name: name.clone(), identity, addresses, guard }))
+    let identity = owner(dhcid, &name, near, owners, trials)?;
+    Some((RowKey::Forward(name.clone()), Held { name, identity, addresses, guard }))
+}
+
+fn stale_pointer(
+    address: IpAddr,
+    dhcid: &Rdata,
+    found: &[Found],
+    owners: &Owners,
+    trials: &mut usize,
+) -> Option<(RowKey, Held)> {
+    if !owners.gives(&address) {
+        return None;
+    }
+    let guard = ConflictGuard::CheckWithDhcid;
+    // Only one target can have made the DHCID; an operator may have written others beside it.
+    data_of(found, RecordType::PTR).into_iter().find_map(|ptr| {
+        let target = ptr.to_name()?;
+        let near = owners.by_address.get(&address).into_iter().flatten().chain(owners.by_name.get(&target));
+        let identity = owner(dhcid, &target, near, owners, trials)?;
+        Some((RowKey::Reverse(address), Held { name: target, identity, addresses: vec![address], guard }))
+    })
 }
 
 /// Who made a DHCID for `host`: tried are those near first, then all others as far as the trials reach.
@@ -348,15 +362,6 @@ fn owner<'a>(
     }
     *trials -= owners.all.len();
     owners.all.iter().find(made_by).cloned()
-}
-
-/// The DNS name of a key.
-#[must_use]
-pub fn name_of(key: &RowKey) -> Fqdn {
-    match key {
-        RowKey::Forward(name) => name.clone(),
-        RowKey::Reverse(address) => Fqdn::reverse(*address),
-    }
 }
 
 fn data_of(found: &[Found], rtype: RecordType) -> Vec<Rdata> {

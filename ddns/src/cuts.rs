@@ -92,6 +92,25 @@ impl Settings {
         }
     }
 
+    /// The row whose records stand under a name. An ordinary reverse name whose address has its PTR record under an
+    /// alias is nobody's: `None`.
+    #[must_use]
+    pub fn key_of(&self, name: &Fqdn) -> Option<RowKey> {
+        let aliased = || {
+            let (label, parent) = (name.first_label()?, name.parent()?);
+            let last = std::str::from_utf8(label).ok().and_then(|text| text.parse::<u8>().ok())?;
+            let mut addresses = self.classless.iter().filter(|classless| classless.parent == parent).map(|classless| {
+                let [a, b, c, _] = classless.prefix.network().octets();
+                IpAddr::from([a, b, c, last])
+            });
+            addresses.find(|address| self.reverse_name_of(*address) == *name)
+        };
+        match name.to_reverse_address().or_else(aliased) {
+            Some(address) => (self.reverse_name_of(address) == *name).then_some(RowKey::Reverse(address)),
+            None => Some(RowKey::Forward(name.clone())),
+        }
+    }
+
     /// The index of the zone that holds `name`. `None` also where one is still looked for.
     #[must_use]
     pub fn zone_index_of(&self, name: &Fqdn) -> Option<usize> {
@@ -270,6 +289,14 @@ mod tests {
         let reverse = |address: [u8; 4]| resolved.reverse_name_of(IpAddr::from(address)).to_string();
         assert_eq!(reverse([192, 0, 2, 129]), "129.128-25.2.0.192.in-addr.arpa.");
         assert_eq!(reverse([192, 0, 2, 127]), "127.2.0.192.in-addr.arpa.");
+        let key = |text: &str| resolved.key_of(&name(text));
+        let address = |last: u8| Some(RowKey::Reverse(IpAddr::from([192, 0, 2, last])));
+        assert_eq!(key("129.128-25.2.0.192.in-addr.arpa"), address(129));
+        assert_eq!(key("129.2.0.192.in-addr.arpa"), None, "an alias stands there");
+        assert_eq!(key("127.2.0.192.in-addr.arpa"), address(127));
+        for other in ["7.128-25.2.0.192.in-addr.arpa", "0129.128-25.2.0.192.in-addr.arpa", "pc.nasir.xyz"] {
+            assert_eq!(key(other), Some(RowKey::Forward(name(other))), "{other}");
+        }
         let zone = resolved.reverse_zone_of(IpAddr::from([192, 0, 2, 129])).unwrap();
         assert_eq!(zone.apex, name("128-25.2.0.192.in-addr.arpa"));
         // Without an alias the ordinary names hold.

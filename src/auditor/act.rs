@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use ddns::audit::{Finding, Kind, ZoneFindings, name_of};
+use ddns::audit::{Finding, Kind, ZoneFindings};
 use ddns::reconcile::{LastAnswer, Mend, Outcome, explain_at};
-use ddns::settings::{DELETE_FLOOR, Upkeep, ZoneRoute};
+use ddns::settings::{DELETE_FLOOR, Settings, Upkeep, ZoneRoute};
 use ddns::takeover;
 use ddns::wanted::RowKey;
 use dns::{Fqdn, Rcode, RecordType};
@@ -100,11 +100,14 @@ impl Auditor {
         all_without_dhcid: bool,
         dry_run: bool,
     ) -> Result<MendView, String> {
-        let mut named = names.iter().map(|text| parse_key(text)).collect::<Result<BTreeSet<RowKey>, String>>()?;
+        let mut named = {
+            let settings = self.settings().await?;
+            names.iter().map(|text| parse_key(text, &settings)).collect::<Result<BTreeSet<RowKey>, String>>()?
+        };
         let zones = self.zones(zone).await?;
         let _turn = self.turn.lock().await;
         let mut view = MendView { dry_run, zones: Vec::new() };
-        for Audited { zone, result, .. } in self.audit_zones(zones).await? {
+        for Audited { zone, settings, result, .. } in self.audit_zones(zones).await? {
             let mut told = MendZoneView { zone: zone.apex.to_string(), ..MendZoneView::default() };
             match result {
                 Err(why) => told.error = Some(why),
@@ -112,7 +115,7 @@ impl Auditor {
                     for finding in findings.findings {
                         let by_name = named.remove(&finding.key);
                         if by_name || (all_without_dhcid && finding.adoptable) {
-                            self.adopt_one(&zone, finding, dry_run, &mut told).await?;
+                            self.adopt_one(&zone, &settings, finding, dry_run, &mut told).await?;
                         }
                     }
                 }
@@ -129,6 +132,7 @@ impl Auditor {
     async fn adopt_one(
         &self,
         zone: &ZoneRoute,
+        settings: &Settings,
         finding: Finding,
         dry_run: bool,
         told: &mut MendZoneView,
@@ -156,7 +160,7 @@ impl Auditor {
         }
         let update = match &finding.key {
             RowKey::Forward(_) => takeover::build_adopt(&zone.apex, &want, &finding.found),
-            key => takeover::build_adopt_pointer(&zone.apex, &name_of(key), &want, &finding.found),
+            key => takeover::build_adopt_pointer(&zone.apex, &settings.owner_of(key), &want, &finding.found),
         };
         let answer = match self.parts.writer.send(&zone.server, &update).await {
             Outcome::Answer(Rcode::NO_ERROR) => {
@@ -247,10 +251,12 @@ pub(super) fn stops(upkeep: &Upkeep, findings: &ZoneFindings) -> Option<String> 
     })
 }
 
-fn parse_key(text: &str) -> Result<RowKey, String> {
+fn parse_key(text: &str, settings: &Settings) -> Result<RowKey, String> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(RowKey::Reverse(address));
     }
     let name: Fqdn = text.parse().map_err(|_| format!("{text} is neither a name nor an address"))?;
-    Ok(name.to_reverse_address().map_or(RowKey::Forward(name), RowKey::Reverse))
+    // Of an address whose PTR stands under an alias both names mean it.
+    let of_address = || name.to_reverse_address().map(RowKey::Reverse);
+    Ok(settings.key_of(&name).or_else(of_address).unwrap_or(RowKey::Forward(name)))
 }

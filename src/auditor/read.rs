@@ -60,11 +60,11 @@ impl Auditor {
             Err(other) => return ("transfer", Err(format!("{server}: {other}"))),
         }
         let mut single = audit.restarted();
-        let keys: Vec<RowKey> = single.keys().cloned().collect();
-        for key in keys {
-            let (name, types) = match &key {
-                RowKey::Forward(name) => (name.clone(), &[RecordType::A, RecordType::AAAA, RecordType::DHCID][..]),
-                RowKey::Reverse(address) => (Fqdn::reverse(*address), &[RecordType::PTR, RecordType::DHCID][..]),
+        let keys: Vec<(RowKey, Fqdn)> = single.keys().map(|(key, name)| (key.clone(), name)).collect();
+        for (key, name) in keys {
+            let types = match &key {
+                RowKey::Forward(_) => &[RecordType::A, RecordType::AAAA, RecordType::DHCID][..],
+                RowKey::Reverse(_) => &[RecordType::PTR, RecordType::DHCID][..],
             };
             for &rtype in types {
                 match reading.lookup(&name, rtype).await {

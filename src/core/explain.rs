@@ -241,8 +241,11 @@ impl Core {
 
     /// The name that a client would have if no name were taken or protected.
     fn wished(&self, question: &NameQuestion<'_>) -> Option<Fqdn> {
-        let zones = self.settings.zones.clone();
-        let open = ddns::settings::Settings { zones, ..ddns::settings::Settings::default() };
+        let open = ddns::settings::Settings {
+            zones: self.settings.zones.clone(),
+            patterns: self.settings.patterns.clone(),
+            ..ddns::settings::Settings::default()
+        };
         let nobody = |_: &Fqdn, _: &HostIdentity| false;
         ddns::choose::choose(&names::asked(question), &open, &nobody).name.map(|name| name.fqdn)
     }

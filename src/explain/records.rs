@@ -23,6 +23,7 @@ pub(super) fn story(row: &RowFacts, settings: &Settings) -> RecordStory {
     };
     RecordStory {
         key,
+        owner: settings.owner_of(&row.key).to_string(),
         rtype: rtype.to_owned(),
         wanted: row.want.as_ref().map(|want| content(want, &row.key)),
         ttl_secs: row.want.as_ref().map(|want| want.ttl_secs),

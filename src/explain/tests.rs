@@ -17,10 +17,10 @@ fn what_is_asked_about_is_told_apart_by_its_form() {
         ("02-00-5e-10-00", name("02-00-5e-10-00")),
         ("be-ef-be-ef-be-eg", name("be-ef-be-ef-be-eg")),
     ] {
-        assert_eq!(subject(asked), Ok(meant), "{asked}");
+        assert_eq!(subject(asked, &Settings::default()), Ok(meant), "{asked}");
     }
     for nothing in ["", "..", &"x".repeat(300)] {
-        let refused = subject(nothing).unwrap_err();
+        let refused = subject(nothing, &Settings::default()).unwrap_err();
         assert!(refused.contains("is no name, address or hardware address"), "{refused}");
     }
 }
@@ -31,7 +31,7 @@ fn a_name_that_nothing_claims_is_told_why() {
     let zones = vec![ZoneRoute { apex: "lan".parse().unwrap(), server: ZoneServer::Embedded }];
     let settings = Settings { zones, protected: vec!["router.lan".parse().unwrap()], ..Settings::default() };
     let told = |asked: &str| {
-        let Ok(Subject::Name(name)) = subject(asked) else { panic!("{asked} is a name") };
+        let Ok(Subject::Name(name)) = subject(asked, &Settings::default()) else { panic!("{asked} is a name") };
         let facts = Facts { names: BTreeSet::from([name.clone()]), ..Facts::default() };
         explain(asked, &Subject::Name(name), &facts, &[], &settings).verdict
     };

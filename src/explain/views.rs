@@ -88,6 +88,9 @@ pub struct Policy {
 pub struct RecordStory {
     /// The name, or the address of a PTR.
     pub key: String,
+    /// The DNS name that the records stand under.
+    #[serde(default)]
+    pub owner: String,
     /// `A` or `PTR`.
     pub rtype: String,
     /// What DNS should hold; `None`: nothing of ours.

@@ -7,10 +7,12 @@ use serde_json::Value;
 
 use crate::clients::{Client, Kind, Naming};
 use crate::dig::{Dig, KEY_NAME, KEY_SECRET, Record};
+use crate::lan::{client_host, server};
 use crate::leasehold::{CONTROL, Leasehold, STORE};
 use crate::netns::{Host, Lab};
 use crate::process::{finish, wait_for};
 use crate::servers::{self, DnsServer};
+use crate::upkeep::{actions, dns, findings, held_back, of_zone, wait_audit};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const ZONES: [&str; 2] = ["nasir.xyz", "30.168.192.in-addr.arpa"];
@@ -33,65 +35,8 @@ fn config(at_bind: bool, ddns: &str) -> String {
     )
 }
 
-fn server(lab: &Lab) -> Host {
-    let host = lab.host("server");
-    host.ip("link add name lan type bridge forward_delay 0 stp_state 0");
-    host.ip("link set dev lan addrgenmode none");
-    host.ip("address add 192.168.30.1/24 dev lan");
-    host.ip("link set dev lan up");
-    host
-}
-
-fn client_host(lab: &Lab, server: &Host, name: &str) -> Host {
-    let host = lab.host(name);
-    lab.cable(&host, "eth0", server, name);
-    server.ip(&format!("link set dev {name} master lan"));
-    host
-}
-
 fn bind(server: &Host) -> DnsServer<'_> {
     DnsServer::start(servers::Kind::Bind, server, SocketAddr::from(([127, 0, 0, 1], 5300)), &ZONES)
-}
-
-/// `leasehold dns` with these words: its exit code and its JSON.
-fn dns(daemon: &Leasehold<'_>, words: &[&str]) -> (i32, Value) {
-    let all: Vec<&str> = [&["dns"], words, &["--json", "--socket", CONTROL]].concat();
-    let output = finish(&mut daemon.command(&all));
-    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-    let json = serde_json::from_str(&printed)
-        .unwrap_or_else(|_| panic!("{words:?}: {printed}{}", String::from_utf8_lossy(&output.stderr)));
-    (output.status.code().unwrap(), json)
-}
-
-/// `kind key` of each finding, sorted.
-fn findings(audit: &Value) -> Vec<String> {
-    let zones = audit["zones"].as_array().unwrap();
-    let all = zones.iter().flat_map(|zone| zone["findings"].as_array().unwrap());
-    let mut found: Vec<String> =
-        all.map(|one| format!("{} {}", one["kind"].as_str().unwrap(), one["key"].as_str().unwrap())).collect();
-    found.sort();
-    found
-}
-
-/// The actions of a repair and the like, sorted.
-fn actions(view: &Value) -> Vec<String> {
-    let zones = view["zones"].as_array().unwrap();
-    let all = zones.iter().flat_map(|zone| zone["actions"].as_array().unwrap());
-    let mut actions: Vec<String> = all.map(|one| one.as_str().unwrap().to_owned()).collect();
-    actions.sort();
-    actions
-}
-
-/// What is told of one zone.
-fn of_zone<'a>(view: &'a Value, zone: &str) -> &'a Value {
-    view["zones"].as_array().unwrap().iter().find(|one| one["zone"] == zone).unwrap()
-}
-
-fn wait_audit(daemon: &Leasehold<'_>, expected: &[&str]) {
-    wait_for(&format!("the audit finds {expected:?}"), PATIENCE, || {
-        let (_, audit) = dns(daemon, &["audit"]);
-        (findings(&audit) == expected).then_some(())
-    });
 }
 
 /// Both zones but for their SOA records.
@@ -273,14 +218,6 @@ fn restart_with(leasehold: &mut Leasehold<'_>, host: &Host, config: &str) {
     leasehold.stop();
     Leasehold::rewrite(host, config);
     leasehold.resume();
-}
-
-/// `zone held names` of what `leasehold status` tells to be held back.
-fn held_back(daemon: &Leasehold<'_>) -> Vec<String> {
-    let output = finish(&mut daemon.command(&["status", "--json", "--socket", CONTROL]));
-    let status: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let held = status["held_back"].as_array().unwrap().iter();
-    held.map(|zone| format!("{} {} {}", zone["zone"].as_str().unwrap(), zone["held"], zone["names"])).collect()
 }
 
 /// A configuration that lost its reservations deletes nothing until that is confirmed; with them back, all is as it was.

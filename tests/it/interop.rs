@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::clients::{Client, Kind, Naming};
 use crate::dig::{Dig, KEY_NAME, KEY_SECRET};
+use crate::lan::{client_host, server};
 use crate::leasehold::Leasehold;
 use crate::netns::{Host, Lab};
 use crate::process::wait_for;
@@ -54,23 +55,6 @@ fn dig(zones: Zones, host: &Host) -> Dig<'_> {
         Zones::Embedded => Dig::new(host, SocketAddr::from((SERVER, 53))),
         Zones::At(_) => Dig::new(host, SocketAddr::from(([127, 0, 0, 1], DNS_PORT))),
     }
-}
-
-fn server(lab: &Lab) -> Host {
-    let host = lab.host("server");
-    host.ip("link add name lan type bridge forward_delay 0 stp_state 0");
-    host.ip("link set dev lan addrgenmode none");
-    host.ip("address add 192.168.30.1/24 dev lan");
-    host.ip("link set dev lan up");
-    host
-}
-
-/// A client's host on the server's own link.
-fn client_host(lab: &Lab, server: &Host, name: &str) -> Host {
-    let host = lab.host(name);
-    lab.cable(&host, "eth0", server, name);
-    server.ip(&format!("link set dev {name} master lan"));
-    host
 }
 
 /// The whole life of a lease.

@@ -20,6 +20,8 @@ pub(crate) struct Said {
     pub(crate) giaddr: Ipv4Addr,
     pub(crate) requested: Option<Ipv4Addr>,
     pub(crate) server: Option<Ipv4Addr>,
+    /// Option 61.
+    pub(crate) client_id: Option<Vec<u8>>,
     /// Option 12.
     pub(crate) hostname: Option<String>,
     /// Option 81 with S=1 and E=1, as a full name.
@@ -38,6 +40,7 @@ impl Said {
             giaddr: none,
             requested: None,
             server: None,
+            client_id: None,
             hostname: None,
             fqdn: None,
         }
@@ -60,6 +63,9 @@ impl Said {
                 out.extend([code, 4]);
                 out.extend(address.octets());
             }
+        }
+        if let Some(id) = &self.client_id {
+            push(&mut out, 61, id);
         }
         if let Some(name) = &self.hostname {
             push(&mut out, 12, name.as_bytes());

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use super::*;
+use crate::cuts::Classless;
 
 fn name(text: &str) -> Fqdn {
     text.parse().unwrap()
@@ -53,7 +54,7 @@ fn audit(rows: &[AuditedRow], zone: &[(&str, u32, Data)]) -> ZoneFindings {
 fn audit_between(before: &[AuditedRow], after: &[AuditedRow], zone: &[(&str, u32, Data)]) -> ZoneFindings {
     let mut owners = Owners::new(["10.0.0.0/8".parse().unwrap()]);
     before.iter().chain(after).for_each(|row| owners.insert_row(row));
-    let mut audit = ZoneAudit::new(ReverseGuard::Dhcid, before.iter().cloned());
+    let mut audit = ZoneAudit::new(Arc::default(), before.iter().cloned());
     for (owner, ttl, (rtype, rdata)) in zone {
         audit.take(&name(owner), *rtype, *ttl, rdata.clone());
     }
@@ -212,11 +213,45 @@ fn each_policy_calls_foreign_what_it_would_leave_alone() {
 
 #[test]
 fn too_many_records_are_told_and_cost_no_more_memory() {
-    let mut audit = ZoneAudit::new(ReverseGuard::Dhcid, [forward("pc", 1)]);
+    let mut audit = ZoneAudit::new(Arc::default(), [forward("pc", 1)]);
     for n in 0..=RECORDS_PER_NAME_MAX as u32 {
         let (rtype, rdata) = Rdata::address(IpAddr::from(n.to_be_bytes()));
         audit.take(&name("pc.lan"), rtype, 600, rdata);
     }
     let findings = audit.conclude(&[forward("pc", 1)], &Owners::default());
     assert_eq!((findings.left_out, findings.findings[0].found.len()), (1, RECORDS_PER_NAME_MAX));
+}
+
+/// RFC 2317 section 4: the addresses of 10.0.0.0/25 have their PTR records in a zone of their own.
+#[test]
+fn pointers_of_a_classless_delegation_are_looked_for_where_their_aliases_lead() {
+    let classless = Classless { prefix: "10.0.0.0/25".parse().unwrap(), parent: name("0-25.0.0.10.in-addr.arpa") };
+    let settings = Arc::new(Settings { classless: vec![classless], ..Settings::default() });
+    let owners = || {
+        let mut owners = Owners::new(["10.0.0.0/8".parse().unwrap()]);
+        owners.insert_row(&reverse("pc", 1));
+        owners
+    };
+    let judged = |zone: &[(&str, u32, Data)]| {
+        let rows = [reverse("pc", 1)];
+        let mut audit = ZoneAudit::new(Arc::clone(&settings), rows.clone());
+        let asked: Vec<String> = audit.keys().map(|(_, owner)| owner.to_string()).collect();
+        assert_eq!(asked, ["1.0-25.0.0.10.in-addr.arpa."]);
+        for (owner, ttl, (rtype, rdata)) in zone {
+            audit.take(&name(owner), *rtype, *ttl, rdata.clone());
+        }
+        let findings = audit.conclude(&rows, &owners());
+        let found: Vec<_> = findings.findings.into_iter().map(|finding| (finding.kind, finding.key)).collect();
+        (found, findings.others)
+    };
+    let (alias, ordinary) = ("1.0-25.0.0.10.in-addr.arpa", "1.0.0.10.in-addr.arpa");
+    let key = |last: u8| RowKey::Reverse(IpAddr::from([10, 0, 0, last]));
+    let right = [(alias, 600, ptr("pc")), (alias, 600, dhcid("pc", 1))];
+    assert_eq!(judged(&right), (vec![], 0));
+    // Nothing of ours is ever written where an alias is: what stands there is nobody's leftover.
+    let elsewhere = [(ordinary, 600, ptr("pc")), (ordinary, 600, dhcid("pc", 1))];
+    assert_eq!(judged(&elsewhere), (vec![(Kind::Missing, key(1))], 1));
+    let left = "9.0-25.0.0.10.in-addr.arpa";
+    let leftover = [&right[..], &[(left, 600, ptr("old")), (left, 600, dhcid("old", 1))]].concat();
+    assert_eq!(judged(&leftover), (vec![(Kind::Stale, key(9))], 0));
 }

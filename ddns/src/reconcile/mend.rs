@@ -1,11 +1,13 @@
 //! What an operator asks for beyond the ordinary: rows told anew, leftovers withdrawn, and what an audit compares.
 
+use std::sync::Arc;
+
 use dns::Fqdn;
 
 use super::{Entry, LastAnswer, Phase, Reconciler};
 use crate::Now;
 use crate::audit::{AuditedRow, Rest};
-use crate::settings::ZoneRoute;
+use crate::settings::Settings;
 use crate::wanted::{Held, RowKey, WantedRow};
 
 /// Something to be mended.
@@ -28,14 +30,8 @@ impl Reconciler {
 
     /// The zones as they are kept now, those that were found since the start included.
     #[must_use]
-    pub fn routes(&self) -> &[ZoneRoute] {
-        &self.settings.zones
-    }
-
-    /// The zone that holds a name.
-    #[must_use]
-    pub fn zone_of(&self, name: &Fqdn) -> Option<&ZoneRoute> {
-        self.settings.zone_of(name)
+    pub fn settings(&self) -> &Arc<Settings> {
+        &self.settings
     }
 
     fn lane_of(&self, apex: &Fqdn) -> Option<u32> {
