@@ -22,6 +22,8 @@
 //! machine's routes lead, which need not be the interface it came by: a raw IP socket sends the finished
 //! datagram. A client that cannot answer ARP gets a frame to its hardware address, by a packet socket that
 //! receives nothing. A broadcast leaves by the interface's own UDP socket. Both raw sockets need CAP_NET_RAW.
+//! Many replies to one relay leave in one piece by the UDP socket of the interface that the routes lead to
+//! (`segments.rs`, `routes.rs`).
 //!
 //! **With `bind_address`**, one UDP socket on that address does all of it, for relayed clients only: no
 //! privilege is needed on a port above 1023. Clients on a link cannot be served so. Naming loopback
@@ -49,6 +51,8 @@ pub(crate) mod frame;
 mod interfaces;
 mod port;
 mod receive;
+mod routes;
+mod segments;
 mod send;
 mod watch;
 

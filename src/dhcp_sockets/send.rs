@@ -8,7 +8,7 @@ use std::io::{self, IoSlice};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::ops::Range;
 use std::os::fd::AsRawFd;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -21,7 +21,9 @@ use super::counters::{Counters, SendFailure, Teller};
 use super::frame::{Ends, FRAME_HEADERS, append_datagram, append_frame};
 use super::interfaces::{InterfaceInfo, LinkKind};
 use super::port::AsyncSocket;
-use super::{Links, Way};
+use super::routes::Routes;
+use super::segments::{SEGMENTS_MIN, alike, send_segments};
+use super::{Links, Ports, Way};
 
 /// The most replies that wait for a full socket.
 pub const BACKLOG_MAX: usize = 1024;
@@ -50,6 +52,7 @@ pub struct DhcpSender {
     counters: Arc<Counters>,
     teller: Arc<Teller>,
     backlog: mpsc::Sender<Waiting>,
+    routes: Arc<Mutex<Routes>>,
 }
 
 /// A reply with everything decided. Its bytes stand among those of its batch.
@@ -70,9 +73,8 @@ struct Waiting {
 
 #[derive(Clone, Copy, Debug)]
 enum To {
-    /// A whole IP datagram, by the kernel's routes.
-    Routed(SocketAddrV4),
-    /// By a UDP socket, from this source; the interface is the socket's own, or left to the routes.
+    /// From this source, which may be what the kernel's routes depend on; the interface is the socket's own, or left to
+    /// the routes.
     Udp { address: SocketAddrV4, source: Ipv4Addr },
     /// A whole frame by this link.
     Link(LinkAddr),
@@ -84,18 +86,44 @@ impl DhcpSender {
         let (backlog, waiting) = mpsc::channel(BACKLOG_MAX);
         let teller = Arc::new(Teller::default());
         tokio::spawn(send_waiting(waiting, Arc::clone(&counters), Arc::clone(&teller)));
-        Self { links, counters, teller, backlog }
+        Self { links, counters, teller, backlog, routes: Arc::default() }
     }
 
-    /// Sends `replies`, each by its own way; those in a row that go the same way leave by one system call. What fails
-    /// is counted and told.
+    /// Sends `replies`, each by its own way; those that go the same way leave together. What fails is counted and told.
     pub fn send(&self, replies: &[Outgoing<'_>]) {
         let links = self.links.load();
+        let mut in_order: Vec<&Outgoing<'_>> = replies.iter().collect();
+        if replies.len() >= SEGMENTS_MIN {
+            in_order.sort_by_key(|reply| alike(reply));
+            in_order = self.send_crowds(&links, &in_order);
+        }
+        self.send_each(&links, &in_order);
+    }
+
+    /// Sends those of which many go to one relay; returns the others.
+    fn send_crowds<'r, 'p>(&self, links: &Links, in_order: &[&'r Outgoing<'p>]) -> Vec<&'r Outgoing<'p>> {
+        let mut others = Vec::new();
+        for run in in_order.chunk_by(|one, other| alike(one) == alike(other)) {
+            let sent = match ends(links, run) {
+                Some(ends) if run.len() >= SEGMENTS_MIN => {
+                    let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+                    send_segments(links, &mut routes, run, ends)
+                }
+                _ => 0,
+            };
+            self.counters.sent.add(sent as u64);
+            others.extend_from_slice(&run[sent..]);
+        }
+        others
+    }
+
+    /// Those in a row that go the same way leave by one system call.
+    fn send_each(&self, links: &Links, replies: &[&Outgoing<'_>]) {
         let payloads: usize = replies.iter().map(|reply| reply.payload.len()).sum();
         let mut bytes = Vec::with_capacity(payloads + replies.len() * FRAME_HEADERS);
         let mut transmits = Vec::with_capacity(replies.len());
         for reply in replies {
-            match prepare(&links, reply, &mut bytes) {
+            match prepare(links, reply, &mut bytes) {
                 Ok(transmit) => transmits.push(transmit),
                 Err(failure) => self.fail(&failure),
             }
@@ -155,9 +183,7 @@ fn prepare<'a>(links: &'a Links, reply: &Outgoing<'_>, bytes: &mut Vec<u8>) -> R
     let ports = links.ports;
     match reply.destination {
         Destination::Relay { address, port } => {
-            // One with a port of its own has said so (RFC 8357); all others listen where relays do here.
-            let port = if port == SERVER_PORT { ports.relay } else { port };
-            routed(links, source, (address, port), reply.payload, bytes)
+            routed(links, source, (address, ports.of_relay(port)), reply.payload, bytes)
         }
         Destination::Client(address) => routed(links, source, (address, ports.client), reply.payload, bytes),
         Destination::Broadcast => broadcast(links, interface, source, reply.payload, bytes),
@@ -177,6 +203,21 @@ fn prepare<'a>(links: &'a Links, reply: &Outgoing<'_>, bytes: &mut Vec<u8>) -> R
                 _ => broadcast(links, interface, source, reply.payload, bytes),
             }
         }
+    }
+}
+
+/// Source and destination of replies to one relay; `None` for others.
+fn ends(links: &Links, alike: &[&Outgoing<'_>]) -> Option<(Ipv4Addr, SocketAddrV4)> {
+    let reply = alike.first()?;
+    let Destination::Relay { address, port } = reply.destination else { return None };
+    let source = choose_source(links, links.table.get(reply.interface)?, reply.source).ok()?;
+    Some((source, SocketAddrV4::new(address, links.ports.of_relay(port))))
+}
+
+impl Ports {
+    /// A relay with a port of its own has said so (RFC 8357); all others listen where relays do here.
+    fn of_relay(self, port: u16) -> u16 {
+        if port == SERVER_PORT { self.relay } else { port }
     }
 }
 
@@ -208,7 +249,7 @@ fn routed<'a>(
         Way::Interfaces { datagrams, .. } => {
             let ends = Ends { source: (source, links.ports.server), destination: to };
             append_datagram(ends, payload, bytes).ok_or(SendFailure::TooLong)?;
-            Ok(Transmit { socket: datagrams, bytes: start..bytes.len(), to: To::Routed(address) })
+            Ok(Transmit { socket: datagrams, bytes: start..bytes.len(), to: To::Udp { address, source } })
         }
     }
 }
@@ -232,11 +273,11 @@ fn broadcast<'a>(
 }
 
 impl Transmit<'_> {
-    /// Whether both may leave by one call: of the same socket, and from the same source where that is said to it.
+    /// Whether both may leave by one call: of the same socket, and from the same source, which is said once.
     fn goes_with(&self, other: &Self) -> bool {
         let source = |to| match to {
             To::Udp { source, .. } => Some(source),
-            To::Routed(_) | To::Link(_) => None,
+            To::Link(_) => None,
         };
         Arc::ptr_eq(self.socket, other.socket) && source(self.to) == source(other.to)
     }
@@ -257,16 +298,15 @@ impl Waiting {
 /// Hands replies that go the same way to the kernel, without waiting: how many of them it took, at least one.
 fn transmit(alike: &[Transmit<'_>], bytes: &[u8]) -> io::Result<usize> {
     let udp = |to| match to {
-        To::Routed(address) | To::Udp { address, .. } => Some(SockaddrIn::from(address)),
+        To::Udp { address, .. } => Some(SockaddrIn::from(address)),
         To::Link(_) => None,
     };
     let link = |to| match to {
         To::Link(link) => Some(link),
-        To::Routed(_) | To::Udp { .. } => None,
+        To::Udp { .. } => None,
     };
     match alike.first().map(|first| first.to) {
         None => Ok(0),
-        Some(To::Routed(_)) => send_many(alike, bytes, udp, None),
         Some(To::Udp { source, .. }) => send_many(alike, bytes, udp, Some(source)),
         Some(To::Link(_)) => send_many(alike, bytes, link, None),
     }
@@ -283,16 +323,21 @@ fn send_many<S: SockaddrLike + Copy>(
     let slices: Vec<[IoSlice<'_>; 1]> =
         alike.iter().map(|transmit| [IoSlice::new(&bytes[transmit.bytes.clone()])]).collect();
     let addresses: Vec<Option<S>> = alike.iter().map(|transmit| address(transmit.to)).collect();
-    let info = source.map(|source| libc::in_pktinfo {
-        ipi_ifindex: 0,
-        ipi_spec_dst: libc::in_addr { s_addr: u32::from(source).to_be() },
-        ipi_addr: libc::in_addr { s_addr: 0 },
-    });
+    let info = source.map(packet_info);
     let control: Vec<ControlMessage<'_>> = info.iter().map(ControlMessage::Ipv4PacketInfo).collect();
     let space = info.map(|_| nix::cmsg_space!(libc::in_pktinfo));
     let mut headers = MultiHeaders::<S>::preallocate(alike.len(), space);
     let (socket, flags) = (first.socket.get_ref().as_raw_fd(), MsgFlags::MSG_DONTWAIT);
     Ok(sendmmsg(socket, &mut headers, &slices, &addresses, &control, flags)?.count())
+}
+
+/// Tells a socket the source of what it sends.
+pub(super) fn packet_info(source: Ipv4Addr) -> libc::in_pktinfo {
+    libc::in_pktinfo {
+        ipi_ifindex: 0,
+        ipi_spec_dst: libc::in_addr { s_addr: u32::from(source).to_be() },
+        ipi_addr: libc::in_addr { s_addr: 0 },
+    }
 }
 
 async fn send_waiting(mut waiting: mpsc::Receiver<Waiting>, counters: Arc<Counters>, teller: Arc<Teller>) {

@@ -206,6 +206,53 @@ fn a_reply_to_a_relay_goes_where_the_routes_lead() {
     assert_eq!(wire.next_reply().0.payload, b"reply", "it came by eth1");
 }
 
+/// Those of one length leave the server's sockets in one piece, by the interface that the route leads to; at the relay
+/// each is a datagram, as the few others are.
+#[test]
+fn a_crowd_of_replies_to_a_relay_arrives_one_by_one_where_the_routes_lead() {
+    const ALL_PROTOCOLS: i32 = 3;
+    let lab = Lab::new();
+    let (server, relay) = server_and_client(&lab);
+    lab.cable(&server, "eth1", &relay, "eth1");
+    server.ip("address add 172.16.0.1/30 dev eth1");
+    server.ip("route add 10.50.0.1/32 via 172.16.0.2 dev eth1");
+    relay.ip("address add 172.16.0.2/30 dev eth1");
+    relay.ip("address add 192.168.30.2/24 dev eth0");
+    relay.ip("address add 10.50.0.1/32 dev lo");
+    let giaddr = Ipv4Addr::new(10, 50, 0, 1);
+    let from_relay = relay.inside(|| UdpSocket::bind((giaddr, 67)).unwrap());
+    from_relay.set_read_timeout(Some(PATIENCE)).unwrap();
+    let wire = Wire::open(&relay, "eth1");
+    let leaving = server.inside(|| {
+        let all = i32::from((ALL_PROTOCOLS as u16).to_be());
+        Socket::new(Domain::PACKET, Type::RAW, Some(socket2::Protocol::from(all))).unwrap()
+    });
+    leaving.set_read_timeout(Some(PATIENCE)).unwrap();
+    let payloads: Vec<Vec<u8>> = (0..70_u8).map(|n| vec![n; if n % 10 == 3 { 299 } else { 300 }]).collect();
+    within(&server, async || {
+        let mut sockets = DhcpSockets::open(SocketSettings::default()).unwrap();
+        from_relay.send_to(b"relayed", (SERVER, 67)).unwrap();
+        let heard = hear(&mut sockets).await;
+        let destination = Destination::Relay { address: giaddr, port: 67 };
+        let replies: Vec<_> =
+            payloads.iter().map(|payload| Outgoing { payload, ..answer(&heard[0], destination) }).collect();
+        sockets.sender().send(&replies);
+        assert_eq!((sockets.counters().sent.get(), sockets.counters().send_failures.get()), (70, 0));
+    });
+    let mut arrived: Vec<Vec<u8>> = Vec::new();
+    let mut buffer = [0; 2048];
+    for _ in &payloads {
+        let (len, source) = from_relay.recv_from(&mut buffer).unwrap();
+        assert_eq!(source, (SERVER, 67).into());
+        arrived.push(buffer[..len].to_vec());
+    }
+    arrived.sort();
+    assert_eq!(arrived, payloads);
+    assert_eq!(wire.next_reply().0.source, (SERVER, 67), "they came by eth1");
+    let mut frame = vec![0; 1 << 16];
+    while std::io::Read::read(&mut &leaving, &mut frame).unwrap() < 60 * 300 {}
+}
+
 #[test]
 fn a_parent_interface_does_not_hear_frames_tagged_for_a_vlan() {
     let lab = Lab::new();
