@@ -172,6 +172,15 @@ impl Fqdn {
         append_name(self.0[..self.0.len() - 1].to_vec(), suffix)
     }
 
+    /// This name, which is beneath `old`, with `new` in that place (RFC 6672 section 2.2).
+    ///
+    /// # Errors
+    /// [`NameError::TooLong`].
+    pub fn replace_suffix(&self, old: &Self, new: &Self) -> Result<Self, NameError> {
+        let kept = self.0.len().saturating_sub(old.0.len());
+        append_name(self.0[..kept].to_vec(), new)
+    }
+
     /// The name under which the PTR record of `address` stands: in `in-addr.arpa` (RFC 1035
     /// section 3.5) or `ip6.arpa` (RFC 3596 section 2.5).
     #[must_use]

@@ -50,7 +50,7 @@ pub(super) async fn forward(reply: &mut Reply, forwarder: &Forwarder, name: &Fqd
 fn add_records(sets: &[AnswerSet<'_>], records: &mut Vec<Record>) -> Result<(), WireError> {
     for set in sets {
         let name = name_to_hickory(&set.name);
-        for rdata in set.rdata {
+        for rdata in set.rdata.iter() {
             records.push(Record::from_rdata(name.clone(), set.ttl, rdata_to_hickory(set.rtype, rdata)?));
         }
     }

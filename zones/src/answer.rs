@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use dns::{Fqdn, Rcode, Rdata, RecordType};
 
-use crate::{Node, Set, Zone, ZoneSet};
+use crate::{Node, Redirect, Set, Zone, ZoneSet};
 
-/// How many CNAME records are followed for one question.
+/// How many aliases (CNAME and DNAME records) are followed for one question.
 pub const CNAME_HOPS_MAX: usize = 8;
 /// DS (RFC 4034): the one type that stands above its name's zone cut.
 const DS: RecordType = RecordType(43);
@@ -36,8 +36,8 @@ pub struct AnswerSet<'z> {
     pub rtype: RecordType,
     /// The time to live in seconds.
     pub ttl: u32,
-    /// The data, never empty.
-    pub rdata: &'z [Rdata],
+    /// The data, never empty. Owned where it is made for the question: a CNAME record that a DNAME record implies.
+    pub rdata: Cow<'z, [Rdata]>,
 }
 
 /// An answer.
@@ -45,7 +45,7 @@ pub struct AnswerSet<'z> {
 pub struct Answer<'z> {
     /// False: the name is in no zone of ours, and nothing else here means anything.
     pub ours: bool,
-    /// NOERROR, or NXDOMAIN.
+    /// NOERROR, or NXDOMAIN; YXDOMAIN where a DNAME record leads to a name that is too long.
     pub rcode: Option<Rcode>,
     /// The AA bit: whether the data of the first owner name is our own (RFC 1035 section 4.1.1).
     pub authoritative: bool,
@@ -74,7 +74,7 @@ pub fn answer<'z>(zones: &'z ZoneSet, question: &'z Question, meta: QuestionMeta
         answer.ours = true;
         // RFC 6604 section 3: the response code is that of the last name of the chain.
         answer.rcode = Some(Rcode::NO_ERROR);
-        let node = match find(zone, &name, question.rtype) {
+        let target = match find(zone, &name, question.rtype) {
             Found::Cut(cut, set) => {
                 // RFC 1034 section 4.3.2 step 3b: a referral is not authoritative, except for a CNAME before it.
                 answer.authoritative = hop > 0;
@@ -91,13 +91,17 @@ pub fn answer<'z>(zones: &'z ZoneSet, question: &'z Question, meta: QuestionMeta
                 add_negative(zone, &mut answer);
                 return answer;
             }
-            Found::Node(node) => node,
+            Found::Dname(owner, set) => add_dname(name, owner, set, &mut answer),
+            Found::Node(node) => {
+                answer.authoritative = true;
+                let target = add_answers(zone, name, node, question.rtype, meta, &mut answer);
+                if target.is_none() {
+                    add_addresses(zones, &mut answer);
+                }
+                target
+            }
         };
-        answer.authoritative = true;
-        let Some(target) = add_answers(zone, name, node, question.rtype, meta, &mut answer) else {
-            add_addresses(zones, &mut answer);
-            return answer;
-        };
+        let Some(target) = target else { return answer };
         // RFC 1034 section 3.6.2: a chain may be a loop; what was gathered is the answer.
         if answer.answers.iter().any(|set| set.rtype == RecordType::CNAME && *set.name == target) {
             return answer;
@@ -115,6 +119,8 @@ enum Found<'z> {
     Empty,
     /// The name is at or beneath a zone cut.
     Cut(&'z Fqdn, &'z Set),
+    /// The name is beneath the owner of a DNAME record.
+    Dname(&'z Fqdn, &'z Set),
     /// No such name.
     Missing,
 }
@@ -129,10 +135,11 @@ fn zone_for<'z>(zones: &'z ZoneSet, name: &Fqdn, rtype: RecordType) -> Option<&'
 }
 
 fn find<'z>(zone: &'z Zone, name: &Fqdn, rtype: RecordType) -> Found<'z> {
-    if let Some((cut, set)) = zone.cut_above(name)
-        && !(rtype == DS && cut == name)
-    {
-        return Found::Cut(cut, set);
+    match zone.redirect_above(name) {
+        // RFC 4035 section 3.1.4.1: the DS set of a cut is the parent's.
+        Some(Redirect::Cut(cut, set)) if !(rtype == DS && cut == name) => return Found::Cut(cut, set),
+        Some(Redirect::Dname(owner, set)) => return Found::Dname(owner, set),
+        Some(Redirect::Cut(..)) | None => {}
     }
     if let Some((_, node)) = zone.node(name) {
         return Found::Node(node);
@@ -140,7 +147,25 @@ fn find<'z>(zone: &'z Zone, name: &Fqdn, rtype: RecordType) -> Found<'z> {
     if zone.exists(name) {
         return Found::Empty;
     }
-    zone.wildcard_for(name).map_or(Found::Missing, Found::Node)
+    let Some(source) = zone.source_of_synthesis(name) else { return Found::Missing };
+    // RFC 4592 section 2.2.2: an asterisk that only has names beneath it exists too, and has no data.
+    zone.node(&source).map_or(Found::Empty, |(_, node)| Found::Node(node))
+}
+
+/// RFC 6672 section 3.2 step 3c: the DNAME record, and the CNAME record that it implies; returns that one's target.
+fn add_dname<'z>(name: Cow<'z, Fqdn>, owner: &'z Fqdn, set: &'z Set, answer: &mut Answer<'z>) -> Option<Fqdn> {
+    answer.authoritative = true;
+    answer.answers.push(section_set(Cow::Borrowed(owner), set));
+    let target = set.rdata.first().and_then(Rdata::to_name)?;
+    let Ok(target) = name.replace_suffix(owner, &target) else {
+        // Section 2.2: a substitution that overflows is answered with YXDOMAIN.
+        answer.rcode = Some(Rcode::YX_DOMAIN);
+        return None;
+    };
+    // Section 3.1: "The TTL of the synthesized CNAME RR is set to the TTL of the DNAME RR".
+    let rdata = Cow::Owned(vec![Rdata::cname(&target)]);
+    answer.answers.push(AnswerSet { name, rtype: RecordType::CNAME, ttl: set.ttl, rdata });
+    Some(target)
 }
 
 /// Adds what `node` holds for the question; returns the target of a CNAME record to follow.
@@ -184,22 +209,21 @@ fn add_negative<'z>(zone: &'z Zone, answer: &mut Answer<'z>) {
     }
 }
 
-/// RFC 1035 section 3.3: NS, MX and SRV (RFC 2782) "cause additional section processing": the addresses of the
-/// names in them, as far as our zones know them, glue beneath a cut included.
+/// RFC 1035 section 3.3: NS, MX and SRV (RFC 2782) "cause additional section processing", and so do their likes: the
+/// addresses of the names in them, as far as our zones know them, glue beneath a cut included.
 fn add_addresses<'z>(zones: &'z ZoneSet, answer: &mut Answer<'z>) {
     let mut added = Vec::new();
     for set in answer.answers.iter().chain(&answer.authorities) {
-        let name_at = match set.rtype {
-            RecordType::NS => 0,
-            RecordType::MX => 2,
-            RecordType::SRV => 6,
-            _ => continue,
-        };
-        for rdata in set.rdata {
-            let Some(target) = rdata.0.get(name_at..).and_then(|octets| Fqdn::from_wire(octets).ok()) else { continue };
-            let Some((name, node)) = zones.find(&target).and_then(|zone| zone.node(&target)) else { continue };
-            let addresses = [RecordType::A, RecordType::AAAA].into_iter().filter_map(|rtype| node.set(rtype));
-            added.extend(addresses.map(|set| section_set(Cow::Borrowed(name), set)));
+        let Some(name_at) = target_offset(set.rtype) else { continue };
+        for rdata in set.rdata.iter() {
+            let octets = rdata.0.get(name_at..);
+            let Some((target, _)) = octets.and_then(|octets| Fqdn::read_wire(octets).ok()) else { continue };
+            // RFC 9460 section 2.5.2: of SVCB "." stands for the owner.
+            let target = if target.is_root() { set.name.clone().into_owned() } else { target };
+            let Some((name, node)) = addressed(zones, target) else { continue };
+            for set in [RecordType::A, RecordType::AAAA].into_iter().filter_map(|rtype| node.set(rtype)) {
+                added.push(section_set(name.clone(), set));
+            }
         }
     }
     for set in added {
@@ -209,8 +233,37 @@ fn add_addresses<'z>(zones: &'z ZoneSet, answer: &mut Answer<'z>) {
     }
 }
 
+/// At which octet of the data the name begins whose addresses are added.
+fn target_offset(rtype: RecordType) -> Option<usize> {
+    match rtype.0 {
+        // NS.
+        2 => Some(0),
+        // MX, AFSDB and RT (RFC 1183), KX (RFC 2230), SVCB and HTTPS (RFC 9460 section 4.1).
+        15 | 18 | 21 | 36 | 64 | 65 => Some(2),
+        // SRV.
+        33 => Some(6),
+        _ => None,
+    }
+}
+
+/// What holds the addresses of `target`: its own records, glue too, or a wildcard's.
+fn addressed(zones: &ZoneSet, target: Fqdn) -> Option<(Cow<'_, Fqdn>, &Node)> {
+    let zone = zones.find(&target)?;
+    if let Some(Redirect::Dname(..)) = zone.redirect_above(&target) {
+        return None;
+    }
+    if let Some((name, node)) = zone.node(&target) {
+        return Some((Cow::Borrowed(name), node));
+    }
+    if zone.redirect_above(&target).is_some() {
+        return None;
+    }
+    let source = zone.source_of_synthesis(&target)?;
+    zone.node(&source).map(|(_, node)| (Cow::Owned(target), node))
+}
+
 fn section_set<'z>(name: Cow<'z, Fqdn>, set: &'z Set) -> AnswerSet<'z> {
-    AnswerSet { name, rtype: set.rtype, ttl: set.ttl, rdata: &set.rdata }
+    AnswerSet { name, rtype: set.rtype, ttl: set.ttl, rdata: Cow::Borrowed(&set.rdata) }
 }
 
 #[cfg(test)]

@@ -19,5 +19,5 @@ pub use answer::{Answer, AnswerSet, Question, QuestionMeta, answer};
 pub use authority::{Decision, Outcome, Settled, Ticket, Together, ZoneAuthority};
 pub use change::ZoneChange;
 pub use update::{AllowAll, Draft, Policy, apply};
-pub use zone::{Node, Set, Zone, ZoneError};
+pub use zone::{Node, Redirect, Set, Zone, ZoneError};
 pub use zone_set::{NewZone, ZoneSet};

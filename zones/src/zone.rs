@@ -61,11 +61,20 @@ impl Node {
 pub struct Zone {
     apex: Fqdn,
     nodes: OrdMap<Fqdn, Node>,
-    /// Names below the apex that own NS records: zone cuts. Empty in nearly every zone, so that looking for a cut
-    /// above a name costs nothing there.
-    cuts: OrdMap<Fqdn, ()>,
-    /// How many names begin with the label `*`; 0 spares the search for a wildcard.
+    /// Names that redirect what is beneath them: owners of NS records below the apex (zone cuts) and of DNAME records.
+    /// Empty in nearly every zone, so that looking for one above a name costs nothing there.
+    redirects: OrdMap<Fqdn, ()>,
+    /// How many names have a label `*`; 0 spares the search for a wildcard.
     wildcards: usize,
+}
+
+/// What stands above a name and answers instead of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Redirect<'z> {
+    /// A zone cut at or above the name: its owner and NS set.
+    Cut(&'z Fqdn, &'z Set),
+    /// A DNAME record above the name (RFC 6672): its owner and set.
+    Dname(&'z Fqdn, &'z Set),
 }
 
 impl Zone {
@@ -74,7 +83,7 @@ impl Zone {
     /// # Errors
     /// [`ZoneError`] when a set lies outside, or the apex has no single SOA record.
     pub fn from_sets(apex: Fqdn, sets: impl IntoIterator<Item = Rrset>) -> Result<Self, ZoneError> {
-        let mut zone = Self { apex, nodes: OrdMap::new(), cuts: OrdMap::new(), wildcards: 0 };
+        let mut zone = Self { apex, nodes: OrdMap::new(), redirects: OrdMap::new(), wildcards: 0 };
         for set in sets {
             if !set.name.is_within(&zone.apex) {
                 return Err(ZoneError::Outside { apex: zone.apex, name: set.name });
@@ -166,32 +175,45 @@ impl Zone {
         self.nodes.get_next(name).is_some_and(|(next, _)| next.is_within(name))
     }
 
-    /// The zone cut at or above `name`, nearest to the apex: its name and NS set.
+    /// What redirects `name`: of several the one nearest to the apex, since whatever is beneath it is occluded.
     #[must_use]
-    pub fn cut_above(&self, name: &Fqdn) -> Option<(&Fqdn, &Set)> {
-        if self.cuts.is_empty() {
+    pub fn redirect_above(&self, name: &Fqdn) -> Option<Redirect<'_>> {
+        if self.redirects.is_empty() {
             return None;
         }
         let mut found = None;
         let mut candidate = Some(name.clone());
-        while let Some(here) = candidate.filter(|here| *here != self.apex) {
-            if let Some((cut, ())) = self.cuts.get_key_value(&here) {
-                found = Some(cut);
+        while let Some(here) = candidate.filter(|here| here.is_within(&self.apex)) {
+            if let Some((owner, ())) = self.redirects.get_key_value(&here) {
+                found = self.redirect_at(owner, here == *name).or(found);
             }
             candidate = here.parent();
         }
-        found.and_then(|cut| self.set(cut, RecordType::NS).map(|set| (cut, set)))
+        found
     }
 
-    /// The records that answer for a name that does not exist: those of `*` beneath its closest encloser (RFC
-    /// 4592 section 3.3.1: "the asterisk label of the closest encloser").
+    fn redirect_at<'z>(&'z self, owner: &'z Fqdn, is_asked: bool) -> Option<Redirect<'z>> {
+        let cut = || self.set(owner, RecordType::NS).map(|set| Redirect::Cut(owner, set));
+        let dname = || self.set(owner, RecordType::DNAME).map(|set| Redirect::Dname(owner, set));
+        if *owner != self.apex
+            && let Some(cut) = cut()
+        {
+            return Some(cut);
+        }
+        // RFC 6672 section 2.3: "a DNAME RR redirects DNS names subordinate to its owner name; the owner name of a
+        // DNAME is not redirected itself".
+        if is_asked { None } else { dname() }
+    }
+
+    /// The name whose records answer for one that does not exist: `*` beneath its closest encloser (RFC 4592 section
+    /// 3.3.1: "the asterisk label of the closest encloser"), if that exists, with or without records.
     #[must_use]
-    pub fn wildcard_for(&self, name: &Fqdn) -> Option<&Node> {
-        if self.wildcards == 0 {
+    pub fn source_of_synthesis(&self, name: &Fqdn) -> Option<Fqdn> {
+        if self.wildcards == 0 || self.exists(name) {
             return None;
         }
-        let encloser = self.closest_encloser(name);
-        self.nodes.get(&encloser.prepend_label(b"*").ok()?)
+        let source = self.closest_encloser(name).prepend_label(b"*").ok()?;
+        self.exists(&source).then_some(source)
     }
 
     /// The longest existing ancestor of a missing name. Whatever shares the most labels with it is a neighbour.
@@ -217,13 +239,15 @@ impl Zone {
             let at = sets.partition_point(|other| other.rtype < rtype);
             sets.insert(at, Set { rtype, ttl: set.ttl, rdata: set.rdata.into_boxed_slice() });
         }
-        if rtype == RecordType::NS && *name != self.apex {
-            match sets.iter().any(|set| set.rtype == RecordType::NS) {
-                true => self.cuts.insert(name.clone(), ()),
-                false => self.cuts.remove(name),
+        if matches!(rtype, RecordType::NS | RecordType::DNAME) {
+            let redirects =
+                |set: &Set| set.rtype == RecordType::DNAME || (set.rtype == RecordType::NS && *name != self.apex);
+            match sets.iter().any(redirects) {
+                true => self.redirects.insert(name.clone(), ()),
+                false => self.redirects.remove(name),
             };
         }
-        if name.is_wildcard() {
+        if name.labels().any(|label| label == b"*") {
             self.wildcards = self.wildcards + usize::from(!sets.is_empty()) - usize::from(existed);
         }
         if sets.is_empty() {

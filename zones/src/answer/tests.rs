@@ -234,7 +234,7 @@ fn naive(zone: &Zone, asked: &Fqdn) -> Option<Option<Fqdn>> {
         encloser = encloser.parent().unwrap();
     }
     let wildcard = encloser.prepend_label(b"*").unwrap();
-    owners.contains(&wildcard).then_some(Some(wildcard))
+    if owners.contains(&wildcard) { Some(Some(wildcard)) } else { exists(&wildcard).then_some(None) }
 }
 
 prop_compose! {
@@ -265,8 +265,115 @@ proptest! {
             })),
             Found::Empty => Some(None),
             Found::Missing => None,
-            Found::Cut(..) => unreachable!("there is none"),
+            Found::Cut(..) | Found::Dname(..) => unreachable!("there is none"),
         };
         prop_assert_eq!(found, naive(&zone, &asked));
     }
+}
+
+fn dname(owner: &str, target: &str) -> Rrset {
+    set(owner, RecordType::DNAME, Rdata::cname(&name(target)))
+}
+
+/// `example` with these sets and nothing of [`zones`].
+fn only(sets: Vec<Rrset>) -> ZoneSet {
+    let mut zones = ZoneSet::new();
+    zones.insert(zone_with("example", sets));
+    zones
+}
+
+fn ask(zones: &ZoneSet, asked: &str, rtype: RecordType) -> (Rcode, Vec<String>, Vec<String>) {
+    let question = Question { name: name(asked), rtype };
+    let answer = answer(zones, &question, QuestionMeta::default());
+    (answer.rcode.unwrap(), words(&answer.answers), words(&answer.additionals))
+}
+
+#[test]
+fn rfc6672_3_2_a_dname_redirects_what_is_beneath_it_with_a_cname_made_for_the_question() {
+    let zones = only(vec![
+        dname("old.example", "new.example"),
+        set("old.example", RecordType::A, a(1)),
+        set("host.new.example", RecordType::A, a(2)),
+        // Occluded: RFC 6672 section 2.4.
+        set("host.old.example", RecordType::A, a(9)),
+    ]);
+    let (rcode, answers, _) = ask(&zones, "host.old.example", RecordType::A);
+    let chain = ["old.example. DNAME", "host.old.example. CNAME host.new.example.", "host.new.example. A 192.0.2.2"];
+    assert_eq!((rcode, answers), (Rcode::NO_ERROR, chain.map(str::to_owned).to_vec()));
+    // The owner is not redirected itself.
+    assert_eq!(ask(&zones, "old.example", RecordType::A).1, ["old.example. A 192.0.2.1"]);
+    let (rcode, answers, _) = ask(&zones, "none.old.example", RecordType::A);
+    assert_eq!((rcode, answers.len()), (Rcode::NX_DOMAIN, 2));
+}
+
+#[test]
+fn rfc6672_2_2_a_substitution_that_overflows_is_yxdomain() {
+    let label = "x".repeat(60);
+    let zones = only(vec![dname("d.example", &format!("{label}.{label}.{label}.example"))]);
+    let (rcode, answers, _) = ask(&zones, &format!("yyy.{label}.d.example"), RecordType::A);
+    assert_eq!((rcode, answers), (Rcode::YX_DOMAIN, vec!["d.example. DNAME".to_owned()]));
+}
+
+#[test]
+fn a_dname_at_the_apex_and_one_that_leads_into_itself_end() {
+    let zones = only(vec![dname("example", "other.test")]);
+    assert_eq!(ask(&zones, "example", RecordType::SOA).1, ["example. SOA"]);
+    let question = Question { name: name("host.example"), rtype: RecordType::A };
+    let found = answer(&zones, &question, QuestionMeta::default());
+    assert_eq!(found.continue_at, Some(name("host.other.test")));
+    let zones = only(vec![dname("d.example", "d.d.example")]);
+    assert_eq!(ask(&zones, "x.d.example", RecordType::A).1.len(), 2 * (CNAME_HOPS_MAX + 1));
+}
+
+#[test]
+fn a_cut_hides_what_is_beneath_it_also_cuts_and_dnames() {
+    let zones = only(vec![
+        set("sub.example", RecordType::NS, Rdata::ns(&name("ns.elsewhere"))),
+        set("deep.sub.example", RecordType::NS, Rdata::ns(&name("ns.other"))),
+        dname("d.sub.example", "new.example"),
+        set("*.sub.example", RecordType::A, a(9)),
+    ]);
+    for asked in ["deep.sub.example", "x.deep.sub.example", "x.d.sub.example", "any.sub.example"] {
+        let question = Question { name: name(asked), rtype: RecordType::A };
+        let found = answer(&zones, &question, QuestionMeta::default());
+        assert_eq!(words(&found.authorities), ["sub.example. NS ns.elsewhere."], "{asked}");
+        assert!(found.answers.is_empty() && !found.authoritative);
+    }
+}
+
+#[test]
+fn rfc4592_2_2_2_a_wildcard_without_records_of_its_own_is_nodata() {
+    let zones = only(vec![set("sub.*.example", RecordType::A, a(1))]);
+    assert_eq!(ask(&zones, "x.example", RecordType::A).0, Rcode::NO_ERROR);
+    assert_eq!(ask(&zones, "*.example", RecordType::A).0, Rcode::NO_ERROR);
+    // Section 2.2.1: the closest encloser is `*` then, and nothing stands under a wildcard beneath it.
+    assert_eq!(ask(&zones, "y.*.example", RecordType::A).0, Rcode::NX_DOMAIN);
+}
+
+#[test]
+fn a_wildcard_alias_is_followed() {
+    let zones = only(vec![
+        set("*.example", RecordType::CNAME, Rdata::cname(&name("host.example"))),
+        set("host.example", RecordType::A, a(1)),
+    ]);
+    let chain = ["x.example. CNAME host.example.", "host.example. A 192.0.2.1"];
+    assert_eq!(ask(&zones, "x.example", RecordType::A).1, chain);
+}
+
+#[test]
+fn addresses_are_added_for_each_type_that_names_a_host_and_from_wildcards_too() {
+    let at = |offset: usize| Rdata([&vec![0; offset][..], name("h.example").as_wire()].concat().into());
+    let svcb_of_the_owner = Rdata([0, 1, 0].into());
+    let zones = only(vec![
+        set("*.example", RecordType::A, a(5)),
+        set("mx.example", RecordType::MX, at(2)),
+        set("srv.example", RecordType::SRV, at(6)),
+        set("afs.example", RecordType(18), at(2)),
+        set("https.example", RecordType(65), svcb_of_the_owner),
+        set("https.example", RecordType::A, a(6)),
+    ]);
+    for (asked, rtype) in [("mx.example", 15), ("srv.example", 33), ("afs.example", 18)] {
+        assert_eq!(ask(&zones, asked, RecordType(rtype)).2, ["h.example. A 192.0.2.5"], "{asked}");
+    }
+    assert_eq!(ask(&zones, "https.example", RecordType(65)).2, ["https.example. A 192.0.2.6"]);
 }
