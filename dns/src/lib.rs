@@ -1,7 +1,8 @@
 //! DNS values that `ddns` and `zones` share, and their wire edge to hickory-proto.
 //!
 //! Reading order: [`name`] (a domain name as canonical wire bytes), [`record`] (types, record data,
-//! sets), [`rdata`] (what stands in record data), [`rcode`], [`update`] (RFC 2136 as values: prerequisites and changes), [`dhcid`] (RFC 4701), [`naming`] (rules of names),
+//! sets), [`rdata`] (what stands in record data), [`text`] (data as
+//! people write it), [`rcode`], [`update`] (RFC 2136 as values: prerequisites and changes), [`dhcid`] (RFC 4701), [`naming`] (rules of names),
 //! [`tsig`] (keys), and [`wire`], the only place where hickory's types meet ours.
 //!
 //! Architecture Invariant: hickory's `Name` and `Record` never appear in state, journal or the public
@@ -13,6 +14,7 @@ pub mod naming;
 pub mod rcode;
 pub mod rdata;
 pub mod record;
+pub mod text;
 pub mod tsig;
 pub mod update;
 pub mod wire;

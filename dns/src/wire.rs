@@ -1,16 +1,18 @@
 //! The wire edge to hickory-proto: our values to its messages and back.
 //!
-//! Reading order: [`records`] (names, record data, sets), [`update`] (an [`Update`](crate::Update) as a
+//! Reading order: [`records`] (names, record data, sets), [`svcb`] (their text), [`update`] (an [`Update`](crate::Update) as a
 //! message, and a message's sections as an `Update`), [`tsig`] (requests signed and answers verified by a
 //! client; requests verified and answers signed by a server). All of it pure: time is a parameter.
 
 pub mod records;
+pub mod svcb;
 pub mod tsig;
 pub mod update;
 
 pub use records::{
     name_from_hickory, name_to_hickory, rdata_from_hickory, rdata_to_hickory, rrset_to_records, rrsets_from_records,
 };
+pub use svcb::svcb_from_text;
 pub use tsig::{
     AnswerError, AnswerSigner, AnswerStream, PendingAnswer, TsigRefusal, VerifiedRequest, sign_request, verify_request,
 };

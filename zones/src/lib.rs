@@ -2,14 +2,15 @@
 //!
 //! Reading order: [`zone`] (one zone as a persistent map: a snapshot is a clone), [`zone_set`] (all zones, and how
 //! a new one begins), [`mod@answer`] (a question to an answer, pure), [`update`] (prerequisites and changes to the next
-//! zone and its difference, with [`serial`] arithmetic), [`change`] (that difference, as the store keeps it) and
-//! [`authority`] (what is decided, what is stored, and what is published).
+//! zone and its difference, with [`serial`] arithmetic), [`change`] (that difference, as the store keeps it),
+//! [`authority`] (what is decided, what is stored, and what is published) and [`master`] (zones as text).
 //!
 //! Architecture Invariant: no socket, disk, clock or randomness.
 
 pub mod answer;
 pub mod authority;
 pub mod change;
+pub mod master;
 pub mod serial;
 pub mod update;
 pub mod zone;
