@@ -11,7 +11,7 @@ use std::net::IpAddr;
 
 use anyhow::Context;
 use config::settings::DnsSettings;
-use dns::{Change, Fqdn, Rdata, RecordType, Rrset, Update};
+use dns::{Change, Fqdn, Rdata, RecordType, Rrset, Soa, Update};
 use store::rows::Row;
 use zones::{NewZone, Zone, ZoneSet};
 
@@ -39,6 +39,9 @@ pub fn load(
             // A new zone begins with the time, so that one made anew after a loss is newer than what secondaries have.
             None => u32::try_from(now_secs).unwrap_or(1),
         };
+        // A zone that comes from another server goes on from the serial that secondaries have of it.
+        let filed = zone.soa.as_ref().map(|(soa, _)| soa.serial);
+        let serial = filed.filter(|filed| zones::serial::is_newer(*filed, serial)).unwrap_or(serial);
         let new = NewZone {
             apex: zone.apex.clone(),
             primary: zone.ns.clone(),
@@ -52,6 +55,10 @@ pub fn load(
             rows.push(Row::ZoneSet { zone: zone.apex.clone(), name: set.name, rtype: set.rtype, set: None });
         }
         sets.extend(new.rrsets());
+        if let Some((filed, ttl)) = &zone.soa {
+            let soa = Soa { mname: zone.ns.clone(), rname: zone.hostmaster.clone(), serial, ..filed.clone() };
+            sets.push(Rrset::single(zone.apex.clone(), RecordType::SOA, *ttl, Rdata::soa(&soa)));
+        }
         sets.extend(zone.records.iter().cloned());
         for name in settings.own_names.iter().filter(|name| is_closest(settings, &zone.apex, name)) {
             sets.extend(address_sets(name, zone.ttl_secs, own_addresses));
@@ -82,12 +89,16 @@ pub fn own_name_updates<'a>(settings: &'a DnsSettings, addresses: &'a [IpAddr]) 
 /// Takes out of `stored` what static records replace: the sets of the same type, and at a name that has a DHCID the
 /// addresses of its client.
 fn drop_beneath(stored: &mut Vec<Rrset>, records: &[Rrset]) -> Vec<Rrset> {
-    let has_dhcid = |name: &Fqdn| stored.iter().any(|set| set.rtype == RecordType::DHCID && set.name == *name);
-    let of_clients: BTreeSet<&Fqdn> = records.iter().map(|set| &set.name).filter(|name| has_dhcid(name)).collect();
+    // By name, because a zone's file may have as many records as there are clients.
+    let with_dhcid = stored.iter().filter(|set| set.rtype == RecordType::DHCID);
+    let with_dhcid: BTreeSet<Fqdn> = with_dhcid.map(|set| set.name.clone()).collect();
+    let of_clients: BTreeSet<&Fqdn> =
+        records.iter().map(|set| &set.name).filter(|name| with_dhcid.contains(name)).collect();
+    let replacing: BTreeSet<(&Fqdn, RecordType)> = records.iter().map(|set| (&set.name, set.rtype)).collect();
     let of_client = [RecordType::A, RecordType::AAAA, RecordType::DHCID];
     let replaced = |set: &mut Rrset| {
-        let is_same = |record: &Rrset| record.name == set.name && record.rtype == set.rtype;
-        records.iter().any(is_same) || (of_client.contains(&set.rtype) && of_clients.contains(&set.name))
+        replacing.contains(&(&set.name, set.rtype))
+            || (of_client.contains(&set.rtype) && of_clients.contains(&set.name))
     };
     stored.extract_if(.., replaced).collect()
 }
@@ -120,6 +131,30 @@ mod tests {
                     [[zone]]\nname = \"nasir.xyz\"\nrecords = [{ name = \"www\", type = \"A\", data = \"192.168.30.2\" }]\n";
         let no_secrets = |_: &std::path::Path| Err("none is named".to_owned());
         config::check(text, "test.toml", &no_secrets).unwrap().config.dns
+    }
+
+    #[test]
+    fn a_zones_file_gives_the_soa_and_the_serial_to_begin_with_and_never_goes_back() {
+        let load_with = |filed: u32, stored: Vec<(Fqdn, Rrset)>| {
+            let mut settings = settings();
+            let text = format!("@ SOA n h {filed} 1 2 3 4\nfiled A 192.0.2.1\n");
+            let read = |path: &std::path::Path| {
+                if path.ends_with("z") { Ok(text.clone()) } else { Err("none".to_owned()) }
+            };
+            let toml = "[[subnet]]\nprefix = \"192.168.30.0/24\"\npools = [\"192.168.30.100-192.168.30.199\"]\n\
+                        domain = \"nasir.xyz\"\n[[zone]]\nname = \"nasir.xyz\"\nfile = \"z\"\n";
+            settings.zones = config::check(toml, "test.toml", &read).unwrap().config.dns.zones;
+            let (zones, _) = load(&settings, stored, &[], 1_700_000_000).unwrap();
+            zones.get(&"nasir.xyz".parse().unwrap()).unwrap().clone()
+        };
+        let first = load_with(2_026_112_201, vec![]);
+        let (soa, _) = first.soa();
+        assert_eq!((soa.serial, soa.minimum, soa.mname.to_string()), (2_026_112_201, 4, "n.nasir.xyz.".to_owned()));
+        assert!(first.node(&"filed.nasir.xyz".parse().unwrap()).is_some());
+        let stored = || first.rrsets().map(|set| (first.apex().clone(), set)).collect();
+        assert_eq!(load_with(1, stored()).serial(), 2_026_112_202, "the file is behind");
+        assert_eq!(load_with(2_026_112_301, stored()).serial(), 2_026_112_301);
+        assert_eq!(load_with(1, vec![]).serial(), 1_700_000_000);
     }
 
     fn addresses(texts: &[&str]) -> Vec<IpAddr> {

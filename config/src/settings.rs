@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use dhcp::options::code;
 use dhcp::relay_info::Switches;
-use dns::{Fqdn, Rrset, TsigKey};
+use dns::{Fqdn, Rrset, Soa, TsigKey};
 use ipnet::Ipv4Net;
 
 /// A checked configuration. Immutable; a reload makes a new one.
@@ -126,7 +126,10 @@ pub struct EmbeddedZone {
     /// For how long a "no such name" may be remembered, in seconds (RFC 2308 section 5). Short, so that a name that
     /// somebody asked for just before its lease began is not missed for long.
     pub negative_ttl_secs: u32,
-    /// Static records, without SOA and the NS record above; every owner is within the zone.
+    /// The SOA record of the zone's file, with its TTL in seconds; its serial and names are the file's.
+    pub soa: Option<(Soa, u32)>,
+    /// Static records, without the SOA record; every owner is within the zone. NS records of the apex stand for the one
+    /// above.
     pub records: Vec<Rrset>,
     /// Keys that may update it from outside (RFC 2136 with TSIG).
     pub update_keys: Vec<Arc<TsigKey>>,

@@ -103,7 +103,11 @@ fn the_examples_in_the_reference_are_toml_with_known_keys() {
             }
             _ => block.to_owned(),
         };
-        let secrets = |_: &std::path::Path| Ok("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=".to_owned());
+        // A key, or a zone's file with nothing in it.
+        let secrets = |path: &std::path::Path| match path.starts_with("zones") {
+            true => Ok(String::new()),
+            false => Ok("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=".to_owned()),
+        };
         if let Err(faults) = config::check(&whole, "docs/configuration.md", &secrets) {
             // What one block leaves to another.
             let elsewhere = ["is not defined", "is not declared", "is in no zone"];

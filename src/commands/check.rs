@@ -1,6 +1,6 @@
 //! `leasehold check FILE`, and with `--online` its DNS servers.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Read as _};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,6 +10,9 @@ use clap::Args;
 use config::{Checked, Config, Faults, ReadSecret};
 
 mod online;
+
+/// The octets of one file that a master file includes.
+const MASTER_FILE_OCTETS_MAX: u64 = 64 << 20;
 
 /// Check a configuration file.
 #[derive(Args, Debug)]
@@ -110,6 +113,10 @@ impl ReadSecret for Text {
         std::fs::read_to_string(self.directory.join(path)).map_err(|error| error.to_string())
     }
 
+    fn read_included(&self, within: &Path, path: &Path) -> Result<String, String> {
+        read_beneath(&self.directory.join(within), path)
+    }
+
     fn is_open_to_all(&self, path: &Path) -> bool {
         is_open_to_all(&self.directory.join(path))
     }
@@ -117,6 +124,25 @@ impl ReadSecret for Text {
     fn configuration_is_open_to_all(&self) -> bool {
         is_open_to_all(Path::new(&self.name))
     }
+}
+
+/// The text of a file at or beneath `directory`: a link does not lead out of it, since whoever may write a zone's file
+/// need not be one who may read every other. Of at most [`MASTER_FILE_OCTETS_MAX`].
+fn read_beneath(directory: &Path, path: &Path) -> Result<String, String> {
+    let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+    let words = |error: std::io::Error| error.to_string();
+    let root = directory.canonicalize().map_err(words)?;
+    let real = root.join(path).canonicalize().map_err(words)?;
+    if !real.starts_with(&root) {
+        return Err(format!("it leads to {}, out of {}", real.display(), root.display()));
+    }
+    let mut text = String::new();
+    let file = std::fs::File::open(&real).map_err(words)?;
+    file.take(MASTER_FILE_OCTETS_MAX + 1).read_to_string(&mut text).map_err(words)?;
+    if text.len() as u64 > MASTER_FILE_OCTETS_MAX {
+        return Err(format!("it has more than {MASTER_FILE_OCTETS_MAX} octets"));
+    }
+    Ok(text)
 }
 
 /// The file's own mode: whether a directory above it keeps people out is not looked at, since it may be opened some day.

@@ -116,8 +116,7 @@ impl Reader<'_> {
     fn file(&mut self, text: &str, file: &str, origin: Fqdn, owner: Option<Fqdn>, depth: usize) {
         self.files += 1;
         let mut within = Within { file, origin, owner, depth };
-        let mut lines = Lines::new(text);
-        while let Some(line) = lines.next() {
+        for line in Lines::new(text) {
             if self.faults.len() >= FAULTS_MAX {
                 return;
             }

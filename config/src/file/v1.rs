@@ -263,6 +263,8 @@ pub struct Zone {
     pub hostmaster: Option<At<FreeText>>,
     /// Embedded: time to live of its SOA, NS and static records.
     pub ttl: Option<At<Duration>>,
+    /// Embedded: a master file (RFC 1035) with static records, and perhaps the SOA record.
+    pub file: Option<At<FilePath>>,
     /// Embedded: static records.
     pub records: Option<Vec<At<Record>>>,
 }

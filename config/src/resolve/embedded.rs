@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::path::Path;
 
-use dns::{Fqdn, Rdata, RecordType, Rrset};
+use ::zones::master::{self, MasterFile};
+use dns::{Fqdn, Rdata, RecordType, Rrset, Soa};
 
-use super::keys::{Keys, plain};
+use super::keys::{Keys, ReadSecret, plain};
 use super::scalars::{finite_seconds, name, name_from};
 use super::zones::{Server, Zones};
 use crate::fault::{Findings, Span};
@@ -20,18 +22,29 @@ const TTL_SECS_DEFAULT: u32 = 3_600;
 const NEGATIVE_TTL_SECS: u32 = 60;
 
 /// The zone's contents but for the names that depend on other zones; see [`fill_name_servers`].
-pub(super) fn read(zone: &v1::Zone, apex: &Fqdn, keys: &Keys, findings: &mut Findings) -> EmbeddedZone {
+pub(super) fn read(
+    zone: &v1::Zone,
+    apex: &Fqdn,
+    keys: &Keys,
+    files: &dyn ReadSecret,
+    findings: &mut Findings,
+) -> EmbeddedZone {
     let ttl_secs = zone.ttl.as_ref().and_then(|ttl| finite_seconds(ttl, "ttl", findings)).unwrap_or(TTL_SECS_DEFAULT);
     let ns = zone.ns.as_ref().and_then(|ns| name(ns, findings));
     let hostmaster = zone.hostmaster.as_ref().and_then(|text| mailbox(text, findings));
     let update_keys = zone.update_keys.iter().flatten().filter_map(|at| keys.get(at, findings)).collect();
+    let mut filed = file_sets(zone, apex, ttl_secs, files, findings);
+    let soa = filed.remove(&(apex.clone(), RecordType::SOA));
+    let soa = soa.and_then(|set| Some((set.rdata.first()?.to_soa()?, set.ttl)));
+    let of_soa = |pick: fn(&Soa) -> &Fqdn| soa.as_ref().map(|(soa, _)| pick(soa).clone());
     EmbeddedZone {
         apex: apex.clone(),
-        ns: ns.unwrap_or_else(Fqdn::root),
-        hostmaster: hostmaster.unwrap_or_else(Fqdn::root),
+        ns: ns.or(of_soa(|soa| &soa.mname)).unwrap_or_else(Fqdn::root),
+        hostmaster: hostmaster.or(of_soa(|soa| &soa.rname)).unwrap_or_else(Fqdn::root),
         ttl_secs,
         negative_ttl_secs: NEGATIVE_TTL_SECS,
-        records: records(zone, apex, ttl_secs, findings),
+        records: records(zone, filed, apex, ttl_secs, findings),
+        soa,
         update_keys,
         derived: false,
     }
@@ -77,9 +90,42 @@ fn mailbox(at: &At<FreeText>, findings: &mut Findings) -> Option<Fqdn> {
     mailbox
 }
 
-/// The static records as sets.
-fn records(zone: &v1::Zone, apex: &Fqdn, ttl_default: u32, findings: &mut Findings) -> Vec<Rrset> {
-    let mut sets: BTreeMap<(Fqdn, RecordType), Rrset> = BTreeMap::new();
+type Sets = BTreeMap<(Fqdn, RecordType), Rrset>;
+
+/// What the zone's file holds, if it has one.
+fn file_sets(zone: &v1::Zone, apex: &Fqdn, ttl_default: u32, files: &dyn ReadSecret, findings: &mut Findings) -> Sets {
+    let Some(at) = &zone.file else { return Sets::new() };
+    let path = Path::new(at.value.0.as_str());
+    let within = path.parent().unwrap_or(Path::new(""));
+    let mend = "mend it at that place in the zone's file (`named-checkzone` reads it too)";
+    let text = match files.read_secret(path) {
+        Ok(text) => text,
+        Err(why) => {
+            findings.fault(
+                at.span,
+                format!("the zone's file `{}` cannot be read: {why}", at.value.0),
+                "not readable",
+                "write the path of a master file, relative to the file that you are reading now",
+            );
+            return Sets::new();
+        }
+    };
+    let file = MasterFile { text: &text, file: &at.value.0, apex, ttl_secs: ttl_default };
+    let include = |path: &str| files.read_included(within, Path::new(path));
+    match master::read(&file, &include) {
+        Ok(sets) => sets.into_iter().map(|set| ((set.name.clone(), set.rtype), set)).collect(),
+        Err(faults) => {
+            for fault in faults {
+                findings.fault(at.span, fault.to_string(), "a fault in this file", mend);
+            }
+            Sets::new()
+        }
+    }
+}
+
+/// The static records as sets: those of `filed`, and those that the configuration itself has.
+fn records(zone: &v1::Zone, filed: Sets, apex: &Fqdn, ttl_default: u32, findings: &mut Findings) -> Vec<Rrset> {
+    let mut sets = filed;
     let mut placed: Vec<(Fqdn, RecordType, Span)> = Vec::new();
     for at in zone.records.iter().flatten() {
         let record = &at.value;
@@ -110,12 +156,7 @@ fn records(zone: &v1::Zone, apex: &Fqdn, ttl_default: u32, findings: &mut Findin
 }
 
 /// RFC 1034 section 3.6.2: "If a CNAME RR is present at a node, no other data should be present".
-fn check_aliases(
-    sets: &BTreeMap<(Fqdn, RecordType), Rrset>,
-    placed: &[(Fqdn, RecordType, Span)],
-    apex: &Fqdn,
-    findings: &mut Findings,
-) {
+fn check_aliases(sets: &Sets, placed: &[(Fqdn, RecordType, Span)], apex: &Fqdn, findings: &mut Findings) {
     for ((owner, rtype), set) in sets {
         if *rtype != RecordType::CNAME {
             continue;

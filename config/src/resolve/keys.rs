@@ -15,11 +15,19 @@ use crate::file::v1::{Algorithm, Key};
 
 /// Reads files that the configuration names: the daemon's part, since this crate touches no disk.
 pub trait ReadSecret {
-    /// The text of the file at `path`.
+    /// The text of the file at `path`: keys, or a zone.
     ///
     /// # Errors
     /// Why it cannot be read, in words.
     fn read_secret(&self, path: &Path) -> Result<String, String>;
+
+    /// The text of the master file at `path`, which a file in `within` includes: it lies at or beneath that directory.
+    ///
+    /// # Errors
+    /// Why it cannot be read, in words.
+    fn read_included(&self, within: &Path, path: &Path) -> Result<String, String> {
+        self.read_secret(&within.join(path))
+    }
 
     /// Whether every user of the machine can read the file at `path`.
     fn is_open_to_all(&self, _path: &Path) -> bool {

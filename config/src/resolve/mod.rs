@@ -63,7 +63,7 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
     let daemon = server::daemon(&file.server, findings);
     check_interfaces(file, &daemon.interfaces, findings);
     let keys = keys::read(&file.key, secrets, findings);
-    let mut zones = zones::read(&file.zone, &file.ddns, &keys, findings);
+    let mut zones = zones::read(&file.zone, &file.ddns, &keys, secrets, findings);
     zones.protected = server::protected(&file.ddns, findings);
     let dns_enabled = server::dns_enabled(&file.dns, &zones, findings);
     let classes = class::names(&file.class, findings);

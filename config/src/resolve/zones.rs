@@ -10,7 +10,7 @@ use dns::{Fqdn, TsigKey};
 use ipnet::Ipv4Net;
 
 use super::embedded;
-use super::keys::{Keys, plain};
+use super::keys::{Keys, ReadSecret, plain};
 use super::scalars::{name, prefix, server_address};
 use crate::fault::{Findings, Span};
 use crate::file::At;
@@ -52,7 +52,13 @@ pub(super) enum Server {
     },
 }
 
-pub(super) fn read(written: &[At<v1::Zone>], ddns: &v1::Ddns, keys: &Keys, findings: &mut Findings) -> Zones {
+pub(super) fn read(
+    written: &[At<v1::Zone>],
+    ddns: &v1::Ddns,
+    keys: &Keys,
+    files: &dyn ReadSecret,
+    findings: &mut Findings,
+) -> Zones {
     let mut zones = Zones { elsewhere: elsewhere(ddns, keys, findings), ..Zones::default() };
     let mut first_by_apex: BTreeMap<Fqdn, Span> = BTreeMap::new();
     for at in written {
@@ -76,7 +82,7 @@ pub(super) fn read(written: &[At<v1::Zone>], ddns: &v1::Ddns, keys: &Keys, findi
             first_by_apex.insert(apex.clone(), span);
             let server = match &server {
                 Some((servers, key)) => Server::Remote { servers: Arc::clone(servers), key: key.clone() },
-                None => Server::Embedded(Box::new(embedded::read(&at.value, &apex, keys, findings))),
+                None => Server::Embedded(Box::new(embedded::read(&at.value, &apex, keys, files, findings))),
             };
             zones.list.push(Zone { apex, span, server });
         }
@@ -157,6 +163,7 @@ fn server(
         ("ns", zone.ns.as_ref().map(|ns| ns.span)),
         ("hostmaster", zone.hostmaster.as_ref().map(|text| text.span)),
         ("ttl", zone.ttl.as_ref().map(|ttl| ttl.span)),
+        ("file", zone.file.as_ref().map(|file| file.span)),
         ("records", zone.records.as_ref().and_then(|list| list.first()).map(|record| record.span)),
     ];
     for (key, place) in embedded_only {
@@ -286,6 +293,7 @@ impl Zones {
                         let zone = EmbeddedZone {
                             apex: reverse_apex(part),
                             records: Vec::new(),
+                            soa: None,
                             update_keys: forward.update_keys.clone(),
                             derived: true,
                             ..(**forward).clone()

@@ -3,7 +3,7 @@
 use config::settings::{Listen, Upstreams};
 use ddns::settings::{Auth, ZoneServer};
 
-use super::{GOOD, and, config, pooled, refused, warned};
+use super::{GOOD, and, config, found, pooled, refused, warned};
 
 const KEY: &str = "[[key]]\nname = \"k\"\nsecret = \"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\"\n";
 
@@ -569,4 +569,55 @@ fn a_zone_of_a_prefix_longer_than_24_has_its_own_name() {
     assert_eq!(ddns.reverse_name_of(address).to_string(), "200.128-25.2.0.192.in-addr.arpa.");
     assert_eq!(ddns.reverse_zone_of(address).unwrap().apex.to_string(), "128-25.2.0.192.in-addr.arpa.");
     assert_eq!(ddns.zones.len(), 2, "and no zone of the whole /24");
+}
+
+#[test]
+fn a_zones_file_gives_records_and_soa() {
+    let zone = |more: &str| {
+        let text = format!("[[zone]]\nname = \"a.example\"\nfile = \"zones/good.zone\"\n{more}");
+        let dns = config(&and(&text)).dns;
+        dns.zones.into_iter().find(|zone| zone.apex.to_string() == "a.example.").unwrap()
+    };
+    let plain = zone("records = [{ name = \"ns1\", type = \"A\", data = \"192.0.2.2\" }]\n");
+    assert_eq!(
+        (plain.ns.to_string(), plain.hostmaster.to_string()),
+        ("ns1.a.example.".into(), "admin.a.example.".into())
+    );
+    let (soa, ttl) = plain.soa.unwrap();
+    assert_eq!((soa.serial, soa.minimum, ttl), (7, 4, 60));
+    let held: Vec<String> =
+        plain.records.iter().map(|set| format!("{} {} x{}", set.name, set.rtype, set.rdata.len())).collect();
+    let expected =
+        ["a.example. NS x1", "big.a.example. TYPE65280 x1", "ns1.a.example. A x2", "www.a.example. CNAME x1"];
+    assert_eq!(held, expected);
+    assert_eq!(zone("ns = \"other.a.example\"\n").ns.to_string(), "other.a.example.");
+}
+
+#[test]
+fn a_zones_file_with_faults_tells_each_with_its_place() {
+    let mend = "mend it at that place";
+    let bad = "[[zone]]\nname = \"a.example\"\nfile = \"zones/bad.zone\"\n";
+    let leaves =
+        "zones/bad.zone:4:10: `../more.zone`: an included file is at or beneath the directory of the zone's file";
+    let expected = [
+        "zones/bad.zone:1:7: `192.0.2.300` is not an IPv4 address",
+        "zones/bad.zone:3:12: nothing more belongs here",
+        leaves,
+    ];
+    let place = "\"zones/bad.zone\"";
+    refused(&and(bad), &expected.map(|told| ("9:8", place, told, mend)));
+    refused(
+        &and("[[zone]]\nname = \"a.example\"\nfile = \"none.zone\"\n"),
+        &[(
+            "9:8",
+            "\"none.zone\"",
+            "the zone's file `none.zone` cannot be read: No such file or directory",
+            "write the path of a master file",
+        )],
+    );
+    // An alias of the file beside a record of the configuration.
+    let clash = "[[zone]]\nname = \"a.example\"\nfile = \"zones/good.zone\"\n\
+                 records = [{ name = \"www\", type = \"A\", data = \"192.0.2.2\" }]\n";
+    let told = found(&and(clash));
+    assert!(told.list.iter().any(|fault| fault.message == "`www.a.example` has a CNAME record and other records"));
 }

@@ -30,6 +30,11 @@ fn secrets(path: &Path) -> Result<String, String> {
         Some("bind.key") => Ok("key \"k\" {\n\talgorithm hmac-sha512;\n\tsecret \
                                 \"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\";\n};\n"
             .to_owned()),
+        Some("zones/good.zone") => Ok("$TTL 60\n@ SOA ns1 admin 7 1 2 3 4\n NS ns1\nns1 A 192.0.2.1\n\
+                                       $INCLUDE more.zone\n"
+            .to_owned()),
+        Some("zones/more.zone") => Ok("www CNAME ns1\nbig TYPE65280 \\# 2 0102\n".to_owned()),
+        Some("zones/bad.zone") => Ok("www A 192.0.2.300\n\n  AAAA ::1 ::2\n$INCLUDE ../more.zone\n".to_owned()),
         Some("bad.key") => Ok("not base64!".to_owned()),
         _ => Err("No such file or directory".to_owned()),
     }

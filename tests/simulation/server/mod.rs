@@ -161,6 +161,7 @@ fn dns_settings(settings: &Settings) -> DnsSettings {
         ttl_secs: 3_600,
         negative_ttl_secs: 60,
         records: Vec::new(),
+        soa: None,
         update_keys: Vec::new(),
         derived: false,
     };
