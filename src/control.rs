@@ -3,6 +3,7 @@
 //! Only root and the daemon's own user can open it (mode 0600 in a directory of the daemon's).
 
 mod audit_views;
+mod server_views;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::Ipv4Addr;
@@ -22,6 +23,8 @@ use tokio::sync::Semaphore;
 pub use self::audit_views::{
     AuditCounts, AuditFindingView, AuditSummary, AuditView, AuditZoneView, MendView, MendZoneView,
 };
+
+pub use self::server_views::{ServerView, ZoneServersView};
 
 /// Where the daemon listens unless its configuration says otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/leasehold/control.sock";
@@ -50,6 +53,8 @@ pub enum Request {
     Explain(String),
     /// Write a new snapshot and drop old segments, while serving: a sentence.
     Compact,
+    /// How the DNS servers of every zone are doing: a list of [`ZoneServersView`].
+    DnsServers,
     /// Compare zones with what they should hold: an [`AuditView`].
     DnsAudit {
         /// The zone; `None`: every one.
@@ -177,6 +182,9 @@ pub struct StatusView {
     pub storage_full: bool,
     /// Each subnet's addresses.
     pub subnets: Vec<SubnetView>,
+    /// How the DNS servers of every zone are doing.
+    #[serde(default)]
+    pub zones: Vec<ZoneServersView>,
     /// What the last audit of the zones that was made unasked found.
     #[serde(default)]
     pub audit: Option<AuditSummary>,

@@ -15,6 +15,7 @@ use crate::auditor::Auditor;
 use crate::committer::Committer;
 use crate::control::{
     Answer, HeldBackView, LeaseView, NameView, PoolView, RelayView, Request, Responder, StatusView, SubnetView,
+    ZoneServersView,
 };
 use crate::counters::Counters;
 use crate::dhcp_service::Question;
@@ -58,6 +59,7 @@ impl Responder for DaemonResponder {
                     version: env!("CARGO_PKG_VERSION").to_owned(),
                     storage_full,
                     subnets: subnets.iter().map(subnet_view).collect(),
+                    zones: self.servers().await.unwrap_or_default(),
                     audit: self.auditor.last(),
                     held_back: self.held_back().await,
                     counters: self.counters.values(),
@@ -65,6 +67,10 @@ impl Responder for DaemonResponder {
                 None => ending(),
             },
             Request::Explain(asked) => self.explain(&asked).await,
+            Request::DnsServers => match self.servers().await {
+                Some(zones) => json(&zones),
+                None => ending(),
+            },
             Request::DnsAudit { zone } => told(self.auditor.audit(zone.as_deref()).await),
             Request::DnsRepair { zone, dry_run, yes } => told(self.auditor.repair(zone.as_deref(), dry_run, yes).await),
             Request::DnsAdopt { zone, names, all_without_dhcid, dry_run } => {
@@ -101,6 +107,12 @@ impl DaemonResponder {
             Ok(rows) if asked_too => json(&explain::explain(asked, &subject, &facts, &rows, &settings)),
             _ => ending(),
         }
+    }
+
+    async fn servers(&self) -> Option<Vec<ZoneServersView>> {
+        let (to, zones) = oneshot::channel();
+        self.updater.send(UpdaterQuestion::Servers(to)).await.ok()?;
+        Some(zones.await.ok()?.iter().map(ZoneServersView::new).collect())
     }
 
     async fn held_back(&self) -> Vec<HeldBackView> {

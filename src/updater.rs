@@ -23,7 +23,9 @@ use std::time::Duration;
 
 use ddns::audit::AuditedRow;
 use ddns::cuts::Cut;
-use ddns::reconcile::{Effects, Feedback, HeldBack, Mend, News, Outcome, Reconciler, Send as Sending, SendTicket};
+use ddns::reconcile::{
+    Effects, Feedback, HeldBack, Mend, News, Outcome, Reconciler, Send as Sending, SendTicket, ZoneHealth,
+};
 use ddns::settings::{Settings, ZoneRoute, ZoneServer};
 use ddns::wanted::{RowKey, Want, WantedRow};
 use dns::{Fqdn, Rcode, Update};
@@ -94,6 +96,8 @@ pub enum UpdaterQuestion {
     Names(oneshot::Sender<Vec<NameStatus>>),
     /// How these stand, in all that is known.
     Rows(Vec<RowKey>, oneshot::Sender<Vec<RowFacts>>),
+    /// How the servers of every zone are doing.
+    Servers(oneshot::Sender<Vec<ZoneHealth>>),
     /// The settings by which zones are kept now, with what is known of where they begin.
     Settings(oneshot::Sender<Arc<Settings>>),
     /// Every row as an audit compares it, and whether it is in the zone of this name.
@@ -388,6 +392,7 @@ impl<W: WantedSource, S: RowSink, Z: EmbeddedZones> Updater<W, S, Z> {
     fn answer(&mut self, question: UpdaterQuestion) {
         // Whoever asked may have gone: then nobody misses the answer.
         match question {
+            UpdaterQuestion::Servers(to) => drop(to.send(self.parts.reconciler.health(self.now()))),
             UpdaterQuestion::Settings(to) => drop(to.send(Arc::clone(self.parts.reconciler.settings()))),
             UpdaterQuestion::Audited(apex, to) => drop(to.send(self.parts.reconciler.audited(&apex).collect())),
             UpdaterQuestion::Mend(mends, to) => {

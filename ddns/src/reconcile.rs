@@ -27,6 +27,7 @@
 mod batch;
 mod effects;
 mod explain;
+mod health;
 mod hold;
 mod lane;
 mod mend;
@@ -49,6 +50,8 @@ pub use batch::{HALVINGS_MAX, ROWS_MAX};
 use effects::Tombstones;
 pub use effects::{Effects, Feedback};
 pub use explain::{News, explain, explain_at};
+use health::Heard;
+pub use health::{ServerHealth, Standing, ZoneHealth};
 pub use hold::{HeldBack, QUIET_MS};
 use lane::{Health, Lane, Place, backoff_ms, is_zone_failure};
 pub use mend::Mend;
@@ -387,6 +390,7 @@ impl Reconciler {
         let (lane, way) = (batch.lane as usize, batch.way);
         let server = self.lanes[lane].ways[way].server;
         self.servers[server].in_flight -= 1;
+        self.lanes[lane].ways[way].heard = Heard::of(outcome, now);
         if batch.flights.is_empty() {
             return self.probed(now, &batch, outcome);
         }

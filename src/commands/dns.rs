@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use comfy_table::{ContentArrangement, Table, presets};
 
-use crate::control::{self, NameView, Request};
+use crate::control::{self, NameView, Request, ZoneServersView};
 
 /// Show which names DNS does not hold yet, and why; compare zones with what they should hold, and mend them.
 #[derive(Args, Debug)]
@@ -38,6 +38,9 @@ pub enum Action {
     ConfirmDeletions(upkeep::ConfirmDeletions),
     /// Tell DNS every name anew.
     Resync(upkeep::Resync),
+    /// Show how the DNS servers of each zone are doing: which is in use, which is passed over, since when, its last answer
+    /// and the next try. Exit code 1 when one does not do its work.
+    Servers(upkeep::Servers),
 }
 
 /// Runs it.
@@ -53,6 +56,10 @@ pub fn run(dns: &Dns) -> anyhow::Result<ExitCode> {
     if dns.daemon.json {
         println!("{}", serde_json::to_string_pretty(&names)?);
         return Ok(ExitCode::SUCCESS);
+    }
+    let zones: Vec<ZoneServersView> = control::ask(&dns.daemon.socket, &Request::DnsServers)?;
+    for line in zones.iter().flat_map(|zone| zone.lines(true)) {
+        println!("{line}");
     }
     if names.is_empty() {
         println!("DNS holds every name that it should");

@@ -38,6 +38,9 @@ pub fn run(status: &Status) -> anyhow::Result<ExitCode> {
         table.add_row(std::iter::once(subnet.prefix.clone()).chain(counts.map(|count| count.to_string())));
     }
     println!("{table}");
+    for line in view.zones.iter().flat_map(|zone| zone.lines(false)) {
+        println!("{line}");
+    }
     if let Some(audit) = &view.audit {
         let c = &audit.counts;
         println!(

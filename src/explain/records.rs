@@ -21,6 +21,7 @@ pub(super) fn story(row: &RowFacts, settings: &Settings) -> RecordStory {
         }
         Some(ZoneServer::Embedded) | None => (None, None),
     };
+    let several = servers.as_ref().is_some_and(|servers: &Vec<String>| servers.len() > 1);
     RecordStory {
         key,
         owner: settings.owner_of(&row.key).to_string(),
@@ -30,6 +31,7 @@ pub(super) fn story(row: &RowFacts, settings: &Settings) -> RecordStory {
         done: row.stage == Stage::Done,
         state: row.words.clone(),
         zone: row.apex.as_ref().map(ToString::to_string),
+        used: row.used.as_ref().filter(|_| several).and_then(ZoneServer::primary).map(|server| server.to_string()),
         servers,
         key_name,
         prerequisite: match &row.key {

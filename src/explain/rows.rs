@@ -29,6 +29,8 @@ pub struct RowFacts {
     pub apex: Option<Fqdn>,
     /// Who serves the zone.
     pub server: Option<ZoneServer>,
+    /// The server of them that takes updates now, or is tried.
+    pub used: Option<ZoneServer>,
     /// Since when the zone cannot be updated, in UTC seconds.
     pub down_since: Option<u64>,
     /// Seconds until the next try.
@@ -62,6 +64,7 @@ fn fact_of(reconciler: &Reconciler, row: RowStatus<'_>, now: Now) -> RowFacts {
         at: row.at,
         apex: row.apex.cloned(),
         server: row.server.cloned(),
+        used: row.used.cloned(),
         down_since: zone.and_then(|zone| zone.down).map(|(since, _)| since),
         next_try_secs,
     }

@@ -105,6 +105,9 @@ pub struct RecordStory {
     pub zone: Option<String>,
     /// Its DNS servers, the preferred one first; `None`: this daemon itself.
     pub servers: Option<Vec<String>>,
+    /// The one of them that takes the zone's updates now, or is tried; `None` where there is only one.
+    #[serde(default)]
+    pub used: Option<String>,
     /// The name of the key that signs.
     pub key_name: Option<String>,
     /// What the last update asked for before it changed anything, and what the answer says of that, in a sentence.

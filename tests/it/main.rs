@@ -46,6 +46,7 @@ mod programs;
 mod recovery;
 mod relays;
 mod reserved_names;
+mod server_health;
 mod servers;
 mod signed_updates;
 mod standins;

@@ -20,8 +20,10 @@ pub struct RowStatus<'a> {
     pub attempts: u32,
     /// UTC seconds of the last answer; 0 for none.
     pub at: u64,
-    /// Where it is sent; `None` when no zone holds it.
+    /// The servers of its zone; `None` when no zone holds it.
     pub server: Option<&'a ZoneServer>,
+    /// The one of them that takes the zone's updates now, or is tried.
+    pub used: Option<&'a ZoneServer>,
     /// The apex of the zone that it is in; `None` when no zone holds it.
     pub apex: Option<&'a Fqdn>,
 }
@@ -31,7 +33,7 @@ impl RowStatus<'_> {
     #[must_use]
     pub fn words(&self, now: Now) -> String {
         let failed = !matches!(self.last, LastAnswer::None | LastAnswer::Done);
-        let told = || match self.server {
+        let told = || match self.used {
             Some(server) => explain_at(&self.last, server),
             None => explain(&self.last, "no server", None),
         };
@@ -93,8 +95,6 @@ pub struct ZoneStatus<'a> {
     pub apex: &'a Fqdn,
     /// Its server, or servers.
     pub server: &'a ZoneServer,
-    /// Each of them, the preferred one first, and whether it is passed over now; empty when the first of all is in use.
-    pub passed_over: Vec<(ZoneServer, bool)>,
     /// Since when its updates fail (UTC seconds), and what came back last; `None`: they do not.
     pub down: Option<(u64, LastAnswer)>,
     /// Rows queued for it.
@@ -117,8 +117,7 @@ impl Reconciler {
 
     /// Every zone, in the settings' order.
     pub fn zones(&self) -> impl Iterator<Item = ZoneStatus<'_>> {
-        self.settings.zones.iter().zip(&self.lanes).enumerate().map(|(at, (zone, lane))| ZoneStatus {
-            passed_over: if self.is_away(at) { self.servers_of(at) } else { Vec::new() },
+        self.settings.zones.iter().zip(&self.lanes).map(|(zone, lane)| ZoneStatus {
             apex: &zone.apex,
             server: &zone.server,
             down: match lane.health {
@@ -170,6 +169,7 @@ impl Reconciler {
             attempts: entry.attempts,
             at: entry.at,
             server: lane.map(|lane| &self.settings.zones[lane].server),
+            used: lane.map(|lane| &self.lanes[lane].ways[self.way_of(lane)].to),
             apex: lane.map(|lane| &self.settings.zones[lane].apex),
         }
     }

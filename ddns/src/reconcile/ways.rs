@@ -24,6 +24,7 @@
 use dns::{Rcode, Update};
 
 use super::batch::Batch;
+use super::health::Heard;
 use super::{LastAnswer, News, Outcome, Reconciler, Send, SendTicket, backoff_ms};
 use crate::Now;
 use crate::settings::{Retry, ZoneServer};
@@ -60,11 +61,15 @@ pub(super) struct Breaker {
     failures: u32,
     /// Boot milliseconds of the next probe; `u64::MAX` while one is under way.
     probe_ms: u64,
+    /// UTC seconds of the failure that opened it.
+    since: u64,
 }
 
 impl Breaker {
     fn fail(&mut self, now: Now, retry: &Retry) {
-        self.open = true;
+        if !std::mem::replace(&mut self.open, true) {
+            self.since = now.wall_secs;
+        }
         self.failures = self.failures.saturating_add(1);
         self.probe_ms = now.boot_ms.saturating_add(backoff_ms(retry.first_ms, self.failures, retry.max_ms));
     }
@@ -77,12 +82,14 @@ pub(super) struct Way {
     pub(super) server: usize,
     /// It alone.
     pub(super) to: ZoneServer,
+    /// What came back last.
+    pub(super) heard: Heard,
     breaker: Breaker,
 }
 
 impl Way {
     pub(super) fn new(server: usize, to: ZoneServer) -> Self {
-        Self { server, to, breaker: Breaker::default() }
+        Self { server, to, heard: Heard::default(), breaker: Breaker::default() }
     }
 }
 
@@ -91,10 +98,6 @@ impl Reconciler {
     pub(super) fn is_open(&self, lane: usize, way: usize) -> bool {
         let way = &self.lanes[lane].ways[way];
         way.breaker.open || self.servers[way.server].breaker.open
-    }
-
-    fn has_open(&self, lane: usize) -> bool {
-        (0..self.lanes[lane].ways.len()).any(|way| self.is_open(lane, way))
     }
 
     /// The way that a zone's updates go now.
@@ -128,7 +131,15 @@ impl Reconciler {
         None
     }
 
-    fn probe_due(&self, lane: usize, way: usize) -> Option<u64> {
+    /// Since when nothing is sent that way but probes, in UTC seconds.
+    pub(super) fn open_since(&self, lane: usize, way: usize) -> Option<u64> {
+        let way = &self.lanes[lane].ways[way];
+        let breakers = [way.breaker, self.servers[way.server].breaker];
+        breakers.iter().filter(|breaker| breaker.open).map(|breaker| breaker.since).min()
+    }
+
+    /// When a server is due for a probe, in boot milliseconds; `u64::MAX` while one is under way.
+    pub(super) fn probe_due(&self, lane: usize, way: usize) -> Option<u64> {
         let way = &self.lanes[lane].ways[way];
         let breakers = [way.breaker, self.servers[way.server].breaker];
         breakers.iter().filter(|breaker| breaker.open).map(|breaker| breaker.probe_ms).max()
@@ -226,17 +237,6 @@ impl Reconciler {
             self.effects.news.push(News::Failover { apex, from, to, answer });
         }
         Some(true)
-    }
-
-    /// A zone's servers in their order: who it is, and whether it is passed over now.
-    pub(super) fn servers_of(&self, lane: usize) -> Vec<(ZoneServer, bool)> {
-        let ways = self.lanes[lane].ways.iter().enumerate();
-        ways.map(|(at, way)| (way.to.clone(), self.is_open(lane, at))).collect()
-    }
-
-    /// Whether a server other than the preferred one may be in use.
-    pub(super) fn is_away(&self, lane: usize) -> bool {
-        self.lanes[lane].ways.len() > 1 && self.has_open(lane)
     }
 
     /// Names a message that is under way from now on.

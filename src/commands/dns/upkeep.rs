@@ -1,4 +1,4 @@
-//! `leasehold dns audit`, `repair`, `adopt` and `resync`.
+//! `leasehold dns audit`, `repair`, `adopt`, `resync`, `confirm-deletions` and `servers`.
 
 use std::process::ExitCode;
 
@@ -7,16 +7,16 @@ use comfy_table::{ContentArrangement, Table, presets};
 
 use super::Action;
 use crate::commands::Daemon;
-use crate::control::{self, AuditView, AuditZoneView, MendView, MendZoneView, Request};
+use crate::control::{self, AuditView, AuditZoneView, MendView, MendZoneView, Request, ZoneServersView};
 
 /// Something is wrong, or was not done.
 const FOUND: u8 = 1;
 /// It could not be found out.
 const FAILED: u8 = 2;
 
-/// Compare zones with what they should hold.
+/// Which zones are meant.
 #[derive(Args, Debug)]
-pub struct Audit {
+pub struct Zones {
     /// Where the daemon is.
     #[command(flatten)]
     pub daemon: Daemon,
@@ -25,18 +25,31 @@ pub struct Audit {
     pub zone: Option<String>,
 }
 
-/// Mend what is this server's.
+/// Which zones are changed, or would be.
 #[derive(Args, Debug)]
-pub struct Repair {
-    /// Where the daemon is.
+pub struct Change {
+    /// Which zones.
     #[command(flatten)]
-    pub daemon: Daemon,
-    /// This zone only.
-    #[arg(long, value_name = "NAME")]
-    pub zone: Option<String>,
+    pub zones: Zones,
     /// Only tell what would be done.
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// Compare zones with what they should hold.
+#[derive(Args, Debug)]
+pub struct Audit {
+    /// Which zones.
+    #[command(flatten)]
+    pub zones: Zones,
+}
+
+/// Mend what is this server's.
+#[derive(Args, Debug)]
+pub struct Repair {
+    /// Which zones.
+    #[command(flatten)]
+    pub change: Change,
     /// Also delete more of a zone than may be deleted without being asked (`delete_share_max`).
     #[arg(long)]
     pub yes: bool,
@@ -45,15 +58,9 @@ pub struct Repair {
 /// Take over records without DHCID.
 #[derive(Args, Debug)]
 pub struct Adopt {
-    /// Where the daemon is.
+    /// Which zones.
     #[command(flatten)]
-    pub daemon: Daemon,
-    /// This zone only.
-    #[arg(long, value_name = "NAME")]
-    pub zone: Option<String>,
-    /// Only tell what would be done.
-    #[arg(long)]
-    pub dry_run: bool,
+    pub change: Change,
     /// All whose data is exactly what is wanted.
     #[arg(long, required_unless_present = "names")]
     pub all_without_dhcid: bool,
@@ -79,39 +86,35 @@ pub struct ConfirmDeletions {
 /// Tell DNS every name anew.
 #[derive(Args, Debug)]
 pub struct Resync {
+    /// Which zones.
+    #[command(flatten)]
+    pub change: Change,
+}
+
+/// Show how the DNS servers of each zone are doing.
+#[derive(Args, Debug)]
+pub struct Servers {
     /// Where the daemon is.
     #[command(flatten)]
     pub daemon: Daemon,
-    /// This zone only.
-    #[arg(long, value_name = "NAME")]
-    pub zone: Option<String>,
-    /// Only tell what would be done.
-    #[arg(long)]
-    pub dry_run: bool,
 }
 
 /// Runs it. Failures are told here, because they have an exit code of their own.
 pub(super) fn run(action: &Action) -> ExitCode {
     let done = match action {
-        Action::Audit(audit) => audited(audit),
-        Action::Repair(Repair { daemon, zone, dry_run, yes }) => {
-            mended(daemon, &Request::DnsRepair { zone: zone.clone(), dry_run: *dry_run, yes: *yes })
+        Action::Audit(Audit { zones }) => audited(zones),
+        Action::Repair(Repair { change, yes }) => {
+            mended(change, |zone, dry_run| Request::DnsRepair { zone, dry_run, yes: *yes })
         }
-        Action::Adopt(Adopt { daemon, zone, dry_run, all_without_dhcid, names }) => mended(
-            daemon,
-            &Request::DnsAdopt {
-                zone: zone.clone(),
-                names: names.clone(),
-                all_without_dhcid: *all_without_dhcid,
-                dry_run: *dry_run,
-            },
-        ),
+        Action::Adopt(Adopt { change, all_without_dhcid, names }) => {
+            let (names, all_without_dhcid) = (names.clone(), *all_without_dhcid);
+            mended(change, |zone, dry_run| Request::DnsAdopt { zone, names, all_without_dhcid, dry_run })
+        }
         Action::ConfirmDeletions(ConfirmDeletions { daemon, zone, dry_run }) => {
-            mended(daemon, &Request::DnsConfirmDeletions { zone: zone.clone(), dry_run: *dry_run })
+            show_done(daemon, &Request::DnsConfirmDeletions { zone: zone.clone(), dry_run: *dry_run })
         }
-        Action::Resync(Resync { daemon, zone, dry_run }) => {
-            mended(daemon, &Request::DnsResync { zone: zone.clone(), dry_run: *dry_run })
-        }
+        Action::Resync(Resync { change }) => mended(change, |zone, dry_run| Request::DnsResync { zone, dry_run }),
+        Action::Servers(Servers { daemon }) => servers(daemon),
     };
     done.unwrap_or_else(|error| {
         eprintln!("leasehold: {error:#}");
@@ -119,9 +122,21 @@ pub(super) fn run(action: &Action) -> ExitCode {
     })
 }
 
-fn audited(audit: &Audit) -> anyhow::Result<ExitCode> {
-    let view: AuditView = control::ask(&audit.daemon.socket, &Request::DnsAudit { zone: audit.zone.clone() })?;
-    if audit.daemon.json {
+/// Tells which servers do their work, and fails when one does not.
+fn servers(daemon: &Daemon) -> anyhow::Result<ExitCode> {
+    let zones: Vec<ZoneServersView> = control::ask(&daemon.socket, &Request::DnsServers)?;
+    if daemon.json {
+        println!("{}", serde_json::to_string_pretty(&zones)?);
+    } else {
+        zones.iter().flat_map(|zone| zone.lines(false)).for_each(|line| println!("{line}"));
+    }
+    let failing = zones.iter().flat_map(|zone| &zone.servers).any(|server| server.failing_since.is_some());
+    Ok(ExitCode::from(if failing { FOUND } else { 0 }))
+}
+
+fn audited(zones: &Zones) -> anyhow::Result<ExitCode> {
+    let view: AuditView = control::ask(&zones.daemon.socket, &Request::DnsAudit { zone: zones.zone.clone() })?;
+    if zones.daemon.json {
         println!("{}", serde_json::to_string_pretty(&view)?);
     } else {
         show_audit(&view);
@@ -184,7 +199,12 @@ fn zone_words(zone: &AuditZoneView) -> String {
     words
 }
 
-fn mended(daemon: &Daemon, request: &Request) -> anyhow::Result<ExitCode> {
+fn mended(change: &Change, request: impl FnOnce(Option<String>, bool) -> Request) -> anyhow::Result<ExitCode> {
+    let Change { zones, dry_run } = change;
+    show_done(&zones.daemon, &request(zones.zone.clone(), *dry_run))
+}
+
+fn show_done(daemon: &Daemon, request: &Request) -> anyhow::Result<ExitCode> {
     let view: MendView = control::ask(&daemon.socket, request)?;
     if daemon.json {
         println!("{}", serde_json::to_string_pretty(&view)?);

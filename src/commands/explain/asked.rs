@@ -89,11 +89,13 @@ fn record_lines(out: &mut String, record: &RecordStory) {
         (Some(zone), Some(servers)) => {
             let key =
                 record.key_name.as_ref().map_or_else(|| "not signed".to_owned(), |key| format!("signed by key {key}"));
-            format!("zone {zone} at {}, {key}", servers.join(", "))
+            let used = record.used.as_ref().map_or_else(String::new, |used| format!(", now at {used}"));
+            format!("zone {zone} at {}{used}, {key}", servers.join(", "))
         }
     };
     let beside = |words: &str| format!("{:<13}{words}", "");
-    line(out, "", &beside(&at));
+    let stands = (rtype == "PTR" && !record.owner.is_empty()).then(|| format!("{} in ", record.owner));
+    line(out, "", &beside(&format!("{}{at}", stands.unwrap_or_default())));
     line(out, "", &beside(&record.prerequisite));
     let answered =
         record.answered_at.map_or_else(|| "no answer yet".to_owned(), |at| format!("last answer {}", local_time(at)));

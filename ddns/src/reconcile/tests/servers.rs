@@ -71,9 +71,49 @@ fn what_one_zone_finds_out_about_a_server_all_its_zones_know() {
     // The PTR went to the second one at once.
     let failovers = world.news.iter().filter(|news| matches!(news, News::Failover { .. })).count();
     assert_eq!(failovers, 1, "{:?}", world.news);
-    let passed_over: Vec<bool> =
-        world.reconciler.zones().flat_map(|zone| zone.passed_over).map(|(_, over)| over).collect();
-    assert_eq!(passed_over, [true, false, true, false]);
+    let standing: Vec<Standing> =
+        world.reconciler.health(world.now).into_iter().flat_map(|zone| zone.servers).map(|one| one.standing).collect();
+    assert_eq!(standing, [Standing::PassedOver, Standing::InUse, Standing::PassedOver, Standing::InUse]);
+}
+
+/// Which server is used, which is passed over, since when, what came back, and when it is tried again.
+#[test]
+fn the_operator_can_ask_how_each_server_of_a_zone_is_doing() {
+    let mut world = World::with_servers(2);
+    let of_forward = |world: &World| {
+        let zones = world.reconciler.health(world.now);
+        zones.into_iter().find(|zone| zone.apex.to_string() == "lan.").unwrap().servers
+    };
+    let words = |world: &World| of_forward(world).iter().map(ServerHealth::words).collect::<Vec<_>>();
+    assert_eq!(words(&world), ["in use; nothing was sent yet", "in reserve"]);
+    world.set(1, Some(claim("pc.lan", 1)));
+    world.settle();
+    assert_eq!(words(&world), ["in use", "in reserve"]);
+    world.down_at.insert(server(1), Fate::Answers(Rcode::SERV_FAIL));
+    let from = world.now.wall_secs;
+    world.set(2, Some(claim("pc2.lan", 2)));
+    world.advance(20_000);
+    let [first, second] = &of_forward(&world)[..] else { panic!("two servers") };
+    assert_eq!((first.standing, second.standing), (Standing::PassedOver, Standing::InUse));
+    assert_eq!((first.last, second.last), (LastAnswer::Refused(Rcode::SERV_FAIL), LastAnswer::Done));
+    let since = first.failing_since.unwrap();
+    assert!((from..from + 3).contains(&since), "{since} is the first failure, not the last one");
+    assert!(first.at > since && second.failing_since.is_none());
+    assert!(first.next_try_ms.is_some_and(|ms| ms <= world.settings.retry.max_ms), "{first:?}");
+    let told = &words(&world)[0];
+    for part in ["passed over: ", "SERVFAIL", "; next try in "] {
+        assert!(told.contains(part), "{told}");
+    }
+    // None of them does its work: the zone is down, and its probes take turns.
+    world.down_at.insert(server(2), Fate::LoseRequest);
+    world.set(3, Some(claim("pc3.lan", 3)));
+    world.advance(60_000);
+    let standing: Vec<Standing> = of_forward(&world).iter().map(|one| one.standing).collect();
+    assert_eq!(standing, [Standing::Failing; 2]);
+    assert!(of_forward(&world).iter().all(|one| one.failing_since.is_some()));
+    world.down_at.clear();
+    world.advance(130_000);
+    assert_eq!(words(&world), ["in use", "in reserve"]);
 }
 
 #[test]
