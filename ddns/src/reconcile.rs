@@ -169,6 +169,8 @@ struct Server {
     in_flight: u32,
     in_flight_max: u32,
     breaker: Breaker,
+    /// Of the last time that no answer came.
+    silent: Heard,
 }
 
 #[derive(Debug)]
@@ -304,7 +306,13 @@ impl Reconciler {
         if let Some(known) = self.servers.iter().position(|server| server.at == at) {
             return known;
         }
-        self.servers.push(Server { at, in_flight: 0, in_flight_max, breaker: Breaker::default() });
+        self.servers.push(Server {
+            at,
+            in_flight: 0,
+            in_flight_max,
+            breaker: Breaker::default(),
+            silent: Heard::default(),
+        });
         self.servers.len() - 1
     }
 
@@ -390,7 +398,11 @@ impl Reconciler {
         let (lane, way) = (batch.lane as usize, batch.way);
         let server = self.lanes[lane].ways[way].server;
         self.servers[server].in_flight -= 1;
-        self.lanes[lane].ways[way].heard = Heard::of(outcome, now);
+        let heard = Heard::of(outcome, now);
+        if matches!(outcome, Outcome::Timeout | Outcome::BadAnswer) {
+            self.servers[server].silent = heard;
+        }
+        self.lanes[lane].ways[way].heard = heard;
         if batch.flights.is_empty() {
             return self.probed(now, &batch, outcome);
         }

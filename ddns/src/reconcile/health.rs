@@ -122,7 +122,9 @@ impl Reconciler {
             None if open => self.probe_due(lane, way),
             None => None,
         };
-        let Heard { last, at } = self.lanes[lane].ways[way].heard;
+        // What one zone found out about a server, all its zones know.
+        let server = &self.servers[self.lanes[lane].ways[way].server];
+        let Heard { last, at } = if server.breaker.open { server.silent } else { self.lanes[lane].ways[way].heard };
         ServerHealth {
             server: self.lanes[lane].ways[way].to.clone(),
             standing,

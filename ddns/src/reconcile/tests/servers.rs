@@ -74,6 +74,8 @@ fn what_one_zone_finds_out_about_a_server_all_its_zones_know() {
     let standing: Vec<Standing> =
         world.reconciler.health(world.now).into_iter().flat_map(|zone| zone.servers).map(|one| one.standing).collect();
     assert_eq!(standing, [Standing::PassedOver, Standing::InUse, Standing::PassedOver, Standing::InUse]);
+    let silent = |zone: &ZoneHealth| zone.servers[0].last == LastAnswer::Timeout;
+    assert!(world.reconciler.health(world.now).iter().all(silent), "also in the zone that sent nothing there");
 }
 
 /// Which server is used, which is passed over, since when, what came back, and when it is tried again.
