@@ -61,6 +61,7 @@ fn the_reference_has_every_key_with_type_default_and_meaning_and_no_other() {
         "class",
         "tftp",
         "switch",
+        "host",
     ];
     let mut documented: BTreeSet<String> = BTreeSet::new();
     for line in text.lines().filter(|line| line.starts_with("| `")) {
@@ -96,6 +97,10 @@ fn the_examples_in_the_reference_are_toml_with_known_keys() {
         let whole = match block.split([' ', '\n']).next().unwrap() {
             "routes" | "options" | "vendor" => {
                 format!("[[subnet]]\nprefix = \"192.168.30.0/24\"\npools = [\"192.168.30.9\"]\n{block}")
+            }
+            "[[host]]" => {
+                let subnet = |third| format!("[[subnet]]\nprefix = \"192.168.{third}.0/24\"\ndomain = \"nasir.xyz\"\n");
+                format!("[[zone]]\nname = \"nasir.xyz\"\n{}{}{block}", subnet(30), subnet(31))
             }
             "records" => format!("[[zone]]\nname = \"nasir.xyz\"\n{block}"),
             "[[subnet.reservation]]" | "[[subnet.pool]]" => {

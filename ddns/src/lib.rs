@@ -14,6 +14,7 @@ pub mod choose;
 pub mod cuts;
 pub mod foreign;
 pub mod grant;
+pub mod hosts;
 #[cfg(test)]
 mod model_server;
 pub mod reconcile;

@@ -8,6 +8,7 @@ use dns::{Fqdn, TsigKey};
 use ipnet::Ipv4Net;
 
 use crate::cuts::{Classless, Quest};
+use crate::hosts::Hosts;
 use crate::takeover::Inherit;
 
 /// All that naming and updating need to know.
@@ -25,6 +26,8 @@ pub struct Settings {
     pub protected: Vec<Fqdn>,
     /// The full names of all reservations: only the client that a name is reserved for may take it.
     pub reserved: HashSet<Fqdn>,
+    /// Machines that are configured by hand.
+    pub hosts: Hosts,
     /// Patterns that names are made by anywhere: what looks as one of them is no name that a client has by itself.
     pub patterns: Vec<Box<str>>,
     /// Prefixes whose addresses get no PTR record, also where a zone would hold it.

@@ -47,6 +47,21 @@ impl HostIdentity {
         Self::Hardware { htype, chaddr: chaddr[..chaddr.len().min(16)].into() }
     }
 
+    /// The identity of a machine that no DHCP server ever hears of: a DUID made from its name. RFC 6355: a DUID of type
+    /// 4 holds a UUID; RFC 9562 section 5.8: one of version 8 is made as its maker likes, here by SHA-256. The same name
+    /// makes the same one on every start, on every server and from a configuration that is written anew.
+    #[must_use]
+    pub fn of_name(name: &Fqdn) -> Self {
+        let mut digest = Sha256::new();
+        digest.update(b"leasehold host\0");
+        digest.update(name.as_wire());
+        let mut uuid = [0; 16];
+        uuid.copy_from_slice(&digest.finalize()[..16]);
+        uuid[6] = 0x80 | (uuid[6] & 0x0f);
+        uuid[8] = 0x80 | (uuid[8] & 0x3f);
+        Self::Duid([&[0, 4][..], &uuid].concat().into())
+    }
+
     /// The identifier type code of RFC 4701 section 3.3.
     #[must_use]
     pub fn type_code(&self) -> u16 {

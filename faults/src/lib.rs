@@ -69,6 +69,8 @@ pub enum Fault {
     ReservedNotRenamed = 51,
     /// A reservation's records stay away after its host's lease has ended.
     ReservedNotRestored = 52,
+    /// The names of machines that are configured by hand are not published.
+    HostForgotten = 54,
     /// A zone that cannot be updated is probed again at once.
     ProbedWithoutPause = 53,
     /// The journal writes a transaction's rows as two frames, so that a crash can keep one half.

@@ -3,9 +3,10 @@
 //!
 //! The first of these that there is:
 //!
-//! 1. the binding's name, or none where the binding has none;
-//! 2. the reservation's, unless its host has a lease at another address: the name is where the host is;
-//! 3. the one that an expired lease has left ([`dhcp::settings::AfterExpiry`]).
+//! 1. that of the machine which has the address by hand ([`ddns::hosts`]): whatever lease there is, nobody renews it;
+//! 2. the binding's name, or none where the binding has none;
+//! 3. the reservation's, unless its client has a lease at another address: the name is where the client is;
+//! 4. the one that an expired lease has left ([`dhcp::settings::AfterExpiry`]).
 //!
 //! Whatever changes one of them goes through [`Core::reclaim`], which compares with nothing: it leaves all that the address
 //! may have claimed and joins what it claims now, and leaving what is claimed still, or was never granted, changes no row.
@@ -129,7 +130,7 @@ impl Core {
             self.rename_soon(displaced);
         }
         let former = event.previous.as_ref().and_then(claim_of_record);
-        self.reclaim(address.into(), [former, self.reserved_claim(address)], changes);
+        self.reclaim(address.into(), [former, self.reserved_claim(address.into())], changes);
         self.take_numbers(event, terms, changes);
     }
 
@@ -139,16 +140,18 @@ impl Core {
         let claim = self.claim_at(address);
         let names: Vec<Fqdn> = former.iter().chain([&claim]).flatten().map(|claim| claim.name.clone()).collect();
         self.apply(address, former, claim, changes);
-        let mut reserved: Vec<Ipv4Addr> = names.iter().flat_map(|name| self.reserved.of(name)).collect();
+        let of_name =
+            |name| self.reserved.of(name).into_iter().map(IpAddr::V4).chain(self.settings.hosts.addresses_of(name));
+        let mut reserved: Vec<IpAddr> = names.iter().flat_map(of_name).collect();
         reserved.sort_unstable();
         reserved.dedup();
-        for other in reserved.into_iter().filter(|other| IpAddr::V4(*other) != address) {
+        for other in reserved.into_iter().filter(|other| *other != address) {
             if planted(Fault::ReservedNotRestored) {
                 continue;
             }
-            let claim = self.claim_at(other.into());
+            let claim = self.claim_at(other);
             let former = [self.reserved_claim(other), None];
-            self.apply(other.into(), former, claim, changes);
+            self.apply(other, former, claim, changes);
         }
     }
 
@@ -162,32 +165,44 @@ impl Core {
 
     /// What DNS should hold for an address now.
     pub(super) fn claim_at(&self, address: IpAddr) -> Option<Claim> {
+        if let Some(by_hand) = self.settings.claim_by_hand(address) {
+            return Some(by_hand);
+        }
         let IpAddr::V4(v4) = address else { return None };
         let lease = self.engine.lease(v4);
         if let Some(lease) = lease.as_ref().filter(|lease| lease.state == LeaseState::Bound) {
             return bound_claim(lease);
         }
-        let reserved = self.reserved_claim(v4).filter(|claim| !self.is_elsewhere(claim, v4));
+        let reserved = self.reserved_claim(address).filter(|claim| !self.is_elsewhere(claim, v4));
         reserved.or_else(|| claim_of_record(&lease?))
     }
 
-    /// Whether the host of a reservation has its name by a lease at another address.
+    /// Whether the client of a reservation has its name by a lease at another address. What other interfaces of its
+    /// host have says nothing about this one.
     fn is_elsewhere(&self, claim: &Claim, address: Ipv4Addr) -> bool {
+        let own = self.engine.reservation_of(address).map(|(_, reservation)| reservation);
+        let own = own.filter(|reservation| reservation.host.is_some());
+        let is_another = |other| {
+            let Some(own) = own else { return false };
+            let clients = self.engine.reservation_of(other).map(|(_, reservation)| &reservation.clients);
+            !clients.into_iter().flatten().any(|client| own.clients.contains(client))
+        };
         let row = self.wanted.get(&RowKey::Forward(claim.name.clone()));
         let want = row.and_then(|row| row.want.as_ref()).filter(|want| want.identity == claim.identity);
         let mut others = want.into_iter().flat_map(|want| &want.addresses).filter(|other| **other != address);
         others.any(|other| match other {
             IpAddr::V4(v4) => {
                 let bound = self.engine.lease(*v4).and_then(|lease| bound_claim(&lease));
-                bound.is_some_and(|bound| bound.name == claim.name)
+                bound.is_some_and(|bound| bound.name == claim.name) && !is_another(*v4)
             }
             IpAddr::V6(_) => false,
         })
     }
 
     /// The name that an address has by its reservation, wherever the reservation's host is.
-    pub(super) fn reserved_claim(&self, address: Ipv4Addr) -> Option<Claim> {
-        let (subnet, reservation) = self.engine.reservation_of(address)?;
+    pub(super) fn reserved_claim(&self, address: IpAddr) -> Option<Claim> {
+        let IpAddr::V4(v4) = address else { return None };
+        let (subnet, reservation) = self.engine.reservation_of(v4)?;
         reserved_claim(self.engine.settings(), &self.settings, subnet, reservation).map(|(_, claim)| claim)
     }
 
@@ -223,7 +238,7 @@ impl Core {
         for row in self.wanted.iter() {
             let Some(want) = &row.want else { continue };
             let forward = matches!(row.key, RowKey::Forward(_));
-            for &address in want.addresses.iter().filter(|address| address.is_ipv4()) {
+            for &address in &want.addresses {
                 let claimed = self.claim_at(address).is_some_and(|claim| {
                     let kept = if forward { claim.forward } else { claim.reverse };
                     kept && claim.name == want.name && claim.identity == want.identity
@@ -238,6 +253,11 @@ impl Core {
         found.sort_by(|(one, a), (other, b)| (one, &a.name, a.forward).cmp(&(other, &b.name, b.forward)));
         found
     }
+}
+
+/// What an address claimed by hand that a lease's record may claim too.
+pub(super) fn lease_claim(lease: Option<Lease>) -> Option<Claim> {
+    claim_of_record(&lease?)
 }
 
 /// What a reservation claims while its host is away.

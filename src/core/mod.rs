@@ -130,6 +130,7 @@ impl Core {
         seed: u64,
     ) -> Self {
         let named = dhcp.subnets.iter().flat_map(|subnet| &subnet.reservations).any(|one| one.hostname.is_some());
+        let named = named || !ddns.hosts.is_empty();
         let pass = (!leases.is_empty() || named).then(Pass::default);
         let engine = Engine::with_seed(dhcp, leases, now, seed);
         let mut outcomes = Outcomes::new(&ddns, now);

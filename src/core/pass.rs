@@ -4,8 +4,9 @@
 //! 1. Running leases: those that would get another name now, or none.
 //! 2. What was reserved by the settings before and is no more.
 //! 3. What is reserved.
+//! 4. What is configured by hand.
 //!
-//! Names that are reserved are taken from whoever had them by the first step, so that the third finds them free.
+//! Names that are reserved are taken from whoever had them by the first step, so that the others find them free.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -56,6 +57,8 @@ enum Step {
     /// By which of the former settings, and where in them.
     Left(usize, Place),
     Reserved(Place),
+    /// How many of them were looked at.
+    ByHand(usize),
 }
 
 impl Default for Step {
@@ -132,6 +135,19 @@ impl Place {
             *self = Self { subnet: self.subnet + 1, reservation: 0 };
         }
     }
+
+    /// What the next reservation from here on claims, if anything, and after the last of them what is configured by hand.
+    fn next_claim(&mut self, dhcp: &Settings, ddns: &ddns::settings::Settings) -> Option<Option<(IpAddr, Claim)>> {
+        if let Some((subnet, reservation)) = self.next(dhcp) {
+            let subnet = &dhcp.subnets[subnet];
+            let claim = claims::reserved_claim(dhcp, ddns, subnet, &subnet.reservations[reservation]);
+            return Some(claim.map(|(address, claim)| (address.into(), claim)));
+        }
+        // Behind the last subnet the second place counts those.
+        let address = ddns.hosts.all().get(self.reservation)?.address;
+        self.reservation += 1;
+        Some(ddns.claim_by_hand(address).map(|claim| (address, claim)))
+    }
 }
 
 impl Core {
@@ -146,6 +162,7 @@ impl Core {
                 Step::Leases(after) => self.look_at_lease(&mut pass, after, left, &mut works),
                 Step::Left(which, place) => self.look_at_left(&mut pass, which, place, left, &mut works),
                 Step::Reserved(place) => self.look_at_reserved(&mut pass, place, left, &mut works),
+                Step::ByHand(from) => self.look_at_hosts(&mut pass, from, left, &mut works),
             };
             self.wanted.set_configuring(false);
             let stuck = looked == 0 && !done;
@@ -153,11 +170,12 @@ impl Core {
                 _ if !done => Some(pass),
                 Step::Leases(_) => Some(Pass { step: Step::Left(0, Place::default()), ..pass }),
                 Step::Left(..) => Some(Pass { step: Step::Reserved(Place::default()), left: Left::default(), ..pass }),
-                Step::Reserved(_) if pass.changed && pass.before + 1 < PASSES_MAX => {
+                Step::Reserved(_) => Some(Pass { step: Step::ByHand(0), ..pass }),
+                Step::ByHand(_) if pass.changed && pass.before + 1 < PASSES_MAX => {
                     let by_configuration = pass.by_configuration;
                     Some(Pass { before: pass.before + 1, by_configuration, ..Pass::default() })
                 }
-                Step::Reserved(_) => None,
+                Step::ByHand(_) => None,
             };
             if stuck {
                 break;
@@ -213,12 +231,10 @@ impl Core {
                 None => true,
                 Some((dhcp, ddns)) => {
                     let over = loop {
-                        let Some((subnet, reservation)) = place.next(dhcp) else { break true };
+                        let Some(former) = place.next_claim(dhcp, ddns) else { break true };
                         looked += 1;
-                        let subnet = &dhcp.subnets[subnet];
-                        let claim = claims::reserved_claim(dhcp, ddns, subnet, &subnet.reservations[reservation]);
-                        if let Some((address, former)) = claim.filter(|_| !planted(Fault::ReservedNotRenamed)) {
-                            self.reclaim(address.into(), [Some(former), None], &mut changes);
+                        if let Some((address, former)) = former.filter(|_| !planted(Fault::ReservedNotRenamed)) {
+                            self.reclaim(address, [Some(former), None], &mut changes);
                         }
                         if looked >= most {
                             break false;
@@ -267,6 +283,32 @@ impl Core {
         pass.step = Step::Reserved(place);
         self.publish(changes, works);
         (looked, done)
+    }
+
+    fn look_at_hosts(&mut self, pass: &mut Pass, from: usize, most: usize, works: &mut Vec<Work>) -> (usize, bool) {
+        let settings = Arc::clone(&self.settings);
+        let hosts = settings.hosts.all();
+        let mut changes = Changes::default();
+        let upto = hosts.len().min(from.saturating_add(most));
+        for host in &hosts[from..upto] {
+            if planted(Fault::HostForgotten) {
+                continue;
+            }
+            let claim = settings.claim_by_hand(host.address);
+            let yielded = claim.map(|claim| self.make_way_for(&claim)).unwrap_or_default();
+            if !yielded.events.is_empty() {
+                self.publish(std::mem::take(&mut changes), works);
+                works.push(self.work_of(yielded, &[]));
+            }
+            let lease = match host.address {
+                IpAddr::V4(v4) => claims::lease_claim(self.engine.lease(v4)),
+                IpAddr::V6(_) => None,
+            };
+            self.reclaim(host.address, [lease, None], &mut changes);
+        }
+        pass.step = Step::ByHand(upto);
+        self.publish(changes, works);
+        (upto - from, upto == hosts.len())
     }
 
     /// Makes one transaction of the changes; whether there are any.

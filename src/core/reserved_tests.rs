@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use ddns::hosts::Hosts;
 use ddns::settings::{ZoneRoute, ZoneServer};
 use ddns::wanted::Want;
 use dhcp::client::ClientMessage;
@@ -16,6 +17,8 @@ use dhcp::settings::{
 use dns::{Fqdn, HostIdentity};
 
 use super::*;
+
+mod hosts;
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 const LEASE_SECS: u32 = 3_600;
@@ -72,6 +75,7 @@ fn ddns(dhcp: &Settings) -> Arc<ddns::settings::Settings> {
 struct Bench {
     core: Core,
     dhcp: Arc<Settings>,
+    by_hand: Hosts,
     now: Now,
     /// How many leases and reservations are looked at in one go.
     most: usize,
@@ -82,7 +86,7 @@ impl Bench {
     fn new(dhcp: Arc<Settings>) -> Self {
         let now = Now { boot_ms: 1_000_000, wall_secs: 1_800_000_000 };
         let core = Core::new(Arc::clone(&dhcp), ddns(&dhcp), Vec::new(), WantedTable::default(), now);
-        let mut bench = Self { core, dhcp, now, most: 100, rows: 0 };
+        let mut bench = Self { core, dhcp, by_hand: Hosts::default(), now, most: 100, rows: 0 };
         bench.settle_down();
         bench
     }
@@ -119,9 +123,16 @@ impl Bench {
     }
 
     fn configure(&mut self, dhcp: Arc<Settings>) {
-        self.core.reconfigure(Arc::clone(&dhcp), ddns(&dhcp), Vec::new(), self.now);
         self.dhcp = dhcp;
+        self.core.reconfigure(Arc::clone(&self.dhcp), self.ddns(), Vec::new(), self.now);
         self.settle_down();
+    }
+
+    fn ddns(&self) -> Arc<ddns::settings::Settings> {
+        let mut settings = (*ddns(&self.dhcp)).clone();
+        settings.reserved.extend(self.by_hand.all().iter().map(|host| host.name.clone()));
+        settings.hosts = self.by_hand.clone();
+        Arc::new(settings)
     }
 
     /// Another process over what this one has stored.
@@ -130,7 +141,7 @@ impl Bench {
         let rows: Vec<WantedRow> = self.core.wanted().iter().cloned().collect();
         let wanted = WantedTable::load(rows, &[]);
         self.now.boot_ms = 5_000;
-        self.core = Core::new(Arc::clone(&self.dhcp), ddns(&self.dhcp), leases, wanted, self.now);
+        self.core = Core::new(Arc::clone(&self.dhcp), self.ddns(), leases, wanted, self.now);
         assert!(self.core.mend_wanted().rows.is_empty(), "nothing is lost");
         self.settle_down();
     }

@@ -47,6 +47,10 @@ text_kind!(
     Address, r"^[0-9]{1,3}(\.[0-9]{1,3}){3}$", "192.168.30.1"
 );
 text_kind!(
+    /// An IP address.
+    HostAddress, r"^[0-9A-Fa-f.:]+$", "192.168.30.5"
+);
+text_kind!(
     /// An IPv4 prefix: address, slash, length.
     Prefix, r"^[0-9]{1,3}(\.[0-9]{1,3}){3}/[0-9]{1,2}$", "192.168.30.0/24"
 );

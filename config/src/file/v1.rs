@@ -12,9 +12,9 @@ use serde::Deserialize;
 use super::at::At;
 pub use super::keys::{LeaseKeys, NamingKeys, OptionKeys, SecondKeys, TimeKeys};
 use super::kinds::{
-    Address, BytesText, ClassName, ClientIdText, DomainName, DuidText, Duration, FilePath, FreeText, HostName,
-    HowOften, InterfaceName, MacAddress, NetworkName, OneOrMore, OwnAddress, PercentText, Prefix, Range, RateText,
-    ResolvConf, Secret, ServerAddress, WordOr,
+    Address, BytesText, ClassName, ClientIdText, DomainName, DuidText, Duration, FilePath, FreeText, HostAddress,
+    HostName, HowOften, InterfaceName, MacAddress, NetworkName, OneOrMore, OwnAddress, PercentText, Prefix, Range,
+    RateText, ResolvConf, Secret, ServerAddress, WordOr,
 };
 use super::matching::Match;
 use super::naming::{AfterExpiryValue, Generate, TtlValue};
@@ -70,6 +70,43 @@ pub struct File {
     /// Subnets to serve.
     #[serde(default)]
     pub subnet: Vec<At<Subnet>>,
+    /// Machines with one name for all their addresses.
+    #[serde(default)]
+    pub host: Vec<At<Host>>,
+}
+
+/// A machine that has one name, whichever of its interfaces is asked for: some have their addresses by DHCP, others are
+/// configured by hand.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Host {
+    /// Its name: one label, or a full name.
+    #[schemars(required)]
+    pub name: Option<At<HostName>>,
+    /// The domain of a name that is one label; else that of the subnet of its first address, or of `[ddns]`.
+    pub domain: Option<At<DomainName>>,
+    /// Its address, or a list of several, as they are configured at the machine itself: no client is given them.
+    pub address: Option<At<OneOrMore<HostAddress>>>,
+    /// Its interfaces.
+    #[serde(default)]
+    pub interface: Vec<At<HostInterface>>,
+    /// Time to live of its records.
+    pub ttl: Option<At<Duration>>,
+}
+
+/// An interface of a machine.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HostInterface {
+    /// Its hardware address, or a list of several.
+    pub hardware: Option<At<OneOrMore<MacAddress>>>,
+    /// Its client identifier (option 61), or a list of several.
+    pub client_id: Option<At<OneOrMore<ClientIdText>>>,
+    /// The DUID in its client identifier (RFC 4361), or a list of several.
+    pub duid: Option<At<OneOrMore<DuidText>>>,
+    /// Its address. Without it, the interface gets one from the pools; without an identifier, the address is configured
+    /// at the machine itself.
+    pub address: Option<At<HostAddress>>,
 }
 
 /// A switch or another relay agent, named for lists of leases and for the log.

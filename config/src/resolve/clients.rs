@@ -6,13 +6,19 @@ use super::scalars::{client_id, duid, hardware, relay_bytes};
 use crate::fault::{Findings, Span};
 use crate::file::At;
 use crate::file::kinds::{BytesText, OneOrMore};
-use crate::file::v1::Reservation;
+use crate::file::v1::{HostInterface, Reservation};
 
 /// A key, or `None` for a faulty one that is reported already; where it is written; what it is called.
 pub(super) type Written = (Option<ReservedFor>, Span, String);
 
 /// Makes a key of its bytes.
 type Key = fn(Box<[u8]>) -> ReservedFor;
+
+/// All keys of a host's interface, as a reservation for it has them.
+pub(super) fn of_interface(interface: &HostInterface, findings: &mut Findings) -> Vec<Written> {
+    let HostInterface { hardware, client_id, duid, .. } = interface.clone();
+    written(&Reservation { hardware, client_id, duid, ..Reservation::default() }, findings)
+}
 
 /// All keys of a reservation.
 pub(super) fn written(reservation: &Reservation, findings: &mut Findings) -> Vec<Written> {

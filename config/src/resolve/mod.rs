@@ -4,6 +4,7 @@ mod class;
 mod clients;
 mod definitions;
 mod embedded;
+mod hosts;
 mod key_file;
 mod keys;
 mod limits;
@@ -70,7 +71,8 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
     let definitions = definitions::read(&file.option, findings);
     let with = scope::With { definitions: &definitions, zones: &zones, dns_enabled };
     let networks = network::read(file, with, findings);
-    let named = subnet::Named { classes: &classes, networks: &networks };
+    let hosts = hosts::read(file, &zones, findings);
+    let named = subnet::Named { classes: &classes, networks: &networks, hosts: &hosts };
     let subnets = subnet::read(file, named, with, findings);
     let networks = network::joined(networks, &subnets.members, findings);
     let wanted: Vec<_> = subnets
@@ -78,7 +80,7 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
         .iter()
         .filter_map(|(net, span)| {
             let subnet = subnets.list.iter().find(|subnet| subnet.prefix == *net)?;
-            Some((*net, *span, subnet.domains().next()?.clone()))
+            Some((*net, *span, subnet.domains().next().cloned().or_else(|| hosts.domain_in(*net))?))
         })
         .collect();
     let classes = class::read(&file.class, &classes, file.ddns.naming_keys(), with, findings);
@@ -109,9 +111,11 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
         limits: limits::limits(&file.dhcp.limits, findings),
         leasequery: limits::leasequery(&file.leasequery, findings),
     };
-    let reserved = reserved(&dhcp);
+    let mut reserved = reserved(&dhcp);
+    reserved.extend(hosts.names().cloned());
     let reverse: Vec<Ipv4Net> = subnets.reverse_wanted.iter().map(|(net, _)| *net).collect();
-    let (routes, quests) = quests::read(&zones, dhcp.domains(), &reserved, &reverse);
+    let guard = dhcp.scope.naming.as_ref().and_then(|naming| naming.guard).unwrap_or_default();
+    let (routes, quests) = quests::read(&zones, dhcp.domains(), &reserved, &reverse, hosts.addresses());
     let config = Config {
         dns,
         ddns: ddns::settings::Settings {
@@ -121,6 +125,7 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
             classless: zones.classless.clone(),
             protected: protected(&zones, &dhcp),
             reserved,
+            hosts: hosts.settings(guard),
             patterns: dhcp.patterns(),
             without_reverse: subnets.without_reverse,
             reverse: server::reverse_guard(&file.ddns),

@@ -272,6 +272,29 @@ pub(super) fn hostname(
     }
 }
 
+/// The full name of a machine, which must be in a zone.
+pub(super) fn host_name(
+    at: &At<HostName>,
+    domain: Option<&Fqdn>,
+    zones: &Zones,
+    findings: &mut Findings,
+) -> Option<Fqdn> {
+    let text = at.value.0.trim();
+    let stem = text.strip_suffix('.').unwrap_or(text);
+    let is_full = stem.contains('.') || stem.len() < text.len();
+    if let (None, false, None) = (domain, is_full, not_a_hostname(stem)) {
+        findings.absent(
+            at.span,
+            format!("the name `{stem}` is in no domain"),
+            "without a domain",
+            format!("write the full name, such as \"{stem}.nasir.xyz\", or add `domain`"),
+        );
+        return None;
+    }
+    let naming = Naming::of_domain(domain.cloned().unwrap_or_else(Fqdn::root));
+    hostname(at, Some(&naming), zones, findings)?.1
+}
+
 /// One label is put under the domain; more are a full name.
 pub(super) fn full_name(hostname: &str, naming: &Naming) -> Result<Fqdn, NameError> {
     if hostname.contains('.') { hostname.parse() } else { naming.domain.prepend_label(hostname.as_bytes()) }

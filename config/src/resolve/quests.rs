@@ -20,6 +20,7 @@ pub(super) fn read<'d>(
     domains: impl Iterator<Item = &'d Fqdn>,
     reserved: &HashSet<Fqdn>,
     reverse: &[Ipv4Net],
+    by_hand: impl Iterator<Item = IpAddr>,
 ) -> (Vec<ZoneRoute>, Vec<Quest>) {
     let mut plan = Plan { zones, routes: BTreeMap::new(), quests: Vec::new(), asked: HashSet::new() };
     for zone in &zones.list {
@@ -39,6 +40,13 @@ pub(super) fn read<'d>(
     }
     for net in reverse {
         plan.seek_reverse(*net);
+    }
+    // Where a subnet has the address, or a zone that holds it is written, nothing is added by this.
+    let mut parents: Vec<Fqdn> = by_hand.filter_map(|address| Fqdn::reverse(address).parent()).collect();
+    parents.sort();
+    parents.dedup();
+    for parent in &parents {
+        plan.seek_beneath_or_at(parent);
     }
     let route = |(apex, server)| ZoneRoute { apex, server };
     (plan.routes.into_iter().map(route).collect(), plan.quests)
@@ -98,6 +106,13 @@ impl Plan<'_> {
         if server != ZoneServer::Embedded && self.asked.insert(name.clone()) {
             let written = self.is_written(zone);
             self.quests.push(Quest { seeks: Seeks::Zone(name.clone()), server, written });
+        }
+    }
+
+    /// As [`Plan::seek`], where no written zone holds the name: then nothing is asked.
+    fn seek_beneath_or_at(&mut self, name: &Fqdn) {
+        if self.zones.holding(name).is_some_and(|zone| !self.is_written(zone)) {
+            self.seek(name);
         }
     }
 

@@ -4,14 +4,15 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 
-use dhcp::settings::{Naming, NamingPart, Pool, Reservation, ReservedFor, Scope};
+use dhcp::settings::{Naming, NamingPart, Pool, Reservation, ReservedFor, Scope, Ttl};
 use dns::Fqdn;
 use ipnet::Ipv4Net;
 
 use super::clients;
+use super::hosts::{Host, Hosts, Interface};
 use super::keys::plain;
 use super::naming;
-use super::pools::hosts;
+use super::pools;
 use super::scalars::address;
 use super::scope::{self, Wider, With, written};
 use crate::fault::{Findings, Span};
@@ -43,16 +44,23 @@ impl Around<'_> {
 pub(super) fn read(
     list: &[At<v1::Reservation>],
     around: &Around<'_>,
+    hosts: &Hosts,
     findings: &mut Findings,
 ) -> (Vec<Reservation>, Clients) {
     let mut seen = Seen::default();
     let mut out: Vec<Reservation> = Vec::new();
+    for (address, span) in around.prefix.iter().flat_map(|prefix| hosts.by_hand_in(*prefix)) {
+        check_address(address, span, around.prefix, &mut seen, findings);
+    }
     for at in list {
         let wider = Wider { naming: around.keys, ..Wider::default() };
         let (scope, options) = scope::read(written!(at.value), wider, around.with, findings);
         super::subnet::check_routers(&options, around.prefix, findings);
         check_gives(at, &scope, findings);
         out.extend(read_one(at, scope, around, &mut seen, findings));
+    }
+    for interface in around.prefix.iter().flat_map(|prefix| hosts.interfaces_in(*prefix)) {
+        out.extend(of_host(interface, around, &mut seen, findings));
     }
     out.sort_by_key(|reservation| reservation.address);
     let addressed = out.iter().filter(|reservation| reservation.address.is_some());
@@ -120,18 +128,62 @@ fn read_one(
     (!clients.is_empty()).then_some(Reservation { address: reserved, clients, hostname, host: None, scope })
 }
 
+/// The reservation of a host's interface.
+fn of_host(
+    interface: &Interface,
+    around: &Around<'_>,
+    seen: &mut Seen,
+    findings: &mut Findings,
+) -> Option<Reservation> {
+    let Host { name, name_span, identity, ttl_secs, .. } = &*interface.host;
+    let address = match interface.address {
+        Some((address, span)) => Some(check_address(address, span, around.prefix, seen, findings)?),
+        None => None,
+    };
+    let clients = take_clients(interface.clients.clone(), seen, findings);
+    match seen.names.get(name) {
+        Some(earlier) if earlier != name_span => {
+            findings
+                .fault(
+                    *name_span,
+                    format!("a reservation has the name `{}` too", plain(name)),
+                    "again",
+                    "write what the reservation says in the [[host]], or choose another name",
+                )
+                .see(*earlier, "here first");
+        }
+        _ => {
+            seen.names.insert(name.clone(), *name_span);
+        }
+    }
+    let naming = NamingPart { domain: name.parent(), ttl: ttl_secs.map(Ttl::Fixed), ..NamingPart::default() };
+    let scope = Scope { naming: naming::boxed(naming), ..Scope::default() };
+    let host = Some(Box::new(identity.clone()));
+    (!clients.is_empty()).then(|| Reservation { address, clients, hostname: Some(plain(name)), host, scope })
+}
+
 fn read_address(
     at: &At<crate::file::kinds::Address>,
     prefix: Option<Ipv4Net>,
     seen: &mut Seen,
     findings: &mut Findings,
 ) -> Option<Ipv4Addr> {
-    let reserved = address(at, findings)?;
+    check_address(address(at, findings)?, at.span, prefix, seen, findings)
+}
+
+/// An address that is somebody's own; `None`: another's already.
+fn check_address(
+    reserved: Ipv4Addr,
+    span: Span,
+    prefix: Option<Ipv4Net>,
+    seen: &mut Seen,
+    findings: &mut Findings,
+) -> Option<Ipv4Addr> {
     if let Some(prefix) = prefix {
-        let (first, last) = hosts(prefix);
+        let (first, last) = pools::hosts(prefix);
         if !prefix.contains(&reserved) {
             findings.fault(
-                at.span,
+                span,
                 format!("the reserved address {reserved} is not within its subnet {prefix}"),
                 format!("outside {prefix}"),
                 format!("choose an address from {first}-{last}"),
@@ -139,7 +191,7 @@ fn read_address(
         } else if !(first..=last).contains(&reserved) {
             let what = if reserved < first { "network" } else { "broadcast" };
             findings.fault(
-                at.span,
+                span,
                 format!("{reserved} is the {what} address of {prefix}; no client can have it"),
                 format!("the {what} address"),
                 format!("choose an address from {first}-{last}"),
@@ -149,7 +201,7 @@ fn read_address(
     if let Some(earlier) = seen.addresses.get(&reserved) {
         findings
             .fault(
-                at.span,
+                span,
                 format!("the address {reserved} is reserved twice"),
                 "reserved again",
                 "give one of the two another address, or take it out",
@@ -157,7 +209,7 @@ fn read_address(
             .see(*earlier, "reserved here first");
         return None;
     }
-    seen.addresses.insert(reserved, at.span);
+    seen.addresses.insert(reserved, span);
     Some(reserved)
 }
 
@@ -172,6 +224,11 @@ fn read_clients(at: &At<v1::Reservation>, seen: &mut Seen, findings: &mut Findin
             "add `hardware = \"52:54:00:12:34:56\"`, with the client's own address",
         );
     }
+    take_clients(written, seen, findings)
+}
+
+/// Those of the clients that have no reservation in this subnet yet.
+fn take_clients(written: Vec<clients::Written>, seen: &mut Seen, findings: &mut Findings) -> Vec<ReservedFor> {
     let mut clients = Vec::new();
     for (client, span, what) in written {
         let Some(client) = client else { continue };

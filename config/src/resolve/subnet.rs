@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use dhcp::settings::{AddressRange, Allocator, BootpClients, NamingPart, Scope, Subnet};
 use ipnet::Ipv4Net;
 
+use super::hosts::Hosts;
 use super::network::{self, Member, Networks};
 use super::options::{DnsServers, Options};
 use super::pools::{self, never_leased, show};
@@ -37,6 +38,7 @@ pub(super) struct Subnets {
 pub(super) struct Named<'a> {
     pub(super) classes: &'a class::Names,
     pub(super) networks: &'a Networks,
+    pub(super) hosts: &'a Hosts,
 }
 
 /// What every subnet is read with.
@@ -79,7 +81,7 @@ fn prefix_span(at: &At<v1::Subnet>) -> Span {
 }
 
 fn read_one(at: &At<v1::Subnet>, common: &Common<'_>, out: &mut Subnets, findings: &mut Findings) -> Option<Subnet> {
-    let Common { file, named: Named { classes, networks }, with, .. } = *common;
+    let Common { file, named: Named { classes, networks, hosts }, with, .. } = *common;
     let (written, span) = (&at.value, prefix_span(at));
     let net = written.prefix.as_ref().and_then(|text| prefix(text, findings));
     if let Some(net) = net {
@@ -107,6 +109,7 @@ fn read_one(at: &At<v1::Subnet>, common: &Common<'_>, out: &mut Subnets, finding
     check_routers(&merged, net, findings);
     let placed = pools::read(&pools::written(written, findings), net, findings);
     let ranges = pools::without(&placed, written.exclude.as_deref().unwrap_or_default(), net, findings);
+    let ranges = hosts.spare(ranges, &placed);
     let access = classes.access(
         written.allow.as_deref().or(file.dhcp.allow.as_deref()),
         written.deny.as_deref().or(file.dhcp.deny.as_deref()),
@@ -118,7 +121,7 @@ fn read_one(at: &At<v1::Subnet>, common: &Common<'_>, out: &mut Subnets, finding
     let pools = pools::divide(&ranges, &placed, &written.pool, limits, classes, with, findings);
     let within =
         Around { prefix: net, naming: naming.as_ref(), wider: &parts, keys: wider.naming, pools: &pools, with };
-    let (reservations, clients) = reservation::read(&written.reservation, &within, findings);
+    let (reservations, clients) = reservation::read(&written.reservation, &within, hosts, findings);
     let reserved: BTreeSet<Ipv4Addr> = reservations.iter().filter_map(|reservation| reservation.address).collect();
     check_servers_in_pools(&merged, &ranges, &reserved, findings);
     let wider = around.map_or_else(v1::LeaseKeys::default, v1::Network::lease_keys).over(file.dhcp.lease_keys());
@@ -127,6 +130,7 @@ fn read_one(at: &At<v1::Subnet>, common: &Common<'_>, out: &mut Subnets, finding
     let links = interfaces(written.interfaces.as_deref(), findings);
     if written.pools.is_none()
         && written.pool.is_empty()
+        && reservations.is_empty()
         && written.reservation.is_empty()
         && !findings.has_lost_a_key(at.span)
     {
@@ -138,7 +142,10 @@ fn read_one(at: &At<v1::Subnet>, common: &Common<'_>, out: &mut Subnets, finding
         );
     }
     let net = net?;
-    let publishes = naming.is_some() || pools.iter().any(|pool| pool.scope.domain().is_some());
+    let named = pools.iter().any(|pool| pool.scope.domain().is_some())
+        || reservations.iter().any(|reservation| reservation.host.is_some() && reservation.hostname.is_some())
+        || hosts.by_hand_in(net).next().is_some();
+    let publishes = naming.is_some() || named;
     match written.reverse.as_ref().map(|reverse| reverse.value) {
         Some(SubnetReverse::None) => out.without_reverse.push(net),
         Some(SubnetReverse::Auto) | None if publishes => out.reverse_wanted.push((net, span)),

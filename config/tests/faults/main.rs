@@ -4,6 +4,7 @@
 
 mod classes;
 mod dns;
+mod hosts;
 mod leases;
 mod limits;
 mod named;

@@ -110,7 +110,10 @@ fn a_key_like_nothing_gets_the_list() {
         "[dns]\nfoo = 1\n",
         &[("2:1", "foo", "unknown key `foo` in [dns]", "enabled, forward, forward_for, listen, port, upstreams")],
     );
-    refused("[foo]\na = 1\n", &[("1:2", "foo", "unknown key `foo` at the top of the file", "ddns, dhcp, dns, key")]);
+    refused(
+        "[foo]\na = 1\n",
+        &[("1:2", "foo", "unknown key `foo` at the top of the file", "ddns, dhcp, dns, host, key")],
+    );
 }
 
 #[test]
