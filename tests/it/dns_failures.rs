@@ -5,6 +5,7 @@
 //! network namespaces, `named`, `knotd`, `pdns_server`, `dig`, `nsupdate` and libfaketime.
 
 mod cases;
+mod failover;
 mod leases;
 mod proxy;
 pub(crate) mod site;

@@ -17,24 +17,55 @@ pub(crate) enum Kind {
     PowerDns,
 }
 
-/// A primary for some zones. Its files stay in its host, so that it can be killed and started again.
+/// A primary for some zones, unless it was made otherwise. Its files stay in its host, so that it can be killed and
+/// started again.
 pub(crate) struct DnsServer<'lab> {
     kind: Kind,
     host: &'lab Host,
     address: SocketAddr,
     zones: Vec<String>,
+    /// Where its configuration is, below `/etc`.
+    config: &'static str,
     running: Option<Running>,
 }
 
 impl<'lab> DnsServer<'lab> {
     /// Starts a server for fresh zones (without final dots), each holding an SOA and an NS, at an address of `host`.
     pub(crate) fn start(kind: Kind, host: &'lab Host, address: SocketAddr, zones: &[&str]) -> Self {
-        let zones = zones.iter().map(|zone| (*zone).to_owned()).collect();
-        let mut server = Self { kind, host, address, zones, running: None };
+        let config = match kind {
+            Kind::Bind => "/etc/bind/named.conf",
+            Kind::Knot => "/etc/knot/knot.conf",
+            Kind::PowerDns => "/etc/powerdns",
+        };
+        let mut server = Self::new(kind, host, address, zones, config);
         match kind {
             Kind::Bind => server.configure_bind(),
             Kind::Knot => server.configure_knot(),
             Kind::PowerDns => server.configure_powerdns(),
+        }
+        server.resume();
+        server
+    }
+
+    fn new(kind: Kind, host: &'lab Host, address: SocketAddr, zones: &[&str], config: &'static str) -> Self {
+        let zones = zones.iter().map(|zone| (*zone).to_owned()).collect();
+        Self { kind, host, address, zones, config, running: None }
+    }
+
+    /// A second server of the same zones at another port of the same host. Of BIND it is a secondary that hands updates on
+    /// to its primary (RFC 2136 section 6); of PowerDNS another primary over the same database.
+    pub(crate) fn start_beside(&self, port: u16) -> Self {
+        let address = SocketAddr::new(self.address.ip(), port);
+        let zones: Vec<&str> = self.zones.iter().map(String::as_str).collect();
+        let config = match self.kind {
+            Kind::Bind => "/etc/bind/second.conf",
+            Kind::PowerDns => "/etc/powerdns/second",
+            Kind::Knot => panic!("Knot is started alone"),
+        };
+        let mut server = Self::new(self.kind, self.host, address, &zones, config);
+        match self.kind {
+            Kind::PowerDns => server.write_powerdns("/run/second"),
+            _ => server.configure_forwarding_bind(self.address),
         }
         server.resume();
         server
@@ -72,10 +103,11 @@ impl<'lab> DnsServer<'lab> {
     }
 
     fn launch(&mut self, environment: &[(&str, &str)]) {
+        let directory = format!("--config-dir={}", self.config);
         let (program, words): (&str, &[&str]) = match self.kind {
-            Kind::Bind => ("named", &["-g", "-n", "1", "-c", "/etc/bind/named.conf"]),
-            Kind::Knot => ("knotd", &["-c", "/etc/knot/knot.conf"]),
-            Kind::PowerDns => ("pdns_server", &["--config-dir=/etc/powerdns", "--daemon=no", "--guardian=no"]),
+            Kind::Bind => ("named", &["-g", "-n", "1", "-c", self.config]),
+            Kind::Knot => ("knotd", &["-c", self.config]),
+            Kind::PowerDns => ("pdns_server", &[&directory, "--daemon=no", "--guardian=no"]),
         };
         let mut command = self.host.command(program);
         command.args(words).envs(environment.iter().copied());
@@ -85,17 +117,36 @@ impl<'lab> DnsServer<'lab> {
         }
     }
 
-    fn configure_bind(&self) {
+    fn bind_options(&self, directory: &str) -> String {
         let (ip, port) = (self.address.ip(), self.address.port());
-        let mut text = format!(
+        format!(
             "options {{\n\
-               directory \"/var/cache/bind\"; pid-file none; session-keyfile none; recursion no; notify no;\n\
+               directory \"{directory}\"; pid-file none; session-keyfile none; recursion no; notify no;\n\
                listen-on port {port} {{ {ip}; }}; listen-on-v6 {{ none; }}; dnssec-validation no;\n\
                allow-transfer {{ key {KEY_NAME}; }};\n\
              }};\n\
              controls {{ }};\n\
              key {KEY_NAME} {{ algorithm {KEY_ALGORITHM}; secret \"{KEY_SECRET}\"; }};\n"
-        );
+        )
+    }
+
+    fn configure_forwarding_bind(&self, primary: SocketAddr) {
+        let directory = "/var/cache/bind/second";
+        std::fs::create_dir_all(self.host.path(directory)).unwrap();
+        let mut text = self.bind_options(directory);
+        for zone in &self.zones {
+            text += &format!(
+                "zone \"{zone}\" {{ type secondary; file \"{zone}.zone\"; allow-update-forwarding {{ any; }}; \
+                 primaries {{ {} port {} key {KEY_NAME}; }}; }};\n",
+                primary.ip(),
+                primary.port()
+            );
+        }
+        self.host.write(self.config, &text);
+    }
+
+    fn configure_bind(&self) {
+        let mut text = self.bind_options("/var/cache/bind");
         for zone in &self.zones {
             self.host.write(&format!("/var/lib/bind/{zone}.zone"), &zone_file(zone));
             text += &format!(
@@ -103,7 +154,7 @@ impl<'lab> DnsServer<'lab> {
                  allow-update {{ key {KEY_NAME}; }}; }};\n"
             );
         }
-        self.host.write("/etc/bind/named.conf", &text);
+        self.host.write(self.config, &text);
     }
 
     fn configure_knot(&self) {
@@ -124,21 +175,26 @@ impl<'lab> DnsServer<'lab> {
                  zonefile-sync: -1\n    journal-content: changes\n"
             );
         }
-        self.host.write("/etc/knot/knot.conf", &text);
+        self.host.write(self.config, &text);
     }
 
-    fn configure_powerdns(&self) {
+    fn write_powerdns(&self, run: &str) {
         let (ip, port) = (self.address.ip(), self.address.port());
+        std::fs::create_dir_all(self.host.path(run)).unwrap();
         self.host.write(
-            "/etc/powerdns/pdns.conf",
+            &format!("{}/pdns.conf", self.config),
             &format!(
                 "launch=gsqlite3\ngsqlite3-database=/var/lib/powerdns/pdns.sqlite3\n\
-                 local-address={ip}\nlocal-port={port}\nsocket-dir=/run\nsetuid=0\nsetgid=0\n\
+                 local-address={ip}\nlocal-port={port}\nsocket-dir={run}\nsetuid=0\nsetgid=0\n\
                  dnsupdate=yes\nallow-dnsupdate-from=0.0.0.0/0\ndisable-axfr=no\n\
                  cache-ttl=0\nquery-cache-ttl=0\nnegquery-cache-ttl=0\nzone-cache-refresh-interval=0\n\
                  distributor-threads=1\nreceiver-threads=1\nloglevel=5\n"
             ),
         );
+    }
+
+    fn configure_powerdns(&self) {
+        self.write_powerdns("/run");
         let schema = "/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql";
         let database = "/var/lib/powerdns/pdns.sqlite3";
         succeed(self.host.command("sqlite3").args([database, &format!(".read {schema}")]));

@@ -2,6 +2,7 @@
 //! short or others than the server's. It holds the server's key, so that what it says itself is signed as the server's
 //! word.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -36,6 +37,17 @@ pub(crate) enum Trouble {
     Answer(Rcode),
     /// By UDP the answer is a cut one, and by TCP only the first half of the message gets to the server.
     CutTcp,
+    /// Nothing gets there and nothing comes back, whatever is asked: as behind a wall that drops.
+    Silence,
+}
+
+/// How many different updates came, however often each was sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// With something in them.
+    pub(crate) changes: usize,
+    /// Empty ones: is the server there?
+    pub(crate) probes: usize,
 }
 
 /// See the module.
@@ -49,12 +61,19 @@ struct Shared {
     trouble: Mutex<Trouble>,
     /// Updates that met the trouble since it began.
     met: AtomicUsize,
+    /// Every update that came, and of which kind.
+    seen: Mutex<(HashSet<Vec<u8>>, Seen)>,
 }
 
 impl Proxy {
     /// Listens at `address` by UDP and TCP, in the network of the runtime's threads.
     pub(crate) fn start(runtime: &Runtime, address: SocketAddr, upstream: SocketAddr) -> Self {
-        let shared = Arc::new(Shared { upstream, trouble: Mutex::new(Trouble::None), met: AtomicUsize::new(0) });
+        let shared = Arc::new(Shared {
+            upstream,
+            trouble: Mutex::new(Trouble::None),
+            met: AtomicUsize::new(0),
+            seen: Mutex::default(),
+        });
         let (udp, tcp) = (Arc::clone(&shared), Arc::clone(&shared));
         let opened = runtime.spawn(async move {
             let (socket, listener) = (UdpSocket::bind(address).await?, TcpListener::bind(address).await?);
@@ -77,6 +96,11 @@ impl Proxy {
         self.shared.met.store(0, Ordering::Relaxed);
     }
 
+    /// What came since the start.
+    pub(crate) fn seen(&self) -> Seen {
+        self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner).1
+    }
+
     /// Waits until so many updates met the trouble.
     pub(crate) fn wait_met(&self, times: usize, within: Duration) {
         wait_for("updates meet the trouble", within, || {
@@ -90,7 +114,19 @@ impl Shared {
     fn trouble_for(&self, message: &[u8]) -> Trouble {
         let is_update = message.get(2).is_some_and(|flags| (flags >> 3) & 0xf == UPDATE);
         let trouble = *self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        if is_update { trouble } else { Trouble::None }
+        if is_update {
+            self.note(message);
+        }
+        if is_update || trouble == Trouble::Silence { trouble } else { Trouble::None }
+    }
+
+    /// RFC 2136 section 2.2: the counts of prerequisites and of changes.
+    fn note(&self, update: &[u8]) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.0.insert(update.to_vec()) {
+            let is_empty = update.get(6..10).is_none_or(|counts| counts == [0; 4]);
+            *(if is_empty { &mut seen.1.probes } else { &mut seen.1.changes }) += 1;
+        }
     }
 
     fn count(&self) {
@@ -131,6 +167,10 @@ impl Shared {
                 Some(signed_answer(request, code, false))
             }
             Trouble::CutTcp => Some(signed_answer(request, Rcode::NO_ERROR, true)),
+            Trouble::Silence => {
+                self.count();
+                None
+            }
         }
     }
 
@@ -156,8 +196,15 @@ impl Shared {
 
     async fn converse(&self, mut stream: TcpStream) -> std::io::Result<()> {
         let request = read_framed(&mut stream).await?;
+        let trouble = self.trouble_for(&request);
+        if trouble == Trouble::Silence {
+            self.count();
+            // Until whoever asked gives up.
+            drop(read_framed(&mut stream).await);
+            return Ok(());
+        }
         let mut server = TcpStream::connect(self.upstream).await?;
-        match self.trouble_for(&request) {
+        match trouble {
             Trouble::Answer(code) => {
                 self.count();
                 return write_framed(&mut stream, &signed_answer(&request, code, false)).await;
@@ -177,7 +224,7 @@ impl Shared {
                 self.count();
                 return Ok(());
             }
-            Trouble::None | Trouble::Truncate => {}
+            Trouble::None | Trouble::Truncate | Trouble::Silence => {}
         }
         write_framed(&mut server, &request).await?;
         let answer = read_framed(&mut server).await?;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
-use ddns::settings::{Retry, Settings, ZoneRoute, ZoneServer};
+use ddns::settings::{Auth, Retry, Settings, ZoneRoute, ZoneServer};
 use ddns::wanted::{Claim, RowKey};
 use dns::{Dhcid, Fqdn, HostIdentity, TsigKey};
 use leasehold::ddns_client::{Timing, UpdateClient};
@@ -26,6 +26,9 @@ use crate::updater::{Bench, Dhcp};
 pub(super) const ZONES: [&str; 2] = ["forward.example", "10.in-addr.arpa"];
 const SERVER: ([u8; 4], u16) = ([127, 0, 0, 1], 5300);
 const PROXY: ([u8; 4], u16) = ([127, 0, 0, 1], 5301);
+/// A second server of the same zones, and the proxy before it.
+const SECOND_PORT: u16 = 5310;
+const SECOND_PROXY: ([u8; 4], u16) = ([127, 0, 0, 1], 5311);
 /// Within this every name is right, once the trouble is over: the longest pause of a zone that fails is two seconds,
 /// the last exchange before it may last as long again, and the servers share a machine with other tests.
 pub(super) const SETTLE: Duration = Duration::from_secs(15);
@@ -46,6 +49,7 @@ pub(super) struct Site<'lab> {
     pub(super) kind: Kind,
     pub(super) server: DnsServer<'lab>,
     pub(super) proxy: Proxy,
+    pub(super) second: Option<Second<'lab>>,
     pub(super) key: TsigKey,
     /// How far the clock by which updates are signed is off.
     pub(super) clock_off_secs: Arc<AtomicI64>,
@@ -55,6 +59,30 @@ pub(super) struct Site<'lab> {
     /// Names that somebody else has, so that claims of them come to nothing.
     pub(super) taken: BTreeSet<Fqdn>,
     by_hand: BTreeSet<(String, String)>,
+}
+
+/// Another server of the zones, with a proxy before it too.
+pub(super) struct Second<'lab> {
+    pub(super) server: DnsServer<'lab>,
+    pub(super) proxy: Proxy,
+    /// Updates go there first.
+    pub(super) preferred: bool,
+    /// What the zones hold is asked there.
+    pub(super) asked: bool,
+}
+
+/// Runs a case with two servers ([`DnsServer::start_beside`]), of which the second one may be the preferred.
+pub(super) fn at_two(kind: Kind, second_preferred: bool, case: impl FnOnce(&mut Site<'_>)) {
+    let lab = Lab::new();
+    let host = lab.host("dns");
+    let mut site = Site::start(kind, &host);
+    let server = site.server.start_beside(SECOND_PORT);
+    let proxy = Proxy::start(&site.runtime, SocketAddr::from(SECOND_PROXY), server.address());
+    site.second = Some(Second { server, proxy, preferred: second_preferred, asked: false });
+    site.restart_updater();
+    site.set(1, Some(("first", 1)));
+    site.settle("the first name");
+    case(&mut site);
 }
 
 /// Runs a case at a server that holds what was made by hand, and one host's name.
@@ -78,6 +106,7 @@ impl<'lab> Site<'lab> {
             kind,
             server,
             proxy,
+            second: None,
             key: key(KEY_NAME, KEY_SECRET),
             clock_off_secs: Arc::default(),
             bench: None,
@@ -95,7 +124,12 @@ impl<'lab> Site<'lab> {
 
     /// Starts the updater on what is stored.
     fn launch(&mut self, dhcp: Arc<Dhcp>) {
-        let server = ZoneServer::remote(self.proxy.address(), Some(Arc::new(self.key.clone())));
+        let mut servers = vec![self.proxy.address()];
+        if let Some(second) = &self.second {
+            servers.insert(usize::from(!second.preferred), second.proxy.address());
+        }
+        let auth = Auth::Tsig(Arc::new(self.key.clone()));
+        let server = ZoneServer::Remote { servers: servers.into(), auth };
         let zones = ZONES.iter().map(|apex| ZoneRoute { apex: name(apex), server: server.clone() }).collect();
         let retry = Retry { first_ms: 100, max_ms: 400, conflict_ms: 3_600_000 };
         let settings = Arc::new(Settings { zones, retry, ..Settings::default() });
@@ -163,7 +197,8 @@ impl<'lab> Site<'lab> {
 
     /// What both zones hold, by transfers.
     pub(super) fn zones(&self) -> [Records; 2] {
-        ZONES.map(|zone| transfer(&self.server.dig(), zone))
+        let asked = self.second.as_ref().filter(|second| second.asked).map_or(&self.server, |second| &second.server);
+        ZONES.map(|zone| transfer(&asked.dig(), zone))
     }
 
     /// Waits until both zones hold what they must; see [`SETTLE`].
