@@ -220,6 +220,7 @@ mod tests {
             last: LastAnswer::Done,
             attempts: 0,
             at: 0,
+            unsure: None,
         };
         let after = |zones: &ZoneSet| {
             let mut confirmed: Vec<ConfirmedRow> = wanted.iter().map(seen).collect();

@@ -87,6 +87,17 @@ pub struct ConfirmedRow {
     pub attempts: u32,
     /// UTC seconds of the last answer.
     pub at: u64,
+    /// What may still be done at one of several servers; `None`: nothing.
+    pub unsure: Option<Unsure>,
+}
+
+/// Updates that got no answer from one of a zone's several servers, and may be made there later ([`ways`]).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsure {
+    /// UTC seconds from which on none is made any more.
+    pub until: u64,
+    /// What they would write.
+    pub held: Vec<Held>,
 }
 
 /// A row's last answer, as the operator is told it.
@@ -196,6 +207,8 @@ struct Entry {
     at: u64,
     /// The answer that the operator was last told of.
     told: LastAnswer,
+    /// The generation that what is stored of it is about.
+    stored: u64,
     /// In a message of how many rows it may travel: one after an update of its own failed, until one succeeds.
     company: u8,
     /// Boot milliseconds until which an update that got no answer may still be made at one of several servers; 0: none.
@@ -265,14 +278,17 @@ impl Reconciler {
             self.insert(row);
         }
         for seen in confirmed {
-            self.recall(seen);
+            self.recall(now, seen);
         }
         for index in 0..self.entries.len() as u32 {
             let Some(entry) = self.entry(index) else { continue };
             match (entry.phase, &entry.row.want) {
                 (Phase::Done, None) => self.remove(index),
-                (Phase::Done, Some(_)) => {}
-                _ => self.schedule(now, index),
+                (Phase::Done, Some(_)) => self.remember_unsure(now, index),
+                _ => {
+                    self.take_for_unsure(now, index);
+                    self.schedule(now, index);
+                }
             }
         }
         self.tell_homeless();

@@ -87,6 +87,7 @@ fn confirmed_row(settings: &Settings, row: &WantedRow, want: &Want, zone: &Fqdn,
         last: LastAnswer::Done,
         attempts: 0,
         at,
+        unsure: None,
     }
 }
 

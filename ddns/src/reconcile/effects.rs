@@ -5,7 +5,6 @@ use std::collections::{HashMap, VecDeque};
 use faults::{Fault, planted};
 
 use super::batch::Message;
-use super::ways::{UNSURE_MS, add_held};
 use super::{ANY_COMPANY, ConfirmedRow, Entry, Flight, LastAnswer, News, Phase, Reconciler, backoff_ms};
 use crate::Now;
 use crate::settings::Site;
@@ -156,7 +155,7 @@ impl Reconciler {
         (entry.last, entry.told, entry.attempts, entry.streak) = (LastAnswer::Done, LastAnswer::Done, 0, 0);
         entry.at = now.wall_secs;
         let settled = (entry.row.key.clone(), entry.row.generation);
-        self.confirm(index);
+        self.confirm(now, index);
         if was_told {
             let name = self.entry(index).and_then(|entry| entry.row.want.as_ref()).map(|want| want.name.clone());
             let (key, server, answer) = (settled.0.clone(), None, LastAnswer::Done);
@@ -170,7 +169,7 @@ impl Reconciler {
     }
 
     /// Has a row that is done written once more later.
-    fn look_again(&mut self, now: Now, index: u32, pause_ms: u64) {
+    pub(super) fn look_again(&mut self, now: Now, index: u32, pause_ms: u64) {
         self.next_stamp += 1;
         let stamp = self.next_stamp;
         let Some(entry) = self.entry_mut(index) else { return };
@@ -219,12 +218,12 @@ impl Reconciler {
         let several = self.lanes[flight.lane as usize].ways.len() > 1;
         let Some(entry) = self.entry_mut(index) else { return };
         entry.attempts = entry.attempts.saturating_add(1);
-        if several && matches!(answer, LastAnswer::Timeout | LastAnswer::BadAnswer) {
-            entry.unsure_until = now.boot_ms.saturating_add(UNSURE_MS);
-            if let Some(want) = &flight.outcome {
-                add_held(&mut entry.unsure, &want.held(), None);
-            }
+        let unanswered = several && matches!(answer, LastAnswer::Timeout | LastAnswer::BadAnswer);
+        let news = unanswered && entry.note_unsure(now, flight.outcome.as_ref());
+        if news {
+            self.confirm(now, index);
         }
+        let Some(entry) = self.entry_mut(index) else { return };
         // Perhaps one of the rows is what the server cannot bear, or the message was too long for the way there.
         if rows > 1 || !zone_wide {
             entry.company = entry.company.min(u8::try_from(rows / 2).unwrap_or(u8::MAX)).max(1);
@@ -277,21 +276,27 @@ impl Reconciler {
         let Some(entry) = self.entry_mut(index) else { return };
         (entry.last, entry.at) = (answer, now.wall_secs);
         if entry.told == answer {
+            // Which state it is that was refused is to be known after a start.
+            if answer == LastAnswer::Conflict && entry.stored != entry.row.generation {
+                self.confirm(now, index);
+            }
             return;
         }
         entry.told = answer;
         let (key, name) = (entry.row.key.clone(), entry.row.want.as_ref().map(|want| want.name.clone()));
-        self.confirm(index);
+        self.confirm(now, index);
         let retry_secs = retry_ms.map(|pause| pause.div_ceil(1_000));
         self.effects.news.push(News::Row { key, name, server, answer, retry_secs });
     }
 
     /// Has stored what is known of a row. Of one that no zone holds nothing new is known: what was stored before says where
     /// its content is, and stays for the day on which that zone is back.
-    fn confirm(&mut self, index: u32) {
-        let Some(entry) = self.entry(index) else { return };
-        let Some(lane) = entry.lane else { return };
-        let row = confirmed_row(entry, self.site_of(lane));
+    pub(super) fn confirm(&mut self, now: Now, index: u32) {
+        let Some(lane) = self.entry(index).and_then(|entry| entry.lane) else { return };
+        let site = self.site_of(lane);
+        let Some(entry) = self.entry_mut(index) else { return };
+        entry.stored = entry.row.generation;
+        let row = confirmed_row(now, entry, site);
         self.effects.confirmed.push(row);
     }
 
@@ -330,7 +335,7 @@ impl Reconciler {
     }
 }
 
-pub(super) fn confirmed_row(entry: &Entry, site: Site) -> ConfirmedRow {
+pub(super) fn confirmed_row(now: Now, entry: &Entry, site: Site) -> ConfirmedRow {
     ConfirmedRow {
         key: entry.row.key.clone(),
         generation: entry.row.generation,
@@ -340,5 +345,6 @@ pub(super) fn confirmed_row(entry: &Entry, site: Site) -> ConfirmedRow {
         last: entry.last,
         attempts: entry.attempts,
         at: entry.at,
+        unsure: entry.unsure(now),
     }
 }

@@ -17,7 +17,7 @@ impl Reconciler {
         let mut unplaced = std::mem::take(&mut self.unplaced);
         for entry in std::mem::take(&mut self.entries).into_iter().flatten() {
             match entry.lane {
-                Some(lane) => confirmed.push(super::effects::confirmed_row(&entry, self.site_of(lane))),
+                Some(lane) => confirmed.push(super::effects::confirmed_row(now, &entry, self.site_of(lane))),
                 None => confirmed.extend(unplaced.remove(&entry.row.key)),
             }
             wanted.push(entry.row);

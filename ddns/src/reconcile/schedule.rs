@@ -27,6 +27,7 @@ impl Reconciler {
             streak: 0,
             at: 0,
             told: LastAnswer::None,
+            stored: 0,
             company,
             unsure_until: 0,
             unsure: Vec::new(),
@@ -47,7 +48,7 @@ impl Reconciler {
     }
 
     /// Takes in what was known of DNS when the store was last written.
-    pub(super) fn recall(&mut self, seen: ConfirmedRow) {
+    pub(super) fn recall(&mut self, now: Now, seen: ConfirmedRow) {
         let at_server = seen.site.is_some_and(|site| site.server.is_some());
         if let Some(&index) = self.by_key.get(&seen.key) {
             let here = self.entry(index).and_then(|entry| entry.lane).map(|lane| self.site_of(lane));
@@ -63,6 +64,8 @@ impl Reconciler {
                 entry.holds = seen.holds.clone().map(Box::new);
             }
             (entry.last, entry.told, entry.attempts, entry.at) = (seen.last, seen.last, seen.attempts, seen.at);
+            entry.stored = seen.generation;
+            entry.recall_unsure(now, seen.unsure.as_ref());
             if entry.lane.is_none() {
                 self.unplaced.insert(seen.key.clone(), seen);
             }

@@ -6,6 +6,7 @@ mod hold;
 mod mend;
 mod moves;
 mod random;
+mod restarts;
 mod servers;
 mod world;
 

@@ -20,12 +20,14 @@
 //! claim after the name was withdrawn, would be done. So a row that got no answer where a zone has several servers is
 //! written once more, or withdrawn once more, [`UNSURE_MS`] later: a signed message is not accepted any more by then
 //! (RFC 8945 section 5.2.3, with the fudge of 300 seconds that section 10 recommends). The newest state has the last word.
+//! That is stored with what is known of the row. What was under way when the daemon was killed got no answer either: so
+//! after a start every row that is not known to be done is taken for one.
 
 use dns::{Rcode, Update};
 
 use super::batch::Batch;
 use super::health::Heard;
-use super::{LastAnswer, News, Outcome, Reconciler, Send, SendTicket, backoff_ms};
+use super::{Entry, LastAnswer, News, Outcome, Reconciler, Send, SendTicket, Unsure, backoff_ms};
 use crate::Now;
 use crate::settings::{Retry, ZoneServer};
 use crate::wanted::{FORMER_ADDRESSES_MAX, FORMER_MAX, Held, Want};
@@ -50,6 +52,34 @@ pub(super) fn add_held(all: &mut Vec<Held>, held: &Held, want: Option<&Want>) {
         }
         None if held.addresses.is_empty() || full => {}
         None => all.push(held),
+    }
+}
+
+impl Entry {
+    /// An update got no answer; `outcome` is what it would write. Whether what is to be stored of it is another than
+    /// before: its time alone moves with every try, and is stored with the first.
+    pub(super) fn note_unsure(&mut self, now: Now, outcome: Option<&Want>) -> bool {
+        let known = (self.unsure_until > now.boot_ms, self.unsure.clone());
+        self.unsure_until = now.boot_ms.saturating_add(UNSURE_MS);
+        if let Some(want) = outcome {
+            add_held(&mut self.unsure, &want.held(), None);
+        }
+        !known.0 || known.1 != self.unsure
+    }
+
+    /// What of it is to be stored.
+    pub(super) fn unsure(&self, now: Now) -> Option<Unsure> {
+        let left_ms = self.unsure_until.checked_sub(now.boot_ms).filter(|left_ms| *left_ms > 0)?;
+        Some(Unsure { until: now.wall_secs.saturating_add(left_ms.div_ceil(1_000)), held: self.unsure.clone() })
+    }
+
+    /// The same as it was stored. Of a clock that was wrong meanwhile no more than the whole time is believed.
+    pub(super) fn recall_unsure(&mut self, now: Now, stored: Option<&Unsure>) {
+        let Some(Unsure { until, held }) = stored else { return };
+        let left_ms = until.saturating_sub(now.wall_secs).saturating_mul(1_000).min(UNSURE_MS);
+        if left_ms > 0 {
+            (self.unsure_until, self.unsure) = (now.boot_ms.saturating_add(left_ms), held.clone());
+        }
     }
 }
 
@@ -98,6 +128,31 @@ impl Reconciler {
     pub(super) fn is_open(&self, lane: usize, way: usize) -> bool {
         let way = &self.lanes[lane].ways[way];
         way.breaker.open || self.servers[way.server].breaker.open
+    }
+
+    /// A row that was done when the store was last written is written once more where that was still to come.
+    pub(super) fn remember_unsure(&mut self, now: Now, index: u32) {
+        let until = self.entry(index).map_or(0, |entry| entry.unsure_until);
+        if until > now.boot_ms {
+            self.look_again(now, index, until - now.boot_ms);
+        }
+    }
+
+    /// A row that is not known to be done may have been under way when the daemon ended, with what is wanted now or with
+    /// what was wanted before.
+    pub(super) fn take_for_unsure(&mut self, now: Now, index: u32) {
+        let several = self.entry(index).and_then(|entry| entry.lane).is_some_and(|lane| {
+            let ways = &self.lanes[lane as usize].ways;
+            ways.len() > 1
+        });
+        if !several {
+            return;
+        }
+        let before = self.leftovers(index);
+        let Some(entry) = self.entry_mut(index) else { return };
+        let want = entry.row.want.clone();
+        entry.note_unsure(now, want.as_ref());
+        before.iter().for_each(|held| add_held(&mut entry.unsure, held, None));
     }
 
     /// The way that a zone's updates go now.

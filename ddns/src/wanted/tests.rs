@@ -216,6 +216,7 @@ fn generations_start_above_everything_loaded() {
         last: LastAnswer::Done,
         attempts: 0,
         at: 0,
+        unsure: None,
     };
     let rows = [row("a.lan", 5), row("b.lan", 7), row("c.lan", 8)];
     let mut table = WantedTable::load(rows, &[seen("a.lan", 5, true), seen("b.lan", 6, true), seen("c.lan", 8, false)]);

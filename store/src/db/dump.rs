@@ -150,6 +150,9 @@ fn write_confirmed(object: &mut Object<'_>, row: &ConfirmedRow) {
         LastAnswer::NoZone => object.text("last", "no zone"),
     };
     object.number("attempts", row.attempts).number("at", row.at);
+    if let Some(unsure) = &row.unsure {
+        object.number("unsure_until", unsure.until);
+    }
 }
 
 fn write_set(object: &mut Object<'_>, zone: &Fqdn, name: &Fqdn, rtype: RecordType, set: Option<&Rrset>) {

@@ -7,11 +7,12 @@
 //! confirmed:  1 generation   2 done (present: yes)   3 holds: 1 name, 2 identity, 3 addresses, 6 guard as above
 //!             4 last answer: kind, response code   5 attempts   6 time of the last answer
 //!             7 site: labels of the apex; of a remote server also its address and port (little-endian)
+//!             8 what may still be done by one of several servers: 1 until when, 2 what, once each: as "holds"
 //! ```
 
 use std::net::SocketAddr;
 
-use ddns::reconcile::{ConfirmedRow, LastAnswer};
+use ddns::reconcile::{ConfirmedRow, LastAnswer, Unsure};
 use ddns::settings::Site;
 use ddns::wanted::{Held, RowKey, Want, WantedRow};
 use dns::{ConflictGuard, Rcode};
@@ -34,6 +35,10 @@ const LAST: u8 = 4;
 const ATTEMPTS: u8 = 5;
 const AT: u8 = 6;
 const SITE: u8 = 7;
+const UNSURE: u8 = 8;
+
+const UNTIL: u8 = 1;
+const WRITES: u8 = 2;
 
 const NAME: u8 = 1;
 const IDENTITY: u8 = 2;
@@ -167,12 +172,19 @@ pub(super) fn encode_confirmed(row: &ConfirmedRow, out: &mut Vec<u8>) {
     if let Some(site) = row.site {
         put(out, SITE, |out| encode_site(site, out));
     }
+    if let Some(unsure) = &row.unsure {
+        put(out, UNSURE, |out| {
+            put_number(out, UNTIL, unsure.until);
+            unsure.held.iter().for_each(|held| put(out, WRITES, |out| encode_held(held, out)));
+        });
+    }
 }
 
 pub(super) fn decode_confirmed(key: &[u8], value: &[u8]) -> Result<ConfirmedRow, RowFault> {
     let key = read_key(key)?;
     let last = LastAnswer::None;
-    let mut row = ConfirmedRow { key, generation: 0, done: false, holds: None, site: None, last, attempts: 0, at: 0 };
+    let (generation, done, attempts, at) = (0, false, 0, 0);
+    let mut row = ConfirmedRow { key, generation, done, holds: None, site: None, last, attempts, at, unsure: None };
     field::read(value, |tag, bytes| {
         match tag {
             GENERATION => row.generation = field::read_number(bytes, "generation")?,
@@ -182,11 +194,25 @@ pub(super) fn decode_confirmed(key: &[u8], value: &[u8]) -> Result<ConfirmedRow,
             ATTEMPTS => row.attempts = field::read_u32(bytes, "attempts")?,
             AT => row.at = field::read_number(bytes, "at")?,
             SITE => row.site = Some(decode_site(bytes).ok_or(RowFault::Field("site"))?),
+            UNSURE => row.unsure = Some(decode_unsure(bytes)?),
             _ => return Ok(false),
         }
         Ok(true)
     })?;
     Ok(row)
+}
+
+fn decode_unsure(value: &[u8]) -> Result<Unsure, RowFault> {
+    let mut unsure = Unsure { until: 0, held: Vec::new() };
+    field::read(value, |tag, bytes| {
+        match tag {
+            UNTIL => unsure.until = field::read_number(bytes, "until")?,
+            WRITES => unsure.held.push(decode_held(bytes)?),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    Ok(unsure)
 }
 
 fn encode_site(site: Site, out: &mut Vec<u8>) {

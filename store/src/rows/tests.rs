@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ddns::reconcile::LastAnswer;
+use ddns::reconcile::{LastAnswer, Unsure};
 use ddns::settings::Site;
 use ddns::suffixes::NUMBER_MAX;
 use ddns::wanted::{Held, Want};
@@ -133,10 +133,11 @@ fn rows() -> impl Strategy<Value = Row> {
         let server = server.map(|server| std::net::SocketAddr::new(server.ip(), server.port()));
         Site { apex_labels, server }
     });
-    let seen = (any::<bool>(), option::of(held()), option::of(sites));
+    let unsure = (seconds(), vec(held(), 0..4)).prop_map(|(until, held)| Unsure { until, held });
+    let seen = (any::<bool>(), option::of(held()), option::of(sites), option::of(unsure));
     let confirmed = (row_keys(), any::<u64>(), seen, answers(), any::<u32>(), seconds()).prop_map(
-        |(key, generation, (done, holds, site), last, attempts, at)| {
-            Row::Confirmed(ConfirmedRow { key, generation, done, holds, site, last, attempts, at })
+        |(key, generation, (done, holds, site, unsure), last, attempts, at)| {
+            Row::Confirmed(ConfirmedRow { key, generation, done, holds, site, last, attempts, at, unsure })
         },
     );
     let sets = (names(), names(), any::<u16>(), any::<u32>(), vec(bytes(300).prop_map(Rdata), 0..5)).prop_map(

@@ -1,0 +1,184 @@
+//! What a start does not know: updates that were under way, and whether they were done.
+
+use dns::ConflictGuard;
+
+use super::world::{Fate, World, server};
+use super::*;
+use crate::settings::ReverseGuard;
+
+const GUARDS: [ConflictGuard; 4] = [
+    ConflictGuard::CheckWithDhcid,
+    ConflictGuard::CheckExistsWithDhcid,
+    ConflictGuard::NoCheckWithDhcid,
+    ConflictGuard::NoCheckWithoutDhcid,
+];
+
+fn guarded(text: &str, who: u8, guard: ConflictGuard) -> Claim {
+    Claim { guard, ..claim(text, who) }
+}
+
+/// What DNS holds of one name at one address, under a guard.
+fn published(world: &World, address: u8, guard: ConflictGuard) -> bool {
+    let lines = [format!("{address}.0.0.10.in-addr.arpa. PTR pc.lan."), format!("pc.lan. A 10.0.0.{address}")];
+    // The PTR record has its DHCID under each of them.
+    world.server.plain() == lines && world.server.dhcid_count() == 1 + usize::from(guard.writes_dhcid())
+}
+
+/// Runs with every answer lost until so many updates were sent, and is then killed and started again.
+fn killed_after(world: &mut World, updates: usize) {
+    let before = world.sent;
+    world.down = Some(Fate::LoseReply);
+    for _ in 0..100 {
+        if world.sent >= before + updates {
+            break;
+        }
+        world.advance(500);
+    }
+    assert!(world.sent >= before + updates, "the test shows nothing");
+    world.down = None;
+    world.restart();
+}
+
+fn conflicts(world: &World) -> Vec<String> {
+    let told = world.news.iter().map(ToString::to_string);
+    told.filter(|told| told.contains("somebody else")).collect()
+}
+
+/// The server has done it, its answer is lost, and who asked is killed: the next one finds its own name, and no other's.
+#[test]
+fn what_was_under_way_at_a_crash_is_no_conflict_with_ourselves_under_any_guard() {
+    for guard in GUARDS {
+        for updates in 1..=4 {
+            let mut world = World::new();
+            world.set(1, Some(guarded("pc.lan", 1, guard)));
+            killed_after(&mut world, updates);
+            world.settle();
+            assert!(published(&world, 1, guard), "{guard:?}, {updates}: {:?}", world.server.plain());
+
+            // It moves, and its host is another interface of the same one; then it goes.
+            world.set(1, None);
+            world.set(2, Some(guarded("pc.lan", 1, guard)));
+            killed_after(&mut world, updates);
+            world.settle();
+            assert!(published(&world, 2, guard), "{guard:?}, {updates}: {:?}", world.server.plain());
+
+            world.set(2, None);
+            killed_after(&mut world, updates);
+            world.settle();
+            assert_eq!((world.server.plain(), world.server.dhcid_count()), (vec![], 0), "{guard:?}, {updates}");
+            assert_eq!(conflicts(&world), Vec::<String>::new(), "{guard:?}, {updates}");
+        }
+    }
+}
+
+/// As before, and while the daemon was away the lease went to another name: what nobody has heard of is withdrawn.
+#[test]
+fn what_was_under_way_at_a_crash_leaves_nothing_when_another_name_is_wanted_by_then() {
+    for guard in GUARDS {
+        for reverse in [ReverseGuard::Dhcid, ReverseGuard::Rfc4703] {
+            let mut world = World::new();
+            let settings = Settings { reverse, ..(*world.settings).clone() };
+            world.settings = Arc::new(settings);
+            world.restart();
+            world.set(1, Some(guarded("old.lan", 1, guard)));
+            killed_after(&mut world, 2);
+            world.set(1, Some(guarded("pc.lan", 1, guard)));
+            world.restart();
+            world.settle();
+            let lines = ["1.0.0.10.in-addr.arpa. PTR pc.lan.", "pc.lan. A 10.0.0.1"];
+            assert_eq!(world.server.plain(), lines, "{guard:?}, {reverse:?}");
+            assert_eq!(conflicts(&world), Vec::<String>::new(), "{guard:?}, {reverse:?}");
+        }
+    }
+}
+
+/// Of several servers one has an update that it did not answer, and makes it after the daemon was killed and started again:
+/// by then a newer state is in DNS, and stays.
+#[test]
+fn an_older_state_that_a_silent_server_makes_after_a_restart_does_not_stay() {
+    // When it is killed, after the state changed for the last time: before it is sent, after it was sent to
+    // the silent server alone, and after the other one has made it.
+    for killed_at in [0, 2_000, 30_000] {
+        for guard in GUARDS {
+            let mut world = World::with_servers(2);
+            world.set(1, Some(guarded("pc.lan", 1, guard)));
+            world.settle();
+            world.down_at.insert(server(1), Fate::Late(60_000));
+            world.set(1, None);
+            world.set(2, Some(guarded("pc.lan", 1, guard)));
+            world.advance(4_000);
+            world.set(2, None);
+            world.set(3, Some(guarded("pc.lan", 1, guard)));
+            world.advance(killed_at);
+            world.restart();
+            world.advance(75_000 - killed_at);
+            world.down_at.clear();
+            world.advance(700_000);
+            assert!(published(&world, 3, guard), "{guard:?}, {killed_at}: {:?}", world.server.plain());
+        }
+    }
+}
+
+/// The same of a name that nobody wants any more, whether the silent server speaks again by the start or not.
+#[test]
+fn a_claim_that_a_silent_server_makes_after_the_lease_and_a_restart_does_not_stay() {
+    for (killed_at, speaks) in [0, 2_000, 30_000].into_iter().flat_map(|at| [(at, true), (at, false)]) {
+        let mut world = World::with_servers(2);
+        world.down_at.insert(server(1), Fate::Late(60_000));
+        world.set(1, Some(claim("pc.lan", 1)));
+        world.advance(4_000);
+        world.set(1, None);
+        world.advance(killed_at);
+        if speaks {
+            world.down_at.clear();
+        }
+        world.restart();
+        world.advance(75_000 - killed_at);
+        world.down_at.clear();
+        world.advance(700_000);
+        assert_eq!((world.server.plain(), world.server.dhcid_count()), (vec![], 0), "{killed_at}, {speaks}");
+        assert!(world.reconciler.rows().next().is_none() && world.stored.is_empty(), "{killed_at}, {speaks}");
+    }
+}
+
+/// What is stored of it is stored once, not with every try, and is gone when its time is over.
+#[test]
+fn what_may_still_be_done_is_stored_once_and_not_for_ever() {
+    let mut world = World::with_servers(2);
+    world.down_at.insert(server(1), Fate::LoseRequest);
+    world.down_at.insert(server(2), Fate::LoseRequest);
+    world.set(1, Some(claim("pc.lan", 1)));
+    let mut stored = 0;
+    for _ in 0..120 {
+        world.advance(500);
+        let unsure = world.stored.get(&RowKey::Forward(name("pc.lan"))).and_then(|row| row.unsure.clone());
+        stored += usize::from(unsure.is_some());
+    }
+    assert!(stored > 100, "the test shows nothing");
+    world.down_at.clear();
+    world.advance(400_000);
+    assert!(world.stored.values().all(|row| row.done && row.unsure.is_none()), "{:?}", world.stored);
+    let sent = world.sent;
+    world.restart();
+    world.advance(700_000);
+    assert_eq!(world.sent, sent, "a start finds nothing to do");
+}
+
+/// Which state was refused is known after a start, whatever was refused before it.
+#[test]
+fn a_refusal_is_stored_with_the_state_that_it_is_about() {
+    let mut world = World::new();
+    world.server.add_by_hand("pc.lan", RecordType::A, Rdata::address(ip(99)).1);
+    world.set(1, Some(claim("pc.lan", 1)));
+    world.advance(1_000);
+    let refused = |world: &World| {
+        let row = &world.stored[&RowKey::Forward(name("pc.lan"))];
+        (row.last == LastAnswer::Conflict, row.generation == world.table.get(&row.key).unwrap().generation)
+    };
+    assert_eq!(refused(&world), (true, true));
+    // Another address of the same host.
+    world.set(2, Some(claim("pc.lan", 1)));
+    world.advance(1_000);
+    assert_eq!(refused(&world), (true, true));
+    assert_eq!(conflicts(&world).len(), 1, "told once");
+}
