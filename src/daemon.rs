@@ -138,7 +138,7 @@ impl Daemon {
 
         let table_of_names = WantedTable::load(wanted, &confirmed);
         let core = make_core(&config, &table, leases, table_of_names, clock.now());
-        let mut core = core.with_suffixes(suffixes);
+        let mut core = core.with_suffixes(suffixes).with_refusals(&confirmed);
         mend_names(&mut core, &committer, &clock).await?;
         let now = clock.now();
         let ddns_settings = Arc::new(config.ddns.clone());

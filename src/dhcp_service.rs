@@ -302,6 +302,7 @@ impl DhcpService {
             self.prober.ask(&probe);
         }
         self.log.tell_unlimited(self.pipeline.unlimited());
+        self.log.tell_unnumbered(self.pipeline.unnumbered());
         match step {
             Step::Finish(output) => self.finish(output),
             Step::Submit(transactions, early) => {

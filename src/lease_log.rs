@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use ddns::suffixes::ASSIGNMENTS_MAX;
 use dhcp::decision::{LeaseEvent, LeaseEventKind};
 use dhcp::lease::LeaseState;
 use dhcp::limits::BUCKETS_MAX;
@@ -26,6 +27,9 @@ pub struct LeaseLog {
     unlimited: Quiet,
     /// How many packets were known to have found the limits' table full.
     unlimited_told: u64,
+    unnumbered: Quiet,
+    /// For how many leases no number was known to be left.
+    unnumbered_told: u64,
     /// Told once for each interface and relay.
     told: BTreeSet<(DropReason, String, Ipv4Addr)>,
 }
@@ -130,6 +134,21 @@ impl LeaseLog {
                 target: "dhcp",
                 "{more} packets were let through without a limit: so many hardware addresses send that the table of \
                  {BUCKETS_MAX} senders is full; `packets_per_relay` limits those that somebody makes up"
+            );
+        }
+    }
+}
+
+impl LeaseLog {
+    /// For how many leases since the start no number was left, where names are numbered.
+    pub fn tell_unnumbered(&mut self, leases: u64) {
+        if leases > self.unnumbered_told && self.unnumbered.may_tell().is_some() {
+            let more = leases - self.unnumbered_told;
+            self.unnumbered_told = leases;
+            warn!(
+                target: "dhcp",
+                "{more} leases got no number behind their names, as all {ASSIGNMENTS_MAX} are given away or kept for hosts that \
+                 are away: who is the first with a name has it, and others have none; a shorter `suffix_keep` frees numbers"
             );
         }
     }

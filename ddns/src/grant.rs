@@ -57,6 +57,8 @@ pub enum Terms {
         /// Who takes it.
         identity: HostIdentity,
     },
+    /// No number was left to give: the host is treated as where names are refused.
+    NumbersUsedUp,
 }
 
 /// All who hold names, asked about one lease.
@@ -143,6 +145,7 @@ impl NameHolders<'_> {
             None => (base, self.suffixes.number(base, identity)),
         };
         if own.is_none() && self.suffixes.is_full() {
+            *self.terms.borrow_mut() = Some(Terms::NumbersUsedUp);
             let is_free = self.is_free(base, identity) && !self.is_kept(base, identity);
             return if is_free { self.in_dns(base, identity) } else { Grant::Taken };
         }

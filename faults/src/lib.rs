@@ -73,6 +73,16 @@ pub enum Fault {
     HostForgotten = 54,
     /// A zone that cannot be updated is probed again at once.
     ProbedWithoutPause = 53,
+    /// A server that was passed over once is never taken back.
+    ServerNeverTakenBack = 59,
+    /// With another server the state of a name that failed at the one before is told, not the newest.
+    OlderStateToTheNextServer = 55,
+    /// A name whose update failed by itself travels with others all the same.
+    GuiltyInCompany = 56,
+    /// What a changed configuration deletes is deleted, however much it is.
+    DeletedUnasked = 57,
+    /// What a DNS server refused is not known after a start.
+    RefusalsForgotten = 58,
     /// The journal writes a transaction's rows as two frames, so that a crash can keep one half.
     CommitHalfApplied = 60,
     /// The journal acknowledges a commit without fdatasync.

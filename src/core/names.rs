@@ -50,9 +50,9 @@ impl CoreNames<'_> {
             terms: RefCell::default(),
         };
         let answer = ddns::choose::choose(&asked(question), self.settings, &holders);
-        if answer.name.is_some() {
-            self.terms.borrow_mut().extend(holders.terms.into_inner());
-        }
+        let terms = holders.terms.into_inner();
+        // That there was none is told of whoever then goes without a name, too.
+        self.terms.borrow_mut().extend(terms.filter(|one| answer.name.is_some() || *one == Terms::NumbersUsedUp));
         answer
     }
 }

@@ -6,12 +6,14 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ddns::foreign::ForeignNames;
 use ddns::grant::Terms;
+use ddns::reconcile::{ConfirmedRow, LastAnswer};
 use ddns::suffixes::{Assignment, Changed, SuffixRow, SuffixTable};
 use ddns::wanted::RowKey;
 use dhcp::decision::LeaseEvent;
 use dhcp::lease::{Lease, LeaseState};
 use dhcp::time::Now;
 use dns::{Fqdn, HostIdentity};
+use faults::{Fault, planted};
 use store::rows::Row;
 
 use super::claims::Changes;
@@ -30,6 +32,8 @@ pub struct Outcomes {
     pub(super) lingering: BTreeSet<Ipv4Addr>,
     /// Leases whose name changed hands, or is somebody else's in DNS.
     renames: VecDeque<Ipv4Addr>,
+    /// Leases for which no number was left.
+    unnumbered: u64,
     /// The machine's clock is known to be wrong: nothing runs out.
     pub(super) paused: bool,
     /// When the core was last told the time.
@@ -47,6 +51,7 @@ impl Outcomes {
             foreign: ForeignNames::new(believed_secs),
             lingering: BTreeSet::new(),
             renames: VecDeque::new(),
+            unnumbered: 0,
             paused: false,
             now,
         }
@@ -72,6 +77,31 @@ impl Core {
         self
     }
 
+    /// Takes what DNS servers refused when the store was last written: so the first answer after a start is as true as the
+    /// last one before it, also while no server can be asked. The next tries tell whether it is still so. To be called
+    /// once, before anything is decided.
+    #[must_use]
+    pub fn with_refusals<'r>(mut self, seen: impl IntoIterator<Item = &'r ConfirmedRow>) -> Self {
+        let refused =
+            |row: &&ConfirmedRow| row.last == LastAnswer::Conflict && !row.done && !planted(Fault::RefusalsForgotten);
+        for row in seen.into_iter().filter(refused) {
+            let RowKey::Forward(name) = &row.key else { continue };
+            // Of another generation: it may have been refused to another host.
+            let current = self.wanted.get(&row.key).filter(|wanted| wanted.generation == row.generation);
+            if let Some(want) = current.and_then(|wanted| wanted.want.as_ref()) {
+                // From now on: however long ago it was told, nothing else has been told since.
+                self.outcomes.foreign.remember(name, &want.identity, self.outcomes.now.wall_secs);
+            }
+        }
+        self
+    }
+
+    /// For how many leases since the start no number was left, where names are numbered.
+    #[must_use]
+    pub fn unnumbered(&self) -> u64 {
+        self.outcomes.unnumbered
+    }
+
     /// The numbers behind names, to be asked.
     #[must_use]
     pub fn suffixes(&self) -> &SuffixTable {
@@ -94,14 +124,17 @@ impl Core {
     pub(super) fn take_numbers(&mut self, event: &LeaseEvent, terms: &[Terms], changes: &mut Changes) {
         let mut changed = Changed::default();
         let (before, after) = (event.previous.as_ref().and_then(name_of), name_of(&event.lease));
-        // Nobody tries the name any more, so that nobody would find out that it is free again.
-        if let (Some((name, identity)), None) = (before, after) {
+        // Nobody tries the name any more, so that nobody would find out that it is free again. A reservation goes on trying.
+        if let (Some((name, identity)), None) = (before, after)
+            && self.wanted.owner_of(name) != Some(identity)
+        {
             self.outcomes.foreign.forget(name, identity);
         }
         let numbered = terms.iter().filter_map(|terms| match terms {
             Terms::Numbered(assignment) => Some(assignment),
-            Terms::TakesOver { .. } => None,
+            Terms::TakesOver { .. } | Terms::NumbersUsedUp => None,
         });
+        self.outcomes.unnumbered += terms.iter().filter(|one| **one == Terms::NumbersUsedUp).count() as u64;
         if let Some((name, identity)) = after {
             for assignment in numbered.filter(|one| one.identity == *identity && one.name().as_ref() == Some(name)) {
                 changed.and(self.outcomes.suffixes.assign(assignment.clone()));

@@ -199,6 +199,12 @@ impl Pipeline {
         self.gate.unlimited()
     }
 
+    /// For how many leases no number was left.
+    #[must_use]
+    pub fn unnumbered(&self) -> u64 {
+        self.core.unnumbered()
+    }
+
     /// Whether another batch may be decided.
     #[must_use]
     pub fn has_room(&self) -> bool {

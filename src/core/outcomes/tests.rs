@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ddns::settings::{ZoneRoute, ZoneServer};
+use ddns::suffixes::ASSIGNMENTS_MAX;
 use ddns::wanted::WantedTable;
 use dhcp::client::{ClientMessage, ServerMessage};
 use dhcp::decision::{CommitOutcome, Ingress};
@@ -27,6 +28,8 @@ struct Bench {
     core: Core,
     now: Now,
     numbers: Vec<Assignment>,
+    /// What the updater has found out, and stored.
+    confirmed: Vec<ConfirmedRow>,
 }
 
 impl Bench {
@@ -37,7 +40,7 @@ impl Bench {
     fn reserving(conflict: ConflictOutcome, reservations: &[(u8, &str)]) -> Self {
         let now = Now { boot_ms: 5_000_000, wall_secs: 1_790_000_000 };
         let core = core(conflict, reservations, now);
-        Self { core, now, numbers: Vec::new() }
+        Self { core, now, numbers: Vec::new(), confirmed: Vec::new() }
     }
 
     fn later(&mut self, secs: u64) {
@@ -135,6 +138,16 @@ impl Bench {
         self.run();
     }
 
+    /// The updater has stored this of the name of a lease.
+    fn stored(&mut self, name: &str, last: LastAnswer) {
+        let row = self.core.wanted().get(&RowKey::Forward(fqdn(name))).unwrap();
+        let (key, generation) = (row.key.clone(), row.generation);
+        let (done, at) = (last == LastAnswer::Done, self.now.wall_secs);
+        self.confirmed.retain(|one| one.key != key);
+        let (holds, site, unsure) = (None, None, None);
+        self.confirmed.push(ConfirmedRow { key, generation, done, holds, site, last, attempts: 1, at, unsure });
+    }
+
     /// DNS holds it now.
     fn settled(&mut self, name: &str) {
         let row = self.core.wanted().get(&RowKey::Forward(fqdn(name))).unwrap().clone();
@@ -147,7 +160,9 @@ impl Bench {
         let leases = self.core.engine().leases().collect();
         let wanted = WantedTable::load(self.core.wanted().iter().cloned(), &[]);
         let (dhcp, ddns) = both(conflict, &[]);
-        self.core = Core::new(dhcp, ddns, leases, wanted, self.now).with_suffixes(self.numbers.clone());
+        self.core = Core::new(dhcp, ddns, leases, wanted, self.now)
+            .with_suffixes(self.numbers.clone())
+            .with_refusals(&self.confirmed);
         let mended = self.core.mend_wanted();
         assert_eq!(mended.rows, [], "nothing was lost");
         self.run();
@@ -312,6 +327,68 @@ fn rfc4702_option_81_says_that_nothing_is_written_while_dns_refuses_the_name() {
     bench.release(1, first);
     assert_eq!(bench.lease(1, "pc.nasir.xyz"), first);
     assert_eq!(bench.renew(1, first, "pc.nasir.xyz").0, 0b0101);
+}
+
+#[test]
+fn rfc4702_option_81_says_after_a_start_too_that_dns_refuses_the_name() {
+    let mut bench = Bench::new(ConflictOutcome::Refuse);
+    let (first, second) = (bench.lease(1, "pc.nasir.xyz"), bench.lease(2, "nas.nasir.xyz"));
+    bench.foreign("pc.nasir.xyz");
+    bench.stored("pc.nasir.xyz", LastAnswer::Conflict);
+    bench.stored("nas.nasir.xyz", LastAnswer::Timeout);
+    // Whether a server can be asked or not.
+    bench.now = Now { boot_ms: 1_000, wall_secs: bench.now.wall_secs + 60 };
+    bench.restart(ConflictOutcome::Refuse);
+    assert_eq!(bench.renew(1, first, "pc.nasir.xyz").0, 0b1110, "N, E, O");
+    assert_eq!(bench.renew(2, second, "nas.nasir.xyz").0, 0b0101, "E, S");
+    bench.settled("pc.nasir.xyz");
+    bench.stored("pc.nasir.xyz", LastAnswer::Done);
+    bench.restart(ConflictOutcome::Refuse);
+    assert_eq!(bench.renew(1, first, "pc.nasir.xyz").0, 0b0101);
+}
+
+/// Its name is tried while its host is away, and refused: the host is told so when it comes again.
+#[test]
+fn a_reservation_that_dns_refuses_is_known_to_be_refused_when_its_host_comes_again() {
+    let mut bench = Bench::reserving(ConflictOutcome::Refuse, &[(50, "nas")]);
+    let first = bench.lease(50, "nas");
+    bench.foreign("nas.nasir.xyz");
+    assert_eq!(bench.renew(50, first, "nas.nasir.xyz").0 & 0b1001, 0b1000, "N");
+    bench.release(50, first);
+    assert_eq!(bench.lease(50, "nas"), first);
+    assert_eq!(bench.renew(50, first, "nas.nasir.xyz").0 & 0b1001, 0b1000, "N still");
+}
+
+/// Who has the name by then is not who was refused it.
+#[test]
+fn a_refusal_of_before_is_not_held_against_another_host_after_a_start() {
+    let mut bench = Bench::new(ConflictOutcome::Refuse);
+    let first = bench.lease(1, "pc.nasir.xyz");
+    bench.foreign("pc.nasir.xyz");
+    bench.stored("pc.nasir.xyz", LastAnswer::Conflict);
+    bench.release(1, first);
+    let second = bench.lease(2, "pc.nasir.xyz");
+    bench.restart(ConflictOutcome::Refuse);
+    assert_eq!(bench.renew(2, second, "pc.nasir.xyz").0, 0b0101);
+}
+
+#[test]
+fn leases_for_which_no_number_is_left_are_counted_and_the_name_is_the_first_ones() {
+    let mut bench = Bench::new(SUFFIX);
+    let whose = |n: usize| HostIdentity::from_hardware(1, &n.to_be_bytes());
+    let given = |n: usize| Assignment {
+        base: fqdn(&format!("h{n}.nasir.xyz")),
+        identity: whose(n),
+        number: 1,
+        keep_secs: 1_000_000_000,
+        left_at: Some(bench.now.wall_secs),
+    };
+    bench.numbers = (0..ASSIGNMENTS_MAX).map(given).collect();
+    bench.restart(SUFFIX);
+    assert!(bench.core.suffixes().is_full());
+    let (first, second) = (bench.lease(1, "pc"), bench.lease(2, "pc"));
+    assert_eq!((bench.name_at(first), bench.name_at(second)), ("pc.nasir.xyz.".to_owned(), String::new()));
+    assert_eq!(bench.core.unnumbered(), 2);
 }
 
 #[test]
