@@ -59,6 +59,13 @@ impl<'lab> Client<'lab> {
         client
     }
 
+    /// With another line of dhclient's own configuration.
+    pub(crate) fn with(self, line: &str) -> Self {
+        assert_eq!(self.kind, Kind::Dhclient, "a line of its configuration");
+        self.host.write("/etc/dhcp/dhclient.conf", &(dhclient_config(&self.naming) + line));
+        self
+    }
+
     /// Takes a lease (the first, or again after a release) and returns the address that is then on the interface.
     pub(crate) fn take(&mut self) -> Ipv4Addr {
         let times = match (&self.running, self.kind) {

@@ -3,6 +3,8 @@
 //!
 //! Needs root, network namespaces, `named`, `dig` and `nsupdate`.
 
+mod dual_stack;
+
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};

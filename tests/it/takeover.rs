@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
+use crate::clients::{Client, Kind, Naming};
 use crate::dig::{KEY_ALGORITHM, KEY_NAME, KEY_SECRET, Record};
 use crate::leasehold::Leasehold;
 use crate::netns::{Host, Lab};
@@ -18,16 +19,79 @@ const ZONES: [&str; 2] = ["nasir.xyz", "30.168.192.in-addr.arpa"];
 const BIND: ([u8; 4], u16) = ([127, 0, 0, 1], 53);
 
 /// The clients: how each says who it is.
-const CLIENTS: [(&str, &[&str]); 3] = [
+const CLIENTS: [(&str, Program); 6] = [
     // Its hardware address as a client identifier, as udhcpc does by itself.
-    ("client1", &[]),
+    ("client1", Program::Udhcpc(&[])),
     // None.
-    ("client2", &["-C"]),
+    ("client2", Program::Udhcpc(&["-C"])),
     // RFC 4361: type 255, an IAID, a DUID.
-    ("client3", &["-C", "-x", "0x3d:ff0000000a000300010242ac110003"]),
+    ("client3", Program::Udhcpc(&["-C", "-x", "0x3d:ff0000000a000300010242ac110003"])),
+    // None, and its name in option 81.
+    ("client4", Program::Dhclient(None)),
+    // As RFC 4361 has it, and its name in option 81.
+    ("client5", Program::Dhclient(Some("ff:00:00:00:05:00:03:00:01:02:42:ac:11:00:05"))),
+    // The same by a DUID of its own making.
+    ("client6", Program::Dhcpcd),
 ];
 
-fn start(host: &Host, name: &str, identity: &[&str], request: Option<Ipv4Addr>) -> (Running, Ipv4Addr) {
+#[derive(Clone, Copy)]
+enum Program {
+    /// With these words of its command line.
+    Udhcpc(&'static [&'static str]),
+    /// With this client identifier.
+    Dhclient(Option<&'static str>),
+    Dhcpcd,
+}
+
+/// A client that holds a lease.
+enum Holder<'lab> {
+    Udhcpc(&'lab Host, Running),
+    Other(Client<'lab>),
+}
+
+impl<'lab> Holder<'lab> {
+    /// Takes a lease, of that address if there is one.
+    fn start(host: &'lab Host, name: &str, program: Program, request: Option<Ipv4Addr>) -> (Self, Ipv4Addr) {
+        let full = || Naming::Fqdn(format!("{name}.{}", ZONES[0]));
+        let mut client = match program {
+            Program::Udhcpc(identity) => {
+                let (running, address) = start_udhcpc(host, name, identity, request);
+                return (Self::Udhcpc(host, running), address);
+            }
+            Program::Dhclient(None) => Client::new(Kind::Dhclient, host, full()),
+            Program::Dhclient(Some(identity)) => {
+                Client::new(Kind::Dhclient, host, full()).with(&format!("send dhcp-client-identifier {identity};\n"))
+            }
+            Program::Dhcpcd => Client::new(Kind::Dhcpcd, host, full()),
+        };
+        let address = client.take();
+        (Self::Other(client), address)
+    }
+
+    /// Is gone without a word.
+    fn vanish(self) {
+        match self {
+            Self::Udhcpc(host, mut running) => {
+                running.kill();
+                host.ip("addr flush dev eth0");
+            }
+            Self::Other(mut client) => client.vanish(),
+        }
+    }
+
+    fn release(self) {
+        match self {
+            Self::Udhcpc(_, mut running) => {
+                running.signal(Signal::SIGUSR2);
+                running.wait_log("entering released state", 1, PATIENCE);
+                running.kill();
+            }
+            Self::Other(mut client) => client.release(),
+        }
+    }
+}
+
+fn start_udhcpc(host: &Host, name: &str, identity: &[&str], request: Option<Ipv4Addr>) -> (Running, Ipv4Addr) {
     let hostname = format!("hostname:{name}");
     let mut words = vec!["-f", "-i", "eth0", "-t", "20", "-T", "1", "-A", "1", "-x", &hostname];
     words.extend(identity);
@@ -158,11 +222,10 @@ fn take_over(former: impl FnOnce(&Host) -> Vec<Running>, inherit: &str, marks: (
         .collect();
     let former = former(&server);
     let mut addresses = Vec::new();
-    for (host, (name, identity)) in hosts.iter().zip(CLIENTS) {
-        let (mut running, address) = start(host, name, identity, None);
+    for (host, (name, program)) in hosts.iter().zip(CLIENTS) {
+        let (holder, address) = Holder::start(host, name, program, None);
         dig.wait_agree(&format!("{name}.nasir.xyz"), address);
-        running.kill();
-        host.ip("addr flush dev eth0");
+        holder.vanish();
         addresses.push(address);
     }
     for mut server in former {
@@ -175,10 +238,10 @@ fn take_over(former: impl FnOnce(&Host) -> Vec<Running>, inherit: &str, marks: (
 
     let daemon = Leasehold::start(&server, &config(inherit));
     let mut running = Vec::new();
-    for ((host, (name, identity)), address) in hosts.iter().zip(CLIENTS).zip(&addresses) {
-        let (client, taken) = start(host, name, identity, Some(*address));
+    for ((host, (name, program)), address) in hosts.iter().zip(CLIENTS).zip(&addresses) {
+        let (holder, taken) = Holder::start(host, name, program, Some(*address));
         assert_eq!(taken, *address, "{name} keeps its address");
-        running.push(client);
+        running.push(holder);
     }
     let mut expected: Vec<String> = ZONES.iter().map(|zone| format!("{zone}. NS ns.tests.example.")).collect();
     for ((name, _), address) in CLIENTS.iter().zip(&addresses) {
@@ -193,28 +256,24 @@ fn take_over(former: impl FnOnce(&Host) -> Vec<Running>, inherit: &str, marks: (
     let mut last = Vec::new();
     wait_for("every name is kept and nothing is left", PATIENCE, || {
         last = daemon.names();
-        (last.len() == 6 && last.iter().all(|name| name.done)).then_some(())
+        (last.len() == 2 * CLIENTS.len() && last.iter().all(|name| name.done)).then_some(())
     });
     let after = both();
     assert_eq!(shown(&after), expected, "before: {:?}\n{}", shown(&before), daemon.log());
     // What is ours can be taken away again: each DHCID is the one that we would have written.
-    for mut client in running {
-        client.signal(Signal::SIGUSR2);
-        client.wait_log("entering released state", 1, PATIENCE);
-        client.kill();
-    }
+    running.into_iter().for_each(Holder::release);
     let bare: Vec<String> = ZONES.iter().map(|zone| format!("{zone}. NS ns.tests.example.")).rev().collect();
     wait_for("nothing but the zones themselves is left", PATIENCE, || (shown(&both()) == bare).then_some(()));
 }
 
 #[test]
 fn users_moving_away_from_isc_dhcpd_standard_keeps_every_name() {
-    take_over(|host| dhcpd(host, "ddns-update-style standard;"), "inherit = [\"isc-dhcpd\"]", ("DHCID", 3));
+    take_over(|host| dhcpd(host, "ddns-update-style standard;"), "inherit = [\"isc-dhcpd\"]", ("DHCID", 6));
 }
 
 #[test]
 fn users_moving_away_from_isc_dhcpd_interim_keeps_every_name_and_leaves_no_txt() {
-    take_over(|host| dhcpd(host, "ddns-update-style interim;"), "inherit = [\"isc-dhcpd\"]", ("TXT", 3));
+    take_over(|host| dhcpd(host, "ddns-update-style interim;"), "inherit = [\"isc-dhcpd\"]", ("TXT", 6));
 }
 
 /// It names all clients by their hardware addresses: other DHCID records than we would make of the same clients.
@@ -223,11 +282,11 @@ fn dhcpd_that_ignored_client_identifiers_is_inherited_by_hardware_address() {
     take_over(
         |host| dhcpd(host, "ddns-update-style standard; ignore-client-uids true;"),
         "inherit = [\"isc-dhcpd\"]",
-        ("DHCID", 3),
+        ("DHCID", 6),
     );
 }
 
 #[test]
 fn users_moving_away_from_kea_keeps_every_name() {
-    take_over(kea, "", ("DHCID", 6));
+    take_over(kea, "", ("DHCID", 12));
 }
