@@ -45,12 +45,14 @@ enum Verdict {
 }
 
 impl Exchange<'_> {
-    /// Sends the request, again at the end of each wait but the last, until an answer can be believed.
+    /// Sends the request, again at the end of each wait but the last, until an answer can be believed. When what came back
+    /// cannot be believed twice, it is the server's own word: a stranger would have been lucky.
     pub(super) async fn over_udp(&self, socket: &UdpSocket, waits: &[Duration]) -> Received {
-        let mut outcome = Outcome::Timeout;
+        let mut unbelieved = false;
         let mut octets = vec![0; ANSWER_OCTETS_MAX];
         for wait in waits {
             let deadline = Instant::now() + *wait;
+            let before = unbelieved;
             // "Connection refused" from an earlier datagram shows here: the server may be back for the next one.
             if let Err(error) = socket.send(self.octets).await {
                 debug!("an update could not be sent: {error}");
@@ -66,13 +68,14 @@ impl Exchange<'_> {
                 };
                 match self.judge(&octets[..length]) {
                     Verdict::Stray => {}
-                    Verdict::Unbelieved => outcome = Outcome::BadAnswer,
+                    Verdict::Unbelieved if before => return Received::Outcome(Outcome::BadAnswer),
+                    Verdict::Unbelieved => unbelieved = true,
                     Verdict::Final(received) => return received,
                 }
             }
             tokio::time::sleep_until(deadline).await;
         }
-        Received::Outcome(outcome)
+        Received::Outcome(if unbelieved { Outcome::BadAnswer } else { Outcome::Timeout })
     }
 
     /// RFC 1035 section 4.2.2: "The message is prefixed with a two byte length field".

@@ -358,7 +358,8 @@ fn a_lost_datagram_is_sent_again_the_same_signed_message() {
 
 #[test]
 fn rfc8945_5_4_an_unsigned_answer_to_a_signed_request_is_not_believed() {
-    let (server, thread) = stand_in(3, |_, request| Some(bare_answer(request, 0)));
+    // Asked once more, in case that a stranger was faster than the server; and not a third time.
+    let (server, thread) = stand_in(2, |_, request| Some(bare_answer(request, 0)));
     let client = UpdateClient::new(Arc::new(wall_secs), quick());
     let one = update("forward.example", vec![add("a.forward.example", 1)]);
     let good = key(KEY_NAME, KEY_SECRET);
