@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::net::Ipv4Addr;
 
-use ddns::reconcile::ConfirmedRow;
+use ddns::reconcile::{ConfirmedRow, LastAnswer};
 use ddns::suffixes::Assignment;
 use ddns::wanted::{RowKey, WantedRow};
 use dhcp::lease::{Lease, LeaseState};
@@ -95,6 +95,17 @@ impl StoreModel {
         };
         let lost = self.confirmed.keys().filter(|key| !self.wanted.contains_key(key)).count();
         self.wanted.values().filter(|row| !done(row)).count() + lost
+    }
+
+    /// Names that a DNS server said are somebody else's, and nothing else since: to whom they were refused, and which
+    /// generation.
+    pub(crate) fn refused(&self) -> Vec<(Fqdn, HostIdentity, u64)> {
+        let refused = |row: &WantedRow| {
+            let seen = self.confirmed.get(&row.key).filter(|seen| seen.last == LastAnswer::Conflict && !seen.done)?;
+            let (RowKey::Forward(name), Some(want)) = (&row.key, &row.want) else { return None };
+            (seen.generation == row.generation).then(|| (name.clone(), want.identity.clone(), row.generation))
+        };
+        self.wanted.values().filter_map(refused).collect()
     }
 
     /// The stored sets of a zone.

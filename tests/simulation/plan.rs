@@ -1,10 +1,10 @@
 //! What a seed chooses: the network, its size and its troubles.
 
 use std::collections::HashSet;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use ddns::settings::{ReverseGuard, ZoneRoute, ZoneServer};
+use ddns::settings::{Auth, Retry, ReverseGuard, ZoneRoute, ZoneServer};
 use dhcp::identity::HardwareAddress;
 use dhcp::settings::{
     AddressRange, AfterExpiry, ClientUpdates, GeneratedName, LeaseTime, Naming, Reservation, ReservedFor,
@@ -20,6 +20,10 @@ pub(crate) const RESERVED: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 5);
 /// Reserved for a host that never comes, and for a host with two interfaces; in no pool.
 const GHOST: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 11);
 const TWINS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 12);
+/// Reserved together, for hosts that never come.
+const BLOCK: std::ops::RangeInclusive<u8> = 16..=27;
+/// The DNS servers, the preferred one first.
+const DNS_SERVERS: [Ipv4Addr; 2] = [Ipv4Addr::new(192, 0, 2, 53), Ipv4Addr::new(192, 0, 2, 54)];
 const REVERSE: [&str; 2] = ["0.0.10.in-addr.arpa", "1.0.10.in-addr.arpa"];
 /// How many addresses one client may have in quarantine at once.
 pub(crate) const DECLINES_MAX: usize = 3;
@@ -65,6 +69,8 @@ pub(crate) struct Plan {
     pub(crate) by_hand: Vec<(Fqdn, Rrset)>,
     /// The operator edits reservations and rules of names while the server runs.
     pub(crate) edits: bool,
+    /// How many DNS servers there are, where the zones are not embedded.
+    pub(crate) dns_servers: usize,
     /// Names that are there as long as they are reserved, with their addresses and owners.
     pub(crate) reserved: Vec<(Ipv4Addr, Fqdn, HostIdentity)>,
     /// The twins have, or had, an address reserved for them.
@@ -100,13 +106,19 @@ impl Plan {
             ..Subnet::new("10.0.0.0/28".parse().unwrap())
         };
         let mut subnets = vec![subnet.clone()];
-        subnet.prefix = "10.0.1.0/28".parse().unwrap();
+        subnet.prefix = "10.0.1.0/27".parse().unwrap();
         subnet.pools =
             vec![AddressRange { first: Ipv4Addr::new(10, 0, 1, 4), last: Ipv4Addr::new(10, 0, 1, 6) }.into()];
         subnet.reservations.clear();
         subnets.push(subnet);
-        let server =
-            if embedded { ZoneServer::Embedded } else { ZoneServer::remote("192.0.2.53:53".parse().unwrap(), None) };
+        let dns_servers = if rng.permille(400) { 2 } else { 1 };
+        let server = match embedded {
+            true => ZoneServer::Embedded,
+            false => {
+                let servers = DNS_SERVERS[..dns_servers].iter().map(|ip| SocketAddr::from((*ip, 53))).collect();
+                ZoneServer::Remote { servers, auth: Auth::Unsigned }
+            }
+        };
         let reverse = REVERSE.map(|apex| apex.parse().unwrap());
         let zones =
             [domain].into_iter().chain(reverse).map(|apex| ZoneRoute { apex, server: server.clone() }).collect();
@@ -122,9 +134,11 @@ impl Plan {
             ..dhcp::settings::Settings::default()
         };
         let (reserved, always) = (names_of(&dhcp), always_there(&dhcp));
-        // Nobody is there to confirm what a changed configuration deletes.
-        let upkeep = ddns::settings::Upkeep { delete_share_percent: 100, ..ddns::settings::Upkeep::default() };
-        let ddns = ddns::settings::Settings { zones, reverse, reserved, upkeep, ..ddns::settings::Settings::default() };
+        let delete_share_percent = *rng.pick(&[100, 20, 50]);
+        let upkeep = ddns::settings::Upkeep { delete_share_percent, ..ddns::settings::Upkeep::default() };
+        let retry = Retry { conflict_ms: *rng.pick(&[3_600_000, 15_000, 60_000]), ..Retry::default() };
+        let ddns =
+            ddns::settings::Settings { zones, reverse, reserved, upkeep, retry, ..ddns::settings::Settings::default() };
         Self {
             clients: 3 + usize::try_from(rng.below(6)).unwrap(),
             lease_secs,
@@ -147,12 +161,19 @@ impl Plan {
             },
             haste,
             edits: rng.permille(600),
+            dns_servers,
             reserved: always,
             twins_reserved: false,
             roaming: rng.permille(400),
             twins: rng.permille(300),
             by_hand,
         }
+    }
+
+    /// Which of the DNS servers an update goes to.
+    pub(crate) fn door_of(&self, server: &ZoneServer) -> usize {
+        let to = server.primary().expect("a server of somebody else").ip();
+        DNS_SERVERS.iter().position(|ip| to == *ip).expect("one of the servers")
     }
 
     pub(crate) fn guard(&self) -> ConflictGuard {
@@ -178,7 +199,7 @@ impl Plan {
     pub(crate) fn edit(&mut self, rng: &mut Rng) -> &'static str {
         let mut dhcp = (*self.settings.dhcp).clone();
         let [first, second] = &mut dhcp.subnets[..] else { unreachable!("two subnets") };
-        let what = match rng.below(5) {
+        let what = match rng.below(6) {
             0 => {
                 let hostname = rng.pick(&[None, Some("printer"), Some("laser"), Some("alpha")]).map(str::to_owned);
                 reserve(first, RESERVED, Some(Reservation { hostname, ..reserved() }));
@@ -203,6 +224,16 @@ impl Plan {
                 "reservation of a host with two interfaces"
             }
             3 => {
+                let there = second.reservations.len() > 1;
+                for n in BLOCK {
+                    let client = ReservedFor::Hardware(HardwareAddress::new(1, &[2, 0, 0, 0, 8, n]).unwrap());
+                    let address = Ipv4Addr::new(10, 0, 1, n);
+                    let away = Reservation { hostname: Some(format!("away{n}")), ..Reservation::new(address, client) };
+                    reserve(second, address, Some(away).filter(|_| !there));
+                }
+                "a block of reservations"
+            }
+            4 => {
                 let policy = *rng.pick(&[AfterExpiry::AtOnce, AfterExpiry::Grace(60), AfterExpiry::Keep]);
                 for naming in [&mut first.naming, &mut second.naming].into_iter().flatten() {
                     naming.after_expiry = policy;
@@ -211,7 +242,9 @@ impl Plan {
             }
             _ => {
                 let rule = *rng.pick(&[ReservedRecords::WhileConfigured, ReservedRecords::WhileLeased]);
-                first.naming.iter_mut().for_each(|naming| naming.reserved = rule);
+                for naming in [&mut first.naming, &mut second.naming].into_iter().flatten() {
+                    naming.reserved = rule;
+                }
                 "rule for reservations changed"
             }
         };
@@ -246,7 +279,8 @@ fn always_there(dhcp: &dhcp::settings::Settings) -> Vec<(Ipv4Addr, Fqdn, HostIde
     if subnet.naming.as_ref().unwrap().reserved == ReservedRecords::WhileLeased {
         return Vec::new();
     }
-    let owned = subnet.reservations.iter().filter_map(|one| {
+    let all = dhcp.subnets.iter().flat_map(|subnet| &subnet.reservations);
+    let owned = all.filter_map(|one| {
         let identity = match &one.clients[0] {
             ReservedFor::Hardware(hardware) => HostIdentity::from_hardware(1, hardware.as_bytes()),
             ReservedFor::Duid(duid) => HostIdentity::Duid(duid.clone()),

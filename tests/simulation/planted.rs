@@ -10,7 +10,7 @@ use crate::{ALONE, first_failure, number};
 /// Seeds within which every fault must be found.
 const WITHIN: u64 = 10_000;
 
-const PLANTED: [Fault; 36] = [
+const PLANTED: [Fault; 41] = [
     Fault::OfferReused,
     Fault::QuarantineForgotten,
     Fault::DeclineByAnyone,
@@ -39,6 +39,11 @@ const PLANTED: [Fault; 36] = [
     Fault::ReservedNotRenamed,
     Fault::ReservedNotRestored,
     Fault::ProbedWithoutPause,
+    Fault::ServerNeverTakenBack,
+    Fault::OlderStateToTheNextServer,
+    Fault::GuiltyInCompany,
+    Fault::DeletedUnasked,
+    Fault::RefusalsForgotten,
     Fault::CommitHalfApplied,
     Fault::SyncSkipped,
     Fault::TornTailAccepted,

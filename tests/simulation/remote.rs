@@ -1,4 +1,5 @@
-//! A DNS server of somebody else: RFC 2136 semantics by `zones`, and the faults of a network before it.
+//! DNS servers of somebody else: RFC 2136 semantics by `zones`, and the faults of a network before each. They serve the
+//! same zones: what one of them took, all have.
 
 use dns::{Fqdn, Rcode, Rrset, Update};
 use zones::{AllowAll, NewZone, Zone, ZoneSet, apply};
@@ -6,26 +7,38 @@ use zones::{AllowAll, NewZone, Zone, ZoneSet, apply};
 #[derive(Clone, Debug)]
 pub(crate) struct Remote {
     pub(crate) zones: ZoneSet,
+    /// One for each server, the preferred one first.
+    pub(crate) doors: Vec<Door>,
+}
+
+/// How one of the servers is doing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Door {
     pub(crate) up: bool,
     /// While set, every update is answered with this.
     pub(crate) refuses: Option<Rcode>,
 }
 
+impl Door {
+    pub(crate) const WELL: Self = Self { up: true, refuses: None };
+}
+
 impl Remote {
-    pub(crate) fn new(apexes: &[&Fqdn]) -> Self {
+    pub(crate) fn new(apexes: &[&Fqdn], servers: usize) -> Self {
         let mut zones = ZoneSet::new();
         for apex in apexes {
             zones.insert(new_zone(apex));
         }
-        Self { zones, up: true, refuses: None }
+        Self { zones, doors: vec![Door::WELL; servers] }
     }
 
-    /// `None`: it is down.
-    pub(crate) fn update(&mut self, update: &Update) -> Option<Rcode> {
-        if !self.up {
+    /// `None`: that server is down.
+    pub(crate) fn update(&mut self, door: usize, update: &Update) -> Option<Rcode> {
+        let Door { up, refuses } = self.doors[door];
+        if !up {
             return None;
         }
-        if let Some(code) = self.refuses {
+        if let Some(code) = refuses {
             return Some(code);
         }
         let Some(zone) = self.zones.get(&update.zone) else { return Some(Rcode::NOT_AUTH) };

@@ -231,6 +231,7 @@ impl Reconciler {
         for mut flight in flights {
             // REFUSED may be about the whole zone.
             if !matches!(code, Rcode::NO_ERROR | Rcode::REFUSED)
+                && !planted(Fault::GuiltyInCompany)
                 && let Some(entry) = self.entry_mut(flight.index)
             {
                 entry.company = 1;

@@ -233,6 +233,12 @@ impl Reconciler {
             return;
         }
         if !current {
+            if several
+                && planted(Fault::OlderStateToTheNextServer)
+                && let Some(older) = &flight.outcome
+            {
+                entry.row.want = Some(older.clone());
+            }
             return self.schedule(now, index);
         }
         entry.streak = entry.streak.saturating_add(1);

@@ -5,6 +5,7 @@
 //! released since the start counts too, so that a pass that stalls releases no more than one that does not.
 
 use dns::Fqdn;
+use faults::{Fault, planted};
 
 use super::{News, Phase, Reconciler};
 use crate::Now;
@@ -45,7 +46,7 @@ pub(super) fn is_withheld(row: &WantedRow) -> bool {
 impl Reconciler {
     /// Puts a row aside when the configuration withdraws it, and nobody has been asked.
     pub(super) fn hold_back(&mut self, now: Now, index: u32, lane: u32) -> bool {
-        if !self.entry(index).is_some_and(|entry| is_withheld(&entry.row)) {
+        if !self.entry(index).is_some_and(|entry| is_withheld(&entry.row)) || planted(Fault::DeletedUnasked) {
             return false;
         }
         if self.lanes[lane as usize].hold.due_ms.is_none() {

@@ -24,6 +24,7 @@
 //! after a start every row that is not known to be done is taken for one.
 
 use dns::{Rcode, Update};
+use faults::{Fault, planted};
 
 use super::batch::Batch;
 use super::health::Heard;
@@ -248,7 +249,7 @@ impl Reconciler {
         let before = self.way_of(lane);
         let server = self.lanes[lane].ways[way].server;
         for breaker in [&mut self.lanes[lane].ways[way].breaker, &mut self.servers[server].breaker] {
-            breaker.open = false;
+            breaker.open &= planted(Fault::ServerNeverTakenBack);
             if made {
                 breaker.failures = 0;
             }

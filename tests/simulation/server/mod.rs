@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 
 use config::settings::{DnsSettings, EmbeddedZone};
 use ddns::reconcile::{Feedback, Reconciler, Send, SendTicket};
-use ddns::wanted::{WantedRow, WantedTable};
+use ddns::wanted::{RowKey, WantedRow, WantedTable};
 use dhcp::time::Now;
 use dns::{Fqdn, Rcode};
 use leasehold::clock::{Pause, Told, is_in_the_past};
@@ -208,7 +208,8 @@ impl Server {
                 .map_err(|error| format!("{error:#}"))?;
         let wanted = WantedTable::load(contents.wanted, &contents.confirmed);
         let mut core = Core::new(Arc::clone(&settings.dhcp), Arc::clone(&settings.ddns), contents.leases, wanted, now)
-            .with_suffixes(contents.suffixes);
+            .with_suffixes(contents.suffixes)
+            .with_refusals(&contents.confirmed);
         let lost = core.mend_wanted().rows;
         if !lost.is_empty() {
             return Err(format!("the store is damaged: leases claim names that are not stored as wanted: {lost:?}"));
@@ -266,6 +267,16 @@ impl Server {
         self.settings = settings.clone();
         self.ddns = Arc::clone(&settings.ddns);
         self.pipeline.reconfigure(Arc::clone(&settings.dhcp), Arc::clone(&settings.ddns), vec![SERVER], now);
+    }
+
+    /// The operator means what is held back: it is deleted. What that is.
+    pub(crate) fn confirm_deletions(&mut self, now: Now) -> Vec<RowKey> {
+        let held = self.reconciler.held_back();
+        for zone in &held {
+            self.reconciler.confirm_deletions(ddns_now(now), &zone.apex);
+            self.heard = true;
+        }
+        held.into_iter().flat_map(|zone| zone.keys).collect()
     }
 
     pub(crate) fn arrive(&mut self, arrival: Arrival) {

@@ -3,8 +3,14 @@
 //! A change is a wanted row that was stored with a new generation, or that a start found without knowing it done. It
 //! buys [`MESSAGES_PER_CHANGE`] messages. A message that failed, because it or its answer got lost or because the server
 //! refused everything, buys the same for each of its rows: they go again. But it does so only when its zone had not
-//! failed less than [`PAUSE_MS`] before it was sent: whoever tries again without a pause pays with its changes, and soon
-//! has none left. Renewals, comparisons, wanted rows that are read again and time itself buy nothing.
+//! failed less than [`PAUSE_MS`] before it was sent to that server: whoever tries again without a pause pays with its
+//! changes, and soon has none left. A name that is somebody else's buys them when it is tried again after the pause that
+//! the settings tell, and not before. Renewals, comparisons, wanted rows that are read again and time itself buy nothing.
+//!
+//! Empty messages, by which a server that was passed over is asked whether it is there again, are counted apart: each server is
+//! asked about one zone no oftener than the first pause between two tries allows.
+//!
+//! A row that turned out to be the guilty one of a message travels alone, until it is done or the server starts anew.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,18 +26,35 @@ use super::{Checked, World};
 const MESSAGES_PER_CHANGE: u64 = 2 + 3;
 /// The shortest pause between a failure and the next try, in milliseconds.
 const PAUSE_MS: u64 = 500;
+/// With fewer changes the first steps of a few rows are the whole of it.
+const MANY_CHANGES: u64 = 50;
 
 /// Messages and what paid for them.
 #[derive(Default)]
 pub(super) struct Messages {
     sent: u64,
     changes: u64,
-    /// Rows that go again because their message failed.
+    /// Rows that go again because their message failed, or because the pause after a conflict is over.
     again: u64,
-    /// Zone, time and rows of what is under way.
-    under_way: BTreeMap<SendTicket, (Fqdn, u64, u64)>,
-    /// When a zone's last failure was told of those that bought something.
-    failed_at: BTreeMap<Fqdn, u64>,
+    /// What is under way.
+    under_way: BTreeMap<SendTicket, UnderWay>,
+    /// When a zone's last failure at a server was told of those that bought something.
+    failed_at: BTreeMap<(Fqdn, usize), u64>,
+    /// When a server was last asked about a zone whether it is there again.
+    probed_at: BTreeMap<(Fqdn, usize), u64>,
+    /// Names that failed by themselves.
+    guilty: BTreeSet<Fqdn>,
+    /// When somebody else was last found to have the name.
+    conflict_at: BTreeMap<Fqdn, u64>,
+    /// Messages with something in them that went to another than the preferred server.
+    pub(super) past_the_preferred: u64,
+}
+
+struct UnderWay {
+    zone: Fqdn,
+    door: usize,
+    sent_at: u64,
+    owners: BTreeSet<Fqdn>,
 }
 
 impl World {
@@ -43,15 +66,38 @@ impl World {
     /// The server starts, and does not know what became of what was under way.
     pub(super) fn pay_for_start(&mut self) {
         self.messages.under_way.clear();
+        self.messages.guilty.clear();
+        self.messages.probed_at.clear();
         self.messages.changes += self.model.unconfirmed() as u64;
     }
 
+    /// Messages for a thousand changes, when there were many; how many messages there were, and how many changes.
+    pub(crate) fn messages(&self) -> (u64, u64, u64) {
+        let Messages { sent, changes, again, .. } = self.messages;
+        let paid = changes + again;
+        (if paid < MANY_CHANGES { 0 } else { sent * 1_000 / paid }, sent, paid)
+    }
+
     /// An update leaves the updater. What the network does with it is not the updater's affair.
-    pub(super) fn count_message(&mut self, send: &Send) -> Checked {
-        let rows = owners(&send.update).len() as u64;
+    pub(super) fn count_message(&mut self, send: &Send, door: usize) -> Checked {
+        let zone = send.update.zone.clone();
+        let owners: BTreeSet<Fqdn> = owners(&send.update).into_iter().cloned().collect();
+        if owners.is_empty() {
+            self.count("probe of a DNS server");
+            let asked = self.messages.probed_at.insert((zone.clone(), door), self.now);
+            return match asked.filter(|at| at + PAUSE_MS > self.now) {
+                Some(_) => Err(format!("the DNS server {door} was asked about {zone} twice within {PAUSE_MS} ms")),
+                None => Ok(()),
+            };
+        }
         let messages = &mut self.messages;
+        let guilty = owners.iter().find(|owner| messages.guilty.contains(owner));
+        if let Some(guilty) = guilty.filter(|_| owners.len() > 1) {
+            return Err(format!("{guilty} failed by itself, and travels with {} others", owners.len() - 1));
+        }
         messages.sent += 1;
-        messages.under_way.insert(send.ticket, (send.update.zone.clone(), self.now, rows));
+        messages.past_the_preferred += u64::from(door > 0);
+        messages.under_way.insert(send.ticket, UnderWay { zone, door, sent_at: self.now, owners });
         let Messages { sent, changes, again, .. } = *messages;
         if sent > MESSAGES_PER_CHANGE * (changes + again) {
             return Err(format!(
@@ -64,26 +110,47 @@ impl World {
     /// The updater hears how a message ended.
     pub(super) fn take_failure(&mut self, ticket: SendTicket, outcome: &Outcome) {
         let messages = &mut self.messages;
-        let Some((zone, sent_at, rows)) = messages.under_way.remove(&ticket) else { return };
+        let Some(UnderWay { zone, door, sent_at, owners }) = messages.under_way.remove(&ticket) else { return };
         let failed = match outcome {
-            Outcome::Answer(code) => matches!(*code, Rcode::REFUSED | Rcode::SERV_FAIL | Rcode::NOT_AUTH),
+            Outcome::Answer(code) if matches!(*code, Rcode::REFUSED | Rcode::SERV_FAIL | Rcode::NOT_AUTH) => true,
+            Outcome::Answer(code) => return self.take_answer(owners, *code),
             Outcome::TsigError(_) | Outcome::Timeout | Outcome::BadAnswer => true,
         };
+        let at = (zone, door);
         // What was under way when the zone failed could not know.
         let unknowing = |told_at: &u64| sent_at <= *told_at;
-        let last = messages.failed_at.get(&zone);
+        let last = messages.failed_at.get(&at);
         if !failed || !last.is_none_or(|told_at| unknowing(told_at) || sent_at >= told_at + PAUSE_MS) {
             return;
         }
-        messages.again += rows;
+        messages.again += owners.len() as u64;
         if last.is_none_or(|told_at| !unknowing(told_at)) {
-            messages.failed_at.insert(zone, self.now);
+            messages.failed_at.insert(at, self.now);
+        }
+    }
+
+    /// An answer about a message's rows. Of one that is alone it says which row it is about.
+    fn take_answer(&mut self, owners: BTreeSet<Fqdn>, code: Rcode) {
+        let messages = &mut self.messages;
+        let alone = owners.len() == 1;
+        let pause_ms = self.plan.settings.ddns.retry.conflict_ms;
+        for owner in owners {
+            if code == Rcode::NO_ERROR {
+                messages.guilty.remove(&owner);
+            } else if alone {
+                messages.guilty.insert(owner.clone());
+                let before = messages.conflict_at.insert(owner, self.now);
+                if before.is_some_and(|before| self.now >= before + pause_ms) {
+                    messages.again += 1;
+                    *self.tally.entry("a conflict tried again").or_default() += 1;
+                }
+            }
         }
     }
 }
 
 /// The owner names of an update: one for each of its rows.
-fn owners(update: &Update) -> BTreeSet<&Fqdn> {
+pub(super) fn owners(update: &Update) -> BTreeSet<&Fqdn> {
     let asked = update.prerequisites.iter().map(|prerequisite| match prerequisite {
         Prerequisite::RrsetIs(name, ..)
         | Prerequisite::RrsetExists(name, _)

@@ -3,9 +3,11 @@
 use dns::Rcode;
 use store::simulated::{Failure, Kind, Rates};
 
+use super::holds::Holds;
 use super::{Checked, Event, SERVER, World};
 use crate::packet::{DECLINE, DISCOVER, Packet, RELEASE, REQUEST};
 use crate::plan::make_by_hand;
+use crate::remote::Door;
 use crate::server::{Server, Started};
 use store::rows::Row;
 
@@ -35,13 +37,16 @@ impl World {
                 self.compact();
             }
             6 | 7 => {
-                self.remote.up = !self.remote.up;
-                let up = self.remote.up;
-                self.note(|| format!("DNS up={up}"));
+                let door = self.some_door();
+                let up = &mut self.remote.doors[door].up;
+                *up = !*up;
+                let up = *up;
+                self.note(|| format!("DNS {door} up={up}"));
             }
             8 => {
                 let codes = [Rcode::REFUSED, Rcode::SERV_FAIL, Rcode::NOT_AUTH, Rcode::BAD_KEY, Rcode::BAD_TIME];
-                self.remote.refuses = self.rng.permille(500).then(|| *self.rng.pick(&codes));
+                let door = self.some_door();
+                self.remote.doors[door].refuses = self.rng.permille(500).then(|| *self.rng.pick(&codes));
             }
             9 if self.plan.clock_jumps => {
                 let by = i64::try_from(self.rng.below(600)).expect("small") - 300;
@@ -50,10 +55,16 @@ impl World {
             10 | 11 => self.rogue(),
             12 | 13 => self.make_by_hand()?,
             14 => return self.check_store(),
+            15 => self.confirm_deletions(),
             16..=18 if self.plan.edits => self.edit(),
             _ => self.compact(),
         }
         Ok(())
+    }
+
+    fn some_door(&mut self) -> usize {
+        let doors = self.remote.doors.len() as u64;
+        usize::try_from(self.rng.below(doors)).expect("few")
     }
 
     fn jump(&mut self, by: i64) {
@@ -97,7 +108,7 @@ impl World {
         let (zone, set) = &self.plan.by_hand[number];
         let update = make_by_hand(zone, set);
         if !self.plan.settings.embedded {
-            if let Some(rcode) = self.remote.update(&update) {
+            if let Some(rcode) = self.remote.update(0, &update) {
                 self.made_by_hand(number, rcode);
             }
             return Ok(());
@@ -161,8 +172,7 @@ impl World {
         self.note(|| "quiet".to_owned());
         self.quiet = true;
         self.storage.set_capacity(None);
-        self.remote.up = true;
-        self.remote.refuses = None;
+        self.remote.doors.fill(Door::WELL);
         // A clock in the past would hold up every expiry for an hour.
         self.jump(self.skew_max - self.skew);
         if self.storage.crashed() {
@@ -190,6 +200,8 @@ impl World {
                 self.run += 1;
                 self.promises.forget_offers();
                 self.pay_for_start();
+                self.holds = Holds::default();
+                self.note_refusals();
                 (self.turn, self.committing) = (None, false);
                 self.clock();
                 self.find_made_by_hand();

@@ -1,6 +1,7 @@
 //! A seeded world: clients, a network that loses, doubles and reorders, a disk that fails, a clock that jumps, a DNS
 //! server that goes away, and the server between them. What must always hold is checked where it could first break.
 
+mod holds;
 mod messages;
 mod mishaps;
 mod names;
@@ -25,6 +26,7 @@ use crate::plan::Plan;
 use crate::remote::Remote;
 use crate::rng::Rng;
 use crate::server::{Doings, Machine, Server};
+use holds::Holds;
 use messages::Messages;
 use names::Names;
 use promises::Promises;
@@ -48,7 +50,8 @@ enum Event {
     Turn(u64),
     Commit(u64),
     Compaction(u64),
-    ToDns(u64, SendTicket, Update, Fate),
+    /// To which of the servers.
+    ToDns(u64, usize, SendTicket, Update, Fate),
     FromDns(u64, SendTicket, Outcome),
     Start,
     Mishap,
@@ -105,6 +108,7 @@ pub(crate) struct World {
     promises: Promises,
     names: Names,
     messages: Messages,
+    holds: Holds,
     /// Clients and transactions that take another server's offer.
     elsewhere: BTreeSet<([u8; 6], u32)>,
     /// Addresses that were requested, by client and transaction.
@@ -134,7 +138,7 @@ impl World {
         let apexes: Vec<_> = plan.settings.ddns.zones.iter().map(|route| &route.apex).collect();
         let mut world = Self {
             storage: SimStorage::new(seed),
-            remote: Remote::new(&apexes),
+            remote: Remote::new(&apexes, plan.dns_servers),
             rng,
             now: 0,
             order: 0,
@@ -156,6 +160,7 @@ impl World {
             promises: Promises::default(),
             names: Names::default(),
             messages: Messages::default(),
+            holds: Holds::default(),
             elsewhere: BTreeSet::new(),
             requested: BTreeMap::new(),
             turn: None,
@@ -230,6 +235,7 @@ impl World {
         self.await_dns("once every lease has ended")?;
         self.check_all_ended(&bound)?;
         self.check_memory()?;
+        let passed_over = self.messages.past_the_preferred;
         let index = self.clients.len();
         let newcomer = Client::newcomer(index, self.now, &mut self.rng);
         let mac = newcomer.mac;
@@ -240,6 +246,9 @@ impl World {
             return Err("a newcomer to a quiet network gets no address".to_owned());
         }
         self.await_dns("for a newcomer")?;
+        if self.messages.past_the_preferred != passed_over {
+            return Err("all DNS servers are well, and a newcomer's name went past the preferred one".to_owned());
+        }
         self.check_store()
     }
 
@@ -285,7 +294,9 @@ impl World {
                 }
             }
             Event::Turn(_) | Event::Commit(_) | Event::Compaction(_) => {}
-            Event::ToDns(run, ticket, update, fate) => return self.update_arrives(run, ticket, &update, fate),
+            Event::ToDns(run, door, ticket, update, fate) => {
+                return self.update_arrives(run, door, ticket, &update, fate);
+            }
             Event::FromDns(run, ticket, outcome) => {
                 let now = self.clock();
                 if run == self.run {
@@ -370,6 +381,7 @@ impl World {
             self.check_rows(rows)?;
             self.pay_for_changes(rows);
             self.model.apply(rows);
+            self.note_names();
         }
         if !committed.is_empty()
             && let Some(double) = self.model.double_binding(self.wall_secs)

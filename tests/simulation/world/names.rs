@@ -21,6 +21,9 @@ struct Owned<'a> {
     reverse: bool,
 }
 
+/// For how long after a start a refusal of before is believed without a word from the DNS server.
+const BELIEVED_MS: u64 = 60_000;
+
 type Sets = BTreeMap<(Fqdn, RecordType), Vec<Rdata>>;
 
 /// What the world remembers of zones.
@@ -30,9 +33,26 @@ pub(super) struct Names {
     by_hand: Vec<usize>,
     /// Serial and contents of each embedded zone as last served.
     served: BTreeMap<Fqdn, (u32, Vec<Rrset>)>,
+    /// Names that were known to be refused to a host when the server last started, with the generations that were, and
+    /// until when that is believed.
+    refused: (Vec<(Fqdn, HostIdentity, u64)>, u64),
 }
 
 impl World {
+    /// What the store tells of names that are somebody else's, at a start.
+    pub(super) fn note_refusals(&mut self) {
+        self.names.refused = (self.model.refused(), self.now + BELIEVED_MS);
+    }
+
+    /// Whether a host is told that it has a name which the store tells to be refused to it, and nothing else since.
+    pub(super) fn is_refused(&self, name: &Fqdn, identity: &HostIdentity) -> bool {
+        let (refused, until) = &self.names.refused;
+        let told = |one: &&(Fqdn, HostIdentity, u64)| one.0 == *name && one.1 == *identity;
+        let stands = || self.model.refused().iter().any(|now| refused.iter().find(told) == Some(now));
+        // A clock that jumps ends belief before its time.
+        *until > self.now && !self.plan.clock_jumps && refused.iter().any(|one| told(&one)) && stands()
+    }
+
     fn zones(&self) -> Option<&ZoneSet> {
         if self.plan.settings.embedded {
             Some(self.server.as_ref()?.zones.published())
@@ -125,6 +145,7 @@ impl World {
     /// two tries, is enough.
     pub(super) fn await_dns(&mut self, when: &str) -> Checked {
         for _ in 0..20 {
+            self.confirm_deletions();
             if self.check_dns(when).is_ok() {
                 return Ok(());
             }

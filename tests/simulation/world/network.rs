@@ -132,7 +132,12 @@ impl World {
     }
 
     pub(super) fn send_update(&mut self, send: Send) -> Checked {
-        self.count_message(&send)?;
+        let door = self.plan.door_of(&send.server);
+        self.count_message(&send, door)?;
+        self.count_deletions(&send)?;
+        if door > 0 {
+            self.count("update to the second DNS server");
+        }
         let lost = |world: &mut Self| !world.quiet && world.rng.permille(world.plan.dns_lost_permille);
         if lost(self) {
             self.count("update lost");
@@ -145,14 +150,21 @@ impl World {
             true => Fate::AnswerLost,
         };
         let at = self.now + 1 + self.rng.below(DNS_DELAY_MS);
-        self.at(at, Event::ToDns(self.run, send.ticket, send.update, fate));
+        self.at(at, Event::ToDns(self.run, door, send.ticket, send.update, fate));
         Ok(())
     }
 
-    pub(super) fn update_arrives(&mut self, run: u64, ticket: SendTicket, update: &Update, fate: Fate) -> Checked {
-        let mut answer = self.remote.update(update);
+    pub(super) fn update_arrives(
+        &mut self,
+        run: u64,
+        door: usize,
+        ticket: SendTicket,
+        update: &Update,
+        fate: Fate,
+    ) -> Checked {
+        let mut answer = self.remote.update(door, update);
         if fate == Fate::SentTwice {
-            answer = self.remote.update(update);
+            answer = self.remote.update(door, update);
         }
         let (outcome, delay) = match answer {
             Some(code @ (Rcode::BAD_KEY | Rcode::BAD_TIME)) => (Outcome::TsigError(code), 1),
@@ -167,7 +179,7 @@ impl World {
             (Some(Rcode::YX_DOMAIN | Rcode::NX_RRSET | Rcode::NX_DOMAIN | Rcode::YX_RRSET), _) => "prerequisite failed",
             (Some(_), _) => "update refused",
         });
-        self.note(|| format!("dns {}: {answer:?} {fate:?}", brief(update)));
+        self.note(|| format!("dns {door} {}: {answer:?} {fate:?}", brief(update)));
         self.at(self.now + delay, Event::FromDns(run, ticket, outcome));
         self.check_by_hand()
     }

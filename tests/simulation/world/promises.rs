@@ -309,6 +309,10 @@ impl World {
         let truth = |lease: &Lease| check_client_fqdn(lease, packet, &self.plan.by_hand);
         // Another host can have taken the name over since, in the same group of commits.
         truth(lease).or_else(|broken| before.filter(theirs).map_or(Err(broken), truth))?;
+        let says_yes = packet.option(81).is_some_and(|option| option.first().is_some_and(|flags| flags & 1 != 0));
+        if let Some(name) = lease.name.as_ref().filter(|name| says_yes && self.is_refused(&name.fqdn, &name.identity)) {
+            return Err(format!("{mac:x?} was told that it has {}, which DNS refused it before the start", name.fqdn));
+        }
         self.promises.withdraw_offers(mac);
         if current.is_none() {
             // The client's next message has ended it already.
