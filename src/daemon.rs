@@ -145,7 +145,7 @@ impl Daemon {
         let reconciler = Reconciler::load(
             Arc::new(ddns_settings.unresolved()),
             ddns::Now { boot_ms: now.boot_ms, wall_secs: now.wall_secs },
-            core.wanted().iter().cloned(),
+            core.wanted().iter(),
             confirmed,
         );
 

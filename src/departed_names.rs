@@ -145,7 +145,7 @@ mod tests {
             guard: dns::ConflictGuard::default(),
         };
         let _ = table.apply(IpAddr::from([10, 0, 0, 1]), None, Some(claim));
-        table.iter().cloned().collect()
+        table.iter().collect()
     }
 
     /// `lan` and its reverse zone, with what the rows want and a record by hand.

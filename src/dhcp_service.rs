@@ -440,7 +440,7 @@ impl DhcpService {
     fn tell_wanted_rows(&mut self) {
         for to in self.rows_wanted.drain(..) {
             // Whoever asked may have gone.
-            drop(to.send(self.pipeline.core().wanted().iter().cloned().collect()));
+            drop(to.send(self.pipeline.core().wanted().iter().collect()));
         }
     }
 

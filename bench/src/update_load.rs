@@ -274,7 +274,7 @@ struct Rows(Arc<Mutex<WantedTable>>);
 
 impl WantedSource for Rows {
     async fn all(&self) -> Option<Vec<WantedRow>> {
-        Some(lock(&self.0).iter().cloned().collect())
+        Some(lock(&self.0).iter().collect())
     }
 }
 

@@ -38,6 +38,12 @@ impl ForeignNames {
         known.is_none_or(|at| !self.is_believed(at, now))
     }
 
+    /// Whether none is remembered.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
     /// The host has the name now.
     pub fn forget(&mut self, name: &Fqdn, identity: &HostIdentity) {
         if !self.found.is_empty() && self.found.remove(&(name.clone(), identity.clone())).is_some() {

@@ -115,12 +115,12 @@ impl NameHolders<'_> {
     fn yields(&self, name: &Fqdn) -> bool {
         let row = self.wanted.get(&RowKey::Forward(name.clone())).filter(|_| !self.lingering.is_empty());
         let lingers = |address: &IpAddr| matches!(address, IpAddr::V4(v4) if self.lingering.contains(v4));
-        let want = row.and_then(|row| row.want.as_ref());
+        let want = row.as_ref().and_then(|row| row.want.as_ref());
         want.is_some_and(|want| want.addresses.iter().all(|one| *one == self.address || lingers(one)))
     }
 
     fn is_anothers(&self, name: &Fqdn, identity: &HostIdentity) -> bool {
-        !self.is_free(name, identity) && self.wanted.owner_of(name).is_some_and(|owner| owner != identity)
+        !self.is_free(name, identity) && self.wanted.owner_of(name).is_some_and(|owner| owner != *identity)
     }
 
     fn is_kept(&self, name: &Fqdn, identity: &HostIdentity) -> bool {

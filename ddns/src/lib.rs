@@ -17,6 +17,7 @@ pub mod grant;
 pub mod hosts;
 #[cfg(test)]
 mod model_server;
+mod packed;
 pub mod reconcile;
 pub mod settings;
 pub mod suffixes;

@@ -5,13 +5,15 @@
 //! returns the rows to be stored with the lease; when that commit fails, [`WantedTable::revert`] takes the change
 //! back, the newest first.
 
-use std::collections::HashMap;
+mod rows;
+
 use std::net::IpAddr;
 
 use dns::{ConflictGuard, Fqdn, HostIdentity};
 use faults::{Fault, planted};
 
 use crate::reconcile::ConfirmedRow;
+use rows::{Rows, Seen};
 
 /// How many former owners a row remembers; the oldest is forgotten first. The confirmed row knows that one too.
 pub const FORMER_MAX: usize = 8;
@@ -121,11 +123,12 @@ pub struct Claim {
     pub guard: ConflictGuard,
 }
 
-/// All wanted rows, by key. Memory: one row per published name and one per address, as many as leases, twice; and the
-/// names that wait for their removal, which [`LEAVING_MAX`] bounds.
+/// All wanted rows, by key. Memory: one row per published name and one per address, as many as leases, twice, some 60
+/// bytes for both while they are ordinary ([`crate::packed`]); and the names that wait for their removal, which
+/// [`LEAVING_MAX`] bounds.
 #[derive(Debug, Default)]
 pub struct WantedTable {
-    rows: HashMap<RowKey, WantedRow>,
+    rows: Rows,
     /// How many rows of names want nothing any more.
     leaving: usize,
     /// The last generation given away; above every one that was loaded.
@@ -150,6 +153,13 @@ pub struct Applied {
 #[derive(Debug, Default)]
 pub struct Undo(Vec<(RowKey, Option<WantedRow>)>);
 
+impl Undo {
+    /// What was changed, each once.
+    pub fn keys(&self) -> impl Iterator<Item = &RowKey> {
+        self.0.iter().map(|(key, _)| key)
+    }
+}
+
 impl WantedTable {
     /// A table of what the store holds.
     #[must_use]
@@ -161,12 +171,8 @@ impl WantedTable {
         }
         for seen in confirmed {
             table.generation = table.generation.max(seen.generation);
-            if let Some(row) = table.rows.get_mut(&seen.key)
-                && row.want.is_some()
-                && seen.done
-                && row.generation == seen.generation
-            {
-                row.former.clear();
+            if seen.done {
+                table.forget_former(&seen.key, seen.generation);
             }
         }
         table
@@ -179,13 +185,13 @@ impl WantedTable {
 
     /// The row of a key.
     #[must_use]
-    pub fn get(&self, key: &RowKey) -> Option<&WantedRow> {
+    pub fn get(&self, key: &RowKey) -> Option<WantedRow> {
         self.rows.get(key)
     }
 
-    /// All rows, in no order.
-    pub fn iter(&self) -> impl Iterator<Item = &WantedRow> {
-        self.rows.values()
+    /// All rows, in no order. Each is made as it is asked for.
+    pub fn iter(&self) -> impl Iterator<Item = WantedRow> {
+        self.rows.iter()
     }
 
     /// How many rows there are.
@@ -197,20 +203,28 @@ impl WantedTable {
     /// Whether nothing is wanted, and nothing is left to be removed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.len() == 0
     }
 
     /// Who holds a name now; `None` when it is free for anyone to claim.
     #[must_use]
-    pub fn owner_of(&self, name: &Fqdn) -> Option<&HostIdentity> {
-        self.rows.get(&RowKey::Forward(name.clone()))?.want.as_ref().map(|want| &want.identity)
+    pub fn owner_of(&self, name: &Fqdn) -> Option<HostIdentity> {
+        match self.rows.seen(&RowKey::Forward(name.clone()))? {
+            Seen::Packed(row) => Some(row.identity()),
+            Seen::Odd(row) => row.want.as_ref().map(|want| want.identity.clone()),
+        }
     }
 
     /// Whether [`WantedTable::apply`] would give `name` to `identity` at `address`, in the place of whatever the address
     /// claims now. Another holder keeps it, unless this address is all that it has the name for: that one goes.
     #[must_use]
     pub fn grants(&self, name: &Fqdn, identity: &HostIdentity, address: IpAddr) -> bool {
-        match self.rows.get(&RowKey::Forward(name.clone())).map(|row| &row.want) {
+        let row = match self.rows.seen(&RowKey::Forward(name.clone())) {
+            Some(Seen::Packed(row)) => return row.is_of(identity) || row.address() == address,
+            Some(Seen::Odd(row)) => Some(&row.want),
+            None => None,
+        };
+        match row {
             Some(Some(want)) if want.identity == *identity => {
                 want.addresses.len() < ADDRESSES_MAX || want.addresses.contains(&address)
             }
@@ -226,7 +240,17 @@ impl WantedTable {
     /// A name that another identity holds, or that has [`ADDRESSES_MAX`], is not granted: neither its forward nor its reverse row changes hands, and
     /// the claim takes effect when it is applied again after the holder left.
     pub fn apply(&mut self, address: IpAddr, before: Option<Claim>, after: Option<Claim>) -> Applied {
-        self.apply_with(address, before, after, Undo::default())
+        let undo = self.change(address, before, after);
+        self.applied(undo, Vec::new())
+    }
+
+    /// As [`WantedTable::apply`], without the changed rows: those of [`Undo::keys`], for whoever changes more before they
+    /// are looked at.
+    #[must_use]
+    pub fn change(&mut self, address: IpAddr, before: Option<Claim>, after: Option<Claim>) -> Undo {
+        let mut undo = Undo::default();
+        self.change_with(address, before, after, &mut undo);
+        undo
     }
 
     /// As [`WantedTable::apply`], but another holder of the name loses it to `after`, at every address: what it had is
@@ -234,26 +258,29 @@ impl WantedTable {
     pub fn take_over(&mut self, address: IpAddr, before: Option<Claim>, after: Claim) -> Applied {
         let mut undo = Undo::default();
         let displaced = self.displace_into(&after, &mut undo);
-        let applied = self.apply_with(address, before, Some(after), undo);
-        Applied { displaced, ..applied }
+        self.change_with(address, before, Some(after), &mut undo);
+        self.applied(undo, displaced)
     }
 
-    fn apply_with(&mut self, address: IpAddr, before: Option<Claim>, after: Option<Claim>, mut undo: Undo) -> Applied {
+    fn applied(&self, undo: Undo, displaced: Vec<IpAddr>) -> Applied {
+        let rows = undo.keys().filter_map(|key| self.get(key)).collect();
+        Applied { rows, undo, displaced }
+    }
+
+    fn change_with(&mut self, address: IpAddr, before: Option<Claim>, after: Option<Claim>, undo: &mut Undo) {
         if let Some(before) = before.filter(|before| before.forward) {
             let stays = after
                 .as_ref()
                 .is_some_and(|after| after.forward && after.name == before.name && after.identity == before.identity);
             if !stays {
-                self.leave(&before, address, &mut undo);
+                self.leave(&before, address, undo);
             }
         }
         let granted = match &after {
-            Some(after) if after.forward => self.join(after, address, &mut undo),
+            Some(after) if after.forward => self.join(after, address, undo),
             _ => true,
         };
-        self.point(address, after.filter(|after| after.reverse && granted), &mut undo);
-        let rows = undo.0.iter().filter_map(|(key, _)| self.rows.get(key)).cloned().collect();
-        Applied { rows, undo, displaced: Vec::new() }
+        self.point(address, after.filter(|after| after.reverse && granted), undo);
     }
 
     /// Takes a change back whose commit failed. Changes made since must have been taken back before.
@@ -267,14 +294,24 @@ impl WantedTable {
     /// row's former owners are forgotten, and a row that wants nothing is removed: `Some` says that the store may
     /// drop it too, and takes the removal back.
     pub fn remove_settled(&mut self, key: &RowKey, generation: u64) -> Option<Undo> {
-        let row = self.rows.get_mut(key).filter(|row| row.generation == generation)?;
+        // Any other row wants something, and has left nothing behind.
+        let row = self.rows.odd(key).filter(|row| row.generation == generation)?;
         if row.want.is_some() {
             // The stored row keeps them until its next change: removing them once more does no harm.
-            row.former.clear();
+            self.forget_former(key, generation);
             return None;
         }
         let removed = self.set(key.clone(), None);
         Some(Undo(vec![(key.clone(), removed)]))
+    }
+
+    /// DNS holds what this generation of a row wants: nothing else of it is there.
+    fn forget_former(&mut self, key: &RowKey, generation: u64) {
+        let Some(row) = self.rows.odd(key) else { return };
+        if row.generation == generation && row.want.is_some() && !row.former.is_empty() {
+            let row = WantedRow { former: Vec::new(), ..row.clone() };
+            self.rows.set(key.clone(), Some(row));
+        }
     }
 
     /// The address no longer has the name.
@@ -285,7 +322,7 @@ impl WantedTable {
         let Ok(at) = want.addresses.binary_search(&address) else { return };
         let mut want = want.clone();
         want.addresses.remove(at);
-        let mut former = row.former.clone();
+        let mut former = row.former;
         let left = Held { addresses: vec![address], ..want.held() };
         push_former(&mut former, left);
         self.put(key, (!want.addresses.is_empty()).then_some(want), former, undo);
@@ -295,8 +332,7 @@ impl WantedTable {
     pub fn displace(&mut self, claim: &Claim) -> Applied {
         let mut undo = Undo::default();
         let displaced = self.displace_into(claim, &mut undo);
-        let rows = undo.0.iter().filter_map(|(key, _)| self.rows.get(key)).cloned().collect();
-        Applied { rows, undo, displaced }
+        self.applied(undo, displaced)
     }
 
     /// Nobody but the claim's host has the name; returns the addresses of who had it.
@@ -308,8 +344,8 @@ impl WantedTable {
         push_former(&mut former, held.clone());
         self.put(key, None, former, undo);
         for address in &held.addresses {
-            let pointer = self.rows.get(&RowKey::Reverse(*address)).and_then(|row| row.want.as_ref());
-            if pointer.is_some_and(|want| held.is_of(want)) {
+            let pointer = self.rows.get(&RowKey::Reverse(*address));
+            if pointer.is_some_and(|row| row.want.as_ref().is_some_and(|want| held.is_of(want))) {
                 self.point(*address, None, undo);
             }
         }
@@ -319,8 +355,16 @@ impl WantedTable {
     /// The address has the name too; false when another identity holds it, or it has addresses enough.
     fn join(&mut self, claim: &Claim, address: IpAddr, undo: &mut Undo) -> bool {
         let key = RowKey::Forward(claim.name.clone());
+        if let Some(Seen::Packed(row)) = self.rows.seen(&key) {
+            if !row.is_of(&claim.identity) {
+                return false;
+            }
+            if (row.address(), row.ttl_secs(), row.guard()) == (address, claim.ttl_secs, claim.guard) {
+                return true;
+            }
+        }
         let row = self.rows.get(&key);
-        let current = row.and_then(|row| row.want.as_ref());
+        let current = row.as_ref().and_then(|row| row.want.as_ref());
         if current.is_some_and(|want| want.identity != claim.identity) {
             return false;
         }
@@ -353,7 +397,7 @@ impl WantedTable {
         if current == Some(&want) {
             return true;
         }
-        let mut former = row.map(|row| row.former.clone()).unwrap_or_default();
+        let mut former = row.as_ref().map(|row| row.former.clone()).unwrap_or_default();
         // Written with a DHCID before and without one now, or the other way round: the whole of it has to be seen to.
         if let Some(marked_otherwise) = current.map(Want::held).filter(|held| !held.is_as_of(&want)) {
             push_former(&mut former, marked_otherwise);
@@ -371,6 +415,13 @@ impl WantedTable {
     /// The address' PTR names `claim`, or nothing of ours.
     fn point(&mut self, address: IpAddr, claim: Option<Claim>, undo: &mut Undo) {
         let key = RowKey::Reverse(address);
+        if let (Some(Seen::Packed(row)), Some(claim)) = (self.rows.seen(&key), &claim)
+            && (row.ttl_secs(), row.after_forward()) == (claim.ttl_secs, claim.forward)
+            && row.is_named(&claim.name)
+            && row.is_of(&claim.identity)
+        {
+            return;
+        }
         let row = self.rows.get(&key);
         let want = claim.map(|claim| Want {
             name: claim.name,
@@ -380,11 +431,11 @@ impl WantedTable {
             after_forward: claim.forward,
             guard: ConflictGuard::default(),
         });
-        let current = row.and_then(|row| row.want.as_ref());
+        let current = row.as_ref().and_then(|row| row.want.as_ref());
         if current == want.as_ref() {
             return;
         }
-        let mut former = row.map(|row| row.former.clone()).unwrap_or_default();
+        let mut former = row.as_ref().map(|row| row.former.clone()).unwrap_or_default();
         if let Some(old) = current {
             push_former(&mut former, old.held());
         }
@@ -396,7 +447,7 @@ impl WantedTable {
 
     fn put(&mut self, key: RowKey, want: Option<Want>, former: Vec<Held>, undo: &mut Undo) {
         self.generation += 1;
-        let was = self.rows.get(&key).is_some_and(|row| row.want.is_none() && row.by_configuration);
+        let was = self.rows.odd(&key).is_some_and(|row| row.want.is_none() && row.by_configuration);
         let by_configuration = want.is_none() && (self.configuring || was);
         let row = WantedRow { key: key.clone(), generation: self.generation, want, former, by_configuration };
         let before = self.set(key.clone(), Some(row));
@@ -409,10 +460,7 @@ impl WantedTable {
     fn set(&mut self, key: RowKey, row: Option<WantedRow>) -> Option<WantedRow> {
         let is_leaving = |row: &WantedRow| matches!(row.key, RowKey::Forward(_)) && row.want.is_none();
         self.leaving += usize::from(row.as_ref().is_some_and(is_leaving));
-        let before = match row {
-            Some(row) => self.rows.insert(key, row),
-            None => self.rows.remove(&key),
-        };
+        let before = self.rows.set(key, row);
         self.leaving -= usize::from(before.as_ref().is_some_and(is_leaving));
         before
     }

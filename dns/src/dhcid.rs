@@ -75,15 +75,27 @@ impl HostIdentity {
     /// For storage: one octet with the type code, then the identifier (`htype` before `chaddr`).
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = vec![self.type_code() as u8];
+        self.parts().concat()
+    }
+
+    /// What [`HostIdentity::to_bytes`] writes, one part after the other.
+    #[must_use]
+    pub fn parts(&self) -> [&[u8]; 3] {
         match self {
-            Self::Hardware { htype, chaddr } => {
-                bytes.push(*htype);
-                bytes.extend_from_slice(chaddr);
-            }
-            Self::ClientId(data) | Self::Duid(data) => bytes.extend_from_slice(data),
+            Self::Hardware { htype, chaddr } => [&[0], std::slice::from_ref(htype), chaddr],
+            Self::ClientId(data) => [&[1], &[], data],
+            Self::Duid(data) => [&[2], &[], data],
         }
-        bytes
+    }
+
+    /// Whether [`HostIdentity::to_bytes`] would write this.
+    #[must_use]
+    pub fn is_bytes(&self, bytes: &[u8]) -> bool {
+        let mut rest = Some(bytes);
+        for part in self.parts() {
+            rest = rest.and_then(|rest| rest.strip_prefix(part));
+        }
+        rest.is_some_and(<[u8]>::is_empty)
     }
 
     /// Reads what [`HostIdentity::to_bytes`] wrote; `None` for anything else.

@@ -16,7 +16,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr};
 
 use ddns::grant::Terms;
-use ddns::wanted::{Applied, Claim, RowKey, WantedRow, WantedTable};
+use ddns::wanted::{Claim, RowKey, Undo, WantedRow, WantedTable};
 use dhcp::decision::{Decision, LeaseEvent};
 use dhcp::lease::{Lease, LeaseName, LeaseState};
 use dhcp::settings::{Reservation, Settings, Subnet};
@@ -65,18 +65,19 @@ pub(super) struct Changes {
 }
 
 impl Changes {
-    fn add(&mut self, Applied { rows, undo, .. }: Applied) {
-        if !rows.is_empty() {
+    fn add(&mut self, undo: Undo) {
+        let known = self.keys.len();
+        self.keys.extend(undo.keys().cloned());
+        if self.keys.len() > known {
             self.undos.wanted.push(undo);
         }
-        self.keys.extend(rows.into_iter().map(|row| row.key));
     }
 
     /// Each changed row once, as it is now.
     pub(super) fn into_rows(mut self, wanted: &WantedTable) -> (Vec<WantedRow>, Undos) {
         self.keys.sort_unstable();
         self.keys.dedup();
-        (self.keys.iter().filter_map(|key| wanted.get(key)).cloned().collect(), self.undos)
+        (self.keys.iter().filter_map(|key| wanted.get(key)).collect(), self.undos)
     }
 }
 
@@ -91,7 +92,7 @@ impl Core {
         for event in events {
             let Some(claim) = bound_claim(&event.lease).filter(|claim| claim.forward) else { continue };
             let row = self.wanted.get(&RowKey::Forward(claim.name));
-            let holders = row.and_then(|row| row.want.as_ref()).into_iter().flat_map(|want| &want.addresses);
+            let holders = row.as_ref().and_then(|row| row.want.as_ref()).into_iter().flat_map(|want| &want.addresses);
             yielding.extend(holders.filter_map(|holder| match holder {
                 IpAddr::V4(v4) if *v4 != event.lease.address && self.outcomes.lingering.contains(v4) => Some(*v4),
                 _ => None,
@@ -106,7 +107,7 @@ impl Core {
             return Decision::default();
         }
         let row = self.wanted.get(&RowKey::Forward(claim.name.clone()));
-        let want = row.and_then(|row| row.want.as_ref()).filter(|want| want.identity != claim.identity);
+        let want = row.as_ref().and_then(|row| row.want.as_ref()).filter(|want| want.identity != claim.identity);
         let holders = want.into_iter().flat_map(|want| &want.addresses).filter_map(|holder| match holder {
             IpAddr::V4(v4) if self.outcomes.lingering.contains(v4) => Some(*v4),
             _ => None,
@@ -126,7 +127,7 @@ impl Core {
         if let Some(claim) = bound_claim(&event.lease).filter(|claim| takes_over(claim, terms)) {
             let mut displacing = self.wanted.displace(&claim);
             let displaced = std::mem::take(&mut displacing.displaced);
-            changes.add(displacing);
+            changes.add(displacing.undo);
             self.rename_soon(displaced);
         }
         let former = event.previous.as_ref().and_then(claim_of_record);
@@ -157,9 +158,9 @@ impl Core {
 
     fn apply(&mut self, address: IpAddr, former: [Option<Claim>; 2], claim: Option<Claim>, changes: &mut Changes) {
         let [first, second] = former;
-        changes.add(self.wanted.apply(address, first, claim.clone()));
+        changes.add(self.wanted.change(address, first, claim.clone()));
         if second.is_some() && second != claim {
-            changes.add(self.wanted.apply(address, second, claim));
+            changes.add(self.wanted.change(address, second, claim));
         }
     }
 
@@ -188,7 +189,7 @@ impl Core {
             !clients.into_iter().flatten().any(|client| own.clients.contains(client))
         };
         let row = self.wanted.get(&RowKey::Forward(claim.name.clone()));
-        let want = row.and_then(|row| row.want.as_ref()).filter(|want| want.identity == claim.identity);
+        let want = row.as_ref().and_then(|row| row.want.as_ref()).filter(|want| want.identity == claim.identity);
         let mut others = want.into_iter().flat_map(|want| &want.addresses).filter(|other| **other != address);
         others.any(|other| match other {
             IpAddr::V4(v4) => {

@@ -110,7 +110,7 @@ impl NameChooser for Recorder<'_> {
     fn choose(&self, question: &NameQuestion<'_>) -> NameAnswer {
         let answer = self.names.answer(question);
         let wished = self.core.wished(question);
-        let mine = |holder: &&HostIdentity| **holder == question.identity;
+        let mine = |holder: &HostIdentity| *holder == question.identity;
         let holder = wished.as_ref().filter(|name| self.core.wanted.owner_of(name).is_some_and(|owner| !mine(&owner)));
         let facts = NamingFacts {
             rules: question.naming.clone(),
@@ -251,7 +251,8 @@ impl Core {
     }
 
     fn holder_of(&self, name: &Fqdn) -> Option<Holder> {
-        let want = self.wanted.get(&RowKey::Forward(name.clone()))?.want.as_ref()?;
+        let row = self.wanted.get(&RowKey::Forward(name.clone()))?;
+        let want = row.want.as_ref()?;
         let lease = want.addresses.iter().find_map(|address| match address {
             IpAddr::V4(v4) => self.engine.lease(*v4),
             IpAddr::V6(_) => None,

@@ -246,7 +246,8 @@ impl Core {
 
     /// The updater confirmed that DNS holds what `generation` of `key` wanted. A row that wants nothing is then gone.
     pub fn handle_settled_name(&mut self, key: &RowKey, generation: u64) -> Work {
-        if let (RowKey::Forward(name), Some(row)) = (key, self.wanted.get(key))
+        if !self.outcomes.foreign.is_empty()
+            && let (RowKey::Forward(name), Some(row)) = (key, self.wanted.get(key))
             && let Some(want) = row.want.as_ref().filter(|_| row.generation == generation)
         {
             self.outcomes.foreign.forget(name, &want.identity);

@@ -88,7 +88,7 @@ impl Core {
             let RowKey::Forward(name) = &row.key else { continue };
             // Of another generation: it may have been refused to another host.
             let current = self.wanted.get(&row.key).filter(|wanted| wanted.generation == row.generation);
-            if let Some(want) = current.and_then(|wanted| wanted.want.as_ref()) {
+            if let Some(want) = current.and_then(|wanted| wanted.want) {
                 // From now on: however long ago it was told, nothing else has been told since.
                 self.outcomes.foreign.remember(name, &want.identity, self.outcomes.now.wall_secs);
             }
@@ -113,7 +113,7 @@ impl Core {
     pub fn handle_foreign_name(&mut self, key: &RowKey, generation: u64) {
         let RowKey::Forward(name) = key else { return };
         let row = self.wanted.get(key).filter(|row| row.generation == generation);
-        let Some(want) = row.and_then(|row| row.want.as_ref()) else { return };
+        let Some(want) = row.as_ref().and_then(|row| row.want.as_ref()) else { return };
         if self.outcomes.foreign.remember(name, &want.identity, self.outcomes.now.wall_secs) {
             let addresses = want.addresses.clone();
             self.rename_soon(addresses);
@@ -126,7 +126,7 @@ impl Core {
         let (before, after) = (event.previous.as_ref().and_then(name_of), name_of(&event.lease));
         // Nobody tries the name any more, so that nobody would find out that it is free again. A reservation goes on trying.
         if let (Some((name, identity)), None) = (before, after)
-            && self.wanted.owner_of(name) != Some(identity)
+            && self.wanted.owner_of(name).as_ref() != Some(identity)
         {
             self.outcomes.foreign.forget(name, identity);
         }
@@ -170,7 +170,7 @@ impl Core {
         for terms in terms {
             let Terms::Numbered(assignment) = terms else { continue };
             let Some(name) = assignment.name() else { continue };
-            if self.wanted.owner_of(&name) != Some(&assignment.identity) {
+            if self.wanted.owner_of(&name).as_ref() != Some(&assignment.identity) {
                 continue;
             }
             let host = Some((&name, &assignment.identity));

@@ -116,7 +116,7 @@ fn names_that_became_reserved_go_from_their_holders_to_whom_they_are_for() {
     let mut core = started(leases, WantedTable::default(), dhcp("one.test", &[]), &[]);
     run(&mut core, 100);
     let (leases, rows): (Vec<Lease>, Vec<WantedRow>) =
-        (core.engine().leases().collect(), core.wanted().iter().cloned().collect());
+        (core.engine().leases().collect(), core.wanted().iter().collect());
     let wanted = WantedTable::load(rows, &[]);
     let mut core = started(leases, wanted, dhcp("one.test", &[(1, "printer")]), &["printer.one.test"]);
     run(&mut core, 100);

@@ -138,7 +138,7 @@ impl Bench {
     /// Another process over what this one has stored.
     fn restart(&mut self) {
         let leases = self.core.engine().leases().collect();
-        let rows: Vec<WantedRow> = self.core.wanted().iter().cloned().collect();
+        let rows: Vec<WantedRow> = self.core.wanted().iter().collect();
         let wanted = WantedTable::load(rows, &[]);
         self.now.boot_ms = 5_000;
         self.core = Core::new(Arc::clone(&self.dhcp), self.ddns(), leases, wanted, self.now);
@@ -181,7 +181,7 @@ impl Bench {
 
     /// Everything that is wanted: `name address...`, `address name`, sorted.
     fn wanted(&self) -> Vec<String> {
-        let words = |row: &WantedRow| {
+        let words = |row: WantedRow| {
             let want = row.want.as_ref()?;
             let name = want.name.to_string();
             Some(match &row.key {
@@ -362,7 +362,7 @@ fn a_name_of_an_older_store_goes_over_to_the_reservations_identity() {
             .map(|name| dhcp::lease::LeaseName { identity: HostIdentity::ClientId([1, 7, 7].into()), ..name }),
         ..bench.core.engine().lease(address).unwrap()
     };
-    let rows = bench.core.wanted().iter().cloned().map(|row| WantedRow {
+    let rows = bench.core.wanted().iter().map(|row| WantedRow {
         want: row.want.map(|want| Want { identity: HostIdentity::ClientId([1, 7, 7].into()), ..want }),
         ..row
     });

@@ -61,7 +61,7 @@ struct Dhcp {
 impl WantedSource for Dhcp {
     async fn all(&self) -> Option<Vec<WantedRow>> {
         *lock(&self.asked) += 1;
-        Some(lock(&self.table).iter().cloned().collect())
+        Some(lock(&self.table).iter().collect())
     }
 }
 

@@ -40,7 +40,7 @@ pub(crate) struct Dhcp {
 
 impl WantedSource for Dhcp {
     async fn all(&self) -> Option<Vec<WantedRow>> {
-        Some(lock(&self.table).iter().cloned().collect())
+        Some(lock(&self.table).iter().collect())
     }
 }
 
@@ -102,7 +102,7 @@ impl Bench {
 
     /// An updater over what the DHCP side wants and what is stored, which sends by `client`. To be called in a runtime.
     pub(crate) fn sending(settings: Arc<Settings>, dhcp: Arc<Dhcp>, client: UpdateClient) -> Self {
-        let wanted: Vec<WantedRow> = lock(&dhcp.table).iter().cloned().collect();
+        let wanted: Vec<WantedRow> = lock(&dhcp.table).iter().collect();
         let confirmed = lock(&dhcp.confirmed).clone();
         let clock = Clock::new(0);
         let now = clock.now();

@@ -46,9 +46,9 @@ fn a_lease_wants_its_name_and_its_address() {
     assert_eq!(applied.rows.len(), 2);
     let row = table.get(&forward("a.lan")).unwrap();
     assert_eq!(row.want.as_ref().unwrap().addresses, [ip(1)]);
-    let reverse = table.get(&RowKey::Reverse(ip(1))).unwrap().want.as_ref().unwrap();
+    let reverse = table.get(&RowKey::Reverse(ip(1))).unwrap().want.unwrap();
     assert_eq!((&reverse.name, reverse.after_forward), (&name("a.lan"), true));
-    assert_eq!(table.owner_of(&name("A.LAN")), Some(&identity(1)));
+    assert_eq!(table.owner_of(&name("A.LAN")), Some(identity(1)));
     // A renewal changes nothing.
     assert!(table.apply(ip(1), Some(claim("a.lan", 1)), Some(claim("a.lan", 1))).rows.is_empty());
 }
@@ -155,13 +155,13 @@ fn names_a_second_claimant_is_not_granted_and_changes_nothing() {
     let mut table = WantedTable::default();
     let _ = table.apply(ip(1), None, Some(claim("a.lan", 1)));
     assert!(table.apply(ip(2), None, Some(claim("a.lan", 2))).rows.is_empty());
-    assert_eq!((table.owner_of(&name("a.lan")), table.len()), (Some(&identity(1)), 2));
+    assert_eq!((table.owner_of(&name("a.lan")), table.len()), (Some(identity(1)), 2));
     // The loser leaves: the holder's records stay.
     assert!(table.apply(ip(2), Some(claim("a.lan", 2)), None).rows.is_empty());
     // The holder leaves: the loser's next renewal gets the name.
     let _ = table.apply(ip(1), Some(claim("a.lan", 1)), None);
     assert_eq!(table.apply(ip(2), Some(claim("a.lan", 2)), Some(claim("a.lan", 2))).rows.len(), 2);
-    assert_eq!(table.owner_of(&name("a.lan")), Some(&identity(2)));
+    assert_eq!(table.owner_of(&name("a.lan")), Some(identity(2)));
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn one_lease_may_pass_its_name_to_another_identity_in_one_step() {
     assert_eq!(applied.rows.len(), 2);
     assert_eq!(applied.rows[0].former, [held("a.lan", 1, &[1])]);
     table.revert(applied.undo);
-    assert_eq!(table.owner_of(&name("a.lan")), Some(&identity(1)));
+    assert_eq!(table.owner_of(&name("a.lan")), Some(identity(1)));
 }
 
 #[test]
@@ -241,7 +241,7 @@ proptest! {
         for (address, wish, fails) in steps {
             let before = claims.get(&address).cloned();
             let after = wish.map(|(n, who)| claim(&format!("n{n}.lan"), who)).filter(|after| {
-                table.owner_of(&after.name).is_none_or(|owner| *owner == after.identity)
+                table.owner_of(&after.name).is_none_or(|owner| owner == after.identity)
             });
             let applied = table.apply(ip(address), before, after.clone());
             for row in &applied.rows {
@@ -261,15 +261,121 @@ proptest! {
             let row = table.get(&RowKey::Forward(claim.name.clone())).unwrap();
             let want = row.want.as_ref().unwrap();
             prop_assert!(want.identity == claim.identity && want.addresses.contains(&ip(*address)));
-            let target = &table.get(&RowKey::Reverse(ip(*address))).unwrap().want.as_ref().unwrap().name;
-            prop_assert_eq!(target, &claim.name);
+            let target = table.get(&RowKey::Reverse(ip(*address))).unwrap().want.unwrap().name;
+            prop_assert_eq!(&target, &claim.name);
         }
         let wanted: usize = table.iter().filter(|row| matches!(row.key, RowKey::Forward(_)))
-            .filter_map(|row| row.want.as_ref()).map(|want| want.addresses.len()).sum();
+            .filter_map(|row| row.want).map(|want| want.addresses.len()).sum();
         prop_assert_eq!(wanted, claims.len());
         // What left without being confirmed is remembered.
         for row in table.iter().filter(|row| row.want.is_none()) {
             prop_assert!(!row.former.is_empty());
+        }
+    }
+}
+
+/// What is done to two tables.
+#[derive(Clone, Debug)]
+enum Step {
+    Apply {
+        address: u8,
+        wish: Option<(u8, u8, u8)>,
+        takes_over: bool,
+    },
+    /// The newest changes that are not settled are taken back.
+    Revert,
+    Settle {
+        key: u8,
+        is_forward: bool,
+    },
+    Restart,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let wish = prop::option::weighted(0.8, (0_u8..5, 0_u8..3, 0_u8..12));
+    prop_oneof![
+        8 => (0_u8..6, wish, prop::bool::weighted(0.1))
+            .prop_map(|(address, wish, takes_over)| Step::Apply { address, wish, takes_over }),
+        1 => Just(Step::Revert),
+        4 => (0_u8..6, any::<bool>()).prop_map(|(key, is_forward)| Step::Settle { key, is_forward }),
+        1 => Just(Step::Restart),
+    ]
+}
+
+/// Mostly as others claim; by `other` now and then in another way.
+fn varied(name: u8, who: u8, other: u8) -> Claim {
+    let claim = claim(&format!("n{name}.lan"), who);
+    match other {
+        0 => Claim { forward: false, ..claim },
+        1 => Claim { reverse: false, ..claim },
+        2 => Claim { ttl_secs: 300, ..claim },
+        3 => Claim { guard: ConflictGuard::NoCheckWithoutDhcid, ..claim },
+        _ => claim,
+    }
+}
+
+fn sorted(table: &WantedTable) -> BTreeMap<RowKey, WantedRow> {
+    table.iter().map(|row| (row.key.clone(), row)).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// A table that packs its rows does in every step what one does that packs none.
+    #[test]
+    fn packed_rows_are_those_of_a_plain_table(steps in prop::collection::vec(step(), 1..60)) {
+        let plain = || WantedTable { rows: Rows::all_odd(), ..WantedTable::default() };
+        let mut tables = [WantedTable::default(), plain()];
+        let mut claims: BTreeMap<u8, Claim> = BTreeMap::new();
+        let mut undone: Vec<([Undo; 2], BTreeMap<u8, Claim>)> = Vec::new();
+        for step in steps {
+            match step {
+                Step::Apply { address, wish, takes_over } => {
+                    let (at, before) = (ip(address), claims.get(&address).cloned());
+                    let after = wish.map(|(n, who, other)| varied(n, who, other));
+                    if let Some(after) = &after {
+                        let granted = tables.each_ref().map(|table| table.grants(&after.name, &after.identity, at));
+                        prop_assert_eq!(granted[0], granted[1]);
+                        let owners = tables.each_ref().map(|table| table.owner_of(&after.name));
+                        prop_assert_eq!(&owners[0], &owners[1]);
+                    }
+                    let applied = tables.each_mut().map(|table| match (&after, takes_over) {
+                        (Some(after), true) => table.take_over(at, before.clone(), after.clone()),
+                        _ => table.apply(at, before.clone(), after.clone()),
+                    });
+                    prop_assert_eq!(&applied[0].rows, &applied[1].rows);
+                    prop_assert_eq!(&applied[0].displaced, &applied[1].displaced);
+                    undone.push((applied.map(|applied| applied.undo), claims.clone()));
+                    match after {
+                        Some(after) => claims.insert(address, after),
+                        None => claims.remove(&address),
+                    };
+                }
+                Step::Revert => {
+                    for (undos, before) in undone.drain(undone.len() / 2..).rev() {
+                        tables.iter_mut().zip(undos).for_each(|(table, undo)| table.revert(undo));
+                        claims = before;
+                    }
+                }
+                Step::Settle { key, is_forward } => {
+                    let key = if is_forward { forward(&format!("n{key}.lan")) } else { RowKey::Reverse(ip(key)) };
+                    let generation = tables[1].get(&key).map_or(0, |row| row.generation);
+                    let [one, other] = tables.each_mut().map(|table| table.remove_settled(&key, generation));
+                    prop_assert_eq!(one.is_some(), other.is_some());
+                    undone.extend(one.zip(other).map(|(one, other)| ([one, other], claims.clone())));
+                }
+                Step::Restart => {
+                    undone.clear();
+                    let rows = sorted(&tables[0]);
+                    tables = [WantedTable::default(), plain()];
+                    for table in &mut tables {
+                        table.generation = rows.values().map(|row| row.generation).max().unwrap_or_default();
+                        rows.iter().for_each(|(key, row)| drop(table.set(key.clone(), Some(row.clone()))));
+                    }
+                }
+            }
+            prop_assert_eq!(sorted(&tables[0]), sorted(&tables[1]));
+            prop_assert_eq!((tables[0].len(), tables[0].leaving), (tables[1].len(), tables[1].leaving));
         }
     }
 }
@@ -300,7 +406,7 @@ fn an_address_that_changes_hands_takes_its_name_along() {
     assert!(!table.grants(&name("a.lan"), &identity(2), ip(1)), "its holder keeps it at another address");
     let _ = table.apply(ip(2), Some(claim("a.lan", 1)), None);
     let _ = table.apply(ip(1), Some(claim("a.lan", 1)), Some(claim("a.lan", 2)));
-    assert_eq!(table.owner_of(&name("a.lan")), Some(&identity(2)));
+    assert_eq!(table.owner_of(&name("a.lan")), Some(identity(2)));
     let row = table.get(&forward("a.lan")).unwrap();
     assert!(row.former.iter().any(|held| held.identity == identity(1)), "what DNS may hold is replaced");
 }

@@ -5,7 +5,7 @@
 //! address), `probe` (whether somebody uses it already), `bind` (making a lease record), `layers` (which scope wins), `respond` (making a reply), `expire` (what time
 //! alone does), `rename` (what other settings do to names), `linger` (names that outlive their leases). Beneath them `book` holds what is known of every
 //! address: `table` its records, `offers` what is offered, `pools` and `vacancies` what is free; and `pending` holds what a failed
-//! commit would put back. Beneath the table: `slab` the records themselves (`record`, `cold` and `arena` their parts),
+//! commit would put back. Beneath the table: `slab` the records themselves (`record` and `cold` their parts),
 //! `addresses`, `chains` and `timers` how they are found.
 //!
 //! A record's life, as it is stored:
@@ -36,7 +36,6 @@ use crate::time::Now;
 
 mod addresses;
 mod admission;
-mod arena;
 mod bind;
 mod bitmap;
 mod book;

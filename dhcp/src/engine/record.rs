@@ -2,9 +2,9 @@
 
 use std::net::Ipv4Addr;
 
+use arena::Piece;
 use ipnet::Ipv4Net;
 
-use super::arena::Piece;
 use super::chains::{LAST_RANK, Links};
 use super::cold::Cold;
 use super::timers::{NO_SLICE, Slice};

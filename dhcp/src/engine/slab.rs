@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+use arena::{Arena, Piece};
 use ipnet::Ipv4Net;
 
-use super::arena::{Arena, Piece};
 use super::chains::{Chained, Links};
 use super::client::{Asker, Client, Secret, hash_within};
 use super::cold::Cold;

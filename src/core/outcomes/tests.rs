@@ -158,7 +158,7 @@ impl Bench {
     /// A crash: everything in memory is gone.
     fn restart(&mut self, conflict: ConflictOutcome) {
         let leases = self.core.engine().leases().collect();
-        let wanted = WantedTable::load(self.core.wanted().iter().cloned(), &[]);
+        let wanted = WantedTable::load(self.core.wanted().iter(), &[]);
         let (dhcp, ddns) = both(conflict, &[]);
         self.core = Core::new(dhcp, ddns, leases, wanted, self.now)
             .with_suffixes(self.numbers.clone())

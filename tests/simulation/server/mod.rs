@@ -180,7 +180,7 @@ pub(crate) struct Started {
 
 /// Sorted, because the table has no order and a world has to be the same each time.
 fn sorted(table: &WantedTable) -> Vec<WantedRow> {
-    let mut rows: Vec<WantedRow> = table.iter().cloned().collect();
+    let mut rows: Vec<WantedRow> = table.iter().collect();
     rows.sort_by(|a, b| a.key.cmp(&b.key));
     rows
 }

@@ -257,9 +257,9 @@ impl World {
         if leases != stored {
             return Err(format!("the engine remembers {leases:?}, stored is {stored:?}"));
         }
-        let mut wanted: Vec<_> = core.wanted().iter().map(|row| (&row.key, row.generation, &row.want)).collect();
-        wanted.sort_by(|a, b| a.0.cmp(b.0));
-        let stored: Vec<_> = self.model.wanted().map(|row| (&row.key, row.generation, &row.want)).collect();
+        let mut wanted: Vec<_> = core.wanted().iter().map(|row| (row.key, row.generation, row.want)).collect();
+        wanted.sort_by(|a, b| a.0.cmp(&b.0));
+        let stored: Vec<_> = self.model.wanted().cloned().map(|row| (row.key, row.generation, row.want)).collect();
         if wanted == stored { Ok(()) } else { Err(format!("wanted names {wanted:?}, stored are {stored:?}")) }
     }
 }

@@ -68,7 +68,7 @@ proptest! {
                 Deed::Claim { address, host, who } => {
                     let wish = claim(&format!("h{host}.lan"), who);
                     // As the name choice does: a name that another host holds is not claimed.
-                    let free = world.table.owner_of(&wish.name).is_none_or(|owner| *owner == wish.identity);
+                    let free = world.table.owner_of(&wish.name).is_none_or(|owner| owner == wish.identity);
                     world.set(address, free.then_some(wish));
                 }
                 Deed::Leave { address } => world.set(address, None),

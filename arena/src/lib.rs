@@ -10,16 +10,17 @@ const UNIT: usize = 4;
 const SPARSE_MIN: usize = 1 << 18;
 
 /// Where a piece is; [`Piece::NONE`]: nowhere, since it is empty.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Piece(u32);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Piece(u32);
 
 impl Piece {
-    pub(super) const NONE: Self = Self(u32::MAX);
+    /// Of no bytes at all.
+    pub const NONE: Self = Self(u32::MAX);
 }
 
 /// See the module. Whoever asks for a piece knows its length.
 #[derive(Debug, Default)]
-pub(super) struct Arena {
+pub struct Arena {
     units: Vec<[u8; UNIT]>,
     /// By their length in units: the first of the pieces that were given back; its first unit holds the next one.
     unused: Vec<Piece>,
@@ -29,7 +30,7 @@ pub(super) struct Arena {
 
 impl Arena {
     /// A copy of `bytes` in the arena.
-    pub(super) fn put(&mut self, bytes: &[u8]) -> Piece {
+    pub fn put(&mut self, bytes: &[u8]) -> Piece {
         let wanted = bytes.len().div_ceil(UNIT);
         if wanted == 0 {
             return Piece::NONE;
@@ -42,7 +43,8 @@ impl Arena {
     }
 
     /// A copy of `bytes` in place of what a piece of `length` bytes holds, there if that is room enough and not too much.
-    pub(super) fn replace(&mut self, piece: Piece, length: usize, bytes: &[u8]) -> Piece {
+    #[inline]
+    pub fn replace(&mut self, piece: Piece, length: usize, bytes: &[u8]) -> Piece {
         if piece != Piece::NONE && length.div_ceil(UNIT) == bytes.len().div_ceil(UNIT) {
             self.units[piece.0 as usize..].as_flattened_mut()[..bytes.len()].copy_from_slice(bytes);
             return piece;
@@ -52,7 +54,9 @@ impl Arena {
     }
 
     /// What begins at a piece, and whatever stands behind it; empty for none.
-    pub(super) fn from(&self, piece: Piece) -> &[u8] {
+    #[must_use]
+    #[inline]
+    pub fn from(&self, piece: Piece) -> &[u8] {
         match piece {
             Piece::NONE => &[],
             Piece(start) => self.units.get(start as usize..).unwrap_or_default().as_flattened(),
@@ -60,14 +64,15 @@ impl Arena {
     }
 
     /// Gives back a piece of `bytes` bytes.
-    pub(super) fn free(&mut self, piece: Piece, bytes: usize) {
+    pub fn free(&mut self, piece: Piece, bytes: usize) {
         if piece != Piece::NONE {
             self.give_back(piece.0 as usize, bytes.div_ceil(UNIT));
         }
     }
 
     /// Whether more is unused than used, so that it is worth while to put what there is into a new arena.
-    pub(super) fn is_sparse(&self) -> bool {
+    #[must_use]
+    pub fn is_sparse(&self) -> bool {
         self.spare > SPARSE_MIN && self.spare > self.units.len() / 2
     }
 

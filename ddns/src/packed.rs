@@ -1,0 +1,366 @@
+//! Ordinary rows in little memory: a name with one address of one host, and nothing that is still to be removed.
+//!
+//! Of a million leases with names nearly all rows are so. As values they take more than a kilobyte a lease, in some
+//! twenty allocations; here a name and its address are one record of some forty bytes ([`record`]) in an arena, found by
+//! two tables of 32-bit numbers, one by name and one by address. The end of the name stands in a table of its own
+//! ([`domains`]). A row that becomes anything else is taken out, and comes back when it is ordinary again.
+
+mod domains;
+mod record;
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::net::IpAddr;
+
+use arena::{Arena, Piece};
+use dns::{ConflictGuard, Fqdn, HostIdentity};
+use hashbrown::HashTable;
+
+use crate::wanted::{RowKey, Want, WantedRow};
+use domains::Domains;
+pub(crate) use record::{Half, Note};
+use record::{Record, read_keys};
+
+/// The most octets that an identity takes as bytes: its type and an identifier.
+const IDENTITY_OCTETS_MAX: usize = 1 + 255;
+
+/// See the module. Rows of one key are the caller's to keep apart: a key is put once until it is taken.
+#[derive(Debug, Default)]
+pub(crate) struct PackedRows {
+    arena: Arena,
+    names: HashTable<Piece>,
+    addresses: HashTable<Piece>,
+    domains: Domains,
+    /// Names come from clients: nobody must be able to find some that fall on each other.
+    hasher: RandomState,
+    /// Room to put a record together, and the identity in it.
+    scratch: (Vec<u8>, Vec<u8>),
+}
+
+/// One row where it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PackedRow<'a> {
+    record: Record<'a>,
+    domain: &'a Fqdn,
+    half: Half,
+    is_forward: bool,
+}
+
+impl PackedRows {
+    /// Takes a row in if it is ordinary; else false. Its key must not be here.
+    pub(crate) fn put(&mut self, row: &WantedRow, note: Note) -> bool {
+        let Some(ordinary) = Ordinary::of(row) else { return false };
+        let half = Half { generation: row.generation, note };
+        let (want, is_forward) = (ordinary.want, ordinary.is_forward);
+        let other = if is_forward { self.find_address(ordinary.address) } else { self.find_name(&want.name) };
+        if let Some(piece) = other.filter(|piece| self.joins(*piece, &ordinary)) {
+            let joined = self.rewrite(piece, |record| match is_forward {
+                true => (record.forward, record.guard) = (Some(half), want.guard),
+                false => (record.reverse, record.after_forward) = (Some(half), want.after_forward),
+            });
+            self.moved(piece, joined, !is_forward);
+            self.enter(joined, is_forward);
+            return true;
+        }
+        let Some(domain) = self.domains.hold(ordinary.domain) else { return false };
+        let (bytes, identity) = &mut self.scratch;
+        bytes.clear();
+        identity.clear();
+        want.identity.parts().iter().for_each(|part| identity.extend_from_slice(part));
+        let record = Record {
+            address: ordinary.address,
+            label: ordinary.label,
+            domain,
+            ttl_secs: want.ttl_secs,
+            identity,
+            guard: want.guard,
+            after_forward: want.after_forward,
+            forward: is_forward.then_some(half),
+            reverse: (!is_forward).then_some(half),
+        };
+        record.write(bytes);
+        let piece = self.arena.put(bytes);
+        self.enter(piece, is_forward);
+        true
+    }
+
+    /// Takes a row out.
+    pub(crate) fn take(&mut self, key: &RowKey) -> Option<(WantedRow, Note)> {
+        let (piece, is_forward) = self.find(key)?;
+        let row = self.row_at(piece, is_forward)?;
+        let taken = (row.to_row(), row.note());
+        let (record, length) = Record::read(self.arena.from(piece));
+        let (domain, is_pair) = (record.domain, record.forward.is_some() && record.reverse.is_some());
+        self.leave(piece, is_forward);
+        if is_pair {
+            let rest = self.rewrite(piece, |record| match is_forward {
+                true => (record.forward, record.guard) = (None, ConflictGuard::default()),
+                false => (record.reverse, record.after_forward) = (None, false),
+            });
+            self.moved(piece, rest, !is_forward);
+        } else {
+            self.arena.free(piece, length);
+            self.domains.release(domain);
+        }
+        if self.arena.is_sparse() {
+            self.compact();
+        }
+        Some(taken)
+    }
+
+    /// The row of a key.
+    pub(crate) fn get(&self, key: &RowKey) -> Option<PackedRow<'_>> {
+        let (piece, is_forward) = self.find(key)?;
+        self.row_at(piece, is_forward)
+    }
+
+    /// All rows: always in the same order after the same changes.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = PackedRow<'_>> {
+        let rows = move |piece| [true, false].into_iter().filter_map(move |is_forward| self.row_at(piece, is_forward));
+        self.pieces().into_iter().flat_map(rows)
+    }
+
+    /// How many rows there are.
+    pub(crate) fn len(&self) -> usize {
+        self.names.len() + self.addresses.len()
+    }
+
+    fn find(&self, key: &RowKey) -> Option<(Piece, bool)> {
+        match key {
+            RowKey::Forward(name) => self.find_name(name).map(|piece| (piece, true)),
+            RowKey::Reverse(address) => self.find_address(*address).map(|piece| (piece, false)),
+        }
+    }
+
+    fn find_name(&self, name: &Fqdn) -> Option<Piece> {
+        if self.names.is_empty() {
+            return None;
+        }
+        let (label, domain) = split(name)?;
+        let is_it = |piece: &Piece| {
+            let (_, found, number) = read_keys(self.arena.from(*piece));
+            found == label && self.domains.at(number).is_some_and(|found| found.as_wire() == domain)
+        };
+        self.names.find(hash_of_name(&self.hasher, label, domain), is_it).copied()
+    }
+
+    fn find_address(&self, address: IpAddr) -> Option<Piece> {
+        if self.addresses.is_empty() {
+            return None;
+        }
+        let is_it = |piece: &Piece| read_keys(self.arena.from(*piece)).0 == address;
+        self.addresses.find(self.hasher.hash_one(address), is_it).copied()
+    }
+
+    fn row_at(&self, piece: Piece, is_forward: bool) -> Option<PackedRow<'_>> {
+        let (record, _) = Record::read(self.arena.from(piece));
+        let half = if is_forward { record.forward } else { record.reverse }?;
+        Some(PackedRow { record, domain: self.domains.at(record.domain)?, half, is_forward })
+    }
+
+    /// Whether a row says the same as the record of its other half, so that one record does for both.
+    fn joins(&self, piece: Piece, row: &Ordinary<'_>) -> bool {
+        let (record, _) = Record::read(self.arena.from(piece));
+        let is_alone = if row.is_forward { record.forward } else { record.reverse }.is_none();
+        is_alone
+            && record.address == row.address
+            && record.label == row.label
+            && record.ttl_secs == row.want.ttl_secs
+            && row.want.identity.is_bytes(record.identity)
+            && self.domains.at(record.domain).is_some_and(|domain| domain.as_wire() == row.domain)
+    }
+
+    /// Changes a record; where it is then.
+    fn rewrite(&mut self, piece: Piece, change: impl FnOnce(&mut Record<'_>)) -> Piece {
+        let (mut record, length) = Record::read(self.arena.from(piece));
+        change(&mut record);
+        let (bytes, _) = &mut self.scratch;
+        bytes.clear();
+        record.write(bytes);
+        self.arena.replace(piece, length, bytes)
+    }
+
+    /// Enters a record by name or by address.
+    fn enter(&mut self, piece: Piece, is_forward: bool) {
+        let Self { arena, names, addresses, domains, hasher, .. } = self;
+        let hash_of = |piece: &Piece| hash_of_record(hasher, domains, arena.from(*piece), is_forward);
+        let table = if is_forward { names } else { addresses };
+        table.insert_unique(hash_of(&piece), piece, hash_of);
+    }
+
+    fn leave(&mut self, piece: Piece, is_forward: bool) {
+        let hash = hash_of_record(&self.hasher, &self.domains, self.arena.from(piece), is_forward);
+        let table = if is_forward { &mut self.names } else { &mut self.addresses };
+        if let Ok(entry) = table.find_entry(hash, |other| *other == piece) {
+            entry.remove();
+        }
+    }
+
+    /// A record is elsewhere now.
+    fn moved(&mut self, from: Piece, to: Piece, is_forward: bool) {
+        if from == to {
+            return;
+        }
+        let hash = hash_of_record(&self.hasher, &self.domains, self.arena.from(to), is_forward);
+        let table = if is_forward { &mut self.names } else { &mut self.addresses };
+        if let Some(piece) = table.find_mut(hash, |other| *other == from) {
+            *piece = to;
+        }
+    }
+
+    /// Every record once, by its place.
+    fn pieces(&self) -> Vec<Piece> {
+        let mut pieces: Vec<Piece> = self.names.iter().chain(&self.addresses).copied().collect();
+        pieces.sort_unstable();
+        pieces.dedup();
+        pieces
+    }
+
+    /// Moves what the arena holds together.
+    fn compact(&mut self) {
+        let pieces = self.pieces();
+        let before = std::mem::take(&mut self.arena);
+        self.names = HashTable::with_capacity(self.names.len());
+        self.addresses = HashTable::with_capacity(self.addresses.len());
+        for piece in pieces {
+            let (record, length) = Record::read(before.from(piece));
+            let is_there = [(true, record.forward.is_some()), (false, record.reverse.is_some())];
+            let piece = self.arena.put(&before.from(piece)[..length]);
+            for (is_forward, _) in is_there.into_iter().filter(|(_, is_there)| *is_there) {
+                self.enter(piece, is_forward);
+            }
+        }
+    }
+}
+
+impl PackedRow<'_> {
+    /// Its key.
+    #[cfg(test)]
+    pub(crate) fn key(&self) -> RowKey {
+        if self.is_forward { RowKey::Forward(self.name()) } else { RowKey::Reverse(self.record.address) }
+    }
+
+    /// Its generation.
+    #[cfg(test)]
+    pub(crate) fn generation(&self) -> u64 {
+        self.half.generation
+    }
+
+    /// What is noted of it.
+    pub(crate) fn note(&self) -> Note {
+        self.half.note
+    }
+
+    /// The one address that is wanted.
+    pub(crate) fn address(&self) -> IpAddr {
+        self.record.address
+    }
+
+    /// Whose the name is.
+    pub(crate) fn identity(&self) -> HostIdentity {
+        HostIdentity::from_bytes(self.record.identity).unwrap_or(HostIdentity::ClientId(Box::default()))
+    }
+
+    /// Whether it is this host's.
+    pub(crate) fn is_of(&self, identity: &HostIdentity) -> bool {
+        identity.is_bytes(self.record.identity)
+    }
+
+    /// Whether the host is called so.
+    pub(crate) fn is_named(&self, name: &Fqdn) -> bool {
+        split(name).is_some_and(|(label, domain)| label == self.record.label && domain == self.domain.as_wire())
+    }
+
+    /// How long it is kept elsewhere, in seconds.
+    pub(crate) fn ttl_secs(&self) -> u32 {
+        self.record.ttl_secs
+    }
+
+    /// How the name is guarded.
+    pub(crate) fn guard(&self) -> ConflictGuard {
+        if self.is_forward { self.record.guard } else { ConflictGuard::default() }
+    }
+
+    /// Of an address: it waits for its name.
+    pub(crate) fn after_forward(&self) -> bool {
+        !self.is_forward && self.record.after_forward
+    }
+
+    /// The row as a value.
+    pub(crate) fn to_row(self) -> WantedRow {
+        let name = self.name();
+        let key = if self.is_forward { RowKey::Forward(name.clone()) } else { RowKey::Reverse(self.record.address) };
+        let want = Want {
+            name,
+            identity: self.identity(),
+            addresses: vec![self.record.address],
+            ttl_secs: self.record.ttl_secs,
+            after_forward: self.after_forward(),
+            guard: self.guard(),
+        };
+        let generation = self.half.generation;
+        WantedRow { key, generation, want: Some(want), former: Vec::new(), by_configuration: false }
+    }
+
+    fn name(&self) -> Fqdn {
+        // Made of a name, it is one again.
+        let label = self.record.label.get(1..).unwrap_or_default();
+        self.domain.prepend_label(label).unwrap_or_else(|_| self.domain.clone())
+    }
+}
+
+/// A row that can be packed, with what is needed for it.
+struct Ordinary<'a> {
+    want: &'a Want,
+    address: IpAddr,
+    /// The name's first label, its length octet included, and what stands behind it.
+    label: &'a [u8],
+    domain: &'a [u8],
+    is_forward: bool,
+}
+
+impl<'a> Ordinary<'a> {
+    /// Whatever a row has that the record has no room for makes it another one.
+    fn of(row: &'a WantedRow) -> Option<Self> {
+        let WantedRow { key, generation: _, want, former, by_configuration } = row;
+        let want = want.as_ref().filter(|_| former.is_empty() && !by_configuration)?;
+        let [address] = *want.addresses.as_slice() else { return None };
+        let is_forward = match key {
+            RowKey::Forward(name) if *name == want.name && !want.after_forward => true,
+            RowKey::Reverse(at) if *at == address && want.guard == ConflictGuard::default() => false,
+            _ => return None,
+        };
+        let identity_octets: usize = want.identity.parts().iter().map(|part| part.len()).sum();
+        let is_identity = match &want.identity {
+            HostIdentity::Hardware { chaddr, .. } => chaddr.len() <= 16,
+            HostIdentity::ClientId(_) | HostIdentity::Duid(_) => identity_octets <= IDENTITY_OCTETS_MAX,
+        };
+        let (label, domain) = split(&want.name).filter(|_| is_identity)?;
+        Some(Self { want, address, label, domain, is_forward })
+    }
+}
+
+/// A name's first label, its length octet included, and what stands behind it; `None` for the root.
+fn split(name: &Fqdn) -> Option<(&[u8], &[u8])> {
+    let wire = name.as_wire();
+    let first = usize::from(*wire.first()?);
+    wire.split_at_checked(first + 1).filter(|_| first > 0)
+}
+
+fn hash_of_name(hasher: &RandomState, label: &[u8], domain: &[u8]) -> u64 {
+    let mut hasher = hasher.build_hasher();
+    hasher.write(label);
+    hasher.write(domain);
+    hasher.finish()
+}
+
+fn hash_of_record(hasher: &RandomState, domains: &Domains, bytes: &[u8], is_forward: bool) -> u64 {
+    let (address, label, domain) = read_keys(bytes);
+    if is_forward {
+        hash_of_name(hasher, label, domains.at(domain).map_or(&[], Fqdn::as_wire))
+    } else {
+        hasher.hash_one(address)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,85 @@
+//! The rows of the table: ordinary ones packed, all others as they are.
+
+use std::collections::HashMap;
+
+use super::{RowKey, WantedRow};
+use crate::packed::{Note, PackedRow, PackedRows};
+
+/// So many rows out of the ordinary are worth no tidying.
+const ODD_MIN: usize = 1_024;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    packed: PackedRows,
+    odd: HashMap<RowKey, WantedRow>,
+    /// Nothing is ordinary.
+    #[cfg(test)]
+    all_odd: bool,
+}
+
+/// A row where it is.
+pub(super) enum Seen<'a> {
+    Packed(PackedRow<'a>),
+    Odd(&'a WantedRow),
+}
+
+impl Rows {
+    /// Rows none of which is packed.
+    #[cfg(test)]
+    pub(super) fn all_odd() -> Self {
+        Self { all_odd: true, ..Self::default() }
+    }
+
+    pub(super) fn get(&self, key: &RowKey) -> Option<WantedRow> {
+        self.seen(key).map(|row| match row {
+            Seen::Packed(row) => row.to_row(),
+            Seen::Odd(row) => row.clone(),
+        })
+    }
+
+    /// A row, without making a value of it.
+    pub(super) fn seen(&self, key: &RowKey) -> Option<Seen<'_>> {
+        match self.odd(key) {
+            Some(row) => Some(Seen::Odd(row)),
+            None => self.packed.get(key).map(Seen::Packed),
+        }
+    }
+
+    /// A row out of the ordinary: one that wants nothing, or has left something behind.
+    pub(super) fn odd(&self, key: &RowKey) -> Option<&WantedRow> {
+        self.odd.get(key)
+    }
+
+    /// Replaces a row; returns the one that was there.
+    pub(super) fn set(&mut self, key: RowKey, row: Option<WantedRow>) -> Option<WantedRow> {
+        let odd = if self.odd.is_empty() { None } else { self.odd.remove(&key) };
+        let before = odd.or_else(|| self.packed.take(&key).map(|(row, _)| row));
+        if let Some(row) = row
+            && !self.pack(&row)
+        {
+            self.odd.insert(key, row);
+        } else if self.odd.capacity() > ODD_MIN && self.odd.len() < self.odd.capacity() / 8 {
+            // Many names changed at once, and are settled now.
+            self.odd.shrink_to(self.odd.len() * 2);
+        }
+        before
+    }
+
+    fn pack(&mut self, row: &WantedRow) -> bool {
+        #[cfg(test)]
+        if self.all_odd {
+            return false;
+        }
+        self.packed.put(row, Note::default())
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = WantedRow> {
+        let packed = self.packed.iter().map(PackedRow::to_row);
+        packed.chain(self.odd.values().cloned())
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.packed.len() + self.odd.len()
+    }
+}
