@@ -2,10 +2,11 @@
 //!
 //! Reading order: `handler` (what is done with a request), `query` (answered from a snapshot of our zones, or
 //! through [`forward`]), `update` (RFC 2136 from holders of a key), `transfer` (AXFR), `reply` (EDNS, signing
-//! and size of what goes out), `tcp` (connections) and `sockets` (binding).
+//! and size of what goes out), `udp` (datagrams, plain questions octets to octets), `tcp` (connections) and `sockets`
+//! (binding).
 //!
-//! hickory-server reads datagrams, parses requests and encodes replies; its zone stores are not used. TCP is read
-//! here, because hickory-server bounds neither the number of connections nor what it queues for one.
+//! hickory-server parses requests and encodes replies; its zone stores are not used. Datagrams and TCP are read here: it
+//! makes a task of each datagram, and bounds neither the number of connections nor what it queues for one.
 //!
 //! Architecture Invariant: a query for our zones never waits: neither for an update, nor for the store, nor for
 //! another server.
@@ -17,6 +18,7 @@ mod reply;
 mod sockets;
 mod tcp;
 mod transfer;
+mod udp;
 mod update;
 
 use std::collections::HashMap;
@@ -25,7 +27,6 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use dns::{Fqdn, TsigKey};
-use hickory_server::Server;
 use ipnet::IpNet;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -35,9 +36,6 @@ use self::forward::Forwarder;
 use self::handler::Handler;
 pub use self::sockets::BindError;
 pub use self::update::{UpdateRequest, ZoneWriter, zone_writer};
-
-/// How long a stopping server waits for its sockets to be given back.
-const SHUTDOWN_PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
 
 /// What the server needs.
 pub struct DnsServerSettings {
@@ -60,9 +58,9 @@ pub struct DnsServerSettings {
 
 /// A running server. Dropping it stops it at once; [`DnsServerHandle::shutdown`] waits for its sockets.
 pub struct DnsServerHandle {
-    udp: Server<Handler>,
     handler: Handler,
-    connections: JoinSet<()>,
+    /// A task for each socket.
+    serving: JoinSet<()>,
     slots: tcp::Slots,
     stop: watch::Sender<bool>,
     forwarder: Arc<ArcSwapOption<Forwarder>>,
@@ -89,9 +87,8 @@ impl DnsServer {
             forwarder: Arc::clone(&forwarder),
         });
         let mut server = DnsServerHandle {
-            udp: Server::new(handler.clone()),
             handler,
-            connections: JoinSet::new(),
+            serving: JoinSet::new(),
             slots: tcp::Slots::new(),
             stop: watch::Sender::new(false),
             forwarder,
@@ -118,9 +115,9 @@ impl DnsServerHandle {
 
     fn serve(&mut self, pair: sockets::Bound) {
         self.local_addrs.push(pair.address);
-        self.udp.register_socket(pair.udp);
+        self.serving.spawn(udp::serve(pair.udp, self.handler.clone(), self.stop.subscribe()));
         let serve = tcp::serve(pair.tcp, self.handler.clone(), self.slots.clone(), self.stop.subscribe());
-        self.connections.spawn(serve);
+        self.serving.spawn(serve);
     }
 
     /// The addresses listened on, in the order of the settings, with their real ports.
@@ -137,10 +134,6 @@ impl DnsServerHandle {
     /// Stops and gives the sockets back. Requests under way are dropped: their askers ask again.
     pub async fn shutdown(mut self) {
         let _ = self.stop.send(true);
-        self.connections.shutdown().await;
-        let graceful = tokio::time::timeout(SHUTDOWN_PATIENCE, self.udp.shutdown_gracefully()).await;
-        if let Ok(Err(error)) = graceful {
-            tracing::warn!(%error, "the DNS server did not stop cleanly");
-        }
+        self.serving.shutdown().await;
     }
 }

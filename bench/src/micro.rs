@@ -73,6 +73,10 @@ enum Case {
     Decode,
     /// An ACK written.
     Encode,
+    /// A query for an address answered, octets to octets, from a zone of 1,000 names.
+    ZoneHit,
+    /// The same for a name that is not there.
+    ZoneMissing,
 }
 
 /// One way to spend time, made ready.
@@ -81,6 +85,7 @@ enum Prepared {
     Renewals { world: Box<World>, clients: Vec<(u32, Ipv4Addr)> },
     Decode { datagram: Vec<u8>, count: u32 },
     Encode { reply: Box<Reply>, count: u32 },
+    Queries { zones: zones::ZoneSet, queries: Vec<Vec<u8>>, count: u32 },
 }
 
 /// An engine, the message that it is asked next and the reply that it gave last.
@@ -164,6 +169,8 @@ impl Case {
                 let reply = world.counted_decide().context("no reply")?;
                 Prepared::Encode { reply: Box::new(reply), count }
             }
+            Self::ZoneHit => queries("host", count)?,
+            Self::ZoneMissing => queries("missing", count)?,
         })
     }
 
@@ -205,7 +212,42 @@ fn measured(prepared: &mut Prepared) -> anyhow::Result<u32> {
             (0..*count).for_each(|_| counted_encode(black_box(reply), &mut out));
             Ok(*count)
         }
+        Prepared::Queries { zones, queries, count } => {
+            let mut out = Vec::with_capacity(1500);
+            let mut in_turn = queries.iter().cycle();
+            for _ in 0..*count {
+                let query = in_turn.next().context("no query")?;
+                anyhow::ensure!(counted_respond(black_box(zones), black_box(query), &mut out), "no answer");
+            }
+            Ok(*count)
+        }
     }
+}
+
+/// Queries for names of a zone of 1,000 hosts, with EDNS.
+fn queries(stem: &str, count: u32) -> anyhow::Result<Prepared> {
+    let apex: dns::Fqdn = "bench.test".parse()?;
+    let host = |number: u32| format!("host{number}.bench.test").parse::<dns::Fqdn>();
+    let mut sets = zones::NewZone::new(apex.clone(), apex.prepend_label(b"ns")?, Vec::new()).rrsets();
+    for number in 0..1_000 {
+        let (rtype, rdata) = dns::Rdata::address(address(number).into());
+        sets.push(dns::Rrset::single(host(number)?, rtype, 600, rdata));
+    }
+    let mut zones = zones::ZoneSet::new();
+    zones.insert(zones::Zone::from_sets(apex, sets)?);
+    let query = |number: u32| -> anyhow::Result<Vec<u8>> {
+        let name: dns::Fqdn = format!("{stem}{number}.bench.test").parse()?;
+        let mut octets = vec![0, 7, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1];
+        octets.extend_from_slice(name.as_wire());
+        octets.extend_from_slice(&[0, 1, 0, 1, 0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0]);
+        Ok(octets)
+    };
+    Ok(Prepared::Queries { zones, queries: (0..1_000).map(query).collect::<Result<_, _>>()?, count })
+}
+
+#[inline(never)]
+fn counted_respond(zones: &zones::ZoneSet, query: &[u8], out: &mut Vec<u8>) -> bool {
+    zones::respond(zones, query, zones::Asked { recursion: false, octets_max: 1232 }, out)
 }
 
 #[inline(never)]

@@ -13,7 +13,7 @@ use hickory_server::net::runtime::Time;
 use hickory_server::net::xfer::Protocol;
 use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
 use ipnet::IpNet;
-use zones::{Question, QuestionMeta, ZoneSet};
+use zones::{Asked, Question, QuestionMeta, ZoneSet};
 
 use super::forward::Forwarder;
 use super::reply::{self, BAD_VERS, Reply};
@@ -58,6 +58,12 @@ impl Handler {
         let source = source.to_canonical();
         let allowed = self.0.forward_for.iter().any(|prefix| prefix.contains(&source));
         allowed.then(|| self.0.forwarder.load_full()).flatten()
+    }
+
+    /// Answers a datagram that is a plain question about our zones, into `out`; false: it is not.
+    pub(super) fn answer_plain(&self, query: &[u8], source: IpAddr, out: &mut Vec<u8>) -> bool {
+        let asked = Asked { recursion: self.forwarder_for(source).is_some(), octets_max: reply::UDP_OCTETS_MAX };
+        zones::respond(&self.0.snapshot.load(), query, asked, out)
     }
 
     async fn answer(&self, request: &Request, now: u64, handle: &mut impl ResponseHandler) -> ResponseInfo {
@@ -162,13 +168,21 @@ fn read_question(request: &Request) -> Result<Question, Rcode> {
     // RFC 9619 section 4: QDCOUNT other than 1 in a query is FORMERR.
     let [question] = request.queries.queries() else { return Err(Rcode::FORM_ERR) };
     let question = question.original();
-    if question.query_class() != DNSClass::IN {
-        return Err(Rcode::REFUSED);
+    match question.query_class() {
+        DNSClass::IN => {}
+        // These mean something in an update alone (RFC 2136 section 2.4): nothing of either class can be asked for.
+        DNSClass::NONE | DNSClass::ANY => return Err(Rcode::FORM_ERR),
+        _ => return Err(Rcode::REFUSED),
     }
     let name = name_from_hickory(question.name()).map_err(|_| Rcode::FORM_ERR)?;
     let rtype = RecordType(question.query_type().into());
-    let askable = rtype.is_data() || matches!(rtype, RecordType::ANY | RecordType::AXFR | RecordType::IXFR);
-    if askable { Ok(Question { name, rtype }) } else { Err(Rcode::NOT_IMP) }
+    match rtype.0 {
+        // Obsolete collections of mail records, MAILB and MAILA (RFC 1035 section 3.2.3).
+        0 | 253 | 254 => Err(Rcode::NOT_IMP),
+        // OPT, TSIG and their likes are no question.
+        41 | 128..=250 => Err(Rcode::FORM_ERR),
+        _ => Ok(Question { name, rtype }),
+    }
 }
 
 #[async_trait::async_trait]

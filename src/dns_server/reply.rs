@@ -13,7 +13,7 @@ use hickory_server::zone_handler::MessageResponseBuilder;
 /// firewalls drop.
 pub(super) const UDP_OCTETS_MAX: u16 = 1232;
 /// Without EDNS (RFC 1035 section 4.2.1), in octets.
-const UDP_OCTETS_PLAIN: u16 = 512;
+pub(super) const UDP_OCTETS_PLAIN: u16 = zones::respond::OCTETS_PLAIN;
 /// RFC 6891 section 9: "BADVERS, Bad OPT Version".
 pub(super) const BAD_VERS: Rcode = Rcode(16);
 

@@ -355,7 +355,7 @@ fn large_answers_are_truncated_to_what_the_asker_takes() {
     assert!(flags(&plain).contains("tc"), "{plain}");
     assert!(size(&plain) <= 512);
     let edns = server.dig(&["+bufsize=4096", "+ignore", "many.nasir.xyz"]);
-    assert!(flags(&edns).contains("tc") && size(&edns) <= 1232 && size(&edns) > 512, "{edns}");
+    assert!(flags(&edns).contains("tc") && size(&edns) <= 1232 && edns.contains("ANSWER: 0"), "{edns}");
     let signature = format!("hmac-sha256:{KEY_NAME}:{KEY_SECRET}");
     let signed = server.dig(&["+noedns", "+ignore", "-y", &signature, "many.nasir.xyz"]);
     assert!(flags(&signed).contains("tc") && size(&signed) <= 512 && !signed.contains("verify"), "{signed}");

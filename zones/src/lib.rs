@@ -1,9 +1,9 @@
 //! Authoritative zones: snapshots, answers and RFC 2136 updates.
 //!
 //! Reading order: [`zone`] (one zone as a persistent map: a snapshot is a clone), [`zone_set`] (all zones, and how
-//! a new one begins), [`mod@answer`] (a question to an answer, pure), [`update`] (prerequisites and changes to the next
-//! zone and its difference, with [`serial`] arithmetic), [`change`] (that difference, as the store keeps it),
-//! [`authority`] (what is decided, what is stored, and what is published) and [`master`] (zones as text).
+//! a new one begins), [`mod@answer`] (a question to an answer, pure), [`mod@respond`] (the same, octets to
+//! octets), [`update`] (prerequisites and changes to the next zone and its difference, with [`serial`] arithmetic),
+//! [`change`] (that difference, as the store keeps it), [`authority`] (what is decided, what is stored, and what is published) and [`master`] (zones as text).
 //!
 //! Architecture Invariant: no socket, disk, clock or randomness.
 
@@ -11,6 +11,7 @@ pub mod answer;
 pub mod authority;
 pub mod change;
 pub mod master;
+pub mod respond;
 pub mod serial;
 pub mod update;
 pub mod zone;
@@ -19,6 +20,7 @@ pub mod zone_set;
 pub use answer::{Answer, AnswerSet, Question, QuestionMeta, answer};
 pub use authority::{Decision, Outcome, Settled, Ticket, Together, ZoneAuthority};
 pub use change::ZoneChange;
+pub use respond::{Asked, respond};
 pub use update::{AllowAll, Draft, Policy, apply};
 pub use zone::{Node, Redirect, Set, Zone, ZoneError};
 pub use zone_set::{NewZone, ZoneSet};

@@ -1,0 +1,226 @@
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use dns::wire::{name_from_hickory, rdata_from_hickory};
+use dns::{Rdata, Rrset};
+use hickory_proto::op::Message;
+use hickory_proto::rr::Record;
+use proptest::prelude::*;
+
+use super::*;
+use crate::{NewZone, Zone};
+
+const ASKED: Asked = Asked { recursion: false, octets_max: 1232 };
+
+fn name(text: &str) -> Fqdn {
+    text.parse().unwrap()
+}
+
+fn set(owner: &str, rtype: RecordType, rdata: Rdata) -> Rrset {
+    Rrset::single(name(owner), rtype, 300, rdata)
+}
+
+fn a(last: u8) -> Rdata {
+    Rdata::a([192, 0, 2, last].into())
+}
+
+fn zones() -> ZoneSet {
+    let mut sets = NewZone::new(name("example"), name("ns.example"), vec!["192.0.2.53".parse().unwrap()]).rrsets();
+    let many = |last: u8| Rdata::txt(&[format!("text number {last} of a set that is too large for a datagram")]);
+    sets.extend([
+        set("host.example", RecordType::A, a(1)),
+        set("alias.example", RecordType::CNAME, Rdata::cname(&name("host.example"))),
+        set("away.example", RecordType::CNAME, Rdata::cname(&name("www.elsewhere"))),
+        set("mail.example", RecordType::MX, Rdata::mx(10, &name("host.example"))),
+        set("_s.example", RecordType::SRV, Rdata::srv(1, 2, 3, &name("host.example"))),
+        set("old.example", RecordType::DNAME, Rdata::cname(&name("new.example"))),
+        set("host.new.example", RecordType::A, a(2)),
+        set("*.wild.example", RecordType::A, a(3)),
+        set("deep.ent.example", RecordType::A, a(4)),
+        set("sub.example", RecordType::NS, Rdata::ns(&name("ns.sub.example"))),
+        set("ns.sub.example", RecordType::A, a(5)),
+        Rrset::new(name("many.example"), RecordType::TXT, 60, (0..100).map(many).collect()).unwrap(),
+        Rrset::new(name("some.example"), RecordType::TXT, 60, (0..9).map(many).collect()).unwrap(),
+    ]);
+    let glue = |number: usize| format!("ns{number}.a-rather-long-label-for-a-server.wide.example");
+    let servers: Vec<Fqdn> = (0..16).map(|number| name(&glue(number))).collect();
+    let ns = servers.iter().map(Rdata::ns).collect();
+    sets.push(Rrset::new(name("wide.example"), RecordType::NS, 60, ns).unwrap());
+    sets.extend(servers.iter().map(|server| Rrset::single(server.clone(), RecordType::A, 60, a(9))));
+    let mut zones = ZoneSet::new();
+    zones.insert(Zone::from_sets(name("example"), sets).unwrap());
+    zones
+}
+
+/// A query; `edns` is the payload size.
+fn query(asked: &[u8], rtype: RecordType, edns: Option<u16>) -> Vec<u8> {
+    let mut octets = vec![0xab, 0xcd, 1, 0, 0, 1, 0, 0, 0, 0, 0, u8::from(edns.is_some())];
+    octets.extend_from_slice(asked);
+    octets.extend_from_slice(&rtype.0.to_be_bytes());
+    octets.extend_from_slice(&[0, 1]);
+    if let Some(size) = edns {
+        octets.extend_from_slice(&[0, 0, 41]);
+        octets.extend_from_slice(&size.to_be_bytes());
+        octets.extend_from_slice(&[0, 0, 0x80, 0, 0, 0]);
+    }
+    octets
+}
+
+/// What hickory reads of the answer.
+fn responded(query: &[u8]) -> Option<(Message, usize)> {
+    let mut out = b"left over from the one before".to_vec();
+    respond(&zones(), query, ASKED, &mut out).then(|| (Message::from_vec(&out).unwrap(), out.len()))
+}
+
+fn ask(asked: &str, rtype: RecordType, edns: Option<u16>) -> (Message, usize) {
+    responded(&query(name(asked).as_wire(), rtype, edns)).unwrap()
+}
+
+type Words = Vec<(Fqdn, RecordType, u32, Rdata)>;
+
+fn of_message(records: &[Record]) -> Words {
+    let one = |record: &Record| {
+        let (rtype, rdata) = rdata_from_hickory(&record.data).unwrap();
+        (name_from_hickory(&record.name).unwrap(), rtype, record.ttl, rdata)
+    };
+    records.iter().map(one).collect()
+}
+
+fn of_answer(sets: &[AnswerSet<'_>]) -> Words {
+    let each = |set: &AnswerSet<'_>| {
+        let (name, rtype, ttl) = (set.name.clone().into_owned(), set.rtype, set.ttl);
+        set.rdata.iter().map(move |rdata| (name.clone(), rtype, ttl, rdata.clone())).collect::<Vec<_>>()
+    };
+    sets.iter().flat_map(each).collect()
+}
+
+#[test]
+fn a_name_is_answered_in_the_case_in_which_it_was_asked_for() {
+    let (message, length) = responded(&query(b"\x04HosT\x07eXample\x00", RecordType::A, None)).unwrap();
+    assert_eq!((message.metadata.id, length), (0xabcd, 12 + 18 + 16), "one record, its owner a pointer");
+    assert!(message.metadata.authoritative && message.metadata.recursion_desired && message.edns.is_none());
+    assert_eq!(message.queries[0].name().to_ascii(), "HosT.eXample.");
+    assert_eq!(message.answers[0].name.to_ascii(), "HosT.eXample.");
+}
+
+#[test]
+fn names_in_data_are_in_the_zones_case_however_it_was_asked() {
+    let (message, _) = responded(&query(b"\x05aLIAS\x07eXample\x00", RecordType::A, None)).unwrap();
+    assert_eq!(message.answers[0].name.to_ascii(), "aLIAS.eXample.");
+    assert_eq!(message.answers[0].data.to_string(), "host.example.");
+    assert_eq!(message.answers[1].name.to_ascii(), "host.example.");
+}
+
+#[test]
+fn rfc6891_6_1_1_an_opt_record_answers_an_opt_record() {
+    let (message, _) = ask("host.example", RecordType::A, Some(4096));
+    let edns = message.edns.unwrap();
+    assert_eq!((edns.max_payload(), edns.version(), edns.flags().dnssec_ok), (1232, 0, true));
+}
+
+#[test]
+fn rfc2181_9_what_does_not_fit_is_left_out_whole_and_told() {
+    for (asked, edns, fits) in [
+        ("many.example", Some(4096), false),
+        ("some.example", Some(512), false),
+        ("some.example", None, false),
+        ("some.example", Some(1232), true),
+    ] {
+        let (message, length) = ask(asked, RecordType::TXT, edns);
+        assert_eq!((message.metadata.truncation, message.answers.is_empty()), (!fits, !fits), "{asked} {edns:?}");
+        assert!(length <= usize::from(edns.unwrap_or(512).min(1232)));
+        assert_eq!(message.edns.is_some(), edns.is_some(), "the OPT record has its room");
+    }
+}
+
+#[test]
+fn rfc9471_3_1_a_referral_whose_glue_does_not_fit_is_truncated() {
+    let (message, _) = ask("x.wide.example", RecordType::A, Some(512));
+    assert!(message.metadata.truncation && message.authorities.len() == 16 && message.additionals.len() < 16);
+    let (message, _) = ask("x.wide.example", RecordType::A, Some(1232));
+    assert!(!message.metadata.truncation && message.additionals.len() == 16);
+}
+
+#[test]
+fn what_is_not_a_plain_question_about_our_zones_is_left_alone() {
+    let plain = query(name("host.example").as_wire(), RecordType::A, Some(1232));
+    assert!(responded(&plain).is_some());
+    let changed = |at: usize, to: u8| {
+        let mut octets = plain.clone();
+        octets[at] = to;
+        octets
+    };
+    let opt = plain.len() - 11;
+    for (why, octets) in [
+        ("an answer", changed(2, 0x80)),
+        ("another opcode", changed(2, 0x28)),
+        ("two questions", changed(5, 2)),
+        ("records before", changed(7, 1)),
+        ("two additional records", changed(11, 2)),
+        ("a pointer for a name", changed(12, 0xc0)),
+        ("another class", changed(opt - 1, 3)),
+        ("a transfer", changed(opt - 3, 252)),
+        ("no OPT record", changed(opt + 2, 1)),
+        ("another version of EDNS", changed(opt + 6, 1)),
+        ("octets missing", plain[..plain.len() - 1].to_vec()),
+        ("octets left over", [&plain[..], b"x"].concat()),
+        ("a header alone", plain[..12].to_vec()),
+        ("nothing", Vec::new()),
+        ("another zone", query(name("www.elsewhere").as_wire(), RecordType::A, None)),
+    ] {
+        assert!(responded(&octets).is_none(), "{why}");
+    }
+}
+
+#[test]
+fn an_alias_that_leads_away_is_followed_by_others_for_those_who_may_have_it() {
+    let (zones, mut out) = (zones(), Vec::new());
+    let away = query(name("away.example").as_wire(), RecordType::A, None);
+    assert!(respond(&zones, &away, ASKED, &mut out));
+    assert!(!respond(&zones, &away, Asked { recursion: true, ..ASKED }, &mut out));
+    let mut not_desired = away;
+    not_desired[2] = 0;
+    assert!(respond(&zones, &not_desired, Asked { recursion: true, ..ASKED }, &mut out));
+    assert_eq!(out[3] & 0x80, 0x80, "RA");
+}
+
+fn label() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec![
+        "host", "alias", "away", "mail", "_s", "old", "new", "wild", "ent", "deep", "sub", "ns", "wide", "x", "*",
+        "some",
+    ])
+}
+
+proptest! {
+    #[test]
+    fn the_octets_say_what_the_answer_says(
+        labels in prop::collection::vec(label(), 0..3),
+        rtype in prop::sample::select(vec![1_u16, 2, 5, 6, 15, 16, 28, 33, 39, 43, 255]),
+        edns in prop::option::of(Just(1232_u16)),
+    ) {
+        let asked = Fqdn::from_labels(labels).unwrap().concat(&name("example")).unwrap();
+        let zones = zones();
+        let question = Question { name: asked.clone(), rtype: RecordType(rtype) };
+        let expected = answer(&zones, &question, QuestionMeta::default());
+        let (message, length) = responded(&query(asked.as_wire(), RecordType(rtype), edns)).unwrap();
+        prop_assert!(length <= 1232);
+        prop_assert_eq!(u16::from(message.metadata.response_code), expected.rcode.unwrap().0);
+        prop_assert_eq!(message.metadata.authoritative, expected.authoritative);
+        if !message.metadata.truncation {
+            prop_assert_eq!(of_message(&message.answers), of_answer(&expected.answers));
+            prop_assert_eq!(of_message(&message.authorities), of_answer(&expected.authorities));
+        }
+        if edns.is_some() {
+            prop_assert_eq!(of_message(&message.additionals), of_answer(&expected.additionals));
+        }
+    }
+
+    #[test]
+    fn any_octets_are_answered_or_left_alone_without_a_panic(
+        start in prop::sample::select(vec![0_usize, 2, 12, 20]),
+        octets in prop::collection::vec(any::<u8>(), 0..80),
+    ) {
+        let plain = query(name("host.example").as_wire(), RecordType::A, Some(1232));
+        let mixed = [&plain[..start], &octets].concat();
+        let _ = responded(&mixed);
+    }
+}
