@@ -58,3 +58,4 @@ mod upkeep;
 mod users;
 mod vendor_options;
 mod wire;
+mod zones_beside_bind;

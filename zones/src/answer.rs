@@ -45,7 +45,8 @@ pub struct AnswerSet<'z> {
 pub struct Answer<'z> {
     /// False: the name is in no zone of ours, and nothing else here means anything.
     pub ours: bool,
-    /// NOERROR, or NXDOMAIN; YXDOMAIN where a DNAME record leads to a name that is too long.
+    /// NOERROR, or NXDOMAIN; YXDOMAIN where a DNAME record leads to a name that is too long, SERVFAIL for aliases that
+    /// lead to each other.
     pub rcode: Option<Rcode>,
     /// The AA bit: whether the data of the first owner name is our own (RFC 1035 section 4.1.1).
     pub authoritative: bool,
@@ -91,19 +92,24 @@ pub fn answer<'z>(zones: &'z ZoneSet, question: &'z Question, meta: QuestionMeta
                 add_negative(zone, &mut answer);
                 return answer;
             }
-            Found::Dname(owner, set) => add_dname(name, owner, set, &mut answer),
+            Found::Dname(owner, set) => {
+                let target = add_dname(name, owner, set, &mut answer);
+                // The CNAME record that was made is what such a question asks for.
+                target.filter(|_| !matches!(question.rtype, RecordType::CNAME | RecordType::ANY))
+            }
             Found::Node(node) => {
                 answer.authoritative = true;
                 let target = add_answers(zone, name, node, question.rtype, meta, &mut answer);
-                if target.is_none() {
+                if target.is_none() && question.rtype != RecordType::ANY {
                     add_addresses(zones, &mut answer);
                 }
                 target
             }
         };
         let Some(target) = target else { return answer };
-        // RFC 1034 section 3.6.2: a chain may be a loop; what was gathered is the answer.
+        // RFC 1034 section 3.6.2: "CNAME chains should be followed and CNAME loops signalled as an error".
         if answer.answers.iter().any(|set| set.rtype == RecordType::CNAME && *set.name == target) {
+            answer.rcode = Some(Rcode::SERV_FAIL);
             return answer;
         }
         name = Cow::Owned(target);
@@ -188,7 +194,9 @@ fn add_answers<'z>(
         answer.answers.push(section_set(name, set));
         return None;
     }
-    let Some(set) = node.set(RecordType::CNAME) else {
+    // RFC 4035 section 2.5: a name that owns a CNAME record owns its signature and its proof by itself.
+    let is_followed = !matches!(rtype.0, 24 | 25 | 30 | 46 | 47);
+    let Some(set) = node.set(RecordType::CNAME).filter(|_| is_followed) else {
         add_negative(zone, answer);
         return None;
     };
@@ -210,9 +218,11 @@ fn add_negative<'z>(zone: &'z Zone, answer: &mut Answer<'z>) {
 }
 
 /// RFC 1035 section 3.3: NS, MX and SRV (RFC 2782) "cause additional section processing", and so do their likes: the
-/// addresses of the names in them, as far as our zones know them, glue beneath a cut included.
+/// addresses of the names in them, as far as our zones know them. RFC 1034 section 4.2.1: glue "is only used as part of
+/// a referral response".
 fn add_addresses<'z>(zones: &'z ZoneSet, answer: &mut Answer<'z>) {
     let mut added = Vec::new();
+    let is_referral = !answer.authorities.is_empty();
     for set in answer.answers.iter().chain(&answer.authorities) {
         let Some(name_at) = target_offset(set.rtype) else { continue };
         for rdata in set.rdata.iter() {
@@ -220,7 +230,7 @@ fn add_addresses<'z>(zones: &'z ZoneSet, answer: &mut Answer<'z>) {
             let Some((target, _)) = octets.and_then(|octets| Fqdn::read_wire(octets).ok()) else { continue };
             // RFC 9460 section 2.5.2: of SVCB "." stands for the owner.
             let target = if target.is_root() { set.name.clone().into_owned() } else { target };
-            let Some((name, node)) = addressed(zones, target) else { continue };
+            let Some((name, node)) = addressed(zones, target, is_referral) else { continue };
             for set in [RecordType::A, RecordType::AAAA].into_iter().filter_map(|rtype| node.set(rtype)) {
                 added.push(section_set(name.clone(), set));
             }
@@ -236,8 +246,8 @@ fn add_addresses<'z>(zones: &'z ZoneSet, answer: &mut Answer<'z>) {
 /// At which octet of the data the name begins whose addresses are added.
 fn target_offset(rtype: RecordType) -> Option<usize> {
     match rtype.0 {
-        // NS.
-        2 => Some(0),
+        // NS, MD, MF, MB.
+        2 | 3 | 4 | 7 => Some(0),
         // MX, AFSDB and RT (RFC 1183), KX (RFC 2230), SVCB and HTTPS (RFC 9460 section 4.1).
         15 | 18 | 21 | 36 | 64 | 65 => Some(2),
         // SRV.
@@ -246,17 +256,15 @@ fn target_offset(rtype: RecordType) -> Option<usize> {
     }
 }
 
-/// What holds the addresses of `target`: its own records, glue too, or a wildcard's.
-fn addressed(zones: &ZoneSet, target: Fqdn) -> Option<(Cow<'_, Fqdn>, &Node)> {
+/// What holds the addresses of `target`: its own records, glue in a referral, or a wildcard's.
+fn addressed(zones: &ZoneSet, target: Fqdn, is_referral: bool) -> Option<(Cow<'_, Fqdn>, &Node)> {
     let zone = zones.find(&target)?;
-    if let Some(Redirect::Dname(..)) = zone.redirect_above(&target) {
-        return None;
-    }
-    if let Some((name, node)) = zone.node(&target) {
-        return Some((Cow::Borrowed(name), node));
-    }
-    if zone.redirect_above(&target).is_some() {
-        return None;
+    let own = zone.node(&target).map(|(name, node)| (Cow::Borrowed(name), node));
+    match zone.redirect_above(&target) {
+        Some(Redirect::Cut(..)) if is_referral => return own,
+        Some(_) => return None,
+        None if own.is_some() => return own,
+        None => {}
     }
     let source = zone.source_of_synthesis(&target)?;
     zone.node(&source).map(|(_, node)| (Cow::Owned(target), node))

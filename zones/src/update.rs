@@ -181,7 +181,9 @@ fn add(
     // RFC 2181 section 8: a TTL with the most significant bit set is zero. Section 5.2: the TTLs of one set are the
     // same, so that the newest record's becomes the set's.
     let ttl = if ttl > i32::MAX as u32 { 0 } else { ttl };
-    let set = match zone.rrset(name, rtype).filter(|_| !matches!(rtype, RecordType::CNAME | RecordType::SOA)) {
+    // RFC 6672 section 2.4: "DNAME RRs ... are singletons", as CNAME and SOA are.
+    let is_alone = matches!(rtype, RecordType::CNAME | RecordType::DNAME | RecordType::SOA);
+    let set = match zone.rrset(name, rtype).filter(|_| !is_alone) {
         Some(mut set) => {
             let added = set.insert(rdata.clone());
             if !added && set.ttl == ttl {
@@ -190,7 +192,7 @@ fn add(
             set.ttl = ttl;
             set
         }
-        // One CNAME or SOA record replaces the other.
+        // One such record replaces the other.
         None => Rrset::single(name.clone(), rtype, ttl, rdata.clone()),
     };
     touched.insert((name.clone(), rtype));

@@ -151,8 +151,10 @@ fn a_chain_that_leaves_our_zones_says_where_it_goes_on() {
 }
 
 #[test]
-fn a_loop_of_cnames_ends() {
-    check("loop1.example", RecordType::A, |answer| assert_eq!(answer.answers.len(), 2));
+fn rfc1034_3_6_2_a_loop_of_cnames_is_told_as_an_error() {
+    check("loop1.example", RecordType::A, |answer| {
+        assert_eq!((answer.answers.len(), answer.rcode), (2, Some(Rcode::SERV_FAIL)));
+    });
 }
 
 #[test]
@@ -376,4 +378,29 @@ fn addresses_are_added_for_each_type_that_names_a_host_and_from_wildcards_too() 
         assert_eq!(ask(&zones, asked, RecordType(rtype)).2, ["h.example. A 192.0.2.5"], "{asked}");
     }
     assert_eq!(ask(&zones, "https.example", RecordType(65)).2, ["https.example. A 192.0.2.6"]);
+}
+
+#[test]
+fn glue_is_for_referrals_alone() {
+    let zones = only(vec![
+        set("sub.example", RecordType::NS, Rdata::ns(&name("ns.sub.example"))),
+        set("ns.sub.example", RecordType::A, a(1)),
+        set("mx.example", RecordType::MX, Rdata::mx(1, &name("ns.sub.example"))),
+    ]);
+    assert_eq!(ask(&zones, "x.sub.example", RecordType::A).2, ["ns.sub.example. A 192.0.2.1"]);
+    assert!(ask(&zones, "mx.example", RecordType::MX).2.is_empty());
+}
+
+#[test]
+fn a_question_for_the_alias_itself_or_for_its_proof_is_not_led_on() {
+    let zones = only(vec![
+        dname("old.example", "new.example"),
+        set("host.new.example", RecordType::A, a(2)),
+        set("alias.example", RecordType::CNAME, Rdata::cname(&name("host.new.example"))),
+    ]);
+    for rtype in [RecordType::CNAME, RecordType::ANY] {
+        assert_eq!(ask(&zones, "host.old.example", rtype).1.len(), 2, "DNAME and CNAME");
+    }
+    assert!(ask(&zones, "alias.example", RecordType::NSEC).1.is_empty());
+    assert!(ask(&zones, "alias.example", RecordType::RRSIG).1.is_empty());
 }

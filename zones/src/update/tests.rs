@@ -296,3 +296,11 @@ fn a_zone_without_a_single_readable_soa_is_none() {
     let outside = Rrset::single(name("x.other"), A, 1, a(1));
     assert!(Zone::from_sets(apex, zone().rrsets().chain([outside])).is_err());
 }
+
+#[test]
+fn rfc6672_2_4_a_dname_replaces_a_dname() {
+    let dname = |target: &str| add("d.example", RecordType::DNAME, Rdata::cname(&name(target)));
+    let (next, _) = change(vec![dname("one.example"), dname("two.example")]);
+    let set = next.rrset(&name("d.example"), RecordType::DNAME).unwrap();
+    assert_eq!(set.rdata, [Rdata::cname(&name("two.example"))]);
+}

@@ -74,7 +74,7 @@ impl Flat {
                         return;
                     }
                 }
-                let single = matches!(*rtype, CNAME | SOA);
+                let single = matches!(*rtype, CNAME | SOA | RecordType::DNAME);
                 self.records.retain(|(n, t, d)| !((n, t) == (name, rtype) && (single || d == rdata)));
                 self.records.push((name.clone(), *rtype, rdata.clone()));
                 self.ttls.insert((name.clone(), *rtype), *ttl);
