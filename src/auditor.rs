@@ -6,6 +6,7 @@
 //! as such; the comparison is [`ddns::audit`]'s.
 
 mod act;
+pub(crate) mod look;
 mod read;
 mod scheduled;
 mod view;

@@ -104,7 +104,12 @@ impl DaemonResponder {
         let (to, rows) = oneshot::channel();
         let asked_too = self.updater.send(UpdaterQuestion::Rows(keys, to)).await.is_ok();
         match rows.await {
-            Ok(rows) if asked_too => json(&explain::explain(asked, &subject, &facts, &rows, &settings)),
+            Ok(rows) if asked_too => {
+                let found = self.auditor.look(&rows, &settings).await;
+                let mut story = explain::explain(asked, &subject, &facts, &rows, &settings);
+                story.records.iter_mut().zip(found).for_each(|(record, found)| record.found = found);
+                json(&story)
+            }
             _ => ending(),
         }
     }

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
-use ddns::choose::{CleanUp, ClientFqdn, Reason, clean_label};
+use ddns::choose::{CleanUp, ClientFqdn, Reason, Step, clean_label};
 use ddns::wanted::RowKey;
 use dhcp::identity::HardwareAddress;
 use dhcp::lease::{Lease, LeaseState};
@@ -73,6 +73,8 @@ pub struct NamingFacts {
     pub wished: Option<Fqdn>,
     /// That name is reserved, for whomever.
     pub is_reserved: bool,
+    /// The way to the decision.
+    pub steps: Vec<Step>,
     /// Who has that name, when it is somebody else.
     pub holder: Option<Holder>,
 }
@@ -108,7 +110,7 @@ struct Recorder<'a> {
 
 impl NameChooser for Recorder<'_> {
     fn choose(&self, question: &NameQuestion<'_>) -> NameAnswer {
-        let answer = self.names.answer(question);
+        let (answer, steps) = self.names.explain(question);
         let wished = self.core.wished(question);
         let mine = |holder: &HostIdentity| *holder == question.identity;
         let holder = wished.as_ref().filter(|name| self.core.wanted.owner_of(name).is_some_and(|owner| !mine(&owner)));
@@ -120,6 +122,7 @@ impl NameChooser for Recorder<'_> {
             reason: answer.reason,
             is_reserved: wished.as_ref().is_some_and(|name| self.core.settings.reserved.contains(name)),
             holder: holder.and_then(|name| self.core.holder_of(name)),
+            steps,
             wished,
         };
         let told = names::told(answer);

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use ddns::choose::{Answer, Question};
+use ddns::choose::{Answer, Question, Step};
 use ddns::grant::{NameHolders, Terms};
 use ddns::wanted::WantedTable;
 use dhcp::lease::LeaseName;
@@ -37,6 +37,21 @@ impl<'a> CoreNames<'a> {
 impl CoreNames<'_> {
     /// The answer with the reason for it.
     pub(super) fn answer(&self, question: &NameQuestion<'_>) -> Answer {
+        self.with_holders(question, |holders| ddns::choose::choose(&asked(question), self.settings, holders))
+    }
+
+    /// The same, step by step.
+    pub(super) fn explain(&self, question: &NameQuestion<'_>) -> (Answer, Vec<Step>) {
+        let mut steps = Vec::new();
+        let answer = self.with_holders(question, |holders| {
+            let (answer, told) = ddns::choose::explain_choice(&asked(question), self.settings, holders);
+            steps = told;
+            answer
+        });
+        (answer, steps)
+    }
+
+    fn with_holders(&self, question: &NameQuestion<'_>, choose: impl FnOnce(&NameHolders<'_>) -> Answer) -> Answer {
         let holders = NameHolders {
             wanted: self.wanted,
             lingering: &self.outcomes.lingering,
@@ -49,7 +64,7 @@ impl CoreNames<'_> {
             arrives: question.arrives,
             terms: RefCell::default(),
         };
-        let answer = ddns::choose::choose(&asked(question), self.settings, &holders);
+        let answer = choose(&holders);
         let terms = holders.terms.into_inner();
         // That there was none is told of whoever then goes without a name, too.
         self.terms.borrow_mut().extend(terms.filter(|one| answer.name.is_some() || *one == Terms::NumbersUsedUp));

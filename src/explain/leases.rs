@@ -1,6 +1,6 @@
 //! A lease's part of the story: what the client sent, what became of it by which rules, and why.
 
-use ddns::choose::{ClientFqdn, Reason};
+use ddns::choose::{ClientFqdn, Reason, Step};
 use dhcp::lease::{Lease, LeaseState};
 use dhcp::settings::ReservedFor;
 use dns::naming::{
@@ -33,6 +33,7 @@ pub(super) fn story(facts: &LeaseFacts) -> LeaseStory {
         name: lease.name.as_ref().map(|name| name.fqdn.to_string()),
         decision: decision(lease, naming),
         cleaned: cleaned(lease, naming),
+        steps: naming.map(steps).unwrap_or_default(),
         holder: naming.and_then(|naming| naming.holder.as_ref()).map(holder),
         policy: naming.map(|naming| policy(&naming.rules)),
     }
@@ -164,6 +165,12 @@ fn holder(holder: &Holder) -> String {
     let addresses: Vec<String> = holder.addresses.iter().map(ToString::to_string).collect();
     let who = holder.hardware.map_or_else(|| "a host".to_owned(), |hardware| format!("the host {hardware}"));
     format!("{who} at {}", addresses.join(", "))
+}
+
+/// What led to the decision; the decision itself is told elsewhere.
+fn steps(naming: &NamingFacts) -> Vec<String> {
+    let told = naming.steps.iter().filter(|step| !matches!(step, Step::Outcome(_)));
+    told.map(ToString::to_string).collect()
 }
 
 /// What became of the characters that were sent.

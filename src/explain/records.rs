@@ -38,6 +38,7 @@ pub(super) fn story(row: &RowFacts, settings: &Settings) -> RecordStory {
             RowKey::Forward(_) => of_forward(row),
             RowKey::Reverse(_) => of_reverse(row, settings.reverse),
         },
+        found: None,
         answered_at: (row.at != 0).then_some(row.at),
         tries: row.attempts,
         next_try_secs: row.next_try_secs,

@@ -49,6 +49,9 @@ pub struct LeaseStory {
     pub decision: String,
     /// What was sent and what became of it, in a sentence; `None` when it stayed as it was.
     pub cleaned: Option<String>,
+    /// The way to that decision, step by step, as the client's last words lead to it now.
+    #[serde(default)]
+    pub steps: Vec<String>,
     /// Who has the name that the client would have.
     pub holder: Option<String>,
     /// The rules; `None`: no names are kept there.
@@ -112,6 +115,9 @@ pub struct RecordStory {
     pub key_name: Option<String>,
     /// What the last update asked for before it changed anything, and what the answer says of that, in a sentence.
     pub prerequisite: String,
+    /// What an audit of this one name or address finds at the server now, in a sentence; `None`: it was not asked.
+    #[serde(default)]
+    pub found: Option<String>,
     /// UTC seconds of the last answer; `None`: there was none.
     pub answered_at: Option<u64>,
     /// Tries since the last success.

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use dns::HostIdentity;
 use serde_json::Value;
 
 use crate::clients::{Client, Kind, Naming};
@@ -12,7 +13,7 @@ use crate::leasehold::{CONTROL, Leasehold, STORE};
 use crate::netns::{Host, Lab};
 use crate::process::{finish, wait_for};
 use crate::servers::{self, DnsServer};
-use crate::upkeep::{actions, dns, findings, held_back, of_zone, wait_audit};
+use crate::upkeep::{actions, dhcid_of, dhcid_of_hardware, dns, findings, held_back, of_zone, wait_audit};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const ZONES: [&str; 2] = ["nasir.xyz", "30.168.192.in-addr.arpa"];
@@ -267,4 +268,80 @@ fn names_a_configuration_that_lost_its_reservations_empties_no_zone_unasked() {
         wait_for("they are gone", PATIENCE, || (there() == 1).then_some(()));
         assert_eq!(held_back(&leasehold).len(), 1, "the other zone is asked about by itself");
     }
+}
+
+/// Under each policy: what it wrote itself is right, a number behind a name included; what is gone comes back; and what
+/// others wrote, with a DHCID or without, beside it and at the same addresses, stays.
+#[test]
+fn each_conflict_policy_is_audited_and_mended_as_it_writes() {
+    for policy in ["check-with-dhcid", "check-exists-with-dhcid", "no-check-with-dhcid", "no-check-without-dhcid"] {
+        let lab = Lab::new();
+        let server = server(&lab);
+        let bind = bind(&server);
+        let dig = bind.dig();
+        let keys = format!("conflict = \"suffix\"\nconflict_check = \"{policy}\"\n");
+        let daemon = Leasehold::start(&server, &config(true, &keys));
+        let hosts: Vec<Host> = (1..=2).map(|n| client_host(&lab, &server, &format!("c{n}"))).collect();
+        let clients: Vec<_> = hosts.iter().map(|host| take(host, "pc")).collect();
+        wait_for(&format!("{policy}: both are done"), PATIENCE, || {
+            let names = daemon.names();
+            (names.len() == 4 && names.iter().all(|name| name.done)).then_some(())
+        });
+        for (name, (_, address)) in ["pc.nasir.xyz", "pc-2.nasir.xyz"].into_iter().zip(&clients) {
+            dig.wait_agree(name, *address);
+        }
+        let theirs = dhcid_of_hardware(&[2, 9, 9, 9, 9, 9], "theirs.nasir.xyz");
+        let same = clients[0].1;
+        dig.nsupdate(&format!(
+            "update add by-hand.nasir.xyz. 300 A {same}\nupdate add theirs.nasir.xyz. 300 A {same}\n\
+             update add theirs.nasir.xyz. 300 DHCID {theirs}"
+        ));
+        wait_audit(&daemon, &[]);
+        let whole = records(&dig);
+        let marked = whole.iter().filter(|record| record.rtype == "DHCID" && record.owner.starts_with("pc")).count();
+        assert_eq!(marked, if policy == "no-check-without-dhcid" { 0 } else { 2 }, "{whole:?}");
+        dig.nsupdate("update delete pc.nasir.xyz.\nupdate delete pc-2.nasir.xyz. A");
+        let (_, audit) = dns(&daemon, &["audit"]);
+        let second = if policy == "no-check-without-dhcid" { "missing" } else { "changed" };
+        let mut expected = ["missing pc.nasir.xyz.".to_owned(), format!("{second} pc-2.nasir.xyz.")];
+        expected.sort();
+        assert_eq!(findings(&audit), expected, "{policy}");
+        assert_eq!(dns(&daemon, &["repair"]).0, 0);
+        wait_audit(&daemon, &[]);
+        assert_eq!(records(&dig), whole, "{policy}");
+    }
+}
+
+/// A store that was lost has left more leftovers than may be deleted unasked.
+#[test]
+fn a_repair_that_would_delete_too_much_stops_and_goes_on_when_told() {
+    let lab = Lab::new();
+    let server = server(&lab);
+    let bind = bind(&server);
+    let dig = bind.dig();
+    let daemon = Leasehold::start(&server, &config(true, ""));
+    let host = client_host(&lab, &server, "c1");
+    let (_client, address) = take(&host, "pc1");
+    dig.wait_agree("pc1.nasir.xyz", address);
+    let hardware: Vec<u8> =
+        daemon.leases()[0].hardware.split(':').map(|octet| u8::from_str_radix(octet, 16).unwrap()).collect();
+    let identity = HostIdentity::from_client_id(&[&[1][..], &hardware].concat());
+    let leftover = |n: u8| {
+        let name = format!("old{n}.nasir.xyz");
+        format!(
+            "update add {name}. 300 A 192.168.30.{n}\nupdate add {name}. 300 DHCID {}\n",
+            dhcid_of(&identity, &name)
+        )
+    };
+    dig.nsupdate((1..=11).map(leftover).collect::<String>().trim_end());
+    let damaged = records(&dig);
+    for words in [&["repair"][..], &["repair", "--dry-run"]] {
+        let (code, told) = dns(&daemon, words);
+        let zone = of_zone(&told, "nasir.xyz.");
+        assert!(code == 1 && zone["stopped"].as_str().unwrap().contains("it would delete 11 of 12 names"), "{told}");
+    }
+    assert_eq!(records(&dig), damaged, "nothing is deleted");
+    assert_eq!(dns(&daemon, &["repair", "--yes"]).0, 0);
+    wait_audit(&daemon, &[]);
+    assert_eq!(records(&dig).iter().filter(|record| record.owner.starts_with("old")).count(), 0);
 }

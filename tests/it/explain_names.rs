@@ -16,6 +16,7 @@ use crate::netns::{Host, Lab};
 use crate::packet::{self, Heard};
 use crate::process::{finish, wait_for};
 use crate::servers::{DnsServer, Kind};
+use crate::upkeep::dhcid_of_hardware;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -138,6 +139,8 @@ fn users_nobody_can_tell_why_a_name_was_not_published() {
             "of 02:00:00:00:00:01",
             "SENT host name (option 12) \"My_PC\"",
             "CLEANED \"My_PC\" of option 12 became \"my-pc\"",
+            "STEPS option 12 has \"My_PC\", cleaned to \"my-pc\" my-pc.nasir.xyz. lies in the zone nasir.xyz.",
+            "asked now: DNS holds it as it should",
             "NAME my-pc.nasir.xyz.: the name is the host name that the client sent (option 12)",
             "RULES domain nasir.xyz., client_updates override, conflict_check check-with-dhcid conflict refuse",
             "TTL after RFC 4702: ten minutes, or a third of the lease when that is less; after expiry removed at once",
@@ -339,4 +342,45 @@ fn explain_tells_conflict_outage_and_wrong_key_of_a_dns_server() {
     clients.take(3, &[option_12("keyless")]);
     let words = format!("does not accept key {KEY_NAME}.: BADSIG");
     wait_told(&leasehold, "keyless.nasir.xyz", &["keyless.nasir.xyz. is not in DNS yet", &words]);
+}
+
+/// A record without DHCID, a DHCID of nobody, one of another client of ours, and one of the client itself as another
+/// server would have made it; and what somebody deleted.
+#[test]
+fn explain_tells_whose_record_stands_in_the_way() {
+    let lab = Lab::new();
+    let (server, relay) = field::hosts(&lab);
+    let bind = DnsServer::start(Kind::Bind, &server, SocketAddr::from(DNS), &ZONES);
+    let leasehold = Leasehold::start(&server, &field::config(true));
+    let mut clients = Clients::behind(&relay);
+    let first = clients.take(1, &[option_12("first")]);
+    wait_told(&leasehold, "first.nasir.xyz", &["is published", "asked now: DNS holds it as it should"]);
+
+    let of = |client: u8, name: &str| {
+        dhcid_of_hardware(hardware(client).as_bytes().try_into().unwrap(), &format!("{name}.nasir.xyz"))
+    };
+    let client_id = |client: u8| (code::CLIENT_IDENTIFIER, Box::from([0, 9, 9, client]));
+    let stands = |name: &str, dhcid: Option<String>| {
+        let dhcid = dhcid.map(|data| format!("\nupdate add {name}.nasir.xyz. 300 DHCID {data}")).unwrap_or_default();
+        bind.dig().nsupdate(&format!("update add {name}.nasir.xyz. 300 A 10.9.9.9{dhcid}"));
+    };
+    let found = "asked now: DNS holds A 10.9.9.9 (ttl 300)";
+    stands("by-hand", None);
+    clients.take(2, &[option_12("by-hand")]);
+    wait_told(&leasehold, "by-hand", &[&format!("{found} without a DHCID: made by hand")]);
+    stands("nobodys", Some(of(200, "nobodys")));
+    clients.take(3, &[option_12("nobodys")]);
+    let nobodys = format!("{found}, DHCID; its DHCID is that of a host that has no lease here");
+    wait_told(&leasehold, "nobodys", &[&nobodys]);
+    stands("anothers", Some(of(1, "anothers")));
+    clients.take(4, &[option_12("anothers")]);
+    let anothers =
+        format!("its DHCID is that of 02:00:00:00:00:01 by its hardware address, which has or had {first} here");
+    wait_told(&leasehold, "anothers", &[&anothers]);
+    stands("own", Some(of(5, "own")));
+    clients.take(5, &[option_12("own"), client_id(5)]);
+    wait_told(&leasehold, "own", &["its DHCID is this very client's by its hardware address: another DHCP server"]);
+
+    bind.dig().nsupdate("update delete first.nasir.xyz.");
+    wait_told(&leasehold, "first", &["is published", "asked now: nothing is there, though it was"]);
 }

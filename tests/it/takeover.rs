@@ -290,3 +290,22 @@ fn dhcpd_that_ignored_client_identifiers_is_inherited_by_hardware_address() {
 fn users_moving_away_from_kea_keeps_every_name() {
     take_over(kea, "", ("DHCID", 12));
 }
+
+/// Names of dhcpd's that its DHCID records say to be other hosts' are the clients' own: no number, and nothing taken over.
+#[test]
+fn names_that_are_inherited_get_no_number_where_conflicts_are_numbered() {
+    take_over(
+        |host| dhcpd(host, "ddns-update-style standard; ignore-client-uids true;"),
+        "inherit = [\"isc-dhcpd\"]\nconflict = \"suffix\"",
+        ("DHCID", 3),
+    );
+}
+
+#[test]
+fn names_that_are_inherited_are_kept_where_conflicts_take_over() {
+    take_over(
+        |host| dhcpd(host, "ddns-update-style interim;"),
+        "inherit = [\"isc-dhcpd\"]\nconflict = \"take-over\"",
+        ("TXT", 3),
+    );
+}

@@ -64,6 +64,10 @@ pub(crate) fn held_back(daemon: &Leasehold<'_>) -> Vec<String> {
 
 /// The data of a DHCID record of a client without a client identifier, as `nsupdate` takes it.
 pub(crate) fn dhcid_of_hardware(hardware: &[u8; 6], name: &str) -> String {
-    let identity = HostIdentity::from_hardware(1, hardware);
-    STANDARD.encode(&Rdata::dhcid(&Dhcid::new(&identity, &name.parse().unwrap())).0)
+    dhcid_of(&HostIdentity::from_hardware(1, hardware), name)
+}
+
+/// The data of a host's DHCID record, as `nsupdate` takes it.
+pub(crate) fn dhcid_of(identity: &HostIdentity, name: &str) -> String {
+    STANDARD.encode(&Rdata::dhcid(&Dhcid::new(identity, &name.parse().unwrap())).0)
 }

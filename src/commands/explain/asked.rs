@@ -64,6 +64,9 @@ fn lease_lines(out: &mut String, lease: &LeaseStory) {
     if let Some(cleaned) = &lease.cleaned {
         line(out, "CLEANED", cleaned);
     }
+    for (at, step) in lease.steps.iter().enumerate() {
+        line(out, if at == 0 { "STEPS" } else { "" }, &format!("{}{step}", if at == 0 { "" } else { "             " }));
+    }
     line(out, "NAME", &format!("{}: {}", lease.name.as_deref().unwrap_or("none"), lease.decision));
     if let Some(Policy { domain, client_updates, conflict_guard, conflict, ttl, after_expiry, generate }) =
         &lease.policy
@@ -97,6 +100,9 @@ fn record_lines(out: &mut String, record: &RecordStory) {
     let stands = (rtype == "PTR" && !record.owner.is_empty()).then(|| format!("{} in ", record.owner));
     line(out, "", &beside(&format!("{}{at}", stands.unwrap_or_default())));
     line(out, "", &beside(&record.prerequisite));
+    if let Some(found) = &record.found {
+        line(out, "", &beside(&format!("asked now: {found}")));
+    }
     let answered =
         record.answered_at.map_or_else(|| "no answer yet".to_owned(), |at| format!("last answer {}", local_time(at)));
     let next = record.next_try_secs.map_or_else(String::new, |secs| format!(", next try in {secs} s"));
