@@ -123,6 +123,7 @@ impl Daemon {
         let table = InterfaceTable::snapshot().context("cannot list the interfaces")?;
         let own = addresses::dns_addresses(&config, &table);
         let mut first_rows = departed_names::withdraw(&mut zone_sets, &config.ddns, &wanted, &confirmed);
+        departed_names::words(&first_rows).iter().for_each(|words| info!("{words}"));
         let (zones, zone_rows) = embedded_zones::load(&config.dns, zone_sets, &own, clock.now().wall_secs)?;
         first_rows.extend(zone_rows);
         commit_first(&committer, &clock, first_rows).await?;

@@ -43,6 +43,27 @@ pub fn withdraw(
     rows
 }
 
+/// What was taken out of which zone, a sentence for each: it must not be done in silence.
+#[must_use]
+pub fn words(rows: &[Row]) -> Vec<String> {
+    let mut names: BTreeMap<&Fqdn, BTreeSet<&Fqdn>> = BTreeMap::new();
+    for row in rows {
+        if let Row::ZoneSet { zone, name, rtype, .. } = row
+            && *rtype != RecordType::SOA
+        {
+            names.entry(zone).or_default().insert(name);
+        }
+    }
+    let told = names.into_iter().map(|(apex, names)| {
+        format!(
+            "DNS: {} names and addresses of this server's are taken out of the stored zone {apex}: the configuration keeps \
+             them elsewhere or nowhere; what others wrote there stays stored, and is served again when the zone is back",
+            names.len()
+        )
+    });
+    told.collect()
+}
+
 /// Marks as not done what an embedded zone does not hold though it was seen to: a repair of the store can have lost
 /// records and kept what was known of them.
 pub fn disprove(confirmed: &mut [ConfirmedRow], settings: &Settings, wanted: &[WantedRow], zones: &ZoneSet) {

@@ -88,6 +88,8 @@ fn names_follow_a_domain_that_changes_and_leave_the_old_one() {
     // The domain changes together with its zone.
     restart_with(&mut leasehold, &server, &config(&embedded(&["one.test"]), &domain("one.test")));
     dig.wait_agree("client1.one.test", address);
+    let told = "1 names and addresses of this server's are taken out of the stored zone two.test.";
+    assert!(leasehold.log().contains(told), "{}", leasehold.log());
     // What was left of the zone that went is not there when it comes back.
     restart_with(&mut leasehold, &server, &config(&both, &domain("one.test")));
     assert_eq!(dig.rcode("client1.two.test", "A").as_deref(), Some("NXDOMAIN"));
@@ -153,7 +155,10 @@ fn names_left_at_a_server_whose_zone_went_are_removed_when_it_comes_back() {
     let other = format!("{}{}", at_bind(&[REVERSE]), embedded(&["two.test"]));
     restart_with(&mut leasehold, &server, &config(&other, &domain("two.test")));
     wait_for("the new name", PATIENCE, || (own(&server).addresses("client1.two.test") == [address]).then_some(()));
-    // Nobody can be asked to remove them now; that is told.
+    // Nobody can be asked to remove them now; that is told, at the start too.
+    let told =
+        "client1.one.test.: no zone of the configuration holds them any more; what a DNS server still has of them is";
+    assert!(leasehold.log().contains(told), "{}", leasehold.log());
     let left: Vec<String> = leasehold.names().into_iter().filter(|name| !name.done).map(|name| name.state).collect();
     assert!(left.iter().any(|state| state.contains("no zone of the configuration")), "{left:?}");
     client.release();
