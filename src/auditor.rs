@@ -125,7 +125,7 @@ impl Auditor {
             |rows: Vec<(bool, AuditedRow)>| rows.into_iter().filter(|(within, _)| *within).map(|(_, row)| row);
         let mut audit = ZoneAudit::new(Arc::clone(&settings), of_zone(before));
         let (how, read) = self.read(&zone, &mut audit).await;
-        let result = match read {
+        let mut result = match read {
             Err(why) => Err(why),
             Ok(()) if self.settings().await? != settings => {
                 Err("where zones begin was found to be otherwise meanwhile: repeat the command".to_owned())
@@ -137,6 +137,9 @@ impl Auditor {
                 concluded.map_err(|_| "the comparison failed".to_owned())
             }
         };
+        if let Ok(findings) = &mut result {
+            self.find_elsewhere(&zone, &settings, findings).await;
+        }
         Ok(Audited { zone, settings, how, result })
     }
 

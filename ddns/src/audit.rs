@@ -70,6 +70,9 @@ pub enum Kind {
     Stale,
     /// Somebody else's records stand where ours should.
     Foreign,
+    /// It is our host's, and another server gave it the address that it has there: that server's name for now. Whether
+    /// it is so, only that address' PTR record tells: an audit says [`Finding::may_be_elsewhere`].
+    Elsewhere,
 }
 
 /// One thing that is wrong.
@@ -87,6 +90,8 @@ pub struct Finding {
     pub found: Vec<Found>,
     /// What of one of our hosts is there and wanted no more: of a stale name, or of an address that another has by now.
     pub stale: Option<Held>,
+    /// Changed: all its addresses are such as this server does not give.
+    pub may_be_elsewhere: bool,
     /// Foreign: no DHCID says whose it is, and the addresses (the PTR) are exactly those that are wanted.
     pub adoptable: bool,
 }
@@ -251,7 +256,9 @@ impl ZoneAudit {
                 None => report.right += 1,
                 Some((kind, adoptable)) => {
                     let stale = self.left_at_address(&key, &seen.found, owners, &mut trials);
+                    let may_be_elsewhere = kind == Kind::Changed && is_elsewhere(&key, &seen.found, owners);
                     report.findings.push(Finding {
+                        may_be_elsewhere,
                         kind: if stale.is_some() { Kind::Changed } else { kind },
                         key,
                         want: Some(want),
@@ -286,6 +293,7 @@ impl ZoneAudit {
                 generation: 0,
                 found: sorted(found),
                 stale: Some(held),
+                may_be_elsewhere: false,
                 adoptable: false,
             });
         }
@@ -296,6 +304,13 @@ impl ZoneAudit {
         let (RowKey::Reverse(_), [dhcid]) = (key, &data_of(found, RecordType::DHCID)[..]) else { return None };
         stale_at(key.clone(), dhcid, found, owners, trials).map(|(_, held)| held)
     }
+}
+
+/// Whether a name has addresses, and none that this server gives.
+fn is_elsewhere(key: &RowKey, found: &[Found], owners: &Owners) -> bool {
+    let mut addresses =
+        found.iter().filter_map(|one| one.rdata.to_address(one.rtype)).filter(IpAddr::is_ipv4).peekable();
+    matches!(key, RowKey::Forward(_)) && addresses.peek().is_some() && !addresses.any(|address| owners.gives(&address))
 }
 
 /// What of one of our hosts stands where a row would have its records, and is not wanted.

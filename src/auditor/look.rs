@@ -138,7 +138,7 @@ fn words(finding: &Finding, whose: Option<&str>) -> String {
     let holds = found_words(&finding.found);
     match finding.kind {
         Kind::Missing => "nothing is there, though it was: `leasehold dns repair` writes it anew".to_owned(),
-        Kind::Changed | Kind::Stale => {
+        Kind::Changed | Kind::Stale | Kind::Elsewhere => {
             format!("DNS holds {holds}: it was changed by somebody else (`leasehold dns repair` mends it)")
         }
         Kind::Foreign => match whose {

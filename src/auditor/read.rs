@@ -1,12 +1,15 @@
 //! A zone's records, from wherever it is served.
 
-use ddns::audit::ZoneAudit;
-use ddns::settings::{Auth, ZoneRoute, ZoneServer};
+use ddns::audit::{Kind, ZoneAudit, ZoneFindings};
+use ddns::settings::{Auth, Settings, ZoneRoute, ZoneServer};
 use ddns::wanted::RowKey;
 use dns::{Fqdn, RecordType};
 
 use super::Auditor;
 use crate::ddns_client::read::{ReadError, Reading};
+
+/// Names of a zone whose addresses are looked up, to see whether another server has them.
+const ELSEWHERE_MAX: usize = 1_000;
 
 impl Auditor {
     /// Reads a zone into an audit; tells how, in words, and why it failed.
@@ -79,5 +82,28 @@ impl Auditor {
         }
         *audit = single;
         ("queries", Ok(()))
+    }
+
+    /// Tells names that another server of the zone has by now from those that were changed by hand: the first have an
+    /// address whose PTR record names them. Where that cannot be read, it stays a change.
+    pub(super) async fn find_elsewhere(&self, zone: &ZoneRoute, settings: &Settings, findings: &mut ZoneFindings) {
+        let ZoneServer::Remote { servers, auth } = &zone.server else { return };
+        let Some(&server) = servers.first() else { return };
+        let mut reading = Reading::new(server, auth.tsig().map(AsRef::as_ref), &self.parts.wall_secs);
+        let doubtful = findings.findings.iter_mut().filter(|finding| finding.may_be_elsewhere);
+        for finding in doubtful.take(ELSEWHERE_MAX) {
+            let RowKey::Forward(name) = &finding.key else { continue };
+            for address in finding.found.iter().filter_map(|one| one.rdata.to_address(one.rtype)) {
+                match reading.lookup(&settings.reverse_name_of(address), RecordType::PTR).await {
+                    Ok(pointers) if pointers.iter().any(|(_, rdata)| rdata.to_name().as_ref() == Some(name)) => {
+                        finding.kind = Kind::Elsewhere;
+                        break;
+                    }
+                    Ok(_) | Err(ReadError::Refused(_) | ReadError::Malformed(_)) => {}
+                    // Nothing more is to be had there: what was found stays as it is.
+                    Err(_) => return,
+                }
+            }
+        }
     }
 }

@@ -57,13 +57,14 @@ impl Auditor {
                     continue;
                 }
             };
-            let AuditCounts { right, under_way, missing, changed, stale, foreign } = counts(findings);
+            let AuditCounts { right, under_way, missing, changed, stale, foreign, elsewhere } = counts(findings);
             sum.right += right;
             sum.under_way += under_way;
             sum.missing += missing;
             sum.changed += changed;
             sum.stale += stale;
             sum.foreign += foreign;
+            sum.elsewhere += elsewhere;
             if missing + changed + stale + foreign == 0 {
                 info!("audit: zone {apex} holds what it should: {right} names and addresses");
                 continue;

@@ -62,6 +62,7 @@ pub(super) fn counts(found: &ZoneFindings) -> AuditCounts {
         changed: of(Kind::Changed),
         stale: of(Kind::Stale),
         foreign: of(Kind::Foreign),
+        elsewhere: of(Kind::Elsewhere),
     }
 }
 
@@ -71,6 +72,7 @@ fn kind_word(kind: Kind) -> &'static str {
         Kind::Changed => "changed",
         Kind::Stale => "stale",
         Kind::Foreign => "foreign",
+        Kind::Elsewhere => "elsewhere",
     }
 }
 

@@ -51,6 +51,9 @@ pub struct AuditCounts {
     pub stale: usize,
     /// Somebody else's, where this server's should be.
     pub foreign: usize,
+    /// A host of this server's at an address of another server's: nothing is wrong.
+    #[serde(default)]
+    pub elsewhere: usize,
 }
 
 impl AuditCounts {
@@ -64,7 +67,7 @@ impl AuditCounts {
 /// One thing that is wrong.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct AuditFindingView {
-    /// `missing`, `changed`, `stale` or `foreign`.
+    /// `missing`, `changed`, `stale`, `foreign` or `elsewhere`.
     pub kind: String,
     /// The name, or the address for its PTR.
     pub key: String,

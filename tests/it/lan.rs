@@ -5,11 +5,16 @@ use crate::netns::{Host, Lab};
 /// A server with a bridge that clients are cabled to, at 192.168.30.1/24.
 pub(crate) fn server(lab: &Lab) -> Host {
     let host = lab.host("server");
+    add_link(&host, "192.168.30.1/24");
+    host
+}
+
+/// A bridge that clients are cabled to.
+pub(crate) fn add_link(host: &Host, address: &str) {
     host.ip("link add name lan type bridge forward_delay 0 stp_state 0");
     host.ip("link set dev lan addrgenmode none");
-    host.ip("address add 192.168.30.1/24 dev lan");
+    host.ip(&format!("address add {address} dev lan"));
     host.ip("link set dev lan up");
-    host
 }
 
 /// A client's host on the server's own link.

@@ -53,6 +53,7 @@ mod standins;
 mod takeover;
 mod tftp;
 mod trace;
+mod two_servers;
 mod updater;
 mod upkeep;
 mod users;

@@ -255,3 +255,19 @@ fn pointers_of_a_classless_delegation_are_looked_for_where_their_aliases_lead() 
     let leftover = [&right[..], &[(left, 600, ptr("old")), (left, 600, dhcid("old", 1))]].concat();
     assert_eq!(judged(&leftover), (vec![(Kind::Stale, key(9))], 0));
 }
+
+#[test]
+fn a_host_with_another_servers_address_may_be_there_now() {
+    let elsewhere = Rdata::address(IpAddr::from([192, 0, 2, 1]));
+    let judged = |records: &[Data]| {
+        let zone: Vec<_> = records.iter().map(|record| ("pc.lan", 600, record.clone())).collect();
+        let findings = audit(&[forward("pc", 1)], &zone).findings;
+        findings.first().map(|finding| (finding.kind, finding.may_be_elsewhere))
+    };
+    assert_eq!(judged(&[elsewhere.clone(), dhcid("pc", 1)]), Some((Kind::Changed, true)));
+    // An address of ours, one more, or another's DHCID: that is not how another server of the same zone leaves it.
+    assert_eq!(judged(&[a(2), dhcid("pc", 1)]), Some((Kind::Changed, false)));
+    assert_eq!(judged(&[a(1), elsewhere.clone(), dhcid("pc", 1)]), Some((Kind::Changed, false)));
+    assert_eq!(judged(&[elsewhere, dhcid("pc", 9)]), Some((Kind::Foreign, false)));
+    assert_eq!(judged(&[dhcid("pc", 1)]), Some((Kind::Changed, false)));
+}

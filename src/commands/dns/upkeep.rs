@@ -184,6 +184,9 @@ fn zone_words(zone: &AuditZoneView) -> String {
         "{apex} at {server} ({how}): {} right, {} missing, {} changed, {} stale, {} foreign, {} under way",
         counts.right, counts.missing, counts.changed, counts.stale, counts.foreign, counts.under_way
     );
+    if counts.elsewhere > 0 {
+        words += &format!("; {} at an address of another server's", counts.elsewhere);
+    }
     if zone.others > 0 {
         words += &format!("; {} other names, {} of them with a DHCID", zone.others, zone.others_with_dhcid);
     }
