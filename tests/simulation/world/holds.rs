@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ddns::reconcile::Send;
 use ddns::settings::DELETE_FLOOR;
 use ddns::wanted::{RowKey, WantedRow};
-use dns::Fqdn;
+use dns::{Change, Fqdn};
 
 use super::messages::owners;
 use super::{Checked, World};
@@ -37,7 +37,11 @@ impl World {
     /// An update leaves the updater.
     pub(super) fn count_deletions(&mut self, send: &Send) -> Checked {
         let settings = &self.plan.settings.ddns;
-        let owners = owners(&send.update);
+        // What writes something there was made before the withdrawal was heard of.
+        let written = |owner: &&Fqdn| {
+            send.update.changes.iter().any(|change| matches!(change, Change::Add { name, .. } if name == *owner))
+        };
+        let owners: BTreeSet<&Fqdn> = owners(&send.update).into_iter().filter(|owner| !written(owner)).collect();
         let deletes = |row: &&WantedRow| is_withdrawn(row) && owners.contains(&settings.owner_of(&row.key));
         let deleted = self.model.wanted().filter(deletes).map(|row| (row.key.clone(), row.generation));
         let of_zone = self.holds.deleted.entry(send.update.zone.clone()).or_default();
