@@ -297,7 +297,7 @@ fn names_that_are_inherited_get_no_number_where_conflicts_are_numbered() {
     take_over(
         |host| dhcpd(host, "ddns-update-style standard; ignore-client-uids true;"),
         "inherit = [\"isc-dhcpd\"]\nconflict = \"suffix\"",
-        ("DHCID", 3),
+        ("DHCID", 6),
     );
 }
 
@@ -306,6 +306,6 @@ fn names_that_are_inherited_are_kept_where_conflicts_take_over() {
     take_over(
         |host| dhcpd(host, "ddns-update-style interim;"),
         "inherit = [\"isc-dhcpd\"]\nconflict = \"take-over\"",
-        ("TXT", 3),
+        ("TXT", 6),
     );
 }
