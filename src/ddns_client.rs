@@ -19,11 +19,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ddns::reconcile::Outcome;
-use dns::wire::{sign_request, update_to_message};
-use dns::{TsigKey, Update};
+use ddns::settings::Auth;
+use dns::wire::{PendingAnswer, WireError, sign, sign_request, update_to_message};
+use dns::{Fqdn, Rcode, Signing, TsigKey, Update};
+use hickory_proto::op::Message;
 use tokio::net::UdpSocket;
 use tracing::{debug, error};
 
+use crate::kerberos::Contexts;
 use exchange::{Exchange, Received};
 
 /// The longest message sent over UDP. 1,232 octets pass every path without fragments (the DNS flag day of 2020).
@@ -55,6 +58,7 @@ pub struct UpdateClient {
     wall_secs: WallClock,
     timing: Timing,
     idle: Mutex<HashMap<SocketAddr, Vec<UdpSocket>>>,
+    contexts: Contexts,
     messages: AtomicU64,
 }
 
@@ -68,7 +72,7 @@ impl UpdateClient {
     /// A client whose signatures carry the time that `wall_secs` tells.
     #[must_use]
     pub fn new(wall_secs: WallClock, timing: Timing) -> Self {
-        Self { wall_secs, timing, idle: Mutex::default(), messages: AtomicU64::new(0) }
+        Self { wall_secs, timing, idle: Mutex::default(), contexts: Contexts::default(), messages: AtomicU64::new(0) }
     }
 
     /// How many updates were to be sent so far, each counted once however often its message was repeated.
@@ -83,17 +87,84 @@ impl UpdateClient {
     /// this update and signed as the update was (RFC 8945 section 5.3); until one does, the wait goes on.
     pub async fn send(&self, server: SocketAddr, key: Option<&TsigKey>, update: &Update) -> Outcome {
         self.messages.fetch_add(1, Ordering::Relaxed);
-        let id = random_id();
-        let signed = update_to_message(update, id).and_then(|message| sign_request(message, key, (self.wall_secs)()));
+        self.send_signed(server, update, true, |message, now| sign_request(message, key, now)).await
+    }
+
+    /// [`UpdateClient::send`], signed in whichever way the zone's server wants.
+    ///
+    /// Signed by a security context it goes over TCP: a message that is sent again has a signature that came before, which
+    /// the server refuses as a replay. A server that has forgotten the context (it was started anew) is told so by BADKEY;
+    /// then one more context is negotiated, and the update goes out once more.
+    pub async fn send_as(&self, server: SocketAddr, auth: &Auth, update: &Update) -> Outcome {
+        let Auth::Gss(gss) = auth else { return self.send(server, auth.tsig().map(AsRef::as_ref), update).await };
+        self.messages.fetch_add(1, Ordering::Relaxed);
+        let mut outcome = Outcome::BadAnswer;
+        for _ in 0..2 {
+            let signing = match self.signing(server, auth, &update.zone).await {
+                Ok(signing) => signing,
+                Err(failed) => return failed,
+            };
+            outcome = self.send_signed(server, update, false, |message, now| sign(message, &signing, now)).await;
+            let refused = matches!(outcome, Outcome::TsigError(Rcode::BAD_KEY | Rcode::BAD_SIG));
+            if let Signing::Context(context) = &signing
+                && (refused || outcome == Outcome::BadAnswer)
+            {
+                self.contexts.forget(server, gss, context).await;
+            }
+            // Whether an update was made that nobody could believe the answer to is not known.
+            if !refused {
+                break;
+            }
+        }
+        outcome
+    }
+
+    /// What signs questions to `server` about `zone`; a security context is negotiated where there is none yet.
+    ///
+    /// # Errors
+    /// What became of a message that was to be signed by a context: none was sent.
+    pub async fn signing(&self, server: SocketAddr, auth: &Auth, zone: &Fqdn) -> Result<Signing, Outcome> {
+        match auth {
+            Auth::Unsigned => Ok(Signing::Unsigned),
+            Auth::Tsig(key) => Ok(Signing::Shared(Arc::clone(key))),
+            Auth::Gss(gss) => self.contexts.signing(server, gss, zone, &self.wall_secs).await,
+        }
+    }
+
+    /// Why there is no security context with `server`, in the words of the Kerberos library or of the server.
+    pub async fn trouble(&self, server: SocketAddr, auth: &Auth) -> Option<String> {
+        match auth {
+            Auth::Gss(gss) => self.contexts.trouble(server, gss).await,
+            Auth::Unsigned | Auth::Tsig(_) => None,
+        }
+    }
+
+    /// The server does not know the context that signed, if one did: the next to ask has another.
+    pub async fn forget(&self, server: SocketAddr, auth: &Auth, signing: &Signing) {
+        if let (Auth::Gss(gss), Signing::Context(context)) = (auth, signing) {
+            self.contexts.forget(server, gss, context).await;
+        }
+    }
+
+    async fn send_signed(
+        &self,
+        server: SocketAddr,
+        update: &Update,
+        over_udp: bool,
+        sign: impl FnOnce(Message, u64) -> Result<(Vec<u8>, PendingAnswer), WireError>,
+    ) -> Outcome {
+        let signed = update_to_message(update, random_id()).and_then(|message| sign(message, (self.wall_secs)()));
         let (octets, pending) = match signed {
             Ok(signed) => signed,
+            // It will be forgotten, and the update tried again with another.
+            Err(WireError::ContextExpired) => return Outcome::TsigError(Rcode::BAD_KEY),
             Err(error) => {
                 error!("an update of zone {} cannot be put into a message: {error}", update.zone);
                 return Outcome::BadAnswer;
             }
         };
         let exchange = Exchange { octets: &octets, pending: &pending, zone: &update.zone, wall_secs: &self.wall_secs };
-        if octets.len() <= UDP_OCTETS_MAX {
+        if over_udp && octets.len() <= UDP_OCTETS_MAX {
             let Some(socket) = self.socket(server).await else { return Outcome::Timeout };
             match exchange.over_udp(&socket, &self.timing.waits).await {
                 Received::Outcome(outcome) => {
@@ -145,7 +216,7 @@ impl UpdateClient {
 
 /// RFC 5452 section 9.2: an ID that nobody can guess. The standard library's hasher is keyed from the system's random
 /// source.
-fn random_id() -> u16 {
+pub(crate) fn random_id() -> u16 {
     use std::hash::{BuildHasher, Hasher, RandomState};
     RandomState::new().build_hasher().finish() as u16
 }

@@ -28,7 +28,7 @@ impl DnsWriter {
         };
         let mut outcome = Outcome::Timeout;
         for &server in servers.iter() {
-            outcome = self.client.send(server, auth.tsig().map(AsRef::as_ref), update).await;
+            outcome = self.client.send_as(server, auth, update).await;
             if outcome != Outcome::Timeout {
                 break;
             }

@@ -322,7 +322,7 @@ impl<W: WantedSource, S: RowSink, Z: EmbeddedZones> Updater<W, S, Z> {
                 let client = Arc::clone(&self.parts.client);
                 self.flights.spawn(async move {
                     let Some(server) = servers.first() else { return Outcome::Timeout };
-                    client.send(*server, auth.tsig().map(AsRef::as_ref), &update).await
+                    client.send_as(*server, &auth, &update).await
                 })
             }
         };
@@ -440,9 +440,8 @@ async fn try_remote_zones(client: Arc<UpdateClient>, zones: Vec<ZoneRoute>) {
     for zone in &zones {
         let ZoneServer::Remote { servers, auth } = &zone.server else { continue };
         let Some(&server) = servers.first() else { continue };
-        let result = preflight(&client, server, auth.tsig().map(AsRef::as_ref), &zone.apex).await;
-        let key = auth.tsig().map(|key| &key.name);
-        let report = PreflightReport { server, key, apex: &zone.apex, result: &result };
+        let result = preflight(&client, server, auth, &zone.apex).await;
+        let report = PreflightReport { server, auth, apex: &zone.apex, result: &result };
         if result.is_ready() {
             info!("DNS: {report}");
         } else {

@@ -15,6 +15,7 @@ pub mod cuts;
 pub mod foreign;
 pub mod grant;
 pub mod hosts;
+pub mod kerberos;
 #[cfg(test)]
 mod model_server;
 mod packed;

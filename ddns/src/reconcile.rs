@@ -59,6 +59,7 @@ pub use status::{RowStatus, Stage, ZoneStatus};
 use ways::{Breaker, Way, add_held};
 
 use crate::Now;
+use crate::kerberos::KerberosFault;
 use crate::settings::{Settings, Site, ZoneServer};
 use crate::transaction::{Ending, Plan, Step, Transaction};
 use crate::wanted::{Held, RowKey, Want, WantedRow};
@@ -118,6 +119,8 @@ pub enum LastAnswer {
     BadAnswer,
     /// No zone of ours holds the name.
     NoZone,
+    /// Nothing was sent, because there was no ticket to sign it with.
+    Kerberos(KerberosFault),
 }
 
 /// Names an update under way.
@@ -146,6 +149,21 @@ pub enum Outcome {
     Timeout,
     /// Answers, but none that could be believed or read.
     BadAnswer,
+    /// Nothing was sent, because there was no ticket to sign it with.
+    Kerberos(KerberosFault),
+}
+
+impl Outcome {
+    /// What a row is told of it where the answer does not end well.
+    #[must_use]
+    pub fn failure(self) -> LastAnswer {
+        match self {
+            Self::Answer(code) | Self::TsigError(code) => LastAnswer::Refused(code),
+            Self::Timeout => LastAnswer::Timeout,
+            Self::BadAnswer => LastAnswer::BadAnswer,
+            Self::Kerberos(fault) => LastAnswer::Kerberos(fault),
+        }
+    }
 }
 
 /// Brings DNS to hold what is wanted.
@@ -433,9 +451,7 @@ impl Reconciler {
                 let message = Message { ticket: ticket.0, lineage: batch.lineage, lane, way };
                 return self.answered(now, message, batch.flights, code);
             }
-            Outcome::TsigError(code) => LastAnswer::Refused(code),
-            Outcome::Timeout => LastAnswer::Timeout,
-            Outcome::BadAnswer => LastAnswer::BadAnswer,
+            failed => failed.failure(),
         };
         let message = Message { ticket: ticket.0, lineage: batch.lineage, lane, way };
         self.fail(now, message, &batch.flights, failure);

@@ -1,6 +1,7 @@
 //! Which zones there are and who serves them. Made by `config`, immutable.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use ipnet::Ipv4Net;
 
 use crate::cuts::{Classless, Quest};
 use crate::hosts::Hosts;
+use crate::kerberos::Gss;
 use crate::takeover::Inherit;
 
 /// All that naming and updating need to know.
@@ -102,6 +104,8 @@ pub enum Auth {
     Unsigned,
     /// With a key that both sides hold (RFC 8945).
     Tsig(Arc<TsigKey>),
+    /// With a ticket of an account of ours (RFC 3645).
+    Gss(Arc<Gss>),
 }
 
 impl Auth {
@@ -109,8 +113,28 @@ impl Auth {
     #[must_use]
     pub fn tsig(&self) -> Option<&Arc<TsigKey>> {
         match self {
-            Self::Unsigned => None,
             Self::Tsig(key) => Some(key),
+            Self::Unsigned | Self::Gss(_) => None,
+        }
+    }
+
+    /// Who signs, as the server knows them: the key's name, or the account's. `None`: nobody.
+    #[must_use]
+    pub fn signer(&self) -> Option<String> {
+        match self {
+            Self::Unsigned => None,
+            Self::Tsig(key) => Some(key.name.to_string()),
+            Self::Gss(gss) => Some(gss.principal.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unsigned => f.write_str("(the update is not signed)"),
+            Self::Tsig(key) => write!(f, "key {}", key.name),
+            Self::Gss(gss) => write!(f, "the ticket of {}", gss.principal),
         }
     }
 }

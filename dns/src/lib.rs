@@ -25,5 +25,5 @@ pub use naming::{ConflictGuard, Naming, NamingPart};
 pub use rcode::Rcode;
 pub use rdata::{RdataError, Soa};
 pub use record::{Rdata, RecordType, Rrset};
-pub use tsig::{TsigAlgorithm, TsigKey, TsigKeyError};
+pub use tsig::{SecurityContext, Signing, TsigAlgorithm, TsigKey, TsigKeyError};
 pub use update::{Change, Prerequisite, Update};

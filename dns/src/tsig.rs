@@ -1,7 +1,8 @@
-//! TSIG keys (RFC 8945).
+//! TSIG keys (RFC 8945), and what can stand in place of one.
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use hmac::{Hmac, KeyInit, Mac};
@@ -43,6 +44,39 @@ pub struct TsigKey {
     pub algorithm: TsigAlgorithm,
     /// The secret's bytes, decoded. Never printed.
     pub secret: Box<[u8]>,
+}
+
+/// A security context that signs in place of a shared secret (GSS-TSIG, RFC 3645). Who negotiated it also knows its
+/// state, so signing can fail.
+pub trait SecurityContext: fmt::Debug + Send + Sync {
+    /// The name by which the other side knows it: that of the TKEY record it was negotiated with.
+    fn key_name(&self) -> &Fqdn;
+
+    /// RFC 3645 section 5.1: the token of GSS_GetMIC over `octets`. `None`: it has expired, or is of no use any more.
+    fn sign(&self, octets: &[u8]) -> Option<Vec<u8>>;
+
+    /// RFC 3645 section 5.2: whether GSS_VerifyMIC accepts `token` for `octets`.
+    fn verifies(&self, octets: &[u8], token: &[u8]) -> bool;
+}
+
+/// What signs a request, and judges its answer.
+#[derive(Clone, Debug, Default)]
+pub enum Signing {
+    /// Nothing does.
+    #[default]
+    Unsigned,
+    /// A key that both sides hold.
+    Shared(Arc<TsigKey>),
+    /// A context that both sides have negotiated.
+    Context(Arc<dyn SecurityContext>),
+}
+
+impl Signing {
+    /// Whether requests carry a signature, and answers must.
+    #[must_use]
+    pub fn signs(&self) -> bool {
+        !matches!(self, Self::Unsigned)
+    }
 }
 
 /// Why a key cannot be made.

@@ -2,10 +2,11 @@
 //!
 //! Reading order: [`records`] (names, record data, sets), [`svcb`] (their text), [`update`] (an [`Update`](crate::Update) as a
 //! message, and a message's sections as an `Update`), [`tsig`] (requests signed and answers verified by a
-//! client; requests verified and answers signed by a server). All of it pure: time is a parameter.
+//! client; requests verified and answers signed by a server), [`tkey`] (a security context negotiated). All of it pure: time is a parameter.
 
 pub mod records;
 pub mod svcb;
+pub mod tkey;
 pub mod tsig;
 pub mod update;
 
@@ -13,8 +14,10 @@ pub use records::{
     name_from_hickory, name_to_hickory, rdata_from_hickory, rdata_to_hickory, rrset_to_records, rrsets_from_records,
 };
 pub use svcb::svcb_from_text;
+pub use tkey::{TkeyAnswer, TkeyError, read_tkey_answer, tkey_query, verify_last};
 pub use tsig::{
-    AnswerError, AnswerSigner, AnswerStream, PendingAnswer, TsigRefusal, VerifiedRequest, sign_request, verify_request,
+    AnswerError, AnswerSigner, AnswerStream, PendingAnswer, TsigRefusal, VerifiedRequest, sign, sign_request,
+    verify_request,
 };
 pub use update::{update_from_sections, update_to_message};
 
@@ -33,6 +36,9 @@ pub enum WireError {
     /// The message library refused, in its words.
     #[error("the message could not be encoded or decoded: {0}")]
     Codec(String),
+    /// The security context that was to sign is of no use any more.
+    #[error("the security context has expired")]
+    ContextExpired,
     /// An update that has no wire form: a set prerequisite without records.
     #[error("a prerequisite compares a set with nothing")]
     EmptySet,

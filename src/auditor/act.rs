@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ddns::audit::{Finding, Kind, ZoneFindings};
-use ddns::reconcile::{LastAnswer, Mend, Outcome, explain_at};
+use ddns::reconcile::{Mend, Outcome, explain_at};
 use ddns::settings::{DELETE_FLOOR, Settings, Upkeep, ZoneRoute};
 use ddns::takeover;
 use ddns::wanted::RowKey;
@@ -171,9 +171,7 @@ impl Auditor {
                 told.refused.push(format!("{key}: it changed meanwhile: not adopted"));
                 return Ok(());
             }
-            Outcome::Answer(code) | Outcome::TsigError(code) => LastAnswer::Refused(code),
-            Outcome::Timeout => LastAnswer::Timeout,
-            Outcome::BadAnswer => LastAnswer::BadAnswer,
+            failed => failed.failure(),
         };
         told.refused.push(format!("{key}: {}", explain_at(&answer, &zone.server)));
         Ok(())

@@ -1,9 +1,12 @@
 //! A zone's records, from wherever it is served.
 
+use std::net::SocketAddr;
+
 use ddns::audit::{Kind, ZoneAudit, ZoneFindings};
+use ddns::reconcile::explain;
 use ddns::settings::{Auth, Settings, ZoneRoute, ZoneServer};
 use ddns::wanted::RowKey;
-use dns::{Fqdn, RecordType};
+use dns::{Fqdn, RecordType, Signing};
 
 use super::Auditor;
 use crate::ddns_client::read::{ReadError, Reading};
@@ -42,13 +45,36 @@ impl Auditor {
 
     async fn read_remote(
         &self,
-        server: std::net::SocketAddr,
+        server: SocketAddr,
         auth: &Auth,
         apex: &Fqdn,
         audit: &mut ZoneAudit,
     ) -> (&'static str, Result<(), String>) {
-        let key = auth.tsig().map(AsRef::as_ref);
-        let mut reading = Reading::new(server, key, &self.parts.wall_secs);
+        let client = &self.parts.writer.client;
+        let mut read = ("transfer", Err("it was not asked".to_owned()));
+        // A server that was started anew knows no context from before: then it is asked once more, with another.
+        for _ in 0..2 {
+            let signing = match client.signing(server, auth, apex).await {
+                Ok(signing) => signing,
+                Err(failed) => return ("transfer", Err(explain(&failed.failure(), &server.to_string(), auth))),
+            };
+            read = self.read_signed(server, &signing, apex, audit).await;
+            if read.1.is_ok() || !matches!(signing, Signing::Context(_)) {
+                break;
+            }
+            client.forget(server, auth, &signing).await;
+        }
+        read
+    }
+
+    async fn read_signed(
+        &self,
+        server: SocketAddr,
+        signing: &Signing,
+        apex: &Fqdn,
+        audit: &mut ZoneAudit,
+    ) -> (&'static str, Result<(), String>) {
+        let mut reading = Reading::new(server, signing, &self.parts.wall_secs);
         // Begun anew for each try: records of a transfer that broke off count for nothing.
         let mut whole = audit.restarted();
         let transferred = reading.transfer(apex, |name, rtype, ttl, rdata| whole.take(name, rtype, ttl, rdata)).await;
@@ -59,7 +85,7 @@ impl Auditor {
             }
             Err(ReadError::Refused(_) | ReadError::Malformed(_)) => {}
             // BIND closes the connection on a transfer that it refuses without a signature.
-            Err(ReadError::Connection(_)) if key.is_none() => {}
+            Err(ReadError::Connection(_)) if !signing.signs() => {}
             Err(other) => return ("transfer", Err(format!("{server}: {other}"))),
         }
         let mut single = audit.restarted();

@@ -121,6 +121,10 @@ impl ReadSecret for Text {
         is_open_to_all(&self.directory.join(path))
     }
 
+    fn has_kerberos(&self) -> bool {
+        crate::kerberos::AVAILABLE
+    }
+
     fn configuration_is_open_to_all(&self) -> bool {
         is_open_to_all(Path::new(&self.name))
     }

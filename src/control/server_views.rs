@@ -63,6 +63,7 @@ impl ServerView {
             LastAnswer::None => "none".to_owned(),
             LastAnswer::Timeout => "timeout".to_owned(),
             LastAnswer::BadAnswer => "bad-answer".to_owned(),
+            LastAnswer::Kerberos(_) => "no-ticket".to_owned(),
             LastAnswer::Refused(code) => code.mnemonic().map_or_else(|| code.0.to_string(), str::to_owned),
             LastAnswer::Done | LastAnswer::Conflict | LastAnswer::NoZone => "done".to_owned(),
         };

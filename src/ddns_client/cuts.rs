@@ -1,6 +1,7 @@
 //! Asks DNS servers where their zones begin: the I/O of [`ddns::cuts`].
 //!
-//! The questions are signed with the key of the updates, since a server can show another view to each key.
+//! The questions are signed with the key of the updates, since a server can show another view to each key. Where tickets
+//! sign the updates, questions are not signed: the answers tell with whom a security context is to be negotiated.
 
 use std::collections::HashSet;
 use std::fmt;

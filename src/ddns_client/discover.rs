@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ddns::reconcile::{LastAnswer, Outcome, explain};
+use ddns::settings::Auth;
 use dns::wire::{name_from_hickory, name_to_hickory};
-use dns::{Change, Fqdn, Prerequisite, Rcode, RecordType as Type, TsigKey, Update};
+use dns::{Change, Fqdn, Prerequisite, Rcode, RecordType as Type, Update};
 use hickory_client::client::{Client, ClientHandle};
 use hickory_client::runtime::TokioRuntimeProvider;
 use hickory_client::udp::UdpClientStream;
@@ -106,6 +107,8 @@ pub enum Preflight {
     /// It serves the zone and knows the key. Whether it takes updates was not to be learnt: the trial's name is in use.
     /// A server may look at the prerequisite before it looks at the permission, or after.
     Unproven(Rcode),
+    /// It took the trial update without DHCID records, and not with them: Samba's DNS server knows no such type.
+    WithoutDhcid,
     /// The zone that it serves begins elsewhere.
     OtherCut(ZoneCut),
     /// It knows the zone, but not with authority: a cache, or a secondary that has lost its primary.
@@ -149,38 +152,44 @@ impl Preflight {
     pub fn verdict(&self) -> Verdict {
         match self {
             Self::Ready => Verdict::Ready,
-            Self::Unproven(_) => Verdict::Unknown,
+            // Whether that is enough, the configuration decides for each name.
+            Self::Unproven(_) | Self::WithoutDhcid => Verdict::Unknown,
             _ => Verdict::NotReady,
         }
     }
 }
 
-/// Asks `server` whether it serves the zone at `apex` with authority, and whether it takes updates signed by `key`: by an
+/// Asks `server` whether it serves the zone at `apex` with authority, and whether it takes updates signed so: by an
 /// update that deletes, from a name that is required not to be in use, records of the types that are published there.
 /// Whichever of prerequisite (RFC 2136 section 3.2) and permission (3.3) a server looks at first, its yes is about both,
 /// and nothing is changed.
-pub async fn preflight(client: &UpdateClient, server: SocketAddr, key: Option<&TsigKey>, apex: &Fqdn) -> Preflight {
+pub async fn preflight(client: &UpdateClient, server: SocketAddr, auth: &Auth, apex: &Fqdn) -> Preflight {
     match zone_cut(server, apex).await {
         Ok(cut) if cut.apex != *apex => return Preflight::OtherCut(cut),
         Ok(cut) if !cut.authoritative => return Preflight::NoAuthority,
         Ok(_) => {}
         Err(error) => return Preflight::NotServed(error),
     }
-    match client.send(server, key, &trial(apex)).await {
+    let published = if apex.is_reverse() { Type::PTR } else { Type::A };
+    match client.send_as(server, auth, &trial(apex, &[published, Type::DHCID])).await {
         Outcome::Answer(Rcode::NO_ERROR) => Preflight::Ready,
         Outcome::Answer(Rcode::REFUSED) => Preflight::Denied,
         Outcome::Answer(code @ Rcode::YX_DOMAIN) => Preflight::Unproven(code),
+        // Samba says that it cannot; what it signs is not to be relied on.
+        other @ (Outcome::Answer(Rcode::NOT_IMP) | Outcome::BadAnswer) if matches!(auth, Auth::Gss(_)) => {
+            match client.send_as(server, auth, &trial(apex, &[published])).await {
+                Outcome::Answer(Rcode::NO_ERROR) => Preflight::WithoutDhcid,
+                _ => Preflight::Refused(other),
+            }
+        }
         other => Preflight::Refused(other),
     }
 }
 
 /// An update that changes nothing. An apex too long for a name beneath it has none of ours either.
-fn trial(apex: &Fqdn) -> Update {
+fn trial(apex: &Fqdn, types: &[Type]) -> Update {
     let name = apex.prepend_label(TRIAL).unwrap_or_else(|_| apex.clone());
-    let is_reverse =
-        ["in-addr.arpa", "ip6.arpa"].iter().any(|root| root.parse::<Fqdn>().is_ok_and(|root| apex.is_within(&root)));
-    let published = if is_reverse { Type::PTR } else { Type::A };
-    let changes = [published, Type::DHCID].map(|rtype| Change::DeleteRrset(name.clone(), rtype)).to_vec();
+    let changes = types.iter().map(|&rtype| Change::DeleteRrset(name.clone(), rtype)).collect();
     Update { zone: apex.clone(), prerequisites: vec![Prerequisite::NameNotInUse(name)], changes }
 }
 
@@ -189,8 +198,8 @@ fn trial(apex: &Fqdn) -> Update {
 pub struct PreflightReport<'a> {
     /// Who was asked.
     pub server: SocketAddr,
-    /// The key's name, if one signs.
-    pub key: Option<&'a Fqdn>,
+    /// What signs.
+    pub auth: &'a Auth,
     /// Of which zone.
     pub apex: &'a Fqdn,
     /// What came of it.
@@ -199,18 +208,23 @@ pub struct PreflightReport<'a> {
 
 impl fmt::Display for PreflightReport<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { server, key, apex, result } = self;
+        let Self { server, auth, apex, result } = self;
         match result {
             Preflight::Ready => write!(f, "zone {apex}: {server} takes updates"),
             Preflight::Denied => write!(
                 f,
                 "zone {apex}: a trial update that changes nothing: {}",
-                explain(&LastAnswer::Refused(Rcode::REFUSED), &server.to_string(), *key)
+                explain(&LastAnswer::Refused(Rcode::REFUSED), &server.to_string(), auth)
             ),
             Preflight::Unproven(code) => write!(
                 f,
                 "zone {apex}: {server} answers a trial update {code}, as if a name of the trial were in use: whether it \
                  takes updates is not to be learnt from that"
+            ),
+            Preflight::WithoutDhcid => write!(
+                f,
+                "zone {apex}: {server} takes updates, but none of DHCID records, which say whose a name is; for its names \
+                 write `conflict_check = \"no-check-without-dhcid\"`, and `reverse = \"rfc4703\"` for PTR records"
             ),
             Preflight::NoAuthority => write!(
                 f,
@@ -227,12 +241,7 @@ impl fmt::Display for PreflightReport<'_> {
                 write!(f, "zone {apex}: {error}; see whether the address and the zone's name are right")
             }
             Preflight::Refused(outcome) => {
-                let answer = match *outcome {
-                    Outcome::Answer(code) | Outcome::TsigError(code) => LastAnswer::Refused(code),
-                    Outcome::Timeout => LastAnswer::Timeout,
-                    Outcome::BadAnswer => LastAnswer::BadAnswer,
-                };
-                write!(f, "zone {apex}: {}", explain(&answer, &server.to_string(), *key))
+                write!(f, "zone {apex}: {}", explain(&outcome.failure(), &server.to_string(), auth))
             }
         }
     }

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use dns::wire::{AnswerError, AnswerStream, name_from_hickory, name_to_hickory, rdata_from_hickory, sign_request};
-use dns::{Fqdn, Rcode, Rdata, RecordType, TsigKey};
+use dns::wire::{AnswerError, AnswerStream, name_from_hickory, name_to_hickory, rdata_from_hickory, sign};
+use dns::{Fqdn, Rcode, Rdata, RecordType, Signing};
 use hickory_proto::op::{Message, MessageType, OpCode, Query};
 use hickory_proto::rr::Record;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -44,7 +44,7 @@ pub enum ReadError {
 /// A connection to ask on, one question at a time.
 pub struct Reading<'a> {
     server: SocketAddr,
-    key: Option<&'a TsigKey>,
+    signing: &'a Signing,
     wall_secs: &'a WallClock,
     stream: Option<TcpStream>,
 }
@@ -56,10 +56,10 @@ impl std::fmt::Debug for Reading<'_> {
 }
 
 impl<'a> Reading<'a> {
-    /// Nothing is sent yet. Every question is signed when there is a key.
+    /// Nothing is sent yet. Every question is signed where something signs.
     #[must_use]
-    pub fn new(server: SocketAddr, key: Option<&'a TsigKey>, wall_secs: &'a WallClock) -> Self {
-        Self { server, key, wall_secs, stream: None }
+    pub fn new(server: SocketAddr, signing: &'a Signing, wall_secs: &'a WallClock) -> Self {
+        Self { server, signing, wall_secs, stream: None }
     }
 
     /// The whole zone at `apex`, each record handed to `take`. What was taken counts only when this returns `Ok`:
@@ -98,7 +98,7 @@ impl<'a> Reading<'a> {
         }
         // The connection is not used again: more may follow on it.
         self.stream = None;
-        if !answers.is_verified() && self.key.is_some() {
+        if !answers.is_verified() && self.signing.signs() {
             return Err(ReadError::Signature(AnswerError::BadSignature));
         }
         Ok(())
@@ -125,7 +125,7 @@ impl<'a> Reading<'a> {
     async fn ask(&mut self, name: &Fqdn, rtype: RecordType) -> Result<AnswerStream, ReadError> {
         let mut message = Message::new(random_id(), MessageType::Query, OpCode::Query);
         message.add_query(Query::query(name_to_hickory(name), rtype.0.into()));
-        let (octets, pending) = sign_request(message, self.key, (self.wall_secs)())
+        let (octets, pending) = sign(message, self.signing, (self.wall_secs)())
             .map_err(|error| ReadError::Connection(error.to_string()))?;
         let length = u16::try_from(octets.len()).map_err(|_| ReadError::Malformed("the question is too long"))?;
         let framed = [&length.to_be_bytes()[..], &octets].concat();

@@ -17,7 +17,7 @@ pub(super) fn story(row: &RowFacts, settings: &Settings) -> RecordStory {
     let (servers, key_name) = match &row.server {
         Some(ZoneServer::Remote { servers, auth }) => {
             let servers = servers.iter().map(ToString::to_string).collect();
-            (Some(servers), auth.tsig().map(|key| key.name.to_string()))
+            (Some(servers), auth.signer())
         }
         Some(ZoneServer::Embedded) | None => (None, None),
     };
@@ -108,7 +108,7 @@ fn of_forward(row: &RowFacts) -> String {
                  was made by hand (NXRRSET)"
             }
         },
-        LastAnswer::Refused(_) | LastAnswer::Timeout | LastAnswer::BadAnswer => {
+        LastAnswer::Refused(_) | LastAnswer::Timeout | LastAnswer::BadAnswer | LastAnswer::Kerberos(_) => {
             "; the last answer did not come as far as telling"
         }
         _ => "",

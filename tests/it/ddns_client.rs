@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ddns::reconcile::Outcome;
-use ddns::settings::ReverseGuard;
+use ddns::settings::{Auth, ReverseGuard};
 use ddns::transaction::{Ending, Plan, Step, Transaction};
 use ddns::wanted::{Held, RowKey, Want};
 use dns::wire::verify_request;
@@ -287,8 +287,9 @@ fn preflight_tells_what_is_wrong_in_words() {
     let good = key(KEY_NAME, KEY_SECRET);
     let ask = |key: &TsigKey, zone: &str| {
         let apex = name(zone);
-        let result = bind.beside(async || preflight(&client(), bind.address, Some(key), &apex).await);
-        let report = PreflightReport { server: bind.address, key: Some(&key.name), apex: &apex, result: &result };
+        let auth = Auth::Tsig(Arc::new(key.clone()));
+        let result = bind.beside(async || preflight(&client(), bind.address, &auth, &apex).await);
+        let report = PreflightReport { server: bind.address, auth: &auth, apex: &apex, result: &result };
         let words = report.to_string();
         (result, words)
     };

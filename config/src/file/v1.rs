@@ -188,6 +188,8 @@ table! {
         pub server: Option<At<OneOrMore<ServerAddress>>>,
         /// The key that signs updates to `server`.
         pub key: Option<At<DomainName>>,
+        /// Instead of `key`: the account whose Kerberos tickets sign updates to `server` (GSS-TSIG).
+        pub gss: Option<At<Gss>>,
         /// How PTR records are guarded: by a DHCID record, or replaced without a question as RFC 4703 has it.
         pub reverse: Option<ReverseGuard>,
         /// Names that no client may take.
@@ -279,6 +281,20 @@ pub struct Key {
     pub secret_file: Option<At<FilePath>>,
 }
 
+/// An account at a Kerberos realm (RFC 3645), such as an Active Directory domain.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Gss {
+    /// Its principal, with the realm.
+    #[schemars(required)]
+    pub principal: Option<At<FreeText>>,
+    /// The file that holds its key.
+    #[schemars(required)]
+    pub keytab: Option<At<FilePath>>,
+    /// The principal of the DNS server, or a list with one for each server; else each is asked for its name.
+    pub service: Option<At<OneOrMore<FreeText>>>,
+}
+
 /// A DNS zone that names are kept in.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -292,6 +308,8 @@ pub struct Zone {
     pub server: Option<At<OneOrMore<ServerAddress>>>,
     /// The key that signs updates to `server`.
     pub key: Option<At<DomainName>>,
+    /// Instead of `key`: the account whose Kerberos tickets sign updates to `server` (GSS-TSIG).
+    pub gss: Option<At<Gss>>,
     /// Embedded: keys that may update it, with nsupdate for instance.
     pub update_keys: Option<Vec<At<DomainName>>>,
     /// Embedded: the name of its name server.

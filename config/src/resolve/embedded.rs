@@ -25,7 +25,7 @@ const NEGATIVE_TTL_SECS: u32 = 60;
 pub(super) fn read(
     zone: &v1::Zone,
     apex: &Fqdn,
-    keys: &Keys,
+    keys: &Keys<'_>,
     files: &dyn ReadSecret,
     findings: &mut Findings,
 ) -> EmbeddedZone {

@@ -34,6 +34,11 @@ pub trait ReadSecret {
         false
     }
 
+    /// Whether this program can sign with Kerberos tickets.
+    fn has_kerberos(&self) -> bool {
+        true
+    }
+
     /// Whether every user of the machine can read the configuration itself.
     fn configuration_is_open_to_all(&self) -> bool {
         false
@@ -46,9 +51,9 @@ impl<F: Fn(&Path) -> Result<String, String>> ReadSecret for F {
     }
 }
 
-/// The keys of a file.
-#[derive(Debug, Default)]
-pub(super) struct Keys {
+/// The keys of a file, and what is known of what lies outside of it.
+pub(super) struct Keys<'s> {
+    pub(super) secrets: &'s dyn ReadSecret,
     by_name: BTreeMap<Fqdn, Known>,
     /// Some key's name could not be read, so a name that is not here may have been meant by it.
     unnamed: bool,
@@ -61,8 +66,8 @@ struct Known {
     span: Span,
 }
 
-pub(super) fn read(keys: &[At<Key>], secrets: &dyn ReadSecret, findings: &mut Findings) -> Keys {
-    let mut out = Keys::default();
+pub(super) fn read<'s>(keys: &[At<Key>], secrets: &'s dyn ReadSecret, findings: &mut Findings) -> Keys<'s> {
+    let mut out = Keys { secrets, by_name: BTreeMap::new(), unnamed: false };
     for at in keys {
         let Some(written) = &at.value.name else {
             out.unnamed = true;
@@ -259,7 +264,7 @@ fn key_of(
     Some(key)
 }
 
-impl Keys {
+impl Keys<'_> {
     /// The key that `at` names; reported when there is none.
     pub(super) fn get(&self, at: &At<DomainName>, findings: &mut Findings) -> Option<Arc<TsigKey>> {
         let wanted = name(at, findings)?;

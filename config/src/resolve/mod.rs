@@ -4,6 +4,7 @@ mod class;
 mod clients;
 mod definitions;
 mod embedded;
+mod gss;
 mod hosts;
 mod key_file;
 mod keys;

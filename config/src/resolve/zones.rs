@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use ddns::cuts::Classless;
 use ddns::settings::{Auth, ZoneServer};
-use dns::{Fqdn, TsigKey};
+use dns::Fqdn;
 use ipnet::Ipv4Net;
 
 use super::embedded;
+use super::gss;
 use super::keys::{Keys, ReadSecret, plain};
 use super::scalars::{name, prefix, server_address};
 use crate::fault::{Findings, Span};
@@ -48,14 +49,14 @@ pub(super) enum Server {
     /// The addresses, the preferred one first; never empty.
     Remote {
         servers: Arc<[SocketAddr]>,
-        key: Option<Arc<TsigKey>>,
+        auth: Auth,
     },
 }
 
 pub(super) fn read(
     written: &[At<v1::Zone>],
     ddns: &v1::Ddns,
-    keys: &Keys,
+    keys: &Keys<'_>,
     files: &dyn ReadSecret,
     findings: &mut Findings,
 ) -> Zones {
@@ -81,7 +82,7 @@ pub(super) fn read(
             }
             first_by_apex.insert(apex.clone(), span);
             let server = match &server {
-                Some((servers, key)) => Server::Remote { servers: Arc::clone(servers), key: key.clone() },
+                Some((servers, auth)) => Server::Remote { servers: Arc::clone(servers), auth: auth.clone() },
                 None => Server::Embedded(Box::new(embedded::read(&at.value, &apex, keys, files, findings))),
             };
             zones.list.push(Zone { apex, span, server });
@@ -140,14 +141,17 @@ fn apexes(at: &At<v1::Zone>, classless: &mut Vec<Classless>, findings: &mut Find
     }
 }
 
-/// The server of a zone that is not embedded, and the key for it.
-fn server(
-    zone: &v1::Zone,
-    span: Span,
-    keys: &Keys,
-    findings: &mut Findings,
-) -> Option<(Servers, Option<Arc<TsigKey>>)> {
+/// The server of a zone that is not embedded, and what signs updates to it.
+fn server(zone: &v1::Zone, span: Span, keys: &Keys<'_>, findings: &mut Findings) -> Option<(Servers, Auth)> {
     let Some(written) = &zone.server else {
+        if let Some(gss) = &zone.gss {
+            findings.fault(
+                gss.span,
+                "`gss` signs updates to a `server`, and this zone is embedded",
+                "no server",
+                "add `server`, or take it out",
+            );
+        }
         if let Some(key) = &zone.key {
             findings.fault(
                 key.span,
@@ -175,8 +179,9 @@ fn server(
             "take it out: the server that holds the zone decides that",
         );
     }
-    let key = zone.key.as_ref().map(|key| keys.get(key, findings));
-    if key.is_none() {
+    let servers = addresses(written, findings);
+    let auth = gss::auth(zone.key.as_ref(), zone.gss.as_ref(), &servers, keys, findings);
+    if auth.is_none() {
         findings.warn(
             written.span,
             "updates to this server are not signed, so whoever can send it packets can change the zone",
@@ -185,7 +190,7 @@ fn server(
         );
     }
     let _ = span;
-    Some((addresses(written, findings), key.flatten()))
+    Some((servers, auth.unwrap_or(Auth::Unsigned)))
 }
 
 /// The servers of a zone. One that could not be read is reported; the zone is still a remote one.
@@ -221,9 +226,16 @@ fn addresses(written: &At<OneOrMore<ServerAddress>>, findings: &mut Findings) ->
 }
 
 /// The zone above all others, at the server that `[ddns]` names.
-fn elsewhere(ddns: &v1::Ddns, keys: &Keys, findings: &mut Findings) -> Option<Zone> {
-    let key = ddns.key.as_ref().map(|key| keys.get(key, findings));
+fn elsewhere(ddns: &v1::Ddns, keys: &Keys<'_>, findings: &mut Findings) -> Option<Zone> {
     let Some(written) = &ddns.server else {
+        if let Some(gss) = &ddns.gss {
+            findings.fault(
+                gss.span,
+                "`gss` signs updates to a `server`, and [ddns] names none",
+                "no server",
+                "add `server`, or write `gss` in the [[zone]]s that have one",
+            );
+        }
         if let Some(key) = &ddns.key {
             findings.fault(
                 key.span,
@@ -234,7 +246,9 @@ fn elsewhere(ddns: &v1::Ddns, keys: &Keys, findings: &mut Findings) -> Option<Zo
         }
         return None;
     };
-    if key.is_none() {
+    let servers = addresses(written, findings);
+    let auth = gss::auth(ddns.key.as_ref(), ddns.gss.as_ref(), &servers, keys, findings);
+    if auth.is_none() {
         findings.warn(
             written.span,
             "updates to this server are not signed, so whoever can send it packets can change its zones",
@@ -242,7 +256,7 @@ fn elsewhere(ddns: &v1::Ddns, keys: &Keys, findings: &mut Findings) -> Option<Zo
             "add `key = \"...\"` and a [[key]] that the server knows too",
         );
     }
-    let server = Server::Remote { servers: addresses(written, findings), key: key.flatten() };
+    let server = Server::Remote { servers, auth: auth.unwrap_or(Auth::Unsigned) };
     Some(Zone { apex: Fqdn::root(), span: written.span, server })
 }
 
@@ -327,10 +341,7 @@ impl Zone {
     pub(super) fn route(&self) -> ZoneServer {
         match &self.server {
             Server::Embedded(_) => ZoneServer::Embedded,
-            Server::Remote { servers, key } => ZoneServer::Remote {
-                servers: Arc::clone(servers),
-                auth: key.clone().map_or(Auth::Unsigned, Auth::Tsig),
-            },
+            Server::Remote { servers, auth } => ZoneServer::Remote { servers: Arc::clone(servers), auth: auth.clone() },
         }
     }
 }

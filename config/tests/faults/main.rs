@@ -4,6 +4,7 @@
 
 mod classes;
 mod dns;
+mod gss;
 mod hosts;
 mod leases;
 mod limits;

@@ -5,7 +5,7 @@ use std::fmt;
 use dns::{Fqdn, Rcode};
 
 use super::LastAnswer;
-use crate::settings::ZoneServer;
+use crate::settings::{Auth, ZoneServer};
 use crate::wanted::RowKey;
 
 /// Something the operator should hear of: told when it changes, not each time it is met again.
@@ -130,7 +130,7 @@ impl fmt::Display for News {
                 }
                 match server {
                     Some(server) => f.write_str(&explain_at(answer, server))?,
-                    None => f.write_str(&explain(answer, "no server", None))?,
+                    None => f.write_str(&explain(answer, "no server", &Auth::Unsigned))?,
                 }
                 match retry_secs {
                     Some(secs) => write!(f, "; next try in {secs} s"),
@@ -145,15 +145,14 @@ impl fmt::Display for News {
 #[must_use]
 pub fn explain_at(answer: &LastAnswer, server: &ZoneServer) -> String {
     match server {
-        ZoneServer::Embedded => explain(answer, "the embedded server", None),
-        ZoneServer::Remote { auth, .. } => explain(answer, &place(server), auth.tsig().map(|key| &key.name)),
+        ZoneServer::Embedded => explain(answer, "the embedded server", &Auth::Unsigned),
+        ZoneServer::Remote { auth, .. } => explain(answer, &place(server), auth),
     }
 }
 
-/// What happened and what to do. `server` says where, as text; `key` is the TSIG key's name, if one signs.
+/// What happened and what to do. `server` says where, as text; `auth` how the update is signed.
 #[must_use]
-pub fn explain(answer: &LastAnswer, server: &str, key: Option<&Fqdn>) -> String {
-    let key_text = || key.map_or_else(|| "(the update is not signed)".to_owned(), |key| format!("key {key}"));
+pub fn explain(answer: &LastAnswer, server: &str, auth: &Auth) -> String {
     match answer {
         LastAnswer::None => "not tried yet".to_owned(),
         LastAnswer::Done => "done".to_owned(),
@@ -172,10 +171,15 @@ pub fn explain(answer: &LastAnswer, server: &str, key: Option<&Fqdn>) -> String 
             "no zone of the configuration holds it; add the zone, or choose a domain within one".to_owned()
         }
         LastAnswer::Refused(code @ (Rcode::BAD_SIG | Rcode::BAD_KEY | Rcode::BAD_TIME | Rcode::BAD_TRUNC)) => {
-            format!("{server} does not accept {}: {code}", key_text())
+            format!("{server} does not accept {auth}: {code}")
         }
-        LastAnswer::Refused(code @ Rcode::REFUSED) => format!("{server} refuses, {}: {code}", key_text()),
+        LastAnswer::Refused(code @ Rcode::REFUSED) => format!("{server} refuses, {auth}: {code}"),
         LastAnswer::Refused(code) => format!("{server} answers {code}"),
+        LastAnswer::Kerberos(fault) => match auth {
+            Auth::Gss(gss) => fault.words(gss, server),
+            // The configuration has changed since.
+            _ => format!("there was no Kerberos ticket for {server}"),
+        },
     }
 }
 
@@ -195,12 +199,20 @@ fn place(server: &ZoneServer) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use dns::{TsigAlgorithm, TsigKey};
+
     use super::*;
+    use crate::kerberos::{Gss, KerberosFault};
 
     /// "BADSIG, BADKEY, BADTIME, REFUSED, NOTZONE, NOTAUTH each reach the operator in words that say what to do."
     #[test]
     fn each_answer_reaches_the_operator_in_words_that_say_what_to_do() {
-        let key: Fqdn = "leasehold-key".parse().unwrap();
+        let algorithm = TsigAlgorithm::HmacSha256;
+        let key = TsigKey { name: "leasehold-key".parse().unwrap(), algorithm, secret: Box::default() };
+        let key = Auth::Tsig(Arc::new(key));
         for (answer, words) in [
             (LastAnswer::Refused(Rcode::BAD_SIG), &["BADSIG", "leasehold-key", "secret differs"][..]),
             (LastAnswer::Refused(Rcode::BAD_KEY), &["BADKEY", "leasehold-key", "check the key's name"]),
@@ -213,12 +225,17 @@ mod tests {
             (LastAnswer::Conflict, &["somebody else owns", "rename"]),
             (LastAnswer::NoZone, &["add the zone"]),
         ] {
-            let text = explain(&answer, "192.0.2.1:53", Some(&key));
+            let text = explain(&answer, "192.0.2.1:53", &key);
             for word in words {
                 assert!(text.contains(word), "{answer:?}: {text}");
             }
         }
-        assert!(explain(&LastAnswer::Refused(Rcode::REFUSED), "x", None).contains("not signed"));
+        assert!(explain(&LastAnswer::Refused(Rcode::REFUSED), "x", &Auth::Unsigned).contains("not signed"));
+        let gss = Gss { principal: "dhcp@A".into(), keytab: Path::new("/k").into(), services: Box::default() };
+        let ticket = Auth::Gss(Arc::new(gss));
+        let text = explain(&LastAnswer::Kerberos(KerberosFault::NotInKeytab), "x", &ticket);
+        assert!(text.contains("/k holds no key of dhcp@A"), "{text}");
+        assert!(explain(&LastAnswer::Refused(Rcode::REFUSED), "x", &ticket).contains("the ticket of dhcp@A"));
     }
 
     #[test]

@@ -61,9 +61,7 @@ impl Heard {
             Outcome::Answer(code) if is_zone_failure(code) || code == Rcode::REFUSED => LastAnswer::Refused(code),
             // Also that a prerequisite does not hold: the server does its work.
             Outcome::Answer(_) => LastAnswer::Done,
-            Outcome::TsigError(code) => LastAnswer::Refused(code),
-            Outcome::Timeout => LastAnswer::Timeout,
-            Outcome::BadAnswer => LastAnswer::BadAnswer,
+            failed => failed.failure(),
         };
         Self { last, at: now.wall_secs }
     }

@@ -130,7 +130,7 @@ impl Lane {
                 }
                 !self.is_up() || self.refusals.len() >= REFUSALS_IN_ROW
             }
-            LastAnswer::Timeout | LastAnswer::BadAnswer => self.succeeded_before <= ticket,
+            LastAnswer::Timeout | LastAnswer::BadAnswer | LastAnswer::Kerberos(_) => self.succeeded_before <= ticket,
             LastAnswer::Refused(code) => is_zone_failure(code) && self.succeeded_before <= ticket,
             LastAnswer::None | LastAnswer::Done | LastAnswer::Conflict | LastAnswer::NoZone => false,
         }

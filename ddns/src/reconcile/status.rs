@@ -4,7 +4,7 @@ use dns::Fqdn;
 
 use super::{Entry, Health, LastAnswer, Phase, Reconciler, explain, explain_at};
 use crate::Now;
-use crate::settings::ZoneServer;
+use crate::settings::{Auth, ZoneServer};
 use crate::wanted::{RowKey, WantedRow};
 
 /// How one row stands.
@@ -35,7 +35,7 @@ impl RowStatus<'_> {
         let failed = !matches!(self.last, LastAnswer::None | LastAnswer::Done);
         let told = || match self.used {
             Some(server) => explain_at(&self.last, server),
-            None => explain(&self.last, "no server", None),
+            None => explain(&self.last, "no server", &Auth::Unsigned),
         };
         match self.stage {
             Stage::Done => "done".to_owned(),

@@ -224,6 +224,8 @@ impl Reconciler {
                 self.servers[server].breaker.open = false;
                 self.lose(now, lane, way, LastAnswer::Refused(code));
             }
+            // It was not asked: whether it answers is not known.
+            Outcome::Kerberos(fault) => self.lose(now, lane, way, LastAnswer::Kerberos(fault)),
         }
     }
 

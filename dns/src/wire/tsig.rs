@@ -4,6 +4,7 @@
 mod stream;
 
 use std::fmt;
+use std::sync::Arc;
 
 use hickory_proto::op::{Message, MessageType};
 use hickory_proto::rr::rdata::TSIG;
@@ -17,7 +18,7 @@ use super::{WireError, name_from_hickory, name_to_hickory};
 pub use stream::AnswerStream;
 
 use crate::tsig::FUDGE_SECS;
-use crate::{Rcode, TsigAlgorithm, TsigKey};
+use crate::{Rcode, SecurityContext, Signing, TsigAlgorithm, TsigKey};
 
 /// What must be remembered of a request to judge its answer.
 #[derive(Clone)]
@@ -61,18 +62,30 @@ pub enum AnswerError {
 ///
 /// # Errors
 /// [`WireError::Codec`] when the message does not fit 65,535 octets.
-pub fn sign_request(
-    mut message: Message,
-    key: Option<&TsigKey>,
-    now: u64,
-) -> Result<(Vec<u8>, PendingAnswer), WireError> {
+pub fn sign_request(message: Message, key: Option<&TsigKey>, now: u64) -> Result<(Vec<u8>, PendingAnswer), WireError> {
+    sign_by(message, key.map(Signer::new), now)
+}
+
+/// [`sign_request`] by whatever signs.
+///
+/// # Errors
+/// Those of [`sign_request`], and [`WireError::ContextExpired`].
+pub fn sign(message: Message, signing: &Signing, now: u64) -> Result<(Vec<u8>, PendingAnswer), WireError> {
+    let signer = match signing {
+        Signing::Unsigned => None,
+        Signing::Shared(key) => Some(Signer::new(key)),
+        Signing::Context(context) => Some(Signer::of_context(context)),
+    };
+    sign_by(message, signer, now)
+}
+
+fn sign_by(mut message: Message, signer: Option<Signer>, now: u64) -> Result<(Vec<u8>, PendingAnswer), WireError> {
     let id = message.id;
-    let Some(key) = key else {
+    let Some(signer) = signer else {
         return Ok((message.to_vec()?, PendingAnswer { id, signed: None }));
     };
-    let signer = Signer::new(key);
     let tsig = TSIG::new(signer.algorithm.clone(), now, FUDGE_SECS, Vec::new(), id, None, Vec::new());
-    let mac = signer.key.mac(&message_tbs(&message, &tsig, &signer.name)?);
+    let mac = signer.mac(&message_tbs(&message, &tsig, &signer.name)?)?;
     message.set_signature(Box::new(make_tsig_record(signer.name.clone(), tsig.set_mac(mac.clone()))));
     Ok((message.to_vec()?, PendingAnswer { id, signed: Some((signer, mac)) }))
 }
@@ -257,7 +270,7 @@ impl AnswerSigner {
                 octets.extend_from_slice(&FUDGE_SECS.to_be_bytes());
                 octets
             };
-            let mac = signer.key.mac(&signed_octets);
+            let mac = signer.mac(&signed_octets)?;
             self.previous_mac.clone_from(&mac);
             self.first = false;
             tsig = tsig.set_mac(mac);
@@ -269,14 +282,42 @@ impl AnswerSigner {
 /// A key as the messages name it.
 #[derive(Clone)]
 struct Signer {
-    key: TsigKey,
+    by: By,
     name: Name,
     algorithm: WireAlgorithm,
 }
 
+/// What makes a MAC.
+#[derive(Clone)]
+enum By {
+    Key(TsigKey),
+    Context(Arc<dyn SecurityContext>),
+}
+
 impl Signer {
     fn new(key: &TsigKey) -> Self {
-        Self { key: key.clone(), name: name_to_hickory(&key.name), algorithm: wire_algorithm(key.algorithm) }
+        let (name, algorithm) = (name_to_hickory(&key.name), wire_algorithm(key.algorithm));
+        Self { by: By::Key(key.clone()), name, algorithm }
+    }
+
+    /// RFC 3645 section 3.1.2: the algorithm is "gss-tsig".
+    fn of_context(context: &Arc<dyn SecurityContext>) -> Self {
+        let name = name_to_hickory(context.key_name());
+        Self { by: By::Context(Arc::clone(context)), name, algorithm: WireAlgorithm::Gss }
+    }
+
+    fn mac(&self, octets: &[u8]) -> Result<Vec<u8>, WireError> {
+        match &self.by {
+            By::Key(key) => Ok(key.mac(octets)),
+            By::Context(context) => context.sign(octets).ok_or(WireError::ContextExpired),
+        }
+    }
+
+    fn verifies(&self, octets: &[u8], mac: &[u8]) -> bool {
+        match &self.by {
+            By::Key(key) => key.verifies(octets, mac),
+            By::Context(context) => context.verifies(octets, mac),
+        }
     }
 
     /// Whether this is the key's algorithm: its name is one of the DNS, and so of any case.
@@ -317,7 +358,16 @@ fn wire_algorithm(algorithm: TsigAlgorithm) -> WireAlgorithm {
 fn mac_verifies(signer: &Signer, raw: &[u8], previous_mac: Option<&[u8]>, first: bool) -> Option<Vec<u8>> {
     let (signed_octets, record) = signed_bitmessage_to_buf(raw, previous_mac, first).ok()?;
     let whole = record.name == signer.name && signer.is(&record.data.algorithm);
-    (whole && signer.key.verifies(&signed_octets, &record.data.mac)).then_some(record.data.mac)
+    let verified = whole && signer.verifies(&signed_octets, &record.data.mac);
+    // Samba up to 4.17 at least digests the request's MAC without its length in front. That still binds the answer to the
+    // request, and nobody else can make such a token; so it is believed of a context, which only its server has.
+    let as_samba = || {
+        let unprefixed = signed_octets.get(2..).filter(|_| previous_mac.is_some());
+        whole
+            && matches!(signer.by, By::Context(_))
+            && unprefixed.is_some_and(|it| signer.verifies(it, &record.data.mac))
+    };
+    (verified || as_samba()).then_some(record.data.mac)
 }
 
 fn rcode_of(message: &Message) -> Rcode {

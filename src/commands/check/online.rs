@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use ddns::cuts::{Cut, Quest, Seeks};
+use ddns::reconcile::Outcome;
 use ddns::settings::{Settings, ZoneRoute, ZoneServer};
 use dns::Fqdn;
 
@@ -100,7 +101,6 @@ fn zones(settings: &Settings, answers: &[Result<Cut, Open>]) -> Vec<ZoneRoute> {
 /// A server that was silent once is not waited for again: a /16 alone can have 256 parts to ask about.
 async fn each_server(client: &UpdateClient, zone: &ZoneRoute, silent: &mut HashSet<SocketAddr>) -> Vec<Verdict> {
     let ZoneServer::Remote { servers, auth } = &zone.server else { return Vec::new() };
-    let key = auth.tsig();
     let mut verdicts = Vec::new();
     for &server in servers.iter() {
         if silent.contains(&server) {
@@ -115,13 +115,19 @@ async fn each_server(client: &UpdateClient, zone: &ZoneRoute, silent: &mut HashS
             verdicts.push(Verdict::NotReady);
             continue;
         }
-        let result = preflight(client, server, key.map(AsRef::as_ref), &zone.apex).await;
+        let result = preflight(client, server, auth, &zone.apex).await;
         let verdict = result.verdict();
         if matches!(result, Preflight::NotServed(DiscoverError::NoAnswer { .. })) {
             silent.insert(server);
         }
-        let report = PreflightReport { server, key: key.map(|key| &key.name), apex: &zone.apex, result: &result };
+        let report = PreflightReport { server, auth, apex: &zone.apex, result: &result };
         println!("{verdict}: {report}");
+        // Kerberos' own words beside ours: whoever looks for help looks for these.
+        if let Preflight::Refused(Outcome::Kerberos(_)) = result
+            && let Some(words) = client.trouble(server, auth).await
+        {
+            println!("    Kerberos says: {words}");
+        }
         verdicts.push(verdict);
     }
     verdicts

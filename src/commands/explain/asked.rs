@@ -90,8 +90,14 @@ fn record_lines(out: &mut String, record: &RecordStory) {
         (None, _) => "in no zone of the configuration".to_owned(),
         (Some(zone), None) => format!("zone {zone} of this server itself"),
         (Some(zone), Some(servers)) => {
-            let key =
-                record.key_name.as_ref().map_or_else(|| "not signed".to_owned(), |key| format!("signed by key {key}"));
+            let key = record.key_name.as_ref().map_or_else(
+                || "not signed".to_owned(),
+                // An account of a realm; no key of ours has such a name.
+                |key| match key.contains('@') {
+                    true => format!("signed by the ticket of {key}"),
+                    false => format!("signed by key {key}"),
+                },
+            );
             let used = record.used.as_ref().map_or_else(String::new, |used| format!(", now at {used}"));
             format!("zone {zone} at {}{used}, {key}", servers.join(", "))
         }

@@ -148,6 +148,7 @@ fn write_confirmed(object: &mut Object<'_>, row: &ConfirmedRow) {
         LastAnswer::Timeout => object.text("last", "timeout"),
         LastAnswer::BadAnswer => object.text("last", "bad answer"),
         LastAnswer::NoZone => object.text("last", "no zone"),
+        LastAnswer::Kerberos(fault) => object.text("last", "no ticket").number("fault", fault.number()),
     };
     object.number("attempts", row.attempts).number("at", row.at);
     if let Some(unsure) = &row.unsure {

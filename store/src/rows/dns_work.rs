@@ -12,6 +12,7 @@
 
 use std::net::SocketAddr;
 
+use ddns::kerberos::KerberosFault;
 use ddns::reconcile::{ConfirmedRow, LastAnswer, Unsure};
 use ddns::settings::Site;
 use ddns::wanted::{Held, RowKey, Want, WantedRow};
@@ -247,6 +248,7 @@ fn encode_answer(answer: LastAnswer, out: &mut Vec<u8>) {
         LastAnswer::Timeout => out.push(4),
         LastAnswer::BadAnswer => out.push(5),
         LastAnswer::NoZone => out.push(6),
+        LastAnswer::Kerberos(fault) => out.extend_from_slice(&[7, fault.number()]),
     }
 }
 
@@ -259,6 +261,10 @@ fn decode_answer(bytes: &[u8]) -> Option<LastAnswer> {
         [4] => LastAnswer::Timeout,
         [5] => LastAnswer::BadAnswer,
         [6] => LastAnswer::NoZone,
+        // A later version may know more of them.
+        [7, number] => {
+            LastAnswer::Kerberos(*KerberosFault::ALL.get(usize::from(number)).unwrap_or(&KerberosFault::Other))
+        }
         _ => return None,
     })
 }

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use ddns::kerberos::KerberosFault;
 use ddns::reconcile::{LastAnswer, Unsure};
 use ddns::settings::Site;
 use ddns::suffixes::NUMBER_MAX;
@@ -13,6 +14,7 @@ use ipnet::Ipv4Net;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
+use proptest::sample::select;
 
 use super::*;
 use crate::journal::Batch;
@@ -118,6 +120,7 @@ fn answers() -> impl Strategy<Value = LastAnswer> {
         Just(LastAnswer::Timeout),
         Just(LastAnswer::BadAnswer),
         Just(LastAnswer::NoZone),
+        select(&KerberosFault::ALL[..]).prop_map(LastAnswer::Kerberos),
     ]
 }
 

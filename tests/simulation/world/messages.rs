@@ -120,7 +120,7 @@ impl World {
         let failed = match outcome {
             Outcome::Answer(code) if matches!(*code, Rcode::REFUSED | Rcode::SERV_FAIL | Rcode::NOT_AUTH) => true,
             Outcome::Answer(code) => return self.take_answer(owners, *code),
-            Outcome::TsigError(_) | Outcome::Timeout | Outcome::BadAnswer => true,
+            Outcome::TsigError(_) | Outcome::Timeout | Outcome::BadAnswer | Outcome::Kerberos(_) => true,
         };
         let at = (zone, door);
         // What was under way when the zone failed could not know.

@@ -60,7 +60,7 @@ impl AnswerStream {
         let at = 2 + self.previous_mac.len();
         octets.splice(at..at, std::mem::take(&mut self.unsigned));
         let ours = record.name == signer.name && signer.is(&record.data.algorithm);
-        if !ours || !signer.key.verifies(&octets, &record.data.mac) {
+        if !ours || !signer.verifies(&octets, &record.data.mac) {
             return Err(AnswerError::BadSignature);
         }
         let seconds_off = now.abs_diff(tsig.time);

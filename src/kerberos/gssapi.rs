@@ -1,0 +1,437 @@
+//! The system's GSSAPI library (MIT Kerberos): the few functions that GSS-TSIG needs of it.
+//!
+//! All that is unsafe about Kerberos stands here. What the rest of the program sees are values that own what the library
+//! gave out: an [`Initiator`] for a negotiation, an [`Established`] for what came of it.
+//!
+//! Bound by hand: the crates that bind it (libgssapi, cross-krb5) generate their bindings with libclang at each build, and
+//! neither reaches `gss_acquire_cred_from`, without which the keytab could only be named in the environment of the whole
+//! process.
+#![allow(unsafe_code, reason = "a C library is called; each block says why it may be")]
+
+use std::ffi::{CString, c_char, c_int, c_void};
+use std::path::Path;
+use std::ptr::{null, null_mut};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// RFC 2744 section 3.2. The library does not write to what `value` points to where a buffer goes in.
+#[repr(C)]
+struct Buffer {
+    length: usize,
+    value: *mut c_void,
+}
+
+#[repr(C)]
+struct Oid {
+    length: u32,
+    elements: *const c_void,
+}
+
+#[repr(C)]
+struct OidSet {
+    count: usize,
+    elements: *const Oid,
+}
+
+#[repr(C)]
+struct KeyValue {
+    key: *const c_char,
+    value: *const c_char,
+}
+
+#[repr(C)]
+struct KeyValueSet {
+    count: u32,
+    elements: *const KeyValue,
+}
+
+/// What is behind a handle of the library.
+#[repr(C)]
+struct Opaque {
+    _private: [u8; 0],
+}
+
+type Handle = *mut Opaque;
+
+#[link(name = "gssapi_krb5")]
+unsafe extern "C" {
+    fn gss_import_name(minor: *mut u32, input: *const Buffer, kind: *const Oid, output: *mut Handle) -> u32;
+    fn gss_release_name(minor: *mut u32, name: *mut Handle) -> u32;
+    fn gss_acquire_cred_from(
+        minor: *mut u32,
+        name: Handle,
+        time: u32,
+        mechanisms: *const OidSet,
+        usage: c_int,
+        store: *const KeyValueSet,
+        output: *mut Handle,
+        actual: *mut c_void,
+        time_received: *mut u32,
+    ) -> u32;
+    fn gss_set_neg_mechs(minor: *mut u32, credential: Handle, mechanisms: *const OidSet) -> u32;
+    fn gss_release_cred(minor: *mut u32, credential: *mut Handle) -> u32;
+    fn gss_init_sec_context(
+        minor: *mut u32,
+        credential: Handle,
+        context: *mut Handle,
+        target: Handle,
+        mechanism: *const Oid,
+        flags: u32,
+        time: u32,
+        bindings: *const c_void,
+        input: *const Buffer,
+        actual: *mut c_void,
+        output: *mut Buffer,
+        flags_received: *mut u32,
+        time_received: *mut u32,
+    ) -> u32;
+    fn gss_delete_sec_context(minor: *mut u32, context: *mut Handle, token: *mut Buffer) -> u32;
+    fn gss_get_mic(minor: *mut u32, context: Handle, quality: u32, message: *const Buffer, token: *mut Buffer) -> u32;
+    fn gss_verify_mic(
+        minor: *mut u32,
+        context: Handle,
+        message: *const Buffer,
+        token: *const Buffer,
+        quality: *mut u32,
+    ) -> u32;
+    fn gss_context_time(minor: *mut u32, context: Handle, time: *mut u32) -> u32;
+    fn gss_display_status(
+        minor: *mut u32,
+        value: u32,
+        kind: c_int,
+        mechanism: *const Oid,
+        more: *mut u32,
+        text: *mut Buffer,
+    ) -> u32;
+    fn gss_release_buffer(minor: *mut u32, buffer: *mut Buffer) -> u32;
+}
+
+#[link(name = "krb5")]
+unsafe extern "C" {
+    fn krb5_init_context(context: *mut Handle) -> i32;
+    fn krb5_free_context(context: Handle);
+    fn krb5_cc_resolve(context: Handle, name: *const c_char, cache: *mut Handle) -> i32;
+    fn krb5_cc_destroy(context: Handle, cache: Handle) -> i32;
+}
+
+/// RFC 2744 section 3.9.1.
+const COMPLETE: u32 = 0;
+const CONTINUE_NEEDED: u32 = 1;
+/// The errors of a status, without the supplementary bits such as "duplicate" in its lower half.
+const ERRORS: u32 = 0xffff_0000;
+const INITIATE: c_int = 1;
+const STATUS_OF_LIBRARY: c_int = 1;
+const STATUS_OF_MECHANISM: c_int = 2;
+/// RFC 3645 section 3.1.1 demands mutual authentication and detection of replays. Sequence is not asked for: several
+/// updates are under way at once, and Windows does not like it.
+const FLAGS_DEMANDED: u32 = MUTUAL | REPLAY;
+const MUTUAL: u32 = 2;
+const REPLAY: u32 = 4;
+const INTEGRITY: u32 = 32;
+const INDEFINITE: u32 = u32::MAX;
+
+/// 1.2.840.113554.1.2.2: Kerberos.
+const KERBEROS: &[u8] = b"\x2a\x86\x48\x86\xf7\x12\x01\x02\x02";
+/// 1.3.6.1.5.5.2: SPNEGO, the only mechanism that Windows takes here.
+const SPNEGO: &[u8] = b"\x2b\x06\x01\x05\x05\x02";
+/// 1.2.840.113554.1.2.2.1: the name of a Kerberos principal, realm included. The other form, `service@host`, would have
+/// the library ask the DNS what the host is called.
+const PRINCIPAL: &[u8] = b"\x2a\x86\x48\x86\xf7\x12\x01\x02\x02\x01";
+
+impl Oid {
+    /// `octets` must live as long as it is used: they are constants everywhere.
+    fn of(octets: &'static [u8]) -> Self {
+        Self { length: octets.len() as u32, elements: octets.as_ptr().cast() }
+    }
+}
+
+impl Buffer {
+    const EMPTY: Self = Self { length: 0, value: null_mut() };
+
+    /// Lends `octets` to a call that only reads them; to be used no longer than they live.
+    fn lent(octets: &[u8]) -> Self {
+        Self { length: octets.len(), value: octets.as_ptr().cast_mut().cast() }
+    }
+
+    /// Takes what the library has put here.
+    fn take(mut self) -> Vec<u8> {
+        let octets = if self.value.is_null() || self.length == 0 {
+            Vec::new()
+        } else {
+            // SAFETY: the library filled both fields: `length` octets of its own are at `value`, until they are released
+            // below. They are copied.
+            unsafe { std::slice::from_raw_parts(self.value.cast::<u8>(), self.length) }.to_vec()
+        };
+        // SAFETY: the buffer is the library's own, or empty, which it takes too; it is not used afterwards.
+        unsafe { gss_release_buffer(&mut 0, &mut self) };
+        octets
+    }
+}
+
+/// What the library says of a failure, in its words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failure(pub(super) String);
+
+impl Failure {
+    fn of(major: u32, minor: u32) -> Self {
+        let general = status(major, STATUS_OF_LIBRARY);
+        let special = if minor == 0 { String::new() } else { status(minor, STATUS_OF_MECHANISM) };
+        let (general, special) = (general.trim(), special.trim());
+        Self(if special.is_empty() { general.to_owned() } else { format!("{special} ({general})") })
+    }
+}
+
+fn status(value: u32, kind: c_int) -> String {
+    let mechanism = Oid::of(KERBEROS);
+    let mut text = Buffer::EMPTY;
+    let mut more = 0;
+    // SAFETY: all pointers are to values that outlive the call; `text` is taken over from the library.
+    unsafe { gss_display_status(&mut 0, value, kind, &mechanism, &mut more, &mut text) };
+    String::from_utf8_lossy(&text.take()).into_owned()
+}
+
+fn check(major: u32, minor: u32) -> Result<(), Failure> {
+    if major & ERRORS == 0 { Ok(()) } else { Err(Failure::of(major, minor)) }
+}
+
+/// A principal's name.
+struct Name(Handle);
+
+impl Name {
+    fn of(principal: &str) -> Result<Self, Failure> {
+        let (kind, mut handle, mut minor) = (Oid::of(PRINCIPAL), null_mut(), 0);
+        // SAFETY: the buffer is read during the call only, and `principal` outlives it.
+        let major = unsafe { gss_import_name(&mut minor, &Buffer::lent(principal.as_bytes()), &kind, &mut handle) };
+        check(major, minor).map(|()| Self(handle))
+    }
+}
+
+impl Drop for Name {
+    fn drop(&mut self) {
+        // SAFETY: the handle came from gss_import_name and nobody else has it.
+        unsafe { gss_release_name(&mut 0, &mut self.0) };
+    }
+}
+
+/// A ticket cache in memory, for one negotiation: the next one asks the KDC anew, with what the keytab then holds.
+struct Cache(CString);
+
+impl Cache {
+    fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let text = format!("MEMORY:leasehold-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        // A number holds no zero octet.
+        Self(CString::new(text).unwrap_or_default())
+    }
+}
+
+impl Drop for Cache {
+    fn drop(&mut self) {
+        let (mut context, mut cache) = (null_mut(), null_mut());
+        // SAFETY: each handle is used only after the call that made it has said 0; krb5_cc_destroy also frees the cache's
+        // handle. The credential that used this cache is released before: it stands before the cache in `Initiator`.
+        unsafe {
+            if krb5_init_context(&mut context) != 0 {
+                return;
+            }
+            if krb5_cc_resolve(context, self.0.as_ptr(), &mut cache) == 0 {
+                krb5_cc_destroy(context, cache);
+            }
+            krb5_free_context(context);
+        }
+    }
+}
+
+struct Credential(Handle);
+
+impl Credential {
+    /// Of the keytab's key for the principal, for use by this mechanism. Tickets are asked for by the library when they are
+    /// needed.
+    fn of(name: &Name, keytab: &Path, cache: &Cache, mechanism: &'static [u8]) -> Result<Self, Failure> {
+        let path = CString::new(format!("FILE:{}", keytab.display()))
+            .map_err(|_| Failure("the keytab's path holds a zero octet".to_owned()))?;
+        let elements = [
+            KeyValue { key: c"client_keytab".as_ptr(), value: path.as_ptr() },
+            KeyValue { key: c"ccache".as_ptr(), value: cache.0.as_ptr() },
+        ];
+        let store = KeyValueSet { count: 2, elements: elements.as_ptr() };
+        let mechanism = Oid::of(mechanism);
+        let wanted = OidSet { count: 1, elements: &mechanism };
+        let (mut handle, mut minor) = (null_mut(), 0);
+        // SAFETY: every pointer is null where the library takes null, or to a value that outlives the call; the library
+        // copies what it keeps.
+        let major = unsafe {
+            gss_acquire_cred_from(
+                &mut minor,
+                name.0,
+                INDEFINITE,
+                &wanted,
+                INITIATE,
+                &store,
+                &mut handle,
+                null_mut(),
+                null_mut(),
+            )
+        };
+        check(major, minor).map(|()| Self(handle))
+    }
+
+    /// SPNEGO may offer nothing but Kerberos.
+    fn restricted(self) -> Result<Self, Failure> {
+        let (kerberos, mut minor) = (Oid::of(KERBEROS), 0);
+        let offered = OidSet { count: 1, elements: &kerberos };
+        // SAFETY: the handle is this credential's; the set outlives the call, which copies it.
+        let major = unsafe { gss_set_neg_mechs(&mut minor, self.0, &offered) };
+        check(major, minor).map(|()| self)
+    }
+}
+
+impl Drop for Credential {
+    fn drop(&mut self) {
+        // SAFETY: the handle came from gss_acquire_cred_from and nobody else has it.
+        unsafe { gss_release_cred(&mut 0, &mut self.0) };
+    }
+}
+
+/// A security context, complete or on the way to it.
+struct Context(Handle);
+
+// SAFETY: the library's contexts belong to no thread; one thread at a time uses this one, since whoever shares it has it
+// behind a lock.
+unsafe impl Send for Context {}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        if !self.0.is_null() {
+            // SAFETY: the handle came from gss_init_sec_context and nobody else has it; no token is asked for.
+            unsafe { gss_delete_sec_context(&mut 0, &mut self.0, null_mut()) };
+        }
+    }
+}
+
+/// Our side of a negotiation.
+pub(super) struct Initiator {
+    context: Context,
+    credential: Credential,
+    target: Name,
+    /// After the credential, so that it is destroyed after it.
+    _cache: Cache,
+}
+
+// SAFETY: names and credentials of the library belong to no thread either, and an `Initiator` is one owner's.
+unsafe impl Send for Initiator {}
+
+/// What a step has led to.
+pub(super) enum Step {
+    /// To be sent, and answered.
+    Token(Vec<u8>),
+    /// Both sides are sure of each other. A token is left for the other side, perhaps.
+    Done(Established, Vec<u8>),
+}
+
+impl Initiator {
+    /// For `principal`, with its key in `keytab`, to the service `target`; both with their realms. Asks the KDC for the
+    /// tickets, and waits for it; the DNS server hears nothing yet.
+    pub(super) fn new(principal: &str, keytab: &Path, target: &str) -> Result<Self, Failure> {
+        let cache = Cache::new();
+        let (name, target) = (Name::of(principal)?, Name::of(target)?);
+        // A first step by Kerberos alone, whose token is not used. It brings the tickets into the cache, and says what
+        // keeps it from it; SPNEGO would only say that it has no mechanism.
+        let plain = Credential::of(&name, keytab, &cache, KERBEROS)?;
+        init(&mut Context(null_mut()), &plain, &target, KERBEROS, None)?;
+        drop(plain);
+        let credential = Credential::of(&name, keytab, &cache, SPNEGO)?.restricted()?;
+        Ok(Self { context: Context(null_mut()), credential, target, _cache: cache })
+    }
+
+    /// Takes the other side's token, none at first. The value itself comes back while there is more to do.
+    pub(super) fn step(mut self, token: Option<&[u8]>) -> Result<(Option<Self>, Step), Failure> {
+        let told = init(&mut self.context, &self.credential, &self.target, SPNEGO, token)?;
+        if told.goes_on {
+            return Ok((Some(self), Step::Token(told.token)));
+        }
+        // RFC 3645 section 3.1.1: without these the client "MUST" abandon it.
+        if told.flags & FLAGS_DEMANDED != FLAGS_DEMANDED {
+            return Err(Failure("the context proves not who the server is, or detects no replays".to_owned()));
+        }
+        Ok((None, Step::Done(Established(self.context), told.token)))
+    }
+}
+
+/// What one call has led to.
+struct Told {
+    token: Vec<u8>,
+    flags: u32,
+    /// The other side has to answer the token.
+    goes_on: bool,
+}
+
+fn init(
+    context: &mut Context,
+    credential: &Credential,
+    target: &Name,
+    mechanism: &'static [u8],
+    token: Option<&[u8]>,
+) -> Result<Told, Failure> {
+    let mechanism = Oid::of(mechanism);
+    let input = token.map(Buffer::lent);
+    let (mut minor, mut output, mut flags) = (0, Buffer::EMPTY, 0);
+    // SAFETY: the handles are those of values that outlive the call; `context` is null or what the former step left there,
+    // as the call wants it, and `&mut` keeps others away. The input outlives the call, and the output is taken over.
+    let major = unsafe {
+        gss_init_sec_context(
+            &mut minor,
+            credential.0,
+            &mut context.0,
+            target.0,
+            &mechanism,
+            FLAGS_DEMANDED | INTEGRITY,
+            0,
+            null(),
+            input.as_ref().map_or(null(), std::ptr::from_ref),
+            null_mut(),
+            &mut output,
+            &mut flags,
+            null_mut(),
+        )
+    };
+    // Taken over whatever was said: a failure can come with a token.
+    let token = output.take();
+    check(major, minor)?;
+    Ok(Told { token, flags, goes_on: major & CONTINUE_NEEDED != 0 })
+}
+
+/// A complete context.
+pub(super) struct Established(Context);
+
+impl Established {
+    /// For how long it is good yet; `None`: it has expired.
+    pub(super) fn left(&self) -> Option<Duration> {
+        let (mut minor, mut secs) = (0, 0);
+        // SAFETY: the handle is a complete context's, and this value's own.
+        let major = unsafe { gss_context_time(&mut minor, self.0.0, &mut secs) };
+        (major == COMPLETE && secs > 0).then(|| Duration::from_secs(secs.into()))
+    }
+
+    /// The token that signs `octets`.
+    pub(super) fn sign(&mut self, octets: &[u8]) -> Result<Vec<u8>, Failure> {
+        let (mut minor, mut token) = (0, Buffer::EMPTY);
+        // SAFETY: the handle is a complete context's, used by nobody else meanwhile (`&mut`); the message outlives the call,
+        // and the token is taken over.
+        let major = unsafe { gss_get_mic(&mut minor, self.0.0, 0, &Buffer::lent(octets), &mut token) };
+        let token = token.take();
+        check(major, minor).map(|()| token)
+    }
+
+    /// Whether `token` signs `octets`, and comes for the first time.
+    pub(super) fn verifies(&mut self, octets: &[u8], token: &[u8]) -> bool {
+        let (message, token) = (Buffer::lent(octets), Buffer::lent(token));
+        // SAFETY: as for `sign`; both buffers outlive the call, which only reads them.
+        let major = unsafe { gss_verify_mic(&mut 0, self.0.0, &message, &token, null_mut()) };
+        major & ERRORS == 0 && major & (DUPLICATE | OLD) == 0
+    }
+}
+
+/// RFC 2744 section 3.9.1, supplementary: the token came before, or is too old for that to be known.
+const DUPLICATE: u32 = 1 << 1;
+const OLD: u32 = 1 << 2;
