@@ -224,7 +224,7 @@ impl fmt::Display for PreflightReport<'_> {
             Preflight::WithoutDhcid => write!(
                 f,
                 "zone {apex}: {server} takes updates, but none of DHCID records, which say whose a name is; for its names \
-                 write `conflict_check = \"no-check-without-dhcid\"`, and `reverse = \"rfc4703\"` for PTR records"
+                 write `conflict_check = \"no-check-without-dhcid\"`, and let it have no PTR records"
             ),
             Preflight::NoAuthority => write!(
                 f,
