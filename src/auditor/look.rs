@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ddns::audit::{AuditedRow, Finding, Kind, Owners, Rest, TRIALS_MAX, ZoneAudit};
-use ddns::reconcile::{LastAnswer, Stage};
+use ddns::reconcile::{LastAnswer, Stage, explain};
 use ddns::settings::{Settings, ZoneServer};
 use ddns::wanted::{RowKey, Want};
 use dhcp::lease::Lease;
@@ -75,7 +75,9 @@ impl Auditor {
             return Ok(());
         };
         let address = *servers.first().ok_or("its zone has no server")?;
-        let mut reading = Reading::new(address, auth.tsig().map(AsRef::as_ref), &self.parts.wall_secs);
+        let signing = self.parts.writer.client.signing(address, auth, apex).await;
+        let signing = signing.map_err(|failed| explain(&failed.failure(), &address.to_string(), auth))?;
+        let mut reading = Reading::new(address, &signing, &self.parts.wall_secs);
         for &rtype in types {
             let records = reading.lookup(owner, rtype).await.map_err(|error| error.to_string())?;
             records.into_iter().for_each(|(ttl, rdata)| audit.take(owner, rtype, ttl, rdata));

@@ -115,7 +115,8 @@ impl Auditor {
     pub(super) async fn find_elsewhere(&self, zone: &ZoneRoute, settings: &Settings, findings: &mut ZoneFindings) {
         let ZoneServer::Remote { servers, auth } = &zone.server else { return };
         let Some(&server) = servers.first() else { return };
-        let mut reading = Reading::new(server, auth.tsig().map(AsRef::as_ref), &self.parts.wall_secs);
+        let Ok(signing) = self.parts.writer.client.signing(server, auth, &zone.apex).await else { return };
+        let mut reading = Reading::new(server, &signing, &self.parts.wall_secs);
         let doubtful = findings.findings.iter_mut().filter(|finding| finding.may_be_elsewhere);
         for finding in doubtful.take(ELSEWHERE_MAX) {
             let RowKey::Forward(name) = &finding.key else { continue };
