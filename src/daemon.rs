@@ -25,7 +25,6 @@ mod own_name;
 mod tftp;
 mod upkeep;
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
@@ -36,8 +35,6 @@ use config::Config;
 use ddns::reconcile::Reconciler;
 use ddns::wanted::WantedTable;
 use dhcp::decision::CommitOutcome;
-use dhcp::lease::Lease;
-use dhcp::time::Now;
 use store::Contents;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle as TaskHandle, JoinSet};
@@ -63,7 +60,7 @@ use crate::wiring::{CommitterSink, KeptZones, ServiceRows};
 use crate::zone_keeper::ZoneKeeper;
 use dhcp_thread::{Service, ServiceParts};
 use machine::Machine;
-use opening::{Starting, commit_first, open_store};
+use opening::{Opened, Starting, commit_first, open_store};
 
 /// Batches of changed names on their way to the updater. A full channel costs a reading of all wanted rows, and no name.
 const EVENTS_MAX: usize = 1_024;
@@ -114,13 +111,13 @@ impl Daemon {
     pub async fn start(mut config: Config) -> anyhow::Result<Self> {
         own_name::protect(&mut config);
         let config = Arc::new(config);
-        let (store, contents) = open_store(&config)?;
-        let Contents { leases, wanted, mut confirmed, mut zone_sets, suffixes, newest_stamp, .. } = contents;
-        let clock = Clock::new(newest_stamp);
+        let table = InterfaceTable::snapshot().context("cannot list the interfaces")?;
+        let dhcp_settings = Arc::new(addresses::dhcp_settings(&config, &table));
+        let Opened { store, contents, engine, clock } = open_store(&config, Arc::clone(&dhcp_settings))?;
+        let Contents { wanted, mut confirmed, mut zone_sets, suffixes, .. } = contents;
         let starting = Starting::new(store)?;
         let committer = starting.committer();
 
-        let table = InterfaceTable::snapshot().context("cannot list the interfaces")?;
         let own = addresses::dns_addresses(&config, &table);
         let mut first_rows = departed_names::withdraw(&mut zone_sets, &config.ddns, &wanted, &confirmed);
         departed_names::words(&first_rows).iter().for_each(|words| info!("{words}"));
@@ -138,11 +135,13 @@ impl Daemon {
         let tftp_server = tftp::start(&config, &table)?;
 
         let table_of_names = WantedTable::load(wanted, &confirmed);
-        let core = make_core(&config, &table, leases, table_of_names, clock.now());
+        let ddns_settings = Arc::new(config.ddns.clone());
+        let core = Core::with_engine(engine, Arc::clone(&ddns_settings), table_of_names, clock.now());
         let mut core = core.with_suffixes(suffixes).with_refusals(&confirmed);
+        let own = addresses::own_addresses(&table);
+        core.reconfigure(dhcp_settings, Arc::clone(&ddns_settings), own, clock.now());
         mend_names(&mut core, &committer, &clock).await?;
         let now = clock.now();
-        let ddns_settings = Arc::new(config.ddns.clone());
         let reconciler = Reconciler::load(
             Arc::new(ddns_settings.unresolved()),
             ddns::Now { boot_ms: now.boot_ms, wall_secs: now.wall_secs },
@@ -310,16 +309,6 @@ fn spawn(tasks: &mut JoinSet<&'static str>, name: &'static str, task: impl Futur
         task.await;
         name
     });
-}
-
-fn make_core(config: &Config, table: &InterfaceTable, leases: Vec<Lease>, names: WantedTable, now: Now) -> Core {
-    let settings = Arc::new(addresses::dhcp_settings(config, table));
-    let ddns = Arc::new(config.ddns.clone());
-    // The keys of a new hash map are random.
-    let seed = RandomState::new().build_hasher().finish();
-    let mut core = Core::with_seed(Arc::clone(&settings), Arc::clone(&ddns), leases, names, now, seed);
-    core.reconfigure(settings, ddns, addresses::own_addresses(table), now);
-    core
 }
 
 /// Wants again what leases claim and no stored row wants.

@@ -371,7 +371,7 @@ fn serve(hosts: &Hosts, program: &[String], env: &[(&str, &str)], log: &Path) ->
     Ok(running)
 }
 
-fn leasehold_toml(dir: &str, names: bool) -> String {
+pub(crate) fn leasehold_toml(dir: &str, names: bool) -> String {
     let (domain, zone) = match names {
         true => ("domain = \"bench.test\"\n", "[[zone]]\nname = \"bench.test\"\n"),
         false => ("", ""),
@@ -382,7 +382,7 @@ fn leasehold_toml(dir: &str, names: bool) -> String {
     )
 }
 
-fn kea_conf(dir: &str) -> String {
+pub(crate) fn kea_conf(dir: &str) -> String {
     format!(
         r#"{{"Dhcp4": {{"interfaces-config": {{"interfaces": ["srv0/{SERVER}"], "dhcp-socket-type": "udp"}},
         "lease-database": {{"type": "memfile", "persist": true, "name": "{dir}/leases.csv", "lfc-interval": 0}},

@@ -12,6 +12,7 @@ mod names;
 mod packet;
 mod reflect;
 mod size;
+mod start;
 mod update_load;
 mod updates;
 
@@ -34,6 +35,8 @@ enum Measurement {
     Exchanges(exchanges::Exchanges),
     /// What a large configuration costs: processor time of an exchange.
     Size(size::Size),
+    /// From the start with a million leases to the first answer, and resident memory.
+    Start(start::Start),
     /// Names confirmed in BIND a second: a generator alone, Leasehold's updater, Kea with D2; and a flood of leases.
     Updates(updates::Updates),
     /// The engine alone, reading and writing: time, allocations, instructions; or memory.
@@ -44,6 +47,9 @@ enum Measurement {
     /// The load behind `exchanges`, run inside the clients' namespace.
     #[command(hide = true)]
     Load(load::Load),
+    /// What waits behind `start`, run inside the clients' namespace.
+    #[command(hide = true)]
+    FirstAnswer(start::FirstAnswer),
     /// The limit behind `exchanges`, run inside the servers' namespace.
     #[command(hide = true)]
     Reflect(reflect::Reflect),
@@ -60,6 +66,8 @@ fn main() -> ExitCode {
         Measurement::Load(load) => load.run(),
         Measurement::Reflect(reflect) => reflect.run(),
         Measurement::Micro(micro) => micro.run(),
+        Measurement::Start(start) => start.run(),
+        Measurement::FirstAnswer(first) => first.run(),
         Measurement::Size(size) => size.run(),
         Measurement::Updates(updates) => updates.run(),
         Measurement::UpdateLoad(load) => load.run(),

@@ -220,7 +220,7 @@ impl Core {
             claim.is_some() && claim == self.claim_at(lease.address.into())
         };
         let leases: Vec<Ipv4Addr> =
-            self.engine.leases().filter(|lease| claims(lease)).map(|lease| lease.address).collect();
+            self.engine.named_leases().filter(|lease| claims(lease)).map(|lease| lease.address).collect();
         for address in leases {
             self.reclaim(address.into(), [None, None], &mut changes);
         }

@@ -129,10 +129,16 @@ impl Core {
         now: Now,
         seed: u64,
     ) -> Self {
-        let named = dhcp.subnets.iter().flat_map(|subnet| &subnet.reservations).any(|one| one.hostname.is_some());
+        Self::with_engine(Engine::with_seed(dhcp, leases, now, seed), ddns, wanted, now)
+    }
+
+    /// The same with an engine that was made while the store was read.
+    #[must_use]
+    pub fn with_engine(engine: Engine, ddns: Arc<ddns::settings::Settings>, wanted: WantedTable, now: Now) -> Self {
+        let subnets = &engine.settings().subnets;
+        let named = subnets.iter().flat_map(|subnet| &subnet.reservations).any(|one| one.hostname.is_some());
         let named = named || !ddns.hosts.is_empty();
-        let pass = (!leases.is_empty() || named).then(Pass::default);
-        let engine = Engine::with_seed(dhcp, leases, now, seed);
+        let pass = (engine.leases().len() > 0 || named).then(Pass::default);
         let mut outcomes = Outcomes::new(&ddns, now);
         outcomes.lingering = engine.lingering().collect();
         Self {

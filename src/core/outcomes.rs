@@ -72,7 +72,7 @@ impl Core {
     /// Takes the stored numbers behind names. To be called once, before anything is decided.
     #[must_use]
     pub fn with_suffixes(mut self, rows: Vec<Assignment>) -> Self {
-        let leases: Vec<Lease> = self.engine.leases().collect();
+        let leases: Vec<Lease> = if rows.is_empty() { Vec::new() } else { self.engine.named_leases().collect() };
         self.outcomes.suffixes = SuffixTable::load(rows, leases.iter().filter_map(name_of));
         self
     }

@@ -1,32 +1,96 @@
 //! The lease store at the start: opened, and what must be stored before anything is served.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use anyhow::{Context, bail};
 use config::Config;
+use dhcp::engine::Engine;
+use dhcp::lease::Lease;
+use dhcp::settings::Settings;
 use store::storage::FileStorage;
-use store::{Contents, OpenError, Options, Row, Store};
+use store::{Contents, Options, Row, Store};
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
 use crate::clock::Clock;
 use crate::committer::{CommitResult, Committer, Lane, Submission};
 
-/// Opens the store: what it holds.
+/// Leases that are handed from who reads the store to who makes the engine at once, and how many such parts may wait.
+const PART: usize = 1_024;
+const PARTS_MAX: usize = 16;
+
+/// What the store held, and what was made of it meanwhile.
+pub(super) struct Opened {
+    pub(super) store: Store<FileStorage>,
+    /// All but the leases.
+    pub(super) contents: Contents,
+    /// The leases.
+    pub(super) engine: Engine,
+    pub(super) clock: Clock,
+}
+
+/// Opens the store. The engine takes the leases on a thread of its own while they are read: it takes them about as long
+/// as reading them does.
 ///
 /// # Errors
 /// Why it does not open, with the store and the mend in the words.
-pub(super) fn open_store(config: &Config) -> Result<(Store<FileStorage>, Contents), OpenError> {
+pub(super) fn open_store(config: &Config, settings: Arc<Settings>) -> anyhow::Result<Opened> {
     let shown = config.daemon.store.display();
-    let (store, contents, report) = Store::open(FileStorage::new(&config.daemon.store), &Options::default())?;
+    let (parts, leases) = sync_channel(PARTS_MAX);
+    let (stamp, newest_stamp) = sync_channel(1);
+    // The keys of a new hash map are random.
+    let seed = RandomState::new().build_hasher().finish();
+    let builder = std::thread::Builder::new().name("engine".to_owned()).spawn(move || {
+        let clock = Clock::new(newest_stamp.recv().ok()?);
+        let engine = Engine::with_seed(settings, leases.into_iter().flatten(), clock.now(), seed);
+        Some((clock, engine))
+    })?;
+    let begin = |newest| {
+        // A thread that panicked is found out at the end.
+        _ = stamp.send(newest);
+        let mut handing = Handing { part: Vec::new(), parts };
+        move |lease| handing.push(lease)
+    };
+    let (store, contents, report) =
+        Store::open_with(FileStorage::new(&config.daemon.store), &Options::default(), begin)?;
+    let Ok(Some((clock, engine))) = builder.join() else { bail!("the engine could not be made of the stored leases") };
     if let Some(cut) = &report.cut {
         warn!(
             "the lease store ended within a write ({} at {}, {} bytes left out): nothing in it was acknowledged",
             cut.file, cut.offset, cut.bytes
         );
     }
-    info!("lease store {shown}: {} leases, {} names", contents.leases.len(), contents.wanted.len());
-    Ok((store, contents))
+    info!("lease store {shown}: {} leases, {} names", engine.leases().len(), contents.wanted.len());
+    Ok(Opened { store, contents, engine, clock })
+}
+
+/// Leases on their way to the engine, a part at a time; the last part goes when all are read.
+struct Handing {
+    part: Vec<Lease>,
+    parts: SyncSender<Vec<Lease>>,
+}
+
+impl Handing {
+    fn push(&mut self, lease: Lease) {
+        self.part.push(lease);
+        if self.part.len() == PART {
+            self.hand_over(Vec::with_capacity(PART));
+        }
+    }
+
+    fn hand_over(&mut self, next: Vec<Lease>) {
+        // As above.
+        drop(self.parts.send(std::mem::replace(&mut self.part, next)));
+    }
+}
+
+impl Drop for Handing {
+    fn drop(&mut self) {
+        self.hand_over(Vec::new());
+    }
 }
 
 /// A committer that is ended when something after it does not start.

@@ -162,7 +162,7 @@ pub enum CompactError {
 /// # Errors
 /// See [`CompactError`].
 pub fn compact<S: Storage>(storage: S, options: &Options) -> Result<Option<Compacted>, CompactError> {
-    let (mut journal, _) = Journal::open(storage, options, &STREAMS, |stream, key, value| {
+    let (mut journal, _) = Journal::open(storage, options, &STREAMS, drop, |stream, key, value| {
         Row::read(stream, key, Some(value))?;
         Ok(())
     })?;

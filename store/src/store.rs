@@ -1,5 +1,7 @@
 //! The store, typed: what the daemon opens and commits to.
 
+use std::cell::RefCell;
+
 use ddns::reconcile::ConfirmedRow;
 use ddns::suffixes::Assignment;
 use ddns::wanted::WantedRow;
@@ -62,9 +64,30 @@ impl<S: Storage> Store<S> {
     /// # Errors
     /// See [`OpenError`]; nothing is lost then.
     pub fn open(storage: S, options: &Options) -> Result<(Self, Contents, OpenReport), OpenError> {
+        let mut leases = Vec::new();
+        let (store, mut contents, report) = Self::open_with(storage, options, |_| |lease| leases.push(lease))?;
+        contents.leases = leases;
+        Ok((store, contents, report))
+    }
+
+    /// The same, but gives each lease to what `begin` makes of the newest stamp (UTC seconds), as it is read: a million
+    /// of them need not be in memory beside what is made of them. They are nothing when this fails after all.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_with<L: FnMut(Lease)>(
+        storage: S,
+        options: &Options,
+        begin: impl FnOnce(u64) -> L,
+    ) -> Result<(Self, Contents, OpenReport), OpenError> {
         let mut contents = Contents::default();
-        let (journal, report) = Journal::open(storage, options, &STREAMS, |stream, key, value| {
-            contents.add(Row::read(stream, key, Some(value))?);
+        let leases = RefCell::new(None);
+        let begin = |newest_stamp| _ = leases.replace(Some(begin(newest_stamp)));
+        let (journal, report) = Journal::open(storage, options, &STREAMS, begin, |stream, key, value| {
+            match (Row::read(stream, key, Some(value))?, &mut *leases.borrow_mut()) {
+                (Row::Lease(lease), Some(take)) => take(lease),
+                (row, _) => contents.add(row),
+            }
             Ok(())
         })?;
         contents.newest_stamp = journal.newest_stamp();

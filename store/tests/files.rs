@@ -56,6 +56,29 @@ fn what_was_committed_is_there_after_opening_again() {
 }
 
 #[test]
+fn leases_are_handed_on_as_they_are_read_to_who_knows_the_newest_stamp() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = FileStorage::new(dir.path().join("store"));
+    let mut stamps = Vec::new();
+    let (mut store, ..) = Store::open_with(storage.clone(), &small(), |stamp| {
+        stamps.push(stamp);
+        |lease| panic!("a new store holds no lease: {lease:?}")
+    })
+    .unwrap();
+    let batch: Vec<Vec<Row>> = (0..10).map(|last| vec![Row::Lease(lease(last, 1_000))]).collect();
+    store.commit(77, &batch).unwrap();
+    drop(store);
+    let mut leases = Vec::new();
+    let (_store, contents, _) = Store::open_with(storage, &small(), |stamp| {
+        stamps.push(stamp);
+        |lease| leases.push(lease)
+    })
+    .unwrap();
+    assert_eq!(leases, (0..10).map(|last| lease(last, 1_000)).collect::<Vec<_>>());
+    assert_eq!((contents.leases, contents.newest_stamp, stamps), (Vec::new(), 77, vec![0, 77]));
+}
+
+#[test]
 fn a_second_daemon_is_refused_by_name() {
     let dir = tempfile::tempdir().unwrap();
     let storage = FileStorage::new(dir.path());

@@ -238,6 +238,11 @@ impl Engine {
         self.book.records().map(|record| record.lease())
     }
 
+    /// Those that have a name.
+    pub fn named_leases(&self) -> impl Iterator<Item = Lease> {
+        self.book.records().filter(|record| record.cold.has_name()).map(|record| record.lease())
+    }
+
     /// The record of one address, tentative changes included.
     #[must_use]
     pub fn lease(&self, address: Ipv4Addr) -> Option<Lease> {

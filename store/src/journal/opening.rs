@@ -59,8 +59,8 @@ pub struct JournalReport {
 }
 
 impl<S: Storage> Journal<S> {
-    /// Takes the store, reads it, and gives `visit` each live row of the streams `known`, sorted by stream and key.
-    /// A row that cannot be read is told as text and counts as damage.
+    /// Takes the store, reads it, tells `begin` its newest stamp (UTC seconds), and gives `visit` each live row of the
+    /// streams `known`, sorted by stream and key. A row that cannot be read is told as text and counts as damage.
     ///
     /// # Errors
     /// See [`OpenError`].
@@ -68,6 +68,7 @@ impl<S: Storage> Journal<S> {
         storage: S,
         options: &Options,
         known: &[u8],
+        begin: impl FnOnce(u64),
         visit: impl FnMut(u8, &[u8], &[u8]) -> Result<(), Unreadable>,
     ) -> Result<(Self, JournalReport), OpenError> {
         let directory = storage.describe();
@@ -79,12 +80,14 @@ impl<S: Storage> Journal<S> {
         let lock = take_lock(&storage, &options.program)?;
         let listing = Listing::new(storage.list().map_err(|e| io("the directory", e))?);
         if listing.snapshots.is_empty() && listing.segments.is_empty() {
+            begin(0);
             return Self::create(storage, lock, options, &listing).map_err(|e| io(names::SPARE, e));
         }
         // The names may be those of a process that was killed before it synced them.
         storage.sync_dir().map_err(|e| io("the directory", e))?;
         let fault = |fault: ReadFault| fault.into_open_error(directory.clone());
         let mut loaded = Loaded::read(&storage, &listing).map_err(fault)?;
+        begin(loaded.newest_stamp());
         let mut report = loaded.visit(known, visit).map_err(fault)?;
         let active = loaded.settle_end(&storage).map_err(fault)?;
         drop_leftovers(&storage, &listing, loaded.repaired_at(), &mut report);

@@ -17,7 +17,7 @@ fn options() -> Options {
 
 fn open(disk: &SimStorage, known: &[u8]) -> Result<(Journal, JournalReport, Held), OpenError> {
     let mut held = Held::new();
-    let (journal, report) = Journal::open(disk.clone(), &options(), known, |stream, key, _| {
+    let (journal, report) = Journal::open(disk.clone(), &options(), known, drop, |stream, key, _| {
         held.push((stream, key.to_vec()));
         Ok(())
     })?;
