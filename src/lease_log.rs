@@ -256,11 +256,11 @@ mod tests {
             started_at: 1_790_000_000,
             renewed_at: 1_790_000_000,
             expires_at: 1_790_000_000 + 86_405,
-            hostname: Box::default(),
-            client_fqdn: Box::default(),
+            hostname: dns::Bytes::default(),
+            client_fqdn: dns::Bytes::default(),
             name: None,
             relay: [0; 4].into(),
-            relay_agent_info: Box::default(),
+            relay_agent_info: dns::Bytes::default(),
             server_identifier_override: None,
         }
     }

@@ -380,7 +380,7 @@ fn lease(length: u8, client: u32) -> Option<Lease> {
         // Spread as renewals are.
         expires_at: NOW.wall_secs + 1800 + u64::from(client % 1800),
         hostname: hostname_of(client).into(),
-        client_fqdn: Box::default(),
+        client_fqdn: dns::Bytes::default(),
         name: None,
         relay: RELAY,
         relay_agent_info: (*RELAY_DATA).into(),

@@ -169,7 +169,7 @@ fn lease(number: u32, now: u64) -> anyhow::Result<Lease> {
         renewed_at: now,
         expires_at: now + 86_400,
         hostname: format!("host-{number:07}").into_bytes().into(),
-        client_fqdn: Box::default(),
+        client_fqdn: dns::Bytes::default(),
         name: None,
         relay: Ipv4Addr::new(10, 64, 0, 2),
         relay_agent_info: b"\x01\x0Aport-00001\x02\x06switch".as_slice().into(),

@@ -13,7 +13,7 @@ mod told;
 
 use std::net::IpAddr;
 
-use dns::{Fqdn, HostIdentity};
+use dns::{Bytes, Fqdn, HostIdentity};
 
 pub use client_fqdn::ClientFqdn;
 pub use dns::naming::{CleanUp, ClientUpdates, ConflictGuard, GeneratedName, Naming, OutsideName, ReplaceName, Ttl};
@@ -60,7 +60,7 @@ pub struct Answer {
     pub name: Option<ChosenName>,
     /// The data of the option 81 to reply with; `None` when the client sent none (RFC 4702 section 4: a server includes
     /// the option only if the client did).
-    pub client_fqdn: Option<Box<[u8]>>,
+    pub client_fqdn: Option<Bytes>,
     /// How the name came about, or why there is none.
     pub reason: Reason,
     /// The name is somebody else's in DNS: it is tried again now and then, and the client is told of none meanwhile.
@@ -146,7 +146,7 @@ fn decide(question: &Question<'_>, settings: &Settings, holders: &dyn Holders, l
         let writes_a = told.is_some_and(|name| name.forward);
         sent.build_reply(writes_a, told.is_some(), told.map(|name| &name.fqdn))
     });
-    Answer { name, client_fqdn, reason, foreign }
+    Answer { name, client_fqdn: client_fqdn.map(Bytes::from), reason, foreign }
 }
 
 fn chosen(

@@ -257,7 +257,7 @@ impl PackedRow<'_> {
 
     /// Whose the name is.
     pub(crate) fn identity(&self) -> HostIdentity {
-        HostIdentity::from_bytes(self.record.identity).unwrap_or(HostIdentity::ClientId(Box::default()))
+        HostIdentity::from_bytes(self.record.identity).unwrap_or(HostIdentity::ClientId(dns::Bytes::default()))
     }
 
     /// Whether it is this host's.

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use crate::destination::Destination;
-use crate::lease::Lease;
+use crate::lease::{Lease, LeaseName, LeaseState};
 use crate::message::DropReason;
 use crate::probing::ProbeNeeded;
 use crate::reply::Reply;
@@ -69,8 +69,24 @@ pub struct LeaseEvent {
     pub kind: LeaseEventKind,
     /// The record after it.
     pub lease: Lease,
-    /// The record that it replaced, when there was one: what DNS should no longer hold is seen by comparing.
-    pub previous: Option<Lease>,
+    /// What the record that it replaced says of DNS, when there was one: what DNS should no longer hold is seen by
+    /// comparing.
+    pub previous: Option<Former>,
+}
+
+/// What is left to be known of a record that was replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Former {
+    /// What it said.
+    pub state: LeaseState,
+    /// The name that it had.
+    pub name: Option<LeaseName>,
+}
+
+impl From<&Lease> for Former {
+    fn from(lease: &Lease) -> Self {
+        Self { state: lease.state, name: lease.name.clone() }
+    }
 }
 
 /// The kinds of lease event.

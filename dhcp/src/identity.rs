@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use dns::Bytes;
+
 /// A hardware address: `htype`, and `hlen` bytes of `chaddr` (RFC 2131 section 2). At most 16 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct HardwareAddress {
@@ -40,7 +42,7 @@ impl HardwareAddress {
 
 /// The data of the client identifier option (61), type byte included: 2 to 255 bytes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct ClientId(pub Box<[u8]>);
+pub struct ClientId(pub Bytes);
 
 impl ClientId {
     /// The DUID inside an identifier of the form of RFC 4361. Section 6.1: type 255, four bytes of IAID, then the DUID,

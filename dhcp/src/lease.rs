@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use dns::{ConflictGuard, Fqdn, HostIdentity};
+use dns::{Bytes, ConflictGuard, Fqdn, HostIdentity};
 use ipnet::Ipv4Net;
 
 use crate::identity::{ClientId, HardwareAddress};
@@ -28,15 +28,15 @@ pub struct Lease {
     /// `u64::MAX`: never.
     pub expires_at: u64,
     /// Option 12 as the client sent it; empty for none. At most 255 bytes.
-    pub hostname: Box<[u8]>,
+    pub hostname: Bytes,
     /// Option 81 as the client sent it; empty for none. At most 255 bytes.
-    pub client_fqdn: Box<[u8]>,
+    pub client_fqdn: Bytes,
     /// What DNS should hold for it.
     pub name: Option<LeaseName>,
     /// `giaddr` of the relay it came by; unspecified for none.
     pub relay: Ipv4Addr,
     /// Option 82 as the relay sent it; empty for none. At most 1,024 bytes, what is over being cut off.
-    pub relay_agent_info: Box<[u8]>,
+    pub relay_agent_info: Bytes,
     /// RFC 5107: the server identifier the relay asked us to use.
     pub server_identifier_override: Option<Ipv4Addr>,
 }
@@ -69,4 +69,12 @@ pub struct LeaseName {
     pub ttl_secs: u32,
     /// How the A record is guarded in DNS.
     pub guard: ConflictGuard,
+}
+
+impl LeaseName {
+    /// The name, and whose it is.
+    #[must_use]
+    pub fn host(&self) -> (&Fqdn, &HostIdentity) {
+        (&self.fqdn, &self.identity)
+    }
 }

@@ -27,4 +27,5 @@ pub mod probing;
 pub mod relay_info;
 pub mod reply;
 pub mod settings;
+mod sip;
 pub mod time;

@@ -9,12 +9,13 @@
 //! makes up so many identities that the table is full gains nothing that it had not gained by making them up, and an
 //! honest client is never refused because of it. What bounds made-up identities are the limits of their relay and port.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::Ipv4Addr;
 
 use crate::decision::Ingress;
+use crate::identity::HardwareAddress;
 use crate::message::{DropReason, Message};
 use crate::options::RelayAgentInfo;
+use crate::sip::Sip;
 
 /// How many senders a table remembers at once: a mebibyte for each limit that is set.
 pub const BUCKETS_MAX: usize = SETS * WAYS;
@@ -163,7 +164,7 @@ impl PacketGate {
             let hlen = usize::from(header[2]).min(16);
             // RFC 4390: hardware without an address is told apart by its client identifier, which is not read yet.
             if hlen > 0 {
-                let key = hash(&(relay, header[1], &header[28..28 + hlen]));
+                let key = Sip::new(relay).number(header[1].into()).bytes(&header[28..28 + hlen]).finish();
                 self.unlimited += verdict(clients.take(key, now_ms), DropReason::ClientPacketLimit)?;
             }
         }
@@ -221,7 +222,10 @@ impl LeaseGate {
         }
         let relay = relay_key(message.giaddr, ingress);
         let hardware = Some(message.hardware).filter(|hardware| !hardware.as_bytes().is_empty());
-        let mut client = self.clients.as_mut().zip(hardware.map(|hardware| hash(&(relay, hardware))));
+        let key = |hardware: HardwareAddress| {
+            Sip::new(relay).number(hardware.htype.into()).bytes(hardware.as_bytes()).finish()
+        };
+        let mut client = self.clients.as_mut().zip(hardware.map(key));
         // The relay's bucket is looked into before the client's is taken from: what is refused takes nothing.
         if let Some((clients, key)) = &mut client {
             verdict(clients.would_take(*key, now_ms), DropReason::ClientLeaseLimit)?;
@@ -240,7 +244,11 @@ impl LeaseGate {
 /// names no circuit.
 pub(crate) fn port_key(giaddr: Ipv4Addr, relay_agent_info: &[u8]) -> Option<u64> {
     let info = RelayAgentInfo(relay_agent_info);
-    info.circuit_id().map(|circuit| hash(&(giaddr, circuit, info.remote_id())))
+    let remote = info.remote_id();
+    info.circuit_id().map(|circuit| {
+        let port = Sip::new(giaddr.to_bits().into()).bytes(circuit).number(remote.is_some().into());
+        port.bytes(remote.unwrap_or_default()).finish()
+    })
 }
 
 /// The fixed header of RFC 2131 section 2 up to and with `chaddr`.
@@ -265,16 +273,12 @@ fn verdict(verdict: Verdict, past: DropReason) -> Result<u64, DropReason> {
 /// from elsewhere takes nothing from those behind it.
 pub(crate) fn relay_key(giaddr: Ipv4Addr, ingress: &Ingress<'_>) -> u64 {
     match giaddr.is_unspecified() {
-        true => hash(&(0_u8, ingress.interface)),
-        false => hash(&(1_u8, giaddr, ingress.source.0)),
+        true => Sip::new(0).bytes(ingress.interface.as_bytes()).finish(),
+        false => {
+            let both = u64::from(giaddr.to_bits()) << 32 | u64::from(ingress.source.0.to_bits());
+            Sip::new(1).number(both).finish()
+        }
     }
-}
-
-/// SipHash with a fixed key: two senders share a bucket only when all 64 bits are the same, which nobody can search for.
-pub(crate) fn hash(value: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
 }
 
 #[cfg(test)]

@@ -76,9 +76,11 @@ pub struct Message<'a> {
 }
 
 /// The options of a message, joined after RFC 3396 across overload (52): options, then file, then sname.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Options<'a> {
     entries: Vec<(u8, Cow<'a, [u8]>)>,
+    /// By option code, its place in `entries` and one more; 0 for none. Spares a search for every option.
+    places: [u8; 256],
 }
 
 /// Where the fixed header's fields lie (RFC 2131 section 2).
@@ -218,11 +220,36 @@ impl<'a> Message<'a> {
     }
 }
 
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Self { entries: Vec::new(), places: [0; 256] }
+    }
+}
+
+impl PartialEq for Options<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.entries == other.entries
+    }
+}
+
+impl Eq for Options<'_> {}
+
+impl fmt::Debug for Options<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
 impl<'a> Options<'a> {
     /// The data of an option, joined.
     #[must_use]
     pub fn get(&self, code: u8) -> Option<&[u8]> {
-        self.entries.iter().find(|(c, _)| *c == code).map(|(_, data)| &**data)
+        self.entry(code).map(|data| &**data)
+    }
+
+    fn entry(&self, code: u8) -> Option<&Cow<'a, [u8]>> {
+        let place = usize::from(self.places[usize::from(code)]).checked_sub(1)?;
+        self.entries.get(place).map(|(_, data)| data)
     }
 
     /// Whether an option was sent.
@@ -256,7 +283,7 @@ impl<'a> Options<'a> {
         // RFC 2131 section 4.1: "The options in the 'options' field MUST be interpreted first, so that any 'option
         // overload' options may be interpreted. The 'file' field MUST be interpreted next [...], followed by the
         // 'sname' field."
-        let overload = match joining.find(code::OPTION_OVERLOAD).map(|data| &**data) {
+        let overload = match joining.find(code::OPTION_OVERLOAD) {
             None => 0,
             Some(&[fields @ 1..=3]) => fields,
             Some(_) => {
@@ -270,12 +297,21 @@ impl<'a> Options<'a> {
         if overload & options::OVERLOAD_SNAME != 0 {
             joining.walk(&datagram[SNAME]);
         }
-        let Joining { mut entries, spoilt, .. } = joining;
+        let Joining { mut options, spoilt } = joining;
         for code in spoilt {
-            entries.retain(|(c, _)| *c != code);
+            options.remove(code);
             note(malformed, code);
         }
-        Self { entries }
+        options
+    }
+
+    fn remove(&mut self, code: u8) {
+        self.entries.retain(|(c, _)| *c != code);
+        self.places = [0; 256];
+        // Codes 1 to 254 make at most 254 entries.
+        for (place, (code, _)) in (1_u8..).zip(&self.entries) {
+            self.places[usize::from(*code)] = place;
+        }
     }
 
     pub(crate) fn message_type(&self, malformed: &mut Vec<u8>) -> Result<MessageType, DropReason> {
@@ -290,7 +326,7 @@ impl<'a> Options<'a> {
     }
 
     fn cow(&self, code: u8) -> Cow<'a, [u8]> {
-        self.entries.iter().find(|(c, _)| *c == code).map_or(Cow::Borrowed(&[]), |(_, data)| data.clone())
+        self.entry(code).cloned().unwrap_or_default()
     }
 }
 
@@ -311,9 +347,7 @@ pub(crate) fn read_header(datagram: &[u8]) -> Result<(borrowed::Message<'_>, Har
 
 /// Options while they are being joined.
 struct Joining<'a> {
-    entries: Vec<(u8, Cow<'a, [u8]>)>,
-    /// By option code, its place in `entries` and one more; 0 for none. Spares a search for every option.
-    place: [u8; 256],
+    options: Options<'a>,
     /// Codes of options that were cut off: at most one for each field walked, and 52.
     spoilt: Vec<u8>,
 }
@@ -321,7 +355,8 @@ struct Joining<'a> {
 impl Default for Joining<'_> {
     fn default() -> Self {
         // Clients send 8 to 14 options, so that one allocation does for nearly all.
-        Self { entries: Vec::with_capacity(16), place: [0; 256], spoilt: Vec::new() }
+        let options = Options { entries: Vec::with_capacity(16), ..Options::default() };
+        Self { options, spoilt: Vec::new() }
     }
 }
 
@@ -348,21 +383,22 @@ impl<'a> Joining<'a> {
 
     /// RFC 3396 section 7: the parts of an option are joined in the order in which they appear.
     fn add(&mut self, code: u8, data: &'a [u8]) {
-        let place = &mut self.place[usize::from(code)];
-        match usize::from(*place).checked_sub(1).and_then(|index| self.entries.get_mut(index)) {
+        let Options { entries, places } = &mut self.options;
+        let place = &mut places[usize::from(code)];
+        match usize::from(*place).checked_sub(1).and_then(|index| entries.get_mut(index)) {
             Some((_, joined)) if joined.is_empty() => *joined = Cow::Borrowed(data),
             Some((_, joined)) if !data.is_empty() => joined.to_mut().extend_from_slice(data),
             Some(_) => {}
             None => {
-                self.entries.push((code, Cow::Borrowed(data)));
+                entries.push((code, Cow::Borrowed(data)));
                 // Codes 1 to 254 make at most 254 entries.
-                *place = u8::try_from(self.entries.len()).unwrap_or(0);
+                *place = u8::try_from(entries.len()).unwrap_or(0);
             }
         }
     }
 
-    fn find(&self, code: u8) -> Option<&Cow<'a, [u8]>> {
-        self.entries.iter().find(|(c, _)| *c == code).map(|(_, data)| data)
+    fn find(&self, code: u8) -> Option<&[u8]> {
+        self.options.get(code)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::net::Ipv4Addr;
 
-use dns::HostIdentity;
+use dns::{Bytes, HostIdentity};
 
 use crate::identity::{ClientId, HardwareAddress};
 use crate::lease::LeaseName;
@@ -38,7 +38,7 @@ pub struct NameAnswer {
     /// What DNS should hold; `None`: nothing.
     pub name: Option<LeaseName>,
     /// The data of the option 81 to reply with; `None` when the client sent none (RFC 4702 section 2).
-    pub client_fqdn: Option<Box<[u8]>>,
+    pub client_fqdn: Option<Bytes>,
     /// The name is somebody else's in DNS for now, so that the client is told of none.
     pub foreign: bool,
 }

@@ -7,6 +7,7 @@
 
 mod build;
 pub mod kind;
+mod list;
 mod order;
 mod read;
 pub mod registry;
@@ -17,6 +18,7 @@ pub use build::{
     addresses, broadcast_address, classless_static_routes, domain_name, domain_name_servers, domain_search,
     interface_mtu, ipv6_only_preferred, ntp_servers, routers, seconds, subnet_mask, text, with_default_route,
 };
+pub use list::{OptionData, OptionList};
 pub use order::in_requested_order;
 pub use read::{RelayAgentInfo, read_address, read_first_address, read_specified_address, read_u16, read_u32};
 

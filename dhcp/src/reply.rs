@@ -1,14 +1,17 @@
 //! A reply as bytes: request-list order, RFC 3396 splitting, maximum message size, overload.
 
+use std::borrow::Cow;
 use std::net::Ipv4Addr;
+
+use dns::Bytes;
 
 use crate::identity::HardwareAddress;
 use crate::message::{MAGIC_COOKIE, Message, MessageType};
-use crate::options::{self, code};
+use crate::options::{self, OptionList, code};
 
 mod layout;
 
-use layout::{Piece, pieces};
+use layout::{Piece, append, bytes_of};
 
 /// A reply, decided but not yet bytes. Header fields as in RFC 2131 table 3.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,11 +35,11 @@ pub struct Reply {
     pub server_identifier: Ipv4Addr,
     /// Options to send but 53 and 54, in the order in which they are to stand; what does not fit is dropped
     /// from the end, but never those in `required`. Option 82 is kept apart because it is always last.
-    pub options: Vec<(u8, Box<[u8]>)>,
+    pub options: OptionList,
     /// Codes that must not be dropped for want of room (51, 61, 58, 59, ...).
-    pub required: Vec<u8>,
+    pub required: Cow<'static, [u8]>,
     /// Option 82 as it came; empty for none (RFC 3046: echoed verbatim, last).
-    pub relay_agent_info: Box<[u8]>,
+    pub relay_agent_info: Bytes,
     /// The most the client takes, in bytes of the IP datagram (option 57); 576 when it did not say.
     pub maximum_message_size: u16,
     /// How long it is to wait before it is sent, in milliseconds; not a part of the message.
@@ -80,8 +83,8 @@ impl Reply {
             sname: Box::default(),
             file: Box::default(),
             server_identifier,
-            options: Vec::new(),
-            required: Vec::new(),
+            options: OptionList::default(),
+            required: Cow::Borrowed(&[]),
             relay_agent_info: request.relay_agent_info().0.into(),
             maximum_message_size: request.maximum_message_size.unwrap_or(options::MINIMUM_MESSAGE_SIZE),
             delay_ms: 0,
@@ -103,14 +106,17 @@ impl Reply {
         let room = payload - HEADER_BYTES - FIXED_BYTES;
         self.encode_header(out);
 
-        let all = self.options.iter().flat_map(|(code, data)| pieces(*code, data));
-        let echo_bytes: usize = self.relay_pieces().map(|piece| piece.bytes()).sum();
-        let dropped = if all.clone().map(|piece| piece.bytes()).sum::<usize>() + echo_bytes <= room {
-            self.encode_options(out, 0, all, true);
+        let whole: usize = self.options.iter().map(|(_, data)| bytes_of(data)).sum();
+        let dropped = if whole + self.echo_bytes() <= room {
+            self.encode_fixed(out, 0);
+            self.options.iter().for_each(|(code, data)| append(code, data, out));
+            self.encode_echo(out, true);
             Vec::new()
         } else {
             let (fields, dropped) = layout::fit(self, room);
-            self.encode_options(out, fields.overload(), fields.options(), !dropped.contains(&RELAY));
+            self.encode_fixed(out, fields.overload());
+            fields.options().for_each(|piece| piece.encode(out));
+            self.encode_echo(out, !dropped.contains(&RELAY));
             encode_field(&mut out[start + 108..][..FILE_BYTES], fields.file());
             encode_field(&mut out[start + 44..][..SNAME_BYTES], fields.sname());
             dropped
@@ -126,13 +132,12 @@ impl Reply {
         let mut room = usize::from(limit) - IP_AND_UDP_HEADERS - HEADER_BYTES - 1;
         let mut dropped = Vec::new();
         self.encode_header(out);
-        let echo = Some((RELAY, &self.relay_agent_info)).filter(|(_, data)| !data.is_empty());
-        for (code, data) in self.options.iter().map(|(code, data)| (*code, data)).chain(echo) {
-            let bytes: usize = pieces(code, data).map(|piece| piece.bytes()).sum();
-            match room.checked_sub(bytes) {
+        let echo = Some((RELAY, &*self.relay_agent_info)).filter(|(_, data)| !data.is_empty());
+        for (code, data) in self.options.iter().chain(echo) {
+            match room.checked_sub(bytes_of(data)) {
                 Some(left) => {
                     room = left;
-                    pieces(code, data).for_each(|piece| piece.encode(out));
+                    append(code, data, out);
                 }
                 None => dropped.push(code),
             }
@@ -152,51 +157,48 @@ impl Reply {
         // the DHCPNAK to the client, because the client may not have a correct network address or subnet mask".
         let relayed_nak = self.message_type == MessageType::Nak && !self.giaddr.is_unspecified();
         let flags: u16 = if self.broadcast || relayed_nak { 0x8000 } else { 0 };
-        out.extend_from_slice(&[2, self.hardware.htype, hlen, 0]);
-        out.extend_from_slice(&self.xid.to_be_bytes());
-        out.extend_from_slice(&self.secs.to_be_bytes());
-        out.extend_from_slice(&flags.to_be_bytes());
-        for field in [self.ciaddr, self.yiaddr, self.siaddr, self.giaddr] {
-            out.extend_from_slice(&field.octets());
-        }
-        out.extend_from_slice(address);
-        out.resize(out.len() + 16 - address.len(), 0);
-        for (text, bytes) in [(&self.sname, SNAME_BYTES), (&self.file, FILE_BYTES)] {
-            // RFC 2131 section 2: a "null terminated string".
-            let end = out.len() + bytes;
-            out.extend(text.bytes().take(bytes - 1));
-            out.resize(end, 0);
-        }
-        out.extend_from_slice(&MAGIC_COOKIE);
+        let mut header = [0; HEADER_BYTES];
+        let mut put = |at: usize, bytes: &[u8]| header[at..at + bytes.len()].copy_from_slice(bytes);
+        put(0, &[2, self.hardware.htype, hlen, 0]);
+        put(4, &self.xid.to_be_bytes());
+        put(8, &self.secs.to_be_bytes());
+        put(10, &flags.to_be_bytes());
+        put(12, &self.ciaddr.octets());
+        put(16, &self.yiaddr.octets());
+        put(20, &self.siaddr.octets());
+        put(24, &self.giaddr.octets());
+        put(28, address);
+        // RFC 2131 section 2: a "null terminated string".
+        put(44, &self.sname.as_bytes()[..self.sname.len().min(SNAME_BYTES - 1)]);
+        put(108, &self.file.as_bytes()[..self.file.len().min(FILE_BYTES - 1)]);
+        put(236, &MAGIC_COOKIE);
+        out.extend_from_slice(&header);
     }
 
-    /// The options field: message type, overload, server identifier, the given ones, option 82, END.
-    fn encode_options<'p>(
-        &self,
-        out: &mut Vec<u8>,
-        overload: u8,
-        options: impl Iterator<Item = Piece<'p>>,
-        echo_relay_agent_info: bool,
-    ) {
+    /// The options field begins with the message type, overload and the server identifier.
+    fn encode_fixed(&self, out: &mut Vec<u8>, overload: u8) {
         out.extend_from_slice(&[code::DHCP_MESSAGE_TYPE, 1, self.message_type as u8]);
         if overload != 0 {
             out.extend_from_slice(&[code::OPTION_OVERLOAD, 1, overload]);
         }
-        out.extend_from_slice(&[code::SERVER_IDENTIFIER, 4]);
-        out.extend_from_slice(&self.server_identifier.octets());
-        options.for_each(|piece| piece.encode(out));
+        let [a, b, c, d] = self.server_identifier.octets();
+        out.extend_from_slice(&[code::SERVER_IDENTIFIER, 4, a, b, c, d]);
+    }
+
+    /// And it ends with option 82 and END.
+    fn encode_echo(&self, out: &mut Vec<u8>, echo_relay_agent_info: bool) {
         // RFC 3046 section 2.2: "Servers SHOULD copy the Relay Agent Information option as the last DHCP option in
         // the response. Servers SHALL NOT place the echoed Relay Agent Information option in the overloaded sname
         // or file fields."
-        if echo_relay_agent_info {
-            self.relay_pieces().for_each(|piece| piece.encode(out));
+        if echo_relay_agent_info && !self.relay_agent_info.is_empty() {
+            append(RELAY, &self.relay_agent_info, out);
         }
         out.push(code::END);
     }
 
-    /// Option 82 in pieces; none when there is none to echo.
-    fn relay_pieces(&self) -> impl Iterator<Item = Piece<'_>> {
-        pieces(RELAY, &self.relay_agent_info).filter(|piece| !piece.data.is_empty())
+    /// What option 82 takes; nothing when there is none to echo.
+    fn echo_bytes(&self) -> usize {
+        if self.relay_agent_info.is_empty() { 0 } else { bytes_of(&self.relay_agent_info) }
     }
 }
 

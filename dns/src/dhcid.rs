@@ -2,7 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::{Fqdn, Rdata};
+use crate::{Bytes, Fqdn, Rdata};
 
 /// The most octets of an identifier: a client identifier option holds no more.
 pub const IDENTIFIER_OCTETS_MAX: usize = 255;
@@ -16,12 +16,12 @@ pub enum HostIdentity {
         /// The hardware type (1 is Ethernet).
         htype: u8,
         /// The address, at most 16 bytes.
-        chaddr: Box<[u8]>,
+        chaddr: Bytes,
     },
     /// Type 0x0001: the data of the client identifier option (61), type byte included.
-    ClientId(Box<[u8]>),
+    ClientId(Bytes),
     /// Type 0x0002: a DUID, also the one inside a client identifier of type 255 (RFC 4361).
-    Duid(Box<[u8]>),
+    Duid(Bytes),
 }
 
 impl HostIdentity {

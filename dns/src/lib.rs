@@ -3,11 +3,12 @@
 //! Reading order: [`name`] (a domain name as canonical wire bytes), [`record`] (types, record data,
 //! sets), [`rdata`] (what stands in record data), [`text`] (data as
 //! people write it), [`rcode`], [`update`] (RFC 2136 as values: prerequisites and changes), [`dhcid`] (RFC 4701), [`naming`] (rules of names),
-//! [`tsig`] (keys), and [`wire`], the only place where hickory's types meet ours.
+//! [`tsig`] (keys), [`bytes`] (a few of them by value), and [`wire`], the only place where hickory's types meet ours.
 //!
 //! Architecture Invariant: hickory's `Name` and `Record` never appear in state, journal or the public
 //! API of any crate but in `wire`; they cost several hundred bytes each.
 
+pub mod bytes;
 pub mod dhcid;
 pub mod name;
 pub mod naming;
@@ -19,6 +20,7 @@ pub mod tsig;
 pub mod update;
 pub mod wire;
 
+pub use bytes::Bytes;
 pub use dhcid::{Dhcid, HostIdentity};
 pub use name::{Fqdn, LABEL_OCTETS_MAX, NameError};
 pub use naming::{ConflictGuard, Naming, NamingPart};

@@ -349,7 +349,7 @@ fn trace(line: impl FnOnce() -> String) {
 }
 
 fn option(reply: &dhcp::reply::Reply, code: u8) -> Option<u32> {
-    reply.options.iter().find(|(c, _)| *c == code).and_then(|(_, data)| read_u32(data))
+    reply.options.get(code).and_then(read_u32)
 }
 
 /// A client's message of any type with addresses from near by, so that it often means something.

@@ -17,7 +17,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ddns::grant::Terms;
 use ddns::wanted::{Claim, RowKey, Undo, WantedRow, WantedTable};
-use dhcp::decision::{Decision, LeaseEvent};
+use dhcp::decision::{Decision, Former, LeaseEvent};
 use dhcp::lease::{Lease, LeaseName, LeaseState};
 use dhcp::settings::{Reservation, Settings, Subnet};
 use dhcp::time::Now;
@@ -130,7 +130,7 @@ impl Core {
             changes.add(displacing.undo);
             self.rename_soon(displaced);
         }
-        let former = event.previous.as_ref().and_then(claim_of_record);
+        let former = event.previous.as_ref().and_then(claim_of_former);
         self.reclaim(address.into(), [former, self.reserved_claim(address.into())], changes);
         self.take_numbers(event, terms, changes);
     }
@@ -276,8 +276,15 @@ pub(super) fn reserved_claim(
 
 /// What a record claims: a binding its name, and an expired lease the one that it has left.
 fn claim_of_record(lease: &Lease) -> Option<Claim> {
-    let claims = matches!(lease.state, LeaseState::Bound | LeaseState::Expired);
-    lease.name.clone().filter(|_| claims).map(claim)
+    claim_of(lease.state, lease.name.as_ref())
+}
+
+fn claim_of_former(former: &Former) -> Option<Claim> {
+    claim_of(former.state, former.name.as_ref())
+}
+
+fn claim_of(state: LeaseState, name: Option<&LeaseName>) -> Option<Claim> {
+    name.filter(|_| matches!(state, LeaseState::Bound | LeaseState::Expired)).cloned().map(claim)
 }
 
 fn takes_over(claim: &Claim, terms: &[Terms]) -> bool {

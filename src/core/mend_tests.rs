@@ -24,8 +24,8 @@ fn named_lease() -> Lease {
         started_at: NOW.wall_secs,
         renewed_at: NOW.wall_secs,
         expires_at: NOW.wall_secs + 600,
-        hostname: Box::default(),
-        client_fqdn: Box::default(),
+        hostname: dns::Bytes::default(),
+        client_fqdn: dns::Bytes::default(),
         name: Some(LeaseName {
             fqdn: "pc.home.test".parse().unwrap(),
             identity,
@@ -35,7 +35,7 @@ fn named_lease() -> Lease {
             guard: dns::ConflictGuard::default(),
         }),
         relay: Ipv4Addr::UNSPECIFIED,
-        relay_agent_info: Box::default(),
+        relay_agent_info: dns::Bytes::default(),
         server_identifier_override: None,
     }
 }

@@ -9,8 +9,8 @@ use ddns::grant::Terms;
 use ddns::reconcile::{ConfirmedRow, LastAnswer};
 use ddns::suffixes::{Assignment, Changed, SuffixRow, SuffixTable};
 use ddns::wanted::RowKey;
-use dhcp::decision::LeaseEvent;
-use dhcp::lease::{Lease, LeaseState};
+use dhcp::decision::{Former, LeaseEvent};
+use dhcp::lease::{Lease, LeaseName, LeaseState};
 use dhcp::time::Now;
 use dns::{Fqdn, HostIdentity};
 use faults::{Fault, planted};
@@ -123,7 +123,7 @@ impl Core {
     /// What numbers become by one event of a lease: stored with it.
     pub(super) fn take_numbers(&mut self, event: &LeaseEvent, terms: &[Terms], changes: &mut Changes) {
         let mut changed = Changed::default();
-        let (before, after) = (event.previous.as_ref().and_then(name_of), name_of(&event.lease));
+        let (before, after) = (event.previous.as_ref().and_then(name_of_former), name_of(&event.lease));
         // Nobody tries the name any more, so that nobody would find out that it is free again. A reservation goes on trying.
         if let (Some((name, identity)), None) = (before, after)
             && self.wanted.owner_of(name).as_ref() != Some(identity)
@@ -217,8 +217,12 @@ impl Core {
 
 /// The name that a binding has.
 fn name_of(lease: &Lease) -> Option<(&Fqdn, &HostIdentity)> {
-    let name = lease.name.as_ref().filter(|_| lease.state == LeaseState::Bound)?;
-    Some((&name.fqdn, &name.identity))
+    lease.name.as_ref().filter(|_| lease.state == LeaseState::Bound).map(LeaseName::host)
+}
+
+/// The name that it had.
+fn name_of_former(former: &Former) -> Option<(&Fqdn, &HostIdentity)> {
+    former.name.as_ref().filter(|_| former.state == LeaseState::Bound).map(LeaseName::host)
 }
 
 #[cfg(test)]

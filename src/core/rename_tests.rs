@@ -32,10 +32,10 @@ fn lease(n: u8, hostname: &str) -> Lease {
         renewed_at: NOW.wall_secs,
         expires_at: NOW.wall_secs + 3_600,
         hostname: hostname.as_bytes().into(),
-        client_fqdn: Box::default(),
+        client_fqdn: dns::Bytes::default(),
         name: None,
         relay: Ipv4Addr::UNSPECIFIED,
-        relay_agent_info: Box::default(),
+        relay_agent_info: dns::Bytes::default(),
         server_identifier_override: None,
     }
 }

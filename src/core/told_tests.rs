@@ -103,7 +103,7 @@ fn check(
     naming: &Naming,
     says: &Says,
 ) -> Result<(), TestCaseError> {
-    let data = |wanted| reply.options.iter().find(|(code, _)| *code == wanted).map(|(_, data)| &**data);
+    let data = |wanted| reply.options.get(wanted);
     if let Some(option12) = data(code::HOST_NAME) {
         // Client 1 has a reservation, whose name it is told whatever comes of it.
         let reserved = naming.domain.prepend_label(b"nas").unwrap();

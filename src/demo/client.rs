@@ -182,7 +182,7 @@ mod tests {
             };
             let mut reply = Reply::answering(&request, answer, SERVER);
             reply.yiaddr = YIADDR;
-            reply.options.push((code::IP_ADDRESS_LEASE_TIME, 3600_u32.to_be_bytes().into()));
+            reply.options.push(code::IP_ADDRESS_LEASE_TIME, &3600_u32.to_be_bytes());
             let Destination::Relay { address, port } = destination(&request, &reply, source.port(), false) else {
                 panic!("not to the relay")
             };

@@ -26,7 +26,7 @@ fn lease(nth: u32, renewed_at: u64) -> Option<Lease> {
         renewed_at,
         expires_at: renewed_at + 86_400,
         hostname: hostname.into_bytes().into(),
-        client_fqdn: Box::default(),
+        client_fqdn: dns::Bytes::default(),
         name: Some(LeaseName {
             fqdn,
             identity: HostIdentity::Hardware { htype: 1, chaddr: chaddr.into() },
@@ -36,7 +36,7 @@ fn lease(nth: u32, renewed_at: u64) -> Option<Lease> {
             guard: dns::ConflictGuard::default(),
         }),
         relay: Ipv4Addr::UNSPECIFIED,
-        relay_agent_info: Box::default(),
+        relay_agent_info: dns::Bytes::default(),
         server_identifier_override: None,
     })
 }

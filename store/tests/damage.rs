@@ -261,7 +261,7 @@ fn an_offline_compaction_keeps_every_row() {
 fn a_dump_has_a_line_for_each_row() {
     let mut bench = Bench::new(9);
     bench.open().unwrap();
-    let odd = Lease { hostname: Box::from(&b"caf\xe9 \"x\""[..]), expires_at: 9, ..lease(5, 0) };
+    let odd = Lease { hostname: b"caf\xe9 \"x\""[..].into(), expires_at: 9, ..lease(5, 0) };
     bench.store.as_mut().unwrap().commit(NOW, &[vec![Row::Lease(lease(1, 4)), Row::Lease(odd)]]).unwrap();
     let mut lines = Vec::new();
     dump(&bench.disk, |line| {

@@ -18,11 +18,11 @@ fn lease(last: u8, expires_at: u64) -> Lease {
         started_at: 1,
         renewed_at: 2,
         expires_at,
-        hostname: Box::from(&b"host"[..]),
-        client_fqdn: Box::default(),
+        hostname: b"host"[..].into(),
+        client_fqdn: dns::Bytes::default(),
         name: None,
         relay: Ipv4Addr::UNSPECIFIED,
-        relay_agent_info: Box::default(),
+        relay_agent_info: dns::Bytes::default(),
         server_identifier_override: None,
     }
 }

@@ -283,7 +283,7 @@ fn always_there(dhcp: &dhcp::settings::Settings) -> Vec<(Ipv4Addr, Fqdn, HostIde
     let owned = all.filter_map(|one| {
         let identity = match &one.clients[0] {
             ReservedFor::Hardware(hardware) => HostIdentity::from_hardware(1, hardware.as_bytes()),
-            ReservedFor::Duid(duid) => HostIdentity::Duid(duid.clone()),
+            ReservedFor::Duid(duid) => HostIdentity::Duid((&**duid).into()),
             other => unreachable!("{other:?}"),
         };
         Some((one.address?, format!("{}.sim.test", one.hostname.as_ref()?).parse().unwrap(), identity))

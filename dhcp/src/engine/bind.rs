@@ -14,13 +14,16 @@ use super::naming::Rules;
 use super::record::{HotState, Kept, NEVER};
 use super::rename::wish_of;
 use super::respond::{self, Terms, Told};
+use super::table::Record;
 use crate::class::ClassId;
-use crate::decision::{Decision, LeaseEvent, LeaseEventKind};
+use crate::decision::{Decision, Former, LeaseEvent, LeaseEventKind};
+use crate::destination::Destination;
 use crate::identity::{ClientId, HardwareAddress};
 use crate::lease::{Lease, LeaseState};
 use crate::message::{DropReason, MessageType};
 use crate::names::{NameAnswer, NameChooser, NameQuestion, host_identity};
 use crate::options::code;
+use crate::reply::Reply;
 
 /// What is kept of option 82 with a lease. Relays send a few dozen bytes, but by RFC 3396 whoever can send could have a
 /// whole datagram kept for every address.
@@ -34,27 +37,22 @@ impl Engine {
             return self.acknowledge_stored(exchange, choice);
         }
         let Choice { place, address } = choice;
-        let before = self.book.record(address).map(|record| record.kept());
-        let renewed = before.as_ref().filter(|kept| is_binding_of(&self.book, exchange, place, kept));
-        let remembered = renewed.and_then(|kept| kept.lease.server_identifier_override);
+        let binding = self.binding_at(exchange, choice);
+        let is_renewed = binding.is_some();
+        let remembered = binding.and_then(|binding| binding.cold.server_identifier_override());
         let Some(server_identifier) = exchange.server_identifier(&self.book, Some(place), remembered) else {
             return Decision::drop(DropReason::NoServerAddress);
         };
-
-        if renewed.is_none()
-            && let Err(reason) = self.may_lease(exchange, choice, true)
-        {
+        if !is_renewed && let Err(reason) = self.may_lease(exchange, choice, true) {
             return Decision::drop(reason);
         }
 
-        let lease_secs = lease_secs(&self.book, exchange, choice);
-        let (lease, answer) = make_lease(&self.book, exchange, choice, lease_secs, renewed.map(|kept| &kept.lease));
-        let ended = if planted(Fault::FormerBindingKept) { Vec::new() } else { self.end_others(exchange, address) };
-        let kind = if renewed.is_some() { LeaseEventKind::Renewed } else { LeaseEventKind::Bound };
-        let event = LeaseEvent { kind, lease: lease.clone(), previous: before.map(|kept| kept.lease) };
-        self.book.withdraw_from(&exchange.link, &exchange.asker, None);
-        self.book.withdraw(address);
-
+        let layers = Layers::of(&self.book, exchange, place, address);
+        let lease_secs = lease_secs(&self.book, exchange, &layers, choice);
+        let (lease, answer) = make_lease(&self.book, exchange, choice, lease_secs, self.binding_at(exchange, choice));
+        let kind = if is_renewed { LeaseEventKind::Renewed } else { LeaseEventKind::Bound };
+        let previous = self.book.record(address).map(|record| record.former());
+        let event = LeaseEvent { kind, lease: lease.clone(), previous };
         let shown_secs = if planted(Fault::AckLongerThanStored) { lease_secs.saturating_add(60) } else { lease_secs };
         let is_bootp = exchange.message.message_type == MessageType::Bootp;
         let terms = Terms {
@@ -65,12 +63,21 @@ impl Engine {
             told: Told::of(answer),
             server_identifier,
         };
-        let reply = respond::build_reply(&self.book, exchange, terms);
+        let reply = respond::build_reply(&self.book, exchange, &layers, &terms);
+
+        let ended = if planted(Fault::FormerBindingKept) { Vec::new() } else { self.end_others(exchange, address) };
+        self.book.withdraw_from(&exchange.link, &exchange.asker, None);
+        self.book.withdraw(address);
         let finite = Some(lease_secs).filter(|secs| *secs != u32::MAX);
-        let bound = Kept::made_now(lease, finite, exchange.now);
-        let mut decision = self.write(ended.into_iter().chain([(bound, event)]).collect());
+        let mut decision = self.write(ended);
+        self.change(&mut decision, Kept::made_now(lease, finite, exchange.now), event);
         decision.reply = Some(reply);
         decision
+    }
+
+    /// The binding that the client has at an address.
+    fn binding_at(&self, exchange: &Exchange<'_>, choice: Choice) -> Option<Record<'_>> {
+        self.book.record(choice.address).filter(|record| is_binding_of(&self.book, exchange, choice.place, *record))
     }
 
     /// Whether the limits let the client have a lease that it does not hold yet; `takes` says that it gets it now.
@@ -106,11 +113,17 @@ impl Engine {
     /// of the stored lease, and nothing else is answered.
     pub(super) fn acknowledge_stored(&mut self, exchange: &Exchange<'_>, choice: Choice) -> Decision {
         match self.terms_of_stored(exchange, choice, MessageType::Ack) {
-            Ok(terms) => {
-                Decision { reply: Some(respond::build_reply(&self.book, exchange, terms)), ..Decision::default() }
-            }
+            Ok(terms) => Decision { reply: Some(self.reply_of(exchange, &terms)), ..Decision::default() },
             Err(reason) => Decision::drop(reason),
         }
+    }
+
+    /// The reply that tells these terms.
+    pub(super) fn reply_of(&self, exchange: &Exchange<'_>, terms: &Terms) -> (Reply, Destination) {
+        // The answer to an INFORM is about the address that the client has.
+        let address = if terms.yiaddr.is_unspecified() { exchange.message.ciaddr } else { terms.yiaddr };
+        let layers = Layers::of(&self.book, exchange, terms.place, address);
+        respond::build_reply(&self.book, exchange, &layers, terms)
     }
 
     /// What is left of the client's stored lease.
@@ -123,12 +136,12 @@ impl Engine {
         Choice { place, address }: Choice,
         message_type: MessageType,
     ) -> Result<Terms, DropReason> {
-        let in_memory = || self.book.record(address).map(|record| record.kept());
         let stored = match self.pending.stored(address) {
-            Some(before) => before.as_ref().map(|before| before.record().kept()),
-            None => in_memory(),
+            Some(before) => before.as_ref().map(|before| before.record()),
+            None => self.book.record(address),
         };
-        let stored = stored.filter(|kept| is_binding_of(&self.book, exchange, place, kept));
+        let stored = stored.filter(|record| is_binding_of(&self.book, exchange, place, *record));
+        let stored = stored.map(|record| record.kept());
         let left = stored.as_ref().map_or(0, |kept| kept.secs_left(exchange.now));
         // No lease shorter than this is worth a reply: T1 would have passed before it is read.
         if left < 2 {
@@ -138,7 +151,8 @@ impl Engine {
         let remembered = lease.as_ref().and_then(|lease| lease.server_identifier_override);
         let server_identifier =
             exchange.server_identifier(&self.book, Some(place), remembered).ok_or(DropReason::NoServerAddress)?;
-        let lease_secs = lease_secs(&self.book, exchange, Choice { place, address });
+        let layers = Layers::of(&self.book, exchange, place, address);
+        let lease_secs = lease_secs(&self.book, exchange, &layers, Choice { place, address });
         let shown_secs = if planted(Fault::AckLongerThanStored) { lease_secs } else { lease_secs.min(left) };
         Ok(Terms {
             message_type,
@@ -161,8 +175,8 @@ impl Engine {
 
     /// The binding that a client has at the address that it says it has.
     pub(super) fn binding_named(&self, exchange: &Exchange<'_>, place: usize) -> Option<Lease> {
-        let kept = self.book.record(exchange.message.ciaddr)?.kept();
-        Some(kept).filter(|kept| is_binding_of(&self.book, exchange, place, kept)).map(|kept| kept.lease)
+        let choice = Choice { place, address: exchange.message.ciaddr };
+        self.binding_at(exchange, choice).map(|record| record.lease())
     }
 }
 
@@ -171,7 +185,12 @@ impl Engine {
 /// RFC 2131 section 4.3.1: "If the client has requested a specific lease in the DHCPDISCOVER message [...] the server
 /// may choose either to return the requested lease (if the lease is acceptable to local policy) or select another
 /// lease." A client that takes an offer without naming a time takes the time that was offered.
-pub(super) fn lease_secs(book: &Book, exchange: &Exchange<'_>, Choice { place, address }: Choice) -> u32 {
+pub(super) fn lease_secs(
+    book: &Book,
+    exchange: &Exchange<'_>,
+    layers: &Layers<'_>,
+    Choice { place, address }: Choice,
+) -> u32 {
     // RFC 1534 section 2: a BOOTP client knows no lease times, and uses its address without end.
     if exchange.message.message_type == MessageType::Bootp {
         return u32::MAX;
@@ -182,13 +201,13 @@ pub(super) fn lease_secs(book: &Book, exchange: &Exchange<'_>, Choice { place, a
         .filter(|offer| offer.client().is(exchange.client(), subnet.ignore_client_id))
         .map(|offer| offer.lease_secs);
     let wanted = exchange.message.lease_secs.or(offered);
-    Layers::of(book, exchange, place, address).lease_time().grant(wanted)
+    layers.lease_time().grant(wanted)
 }
 
 /// Whether a record is the client's binding.
-pub(super) fn is_binding_of(book: &Book, exchange: &Exchange<'_>, place: usize, kept: &Kept) -> bool {
-    kept.state == HotState::Bound
-        && Client::of_lease(&kept.lease).is(exchange.client(), book.plan.subnet(place).ignore_client_id)
+pub(super) fn is_binding_of(book: &Book, exchange: &Exchange<'_>, place: usize, record: Record<'_>) -> bool {
+    record.hot.state() == HotState::Bound
+        && record.client().is(exchange.client(), book.plan.subnet(place).ignore_client_id)
 }
 
 /// Asks for the name that the client is to have.
@@ -201,12 +220,12 @@ pub(super) fn choose_name(
     client_fqdn: Option<&[u8]>,
 ) -> NameAnswer {
     let message = exchange.message;
-    let known = book.record(address).map(|record| record.kept());
-    let known = known.filter(|kept| is_binding_of(book, exchange, place, kept));
-    let says_the_same =
-        |lease: &Lease| *lease.hostname == *hostname && *lease.client_fqdn == *client_fqdn.unwrap_or_default();
+    let known = book.record(address).filter(|record| is_binding_of(book, exchange, place, *record));
+    let says_the_same = |record: Record<'_>| {
+        record.cold.hostname() == hostname && record.cold.client_fqdn() == client_fqdn.unwrap_or_default()
+    };
     let wish = Wish {
-        arrives: !known.is_some_and(|kept| says_the_same(&kept.lease)),
+        arrives: !known.is_some_and(says_the_same),
         hardware: message.hardware,
         client_id: message.client_id.as_ref(),
         relay: exchange.relay,
@@ -264,14 +283,16 @@ fn make_lease(
     exchange: &Exchange<'_>,
     choice: Choice,
     lease_secs: u32,
-    renewed: Option<&Lease>,
+    renewed: Option<Record<'_>>,
 ) -> (Lease, NameAnswer) {
     let message = exchange.message;
     let now = exchange.now.wall_secs;
     let sends_name = !message.hostname().is_empty() || message.client_fqdn().is_some();
     // A client that renews need not say its name again: it keeps the one it has.
     let (hostname, client_fqdn) = match renewed {
-        Some(lease) if !sends_name => (&*lease.hostname, Some(&*lease.client_fqdn).filter(|fqdn| !fqdn.is_empty())),
+        Some(record) if !sends_name => {
+            (record.cold.hostname(), Some(record.cold.client_fqdn()).filter(|fqdn| !fqdn.is_empty()))
+        }
         _ => (message.hostname(), message.client_fqdn()),
     };
     let (hostname, client_fqdn) = (at_most_255(hostname), client_fqdn.map(at_most_255));
@@ -289,10 +310,10 @@ fn make_lease(
         state: LeaseState::Bound,
         hardware: message.hardware,
         client_id: message.client_id.clone(),
-        started_at: renewed.map_or(now, |lease| lease.started_at),
+        started_at: renewed.map_or(now, |record| record.hot.started_at()),
         renewed_at: now,
-        expires_at: if let Some(lease) = renewed.filter(|_| planted(Fault::RenewalNotStored)) {
-            lease.expires_at
+        expires_at: if let Some(record) = renewed.filter(|_| planted(Fault::RenewalNotStored)) {
+            record.hot.expires_at()
         } else if lease_secs == u32::MAX {
             NEVER
         } else {
@@ -301,10 +322,12 @@ fn make_lease(
         hostname: hostname.into(),
         client_fqdn: client_fqdn.unwrap_or_default().into(),
         name: answer.name.clone(),
-        relay: by_itself.map_or(message.giaddr, |lease| lease.relay),
-        relay_agent_info: by_itself.map_or(marks[..kept].into(), |lease| lease.relay_agent_info.clone()),
-        server_identifier_override: by_itself
-            .map_or(exchange.server_identifier_override(), |lease| lease.server_identifier_override),
+        relay: by_itself.map_or(message.giaddr, |record| record.cold.relay()),
+        relay_agent_info: by_itself.map_or(&marks[..kept], |record| record.cold.relay_agent_info()).into(),
+        server_identifier_override: match by_itself {
+            Some(record) => record.cold.server_identifier_override(),
+            None => exchange.server_identifier_override(),
+        },
     };
     (lease, answer)
 }
@@ -312,8 +335,8 @@ fn make_lease(
 /// A binding that ends: as `state`, at `at` (UTC seconds). The client's parameters are kept for its return; DNS is to
 /// hold nothing for it any more.
 pub(super) fn end(kept: Kept, state: LeaseState, at: u64, kind: LeaseEventKind) -> (Kept, LeaseEvent) {
-    let previous = kept.lease;
-    let lease = Lease { state, expires_at: at, name: None, ..previous.clone() };
+    let previous = Former::from(&kept.lease);
+    let lease = Lease { state, expires_at: at, name: None, ..kept.lease };
     let event = LeaseEvent { kind, lease: lease.clone(), previous: Some(previous) };
     (Kept { state: HotState::from(state), lease, deadline_ms: NEVER, marks: Default::default() }, event)
 }

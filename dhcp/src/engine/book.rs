@@ -252,7 +252,13 @@ impl Book {
 
     pub(super) fn set(&mut self, kept: &Kept) {
         let address = kept.lease.address;
-        self.change(address, |book| book.table.set(home_of(&book.plan, address), kept));
+        let is_bound = |record: Record<'_>| record.hot.state() == HotState::Bound;
+        // A binding that goes on changes nothing of what is free.
+        if kept.state == HotState::Bound && self.table.get(address).is_some_and(is_bound) {
+            self.table.set(home_of(&self.plan, address), kept);
+        } else {
+            self.change(address, |book| book.table.set(home_of(&book.plan, address), kept));
+        }
     }
 
     /// Puts back what the record of an address was.
@@ -291,6 +297,9 @@ impl Book {
     }
 
     pub(super) fn withdraw(&mut self, address: Ipv4Addr) {
+        if self.offers.get(address).is_none() {
+            return;
+        }
         self.change(address, |book| {
             book.offers.remove(address);
         });
@@ -298,6 +307,9 @@ impl Book {
 
     /// Withdraws what was offered to a client in the subnets, but for one address.
     pub(super) fn withdraw_from(&mut self, places: &[usize], asker: &Asker<'_>, but: Option<Ipv4Addr>) {
+        if self.offers.is_empty() {
+            return;
+        }
         for &place in places {
             loop {
                 let mut theirs = self.offers_to(place, asker).map(|offer| offer.address);

@@ -3,7 +3,7 @@
 use super::Engine;
 use super::choose::{self, Choice};
 use super::exchange::Exchange;
-use super::respond::{self, Terms};
+use super::respond::Terms;
 use crate::decision::Decision;
 use crate::message::{DropReason, MessageType};
 use crate::probing::ProbeNeeded;
@@ -17,7 +17,7 @@ impl Engine {
     pub(super) fn handle_bootp(&mut self, exchange: &Exchange<'_>) -> Decision {
         let serving = |engine: &Self, clients: &[BootpClients]| -> Vec<usize> {
             let active = exchange.active(&engine.book);
-            active.into_iter().filter(|&place| clients.contains(&engine.book.plan.subnet(place).bootp)).collect()
+            active.iter().copied().filter(|&place| clients.contains(&engine.book.plan.subnet(place).bootp)).collect()
         };
         let either = serving(self, &[BootpClients::Reserved, BootpClients::Dynamic]);
         if either.is_empty() {
@@ -80,6 +80,6 @@ impl Engine {
             told: held.map(|record| self.told_of(exchange, &record.kept().lease)).unwrap_or_default(),
             server_identifier,
         };
-        Decision { reply: Some(respond::build_reply(&self.book, exchange, terms)), ..Decision::default() }
+        Decision { reply: Some(self.reply_of(exchange, &terms)), ..Decision::default() }
     }
 }

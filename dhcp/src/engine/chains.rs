@@ -104,18 +104,42 @@ impl Chains {
 }
 
 /// The slots of the ring of `first` in their order; of the last rank a few, those that came to it last first.
-pub(super) fn ring<S: Chained>(first: Option<u32>, slots: &S) -> impl Iterator<Item = u32> {
-    let of_last = move |slot: &u32| slots.rank(*slot) == LAST_RANK;
-    let forwards = move |first| move |at: &u32| Some(slots.links(*at).next).filter(|next| *next != first);
-    let backwards = move |first| move |at: &u32| Some(slots.links(*at).previous).filter(|_| *at != first);
-    let ahead = first.into_iter().flat_map(move |first| {
-        std::iter::successors(Some(first), forwards(first)).take_while(move |slot| !of_last(slot))
-    });
-    let behind = first.into_iter().flat_map(move |first| {
-        let last = slots.links(first).previous;
-        std::iter::successors(Some(last), backwards(first)).take_while(of_last).take(LAST_LOOKED_AT)
-    });
-    ahead.chain(behind)
+pub(super) fn ring<S: Chained>(first: Option<u32>, slots: &S) -> Ring<'_, S> {
+    Ring { slots, first: first.unwrap_or(u32::MAX), next: first, of_last: None }
+}
+
+/// See [`ring`].
+#[derive(Debug)]
+pub(super) struct Ring<'s, S> {
+    slots: &'s S,
+    first: u32,
+    next: Option<u32>,
+    /// Once those of the last rank are reached, from the end backwards: how many of them are still looked at.
+    of_last: Option<usize>,
+}
+
+impl<S: Chained> Iterator for Ring<'_, S> {
+    type Item = u32;
+
+    fn next(&mut self) -> Option<u32> {
+        let mut slot = self.next?;
+        if self.of_last.is_none() {
+            if self.slots.rank(slot) != LAST_RANK {
+                self.next = Some(self.slots.links(slot).next).filter(|next| *next != self.first);
+                return Some(slot);
+            }
+            slot = self.slots.links(self.first).previous;
+            self.of_last = Some(LAST_LOOKED_AT);
+        }
+        let left = self.of_last.and_then(|left| left.checked_sub(1));
+        if left.is_none() || self.slots.rank(slot) != LAST_RANK {
+            self.next = None;
+            return None;
+        }
+        self.of_last = left;
+        self.next = Some(self.slots.links(slot).previous).filter(|_| slot != self.first);
+        Some(slot)
+    }
 }
 
 #[cfg(test)]

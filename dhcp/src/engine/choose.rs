@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::book::Book;
 use super::exchange::Exchange;
+use super::few::Few;
 use super::record::HotState;
 use crate::settings::Pool;
 
@@ -100,7 +101,7 @@ fn fresh(book: &mut Book, exchange: &Exchange<'_>, places: &[usize]) -> Option<C
             .iter()
             .enumerate()
             .filter(|(_, pool)| pool.access.admits(&exchange.classes) && has_tried_enough(exchange, pool));
-        let open: Vec<usize> = open.map(|(number, _)| number).collect();
+        let open: Few<usize, 8> = open.map(|(number, _)| number).collect();
         book.free_address(place, &open, exchange.client()).map(|address| Choice { place, address })
     })
 }

@@ -1,13 +1,13 @@
 //! Who asks, and whether a record is theirs.
 
 use std::cell::OnceCell;
-use std::hash::{DefaultHasher, Hasher};
 use std::net::Ipv4Addr;
 
 use super::pools::stable_hash;
 use crate::identity::HardwareAddress;
 use crate::lease::Lease;
 use crate::message::Message;
+use crate::sip::Sip;
 
 /// What a message says of its sender's identity.
 #[derive(Clone, Copy, Debug)]
@@ -110,10 +110,7 @@ impl Secret {
     }
 
     pub(super) fn hash(self, bytes: &[u8]) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        hasher.write_u64(self.0);
-        hasher.write(bytes);
-        hasher.finish()
+        Sip::new(self.0).bytes(bytes).finish()
     }
 
     pub(super) fn hash_address(self, address: Ipv4Addr) -> u64 {

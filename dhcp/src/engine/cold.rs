@@ -8,7 +8,7 @@
 
 use std::net::Ipv4Addr;
 
-use dns::{ConflictGuard, Fqdn, HostIdentity};
+use dns::{Bytes, ConflictGuard, Fqdn, HostIdentity};
 
 use crate::identity::{ClientId, HardwareAddress};
 use crate::lease::{Lease, LeaseName};
@@ -38,11 +38,11 @@ impl Flag {
 #[derive(Debug, Default)]
 pub(super) struct Unpacked {
     pub(super) client_id: Option<ClientId>,
-    pub(super) hostname: Box<[u8]>,
-    pub(super) client_fqdn: Box<[u8]>,
+    pub(super) hostname: Bytes,
+    pub(super) client_fqdn: Bytes,
     pub(super) name: Option<LeaseName>,
     pub(super) relay: Option<Ipv4Addr>,
-    pub(super) relay_agent_info: Box<[u8]>,
+    pub(super) relay_agent_info: Bytes,
     pub(super) server_identifier_override: Option<Ipv4Addr>,
 }
 
@@ -150,6 +150,11 @@ impl<'p> Cold<'p> {
             take_address(&mut rest);
         }
         take_address(&mut rest)
+    }
+
+    /// What DNS should hold for it.
+    pub(super) fn lease_name(&self, hardware: HardwareAddress) -> Option<LeaseName> {
+        if self.has_name() { self.unpack(hardware).name } else { None }
     }
 
     pub(super) fn unpack(&self, hardware: HardwareAddress) -> Unpacked {

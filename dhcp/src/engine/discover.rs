@@ -2,10 +2,13 @@
 
 use std::net::Ipv4Addr;
 
+use dns::Bytes;
+
 use super::Engine;
 use super::bind;
 use super::choose::{self, Choice};
 use super::exchange::Exchange;
+use super::layers::Layers;
 use super::offers::{Offer, OfferStanding};
 use super::respond::{self, Terms, Told};
 use crate::decision::Decision;
@@ -44,7 +47,8 @@ impl Engine {
         let Some(server_identifier) = exchange.server_identifier(&self.book, Some(choice.place), remembered) else {
             return Decision::drop(DropReason::NoServerAddress);
         };
-        let lease_secs = bind::lease_secs(&self.book, exchange, choice);
+        let layers = Layers::of(&self.book, exchange, choice.place, choice.address);
+        let lease_secs = bind::lease_secs(&self.book, exchange, &layers, choice);
 
         self.book.withdraw_from(&exchange.link, &exchange.asker, Some(choice.address));
         let offer = self.offer_of(exchange, choice, lease_secs, server_identifier);
@@ -67,7 +71,7 @@ impl Engine {
             told,
             server_identifier,
         };
-        let (reply, destination) = respond::build_reply(&self.book, exchange, terms);
+        let (reply, destination) = self.reply_of(exchange, &terms);
         Decision { reply: Some((Reply { delay_ms, ..reply }, destination)), ..Decision::default() }
     }
 
@@ -94,9 +98,9 @@ impl Engine {
     }
 
     /// What an offer remembers of option 82, so that the client is known by it again.
-    fn relay_of_offer(&self, exchange: &Exchange<'_>, choice: Choice) -> Box<[u8]> {
+    fn relay_of_offer(&self, exchange: &Exchange<'_>, choice: Choice) -> Bytes {
         if !self.book.plan.asks_where(choice.place) {
-            return Box::default();
+            return Bytes::default();
         }
         exchange.relay[..exchange.relay.len().min(bind::RELAY_AGENT_INFO_BYTES_MAX)].into()
     }
@@ -127,9 +131,7 @@ impl Engine {
             .ok_or(DropReason::StorageFull)
             .and_then(|choice| self.terms_of_stored(exchange, choice, MessageType::Offer));
         match terms {
-            Ok(terms) => {
-                Decision { reply: Some(respond::build_reply(&self.book, exchange, terms)), ..Decision::default() }
-            }
+            Ok(terms) => Decision { reply: Some(self.reply_of(exchange, &terms)), ..Decision::default() },
             Err(reason) => Decision::drop(reason),
         }
     }

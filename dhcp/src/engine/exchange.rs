@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::book::Book;
 use super::client::{Asker, Client};
+use super::few::Few;
 use super::record::HotState;
 use super::table::Record;
 use crate::class::ClassSet;
@@ -14,6 +15,9 @@ use crate::names::NameChooser;
 use crate::options::code;
 use crate::time::Now;
 
+/// Subnets, by their places in the settings: those of one link are few.
+pub(super) type Places = Few<usize, 4>;
+
 /// What every handler reads.
 pub(super) struct Exchange<'a> {
     pub(super) now: Now,
@@ -21,7 +25,7 @@ pub(super) struct Exchange<'a> {
     pub(super) message: &'a Message<'a>,
     pub(super) names: &'a dyn NameChooser,
     /// The subnets on the client's link, in the order in which they are to be tried; by place in the settings.
-    pub(super) link: Vec<usize>,
+    pub(super) link: Places,
     /// The classes that the client is of.
     pub(super) classes: ClassSet,
     /// What relays and switches say of the client: the data of option 82, of the message or as it is remembered.
@@ -58,7 +62,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Those subnets of the link that are in service for this client.
-    pub(super) fn active(&self, book: &Book) -> Vec<usize> {
+    pub(super) fn active(&self, book: &Book) -> Places {
         self.link.iter().copied().filter(|&place| self.serves(book, place)).collect()
     }
 
@@ -125,7 +129,7 @@ impl<'a> Exchange<'a> {
 ///
 /// # Errors
 /// No subnet of ours is there, or a snooping switch's mark is refused there.
-pub(super) fn link(book: &Book, ingress: &Ingress<'_>, message: &Message<'_>) -> Result<Vec<usize>, DropReason> {
+pub(super) fn link(book: &Book, ingress: &Ingress<'_>, message: &Message<'_>) -> Result<Places, DropReason> {
     let plan = &book.plan;
     let one = |address| {
         let place = plan.holding(address).ok_or(DropReason::NoSubnet)?;
@@ -163,9 +167,9 @@ pub(super) fn link(book: &Book, ingress: &Ingress<'_>, message: &Message<'_>) ->
 
 /// Those that the interface has an address in, in the order of its addresses, then those that name it: each with the
 /// others of its shared network.
-fn link_of_interface(book: &Book, ingress: &Ingress<'_>) -> Vec<usize> {
+fn link_of_interface(book: &Book, ingress: &Ingress<'_>) -> Places {
     let plan = &book.plan;
-    let mut link = Vec::new();
+    let mut link = Places::default();
     let by_address = ingress.addresses.iter().filter_map(|net| plan.holding(net.addr()));
     let by_address = by_address.filter(|&place| plan.follows_addresses(place, ingress.interface));
     let by_address = by_address.flat_map(|place| plan.link_of(place));

@@ -188,10 +188,10 @@ impl Engine {
         let Some(place) = exchange.subnet_on_link(&self.book, reply.yiaddr) else { return Vec::new() };
         let layers = Layers::of(&self.book, exchange, place, reply.yiaddr);
         // Option 12 is the name that was chosen, unless it is what a scope has.
-        let is_name = |(wanted, data): &&(u8, Box<[u8]>)| {
-            *wanted == code::HOST_NAME && layers.find(*wanted).is_none_or(|(_, said)| *said != **data)
+        let is_name = |(wanted, data): &(u8, &[u8])| {
+            *wanted == code::HOST_NAME && layers.find(*wanted).is_none_or(|(_, said)| said != *data)
         };
-        let codes = reply.options.iter().filter(|option| !is_name(option)).map(|(code, _)| *code);
+        let codes = reply.options.iter().filter(|option| !is_name(option)).map(|(code, _)| code);
         codes.filter_map(|code| Some((code, self.source_words(place, layers.find(code)?.0)?))).collect()
     }
 

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::exchange::Exchange;
-use super::respond::{self, Terms};
+use super::respond::Terms;
 use crate::decision::Decision;
 use crate::destination::Destination;
 use crate::message::{DropReason, MessageType};
@@ -29,7 +29,7 @@ impl Engine {
             told: self.binding_named(exchange, place).map(|lease| self.told_of(exchange, &lease)).unwrap_or_default(),
             server_identifier,
         };
-        let (reply, mut destination) = respond::build_reply(&self.book, exchange, terms);
+        let (reply, mut destination) = self.reply_of(exchange, &terms);
         // Some hosts leave ciaddr empty. Their datagram's source is as good, and without that there is nowhere to go.
         if message.ciaddr.is_unspecified() && !exchange.is_relayed() {
             let source = exchange.ingress.source.0;

@@ -5,15 +5,17 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use dns::Naming;
+use dns::{Bytes, Naming};
 
 use super::book::Book;
 use super::exchange::Exchange;
+use super::few::Few;
 use super::naming::Rules;
 use super::plan::Plan;
+use super::wide::Wide;
 use crate::class::ClassId;
 use crate::options::vendor::data_for;
-use crate::options::{self, IPV6_ONLY_WAIT_SECS_MIN, code};
+use crate::options::{self, IPV6_ONLY_WAIT_SECS_MIN, OptionData, code};
 use crate::settings::{LeaseTime, Pool, Scope, Settings, Subnet};
 
 /// The kinds of place in a configuration that can give something to a client.
@@ -83,6 +85,12 @@ pub(super) struct Ground {
     pools: Box<[(Ipv4Addr, Ipv4Addr, usize)]>,
     /// The rules of names in each pool, where a pool has any.
     naming: Box<[Option<Naming>]>,
+    /// What the subnet and what is wider give, where that is the same for every client.
+    wide: Option<Wide>,
+}
+
+fn made<'d>(data: impl Into<Bytes>) -> OptionData<'d> {
+    OptionData::Made(data.into())
 }
 
 /// A domain as option 15 has it.
@@ -102,14 +110,17 @@ impl Ground {
             |pool: &Pool| settings.naming(subnet, pool.scope.naming.as_deref().into_iter()).map(Cow::into_owned);
         let has_rules = subnet.pools.iter().any(|pool| pool.scope.naming.is_some());
         let naming = subnet.pools.iter().filter(|_| has_rules).map(of_pool).collect();
-        Self {
+        let mut ground = Self {
             mask: subnet.prefix.netmask().octets(),
             broadcast: (subnet.prefix.prefix_len() < 31).then(|| subnet.prefix.broadcast().octets()),
             domain: subnet.naming.as_ref().map(domain_data),
             own_dns: subnet.own_dns_address.map(|address| address.octets()),
             pools: pools.into(),
             naming,
-        }
+            wide: None,
+        };
+        ground.wide = Layers::wide(settings, subnet, &ground).map(|layers| Wide::new(&layers));
+        ground
     }
 
     /// The rules of names in one of the subnet's pools, or outside of them.
@@ -131,18 +142,37 @@ impl Ground {
 /// The scopes that apply to a client, the narrowest first; those that give nothing are left out.
 #[derive(Debug)]
 pub(super) struct Layers<'a> {
-    layers: Vec<(Source, &'a Scope)>,
+    layers: Few<Layer<'a>, 6>,
     /// Options that a layer has for clients of this one's vendor: the layer's place, the code and the data.
     vendor: Vec<(usize, u8, Box<[u8]>)>,
     ground: &'a Ground,
     /// Option 15 where no scope has one, and where something narrower than the subnet puts names under another domain.
     domain: Option<Box<[u8]>>,
+    /// What they come to, where nothing narrower than the subnet says anything: then no layer stands above.
+    wide: Option<&'a Wide>,
 }
 
+/// The layers of every client of a subnet: its own, its shared network's and the server's.
+fn add_wide<'a>(settings: &'a Settings, subnet: &'a Subnet, layers: &mut Few<Layer<'a>, 6>) {
+    let network = subnet.network.and_then(|network| settings.networks.get(usize::from(network.0)));
+    let wide = [
+        Some((Level::Subnet, &subnet.scope)),
+        network.map(|network| (Level::SharedNetwork, &network.scope)),
+        Some((Level::Server, &settings.scope)),
+    ];
+    for (level, scope) in wide.into_iter().flatten().filter(|(_, scope)| !scope.is_empty()) {
+        layers.push(Some((Source::Level(level), scope)));
+    }
+}
+
+/// A scope that applies; none fills up what is not used of the list.
+type Layer<'a> = Option<(Source, &'a Scope)>;
+
 /// What each layer has in options 43 and 125 for the client's vendor.
-fn of_vendor(layers: &[(Source, &Scope)], exchange: &Exchange<'_>) -> Vec<(usize, u8, Box<[u8]>)> {
+fn of_vendor(layers: &[Layer<'_>], exchange: &Exchange<'_>) -> Vec<(usize, u8, Box<[u8]>)> {
     let mut out = Vec::new();
-    for (place, (_, scope)) in layers.iter().enumerate().filter(|(_, (_, scope))| !scope.vendor.is_empty()) {
+    let with_place = layers.iter().flatten().enumerate();
+    for (place, (_, scope)) in with_place.filter(|(_, (_, scope))| !scope.vendor.is_empty()) {
         for wanted in [code::VENDOR_SPECIFIC_INFORMATION, code::VENDOR_IDENTIFYING_VENDOR_SPECIFIC] {
             out.extend(data_for(&scope.vendor, wanted, exchange.message).map(|data| (place, wanted, data)));
         }
@@ -155,50 +185,59 @@ impl<'a> Layers<'a> {
     pub(super) fn of(book: &'a Book, exchange: &Exchange<'_>, place: usize, address: Ipv4Addr) -> Self {
         let plan: &Plan = &book.plan;
         let (subnet, ground) = (plan.subnet(place), plan.ground(place));
-        let mut layers = Vec::with_capacity(Level::ORDER.len());
+        let mut layers = Few::default();
         let mut add = |source, scope: &'a Scope| {
             if !scope.is_empty() {
-                layers.push((source, scope));
+                layers.push(Some((source, scope)));
             }
         };
-        for level in Level::ORDER {
-            let scope = match level {
-                Level::Reservation => plan.reservation_for(place, exchange.client()).map(|reserved| &reserved.scope),
-                Level::Class => {
-                    for id in exchange.classes.iter() {
-                        plan.settings
-                            .classes
-                            .get(id)
-                            .into_iter()
-                            .for_each(|class| add(Source::Class(id), &class.scope));
-                    }
-                    None
-                }
-                Level::Pool => ground.pool(address).and_then(|pool| subnet.pools.get(pool)).map(|pool| &pool.scope),
-                Level::Subnet => Some(&subnet.scope),
-                Level::SharedNetwork => subnet
-                    .network
-                    .and_then(|network| plan.settings.networks.get(usize::from(network.0)))
-                    .map(|network| &network.scope),
-                Level::Server => Some(&plan.settings.scope),
-            };
-            scope.into_iter().for_each(|scope| add(Source::Level(level), scope));
+        // In the order of `Level::ORDER`.
+        if let Some(reserved) = plan.reservation_for(place, exchange.client()) {
+            add(Source::Level(Level::Reservation), &reserved.scope);
         }
+        for id in exchange.classes.iter() {
+            plan.settings.classes.get(id).into_iter().for_each(|class| add(Source::Class(id), &class.scope));
+        }
+        if let Some(pool) = ground.pool(address).and_then(|pool| subnet.pools.get(pool)) {
+            add(Source::Level(Level::Pool), &pool.scope);
+        }
+        if let (true, Some(wide)) = (layers.is_empty(), &ground.wide) {
+            return Self { layers, vendor: Vec::new(), ground, domain: None, wide: Some(wide) };
+        }
+        add_wide(&plan.settings, subnet, &mut layers);
         let vendor = of_vendor(&layers, exchange);
         let narrower = |source: &Source| *source != Source::Level(Level::Subnet);
-        let has_domain =
-            layers.iter().take_while(|(source, _)| narrower(source)).any(|(_, scope)| scope.domain().is_some());
+        let has_domain = layers
+            .iter()
+            .flatten()
+            .take_while(|(source, _)| narrower(source))
+            .any(|(_, scope)| scope.domain().is_some());
         let naming = if has_domain {
             Rules::of(plan, place, exchange.client(), exchange.classes.iter(), address).naming
         } else {
             None
         };
-        Self { layers, vendor, ground, domain: naming.as_deref().map(domain_data) }
+        Self { layers, vendor, ground, domain: naming.as_deref().map(domain_data), wide: None }
+    }
+
+    /// Those of every client of a subnet; `None`: they say something that depends on the client's vendor.
+    fn wide(settings: &'a Settings, subnet: &'a Subnet, ground: &'a Ground) -> Option<Self> {
+        let mut layers = Few::default();
+        add_wide(settings, subnet, &mut layers);
+        let for_all = layers.iter().flatten().all(|(_, scope)| scope.vendor.is_empty());
+        for_all.then(|| Self { layers, vendor: Vec::new(), ground, domain: None, wide: None })
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &(Source, &'a Scope)> {
+        self.layers.iter().flatten()
     }
 
     /// The data of an option and where it comes from. An empty value in a scope takes the option of wider scopes back.
     pub(super) fn find(&self, wanted: u8) -> Option<(Source, &[u8])> {
-        for (place, (source, scope)) in self.layers.iter().enumerate() {
+        if let Some(wide) = self.wide {
+            return wide.find(wanted);
+        }
+        for (place, (source, scope)) in self.iter().enumerate() {
             if let Some(data) = self.said(place, scope, wanted) {
                 return (!data.is_empty()).then_some((*source, data));
             }
@@ -231,31 +270,37 @@ impl<'a> Layers<'a> {
     }
 
     /// An option as it is sent to this client.
-    pub(super) fn value(&self, wanted: u8) -> Option<Box<[u8]>> {
+    pub(super) fn value(&self, wanted: u8) -> Option<OptionData<'_>> {
+        if let Some(wide) = self.wide {
+            return wide.value(wanted).map(OptionData::Lent);
+        }
         let (_, data) = self.find(wanted)?;
         match wanted {
             // RFC 8925 section 3.4: "MIN_V6ONLY_WAIT: The lower boundary for V6ONLY_WAIT. Value: 300 seconds".
             code::IPV6_ONLY_PREFERRED => {
-                options::read_u32(data).map(|secs| options::seconds(secs.max(IPV6_ONLY_WAIT_SECS_MIN)))
+                options::read_u32(data).map(|secs| made(secs.max(IPV6_ONLY_WAIT_SECS_MIN).to_be_bytes()))
             }
             // RFC 3442: a client that reads this option ignores the routers, so the default route belongs in it. The
             // two may come from different scopes.
             code::CLASSLESS_STATIC_ROUTE => {
                 let router = self.find(code::ROUTER).and_then(|(_, routers)| options::read_first_address(routers));
-                Some(options::with_default_route(data, router))
+                Some(made(options::with_default_route(data, router)))
             }
-            _ => Some(data.into()),
+            _ => Some(OptionData::Lent(data)),
         }
     }
 
     /// What a client without a request list is given: every option that a scope sets, and the subnet's domain. The
     /// broadcast address follows from the mask, and is for those that ask.
     pub(super) fn codes(&self) -> Vec<u8> {
+        if let Some(wide) = self.wide {
+            return wide.codes.clone();
+        }
         let derived = [
             (code::DOMAIN_NAME, self.domain.is_some() || self.ground.domain.is_some()),
-            (code::DOMAIN_NAME_SERVER, self.layers.iter().any(|(_, scope)| scope.own_dns)),
+            (code::DOMAIN_NAME_SERVER, self.iter().any(|(_, scope)| scope.own_dns)),
         ];
-        let configured = self.layers.iter().flat_map(|(_, scope)| scope.options.0.keys().copied());
+        let configured = self.iter().flat_map(|(_, scope)| scope.options.0.keys().copied());
         let of_vendor = self.vendor.iter().map(|(_, code, _)| *code);
         let mut codes: Vec<u8> = configured
             .chain(of_vendor)
@@ -267,24 +312,29 @@ impl<'a> Layers<'a> {
     }
 
     /// Options to send though the client does not ask for them.
-    pub(super) fn always(&self) -> Vec<u8> {
+    pub(super) fn always(&self) -> Cow<'a, [u8]> {
+        if let Some(wide) = self.wide {
+            return Cow::Borrowed(&wide.always);
+        }
         let mut codes = Vec::new();
-        for (place, (_, scope)) in self.layers.iter().enumerate() {
+        for (place, (_, scope)) in self.iter().enumerate() {
             for &wanted in &scope.always {
-                let narrower = &self.layers[..place];
-                if !codes.contains(&wanted) && !narrower.iter().any(|(_, scope)| scope.never.contains(&wanted)) {
+                let mut narrower = self.iter().take(place);
+                if !codes.contains(&wanted) && !narrower.any(|(_, scope)| scope.never.contains(&wanted)) {
                     codes.push(wanted);
                 }
             }
         }
-        codes
+        codes.into()
     }
 
     /// Whether an option is not to be sent though the client asks for it: so says the narrowest scope that says
     /// anything of when to send it.
     pub(super) fn is_never_sent(&self, wanted: u8) -> bool {
-        self.layers
-            .iter()
+        if let Some(wide) = self.wide {
+            return wide.is_never_sent(wanted);
+        }
+        self.iter()
             .find_map(|(_, scope)| match (scope.never.contains(&wanted), scope.always.contains(&wanted)) {
                 (true, _) => Some(true),
                 (false, true) => Some(false),
@@ -295,25 +345,37 @@ impl<'a> Layers<'a> {
 
     /// `siaddr`.
     pub(super) fn next_server(&self) -> Option<(Source, Ipv4Addr)> {
+        if let Some(wide) = self.wide {
+            return wide.next_server;
+        }
         self.first(|scope| scope.boot.next_server)
     }
 
     /// `sname`.
     pub(super) fn server_name(&self) -> Option<(Source, &'a str)> {
+        if let Some(wide) = self.wide {
+            return wide.server_name.as_ref().map(|(source, name)| (*source, &**name));
+        }
         self.first(|scope| scope.boot.server_name.as_deref())
     }
 
     /// `file`.
     pub(super) fn boot_file(&self) -> Option<(Source, &'a str)> {
+        if let Some(wide) = self.wide {
+            return wide.boot_file.as_ref().map(|(source, file)| (*source, &**file));
+        }
         self.first(|scope| scope.boot.file.as_deref())
     }
 
     /// The lease time, and the range within which the client's wish is met.
     pub(super) fn lease_time(&self) -> LeaseTime {
-        LeaseTime::of(self.layers.iter().map(|(_, scope)| scope.lease_secs))
+        if let Some(wide) = self.wide {
+            return wide.lease_time;
+        }
+        LeaseTime::of(self.iter().map(|(_, scope)| scope.lease_secs))
     }
 
     fn first<T>(&self, said: impl Fn(&'a Scope) -> Option<T>) -> Option<(Source, T)> {
-        self.layers.iter().find_map(|(source, scope)| said(scope).map(|value| (*source, value)))
+        self.iter().find_map(|(source, scope)| said(scope).map(|value| (*source, value)))
     }
 }

@@ -157,7 +157,7 @@ fn is_behind(asked: &Query, relay_agent_info: &[u8]) -> bool {
 fn bare(message: &Message<'_>, message_type: MessageType, server: Ipv4Addr) -> Reply {
     Reply {
         ciaddr: message.ciaddr,
-        relay_agent_info: Box::default(),
+        relay_agent_info: dns::Bytes::default(),
         ..Reply::answering(message, message_type, server)
     }
 }
@@ -168,8 +168,8 @@ fn active(now: Now, message: &Message<'_>, binding: &Binding, associated: &[Ipv4
     Reply {
         ciaddr: binding.lease.address,
         hardware: binding.lease.hardware,
-        options: binding.options(now.wall_secs, requested, associated),
-        required: vec![code::CLIENT_IDENTIFIER, code::IP_ADDRESS_LEASE_TIME],
+        options: binding.options(now.wall_secs, requested, associated).into(),
+        required: (&[code::CLIENT_IDENTIFIER, code::IP_ADDRESS_LEASE_TIME]).into(),
         relay_agent_info: binding.relay_agent_info(requested).into(),
         ..Reply::answering(message, MessageType::LeaseActive, server)
     }

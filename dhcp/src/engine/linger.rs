@@ -16,7 +16,7 @@ use super::Engine;
 use super::bind;
 use super::naming::after_expiry;
 use super::record::{self, HotState, Kept, NEVER};
-use crate::decision::{Decision, LeaseEvent, LeaseEventKind};
+use crate::decision::{Decision, Former, LeaseEvent, LeaseEventKind};
 use crate::lease::LeaseState;
 use crate::settings::AfterExpiry;
 use crate::time::Now;
@@ -87,7 +87,7 @@ impl Engine {
 }
 
 fn without_name(mut kept: Kept) -> (Kept, LeaseEvent) {
-    let previous = kept.lease.clone();
+    let previous = Former::from(&kept.lease);
     kept.lease.name = None;
     kept.deadline_ms = NEVER;
     let event = LeaseEvent { kind: LeaseEventKind::NameEnded, lease: kept.lease.clone(), previous: Some(previous) };

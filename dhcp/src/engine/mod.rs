@@ -49,6 +49,7 @@ mod discover;
 mod exchange;
 mod expire;
 pub mod explain;
+mod few;
 mod inform;
 mod layers;
 mod leasequery;
@@ -69,6 +70,7 @@ mod slab;
 mod table;
 mod timers;
 mod vacancies;
+mod wide;
 
 pub use book::{PoolCounts, SubnetCounts};
 pub use layers::{Level, Source};
@@ -152,7 +154,7 @@ impl Engine {
         let link = match exchange::link(&self.book, ingress, message) {
             Ok(link) => link,
             // The end of a lease concerns its record, also when its subnet has left the settings' links.
-            Err(DropReason::NoSubnet) if message.message_type == MessageType::Release => Vec::new(),
+            Err(DropReason::NoSubnet) if message.message_type == MessageType::Release => exchange::Places::default(),
             Err(reason) => return Decision::drop(reason),
         };
         let remembered;
@@ -264,18 +266,17 @@ impl Engine {
     /// Changes records in memory, and makes the decision that has them stored. Nothing for nothing.
     fn write(&mut self, changes: Vec<(Kept, LeaseEvent)>) -> Decision {
         let mut decision = Decision::default();
-        if changes.is_empty() {
-            return decision;
-        }
-        let ticket = self.pending.open();
-        for (kept, event) in changes {
-            let address = kept.lease.address;
-            self.pending.remember(ticket, address, self.book.record(address).map(|record| record.saved()));
-            self.book.set(&kept);
-            decision.store.push(kept.lease);
-            decision.events.push(event);
-        }
-        decision.ticket = Some(ticket);
+        changes.into_iter().for_each(|(kept, event)| self.change(&mut decision, kept, event));
         decision
+    }
+
+    /// Changes a record in memory, and has the decision store it too.
+    fn change(&mut self, decision: &mut Decision, kept: Kept, event: LeaseEvent) {
+        let address = kept.lease.address;
+        let ticket = *decision.ticket.get_or_insert_with(|| self.pending.open());
+        self.pending.remember(ticket, address, self.book.record(address).map(|record| record.saved()));
+        self.book.set(&kept);
+        decision.store.push(kept.lease);
+        decision.events.push(event);
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
+use dns::Bytes;
 use hashbrown::HashTable;
 
 use super::chains::{self, Chained, Chains, Links};
@@ -22,7 +23,7 @@ pub(super) struct Offer {
     pub(super) hardware: HardwareAddress,
     pub(super) client_id: Option<ClientId>,
     /// Option 82 as it came, where reservations ask for it; else empty.
-    pub(super) relay: Box<[u8]>,
+    pub(super) relay: Bytes,
     /// The lease time that was offered, in seconds.
     pub(super) lease_secs: u32,
     /// The server identifier that the client was told.
@@ -66,13 +67,34 @@ pub(super) struct Offers {
 /// Offers by slot; `None`: the slot is to be used again.
 #[derive(Debug, Default)]
 struct Slots {
-    offers: Vec<(Option<Offer>, Option<Home>, Links)>,
+    offers: Vec<Slot>,
     secret: Secret,
+}
+
+#[derive(Debug)]
+struct Slot {
+    offer: Option<Offer>,
+    /// The subnet that the address is in now.
+    home: Option<Home>,
+    links: Links,
+    /// Of the client in that subnet.
+    hash: u64,
+}
+
+impl Slot {
+    /// Of an offer that is in no ring yet.
+    fn new(offer: Option<Offer>, home: Option<Home>, secret: Secret) -> Self {
+        let hash = offer
+            .as_ref()
+            .zip(home)
+            .map(|(offer, home)| hash_within(offer.client().key_hash(secret, home.ignore_client_id), home.place));
+        Self { offer, home, links: Links::NONE, hash: hash.unwrap_or(0) }
+    }
 }
 
 impl Slots {
     fn get(&self, slot: u32) -> Option<&Offer> {
-        self.offers.get(slot as usize)?.0.as_ref()
+        self.offers.get(slot as usize)?.offer.as_ref()
     }
 
     fn is_at(&self, slot: u32, address: Ipv4Addr) -> bool {
@@ -80,18 +102,18 @@ impl Slots {
     }
 
     fn is_of(&self, slot: u32, client: Client<'_>, home: Home) -> bool {
-        self.offers[slot as usize].1 == Some(home)
+        self.offers[slot as usize].home == Some(home)
             && self.get(slot).is_some_and(|offer| offer.client().is(client, home.ignore_client_id))
     }
 }
 
 impl Chained for Slots {
     fn links(&self, slot: u32) -> Links {
-        self.offers[slot as usize].2
+        self.offers[slot as usize].links
     }
 
     fn links_mut(&mut self, slot: u32) -> &mut Links {
-        &mut self.offers[slot as usize].2
+        &mut self.offers[slot as usize].links
     }
 
     fn rank(&self, _: u32) -> u8 {
@@ -99,13 +121,11 @@ impl Chained for Slots {
     }
 
     fn hash(&self, slot: u32) -> u64 {
-        let home = self.offers[slot as usize].1.unwrap_or(Home { place: u32::MAX, ignore_client_id: false });
-        let key_hash = self.get(slot).map(|offer| offer.client().key_hash(self.secret, home.ignore_client_id));
-        hash_within(key_hash.unwrap_or(0), home.place)
+        self.offers[slot as usize].hash
     }
 
     fn belong_together(&self, slot: u32, other: u32) -> bool {
-        let (offer, home) = (self.get(slot), self.offers[slot as usize].1);
+        let (offer, home) = (self.get(slot), self.offers[slot as usize].home);
         offer.zip(home).is_some_and(|(offer, home)| self.is_of(other, offer.client(), home))
     }
 }
@@ -120,7 +140,7 @@ impl Offers {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Offer> {
-        self.slots.offers.iter().filter_map(|(offer, ..)| offer.as_ref())
+        self.slots.offers.iter().filter_map(|slot| slot.offer.as_ref())
     }
 
     /// Takes note of the subnet that each address is in now.
@@ -128,8 +148,8 @@ impl Offers {
         self.by_client = Chains::default();
         for slot in 0..u32::try_from(self.slots.offers.len()).unwrap_or(u32::MAX) {
             let found = self.slots.get(slot).and_then(|offer| home(offer.address));
-            let (_, at, links) = &mut self.slots.offers[slot as usize];
-            (*at, *links) = (found, Links::NONE);
+            let held = &mut self.slots.offers[slot as usize];
+            *held = Slot::new(held.offer.take(), found, self.slots.secret);
             if found.is_some() {
                 self.by_client.insert(slot, &mut self.slots);
             }
@@ -144,7 +164,7 @@ impl Offers {
         if let Some(port) = offer.port {
             *self.by_port.entry(port).or_default() += 1;
         }
-        let held = (Some(offer), home, Links::NONE);
+        let held = Slot::new(Some(offer), home, self.slots.secret);
         let slot = match self.unused.pop() {
             Some(slot) => {
                 self.slots.offers[slot as usize] = held;
@@ -158,7 +178,7 @@ impl Offers {
         };
         let Slots { secret, offers } = &self.slots;
         let rehash =
-            |slot: &u32| offers[*slot as usize].0.as_ref().map_or(0, |offer| secret.hash_address(offer.address));
+            |slot: &u32| offers[*slot as usize].offer.as_ref().map_or(0, |offer| secret.hash_address(offer.address));
         self.by_address.insert_unique(secret.hash_address(address), slot, rehash);
         if home.is_some() {
             self.by_client.insert(slot, &mut self.slots);
@@ -168,7 +188,7 @@ impl Offers {
     /// The probe that an offer waited for is over: it may be made.
     pub(super) fn probe_ended(&mut self, address: Ipv4Addr, id: ProbeId) {
         let slot = self.slot(address);
-        let offer = slot.and_then(|slot| self.slots.offers.get_mut(slot as usize)?.0.as_mut());
+        let offer = slot.and_then(|slot| self.slots.offers.get_mut(slot as usize)?.offer.as_mut());
         if let Some(offer) = offer.filter(|offer| offer.standing == OfferStanding::Probed(id)) {
             offer.standing = OfferStanding::Made;
         }
@@ -184,7 +204,7 @@ impl Offers {
         let found = self.by_address.find_entry(secret.hash_address(address), |slot| self.slots.is_at(*slot, address));
         let (slot, _) = found.ok()?.remove();
         self.by_client.remove(slot, &mut self.slots);
-        let offer = self.slots.offers[slot as usize].0.take()?;
+        let offer = self.slots.offers[slot as usize].offer.take()?;
         self.unused.push(slot);
         self.by_end.remove(&(offer.until_ms, address));
         if let Some(port) = offer.port {
@@ -195,12 +215,16 @@ impl Offers {
 
     /// What a client is offered in a subnet.
     pub(super) fn of_client<'a>(&'a self, asker: &Asker<'_>, home: Home) -> impl Iterator<Item = &'a Offer> + use<'a> {
-        let hash = hash_within(asker.key_hash(home.ignore_client_id), home.place);
         let is_it = |slot| self.slots.is_of(slot, asker.client, home);
-        chains::ring(self.by_client.first(hash, is_it), &self.slots).filter_map(|slot| self.slots.get(slot))
+        let hash = || hash_within(asker.key_hash(home.ignore_client_id), home.place);
+        let first = if self.is_empty() { None } else { self.by_client.first(hash(), is_it) };
+        chains::ring(first, &self.slots).filter_map(|slot| self.slots.get(slot))
     }
 
     fn slot(&self, address: Ipv4Addr) -> Option<u32> {
+        if self.is_empty() {
+            return None;
+        }
         let hash = self.slots.secret.hash_address(address);
         self.by_address.find(hash, |slot| self.slots.is_at(*slot, address)).copied()
     }
@@ -208,6 +232,10 @@ impl Offers {
     /// The one that lapses first, and when.
     pub(super) fn first_to_end(&self) -> Option<(u64, Ipv4Addr)> {
         self.by_end.first().copied()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_address.is_empty()
     }
 
     /// Whether one must go before another is put.

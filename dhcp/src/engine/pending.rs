@@ -1,17 +1,26 @@
 //! Decisions whose commit has not been answered yet, and what they replaced.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 
 use super::table::Saved;
 use crate::decision::Ticket;
 
-/// For every ticket in flight, what each record was before it. Bounded by what the shell lets be in flight.
+/// For every ticket in flight, what each record was before it, in the order in which the tickets were given out. Bounded
+/// by what the shell lets be in flight.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     last: u64,
-    addresses: BTreeMap<u64, Vec<Ipv4Addr>>,
-    before: BTreeMap<(Ipv4Addr, u64), Option<Saved>>,
+    changes: VecDeque<Change>,
+}
+
+/// One record that a ticket's decision replaced.
+#[derive(Debug)]
+struct Change {
+    ticket: u64,
+    address: Ipv4Addr,
+    /// `None`: there was none.
+    before: Option<Saved>,
 }
 
 impl Pending {
@@ -21,35 +30,44 @@ impl Pending {
         Ticket(self.last)
     }
 
-    /// Notes what a ticket's decision replaced.
+    /// Notes what the newest ticket's decision replaced. Of several changes of one record the first counts.
     pub(super) fn remember(&mut self, ticket: Ticket, address: Ipv4Addr, before: Option<Saved>) {
-        self.addresses.entry(ticket.0).or_default().push(address);
-        self.before.entry((address, ticket.0)).or_insert(before);
+        let mut of_ticket = self.changes.iter().rev().take_while(|change| change.ticket == ticket.0);
+        if !of_ticket.any(|change| change.address == address) {
+            self.changes.push_back(Change { ticket: ticket.0, address, before });
+        }
     }
 
     /// The stored version of a record that has changes in flight; `None` when it has none, so that memory holds it.
+    /// Looks through all that is in flight: asked while nothing can be stored, and by leasequeries.
     pub(super) fn stored(&self, address: Ipv4Addr) -> Option<&Option<Saved>> {
-        self.before.range((address, 0)..=(address, u64::MAX)).next().map(|(_, before)| before)
+        self.changes.iter().find(|change| change.address == address).map(|change| &change.before)
     }
 
     /// A ticket's records are stored: nothing is to be put back any more.
     pub(super) fn committed(&mut self, ticket: Ticket) {
-        for address in self.addresses.remove(&ticket.0).unwrap_or_default() {
-            self.before.remove(&(address, ticket.0));
-        }
+        // Tickets settle in their order, so that it is the first as a rule.
+        while self.changes.pop_front_if(|change| change.ticket == ticket.0).is_some() {}
+        drop(self.take(ticket));
     }
 
     /// A ticket's records are not stored. Returns what memory is to put back. Where a later ticket has changed the
     /// same record, memory keeps that change for now, and what was before this ticket is what that one puts back.
     pub(super) fn failed(&mut self, ticket: Ticket) -> Vec<(Ipv4Addr, Option<Saved>)> {
         let mut put_back = Vec::new();
-        for address in self.addresses.remove(&ticket.0).unwrap_or_default() {
-            let Some(before) = self.before.remove(&(address, ticket.0)) else { continue };
-            match self.before.range_mut((address, ticket.0)..=(address, u64::MAX)).next() {
-                Some((_, later)) => *later = before,
+        for Change { address, before, .. } in self.take(ticket) {
+            let later = self.changes.iter_mut().filter(|change| change.ticket > ticket.0);
+            match later.into_iter().find(|change| change.address == address) {
+                Some(later) => later.before = before,
                 None => put_back.push((address, before)),
             }
         }
         put_back
+    }
+
+    fn take(&mut self, ticket: Ticket) -> Vec<Change> {
+        let from = self.changes.partition_point(|change| change.ticket < ticket.0);
+        let to = self.changes.partition_point(|change| change.ticket <= ticket.0);
+        self.changes.drain(from..to).collect()
     }
 }

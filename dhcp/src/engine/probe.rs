@@ -21,7 +21,7 @@ use super::choose::{self, Choice};
 use super::exchange::Exchange;
 use super::offers::{Offer, OfferStanding};
 use super::record::{HotState, Kept};
-use crate::decision::{Decision, Ingress, LeaseEvent, LeaseEventKind};
+use crate::decision::{Decision, Former, Ingress, LeaseEvent, LeaseEventKind};
 use crate::identity::HardwareAddress;
 use crate::lease::{Lease, LeaseState};
 use crate::message::DropReason;
@@ -221,14 +221,14 @@ impl Engine {
             started_at: now.wall_secs,
             renewed_at: now.wall_secs,
             expires_at: now.wall_secs.saturating_add(secs.into()),
-            hostname: Box::default(),
-            client_fqdn: Box::default(),
+            hostname: dns::Bytes::default(),
+            client_fqdn: dns::Bytes::default(),
             name: None,
             relay: Ipv4Addr::UNSPECIFIED,
-            relay_agent_info: Box::default(),
+            relay_agent_info: dns::Bytes::default(),
             server_identifier_override: None,
         };
-        let previous = previous.map(|kept| kept.lease);
+        let previous = previous.map(|kept| Former::from(&kept.lease));
         let event = LeaseEvent { kind: LeaseEventKind::Conflict, lease: lease.clone(), previous };
         Some(self.write(vec![(Kept::made_now(lease, Some(secs), now), event)]))
     }

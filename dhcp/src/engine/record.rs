@@ -100,6 +100,10 @@ impl Hot {
         self.renewed_at.get()
     }
 
+    pub(super) fn started_at(&self) -> u64 {
+        self.started_at.get()
+    }
+
     pub(super) fn state(&self) -> HotState {
         const STATES: [HotState; 5] =
             [HotState::Bound, HotState::Released, HotState::Expired, HotState::Quarantined, HotState::QuarantineOver];
@@ -123,7 +127,7 @@ impl Hot {
             state: self.state().into(),
             hardware: self.hardware,
             client_id: cold.client_id,
-            started_at: self.started_at.get(),
+            started_at: self.started_at(),
             renewed_at: self.renewed_at(),
             expires_at: self.expires_at(),
             hostname: cold.hostname,
@@ -274,14 +278,14 @@ mod tests {
             name in prop::option::of(name()),
         ) {
             let hardware = HardwareAddress::new(1, &[2, 0, 0, 0, 0, 9]).unwrap();
-            let client_id = id.map(ClientId);
+            let client_id = id.map(|id| ClientId(id.into()));
             let name = name.map(|(kind, data, forward, reverse, ttl_secs)| LeaseName {
                 fqdn: "host.nasir.xyz".parse().unwrap(),
                 identity: match kind {
                     None => host_identity(hardware, client_id.as_ref()),
-                    Some(0) => HostIdentity::Hardware { htype: 7, chaddr: data },
-                    Some(1) => HostIdentity::ClientId(data),
-                    Some(_) => HostIdentity::Duid(data),
+                    Some(0) => HostIdentity::Hardware { htype: 7, chaddr: data.into() },
+                    Some(1) => HostIdentity::ClientId(data.into()),
+                    Some(_) => HostIdentity::Duid(data.into()),
                 },
                 forward,
                 reverse,
@@ -298,11 +302,11 @@ mod tests {
                 started_at: 3,
                 renewed_at: 2,
                 expires_at: u64::MAX,
-                hostname: texts.0,
-                client_fqdn: texts.1,
+                hostname: texts.0.into(),
+                client_fqdn: texts.1.into(),
                 name,
                 relay: if addresses.0 { relay } else { Ipv4Addr::UNSPECIFIED },
-                relay_agent_info: texts.2,
+                relay_agent_info: texts.2.into(),
                 server_identifier_override: addresses.1.then_some(relay),
             };
             let now = Now { boot_ms: 0, wall_secs: 0 };

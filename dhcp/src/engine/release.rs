@@ -38,7 +38,7 @@ impl Engine {
     /// The binding of an address, with its subnet's place, when this client holds it, or `anyone`.
     pub(super) fn binding_of(&self, exchange: &Exchange<'_>, address: Ipv4Addr, anyone: bool) -> Option<(usize, Kept)> {
         let place = self.book.plan.holding(address)?;
-        let kept = self.book.record(address).filter(|record| record.hot.state() == HotState::Bound)?.kept();
-        (anyone || bind::is_binding_of(&self.book, exchange, place, &kept)).then_some((place, kept))
+        let record = self.book.record(address).filter(|record| record.hot.state() == HotState::Bound)?;
+        (anyone || bind::is_binding_of(&self.book, exchange, place, record)).then(|| (place, record.kept()))
     }
 }

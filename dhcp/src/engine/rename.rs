@@ -8,7 +8,7 @@ use super::bind::{self, Wish};
 use super::naming::naming_classes;
 use super::record::HotState;
 use crate::class::ClassId;
-use crate::decision::{Decision, LeaseEvent, LeaseEventKind};
+use crate::decision::{Decision, Former, LeaseEvent, LeaseEventKind};
 use crate::lease::Lease;
 use crate::names::NameChooser;
 
@@ -67,7 +67,7 @@ impl Engine {
         if name == kept.lease.name || naming_classes(&self.book.plan).any(|class| ask(Some(class)) == kept.lease.name) {
             return None;
         }
-        let previous = kept.lease.clone();
+        let previous = Former::from(&kept.lease);
         kept.lease.name = name;
         let event = LeaseEvent { kind: LeaseEventKind::Renamed, lease: kept.lease.clone(), previous: Some(previous) };
         Some(self.write(vec![(kept, event)]))

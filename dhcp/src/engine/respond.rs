@@ -1,8 +1,9 @@
 //! Replies: header fields after RFC 2131 table 3, and which options they carry.
 
+use std::borrow::Cow;
 use std::net::Ipv4Addr;
 
-use dns::Fqdn;
+use dns::{Bytes, Fqdn};
 
 use super::book::Book;
 use super::exchange::Exchange;
@@ -10,7 +11,7 @@ use super::layers::Layers;
 use crate::destination::{Destination, destination};
 use crate::message::{Message, MessageType};
 use crate::names::NameAnswer;
-use crate::options::{self, code};
+use crate::options::{self, OptionData, OptionList, code};
 use crate::reply::{BOOTP_MESSAGE_SIZE, Reply};
 use crate::settings::Subnet;
 
@@ -42,7 +43,7 @@ pub(super) struct Terms {
 #[derive(Default)]
 pub(super) struct Told {
     /// The data of option 81 to reply with.
-    pub(super) client_fqdn: Option<Box<[u8]>>,
+    pub(super) client_fqdn: Option<Bytes>,
     /// The name that is published.
     pub(super) name: Option<Fqdn>,
 }
@@ -60,12 +61,14 @@ pub(super) fn wants_host_name(message: &Message<'_>) -> bool {
 }
 
 /// An OFFER or ACK, and where it goes.
-pub(super) fn build_reply(book: &Book, exchange: &Exchange<'_>, terms: Terms) -> (Reply, Destination) {
+pub(super) fn build_reply(
+    book: &Book,
+    exchange: &Exchange<'_>,
+    layers: &Layers<'_>,
+    terms: &Terms,
+) -> (Reply, Destination) {
     let message = exchange.message;
     let subnet = book.plan.subnet(terms.place);
-    // The answer to an INFORM is about the address that the client has.
-    let address = if terms.yiaddr.is_unspecified() { message.ciaddr } else { terms.yiaddr };
-    let layers = Layers::of(book, exchange, terms.place, address);
     let reply = Reply {
         yiaddr: terms.yiaddr,
         // RFC 2131 table 3: 'siaddr' is the "IP address of next bootstrap server", 'sname' and 'file' are the server's
@@ -73,8 +76,8 @@ pub(super) fn build_reply(book: &Book, exchange: &Exchange<'_>, terms: Terms) ->
         siaddr: layers.next_server().map_or(Ipv4Addr::UNSPECIFIED, |(_, address)| address),
         sname: layers.server_name().map(|(_, name)| name.into()).unwrap_or_default(),
         file: layers.boot_file().map(|(_, file)| file.into()).unwrap_or_default(),
-        options: options_of(book, &layers, exchange, &terms),
-        required: REQUIRED.into(),
+        options: options_of(book, layers, exchange, terms),
+        required: Cow::Borrowed(&REQUIRED),
         ..Reply::answering(message, terms.message_type, terms.server_identifier)
     };
     let reply = if terms.message_type == MessageType::Bootp { for_bootp(message, reply) } else { reply };
@@ -86,13 +89,13 @@ pub(super) fn build_reply(book: &Book, exchange: &Exchange<'_>, terms: Terms) ->
 ///
 /// RFC 1534 section 2: options that only DHCP knows are not for BOOTP clients, and RFC 951 gives them 64 bytes of vendor
 /// area. `siaddr` is where they fetch their boot file: this server, unless another is set.
-fn for_bootp(message: &Message<'_>, reply: Reply) -> Reply {
+fn for_bootp(message: &Message<'_>, mut reply: Reply) -> Reply {
     let only_dhcp = |code: u8| (code::REQUESTED_IP_ADDRESS..=code::CLIENT_IDENTIFIER).contains(&code);
     let siaddr = Some(reply.siaddr).filter(|address| !address.is_unspecified()).unwrap_or(reply.server_identifier);
+    reply.options.retain(|code| !only_dhcp(code));
     Reply {
         siaddr,
         ciaddr: message.ciaddr,
-        options: reply.options.into_iter().filter(|(code, _)| !only_dhcp(*code)).collect(),
         maximum_message_size: message.maximum_message_size.unwrap_or(BOOTP_MESSAGE_SIZE),
         ..reply
     }
@@ -108,9 +111,8 @@ pub(super) fn build_nak(exchange: &Exchange<'_>, server_identifier: Ipv4Addr, wo
     // the DHCPNAK, so that the relay agent will broadcast the DHCPNAK to the client, because the client may not have a
     // correct network address or subnet mask, and the client may not be answering ARP requests."
     reply.broadcast |= exchange.is_relayed();
-    reply.options.push((code::MESSAGE, words.as_bytes().into()));
-    reply.options.extend(echoed(exchange));
-    reply.required.push(code::CLIENT_IDENTIFIER);
+    reply.options.push(code::MESSAGE, words.as_bytes());
+    echo_identifier(&mut reply, exchange);
     let destination = destination(message, &reply, exchange.ingress.source.1, false);
     (reply, destination)
 }
@@ -129,75 +131,115 @@ pub(super) fn build_auto_configure_refusal(
     let wanted = Some(code::AUTO_CONFIGURE).filter(|code| !layers.is_never_sent(*code));
     let data = wanted.and_then(|code| layers.value(code)).filter(|data| **data == DO_NOT_AUTO_CONFIGURE)?;
     let mut reply = Reply::answering(message, MessageType::Offer, server_identifier);
-    reply.options.push((code::AUTO_CONFIGURE, data));
-    reply.options.extend(echoed(exchange));
-    reply.required.push(code::CLIENT_IDENTIFIER);
+    reply.options.push(code::AUTO_CONFIGURE, &data);
+    echo_identifier(&mut reply, exchange);
     let always_broadcast = book.plan.subnet(place).always_broadcast;
     let destination = destination(message, &reply, exchange.ingress.source.1, always_broadcast);
     Some((reply, destination))
 }
 
 /// The option that goes back as it came.
-fn echoed(exchange: &Exchange<'_>) -> Option<(u8, Box<[u8]>)> {
+fn echoed<'e>(exchange: &Exchange<'e>) -> Option<&'e [u8]> {
     // RFC 6842 section 3: "If the 'client identifier' option is present in a message received from a client, the
     // server MUST return the 'client identifier' option, unaltered, in its response message."
-    exchange.message.client_id.as_ref().map(|client_id| (code::CLIENT_IDENTIFIER, client_id.0.clone()))
+    exchange.message.client_id.as_ref().map(|client_id| &*client_id.0)
 }
 
-fn options_of(book: &Book, layers: &Layers<'_>, exchange: &Exchange<'_>, terms: &Terms) -> Vec<(u8, Box<[u8]>)> {
+fn echo_identifier(reply: &mut Reply, exchange: &Exchange<'_>) {
+    echoed(exchange).into_iter().for_each(|id| reply.options.push(code::CLIENT_IDENTIFIER, id));
+    reply.required = Cow::Borrowed(&[code::CLIENT_IDENTIFIER]);
+}
+
+/// What follows from the lease and the message, not from the settings alone. It is sent though the client does not ask for
+/// it, in this order.
+const OWN: [u8; 9] = [
+    code::IP_ADDRESS_LEASE_TIME,
+    code::RENEWAL_TIME_VALUE,
+    code::REBINDING_TIME_VALUE,
+    code::SUBNET_MASK,
+    code::CLIENT_FQDN,
+    code::CLIENT_IDENTIFIER,
+    code::RAPID_COMMIT,
+    code::SUBNET_SELECTION,
+    code::AUTO_CONFIGURE,
+];
+
+/// The data of an option of [`OWN`], where there is any.
+fn own<'d>(
+    subnet: &Subnet,
+    layers: &'d Layers<'_>,
+    exchange: &Exchange<'d>,
+    terms: &'d Terms,
+    wanted: u8,
+) -> Option<OptionData<'d>> {
+    let message = exchange.message;
+    let seconds = |secs: u32| OptionData::Made(secs.to_be_bytes().into());
+    // T1 and T2 (RFC 2131 section 4.4.5) of a lease that ends.
+    let part = |permille: u16| {
+        let lease_secs = terms.lease_secs.filter(|secs| *secs != u32::MAX && !layers.is_never_sent(wanted))?;
+        let secs = u64::from(lease_secs) * u64::from(permille.min(1000)) / 1000;
+        Some(seconds(u32::try_from(secs).unwrap_or(lease_secs)))
+    };
+    match wanted {
+        code::IP_ADDRESS_LEASE_TIME => terms.lease_secs.map(seconds),
+        code::RENEWAL_TIME_VALUE => part(subnet.renewal_permille),
+        code::REBINDING_TIME_VALUE => part(subnet.rebinding_permille),
+        code::SUBNET_MASK if !layers.is_never_sent(wanted) => layers.value(wanted),
+        code::CLIENT_FQDN => terms.told.client_fqdn.as_deref().map(OptionData::Lent),
+        code::CLIENT_IDENTIFIER => echoed(exchange).map(OptionData::Lent),
+        // RFC 4039 section 3.1: the ACK to a DISCOVER carries the option, and no other message does.
+        code::RAPID_COMMIT => {
+            let is_rapid = message.message_type == MessageType::Discover && terms.message_type == MessageType::Ack;
+            is_rapid.then_some(OptionData::Lent(&[]))
+        }
+        // RFC 3011 section 2: a server that heeds the option "MUST return an identical copy" of it.
+        code::SUBNET_SELECTION => {
+            message.subnet_selection().and_then(|_| message.options.get(wanted)).map(OptionData::Lent)
+        }
+        // RFC 2563 section 2: a client that sends the option in its DISCOVER is told whether it may choose an address of
+        // 169.254/16 by itself; no other client is.
+        code::AUTO_CONFIGURE => {
+            let is_told = message.asks_auto_configure() && terms.message_type == MessageType::Offer;
+            Some(wanted).filter(|code| is_told && !layers.is_never_sent(*code)).and_then(|code| layers.value(code))
+        }
+        _ => None,
+    }
+}
+
+fn options_of(book: &Book, layers: &Layers<'_>, exchange: &Exchange<'_>, terms: &Terms) -> OptionList {
     let (message, subnet) = (exchange.message, book.plan.subnet(terms.place));
-    let mut mandatory: Vec<(u8, Box<[u8]>)> = Vec::with_capacity(8);
-    if let Some(lease_secs) = terms.lease_secs {
-        mandatory.push((code::IP_ADDRESS_LEASE_TIME, options::seconds(lease_secs)));
-        mandatory.extend(times(lease_secs, subnet).filter(|(code, _)| !layers.is_never_sent(*code)));
-    }
-    if !layers.is_never_sent(code::SUBNET_MASK) {
-        mandatory.extend(layers.value(code::SUBNET_MASK).map(|mask| (code::SUBNET_MASK, mask)));
-    }
-    if let Some(client_fqdn) = &terms.told.client_fqdn {
-        mandatory.push((code::CLIENT_FQDN, client_fqdn.clone()));
-    }
-    mandatory.extend(echoed(exchange));
-    // RFC 4039 section 3.1: the ACK to a DISCOVER carries the option, and no other message does.
-    if message.message_type == MessageType::Discover && terms.message_type == MessageType::Ack {
-        mandatory.push((code::RAPID_COMMIT, Box::default()));
-    }
-    // RFC 3011 section 2: a server that heeds the option "MUST return an identical copy" of it.
-    if let (Some(_), Some(data)) = (message.subnet_selection(), message.options.get(code::SUBNET_SELECTION)) {
-        mandatory.push((code::SUBNET_SELECTION, data.into()));
-    }
-    // RFC 2563 section 2: a client that sends the option in its DISCOVER is told whether it may choose an address of
-    // 169.254/16 by itself; no other client is.
-    if message.asks_auto_configure()
-        && terms.message_type == MessageType::Offer
-        && !layers.is_never_sent(code::AUTO_CONFIGURE)
-        && let Some(data) = layers.value(code::AUTO_CONFIGURE)
-    {
-        mandatory.push((code::AUTO_CONFIGURE, data));
-    }
     // Those two are for the clients that ask, whatever is configured to be sent always (RFC 2563, RFC 8925).
     let for_those_that_ask = [code::AUTO_CONFIGURE, code::IPV6_ONLY_PREFERRED];
-    let always = layers.always().into_iter().filter(|code| !for_those_that_ask.contains(code));
+    let always = layers.always();
+    let always = always.iter().copied().filter(|code| !for_those_that_ask.contains(code));
     // A client that tells its name is told how it is called instead.
     let named = Some(code::HOST_NAME).filter(|_| terms.told.name.is_some() && !message.hostname().is_empty());
-    let always = always.chain(named);
-    let lookup = |wanted| match wanted {
+    let of_scopes = |wanted| match wanted {
         code::AUTO_CONFIGURE => None,
         wanted if layers.is_never_sent(wanted) => None,
         code::HOST_NAME => host_name(book, layers, exchange, terms),
         wanted => layers.value(wanted),
     };
-    options::in_requested_order(&message.parameter_request_list, || layers.codes(), always, lookup, mandatory)
+    let lookup = |wanted| own(subnet, layers, exchange, terms, wanted).or_else(|| of_scopes(wanted));
+    let asked = &message.parameter_request_list;
+    options::in_requested_order(asked, || layers.codes(), &OWN, always.chain(named), lookup)
 }
 
 /// Option 12 (RFC 2132 section 3.14: the name "may or may not be qualified with the local domain name"): the name that is
 /// published, without the domain where that is what option 15 says. Where none is, the one that is reserved for the
 /// client, or that the settings have for the option: those are the operator's words, not the client's.
-fn host_name(book: &Book, layers: &Layers<'_>, exchange: &Exchange<'_>, terms: &Terms) -> Option<Box<[u8]>> {
+fn host_name<'d>(
+    book: &'d Book,
+    layers: &'d Layers<'_>,
+    exchange: &Exchange<'_>,
+    terms: &Terms,
+) -> Option<OptionData<'d>> {
     let Some(name) = &terms.told.name else {
         let reserved = book.plan.reservation_for(terms.place, exchange.client());
         let hostname = reserved.and_then(|reserved| reserved.hostname.as_deref());
-        return hostname.map(|hostname| hostname.as_bytes().into()).or_else(|| layers.value(code::HOST_NAME));
+        return hostname
+            .map(|hostname| OptionData::Lent(hostname.as_bytes()))
+            .or_else(|| layers.value(code::HOST_NAME));
     };
     let text = name.to_string();
     let full = text.strip_suffix('.').unwrap_or(&text);
@@ -205,16 +247,5 @@ fn host_name(book: &Book, layers: &Layers<'_>, exchange: &Exchange<'_>, terms: &
     let short = full
         .split_once('.')
         .filter(|(_, domain)| told_domain.is_some_and(|told| told.eq_ignore_ascii_case(domain.as_bytes())));
-    Some(short.map_or(full, |(label, _)| label).as_bytes().into())
-}
-
-/// T1 and T2 (RFC 2131 section 4.4.5) of a lease that ends.
-fn times(lease_secs: u32, subnet: &Subnet) -> impl Iterator<Item = (u8, Box<[u8]>)> {
-    let part = move |permille: u16| {
-        let secs = u64::from(lease_secs) * u64::from(permille.min(1000)) / 1000;
-        options::seconds(u32::try_from(secs).unwrap_or(lease_secs))
-    };
-    let both =
-        [(code::RENEWAL_TIME_VALUE, subnet.renewal_permille), (code::REBINDING_TIME_VALUE, subnet.rebinding_permille)];
-    both.into_iter().filter(move |_| lease_secs != u32::MAX).map(move |(code, permille)| (code, part(permille)))
+    Some(OptionData::Made(short.map_or(full, |(label, _)| label).as_bytes().into()))
 }

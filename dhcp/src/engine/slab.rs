@@ -12,6 +12,7 @@ use super::client::{Asker, Client, Secret, hash_within};
 use super::cold::Cold;
 use super::record::{Hot, HotState, Kept, NEVER};
 use super::timers::{NO_SLICE, Slice, Timed};
+use crate::decision::Former;
 use crate::lease::Lease;
 
 /// The subnet of the settings that an address is in now.
@@ -40,6 +41,7 @@ pub(super) struct Slab {
     /// One for each that a record has had since the settings changed.
     residences: Vec<Residence>,
     residence_places: BTreeMap<Residence, u32>,
+    last_residence: u32,
     secret: Secret,
     packed: Vec<u8>,
 }
@@ -76,6 +78,11 @@ impl<'a> Record<'a> {
             deadline_ms: self.hot.deadline_ms(),
             marks: self.hot.marks(),
         }
+    }
+
+    /// What DNS was told by it.
+    pub(super) fn former(&self) -> Former {
+        Former { state: self.hot.state().into(), name: self.cold.lease_name(self.hot.hardware) }
     }
 
     pub(super) fn saved(&self) -> Saved {
@@ -126,6 +133,18 @@ impl Slab {
         let slot = self.store(slot, hot, &packed);
         self.packed = packed;
         slot
+    }
+
+    /// Stores a record in place of the one of `slot`, of the same client and the same rank: it stays in its ring.
+    pub(super) fn replace(&mut self, slot: u32, kept: &Kept, home: Option<Home>) {
+        let links = self.hot[slot as usize].links;
+        self.put(Some(slot), kept, home);
+        self.hot[slot as usize].links = links;
+    }
+
+    /// Whether a slot is in a ring of its own.
+    pub(super) fn is_alone(&self, slot: u32) -> bool {
+        self.hot[slot as usize].links.next == slot
     }
 
     /// Stores a record as it was.
@@ -199,10 +218,16 @@ impl Slab {
 
     fn residence(&mut self, prefix: Ipv4Net, home: Option<Home>) -> u32 {
         let residence = Residence { prefix, home };
+        // Most go where the one before went.
+        if self.residences.get(self.last_residence as usize) == Some(&residence) {
+            return self.last_residence;
+        }
         if let Some(&place) = self.residence_places.get(&residence) {
+            self.last_residence = place;
             return place;
         }
         let place = u32::try_from(self.residences.len()).unwrap_or(u32::MAX);
+        self.last_residence = place;
         self.residences.push(residence);
         self.residence_places.insert(residence, place);
         place
@@ -265,7 +290,7 @@ mod tests {
             renewed_at: 2,
             expires_at: 3,
             hostname: number.to_be_bytes().into(),
-            client_fqdn: Box::default(),
+            client_fqdn: dns::Bytes::default(),
             name: None,
             relay: Ipv4Addr::UNSPECIFIED,
             relay_agent_info: relay_agent_info.into(),

@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 
 use super::addresses::Addresses;
 use super::chains::{self, Chains, LAST_RANK};
-use super::client::{Asker, Secret};
+use super::client::{Asker, Client, Secret};
 use super::offers::forget_one;
 use super::record::{HotState, Kept, NEVER};
 use super::slab::Slab;
@@ -94,9 +94,26 @@ impl Table {
 
     /// Replaces the record of an address, which is in `home` now.
     pub(super) fn set(&mut self, home: Option<Home>, kept: &Kept) {
+        if let Some(slot) = self.by_address.get(kept.lease.address).filter(|slot| self.stays(*slot, home, kept)) {
+            self.slab.replace(slot, kept, home);
+            self.timers.changed(slot, &mut self.slab);
+            return;
+        }
         let old = self.unlinked(kept.lease.address);
         let slot = self.slab.put(old, kept, home);
         self.link(slot);
+    }
+
+    /// Whether a record changes nothing of what it is found by, but its deadline: so it is with every renewal.
+    fn stays(&self, slot: u32, home: Option<Home>, kept: &Kept) -> bool {
+        let record = self.slab.at(slot);
+        let has_port = |giaddr, marks: &[u8]| (record.cold.relay(), record.cold.relay_agent_info()) == (giaddr, marks);
+        self.everywhere.is_none()
+            && (self.by_port.is_none() || has_port(kept.lease.relay, &kept.lease.relay_agent_info))
+            && self.slab.is_alone(slot)
+            && record.hot.state().rank() == kept.state.rank()
+            && self.slab.home(slot) == home
+            && home.is_some_and(|home| record.client().is(Client::of_lease(&kept.lease), home.ignore_client_id))
     }
 
     /// Puts back what the record of an address was; `None`: there was none.

@@ -137,7 +137,7 @@ impl Binding {
         let mut options: Vec<(u8, Box<[u8]>)> = Vec::new();
         // RFC 4388 section 6.4.2: the identifier is part of who has the address.
         if let Some(id) = &self.lease.client_id {
-            options.push((code::CLIENT_IDENTIFIER, id.0.clone()));
+            options.push((code::CLIENT_IDENTIFIER, (*id.0).into()));
         }
         let wanted = if requested.is_empty() { &ALL_THAT_IS_KNOWN[..] } else { requested };
         for &code in wanted {
@@ -172,8 +172,8 @@ impl Binding {
             code::ASSOCIATED_IP if associated.len() > 1 => {
                 Some(associated.iter().take(ASSOCIATED_MAX).flat_map(Ipv4Addr::octets).collect())
             }
-            code::HOST_NAME => Some(self.lease.hostname.clone()).filter(|name| !name.is_empty()),
-            code::CLIENT_FQDN => Some(self.lease.client_fqdn.clone()).filter(|name| !name.is_empty()),
+            code::HOST_NAME => Some(&*self.lease.hostname).filter(|name| !name.is_empty()).map(Box::from),
+            code::CLIENT_FQDN => Some(&*self.lease.client_fqdn).filter(|name| !name.is_empty()).map(Box::from),
             _ => None,
         }
     }

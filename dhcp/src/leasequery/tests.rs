@@ -19,7 +19,7 @@ pub(crate) fn binding() -> Binding {
             renewed_at: NOW - 600,
             expires_at: NOW + 3_000,
             hostname: b"pc"[..].into(),
-            client_fqdn: Box::default(),
+            client_fqdn: dns::Bytes::default(),
             name: None,
             relay: [10, 7, 0, 1].into(),
             relay_agent_info: [1, 2, b'a', b'b', 2, 1, b'r', 12, 1, b'x'].into(),

@@ -1,10 +1,11 @@
 //! Which options a reply carries, and in what order.
 
-use super::code;
+use std::ops::Deref;
 
-/// The order in which options stand in a reply: those of the parameter request list first, as listed there,
-/// then the rest of `mandatory`, then of `always`, as given. `lookup` tells the configured data of a code. Options in
-/// `mandatory` win over `lookup`. Returned as `(code, data)`, each code once.
+use super::{OptionList, code};
+
+/// The options of a reply in their order: those of the parameter request list first, as listed there, then the rest of
+/// `mandatory`, then of `always`, as given, each code once. `lookup` tells the data of a code; `None`: it is not sent.
 ///
 /// RFC 2132 section 9.8: "The client MAY list the options in order of preference. The DHCP server is not required
 /// to return the options in the requested order, but MUST try to insert the requested options in the order
@@ -13,49 +14,32 @@ use super::code;
 /// A client that sent no list is given every option of `all`, in that order, but for 108, which RFC 8925
 /// section 3.3 keeps for those that ask.
 #[must_use]
-pub fn in_requested_order(
+pub fn in_requested_order<D: Deref<Target = [u8]>>(
     parameter_request_list: &[u8],
     all: impl FnOnce() -> Vec<u8>,
+    mandatory: &[u8],
     always: impl IntoIterator<Item = u8>,
-    lookup: impl Fn(u8) -> Option<Box<[u8]>>,
-    mut mandatory: Vec<(u8, Box<[u8]>)>,
-) -> Vec<(u8, Box<[u8]>)> {
-    let mut placed = [false; 256];
-    let mut ordered: Vec<(u8, Box<[u8]>)> = Vec::with_capacity(mandatory.len() + parameter_request_list.len().min(32));
-    let mut place = |code: u8, mandatory: &mut [(u8, Box<[u8]>)]| {
-        if std::mem::replace(&mut placed[usize::from(code)], true) {
-            return;
-        }
-        match mandatory.iter_mut().find(|(c, _)| *c == code) {
-            // Each is placed once.
-            Some((_, data)) => ordered.push((code, std::mem::take(data))),
-            None => ordered.extend(lookup(code).map(|data| (code, data))),
+    lookup: impl Fn(u8) -> Option<D>,
+) -> OptionList {
+    let mut placed = [0_u64; 4];
+    let mut ordered = OptionList::with_usual_room();
+    let mut place = |code: u8| {
+        let (word, bit) = (&mut placed[usize::from(code / 64)], 1 << (code % 64));
+        if *word & bit == 0 {
+            *word |= bit;
+            lookup(code).into_iter().for_each(|data| ordered.push(code, &data));
         }
     };
     if parameter_request_list.is_empty() {
-        let all = all().into_iter().filter(|code| *code != code::IPV6_ONLY_PREFERRED);
-        all.for_each(|code| place(code, &mut mandatory));
+        all().into_iter().filter(|code| *code != code::IPV6_ONLY_PREFERRED).for_each(&mut place);
     } else {
-        parameter_request_list.iter().for_each(|code| place(*code, &mut mandatory));
+        parameter_request_list.iter().copied().for_each(&mut place);
     }
-    for index in 0..mandatory.len() {
-        place(mandatory[index].0, &mut mandatory);
-    }
-    always.into_iter().for_each(|code| place(code, &mut mandatory));
-    mask_before_router(&mut ordered);
+    mandatory.iter().copied().chain(always).for_each(&mut place);
+    // RFC 2132 section 3.3: "If both the subnet mask and the router option are specified in a DHCP reply, the subnet
+    // mask option MUST be first."
+    ordered.move_before(code::SUBNET_MASK, code::ROUTER);
     ordered
-}
-
-/// RFC 2132 section 3.3: "If both the subnet mask and the router option are specified in a DHCP reply, the subnet
-/// mask option MUST be first."
-fn mask_before_router(options: &mut Vec<(u8, Box<[u8]>)>) {
-    let position = |code| options.iter().position(|(c, _)| *c == code);
-    if let (Some(mask), Some(router)) = (position(code::SUBNET_MASK), position(code::ROUTER))
-        && router < mask
-    {
-        let mask = options.remove(mask);
-        options.insert(router, mask);
-    }
 }
 
 #[cfg(test)]
@@ -70,13 +54,11 @@ mod tests {
     }
 
     fn order_with(requested: &[u8], always: &[u8], mandatory: &[u8]) -> Vec<u8> {
-        let lookup = |code| CONFIGURED.iter().find(|(c, _)| *c == code).map(|(_, data)| Box::from(*data));
-        let mandatory = mandatory.iter().map(|code| (*code, Box::from([*code]))).collect();
+        let configured = |code| CONFIGURED.iter().find(|(c, _)| *c == code).map(|(_, data)| data.to_vec());
+        let lookup = |code| if mandatory.contains(&code) { Some(vec![code]) } else { configured(code) };
         let all = || CONFIGURED.iter().map(|(code, _)| *code).collect();
-        in_requested_order(requested, all, always.iter().copied(), lookup, mandatory)
-            .into_iter()
-            .map(|(code, _)| code)
-            .collect()
+        let options = in_requested_order(requested, all, mandatory, always.iter().copied(), lookup);
+        options.iter().map(|(code, _)| code).collect()
     }
 
     #[test]
@@ -99,13 +81,6 @@ mod tests {
     #[test]
     fn an_option_that_is_asked_for_twice_is_sent_once() {
         assert_eq!(order(&[6, 6, 51, 6], &[51]), [6, 51]);
-    }
-
-    #[test]
-    fn mandatory_data_wins_over_configured_data() {
-        let mandatory = vec![(6, Box::from([9; 4]))];
-        let options = in_requested_order(&[6], Vec::new, [], |_| Some(Box::from([1; 4])), mandatory);
-        assert_eq!(options, [(6, Box::from([9; 4]))]);
     }
 
     #[test]

@@ -26,9 +26,25 @@ impl Piece<'_> {
 }
 
 /// An option as pieces; one, without data, for an empty option.
-pub(super) fn pieces(code: u8, data: &[u8]) -> impl Iterator<Item = Piece<'_>> + Clone {
+fn pieces(code: u8, data: &[u8]) -> impl Iterator<Item = Piece<'_>> + Clone {
     let empty = data.is_empty().then_some(&data[..0]);
     empty.into_iter().chain(data.chunks(255)).map(move |data| Piece { code, data })
+}
+
+/// The bytes of an option as it is sent.
+pub(super) fn bytes_of(data: &[u8]) -> usize {
+    data.len() + 2 * data.len().div_ceil(255).max(1)
+}
+
+/// Appends an option.
+pub(super) fn append(code: u8, data: &[u8], out: &mut Vec<u8>) {
+    match u8::try_from(data.len()) {
+        Ok(len) => {
+            out.extend_from_slice(&[code, len]);
+            out.extend_from_slice(data);
+        }
+        Err(_) => pieces(code, data).for_each(|piece| piece.encode(out)),
+    }
 }
 
 /// How options are spread over the fields.
@@ -106,8 +122,8 @@ pub(super) fn fit(reply: &Reply, room: usize) -> (Fields<'_>, Vec<u8>) {
     let required = |code: u8| code == IP_ADDRESS_LEASE_TIME || reply.required.contains(&code);
     let mut dropped = Vec::new();
     let beside_required = |wanted: u8| reply.options.iter().filter(move |(code, _)| required(*code) || *code == wanted);
-    let mut kept: Vec<&(u8, Box<[u8]>)> = Vec::with_capacity(reply.options.len());
-    for option in &reply.options {
+    let mut kept: Vec<(u8, &[u8])> = Vec::new();
+    for option in reply.options.iter() {
         // No option of so few bytes is in doubt.
         let fits =
             option.1.len() < SNAME_BYTES || fits_whole(reply, &beside_required(option.0).collect::<Vec<_>>(), room);
@@ -120,7 +136,7 @@ pub(super) fn fit(reply: &Reply, room: usize) -> (Fields<'_>, Vec<u8>) {
     loop {
         let echo: usize = match dropped.contains(&RELAY) {
             true => 0,
-            false => reply.relay_pieces().map(|piece| piece.bytes()).sum(),
+            false => reply.echo_bytes(),
         };
         if let Some(fields) = WHOLE.into_iter().find_map(|spread| place(reply, &kept, room.checked_sub(echo)?, spread))
         {
@@ -140,7 +156,7 @@ pub(super) fn fit(reply: &Reply, room: usize) -> (Fields<'_>, Vec<u8>) {
             continue;
         }
         match kept.pop() {
-            Some((code, _)) => dropped.push(*code),
+            Some((code, _)) => dropped.push(code),
             None => return (Fields::default(), dropped),
         }
     }
@@ -150,13 +166,12 @@ pub(super) fn fit(reply: &Reply, room: usize) -> (Fields<'_>, Vec<u8>) {
 const WHOLE: [Spread; 3] = [Spread::OptionsOnly, Spread::InOrder, Spread::FirstFit];
 
 /// Whether options fit beside option 82, none of them split but as its length asks for.
-fn fits_whole(reply: &Reply, options: &[&(u8, Box<[u8]>)], room: usize) -> bool {
-    let echo: usize = reply.relay_pieces().map(|piece| piece.bytes()).sum();
-    let Some(room) = room.checked_sub(echo) else { return false };
+fn fits_whole(reply: &Reply, options: &[(u8, &[u8])], room: usize) -> bool {
+    let Some(room) = room.checked_sub(reply.echo_bytes()) else { return false };
     WHOLE.into_iter().any(|spread| place(reply, options, room, spread).is_some())
 }
 
-fn place<'p>(reply: &Reply, options: &[&'p (u8, Box<[u8]>)], room: usize, spread: Spread) -> Option<Fields<'p>> {
+fn place<'p>(reply: &Reply, options: &[(u8, &'p [u8])], room: usize, spread: Spread) -> Option<Fields<'p>> {
     // One byte of `file` and of `sname` is for its END. A field that tells the client what to boot has no room.
     let spare = |text: &str, bytes: usize| if text.is_empty() { bytes - 1 } else { 0 };
     let left = match spread {

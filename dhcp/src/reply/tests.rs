@@ -19,9 +19,9 @@ fn reply() -> Reply {
         sname: Box::default(),
         file: Box::default(),
         server_identifier: Ipv4Addr::new(192, 168, 30, 1),
-        options: vec![(51, options::seconds(3600))],
-        required: vec![51],
-        relay_agent_info: Box::default(),
+        options: vec![(51, options::seconds(3600))].into(),
+        required: vec![51].into(),
+        relay_agent_info: Bytes::default(),
         maximum_message_size: 576,
         delay_ms: 0,
     }
@@ -62,7 +62,7 @@ fn a_reply_is_padded_to_the_300_bytes_of_bootp() {
 
 #[test]
 fn rfc2131_section_4_3_2_a_relayed_nak_has_the_broadcast_flag_set() {
-    let nak = Reply { message_type: MessageType::Nak, options: Vec::new(), ..reply() };
+    let nak = Reply { message_type: MessageType::Nak, options: OptionList::default(), ..reply() };
     assert!(!ServerMessage::parse(&encode(&nak).0).unwrap().broadcast);
     let relayed = Reply { giaddr: Ipv4Addr::new(192, 168, 40, 1), ..nak };
     assert!(ServerMessage::parse(&encode(&relayed).0).unwrap().broadcast);
@@ -72,7 +72,7 @@ fn rfc2131_section_4_3_2_a_relayed_nak_has_the_broadcast_flag_set() {
 
 #[test]
 fn rfc2131_section_3_5_options_stand_in_the_order_given() {
-    let options = [28, 3, 121, 6, 15].map(|code| filler(code, 4)).to_vec();
+    let options = [28, 3, 121, 6, 15].map(|code| filler(code, 4)).to_vec().into();
     let (bytes, _) = encode(&Reply { options, ..reply() });
     assert_eq!(codes(&bytes), [53, 54, 28, 3, 121, 6, 15]);
 }
@@ -80,7 +80,7 @@ fn rfc2131_section_3_5_options_stand_in_the_order_given() {
 #[test]
 fn rfc3396_an_option_over_255_bytes_is_split_and_joined_again() {
     let long = filler(119, 600);
-    let (bytes, dropped) = encode(&Reply { options: vec![long.clone()], maximum_message_size: 1500, ..reply() });
+    let (bytes, dropped) = encode(&Reply { options: vec![long.clone()].into(), maximum_message_size: 1500, ..reply() });
     assert!(dropped.is_empty());
     assert_eq!(bytes[249..251], [119, 255]);
     assert_eq!(bytes[249 + 257..][..2], [119, 255]);
@@ -90,7 +90,7 @@ fn rfc3396_an_option_over_255_bytes_is_split_and_joined_again() {
 
 #[test]
 fn rfc2132_section_9_10_no_reply_exceeds_what_the_client_takes() {
-    let options: Vec<_> = (60..=79).map(|code| filler(code, 100)).collect();
+    let options: OptionList = (60..=79).map(|code| filler(code, 100)).collect();
     for (says, payload) in [(0, 548), (576, 548), (1000, 972), (1500, 1472), (65535, 1472)] {
         let (bytes, dropped) = encode(&Reply { options: options.clone(), maximum_message_size: says, ..reply() });
         assert!(bytes.len() <= payload, "{} bytes for {says}", bytes.len());
@@ -101,8 +101,8 @@ fn rfc2132_section_9_10_no_reply_exceeds_what_the_client_takes() {
 #[test]
 fn rfc2131_section_4_1_overload_fills_options_then_file_then_sname_each_with_its_end() {
     // 548 - 240 - 53, 52, 54 and END leave 295 bytes; file holds 127 and sname 63.
-    let options = vec![filler(60, 200), filler(67, 80), filler(43, 100), filler(66, 20), filler(15, 50)];
-    let (bytes, dropped) = encode(&Reply { options, required: Vec::new(), ..reply() });
+    let options = vec![filler(60, 200), filler(67, 80), filler(43, 100), filler(66, 20), filler(15, 50)].into();
+    let (bytes, dropped) = encode(&Reply { options, required: Cow::default(), ..reply() });
     assert!(dropped.is_empty());
     assert_eq!(bytes[243..246], [52, 1, 3], "option 52 stands in the options field");
     assert_eq!(bytes[108..110], [43, 100]);
@@ -115,7 +115,7 @@ fn rfc2131_section_4_1_overload_fills_options_then_file_then_sname_each_with_its
 
 #[test]
 fn overload_takes_file_alone_when_that_is_enough() {
-    let (bytes, dropped) = encode(&Reply { options: vec![filler(60, 250), filler(67, 80)], ..reply() });
+    let (bytes, dropped) = encode(&Reply { options: vec![filler(60, 250), filler(67, 80)].into(), ..reply() });
     assert!(dropped.is_empty());
     assert_eq!(bytes[243..246], [52, 1, 1]);
     assert!(bytes[44..108].iter().all(|byte| *byte == 0));
@@ -126,7 +126,7 @@ fn rfc2132_section_9_10_what_does_not_fit_is_dropped_from_the_end_but_never_what
     let mut options: Vec<_> = (1..=9).map(|code| filler(code, 90)).collect();
     options.push((51, options::seconds(3600)));
     options.push(filler(61, 7));
-    let (bytes, dropped) = encode(&Reply { options, required: vec![61], ..reply() });
+    let (bytes, dropped) = encode(&Reply { options: options.into(), required: vec![61].into(), ..reply() });
     assert_eq!(dropped, [9, 8, 7, 6, 5]);
     let codes = codes(&bytes);
     assert!([53, 54, 1, 2, 3, 4, 51, 61].iter().all(|code| codes.contains(code)), "{codes:?}");
@@ -135,10 +135,10 @@ fn rfc2132_section_9_10_what_does_not_fit_is_dropped_from_the_end_but_never_what
 #[test]
 fn an_option_that_fits_nowhere_whole_is_split_only_when_it_is_required() {
     let options = vec![filler(61, 255), filler(43, 210)];
-    let (bytes, dropped) = encode(&Reply { options: options.clone(), required: vec![61], ..reply() });
+    let (bytes, dropped) = encode(&Reply { options: options.clone().into(), required: vec![61].into(), ..reply() });
     assert_eq!((codes(&bytes), dropped), (vec![53, 54, 61], vec![43]));
 
-    let (bytes, dropped) = encode(&Reply { options: options.clone(), required: vec![61, 43], ..reply() });
+    let (bytes, dropped) = encode(&Reply { options: options.clone().into(), required: vec![61, 43].into(), ..reply() });
     assert!(dropped.is_empty());
     let read = ServerMessage::parse(&bytes).unwrap();
     assert_eq!((read.options.get(61), read.options.get(43)), (Some(&*options[0].1), Some(&*options[1].1)));
@@ -147,8 +147,8 @@ fn an_option_that_fits_nowhere_whole_is_split_only_when_it_is_required() {
 #[test]
 fn rfc3046_option_82_is_echoed_verbatim_and_last_in_the_options_field() {
     let echo: Box<[u8]> = [1, 4, 0, 1, 0, 7, 2, 0, 9, 9].into();
-    let options = vec![filler(60, 200), filler(67, 100), filler(43, 120), filler(15, 50)];
-    let (bytes, _) = encode(&Reply { options, relay_agent_info: echo.clone(), ..reply() });
+    let options = vec![filler(60, 200), filler(67, 100), filler(43, 120), filler(15, 50)].into();
+    let (bytes, _) = encode(&Reply { options, relay_agent_info: echo.clone().into(), ..reply() });
     let field = &bytes[240..];
     let end = field.iter().rposition(|byte| *byte == 255).unwrap();
     assert_eq!(field[end - 12..end - 10], [82, 10]);
@@ -160,8 +160,8 @@ fn rfc3046_option_82_is_echoed_verbatim_and_last_in_the_options_field() {
 fn rfc3046_room_is_kept_for_option_82_of_any_length() {
     for len in [1, 100, 255, 256, 290] {
         let echo = filler(82, len).1;
-        let options = vec![filler(60, 200), filler(67, 100), filler(43, 120), filler(15, 50)];
-        let (bytes, dropped) = encode(&Reply { options, relay_agent_info: echo.clone(), ..reply() });
+        let options = vec![filler(60, 200), filler(67, 100), filler(43, 120), filler(15, 50)].into();
+        let (bytes, dropped) = encode(&Reply { options, relay_agent_info: echo.clone().into(), ..reply() });
         let read = ServerMessage::parse(&bytes).unwrap();
         assert_eq!(read.options.get(82), Some(&*echo), "of {len} bytes");
         assert!(!dropped.contains(&82));
@@ -170,7 +170,7 @@ fn rfc3046_room_is_kept_for_option_82_of_any_length() {
 
 #[test]
 fn rfc3046_an_option_82_too_long_to_echo_whole_is_left_out_and_told() {
-    let (bytes, dropped) = encode(&Reply { relay_agent_info: filler(82, 5000).1, ..reply() });
+    let (bytes, dropped) = encode(&Reply { relay_agent_info: filler(82, 5000).1.into(), ..reply() });
     assert_eq!((codes(&bytes), dropped), (vec![53, 54, 51], vec![82]));
 }
 
@@ -180,7 +180,7 @@ fn rfc6842_the_client_identifier_is_echoed_unaltered_however_little_room_there_i
     for message_type in [MessageType::Offer, MessageType::Ack, MessageType::Nak] {
         let mut options: Vec<_> = (1..=9).map(|code| filler(code, 90)).collect();
         options.push(id.clone());
-        let (bytes, _) = encode(&Reply { message_type, options, required: vec![61], ..reply() });
+        let (bytes, _) = encode(&Reply { message_type, options: options.into(), required: vec![61].into(), ..reply() });
         assert_eq!(ServerMessage::parse(&bytes).unwrap().options.get(61), Some(&*id.1));
     }
 }
@@ -203,16 +203,16 @@ proptest! {
         size in prop_oneof![Just(576_u16), 0_u16..2000],
     ) {
         let reply = Reply {
-            options, required, relay_agent_info: filler(82, echo).1, maximum_message_size: size, ..reply()
+            options: options.into(), required: required.into(), relay_agent_info: filler(82, echo).1.into(), maximum_message_size: size, ..reply()
         };
         let (bytes, dropped) = encode(&reply);
         prop_assert!(bytes.len() >= 300 && bytes.len() + 28 <= usize::from(size.clamp(576, 1500)));
         let read = ServerMessage::parse(&bytes).unwrap();
         prop_assert!(read.malformed.is_empty());
         prop_assert_eq!(read.server_identifier(), Some(reply.server_identifier));
-        for (code, data) in reply.options.iter().chain([&(82, reply.relay_agent_info.clone())]) {
-            let expected = (!dropped.contains(code) && (*code != 82 || echo != 0)).then_some(&**data);
-            prop_assert_eq!(read.options.get(*code), expected, "option {}", code);
+        for (code, data) in reply.options.iter().chain([(82, &*reply.relay_agent_info)]) {
+            let expected = (!dropped.contains(&code) && (code != 82 || echo != 0)).then_some(data);
+            prop_assert_eq!(read.options.get(code), expected, "option {}", code);
         }
         let optional = |code: &u8| *code != 51 && *code != 82 && !reply.required.contains(code);
         if !dropped.iter().all(optional) {
@@ -232,8 +232,8 @@ fn rfc2131_section_2_the_server_name_and_the_boot_file_stand_in_their_fields_and
     );
     assert!(bytes[49..108].iter().chain(&bytes[119..236]).all(|byte| *byte == 0));
     // The second option fits in `file` alone.
-    let options = vec![filler(60, 200), filler(67, 120)];
-    let crowded = Reply { options, required: Vec::new(), ..reply() };
+    let options = vec![filler(60, 200), filler(67, 120)].into();
+    let crowded = Reply { options, required: Cow::default(), ..reply() };
     let (bytes, dropped) = encode(&crowded);
     assert!(dropped.is_empty() && bytes[108] == 67, "{dropped:?}");
     let (bytes, dropped) = encode(&Reply { file: "pxelinux.0".into(), ..crowded.clone() });

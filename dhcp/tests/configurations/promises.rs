@@ -21,12 +21,12 @@ pub(crate) fn read_by_dhcproto(reply: &Reply, datagram: &[u8], dropped: &[u8]) {
     assert_eq!(ours.malformed, []);
     assert_eq!(ours.message_type, reply.message_type);
     for (code, data) in &reply.options {
-        let is_there = ours.options.get(*code) == Some(&**data);
-        assert!(is_there != dropped.contains(code), "option {code} of {reply:?}, dropped {dropped:?}");
+        let is_there = ours.options.get(code) == Some(data);
+        assert!(is_there != dropped.contains(&code), "option {code} of {reply:?}, dropped {dropped:?}");
         // It does not look into file and sname.
         if is_there && ours.options.get(code::OPTION_OVERLOAD).is_none() {
             assert!(
-                theirs.opts().iter().any(|(key, _)| u8::from(*key) == *code),
+                theirs.opts().iter().any(|(key, _)| u8::from(*key) == code),
                 "dhcproto misses option {code}: {reply:?}"
             );
         }
@@ -43,7 +43,7 @@ pub(crate) fn keep(settings: &Settings, sent: &Sent, reply: &Reply, seen: &mut S
         MessageType::Nak => {
             seen.naks += 1;
             assert!(reply.yiaddr.is_unspecified() && reply.siaddr.is_unspecified() && reply.ciaddr.is_unspecified());
-            assert!(reply.options.iter().all(|(code, _)| !CODES.contains(code)), "{reply:?}");
+            assert!(reply.options.iter().all(|(code, _)| !CODES.contains(&code)), "{reply:?}");
             return;
         }
         other => panic!("a server does not say {other}"),
@@ -126,7 +126,7 @@ fn order_holds_in(
 
     let wanted = &message.parameter_request_list;
     for code in CODES {
-        let told = reply.options.iter().find(|(given, _)| *given == code).map(|(_, data)| data);
+        let told = reply.options.get(code);
         let winner = scopes.iter().find_map(|(level, scope)| Some((level, scope.options.0.get(&code)?)));
         let is_wanted = wanted.is_empty() || wanted.contains(&code);
         let expected = winner.filter(|_| is_wanted);
@@ -136,7 +136,7 @@ fn order_holds_in(
             let default_route = router.filter(|_| code == code::CLASSLESS_STATIC_ROUTE);
             default_route.map_or(data.clone(), |router| [data, &[0][..], router].concat().into())
         });
-        if told != data.as_ref() {
+        if told != data.as_deref() {
             return Err(format!("option {code} is not {data:?}, as {scopes:?} want it:"));
         }
         if let Some((level, _)) = expected {

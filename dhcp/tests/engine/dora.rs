@@ -25,7 +25,7 @@ fn a_client_gets_an_offer_and_then_a_lease() {
     assert_eq!(ack.store, server.engine.leases().collect::<Vec<_>>());
     let [lease] = &ack.store[..] else { panic!("one record") };
     assert_eq!((lease.state, lease.expires_at), (LeaseState::Bound, server.now.wall_secs + 3600));
-    let options: Vec<u8> = ack.reply().options.iter().map(|(code, _)| *code).collect();
+    let options: Vec<u8> = ack.reply().options.iter().map(|(code, _)| code).collect();
     assert_eq!(
         options,
         [

@@ -77,7 +77,7 @@ fn relays_words_find_reservations_and_the_narrower_place_goes_before_the_wider()
 fn what_a_client_says_of_itself_counts_in_the_order_identifier_duid_hardware() {
     let whole: Box<[u8]> = [255, 0, 0, 0, 1].into_iter().chain(DUID).collect();
     let mut server = Server::new(reserving([
-        Reservation::new(nth(20), ReservedFor::ClientId(ClientId(whole))),
+        Reservation::new(nth(20), ReservedFor::ClientId(ClientId(whole.into()))),
         Reservation::new(nth(21), ReservedFor::Duid(DUID.into())),
         Reservation::new(nth(22), hardware(1)),
     ]));

@@ -107,7 +107,7 @@ fn rfc4388_section_6_4_2_option_82_of_the_lease_is_told_and_not_the_askers() {
     let other = by_address(address).with(code::PARAMETER_REQUEST_LIST, [51]);
     let other = ask(&mut server, &other.with(code::RELAY_AGENT_INFORMATION, [1, 1, b'x']));
     assert_eq!(*other.reply().relay_agent_info, [0_u8; 0]);
-    let codes: Vec<u8> = other.reply().options.iter().map(|(code, _)| *code).collect();
+    let codes: Vec<u8> = other.reply().options.iter().map(|(code, _)| code).collect();
     assert_eq!(codes, [51]);
 }
 

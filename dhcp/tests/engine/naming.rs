@@ -45,7 +45,7 @@ impl NameChooser for Chooser {
             ttl_secs: 300,
             guard: dns::ConflictGuard::default(),
         });
-        NameAnswer { name, client_fqdn: question.client_fqdn.map(|_| Box::from([7])), foreign: false }
+        NameAnswer { name, client_fqdn: question.client_fqdn.map(|_| [7].into()), foreign: false }
     }
 }
 
@@ -186,7 +186,7 @@ fn a_running_lease_is_renamed_by_new_settings_as_its_next_renewal_would() {
     assert_eq!(decisions.len(), 5);
     for (decision, before) in decisions.iter().zip(&before) {
         let [event] = &decision.events[..] else { panic!("{decision:?}") };
-        assert_eq!((event.kind, event.previous.as_ref()), (LeaseEventKind::Renamed, Some(before)));
+        assert_eq!((event.kind, event.previous.as_ref()), (LeaseEventKind::Renamed, Some(&before.into())));
         let expected = dhcp::lease::Lease { name: None, ..before.clone() };
         assert_eq!((&event.lease, &decision.store[..]), (&expected, &[expected.clone()][..]));
         assert!(decision.reply.is_none());

@@ -290,7 +290,7 @@ impl Told for Decision {
 }
 
 pub(crate) fn option(reply: &Reply, wanted: u8) -> Option<&[u8]> {
-    reply.options.iter().find(|(code, _)| *code == wanted).map(|(_, data)| &**data)
+    reply.options.get(wanted)
 }
 
 /// The lease time that a reply tells.

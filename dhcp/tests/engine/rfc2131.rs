@@ -179,7 +179,7 @@ fn rfc2131_table_3_a_nak_has_no_addresses_and_no_lease_time_and_an_ack_copies_ci
     let reply = nak.reply();
     assert_eq!((reply.ciaddr, reply.yiaddr, reply.siaddr, lease_secs(reply)), (ZERO, ZERO, ZERO, None));
     assert_eq!(reply.xid, 0x1001);
-    assert!(reply.options.iter().all(|(code, _)| *code == code::MESSAGE));
+    assert!(reply.options.iter().all(|(code, _)| code == code::MESSAGE));
     let ack = server.hear(&extending(1, address));
     assert_eq!((ack.reply().ciaddr, ack.reply().yiaddr, ack.reply().secs), (address, address, 0));
     let offer = server.hear(&ClientMessage { ciaddr: address, ..discover(1) });
@@ -427,7 +427,7 @@ fn rfc2131_section_3_5_the_parameter_request_list_decides_which_options_are_sent
     let mut server = Server::plain();
     let wanting = |list: &[u8]| discover(1).with(code::PARAMETER_REQUEST_LIST, list.to_vec());
     let told = |server: &mut Server, list: &[u8]| -> Vec<u8> {
-        server.hear(&wanting(list)).reply().options.iter().map(|(code, _)| *code).collect()
+        server.hear(&wanting(list)).reply().options.iter().map(|(code, _)| code).collect()
     };
     assert_eq!(told(&mut server, &[15, 59, 1, 3, 28, 42]), [15, 59, 1, 3, 28, 51, 58]);
     // RFC 2132 section 3.3: the mask goes before the router.

@@ -294,9 +294,9 @@ proptest! {
         let order: Vec<&Scope> = printed().into_iter().map(|place| &scopes[place]).collect();
         let own = [1, 51, 58, 59];
         let sent: BTreeMap<u8, Vec<u8>> = reply.options.iter().filter(|(code, _)| !own.contains(code))
-            .map(|(code, data)| (*code, data.to_vec())).collect();
+            .map(|(code, data)| (code, data.to_vec())).collect();
         prop_assert_eq!(sent, expected(&scopes, &asking));
-        let asked: Vec<u8> = reply.options.iter().map(|(code, _)| *code).filter(|code| asking.contains(code)).collect();
+        let asked: Vec<u8> = reply.options.iter().map(|(code, _)| code).filter(|code| asking.contains(code)).collect();
         let mut listed: Vec<u8> = Vec::new();
         asking.iter().filter(|code| asked.contains(code)).for_each(|code| if !listed.contains(code) { listed.push(*code) });
         prop_assert_eq!(asked, listed, "in the order of the request list");

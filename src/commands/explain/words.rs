@@ -245,11 +245,11 @@ fn value(code: u8, data: &[u8]) -> String {
 
 fn options_of(reply: &Reply, sources: &[(u8, String)]) -> Vec<Shown> {
     let from = |code: u8| sources.iter().find(|(of, _)| *of == code).map(|(_, from)| from.clone());
-    let own = [(code::SERVER_IDENTIFIER, Box::from(reply.server_identifier.octets()))];
-    let echoed =
-        Some((code::RELAY_AGENT_INFORMATION, reply.relay_agent_info.clone())).filter(|(_, data)| !data.is_empty());
-    let all = own.into_iter().chain(reply.options.iter().cloned()).chain(echoed);
-    all.map(|(code, data)| Shown { code, name: name_of(code), value: value(code, &data), from: from(code) }).collect()
+    let server_identifier = reply.server_identifier.octets();
+    let own = [(code::SERVER_IDENTIFIER, &server_identifier[..])];
+    let echoed = Some((code::RELAY_AGENT_INFORMATION, &*reply.relay_agent_info)).filter(|(_, data)| !data.is_empty());
+    let all = own.into_iter().chain(&reply.options).chain(echoed);
+    all.map(|(code, data)| Shown { code, name: name_of(code), value: value(code, data), from: from(code) }).collect()
 }
 
 fn reservation(reserved: &Reserved) -> String {

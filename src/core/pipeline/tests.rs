@@ -77,8 +77,8 @@ fn submit(step: Step) -> Vec<Vec<Row>> {
 /// Type, address and lease time of each reply.
 fn told(output: &Output) -> Vec<(MessageType, Ipv4Addr, u32)> {
     let secs = |reply: &Reply| {
-        let option = reply.options.iter().find(|(code, _)| *code == code::IP_ADDRESS_LEASE_TIME);
-        option.map_or(0, |(_, data)| u32::from_be_bytes((**data).try_into().unwrap()))
+        let option = reply.options.get(code::IP_ADDRESS_LEASE_TIME);
+        option.map_or(0, |data| u32::from_be_bytes(data.try_into().unwrap()))
     };
     output.departures.iter().map(|d| (d.reply.message_type, d.reply.yiaddr, secs(&d.reply))).collect()
 }

@@ -149,11 +149,11 @@ fn blank(address: Ipv4Addr) -> Result<Lease, RowFault> {
         started_at: 0,
         renewed_at: 0,
         expires_at: u64::MAX,
-        hostname: Box::default(),
-        client_fqdn: Box::default(),
+        hostname: dns::Bytes::default(),
+        client_fqdn: dns::Bytes::default(),
         name: None,
         relay: Ipv4Addr::UNSPECIFIED,
-        relay_agent_info: Box::default(),
+        relay_agent_info: dns::Bytes::default(),
         server_identifier_override: None,
     })
 }

@@ -29,9 +29,9 @@ fn names() -> impl Strategy<Value = Fqdn> {
 
 fn identities() -> impl Strategy<Value = HostIdentity> {
     prop_oneof![
-        (any::<u8>(), bytes(16)).prop_map(|(htype, chaddr)| HostIdentity::Hardware { htype, chaddr }),
-        bytes(255).prop_map(HostIdentity::ClientId),
-        bytes(255).prop_map(HostIdentity::Duid),
+        (any::<u8>(), bytes(16)).prop_map(|(htype, chaddr)| HostIdentity::Hardware { htype, chaddr: chaddr.into() }),
+        bytes(255).prop_map(|id| HostIdentity::ClientId(id.into())),
+        bytes(255).prop_map(|duid| HostIdentity::Duid(duid.into())),
     ]
 }
 
@@ -76,15 +76,15 @@ prop_compose! {
             subnet: Ipv4Net::new(subnet_at, prefix_len).unwrap(),
             state: [Bound, Released, Expired, Quarantined][state as usize],
             hardware: HardwareAddress::new(htype, &chaddr).unwrap(),
-            client_id: client_id.map(ClientId),
+            client_id: client_id.map(|id| ClientId(id.into())),
             started_at: times[0],
             renewed_at: times[1],
             expires_at: times[2],
-            hostname,
-            client_fqdn,
+            hostname: hostname.into(),
+            client_fqdn: client_fqdn.into(),
             name,
             relay,
-            relay_agent_info,
+            relay_agent_info: relay_agent_info.into(),
             server_identifier_override,
         }
     }

@@ -30,10 +30,10 @@ pub fn lease(last: u8, version: u64) -> Lease {
         expires_at: u64::MAX,
         // Some long, so that frames span sectors; most alike, so that what a cut left behind could fit in again.
         hostname: vec![b'h'; [9, 9, 9, 240][(version % 4) as usize]].into(),
-        client_fqdn: Box::default(),
+        client_fqdn: dns::Bytes::default(),
         name: None,
         relay: Ipv4Addr::UNSPECIFIED,
-        relay_agent_info: Box::default(),
+        relay_agent_info: dns::Bytes::default(),
         server_identifier_override: None,
     }
 }

@@ -112,9 +112,9 @@ proptest! {
             sname: Box::default(),
             file: Box::default(),
             server_identifier: server.into(),
-            options: options.iter().map(|(code, data)| (*code, data.clone().into())).collect(),
-            required: Vec::new(),
-            relay_agent_info: Box::default(),
+            options: options.iter().map(|(code, data)| (*code, &data[..])).collect(),
+            required: Cow::default(),
+            relay_agent_info: dns::Bytes::default(),
             maximum_message_size: 1500,
             delay_ms: 0,
         };

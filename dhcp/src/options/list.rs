@@ -1,0 +1,177 @@
+//! Options one after another in one piece of memory, as a reply carries them.
+
+use std::fmt;
+use std::ops::Deref;
+
+use dns::Bytes;
+
+/// Code, and the length in two bytes.
+const HEADER_BYTES: usize = 3;
+/// What a reply with the usual options takes.
+const USUAL_BYTES: usize = 96;
+
+/// Options and their data, in the order in which they are to stand; each code once, at most 65,535 bytes each. However
+/// many there are, they are one allocation.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct OptionList {
+    /// Code, length (two bytes, the lower one first) and data of each.
+    bytes: Vec<u8>,
+}
+
+impl OptionList {
+    /// An empty list with room for the usual options.
+    #[must_use]
+    pub fn with_usual_room() -> Self {
+        Self { bytes: Vec::with_capacity(USUAL_BYTES) }
+    }
+
+    /// Adds an option as the last one. What is over 65,535 bytes is cut off.
+    pub fn push(&mut self, code: u8, data: &[u8]) {
+        let len = u16::try_from(data.len()).unwrap_or(u16::MAX);
+        let [low, high] = len.to_le_bytes();
+        self.bytes.extend_from_slice(&[code, low, high]);
+        self.bytes.extend_from_slice(&data[..usize::from(len)]);
+    }
+
+    /// The data of an option.
+    #[must_use]
+    pub fn get(&self, code: u8) -> Option<&[u8]> {
+        self.iter().find(|(c, _)| *c == code).map(|(_, data)| data)
+    }
+
+    /// Every option and its data, in order.
+    #[must_use]
+    pub fn iter(&self) -> Iter<'_> {
+        Iter { rest: &self.bytes }
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Keeps those options whose codes are to be kept.
+    pub fn retain(&mut self, keeps: impl Fn(u8) -> bool) {
+        *self = self.iter().filter(|(code, _)| keeps(*code)).collect();
+    }
+
+    /// Moves the option `code` directly before `other`, when both are there and it stands behind that.
+    pub(super) fn move_before(&mut self, code: u8, other: u8) {
+        let (mut at, mut found, mut before) = (0, None, None);
+        for (place, data) in self.iter() {
+            let whole = at..at + HEADER_BYTES + data.len();
+            at = whole.end;
+            if place == code {
+                found = Some(whole);
+            } else if place == other {
+                before = Some(whole.start);
+            }
+        }
+        if let (Some(found), Some(before)) = (found, before)
+            && before < found.start
+        {
+            self.bytes[before..found.end].rotate_right(found.len());
+        }
+    }
+}
+
+/// See [`OptionList::iter`].
+#[derive(Clone, Debug)]
+pub struct Iter<'l> {
+    rest: &'l [u8],
+}
+
+impl<'l> Iterator for Iter<'l> {
+    type Item = (u8, &'l [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let ([code, low, high], rest) = self.rest.split_first_chunk::<HEADER_BYTES>()?;
+        let (data, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes([*low, *high])))?;
+        self.rest = rest;
+        Some((*code, data))
+    }
+}
+
+impl<'l> IntoIterator for &'l OptionList {
+    type Item = (u8, &'l [u8]);
+    type IntoIter = Iter<'l>;
+
+    fn into_iter(self) -> Iter<'l> {
+        self.iter()
+    }
+}
+
+impl<D: AsRef<[u8]>> FromIterator<(u8, D)> for OptionList {
+    fn from_iter<I: IntoIterator<Item = (u8, D)>>(options: I) -> Self {
+        let mut list = Self::default();
+        options.into_iter().for_each(|(code, data)| list.push(code, data.as_ref()));
+        list
+    }
+}
+
+impl<D: AsRef<[u8]>> From<Vec<(u8, D)>> for OptionList {
+    fn from(options: Vec<(u8, D)>) -> Self {
+        options.into_iter().collect()
+    }
+}
+
+impl fmt::Debug for OptionList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self).finish()
+    }
+}
+
+/// The data of an option: lent by whoever has it (the settings, as a rule), or made for this reply.
+#[derive(Clone, Debug)]
+pub enum OptionData<'d> {
+    /// As it stands somewhere else.
+    Lent(&'d [u8]),
+    /// Made now.
+    Made(Bytes),
+}
+
+impl Deref for OptionData<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Lent(data) => data,
+            Self::Made(data) => data,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_gives_back_what_was_pushed() {
+        let long = vec![7; 700];
+        let mut list = OptionList::default();
+        assert!(list.is_empty() && list.get(1).is_none());
+        list.push(3, &[1; 4]);
+        list.push(80, &[]);
+        list.push(119, &long);
+        assert_eq!(list.iter().collect::<Vec<_>>(), [(3, &[1; 4][..]), (80, &[]), (119, &long)]);
+        assert_eq!((list.get(80), list.get(119).map(<[u8]>::len)), (Some(&[][..]), Some(700)));
+        list.push(9, &[0; 70_000]);
+        assert_eq!(list.get(9).map(<[u8]>::len), Some(65_535));
+        list.retain(|code| code != 119);
+        assert_eq!(list.iter().map(|(code, _)| code).collect::<Vec<_>>(), [3, 80, 9]);
+    }
+
+    #[test]
+    fn an_option_is_moved_before_another_that_stands_before_it() {
+        let moved = |codes: &[u8]| {
+            let mut list: OptionList = codes.iter().map(|code| (*code, vec![*code; usize::from(*code)])).collect();
+            list.move_before(1, 3);
+            assert!(list.iter().all(|(code, data)| data.iter().all(|byte| *byte == code)));
+            list.iter().map(|(code, _)| code).collect::<Vec<_>>()
+        };
+        assert_eq!(moved(&[15, 3, 6, 1, 28]), [15, 1, 3, 6, 28]);
+        assert_eq!(moved(&[1, 6, 3]), [1, 6, 3]);
+        assert_eq!((moved(&[3, 6]), moved(&[1])), (vec![3, 6], vec![1]));
+    }
+}
