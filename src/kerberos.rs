@@ -29,7 +29,7 @@ mod without {
 
     /// There are none.
     #[derive(Debug, Default)]
-    pub(crate) struct Contexts;
+    pub(crate) struct Contexts {}
 
     impl Contexts {
         /// The configuration has been refused long before.

@@ -80,9 +80,11 @@ fn apply(update: &Update) {
         };
         let question = Question { name: name.clone(), rtype: *rtype };
         let answer = zones::answer(&zones, &question, QuestionMeta { stream: true });
-        assert!(answer.ours && matches!(answer.rcode, Some(Rcode::NO_ERROR | Rcode::NX_DOMAIN)));
+        // An alias may lead back to itself, and DNAME to a name that is too long.
+        let possible = [Rcode::NO_ERROR, Rcode::NX_DOMAIN, Rcode::SERV_FAIL, Rcode::YX_DOMAIN];
+        assert!(answer.ours && answer.rcode.is_some_and(|rcode| possible.contains(&rcode)));
         for set in answer.answers.iter().chain(&answer.authorities).chain(&answer.additionals) {
-            for rdata in set.rdata {
+            for rdata in set.rdata.iter() {
                 assert!(rdata_to_hickory(set.rtype, rdata).is_ok(), "what was taken can be served");
             }
         }

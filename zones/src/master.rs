@@ -79,6 +79,8 @@ pub fn read(file: &MasterFile<'_>, include: Include<'_>) -> Result<Vec<Rrset>, V
     reader.file(file.text, file.file, file.apex.clone(), None, 0);
     reader.check_aliases();
     if !reader.faults.is_empty() {
+        // A line with many faults, or the aliases looked at last, may have brought more than are told.
+        reader.faults.truncate(FAULTS_MAX);
         return Err(reader.faults);
     }
     Ok(reader.sets.into_values().collect())

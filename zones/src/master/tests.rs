@@ -164,6 +164,9 @@ fn a_fault_is_told_with_line_and_column_and_the_others_are_told_too() {
 #[test]
 fn no_more_faults_are_told_than_anybody_reads() {
     assert_eq!(faults(&"x A y\n".repeat(1000)).len(), FAULTS_MAX);
+    // Aliases are looked at when all files are read.
+    let aliases: String = (0..1000).map(|n| format!("a{n} CNAME b\na{n} A 192.0.2.1\n")).collect();
+    assert_eq!(faults(&aliases).len(), FAULTS_MAX);
 }
 
 proptest::proptest! {
