@@ -256,7 +256,7 @@ impl ZoneAudit {
                 None => report.right += 1,
                 Some((kind, adoptable)) => {
                     let stale = self.left_at_address(&key, &seen.found, owners, &mut trials);
-                    let may_be_elsewhere = kind == Kind::Changed && is_elsewhere(&key, &seen.found, owners);
+                    let may_be_elsewhere = kind == Kind::Changed && is_elsewhere(&key, &want, &seen.found, owners);
                     report.findings.push(Finding {
                         may_be_elsewhere,
                         kind: if stale.is_some() { Kind::Changed } else { kind },
@@ -306,11 +306,13 @@ impl ZoneAudit {
     }
 }
 
-/// Whether a name has addresses, and none that this server gives.
-fn is_elsewhere(key: &RowKey, found: &[Found], owners: &Owners) -> bool {
+/// Whether a name has addresses, and none that this server gives. One that is wanted is not another server's: a machine
+/// that is configured by hand can have it in no subnet of ours.
+fn is_elsewhere(key: &RowKey, want: &Want, found: &[Found], owners: &Owners) -> bool {
     let mut addresses =
         found.iter().filter_map(|one| one.rdata.to_address(one.rtype)).filter(IpAddr::is_ipv4).peekable();
-    matches!(key, RowKey::Forward(_)) && addresses.peek().is_some() && !addresses.any(|address| owners.gives(&address))
+    let is_ours = |address: IpAddr| owners.gives(&address) || want.addresses.contains(&address);
+    matches!(key, RowKey::Forward(_)) && addresses.peek().is_some() && !addresses.any(is_ours)
 }
 
 /// What of one of our hosts stands where a row would have its records, and is not wanted.

@@ -271,3 +271,20 @@ fn a_host_with_another_servers_address_may_be_there_now() {
     assert_eq!(judged(&[elsewhere, dhcid("pc", 9)]), Some((Kind::Foreign, false)));
     assert_eq!(judged(&[dhcid("pc", 1)]), Some((Kind::Changed, false)));
 }
+
+/// Its address is in no subnet, and its PTR record names it: that is this server's own doing.
+#[test]
+fn a_machine_by_hand_outside_all_subnets_is_not_taken_for_another_servers() {
+    let address = IpAddr::from([192, 0, 2, 1]);
+    let want = Want { addresses: vec![address], ..want("nas", 1) };
+    let row = AuditedRow { key: RowKey::Forward(want.name.clone()), generation: 1, want: Some(want), rest: Rest::Done };
+    let other = Rdata::address(IpAddr::from([192, 0, 2, 2]));
+    for changed in [
+        &[("nas.lan", 60, Rdata::address(address)), ("nas.lan", 60, dhcid("nas", 1))][..],
+        &[("nas.lan", 600, Rdata::address(address)), ("nas.lan", 600, other), ("nas.lan", 600, dhcid("nas", 1))],
+    ] {
+        let findings = audit(std::slice::from_ref(&row), changed).findings;
+        let judged: Vec<_> = findings.iter().map(|finding| (finding.kind, finding.may_be_elsewhere)).collect();
+        assert_eq!(judged, [(Kind::Changed, false)]);
+    }
+}
