@@ -31,12 +31,15 @@ use super::health::Heard;
 use super::{Entry, LastAnswer, News, Outcome, Reconciler, Send, SendTicket, Unsure, backoff_ms};
 use crate::Now;
 use crate::settings::{Retry, ZoneServer};
-use crate::wanted::{FORMER_ADDRESSES_MAX, FORMER_MAX, Held, Want};
+use crate::wanted::{ADDRESSES_MAX, FORMER_MAX, Held, Want};
 
 /// How long a message without an answer may still be done.
 pub(super) const UNSURE_MS: u64 = 310_000;
 
-/// Adds what may be in DNS and is not wanted there.
+/// How many addresses are added to those that are known of one owner: all that it has and had ([`ADDRESSES_MAX`] each).
+const HELD_ADDRESSES_MAX: usize = 2 * ADDRESSES_MAX;
+
+/// Adds what may be in DNS and is not wanted there. What is known already stays.
 pub(super) fn add_held(all: &mut Vec<Held>, held: &Held, want: Option<&Want>) {
     let mut held = held.clone();
     if let Some(want) = want.filter(|want| held.is_as_of(want)) {
@@ -46,10 +49,10 @@ pub(super) fn add_held(all: &mut Vec<Held>, held: &Held, want: Option<&Want>) {
     let same = |one: &&mut Held| one.name == held.name && one.identity == held.identity && one.guard == held.guard;
     match all.iter_mut().find(same) {
         Some(known) => {
+            held.addresses.retain(|address| !known.addresses.contains(address));
+            held.addresses.truncate(HELD_ADDRESSES_MAX.saturating_sub(known.addresses.len()));
             known.addresses.extend(held.addresses);
             known.addresses.sort_unstable();
-            known.addresses.dedup();
-            known.addresses.truncate(FORMER_ADDRESSES_MAX);
         }
         None if held.addresses.is_empty() || full => {}
         None => all.push(held),

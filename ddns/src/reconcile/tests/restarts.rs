@@ -182,3 +182,18 @@ fn a_refusal_is_stored_with_the_state_that_it_is_about() {
     assert_eq!(refused(&world), (true, true));
     assert_eq!(conflicts(&world).len(), 1, "told once");
 }
+
+/// A host with many interfaces: what got no answer must not push out what is known to be there.
+#[test]
+fn a_host_with_many_addresses_leaves_none_behind_after_a_lost_answer() {
+    let mut world = World::with_servers(2);
+    (1..=40).for_each(|n| world.set(n, Some(claim("pc.lan", 1))));
+    world.settle();
+    world.down_at.insert(server(1), Fate::LoseReply);
+    world.set(41, Some(claim("pc.lan", 1)));
+    world.advance(20_000);
+    assert_eq!(world.server.plain().len(), 2 * 41);
+    (1..=41).for_each(|n| world.set(n, None));
+    world.advance(700_000);
+    assert_eq!((world.server.plain(), world.server.dhcid_count()), (Vec::<String>::new(), 0));
+}
