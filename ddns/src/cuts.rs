@@ -117,13 +117,20 @@ impl Settings {
         let zones = self.zones.iter().enumerate().filter(|(_, zone)| name.is_within(&zone.apex));
         let (index, zone) = zones.max_by_key(|(_, zone)| zone.apex.as_wire().len())?;
         let found = self.sought_above(name).is_none_or(|sought| sought.as_wire().len() <= zone.apex.as_wire().len());
-        found.then_some(index)
+        (found && !self.may_be_alias(name)).then_some(index)
     }
 
     /// Whether the zone that holds `name` is still looked for.
     #[must_use]
     pub fn is_sought(&self, name: &Fqdn) -> bool {
-        self.sought_above(name).is_some() && self.zone_index_of(name).is_none()
+        self.may_be_alias(name) || (self.sought_above(name).is_some() && self.zone_index_of(name).is_none())
+    }
+
+    /// Whether it is still to be found out where the PTR record of an ordinary reverse name stands.
+    fn may_be_alias(&self, name: &Fqdn) -> bool {
+        !self.sought_prefixes.is_empty()
+            && matches!(name.to_reverse_address(), Some(IpAddr::V4(v4))
+                if self.sought_prefixes.iter().any(|prefix| prefix.contains(&v4)))
     }
 
     fn sought_above(&self, name: &Fqdn) -> Option<&Fqdn> {
@@ -142,7 +149,10 @@ impl Settings {
         }
         for (quest, cut) in self.quests.iter().zip(cuts) {
             if !out.settle(quest, cut.as_ref()) {
-                out.sought.push(quest.name());
+                match quest.seeks {
+                    Seeks::Zone(_) => out.sought.push(quest.name()),
+                    Seeks::Classless(prefix) => out.sought_prefixes.push(prefix),
+                }
             }
         }
         out.zones.sort_by(|one, other| one.apex.cmp(&other.apex));
@@ -303,5 +313,11 @@ mod tests {
         let plain = settings().resolved(&[None, None, None, Some(Cut::Nowhere)]);
         assert_eq!(plain.reverse_name_of(IpAddr::from([192, 0, 2, 129])).to_string(), "129.2.0.192.in-addr.arpa.");
         assert!(!plain.is_sought(&name("129.2.0.192.in-addr.arpa")));
+        // Until that is known they may be aliases, every one of them: a PTR record beside one is lost in silence.
+        let open = settings().resolved(&[None, None, None, None]);
+        for (of, sought) in [("128", true), ("129", true), ("255", true), ("127", false)] {
+            let of = format!("{of}.2.0.192.in-addr.arpa");
+            assert_eq!((open.is_sought(&name(&of)), zone_of(&open, &of).is_none()), (sought, sought), "{of}");
+        }
     }
 }

@@ -22,6 +22,9 @@ pub struct Settings {
     pub quests: Vec<Quest>,
     /// Domains whose zones are not known yet: nothing is sent for the names in them.
     pub sought: Vec<Fqdn>,
+    /// Prefixes of which it is not known yet whether their PTR records stand under aliases (RFC 2317): nothing is sent
+    /// for their ordinary reverse names, since a server passes over a PTR record beside an alias in silence.
+    pub sought_prefixes: Vec<Ipv4Net>,
     /// Prefixes whose PTR records stand in a zone of their own (RFC 2317).
     pub classless: Vec<Classless>,
     /// Names no client may take (the apexes and the server's own names are always protected).

@@ -123,6 +123,7 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
             zones: routes,
             quests,
             sought: Vec::new(),
+            sought_prefixes: Vec::new(),
             classless: zones.classless.clone(),
             protected: protected(&zones, &dhcp),
             reserved,
