@@ -31,7 +31,7 @@ fuzz_target!(|text: &str| {
             for set in &sets {
                 assert!(set.name.is_within(&apex), "{} is not in the zone", set.name);
                 for rdata in &set.rdata {
-                    assert!(rdata_to_hickory(set.rtype, rdata).is_ok(), "what was read can be served");
+                    assert!(rdata_to_hickory(set.rtype, rdata).is_ok(), "{} {:?} {rdata:?} was read, and cannot be served", set.name, set.rtype);
                 }
             }
             let _ = Zone::from_sets(apex, sets);

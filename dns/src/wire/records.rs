@@ -25,7 +25,7 @@ pub fn name_from_hickory(name: &Name) -> Result<Fqdn, NameError> {
 }
 
 /// Our record data as hickory's: typed where hickory knows the type, so that names inside can be
-/// compressed, raw octets where it does not (DHCID).
+/// compressed, raw octets where it does not (DHCID) or is stricter than [`Rdata::from_wire`].
 ///
 /// # Errors
 /// [`WireError::Codec`] when hickory finds the data malformed.
@@ -46,7 +46,14 @@ pub fn rdata_to_hickory(rtype: RecordType, rdata: &Rdata) -> Result<RData, WireE
     }
     // At most 65,535 octets: see `Rdata`.
     let length = u16::try_from(rdata.0.len()).map_err(|_| crate::RdataError::Length)?;
-    Ok(RData::read(&mut BinDecoder::new(&rdata.0), code, Restrict::new(length))?)
+    match RData::read(&mut BinDecoder::new(&rdata.0), code, Restrict::new(length)) {
+        Ok(typed) => Ok(typed),
+        // Hickory wants what senders should keep to (reserved flags of CSYNC, for one); a server hands on what it was given.
+        Err(_) if Rdata::from_wire(rtype, &rdata.0).is_ok() => {
+            Ok(RData::Unknown { code, rdata: NULL::with(rdata.0.to_vec()) })
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Hickory's record data as ours, with its type. Empty data (RFC 2136) gives empty octets.
@@ -149,6 +156,8 @@ mod tests {
             (RecordType(65280), Rdata(Box::default())),
             (RecordType(257), Rdata([b"\x00\x05issueca.example" as &[u8]].concat().into())),
             (RecordType(44), Rdata([1, 1, 9, 9, 9].into())),
+            // CSYNC with reserved flags (RFC 7477 section 2.1.1.2), which hickory refuses.
+            (RecordType(62), Rdata([0, 0, 0, 66, 0, 4].into())),
         ] {
             let wire = rdata_to_hickory(rtype, &rdata).unwrap();
             assert_eq!(rdata_from_hickory(&wire).unwrap(), (rtype, rdata), "{rtype}");
