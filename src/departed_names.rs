@@ -81,6 +81,8 @@ pub fn disprove(confirmed: &mut [ConfirmedRow], settings: &Settings, wanted: &[W
                 holds(rtype, &rdata)
             }),
             RowKey::Reverse(_) => holds(RecordType::PTR, &Rdata::ptr(&want.name)),
+            // Embedded zones hold what is stated without a row.
+            RowKey::Stated(..) => continue,
         };
         let dhcid = Rdata::dhcid(&Dhcid::new(&want.identity, &want.name));
         seen.done = data_is_there && (!want.guard.writes_dhcid() || holds(RecordType::DHCID, &dhcid));
@@ -104,6 +106,7 @@ fn updates_for(apex: &Fqdn, key: &RowKey, name: &Fqdn, held: &Held, settings: &S
             std::iter::once(builder::build_withdraw_addresses(apex, held)).chain(rest).collect()
         }
         RowKey::Reverse(_) => vec![builder::build_withdraw_pointer(apex, name, held, settings.reverse)],
+        RowKey::Stated(..) => Vec::new(),
     }
 }
 
@@ -182,6 +185,7 @@ mod tests {
                     RowKey::Reverse(_) => {
                         builder::build_pointer_claim(&apex, &Settings::default().owner_of(&row.key), want)
                     }
+                    RowKey::Stated(..) => unreachable!("none is stated"),
                 };
                 zone = zones::apply(&zone, &update, &AllowAll).unwrap().0;
             }

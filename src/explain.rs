@@ -10,6 +10,7 @@ pub mod views;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use ddns::reconcile::STATED_TYPES;
 use ddns::settings::Settings;
 use ddns::wanted::RowKey;
 use dhcp::identity::HardwareAddress;
@@ -57,6 +58,8 @@ fn hardware(text: &str) -> Option<HardwareAddress> {
 #[must_use]
 pub fn keys_of(subject: &Subject, facts: &Facts) -> Vec<RowKey> {
     let mut keys: BTreeSet<RowKey> = facts.names.iter().cloned().map(RowKey::Forward).collect();
+    let stated = |name: &Fqdn| STATED_TYPES.map(|rtype| RowKey::Stated(name.clone(), rtype));
+    keys.extend(facts.names.iter().flat_map(stated));
     keys.extend(facts.addresses.iter().map(|address| RowKey::Reverse(IpAddr::V4(*address))));
     if let Subject::Address(address) = subject {
         keys.insert(RowKey::Reverse(*address));
@@ -89,6 +92,10 @@ fn of_name(asked: &Fqdn, facts: &Facts, leases: &[LeaseStory], rows: &[RowFacts]
     });
     if let Some((name, row)) = row {
         return records::forward(name, row);
+    }
+    let stated = rows.iter().find(|row| matches!(&row.key, RowKey::Stated(name, _) if facts.names.contains(name)));
+    if let Some(row) = stated {
+        return records::stated(row);
     }
     let name = facts.names.first().unwrap_or(asked);
     // The client writes its own A record, perhaps.
@@ -143,6 +150,13 @@ fn nothing_claims(name: &Fqdn, settings: &Settings) -> String {
 }
 
 fn of_address(address: IpAddr, facts: &Facts, leases: &[LeaseStory], rows: &[RowFacts], settings: &Settings) -> String {
+    if let Some(host) = settings.hosts.at(address) {
+        let told = format!("{address} is configured by hand at {}, and given to no client", host.name);
+        return match rows.iter().find(|row| row.key == RowKey::Reverse(address)) {
+            Some(row) => format!("{told}; {}", records::reverse(row)),
+            None => format!("{told}; no zone of the configuration holds its PTR"),
+        };
+    }
     let Some(one) = leases.first() else {
         let place = match facts.subnet {
             Some((prefix, true)) => format!("it is of a pool of {prefix}"),

@@ -142,5 +142,7 @@ fn updates(disputed: &Disputed, marks: &[Mark], inherit: Inherit) -> Vec<Update>
             });
             bare.into_iter().chain(marked).collect()
         }
+        // They are no host's.
+        RowKey::Stated(..) => Vec::new(),
     }
 }

@@ -220,9 +220,11 @@ fn name_view(status: &NameStatus) -> NameView {
     let (key, reverse) = match &status.key {
         RowKey::Forward(name) => (name.to_string(), false),
         RowKey::Reverse(address) => (address.to_string(), true),
+        RowKey::Stated(name, _) => (name.to_string(), false),
     };
     let wanted = match &status.want {
         None => "nothing".to_owned(),
+        Some(want) if let RowKey::Stated(_, rtype) = &status.key => want.stated_words(*rtype),
         Some(Want { name, .. }) if reverse => format!("PTR {name}"),
         Some(Want { addresses, .. }) => {
             let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();

@@ -184,8 +184,10 @@ pub struct ZoneAudit {
 #[derive(Debug, Default)]
 struct Seen {
     found: Vec<Found>,
-    /// Records of types that we never write.
+    /// Records of types that we never write there.
     beside: usize,
+    /// The types that the configuration states there.
+    stated: Vec<RecordType>,
 }
 
 impl ZoneAudit {
@@ -193,7 +195,13 @@ impl ZoneAudit {
     #[must_use]
     pub fn new(settings: Arc<Settings>, rows: impl IntoIterator<Item = AuditedRow>) -> Self {
         let rows: HashMap<RowKey, AuditedRow> = rows.into_iter().map(|row| (row.key.clone(), row)).collect();
-        let known = rows.keys().map(|key| (settings.owner_of(key), Seen::default())).collect();
+        let mut known: HashMap<Fqdn, Seen> = HashMap::with_capacity(rows.len());
+        for key in rows.keys() {
+            let seen = known.entry(settings.owner_of(key)).or_default();
+            if let RowKey::Stated(_, rtype) = key {
+                seen.stated.push(*rtype);
+            }
+        }
         Self { settings, rows, known, others: HashMap::new(), records: 0, left_out: 0 }
     }
 
@@ -214,7 +222,7 @@ impl ZoneAudit {
         let ours = matches!(rtype, RecordType::A | RecordType::AAAA | RecordType::PTR | RecordType::DHCID);
         let found = Found { rtype, ttl, rdata };
         if let Some(seen) = self.known.get_mut(name) {
-            if !ours {
+            if !ours && !seen.stated.contains(&rtype) {
                 seen.beside += 1;
             } else if seen.found.len() >= RECORDS_PER_NAME_MAX {
                 self.left_out += 1;
@@ -251,19 +259,21 @@ impl ZoneAudit {
                 report.under_way += 1;
                 continue;
             };
-            let seen = self.known.remove(&self.settings.owner_of(&key)).unwrap_or_default();
-            match judge::judge(&key, &want, &seen, self.settings.reverse) {
+            let nothing = Seen::default();
+            let seen = self.known.get(&self.settings.owner_of(&key)).unwrap_or(&nothing);
+            match judge::judge(&key, &want, seen, self.settings.reverse) {
                 None => report.right += 1,
                 Some((kind, adoptable)) => {
                     let stale = self.left_at_address(&key, &seen.found, owners, &mut trials);
                     let may_be_elsewhere = kind == Kind::Changed && is_elsewhere(&key, &want, &seen.found, owners);
+                    let rtype = if let RowKey::Stated(_, rtype) = key { Some(rtype) } else { None };
                     report.findings.push(Finding {
                         may_be_elsewhere,
                         kind: if stale.is_some() { Kind::Changed } else { kind },
                         key,
                         want: Some(want),
                         generation: row.generation,
-                        found: sorted(seen.found),
+                        found: sorted(of_key(seen.found.clone(), rtype)),
                         stale,
                         adoptable,
                     });
@@ -328,6 +338,7 @@ fn stale_at(
     let name = match key {
         RowKey::Forward(name) => name,
         RowKey::Reverse(address) => return stale_pointer(address, dhcid, found, owners, trials),
+        RowKey::Stated(..) => return None,
     };
     let mut addresses: Vec<IpAddr> = found.iter().filter_map(|one| one.rdata.to_address(one.rtype)).collect();
     addresses.sort_unstable();
@@ -386,6 +397,12 @@ fn data_of(found: &[Found], rtype: RecordType) -> Vec<Rdata> {
     data.sort_unstable();
     data.dedup();
     data
+}
+
+/// What is there of the type that a row is about, if it is about one.
+fn of_key(mut found: Vec<Found>, rtype: Option<RecordType>) -> Vec<Found> {
+    found.retain(|one| rtype.is_none_or(|rtype| one.rtype == rtype || one.rtype == RecordType::CNAME));
+    found
 }
 
 fn sorted(mut found: Vec<Found>) -> Vec<Found> {

@@ -152,6 +152,47 @@ pub fn build_withdraw_pointer(zone: &Fqdn, reverse: &Fqdn, held: &Held, guard: R
     Update { zone: zone.clone(), prerequisites: vec![prerequisite], changes }
 }
 
+/// Records that the configuration states, where nothing of their name and type is: RFC 2136 section 2.4.3. A CNAME stands
+/// alone (RFC 1034 section 3.6.2), so that nothing at all may be there; and beside one, nothing else is written, since
+/// RFC 2136 section 3.4.2.2 has a server pass over that in silence. YXDOMAIN and YXRRSET mean that something is there.
+#[must_use]
+pub fn build_stated_claim(zone: &Fqdn, rtype: RecordType, want: &Want) -> Update {
+    let name = &want.name;
+    let prerequisites = if rtype == RecordType::CNAME {
+        vec![Prerequisite::NameNotInUse(name.clone())]
+    } else {
+        let absent = |rtype| Prerequisite::RrsetAbsent(name.clone(), rtype);
+        vec![absent(rtype), absent(RecordType::CNAME)]
+    };
+    Update { zone: zone.clone(), prerequisites, changes: added_stated(rtype, want) }
+}
+
+/// Such records in the place of `former`, which must be there and nothing else of their name and type: RFC 2136 section
+/// 2.4.2, by value. NXRRSET means that something else, or nothing, is there.
+#[must_use]
+pub fn build_stated_replace(zone: &Fqdn, rtype: RecordType, want: &Want, former: &[Rdata]) -> Update {
+    let mut changes = vec![Change::DeleteRrset(want.name.clone(), rtype)];
+    changes.extend(added_stated(rtype, want));
+    let prerequisites = vec![Prerequisite::RrsetIs(want.name.clone(), rtype, former.to_vec())];
+    Update { zone: zone.clone(), prerequisites, changes }
+}
+
+/// The removal of such records, while they are exactly as they were written. NXRRSET and NXDOMAIN mean that they are not.
+#[must_use]
+pub fn build_stated_withdraw(zone: &Fqdn, rtype: RecordType, held: &Held) -> Update {
+    let former = held.identity.stated().unwrap_or_default().to_vec();
+    let prerequisites = match planted(Fault::StatedRemovedUnasked) {
+        true => Vec::new(),
+        false => vec![Prerequisite::RrsetIs(held.name.clone(), rtype, former)],
+    };
+    Update { zone: zone.clone(), prerequisites, changes: vec![Change::DeleteRrset(held.name.clone(), rtype)] }
+}
+
+fn added_stated(rtype: RecordType, want: &Want) -> Vec<Change> {
+    let data = want.identity.stated().unwrap_or_default().iter().cloned();
+    data.map(|rdata| added(&want.name, rtype, want.ttl_secs, rdata)).collect()
+}
+
 /// "The DHCID RR matches": exactly one, made from this identity and this host name, stands at `at`.
 fn owned_by(at: &Fqdn, identity: &HostIdentity, host: &Fqdn) -> Prerequisite {
     Prerequisite::RrsetIs(at.clone(), RecordType::DHCID, vec![dhcid(identity, host)])

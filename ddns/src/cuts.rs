@@ -87,7 +87,7 @@ impl Settings {
     #[must_use]
     pub fn owner_of(&self, key: &RowKey) -> Fqdn {
         match key {
-            RowKey::Forward(name) => name.clone(),
+            RowKey::Forward(name) | RowKey::Stated(name, _) => name.clone(),
             RowKey::Reverse(address) => self.reverse_name_of(*address),
         }
     }

@@ -128,6 +128,7 @@ impl PackedRows {
         match key {
             RowKey::Forward(name) => self.find_name(name).map(|piece| (piece, true)),
             RowKey::Reverse(address) => self.find_address(*address).map(|piece| (piece, false)),
+            RowKey::Stated(..) => None,
         }
     }
 
@@ -333,6 +334,7 @@ impl<'a> Ordinary<'a> {
         let is_identity = match &want.identity {
             HostIdentity::Hardware { chaddr, .. } => chaddr.len() <= 16,
             HostIdentity::ClientId(_) | HostIdentity::Duid(_) => identity_octets <= IDENTITY_OCTETS_MAX,
+            HostIdentity::Stated(_) => false,
         };
         let (label, domain) = split(&want.name).filter(|_| is_identity)?;
         Some(Self { want, address, label, domain, is_forward })

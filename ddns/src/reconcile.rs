@@ -42,13 +42,13 @@ use std::collections::{BinaryHeap, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use dns::{Fqdn, Rcode, Update};
+use dns::{Fqdn, HostIdentity, Rcode, Update};
 use faults::{Fault, planted};
 
 use batch::{ANY_COMPANY, Batch, Message};
 pub use batch::{HALVINGS_MAX, ROWS_MAX};
 use effects::Tombstones;
-pub use effects::{Effects, Feedback};
+pub use effects::{Effects, Feedback, STATED_TYPES};
 pub use explain::{News, explain, explain_at};
 use health::Heard;
 pub use health::{ServerHealth, Standing, ZoneHealth};
@@ -367,7 +367,11 @@ impl Reconciler {
         self.unblock(index);
         let Some(entry) = self.entry_mut(index) else { return };
         entry.holds = entry.held().map(Box::new);
+        let refused = entry.refused();
         entry.row = row;
+        if let Some(refused) = refused {
+            entry.row.former.retain(|held| held.identity != refused);
+        }
         entry.streak = 0;
         // Queued: it keeps its place, so that a name that changes often takes no more room than another. Under way:
         // the answer to what was sent decides how to go on.
@@ -488,7 +492,8 @@ impl Reconciler {
         let want = entry.row.want.clone().filter(|_| !clears_only);
         let held = want.as_ref().is_some_and(|want| entry.held().is_some_and(|held| held.is_as_of(want)));
         let generation = entry.row.generation;
-        let guessed = !held && want.is_some() && self.lanes[lane as usize].expects_ours;
+        let stated = matches!(entry.row.key, RowKey::Stated(..));
+        let guessed = !held && !stated && want.is_some() && self.lanes[lane as usize].expects_ours;
         let held = held || guessed;
         let plan = Plan { zone, key: entry.row.key.clone(), want: want.clone(), former, held, guard };
         let owner = self.settings.owner_of(&plan.key);
@@ -523,6 +528,15 @@ impl Flight {
 }
 
 impl Entry {
+    /// Records that the configuration stated and that were not written, because others were there: if the like of them
+    /// come to stand there, they are not ours.
+    fn refused(&self) -> Option<HostIdentity> {
+        let refused =
+            self.last == LastAnswer::Conflict && self.holds.is_none() && matches!(self.phase, Phase::Waits(_));
+        let stated = matches!(self.row.key, RowKey::Stated(..));
+        self.row.want.as_ref().filter(|_| refused && stated).map(|want| want.identity.clone())
+    }
+
     /// What DNS holds of ours under the key, as of the last answer that told.
     fn held(&self) -> Option<Held> {
         match self.phase {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use dns::{Fqdn, TsigKey};
+use dns::{Fqdn, Rrset, TsigKey};
 use ipnet::Ipv4Net;
 
 use crate::cuts::{Classless, Quest};
@@ -33,6 +33,8 @@ pub struct Settings {
     pub reserved: HashSet<Fqdn>,
     /// Machines that are configured by hand.
     pub hosts: Hosts,
+    /// Records that the configuration states in zones of other servers, each name and type once, sorted by them.
+    pub stated: Arc<[Rrset]>,
     /// Patterns that names are made by anywhere: what looks as one of them is no name that a client has by itself.
     pub patterns: Vec<Box<str>>,
     /// Prefixes whose addresses get no PTR record, also where a zone would hold it.

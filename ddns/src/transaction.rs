@@ -38,11 +38,23 @@
 //!    reverse, rfc4703
 //!             PointerSet [5.4] ──NOERROR──► Done
 //!                 └──else──► Refused
+//!
+//!  for records that the configuration states, whose only mark is what they are:
+//!
+//!    nothing wanted: for each former content StatedWithdraw ──NOERROR, NXRRSET, NXDOMAIN──► next
+//!
+//!    StatedRefresh ──NOERROR──► Done      for each former content: StatedReplace ──NOERROR──► Done
+//!     (first, if      │                                            └──NXRRSET, NXDOMAIN──► next
+//!      held)          └──NXRRSET, NXDOMAIN──► the former contents, then:
+//!
+//!             StatedClaim ──NOERROR──► Done
+//!                 └──YXDOMAIN, YXRRSET──► StatedRefresh ──NOERROR──► Done: what is there is as it is stated
+//!                                             └──NXRRSET, NXDOMAIN──► Conflict
 //! ```
 
 use std::net::IpAddr;
 
-use dns::{Fqdn, Rcode, Update};
+use dns::{Fqdn, HostIdentity, Rcode, Update};
 use faults::{Fault, planted};
 
 use crate::builder;
@@ -113,6 +125,10 @@ enum State {
     PointerClaim,
     PointerRefresh,
     PointerSet,
+    StatedWithdraw(usize),
+    StatedReplace(usize),
+    StatedClaim,
+    StatedRefresh,
     Finished(Ending),
 }
 
@@ -122,7 +138,7 @@ impl Transaction {
     pub fn start(plan: Plan) -> (Self, Step) {
         let owner = match &plan.key {
             RowKey::Reverse(address) => Fqdn::reverse(*address),
-            RowKey::Forward(name) => name.clone(),
+            RowKey::Forward(name) | RowKey::Stated(name, _) => name.clone(),
         };
         Self::start_at(plan, owner)
     }
@@ -183,9 +199,19 @@ impl Transaction {
                 | State::Overwrite
                 | State::PointerClaim
                 | State::PointerRefresh
-                | State::PointerSet,
+                | State::PointerSet
+                | State::StatedReplace(_)
+                | State::StatedClaim
+                | State::StatedRefresh,
                 Rcode::NO_ERROR,
             ) => State::Finished(Ending::Done),
+            (
+                State::StatedWithdraw(at) | State::StatedReplace(at),
+                Rcode::NO_ERROR | Rcode::NX_RRSET | Rcode::NX_DOMAIN,
+            ) => self.stated_from(at + 1),
+            (State::StatedClaim, Rcode::YX_DOMAIN | Rcode::YX_RRSET) => State::StatedRefresh,
+            (State::StatedRefresh, Rcode::NX_RRSET | Rcode::NX_DOMAIN) if self.claims == 0 => self.stated_from(0),
+            (State::StatedRefresh, Rcode::NX_RRSET | Rcode::NX_DOMAIN) => State::Finished(Ending::Conflict),
             (State::Finished(ending), _) => State::Finished(ending),
             (_, other) => State::Finished(Ending::Refused(other)),
         }
@@ -193,10 +219,16 @@ impl Transaction {
 
     /// The removal of the former owner at `index`, or what comes after the last of them.
     fn withdraw_from(&mut self, index: usize) -> State {
+        if let RowKey::Stated(..) = self.plan.key {
+            return match self.plan.want {
+                Some(_) if self.plan.held => State::StatedRefresh,
+                _ => self.stated_from(0),
+            };
+        }
         let mut index = index;
         while let Some(held) = self.plan.former.get(index) {
             match self.plan.key {
-                RowKey::Reverse(_) => return State::WithdrawPointer(index),
+                RowKey::Reverse(_) | RowKey::Stated(..) => return State::WithdrawPointer(index),
                 // The same owner's former addresses go with 5.3.2, in one step with the new ones.
                 RowKey::Forward(_) if self.goes_with_what_is_written(held) => {}
                 RowKey::Forward(_) if !self.departing(held).is_empty() => return State::Withdraw(index),
@@ -216,7 +248,20 @@ impl Transaction {
                 State::PointerSet
             }
             (Some(_), RowKey::Reverse(_)) if self.plan.held => State::PointerRefresh,
-            (Some(_), RowKey::Reverse(_)) => self.claim_pointer_again(),
+            (Some(_), RowKey::Reverse(_) | RowKey::Stated(..)) => self.claim_pointer_again(),
+        }
+    }
+
+    /// Of records that are stated: what is done about the former content at `index`, or what comes after the last.
+    fn stated_from(&mut self, index: usize) -> State {
+        match (index < self.plan.former.len(), &self.plan.want) {
+            (true, None) => State::StatedWithdraw(index),
+            (false, None) => State::Finished(Ending::Done),
+            (true, Some(_)) => State::StatedReplace(index),
+            (false, Some(_)) => {
+                self.claims += 1;
+                State::StatedClaim
+            }
         }
     }
 
@@ -297,6 +342,27 @@ impl Transaction {
             State::PointerRefresh => builder::build_pointer_refresh(zone, reverse, wanted?),
             State::PointerSet => builder::build_pointer_unguarded(zone, reverse, wanted?),
             State::Finished(ending) => return Err(ending),
+            State::StatedWithdraw(_) | State::StatedReplace(_) | State::StatedClaim | State::StatedRefresh => {
+                self.stated_update()?
+            }
+        })
+    }
+
+    fn stated_update(&self) -> Result<Update, Ending> {
+        let (Plan { zone, want, former, .. }, RowKey::Stated(_, rtype)) = (&self.plan, &self.plan.key) else {
+            return Err(Ending::Done);
+        };
+        let want = want.as_ref().ok_or(Ending::Done);
+        let held = |at: usize| former.get(at).ok_or(Ending::Done);
+        let data = |identity: &HostIdentity| identity.stated().unwrap_or_default().to_vec();
+        Ok(match self.state {
+            State::StatedWithdraw(at) => builder::build_stated_withdraw(zone, *rtype, held(at)?),
+            State::StatedReplace(at) => builder::build_stated_replace(zone, *rtype, want?, &data(&held(at)?.identity)),
+            State::StatedClaim => builder::build_stated_claim(zone, *rtype, want?),
+            _ => {
+                let want = want?;
+                builder::build_stated_replace(zone, *rtype, want, &data(&want.identity))
+            }
         })
     }
 }

@@ -7,9 +7,10 @@
 
 mod rows;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use dns::{ConflictGuard, Fqdn, HostIdentity};
+use dns::{ConflictGuard, Fqdn, HostIdentity, RecordType, Rrset};
 use faults::{Fault, planted};
 
 use crate::reconcile::ConfirmedRow;
@@ -35,6 +36,9 @@ pub enum RowKey {
     Forward(Fqdn),
     /// PTR (and DHCID) of an address.
     Reverse(IpAddr),
+    /// The records of a name and type that the configuration states, in a zone of another server. What is wanted there is
+    /// its own identity ([`HostIdentity::Stated`]), and has no addresses.
+    Stated(Fqdn, RecordType),
 }
 
 /// What is wanted of one key. A row that wants nothing stays until its removal from DNS is confirmed.
@@ -93,6 +97,15 @@ impl Want {
     }
 }
 
+impl Want {
+    /// Records that the configuration states, for people: their type and what they are.
+    #[must_use]
+    pub fn stated_words(&self, rtype: RecordType) -> String {
+        let data: Vec<String> = self.identity.stated().unwrap_or_default().iter().map(|one| one.words(rtype)).collect();
+        format!("{rtype} {}", data.join(", "))
+    }
+}
+
 impl Held {
     /// Whether this is the same host's name, with a DHCID where `want` has one and without where it has not: then what
     /// both have is as wanted.
@@ -101,7 +114,9 @@ impl Held {
         self.is_of(want) && self.guard.writes_dhcid() == want.guard.writes_dhcid()
     }
 
-    fn is_of(&self, want: &Want) -> bool {
+    /// Whether this is the same host's name, or the same records.
+    #[must_use]
+    pub fn is_of(&self, want: &Want) -> bool {
         self.name == want.name && self.identity == want.identity
     }
 }
@@ -129,6 +144,8 @@ pub struct Claim {
 #[derive(Debug, Default)]
 pub struct WantedTable {
     rows: Rows,
+    /// The keys of records that the configuration states, or stated.
+    stated: BTreeSet<RowKey>,
     /// How many rows of names want nothing any more.
     leaving: usize,
     /// The last generation given away; above every one that was loaded.
@@ -281,6 +298,48 @@ impl WantedTable {
             _ => true,
         };
         self.point(address, after.filter(|after| after.reverse && granted), undo);
+    }
+
+    /// The keys of records that are stated, and of those that are still to be removed.
+    pub fn stated(&self) -> impl Iterator<Item = &RowKey> {
+        self.stated.iter()
+    }
+
+    /// Takes in that the configuration states these records, whatever it stated of their name and type before.
+    pub fn state(&mut self, set: &Rrset) -> Applied {
+        let want = Want {
+            name: set.name.clone(),
+            identity: HostIdentity::Stated(set.rdata.clone().into()),
+            addresses: Vec::new(),
+            ttl_secs: set.ttl,
+            after_forward: false,
+            guard: ConflictGuard::default(),
+        };
+        self.put_stated(RowKey::Stated(set.name.clone(), set.rtype), Some(want))
+    }
+
+    /// Takes in that the configuration states nothing for this key any more.
+    pub fn unstate(&mut self, key: &RowKey) -> Applied {
+        self.put_stated(key.clone(), None)
+    }
+
+    fn put_stated(&mut self, key: RowKey, want: Option<Want>) -> Applied {
+        let (current, mut former) = match self.rows.get(&key) {
+            Some(row) => (row.want, row.former),
+            None => (None, Vec::new()),
+        };
+        if current == want {
+            return Applied::default();
+        }
+        if let Some(old) = current {
+            push_former(&mut former, old.held());
+        }
+        if let Some(want) = &want {
+            former.retain(|held| !held.is_of(want));
+        }
+        let mut undo = Undo::default();
+        self.put(key.clone(), want, former, &mut undo);
+        Applied { rows: self.rows.get(&key).into_iter().collect(), undo, displaced: Vec::new() }
     }
 
     /// Takes a change back whose commit failed. Changes made since must have been taken back before.
@@ -460,6 +519,13 @@ impl WantedTable {
     fn set(&mut self, key: RowKey, row: Option<WantedRow>) -> Option<WantedRow> {
         let is_leaving = |row: &WantedRow| matches!(row.key, RowKey::Forward(_)) && row.want.is_none();
         self.leaving += usize::from(row.as_ref().is_some_and(is_leaving));
+        if let RowKey::Stated(..) = &key {
+            if row.is_some() {
+                self.stated.insert(key.clone())
+            } else {
+                self.stated.remove(&key)
+            };
+        }
         let before = self.rows.set(key, row);
         self.leaving -= usize::from(before.as_ref().is_some_and(is_leaving));
         before

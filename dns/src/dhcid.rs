@@ -22,6 +22,10 @@ pub enum HostIdentity {
     ClientId(Bytes),
     /// Type 0x0002: a DUID, also the one inside a client identifier of type 255 (RFC 4361).
     Duid(Bytes),
+    /// No host: a set of records that the configuration states. It stands for itself, as whoever reads it cannot be told
+    /// whose it is: what is there is ours while it is exactly this. No DHCID is ever made of it; it has the type 0xffff,
+    /// which RFC 4701 section 3.3 reserves.
+    Stated(Box<[Rdata]>),
 }
 
 impl HostIdentity {
@@ -69,28 +73,40 @@ impl HostIdentity {
             Self::Hardware { .. } => 0,
             Self::ClientId(_) => 1,
             Self::Duid(_) => 2,
+            Self::Stated(_) => 0xffff,
         }
     }
 
-    /// For storage: one octet with the type code, then the identifier (`htype` before `chaddr`).
+    /// For storage: one octet with the type code (the last of it), then the identifier (`htype` before `chaddr`).
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        self.parts().concat()
+        let mut bytes = self.parts().concat();
+        for Rdata(data) in self.stated().unwrap_or_default() {
+            // Data is never longer: see [`Rdata`].
+            bytes.extend_from_slice(&(data.len() as u16).to_be_bytes());
+            bytes.extend_from_slice(data);
+        }
+        bytes
     }
 
-    /// What [`HostIdentity::to_bytes`] writes, one part after the other.
+    /// What [`HostIdentity::to_bytes`] writes of a host, one part after the other.
     #[must_use]
     pub fn parts(&self) -> [&[u8]; 3] {
         match self {
             Self::Hardware { htype, chaddr } => [&[0], std::slice::from_ref(htype), chaddr],
             Self::ClientId(data) => [&[1], &[], data],
             Self::Duid(data) => [&[2], &[], data],
+            // It is of no DHCID, and in no record but its own: see to_bytes.
+            Self::Stated(_) => [&[255], &[], &[]],
         }
     }
 
     /// Whether [`HostIdentity::to_bytes`] would write this.
     #[must_use]
     pub fn is_bytes(&self, bytes: &[u8]) -> bool {
+        if self.stated().is_some() {
+            return self.to_bytes() == bytes;
+        }
         let mut rest = Some(bytes);
         for part in self.parts() {
             rest = rest.and_then(|rest| rest.strip_prefix(part));
@@ -107,9 +123,30 @@ impl HostIdentity {
             }
             [1, data @ ..] if data.len() <= IDENTIFIER_OCTETS_MAX => Some(Self::ClientId(data.into())),
             [2, data @ ..] if data.len() <= IDENTIFIER_OCTETS_MAX => Some(Self::Duid(data.into())),
+            [255, records @ ..] => stated(records).map(Self::Stated),
             _ => None,
         }
     }
+
+    /// The records, where they stand for themselves.
+    #[must_use]
+    pub fn stated(&self) -> Option<&[Rdata]> {
+        match self {
+            Self::Stated(records) => Some(records),
+            Self::Hardware { .. } | Self::ClientId(_) | Self::Duid(_) => None,
+        }
+    }
+}
+
+/// Records with their lengths before them.
+fn stated(mut bytes: &[u8]) -> Option<Box<[Rdata]>> {
+    let mut records = Vec::new();
+    while let Some((length, rest)) = bytes.split_first_chunk::<2>() {
+        let (data, rest) = rest.split_at_checked(u16::from_be_bytes(*length).into())?;
+        records.push(Rdata(data.into()));
+        bytes = rest;
+    }
+    (bytes.is_empty() && !records.is_empty()).then(|| records.into())
 }
 
 /// The data of a DHCID record: 2 bytes identifier type, 1 byte digest type (1, SHA-256), digest.

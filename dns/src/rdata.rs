@@ -231,6 +231,25 @@ impl Rdata {
         Fqdn::from_wire(&self.0).ok()
     }
 
+    /// The data as people read it, as in a zone file as far as the type is known here, else in hexadecimal digits.
+    #[must_use]
+    pub fn words(&self, rtype: RecordType) -> String {
+        let number = |at: usize| self.0.get(at..at + 2).map(|two| u16::from_be_bytes([two[0], two[1]]));
+        let name = |at: usize| Fqdn::from_wire(self.0.get(at..)?).ok();
+        let known = match rtype {
+            RecordType::A | RecordType::AAAA => self.to_address(rtype).map(|address| address.to_string()),
+            RecordType::NS | RecordType::CNAME | RecordType::PTR => self.to_name().map(|name| name.to_string()),
+            RecordType::MX => number(0).zip(name(2)).map(|(preference, name)| format!("{preference} {name}")),
+            RecordType::SRV => (|| Some(format!("{} {} {} {}", number(0)?, number(2)?, number(4)?, name(6)?)))(),
+            RecordType::TXT => self.to_txt().map(|texts| {
+                let quoted = texts.iter().map(|text| format!("\"{}\"", text.escape_ascii()));
+                quoted.collect::<Vec<_>>().join(" ")
+            }),
+            _ => None,
+        };
+        known.unwrap_or_else(|| self.0.iter().map(|octet| format!("{octet:02x}")).collect())
+    }
+
     /// The data of a SOA record, read.
     #[must_use]
     pub fn to_soa(&self) -> Option<Soa> {

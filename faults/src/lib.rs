@@ -71,6 +71,8 @@ pub enum Fault {
     ReservedNotRestored = 52,
     /// The names of machines that are configured by hand are not published.
     HostForgotten = 54,
+    /// A record that the configuration states no more is removed whatever stands there by now.
+    StatedRemovedUnasked = 47,
     /// A zone that cannot be updated is probed again at once.
     ProbedWithoutPause = 53,
     /// A server that was passed over once is never taken back.

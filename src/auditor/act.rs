@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use ddns::audit::{Finding, Kind, ZoneFindings};
 use ddns::reconcile::{Mend, Outcome, explain_at};
 use ddns::settings::{DELETE_FLOOR, Settings, Upkeep, ZoneRoute};
-use ddns::takeover;
 use ddns::wanted::RowKey;
-use dns::{Fqdn, Rcode, RecordType};
+use ddns::{builder, takeover};
+use dns::{Fqdn, Rcode, Rdata, RecordType};
 use tokio::sync::oneshot;
 
 use super::view::{found_words, key_words, want_words};
@@ -113,7 +113,14 @@ impl Auditor {
                 Err(why) => told.error = Some(why),
                 Ok(findings) => {
                     for finding in findings.findings {
-                        let by_name = named.remove(&finding.key);
+                        let by_name = match &finding.key {
+                            // Another type at a name of that type's own is not what can be replaced.
+                            RowKey::Stated(name, rtype) => {
+                                finding.found.iter().all(|one| one.rtype == *rtype)
+                                    && named.remove(&RowKey::Forward(name.clone()))
+                            }
+                            key => named.remove(key),
+                        };
                         if by_name || (all_without_dhcid && finding.adoptable) {
                             self.adopt_one(&zone, &settings, finding, dry_run, &mut told).await?;
                         }
@@ -160,6 +167,10 @@ impl Auditor {
         }
         let update = match &finding.key {
             RowKey::Forward(_) => takeover::build_adopt(&zone.apex, &want, &finding.found),
+            RowKey::Stated(_, rtype) => {
+                let there: Vec<Rdata> = finding.found.iter().map(|one| one.rdata.clone()).collect();
+                builder::build_stated_replace(&zone.apex, *rtype, &want, &there)
+            }
             key => takeover::build_adopt_pointer(&zone.apex, &settings.owner_of(key), &want, &finding.found),
         };
         let answer = match self.parts.writer.send(&zone.server, &update).await {

@@ -65,6 +65,7 @@ impl Auditor {
         let types = match key {
             RowKey::Forward(_) => &[RecordType::A, RecordType::AAAA, RecordType::DHCID][..],
             RowKey::Reverse(_) => &[RecordType::PTR, RecordType::DHCID][..],
+            RowKey::Stated(_, rtype) => std::slice::from_ref(rtype),
         };
         let ZoneServer::Remote { servers, auth } = server else {
             let published = self.parts.published.load_full();

@@ -92,10 +92,11 @@ impl Auditor {
         let keys: Vec<(RowKey, Fqdn)> = single.keys().map(|(key, name)| (key.clone(), name)).collect();
         for (key, name) in keys {
             let types = match &key {
-                RowKey::Forward(_) => &[RecordType::A, RecordType::AAAA, RecordType::DHCID][..],
-                RowKey::Reverse(_) => &[RecordType::PTR, RecordType::DHCID][..],
+                RowKey::Forward(_) => vec![RecordType::A, RecordType::AAAA, RecordType::DHCID],
+                RowKey::Reverse(_) => vec![RecordType::PTR, RecordType::DHCID],
+                RowKey::Stated(_, rtype) => vec![*rtype],
             };
-            for &rtype in types {
+            for rtype in types {
                 match reading.lookup(&name, rtype).await {
                     Ok(records) => {
                         for (ttl, rdata) in records {

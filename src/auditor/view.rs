@@ -80,6 +80,7 @@ pub(super) fn key_words(key: &RowKey) -> String {
     match key {
         RowKey::Forward(name) => name.to_string(),
         RowKey::Reverse(address) => address.to_string(),
+        RowKey::Stated(name, rtype) => format!("{name} {rtype}"),
     }
 }
 
@@ -87,6 +88,7 @@ pub(super) fn want_words(key: &RowKey, want: &Want) -> String {
     let ttl = want.ttl_secs;
     match key {
         RowKey::Reverse(_) => format!("PTR {} (ttl {ttl})", want.name),
+        RowKey::Stated(_, rtype) => format!("{} (ttl {ttl})", want.stated_words(*rtype)),
         RowKey::Forward(_) => {
             let addresses: Vec<String> = want.addresses.iter().map(ToString::to_string).collect();
             format!("A {} (ttl {ttl})", addresses.join(", "))
@@ -104,7 +106,8 @@ pub(super) fn found_words(found: &[Found]) -> String {
             Some(name) => format!("PTR {name} (ttl {})", one.ttl),
             None => "PTR".to_owned(),
         },
-        (None, rtype) => rtype.to_string(),
+        (None, RecordType::DHCID) => one.rtype.to_string(),
+        (None, rtype) => format!("{rtype} {} (ttl {})", one.rdata.words(rtype), one.ttl),
     };
     found.iter().map(words).collect::<Vec<_>>().join(", ")
 }

@@ -65,7 +65,7 @@ pub(super) struct Changes {
 }
 
 impl Changes {
-    fn add(&mut self, undo: Undo) {
+    pub(super) fn add(&mut self, undo: Undo) {
         let known = self.keys.len();
         self.keys.extend(undo.keys().cloned());
         if self.keys.len() > known {

@@ -137,7 +137,7 @@ impl Core {
     pub fn with_engine(engine: Engine, ddns: Arc<ddns::settings::Settings>, wanted: WantedTable, now: Now) -> Self {
         let subnets = &engine.settings().subnets;
         let named = subnets.iter().flat_map(|subnet| &subnet.reservations).any(|one| one.hostname.is_some());
-        let named = named || !ddns.hosts.is_empty();
+        let named = named || !ddns.hosts.is_empty() || !ddns.stated.is_empty() || wanted.stated().next().is_some();
         let pass = (engine.leases().len() > 0 || named).then(Pass::default);
         let mut outcomes = Outcomes::new(&ddns, now);
         outcomes.lingering = engine.lingering().collect();

@@ -5,13 +5,14 @@
 //! 2. What was reserved by the settings before and is no more.
 //! 3. What is reserved.
 //! 4. What is configured by hand.
+//! 5. Records that the configuration states, and those that it stated before.
 //!
 //! Names that are reserved are taken from whoever had them by the first step, so that the others find them free.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use ddns::wanted::Claim;
+use ddns::wanted::{Claim, RowKey};
 use dhcp::engine::Renaming;
 use dhcp::settings::{Reservation, Settings, Subnet};
 use faults::{Fault, planted};
@@ -59,6 +60,8 @@ enum Step {
     Reserved(Place),
     /// How many of them were looked at.
     ByHand(usize),
+    /// How many of them were looked at.
+    Stated(usize),
 }
 
 impl Default for Step {
@@ -163,6 +166,7 @@ impl Core {
                 Step::Left(which, place) => self.look_at_left(&mut pass, which, place, left, &mut works),
                 Step::Reserved(place) => self.look_at_reserved(&mut pass, place, left, &mut works),
                 Step::ByHand(from) => self.look_at_hosts(&mut pass, from, left, &mut works),
+                Step::Stated(from) => self.look_at_stated(&mut pass, from, left, &mut works),
             };
             self.wanted.set_configuring(false);
             let stuck = looked == 0 && !done;
@@ -171,11 +175,12 @@ impl Core {
                 Step::Leases(_) => Some(Pass { step: Step::Left(0, Place::default()), ..pass }),
                 Step::Left(..) => Some(Pass { step: Step::Reserved(Place::default()), left: Left::default(), ..pass }),
                 Step::Reserved(_) => Some(Pass { step: Step::ByHand(0), ..pass }),
-                Step::ByHand(_) if pass.changed && pass.before + 1 < PASSES_MAX => {
+                Step::ByHand(_) => Some(Pass { step: Step::Stated(0), ..pass }),
+                Step::Stated(_) if pass.changed && pass.before + 1 < PASSES_MAX => {
                     let by_configuration = pass.by_configuration;
                     Some(Pass { before: pass.before + 1, by_configuration, ..Pass::default() })
                 }
-                Step::ByHand(_) => None,
+                Step::Stated(_) => None,
             };
             if stuck {
                 break;
@@ -309,6 +314,28 @@ impl Core {
         pass.step = Step::ByHand(upto);
         self.publish(changes, works);
         (upto - from, upto == hosts.len())
+    }
+
+    fn look_at_stated(&mut self, pass: &mut Pass, from: usize, most: usize, works: &mut Vec<Work>) -> (usize, bool) {
+        let settings = Arc::clone(&self.settings);
+        let mut changes = Changes::default();
+        if from == 0 {
+            let is_stated = |key: &&RowKey| {
+                let RowKey::Stated(name, rtype) = key else { return true };
+                settings.stated.binary_search_by(|set| (&set.name, set.rtype).cmp(&(name, *rtype))).is_ok()
+            };
+            let left: Vec<RowKey> = self.wanted.stated().filter(|key| !is_stated(key)).cloned().collect();
+            for key in left {
+                changes.add(self.wanted.unstate(&key).undo);
+            }
+        }
+        let upto = settings.stated.len().min(from.saturating_add(most));
+        for set in &settings.stated[from..upto] {
+            changes.add(self.wanted.state(set).undo);
+        }
+        pass.step = Step::Stated(upto);
+        self.publish(changes, works);
+        (upto - from, upto == settings.stated.len())
     }
 
     /// Makes one transaction of the changes; whether there are any.

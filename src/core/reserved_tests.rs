@@ -14,7 +14,7 @@ use dhcp::options::code;
 use dhcp::settings::{
     AddressRange, AfterExpiry, LeaseTime, Naming, Reservation, ReservedFor, ReservedRecords, Scope, Settings, Subnet,
 };
-use dns::{Fqdn, HostIdentity};
+use dns::{Fqdn, HostIdentity, Rrset};
 
 use super::*;
 
@@ -76,6 +76,7 @@ struct Bench {
     core: Core,
     dhcp: Arc<Settings>,
     by_hand: Hosts,
+    stated: Vec<Rrset>,
     now: Now,
     /// How many leases and reservations are looked at in one go.
     most: usize,
@@ -86,7 +87,7 @@ impl Bench {
     fn new(dhcp: Arc<Settings>) -> Self {
         let now = Now { boot_ms: 1_000_000, wall_secs: 1_800_000_000 };
         let core = Core::new(Arc::clone(&dhcp), ddns(&dhcp), Vec::new(), WantedTable::default(), now);
-        let mut bench = Self { core, dhcp, by_hand: Hosts::default(), now, most: 100, rows: 0 };
+        let mut bench = Self { core, dhcp, by_hand: Hosts::default(), stated: Vec::new(), now, most: 100, rows: 0 };
         bench.settle_down();
         bench
     }
@@ -132,6 +133,7 @@ impl Bench {
         let mut settings = (*ddns(&self.dhcp)).clone();
         settings.reserved.extend(self.by_hand.all().iter().map(|host| host.name.clone()));
         settings.hosts = self.by_hand.clone();
+        settings.stated = self.stated.clone().into();
         Arc::new(settings)
     }
 
@@ -190,6 +192,7 @@ impl Bench {
                     format!("{name} {}", addresses.join(" "))
                 }
                 RowKey::Reverse(address) => format!("{address} {name}"),
+                RowKey::Stated(_, rtype) => format!("{name} {}", want.stated_words(*rtype)),
             })
         };
         let mut all: Vec<String> = self.core.wanted().iter().filter_map(words).collect();

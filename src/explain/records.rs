@@ -11,8 +11,9 @@ use super::views::RecordStory;
 
 pub(super) fn story(row: &RowFacts, settings: &Settings) -> RecordStory {
     let (key, rtype) = match &row.key {
-        RowKey::Forward(name) => (name.to_string(), "A"),
-        RowKey::Reverse(address) => (address.to_string(), "PTR"),
+        RowKey::Forward(name) => (name.to_string(), "A".to_owned()),
+        RowKey::Reverse(address) => (address.to_string(), "PTR".to_owned()),
+        RowKey::Stated(name, rtype) => (name.to_string(), rtype.to_string()),
     };
     let (servers, key_name) = match &row.server {
         Some(ZoneServer::Remote { servers, auth }) => {
@@ -25,7 +26,7 @@ pub(super) fn story(row: &RowFacts, settings: &Settings) -> RecordStory {
     RecordStory {
         key,
         owner: settings.owner_of(&row.key).to_string(),
-        rtype: rtype.to_owned(),
+        rtype,
         wanted: row.want.as_ref().map(|want| content(want, &row.key)),
         ttl_secs: row.want.as_ref().map(|want| want.ttl_secs),
         done: row.stage == Stage::Done,
@@ -37,6 +38,7 @@ pub(super) fn story(row: &RowFacts, settings: &Settings) -> RecordStory {
         prerequisite: match &row.key {
             RowKey::Forward(_) => of_forward(row),
             RowKey::Reverse(_) => of_reverse(row, settings.reverse),
+            RowKey::Stated(..) => of_stated(row),
         },
         found: None,
         answered_at: (row.at != 0).then_some(row.at),
@@ -57,6 +59,24 @@ pub(super) fn forward(name: &Fqdn, row: &RowFacts) -> String {
     }
 }
 
+/// A sentence about records that the configuration states.
+pub(super) fn stated(row: &RowFacts) -> String {
+    let owner = match &row.key {
+        RowKey::Forward(name) | RowKey::Stated(name, _) => name.to_string(),
+        RowKey::Reverse(address) => address.to_string(),
+    };
+    match &row.want {
+        Some(want) if row.stage == Stage::Done => {
+            format!("{owner} is stated in the configuration: DNS holds {}", content(want, &row.key))
+        }
+        Some(want) => {
+            let wanted = content(want, &row.key);
+            format!("{owner} is stated in the configuration ({wanted}), and not in DNS yet: {}", row.words)
+        }
+        None => format!("{owner} is stated no more, and is being removed from DNS: {}", row.words),
+    }
+}
+
 /// An address' row in a sentence.
 pub(super) fn reverse(row: &RowFacts) -> String {
     match &row.want {
@@ -69,6 +89,7 @@ pub(super) fn reverse(row: &RowFacts) -> String {
 fn content(want: &Want, key: &RowKey) -> String {
     match key {
         RowKey::Reverse(_) => format!("PTR {}", want.name),
+        RowKey::Stated(_, rtype) => want.stated_words(*rtype),
         RowKey::Forward(_) => {
             let of = |v4: bool| -> Vec<String> {
                 want.addresses.iter().filter(|address| address.is_ipv4() == v4).map(ToString::to_string).collect()
@@ -114,6 +135,22 @@ fn of_forward(row: &RowFacts) -> String {
         _ => "",
     };
     format!("{}: {asked}{met}", guard(want.guard))
+}
+
+/// The same of records that the configuration states.
+fn of_stated(row: &RowFacts) -> String {
+    let asked = match &row.want {
+        Some(_) => {
+            "nothing of the name and type may be there, or exactly what was written before (RFC 2136 sections 2.4.2 and 2.4.3)"
+        }
+        None => "they go only while they are exactly as they were written (RFC 2136 section 2.4.2)",
+    };
+    let met = match row.last {
+        LastAnswer::Done => "; it was so",
+        LastAnswer::Conflict => "; it was not so: other records are there",
+        _ => "",
+    };
+    format!("{asked}{met}")
 }
 
 fn of_reverse(row: &RowFacts, guard: ReverseGuard) -> String {

@@ -99,6 +99,7 @@ fn only_update<'r>(settings: &Settings, row: &'r WantedRow, claimed: &[&Fqdn]) -
         RowKey::Forward(name) => settings.zone_of(name),
         RowKey::Reverse(_) if want.after_forward && !claimed.contains(&&want.name) => None,
         RowKey::Reverse(address) => settings.reverse_zone_of(*address),
+        RowKey::Stated(..) => None,
     };
     let zone = zone.filter(|zone| zone.server == ZoneServer::Embedded)?;
     let plan = Plan {

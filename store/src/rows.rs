@@ -188,6 +188,7 @@ fn describe_row_key(key: &RowKey) -> String {
     match key {
         RowKey::Forward(name) => name.to_string(),
         RowKey::Reverse(address) => address.to_string(),
+        RowKey::Stated(name, rtype) => format!("the {rtype} records of {name}"),
     }
 }
 

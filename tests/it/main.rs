@@ -50,6 +50,7 @@ mod server_health;
 mod servers;
 mod signed_updates;
 mod standins;
+mod static_records;
 mod takeover;
 mod tftp;
 mod trace;

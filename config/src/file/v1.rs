@@ -316,11 +316,11 @@ pub struct Zone {
     pub ns: Option<At<DomainName>>,
     /// Embedded: the mail address of whoever is responsible.
     pub hostmaster: Option<At<FreeText>>,
-    /// Embedded: time to live of its SOA, NS and static records.
+    /// Time to live of its static records; embedded: of its SOA and NS records too.
     pub ttl: Option<At<Duration>>,
     /// Embedded: a master file (RFC 1035) with static records, and perhaps the SOA record.
     pub file: Option<At<FilePath>>,
-    /// Embedded: static records.
+    /// Static records: in the embedded zone, or kept at its `server`.
     pub records: Option<Vec<At<Record>>>,
 }
 

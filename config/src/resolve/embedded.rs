@@ -90,6 +90,24 @@ fn mailbox(at: &At<FreeText>, findings: &mut Findings) -> Option<Fqdn> {
     mailbox
 }
 
+/// The static records of a zone that another server holds.
+pub(super) fn records_elsewhere(zone: &v1::Zone, apex: &Fqdn, findings: &mut Findings) -> Vec<Rrset> {
+    let ttl_secs = zone.ttl.as_ref().and_then(|ttl| finite_seconds(ttl, "ttl", findings)).unwrap_or(TTL_SECS_DEFAULT);
+    for at in zone.records.iter().flatten() {
+        let Some(owner) = at.value.name.as_ref().filter(|_| at.value.rtype == Some(RecordKind::Ns)) else { continue };
+        let name = relative(&owner.value.0, owner.span, apex, &mut Findings::default());
+        if name.as_ref() == Some(apex) {
+            findings.fault(
+                at.span,
+                "the name servers of a zone that has a `server` are not ours to say",
+                "NS of the zone itself",
+                "take it out: the server that holds the zone decides that",
+            );
+        }
+    }
+    records(zone, Sets::new(), apex, ttl_secs, findings)
+}
+
 type Sets = BTreeMap<(Fqdn, RecordType), Rrset>;
 
 /// What the zone's file holds, if it has one.

@@ -116,7 +116,8 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
     reserved.extend(hosts.names().cloned());
     let reverse: Vec<Ipv4Net> = subnets.reverse_wanted.iter().map(|(net, _)| *net).collect();
     let guard = dhcp.scope.naming.as_ref().and_then(|naming| naming.guard).unwrap_or_default();
-    let (routes, quests) = quests::read(&zones, dhcp.domains(), &reserved, &reverse, hosts.addresses());
+    let stated = zones.stated();
+    let (routes, quests) = quests::read(&zones, dhcp.domains(), &reserved, &reverse, (hosts.addresses(), &stated));
     let config = Config {
         dns,
         ddns: ddns::settings::Settings {
@@ -128,6 +129,7 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
             protected: protected(&zones, &dhcp),
             reserved,
             hosts: hosts.settings(guard),
+            stated: stated.into(),
             patterns: dhcp.patterns(),
             without_reverse: subnets.without_reverse,
             reverse: server::reverse_guard(&file.ddns),
@@ -154,8 +156,10 @@ fn protected(zones: &zones::Zones, dhcp: &dhcp::settings::Settings) -> Vec<dns::
     names.extend(dhcp.domains().filter(|domain| !zones.list.iter().any(|zone| zone.apex == **domain)).cloned());
     for zone in zones.embedded() {
         names.push(zone.ns.clone());
-        names.extend(zone.records.iter().map(|set| set.name.clone()));
     }
+    names.extend(
+        zones.records().map(|set| &set.name).filter(|name| !zones.list.iter().any(|zone| zone.apex == **name)).cloned(),
+    );
     names.sort();
     names.dedup();
     names

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use ddns::cuts::{Quest, Seeks};
 use ddns::settings::{ZoneRoute, ZoneServer};
-use dns::Fqdn;
+use dns::{Fqdn, Rrset};
 use ipnet::Ipv4Net;
 
 use super::zones::{Zone, Zones, enclosing, reverse_apex, reverse_prefixes};
@@ -20,7 +20,7 @@ pub(super) fn read<'d>(
     domains: impl Iterator<Item = &'d Fqdn>,
     reserved: &HashSet<Fqdn>,
     reverse: &[Ipv4Net],
-    by_hand: impl Iterator<Item = IpAddr>,
+    (by_hand, stated): (impl Iterator<Item = IpAddr>, &[Rrset]),
 ) -> (Vec<ZoneRoute>, Vec<Quest>) {
     let mut plan = Plan { zones, routes: BTreeMap::new(), quests: Vec::new(), asked: HashSet::new() };
     for zone in &zones.list {
@@ -33,6 +33,9 @@ pub(super) fn read<'d>(
         plan.seek(domain);
     }
     let mut parents: Vec<Fqdn> = reserved.iter().filter_map(Fqdn::parent).collect();
+    // Of a zone's own name the zone is asked for anyway.
+    let beneath = |set: &&Rrset| !zones.list.iter().any(|zone| zone.apex == set.name);
+    parents.extend(stated.iter().filter(beneath).filter_map(|set| set.name.parent()));
     parents.sort();
     parents.dedup();
     for parent in &parents {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ddns::cuts::Classless;
 use ddns::settings::{Auth, ZoneServer};
-use dns::Fqdn;
+use dns::{Fqdn, Rrset};
 use ipnet::Ipv4Net;
 
 use super::embedded;
@@ -50,6 +50,8 @@ pub(super) enum Server {
     Remote {
         servers: Arc<[SocketAddr]>,
         auth: Auth,
+        /// Records that are kept there.
+        records: Vec<Rrset>,
     },
 }
 
@@ -82,7 +84,11 @@ pub(super) fn read(
             }
             first_by_apex.insert(apex.clone(), span);
             let server = match &server {
-                Some((servers, auth)) => Server::Remote { servers: Arc::clone(servers), auth: auth.clone() },
+                Some((servers, auth)) => Server::Remote {
+                    servers: Arc::clone(servers),
+                    auth: auth.clone(),
+                    records: embedded::records_elsewhere(&at.value, &apex, findings),
+                },
                 None => Server::Embedded(Box::new(embedded::read(&at.value, &apex, keys, files, findings))),
             };
             zones.list.push(Zone { apex, span, server });
@@ -166,9 +172,8 @@ fn server(zone: &v1::Zone, span: Span, keys: &Keys<'_>, findings: &mut Findings)
         ("update_keys", zone.update_keys.as_ref().and_then(|list| list.first()).map(|key| key.span)),
         ("ns", zone.ns.as_ref().map(|ns| ns.span)),
         ("hostmaster", zone.hostmaster.as_ref().map(|text| text.span)),
-        ("ttl", zone.ttl.as_ref().map(|ttl| ttl.span)),
         ("file", zone.file.as_ref().map(|file| file.span)),
-        ("records", zone.records.as_ref().and_then(|list| list.first()).map(|record| record.span)),
+        ("ttl", zone.ttl.as_ref().filter(|_| zone.records.is_none()).map(|ttl| ttl.span)),
     ];
     for (key, place) in embedded_only {
         let Some(place) = place else { continue };
@@ -256,7 +261,7 @@ fn elsewhere(ddns: &v1::Ddns, keys: &Keys<'_>, findings: &mut Findings) -> Optio
             "add `key = \"...\"` and a [[key]] that the server knows too",
         );
     }
-    let server = Server::Remote { servers, auth: auth.unwrap_or(Auth::Unsigned) };
+    let server = Server::Remote { servers, auth: auth.unwrap_or(Auth::Unsigned), records: Vec::new() };
     Some(Zone { apex: Fqdn::root(), span: written.span, server })
 }
 
@@ -274,6 +279,26 @@ impl Zones {
         })
     }
 
+    /// The static records of all zones.
+    pub(super) fn records(&self) -> impl Iterator<Item = &Rrset> {
+        self.list.iter().flat_map(|zone| match &zone.server {
+            Server::Embedded(zone) => &zone.records,
+            Server::Remote { records, .. } => records,
+        })
+    }
+
+    /// Those that are kept at other servers, by name and type.
+    pub(super) fn stated(&self) -> Vec<Rrset> {
+        let of_zone = |zone: &Zone| match &zone.server {
+            Server::Embedded(_) => Vec::new(),
+            Server::Remote { records, .. } => records.clone(),
+        };
+        let mut all: Vec<Rrset> = self.list.iter().flat_map(of_zone).collect();
+        all.sort_by(|one, other| (&one.name, one.rtype).cmp(&(&other.name, other.rtype)));
+        all.dedup_by(|one, other| (&one.name, one.rtype) == (&other.name, other.rtype));
+        all
+    }
+
     /// Why no client can have `name`, if none can.
     pub(super) fn protects(&self, name: &Fqdn) -> Option<&'static str> {
         if self.list.iter().any(|zone| zone.apex == *name) {
@@ -285,7 +310,7 @@ impl Zones {
         if self.embedded().any(|zone| zone.ns == *name) {
             return Some("the name server's name");
         }
-        let is_static = self.embedded().any(|zone| zone.records.iter().any(|set| set.name == *name));
+        let is_static = self.records().any(|set| set.name == *name);
         is_static.then_some("a static record's name")
     }
 
@@ -341,7 +366,9 @@ impl Zone {
     pub(super) fn route(&self) -> ZoneServer {
         match &self.server {
             Server::Embedded(_) => ZoneServer::Embedded,
-            Server::Remote { servers, auth } => ZoneServer::Remote { servers: Arc::clone(servers), auth: auth.clone() },
+            Server::Remote { servers, auth, .. } => {
+                ZoneServer::Remote { servers: Arc::clone(servers), auth: auth.clone() }
+            }
         }
     }
 }

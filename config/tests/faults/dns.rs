@@ -207,6 +207,42 @@ fn keys_that_belong_to_the_other_kind_of_zone() {
 }
 
 #[test]
+fn static_records_of_a_zone_at_another_server_are_kept_there() {
+    let zone = |records: &str| {
+        and(&format!(
+            "[[zone]]\nname = \"a.example\"\nserver = \"192.0.2.53\"\nkey = \"k\"\nttl = 60\nrecords = [\n{records}\n]\n{KEY}"
+        ))
+    };
+    let config = config(&zone(
+        "{ name = \"@\", type = \"MX\", data = \"10 mail\" },\n{ name = \"www\", type = \"TXT\", data = \"one\" },\n\
+         { name = \"www\", type = \"TXT\", data = \"two\", ttl = \"5m\" },\n{ name = \"lab\", type = \"NS\", data = \"ns.lab\" },",
+    ));
+    let shown =
+        config.ddns.stated.iter().map(|set| format!("{} {} {} {}", set.name, set.ttl, set.rtype, set.rdata.len()));
+    let expected = ["a.example. 60 MX 1", "lab.a.example. 60 NS 1", "www.a.example. 60 TXT 2"];
+    assert_eq!(shown.collect::<Vec<_>>(), expected);
+    assert!(config.ddns.is_protected(&"www.a.example".parse().unwrap()), "no client can take the name");
+    refused(
+        &zone("{ name = \"@\", type = \"NS\", data = \"ns\" },"),
+        &[(
+            "13:1",
+            "{ name = \"@\", type = \"NS\", data = \"ns\" }",
+            "the name servers of a zone that has a `server` are not ours to say",
+            "the server that holds the zone decides that",
+        )],
+    );
+    refused(
+        &zone("{ name = \"x\", type = \"CNAME\", data = \"y\" },\n{ name = \"x\", type = \"TXT\", data = \"y\" },"),
+        &[(
+            "13:1",
+            "{ name = \"x\", type = \"CNAME\", data = \"y\" }",
+            "`x.a.example` has a CNAME record and other records",
+            "RFC 1034 section 3.6.2",
+        )],
+    );
+}
+
+#[test]
 fn reverse_zones_are_made_for_a_subnet_whose_domain_is_embedded() {
     for (prefix, zones) in [
         ("192.168.30.0/24", vec!["30.168.192.in-addr.arpa."]),

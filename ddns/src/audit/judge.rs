@@ -11,7 +11,22 @@ pub(super) fn judge(key: &RowKey, want: &Want, seen: &Seen, guard: ReverseGuard)
     match key {
         RowKey::Forward(_) => judge_forward(want, seen),
         RowKey::Reverse(_) => judge_reverse(want, &seen.found, guard),
+        RowKey::Stated(_, rtype) => judge_stated(*rtype, want, seen),
     }
+}
+
+/// Records that the configuration states: only exactly as they were written are they ours.
+fn judge_stated(rtype: RecordType, want: &Want, seen: &Seen) -> Option<(Kind, bool)> {
+    let data = data_of(&seen.found, rtype);
+    let alone = rtype == RecordType::CNAME && (seen.beside > 0 || seen.found.iter().any(|one| one.rtype != rtype));
+    if data.is_empty() {
+        return Some((if alone { Kind::Foreign } else { Kind::Missing }, false));
+    }
+    if Some(&data[..]) != want.identity.stated() {
+        return Some((Kind::Foreign, false));
+    }
+    let same_ttl = seen.found.iter().filter(|one| one.rtype == rtype).all(|one| one.ttl == want.ttl_secs);
+    (!same_ttl).then_some((Kind::Changed, false))
 }
 
 fn judge_forward(want: &Want, seen: &Seen) -> Option<(Kind, bool)> {

@@ -288,3 +288,45 @@ fn a_machine_by_hand_outside_all_subnets_is_not_taken_for_another_servers() {
         assert_eq!(judged, [(Kind::Changed, false)]);
     }
 }
+
+#[test]
+fn records_that_are_stated_are_compared_by_name_and_type() {
+    let txt = |text: &str| (RecordType::TXT, Rdata::txt(&[text]));
+    let stated = |label: &str, (rtype, rdata): Data| {
+        let want = Want { identity: HostIdentity::Stated([rdata].into()), addresses: Vec::new(), ..want(label, 1) };
+        AuditedRow { key: RowKey::Stated(want.name.clone(), rtype), generation: 1, want: Some(want), rest: Rest::Done }
+    };
+    let cname = (RecordType::CNAME, Rdata::cname(&name("pc.lan")));
+    let rows = [
+        stated("right", txt("x")),
+        stated("right", (RecordType::MX, Rdata::mx(10, &name("mail.lan")))),
+        stated("later", txt("x")),
+        stated("gone", txt("x")),
+        stated("other", txt("x")),
+        stated("more", txt("x")),
+        stated("alias", cname.clone()),
+        stated("blocked", cname.clone()),
+    ];
+    let zone = [
+        ("right.lan", 600, txt("x")),
+        ("right.lan", 600, (RecordType::MX, Rdata::mx(10, &name("mail.lan")))),
+        ("later.lan", 60, txt("x")),
+        ("other.lan", 600, txt("y")),
+        ("more.lan", 600, txt("x")),
+        ("more.lan", 600, txt("y")),
+        ("alias.lan", 600, cname),
+        ("blocked.lan", 600, a(9)),
+    ];
+    let report = audit(&rows, &zone);
+    let told: Vec<(Kind, String)> =
+        report.findings.iter().map(|one| (one.kind, one.want.as_ref().unwrap().name.to_string())).collect();
+    let expected = [
+        (Kind::Missing, "gone.lan."),
+        (Kind::Changed, "later.lan."),
+        (Kind::Foreign, "blocked.lan."),
+        (Kind::Foreign, "more.lan."),
+        (Kind::Foreign, "other.lan."),
+    ];
+    assert_eq!(told, expected.map(|(kind, name)| (kind, name.to_owned())));
+    assert_eq!((report.right, report.others), (3, 0));
+}

@@ -34,6 +34,7 @@ use super::{Entry, Flight, LastAnswer, Phase, Reconciler, Send};
 use crate::Now;
 use crate::settings::ZoneServer;
 use crate::transaction::{Ending, Step};
+use crate::wanted::RowKey;
 
 /// Rows in one message.
 pub const ROWS_MAX: usize = 16;
@@ -236,11 +237,13 @@ impl Reconciler {
             {
                 entry.company = 1;
             }
-            flight.mistaken |= match code {
-                Rcode::YX_DOMAIN | Rcode::YX_RRSET => !flight.guessed,
-                Rcode::NX_DOMAIN | Rcode::NX_RRSET => flight.guessed,
-                _ => false,
-            };
+            let stated = matches!(flight.key(), RowKey::Stated(..));
+            flight.mistaken |= !stated
+                && match code {
+                    Rcode::YX_DOMAIN | Rcode::YX_RRSET => !flight.guessed,
+                    Rcode::NX_DOMAIN | Rcode::NX_RRSET => flight.guessed,
+                    _ => false,
+                };
             match flight.transaction.next(code) {
                 Step::Finished(Ending::Done) if flight.mistaken => {
                     self.lanes[lane].expects_ours = !flight.guessed;

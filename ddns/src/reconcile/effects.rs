@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use dns::RecordType;
 use faults::{Fault, planted};
 
 use super::batch::Message;
@@ -10,6 +11,18 @@ use crate::Now;
 use crate::settings::Site;
 use crate::transaction::Ending;
 use crate::wanted::{RowKey, Want};
+
+/// The types that a configuration can state.
+pub const STATED_TYPES: [RecordType; 8] = [
+    RecordType::A,
+    RecordType::AAAA,
+    RecordType::CNAME,
+    RecordType::MX,
+    RecordType::NS,
+    RecordType::PTR,
+    RecordType::SRV,
+    RecordType::TXT,
+];
 
 /// How many keys are remembered after they are gone.
 const TOMBSTONES_MAX: usize = 8_192;
@@ -183,9 +196,28 @@ impl Reconciler {
         self.free.push(index);
         let key = entry.row.key;
         self.by_key.remove(&key);
+        self.make_room(&key);
         self.tombstones.remember(key.clone(), entry.row.generation, entry.company == 1);
         self.effects.gone.push(key.clone());
         self.effects.settled.push((key, entry.row.generation));
+    }
+
+    /// Records that are stated may stand in each other's way, as an address in that of a CNAME: what waits because of
+    /// those that are gone is tried again.
+    fn make_room(&mut self, gone: &RowKey) {
+        let RowKey::Stated(name, _) = gone else { return };
+        let others = STATED_TYPES.map(|rtype| RowKey::Stated(name.clone(), rtype));
+        for other in others.into_iter().chain([RowKey::Forward(name.clone())]) {
+            let Some(&index) = self.by_key.get(&other) else { continue };
+            let Some(entry) = self.entry_mut(index) else { continue };
+            if entry.last == LastAnswer::Conflict && matches!(entry.phase, Phase::Waits(_)) {
+                self.next_stamp += 1;
+                let stamp = self.next_stamp;
+                let Some(entry) = self.entry_mut(index) else { continue };
+                (entry.stamp, entry.phase) = (stamp, Phase::Waits(0));
+                self.timed.push(std::cmp::Reverse((0, stamp, index)));
+            }
+        }
     }
 
     /// A message failed, or was refused.

@@ -107,6 +107,7 @@ impl fmt::Display for News {
                 match first {
                     RowKey::Forward(name) => write!(f, "{name}")?,
                     RowKey::Reverse(address) => write!(f, "the PTR of {address}")?,
+                    RowKey::Stated(name, rtype) => write!(f, "the {rtype} record of {name}")?,
                 }
                 if *rows > 1 {
                     write!(f, " and {} more", rows - 1)?;
@@ -122,13 +123,25 @@ impl fmt::Display for News {
             Self::Row { key: RowKey::Reverse(address), answer: LastAnswer::Done, .. } => {
                 write!(f, "the PTR of {address} is as wanted after all")
             }
+            Self::Row { key: RowKey::Stated(name, rtype), answer: LastAnswer::Done, .. } => {
+                write!(f, "the {rtype} record of {name} is as stated after all")
+            }
             Self::Row { key, name, server, answer, retry_secs } => {
                 match (key, name) {
                     (RowKey::Forward(name), _) => write!(f, "{name} is not published: ")?,
                     (RowKey::Reverse(address), Some(name)) => write!(f, "{address} does not point to {name}: ")?,
                     (RowKey::Reverse(address), None) => write!(f, "the PTR of {address} is not removed: ")?,
+                    (RowKey::Stated(owner, rtype), Some(_)) => {
+                        write!(f, "the {rtype} record of {owner} is not written: ")?
+                    }
+                    (RowKey::Stated(owner, rtype), None) => {
+                        write!(f, "the {rtype} record of {owner} is not removed: ")?
+                    }
                 }
                 match server {
+                    Some(server) if matches!(key, RowKey::Stated(..)) && *answer == LastAnswer::Conflict => {
+                        f.write_str(&others_there(server))?;
+                    }
                     Some(server) => f.write_str(&explain_at(answer, server))?,
                     None => f.write_str(&explain(answer, "no server", &Auth::Unsigned))?,
                 }
@@ -148,6 +161,15 @@ pub fn explain_at(answer: &LastAnswer, server: &ZoneServer) -> String {
         ZoneServer::Embedded => explain(answer, "the embedded server", &Auth::Unsigned),
         ZoneServer::Remote { auth, .. } => explain(answer, &place(server), auth),
     }
+}
+
+/// A conflict of records that the configuration states.
+pub(super) fn others_there(server: &ZoneServer) -> String {
+    format!(
+        "other records than those that were written are there at {}, made by hand or by another program: write in \
+         `records` what stands there, or remove it there",
+        place(server)
+    )
 }
 
 /// What happened and what to do. `server` says where, as text; `auth` how the update is signed.

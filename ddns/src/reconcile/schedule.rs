@@ -4,7 +4,7 @@ use dns::Fqdn;
 
 use super::{ANY_COMPANY, ConfirmedRow, Entry, LastAnswer, Phase, Reconciler};
 use crate::Now;
-use crate::settings::Site;
+use crate::settings::{Site, ZoneServer};
 use crate::wanted::{Held, RowKey, WantedRow};
 
 impl Reconciler {
@@ -110,6 +110,9 @@ impl Reconciler {
             }
             return;
         };
+        if self.is_held_here(index, lane) {
+            return;
+        }
         if self.hold_back(now, index, lane) {
             return;
         }
@@ -125,6 +128,21 @@ impl Reconciler {
         let fresh = entry.streak == 0;
         let lane = &mut self.lanes[lane as usize];
         if fresh { lane.fresh.push_back((index, stamp)) } else { lane.retry.push_back((index, stamp)) }
+    }
+
+    /// Whether a row is about records that are stated in a zone which is embedded by now, where they stand without an
+    /// update: then it is put aside, or gone.
+    fn is_held_here(&mut self, index: u32, lane: u32) -> bool {
+        let embedded = self.settings.zones[lane as usize].server == ZoneServer::Embedded;
+        let Some(entry) = self.entry_mut(index) else { return false };
+        if !embedded || !matches!(entry.row.key, RowKey::Stated(..)) {
+            return false;
+        }
+        entry.phase = Phase::Idle;
+        if entry.row.want.is_none() {
+            self.remove(index);
+        }
+        true
     }
 
     /// Whether the row is a PTR whose forward row is not (yet) as wanted.
@@ -201,6 +219,10 @@ impl Reconciler {
         let mut left = entry.row.former.clone();
         if let Some(mut held) = entry.held() {
             let want = entry.row.want.as_ref();
+            let stated = held.identity.stated().is_some();
+            if stated && want.is_some_and(|want| held.is_of(want)) {
+                return left;
+            }
             if let Some(want) = want.filter(|want| held.is_as_of(want)) {
                 held.addresses.retain(|address| !want.addresses.contains(address));
             }
@@ -213,7 +235,7 @@ impl Reconciler {
                     known.addresses.sort_unstable();
                     known.addresses.dedup();
                 }
-                None if held.addresses.is_empty() => {}
+                None if held.addresses.is_empty() && !stated => {}
                 None => left.push(held),
             }
         }

@@ -2,6 +2,7 @@
 
 use dns::Fqdn;
 
+use super::explain::others_there;
 use super::{Entry, Health, LastAnswer, Phase, Reconciler, explain, explain_at};
 use crate::Now;
 use crate::settings::{Auth, ZoneServer};
@@ -33,7 +34,9 @@ impl RowStatus<'_> {
     #[must_use]
     pub fn words(&self, now: Now) -> String {
         let failed = !matches!(self.last, LastAnswer::None | LastAnswer::Done);
+        let stated = matches!(self.row.key, RowKey::Stated(..));
         let told = || match self.used {
+            Some(server) if stated && self.last == LastAnswer::Conflict => others_there(server),
             Some(server) => explain_at(&self.last, server),
             None => explain(&self.last, "no server", &Auth::Unsigned),
         };

@@ -8,6 +8,7 @@ mod moves;
 mod random;
 mod restarts;
 mod servers;
+mod stated;
 mod world;
 
 use dns::{Rdata, RecordType};

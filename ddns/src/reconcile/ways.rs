@@ -42,6 +42,10 @@ const HELD_ADDRESSES_MAX: usize = 2 * ADDRESSES_MAX;
 /// Adds what may be in DNS and is not wanted there. What is known already stays.
 pub(super) fn add_held(all: &mut Vec<Held>, held: &Held, want: Option<&Want>) {
     let mut held = held.clone();
+    let stated = held.identity.stated().is_some();
+    if stated && want.is_some_and(|want| held.is_of(want)) {
+        return;
+    }
     if let Some(want) = want.filter(|want| held.is_as_of(want)) {
         held.addresses.retain(|address| !want.addresses.contains(address));
     }
@@ -54,7 +58,7 @@ pub(super) fn add_held(all: &mut Vec<Held>, held: &Held, want: Option<&Want>) {
             known.addresses.extend(held.addresses);
             known.addresses.sort_unstable();
         }
-        None if held.addresses.is_empty() || full => {}
+        None if (held.addresses.is_empty() && !stated) || full => {}
         None => all.push(held),
     }
 }

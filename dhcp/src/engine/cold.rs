@@ -273,6 +273,11 @@ fn push_identity(packed: &mut Vec<u8>, identity: &HostIdentity) {
             packed.push(2);
             push_short(packed, duid);
         }
+        // No lease has one.
+        HostIdentity::Stated(_) => {
+            packed.push(3);
+            push_short(packed, &[]);
+        }
     }
 }
 

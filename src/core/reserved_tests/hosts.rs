@@ -2,7 +2,7 @@
 
 use ddns::hosts::ByHand;
 use dhcp::settings::NamingPart;
-use dns::ConflictGuard;
+use dns::{ConflictGuard, Rdata, RecordType};
 
 use super::*;
 
@@ -47,6 +47,37 @@ fn a_machine_configured_by_hand_is_in_dns_from_the_start_renamed_and_removed_wit
         assert!(left.want.is_none() && left.by_configuration, "it is counted before it is deleted");
         bench.by_hand = Hosts::default();
         bench.configure(dhcp(&[], |_| {}));
+        assert_eq!(bench.wanted(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn records_that_are_stated_follow_the_settings_and_what_was_edited_while_no_daemon_ran() {
+    let text =
+        |owner: &str, text: &str| Rrset::single(owner.parse().unwrap(), RecordType::TXT, 60, Rdata::txt(&[text]));
+    for most in [1, 2, 100] {
+        let mut bench = Bench::new(dhcp(&[], |_| {}));
+        bench.most = most;
+        bench.stated = vec![text("a.lan", "one"), text("b.lan", "one"), text("c.lan", "one")];
+        bench.configure(dhcp(&[], |_| {}));
+        assert_eq!(bench.wanted(), ["a.lan. TXT \"one\"", "b.lan. TXT \"one\"", "c.lan. TXT \"one\""]);
+        let rows = bench.rows;
+        bench.restart();
+        assert_eq!(bench.rows, rows);
+        bench.stated = vec![text("a.lan", "one"), text("b.lan", "two")];
+        bench.configure(dhcp(&[], |_| {}));
+        assert_eq!(bench.wanted(), ["a.lan. TXT \"one\"", "b.lan. TXT \"two\""]);
+        let row = |bench: &Bench, owner: &str| {
+            let key = RowKey::Stated(owner.parse().unwrap(), RecordType::TXT);
+            bench.core.wanted().get(&key).unwrap()
+        };
+        assert_eq!(row(&bench, "b.lan").former.len(), 1, "what may be changed is known");
+        assert!(row(&bench, "c.lan").by_configuration, "it is counted before it is deleted");
+        bench.stated = vec![text("d.lan", "one")];
+        bench.restart();
+        assert_eq!(bench.wanted(), ["d.lan. TXT \"one\""]);
+        bench.stated = Vec::new();
+        bench.restart();
         assert_eq!(bench.wanted(), Vec::<String>::new());
     }
 }

@@ -93,6 +93,7 @@ fn write_key(object: &mut Object<'_>, row: &str, key: &RowKey) {
     match key {
         RowKey::Forward(name) => object.text("name", name),
         RowKey::Reverse(address) => object.text("address", address),
+        RowKey::Stated(name, rtype) => object.text("name", name).text("type", rtype),
     };
 }
 

@@ -16,13 +16,14 @@ use ddns::kerberos::KerberosFault;
 use ddns::reconcile::{ConfirmedRow, LastAnswer, Unsure};
 use ddns::settings::Site;
 use ddns::wanted::{Held, RowKey, Want, WantedRow};
-use dns::{ConflictGuard, Rcode};
+use dns::{ConflictGuard, Rcode, RecordType};
 
 use super::RowFault;
 use super::field::{self, put, put_addresses, put_bytes, put_identity, put_name, put_number};
 
 const KEY_FORWARD: u8 = 1;
 const KEY_REVERSE: u8 = 2;
+const KEY_STATED: u8 = 3;
 
 const GENERATION: u8 = 1;
 
@@ -58,6 +59,11 @@ pub(super) fn key(key: &RowKey, out: &mut Vec<u8>) {
             out.push(KEY_REVERSE);
             field::address(out, *address);
         }
+        RowKey::Stated(name, rtype) => {
+            out.push(KEY_STATED);
+            out.extend_from_slice(&rtype.0.to_be_bytes());
+            out.extend_from_slice(name.as_wire());
+        }
     }
 }
 
@@ -68,6 +74,10 @@ pub(super) fn read_key(key: &[u8]) -> Result<RowKey, RowFault> {
             Some((address, [])) => Ok(RowKey::Reverse(address)),
             _ => Err(RowFault::Key),
         },
+        [KEY_STATED, high, low, name @ ..] => {
+            let name = field::read_name(name, "name").map_err(|_| RowFault::Key)?;
+            Ok(RowKey::Stated(name, RecordType(u16::from_be_bytes([*high, *low]))))
+        }
         _ => Err(RowFault::Key),
     }
 }

@@ -9,7 +9,7 @@ use ddns::suffixes::NUMBER_MAX;
 use ddns::wanted::{Held, Want};
 use dhcp::identity::{ClientId, HardwareAddress};
 use dhcp::lease::{LeaseName, LeaseState};
-use dns::{ConflictGuard, HostIdentity, Rcode, Rdata};
+use dns::{ConflictGuard, HostIdentity, Rcode, Rdata, RecordType};
 use ipnet::Ipv4Net;
 use proptest::collection::vec;
 use proptest::option;
@@ -32,6 +32,7 @@ fn identities() -> impl Strategy<Value = HostIdentity> {
         (any::<u8>(), bytes(16)).prop_map(|(htype, chaddr)| HostIdentity::Hardware { htype, chaddr: chaddr.into() }),
         bytes(255).prop_map(|id| HostIdentity::ClientId(id.into())),
         bytes(255).prop_map(|duid| HostIdentity::Duid(duid.into())),
+        vec(bytes(255).prop_map(Rdata), 1..4).prop_map(|records| HostIdentity::Stated(records.into())),
     ]
 }
 
@@ -91,7 +92,11 @@ prop_compose! {
 }
 
 fn row_keys() -> impl Strategy<Value = RowKey> {
-    prop_oneof![names().prop_map(RowKey::Forward), addresses().prop_map(RowKey::Reverse)]
+    prop_oneof![
+        names().prop_map(RowKey::Forward),
+        addresses().prop_map(RowKey::Reverse),
+        (names(), any::<u16>()).prop_map(|(name, rtype)| RowKey::Stated(name, RecordType(rtype))),
+    ]
 }
 
 prop_compose! {
