@@ -8,11 +8,11 @@ impl Reconciler {
     /// Takes a wanted row that DNS holds already: it was written, stored and confirmed together with its lease. Nothing
     /// is sent for it.
     ///
-    /// A key that is known has a history, in which an update may be under way: its row goes the usual way, and is found
-    /// there.
+    /// A key that is known, or was until lately, has a history. An update of it may be under way, or have been made after the
+    /// row was written: what a confirmed row without a wanted one remembers is removed at the start. Its row goes the
+    /// usual way, and is found there.
     pub fn handle_written(&mut self, now: Now, row: WantedRow) {
-        let is_new = !self.by_key.contains_key(&row.key)
-            && self.tombstones.newest(&row.key).is_none_or(|gone| gone < row.generation);
+        let is_new = !self.by_key.contains_key(&row.key) && self.tombstones.newest(&row.key).is_none();
         if !is_new || row.want.is_none() {
             return self.handle_wanted(now, row);
         }

@@ -197,3 +197,32 @@ fn a_host_with_many_addresses_leaves_none_behind_after_a_lost_answer() {
     world.advance(700_000);
     assert_eq!((world.server.plain(), world.server.dhcid_count()), (Vec::<String>::new(), 0));
 }
+
+/// A confirmed row whose wanted row is gone is removed from DNS at the start. The DHCP side knows nothing of it, and may store
+/// the same name with its lease before: the removal, made later, takes that away, though its row is younger.
+#[test]
+fn a_name_that_was_stored_with_its_lease_is_written_again_when_a_removal_at_the_start_was_later() {
+    let row = wanted_row("pc.lan", 7, 1, 1);
+    let held = row.want.as_ref().map(Want::held);
+    let settings = World::new().settings;
+    let seen = ConfirmedRow {
+        key: row.key.clone(),
+        generation: 3,
+        done: true,
+        holds: held,
+        site: settings.zone_of(&name("pc.lan")).map(crate::settings::ZoneRoute::site),
+        last: LastAnswer::Done,
+        attempts: 0,
+        at: 1,
+        unsure: None,
+    };
+    let now = Now { boot_ms: 1_000, wall_secs: 100 };
+    let mut reconciler = Reconciler::load(settings, now, [], [seen]);
+    while let Some(removal) = reconciler.poll_send(now) {
+        reconciler.handle_outcome(now, removal.ticket, Outcome::Answer(Rcode::NO_ERROR));
+    }
+    assert!(reconciler.row(&row.key).is_none(), "the removal is over");
+    reconciler.handle_written(now, row);
+    let again = reconciler.poll_send(now).expect("it is seen to");
+    assert!(again.update.changes.iter().any(|change| matches!(change, dns::Change::Add { .. })));
+}
