@@ -25,26 +25,30 @@ enum Call {
 }
 
 /// Reads `strace -f -xx` output: unfinished calls are joined with their ends. A write or a sync counts when it has
-/// returned, a send when it is entered.
+/// returned, a send when it is entered, though strace tells the messages of a `sendmmsg` only when it has returned.
 fn parse(trace: &str) -> Vec<Call> {
     let mut calls = Vec::new();
-    let mut unfinished: std::collections::HashMap<&str, (String, String)> = std::collections::HashMap::new();
+    let mut unfinished: std::collections::HashMap<&str, (String, String, usize)> = std::collections::HashMap::new();
     for line in trace.lines() {
         let Some((thread, rest)) = line.split_once(' ') else { continue };
         let rest = rest.trim_start();
         if let Some(resumed) = rest.strip_prefix("<... ") {
             let resumed = resumed.split_once("resumed>").map_or(resumed, |(_, rest)| rest);
-            if let Some((name, entered)) = unfinished.remove(thread) {
+            if let Some((name, entered, at)) = unfinished.remove(thread) {
+                if let Some(Call::Sends(data)) = calls.get_mut(at).filter(|_| name.starts_with("send")) {
+                    data.push_str(&bytes(resumed));
+                }
                 finish(&name, &format!("{entered}{resumed}"), resumed, &mut calls);
             }
             continue;
         }
         let Some((name, arguments)) = rest.split_once('(') else { continue };
+        let at = calls.len();
         if name.starts_with("send") {
             calls.push(Call::Sends(bytes(arguments)));
         }
         if let Some(entered) = arguments.strip_suffix("<unfinished ...>") {
-            unfinished.insert(thread, (name.to_owned(), entered.to_owned()));
+            unfinished.insert(thread, (name.to_owned(), entered.to_owned(), at));
         } else {
             finish(name, arguments, arguments, &mut calls);
         }
@@ -137,8 +141,14 @@ fn a_trace_is_read_in_the_order_in_which_calls_count() {
          13 write(3, \"\\x05\", 1) = -1 ENOSPC (No space left on device)\n\
          12 <... fdatasync resumed>) = 0\n\
          13 sendmsg(9, {msg_name=NULL, msg_iov=[{iov_base=\"\\xcc\", iov_len=1}], msg_iovlen=1}, 0) = 1\n\
+         13 sendmmsg(9,  <unfinished ...>\n\
+         12 fdatasync(7) = 0\n\
+         13 <... sendmmsg resumed>[{msg_hdr={msg_iov=[{iov_base=\"\\xdd\", iov_len=1}], msg_iovlen=1}, msg_len=1}], 1, 0) = 1\n\
          12 +++ exited with 0 +++\n",
     );
     let told: Vec<String> = calls.iter().map(|call| format!("{call:?}")).collect();
-    assert_eq!(told, ["Sends(\"aabb\")", "Wrote(7, \"0102\")", "Synced(7)", "Sends(\"cc\")"]);
+    assert_eq!(
+        told,
+        ["Sends(\"aabb\")", "Wrote(7, \"0102\")", "Synced(7)", "Sends(\"cc\")", "Sends(\"dd\")", "Synced(7)"]
+    );
 }
