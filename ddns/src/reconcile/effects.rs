@@ -31,7 +31,8 @@ const TOMBSTONES_MAX: usize = 8_192;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use]
 pub struct Effects {
-    /// To be stored. Losing one costs a repeated update, nothing else.
+    /// To be stored. Losing one costs a repeated update; where it remembers an update that a silent server may still make
+    /// ([`ConfirmedRow::unsure`]), it also costs that this is not undone after a restart.
     pub confirmed: Vec<ConfirmedRow>,
     /// Confirmed rows to be dropped from the store.
     pub gone: Vec<RowKey>,
