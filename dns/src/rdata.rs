@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::name::octets_of;
 use crate::{Dhcid, Fqdn, NameError, Rdata, RecordType};
 
 /// The data of a SOA record (RFC 1035 section 3.3.13). Times in seconds.
@@ -110,6 +111,24 @@ impl Rdata {
             rest = left;
         }
         if rest.is_empty() { Ok(Self(canonical.into_boxed_slice())) } else { Err(RdataError::Length) }
+    }
+
+    /// Whether this is data of that type, in the one form that compares equal to its like: what [`Rdata::from_wire`] makes.
+    #[must_use]
+    pub fn is_canonical(&self, rtype: RecordType) -> bool {
+        let mut rest = &*self.0;
+        for field in layout(rtype) {
+            let used = match field {
+                Field::Name => octets_of(rest).ok().filter(|used| !rest[..*used].iter().any(u8::is_ascii_uppercase)),
+                Field::Octets(count) => Some(*count),
+                Field::Text => text_octets(rest).ok(),
+                Field::Texts => texts_octets(rest).ok(),
+                Field::Rest => Some(rest.len()),
+            };
+            let Some(left) = used.and_then(|used| rest.get(used..)) else { return false };
+            rest = left;
+        }
+        rest.is_empty() && self.0.len() <= usize::from(u16::MAX)
     }
 
     /// Data of an A record.
@@ -355,7 +374,11 @@ mod tests {
 
         #[test]
         fn canonical_form_is_stable(rtype in 0_u16..70, bytes in prop::collection::vec(any::<u8>(), 0..80)) {
-            if let Ok(once) = Rdata::from_wire(RecordType(rtype), &bytes) {
+            let of_type = RecordType(rtype);
+            let as_it_came = Rdata(bytes.clone().into());
+            let once = Rdata::from_wire(of_type, &bytes);
+            prop_assert_eq!(as_it_came.is_canonical(of_type), once.as_ref() == Ok(&as_it_came));
+            if let Ok(once) = once {
                 prop_assert_eq!(Rdata::from_wire(RecordType(rtype), &once.0), Ok(once.clone()));
                 prop_assert_eq!(once.0.len(), bytes.len());
             }

@@ -4,12 +4,13 @@
 //! other, permission (3.3), the scan of every change before any is made (3.4.1), then the changes on a clone
 //! (3.4.2) and the serial (3.6). Whatever fails leaves the zone as it was: the clone is dropped.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, btree_map};
 
 use dns::{Change, Fqdn, Prerequisite, Rcode, Rdata, RecordType, Rrset, Update};
 use faults::{Fault, planted};
 
-use crate::{Zone, ZoneChange, serial};
+use crate::zone::{Node, Set, Zone, owned, serial_in};
+use crate::{ZoneChange, serial};
 
 /// Who may change what (RFC 2136 section 3.3).
 pub trait Policy {
@@ -46,14 +47,33 @@ pub fn apply(zone: &Zone, update: &Update, policy: &dyn Policy) -> Result<(Zone,
 pub struct Draft {
     before: Zone,
     next: Zone,
-    touched: BTreeSet<(Fqdn, RecordType)>,
+    /// The records of each name that was touched, before and now.
+    touched: BTreeMap<Fqdn, Touched>,
+    /// The name that was looked at last: an update says one name several times, and a zone is large.
+    open: Option<Open>,
+}
+
+#[derive(Debug)]
+struct Touched {
+    before: Option<Node>,
+    now: Option<Node>,
+}
+
+/// One name's records, looked up once.
+#[derive(Debug)]
+struct Open {
+    name: Fqdn,
+    /// As they are in the zone.
+    node: Option<Node>,
+    /// As they are to be, once something is to be changed. In the order of their types; none is empty.
+    changed: Option<Vec<Set>>,
 }
 
 impl Draft {
     /// A draft that changes nothing yet.
     #[must_use]
     pub fn of(zone: &Zone) -> Self {
-        Self { before: zone.clone(), next: zone.clone(), touched: BTreeSet::new() }
+        Self { before: zone.clone(), next: zone.clone(), touched: BTreeMap::new(), open: None }
     }
 
     /// The apex of its zone.
@@ -67,61 +87,124 @@ impl Draft {
     /// # Errors
     /// The response code to answer with.
     pub fn apply(&mut self, update: &Update, policy: &dyn Policy) -> Result<(), Rcode> {
-        let zone = &self.next;
         for prerequisite in &update.prerequisites {
-            check_prerequisite(zone, prerequisite)?;
+            self.check_prerequisite(prerequisite)?;
         }
         // Section 3.3: "If the requestor does not have permission ..., signal REFUSED".
-        if !update.changes.iter().all(|change| policy.permits(zone, change)) {
+        if !update.changes.iter().all(|change| policy.permits(&self.next, change)) {
             return Err(Rcode::REFUSED);
         }
         for change in &update.changes {
-            scan(zone, change)?;
+            scan(&self.next, change)?;
         }
         for change in &update.changes {
-            make(&mut self.next, change, &mut self.touched);
+            self.make(change);
         }
+        self.close();
         Ok(())
     }
 
     /// The next zone, and what to store; `None`: the zone is as it was.
     #[must_use]
     pub fn finish(self) -> (Zone, Option<ZoneChange>) {
-        let Self { before, mut next, touched } = self;
+        let Self { before, mut next, touched, .. } = self;
         let change = finish(&before, &mut next, touched);
         (next, change)
     }
+
+    /// Section 3.2: the prerequisites, in the order of the message, each with its own code.
+    fn check_prerequisite(&mut self, prerequisite: &Prerequisite) -> Result<(), Rcode> {
+        let (Prerequisite::RrsetExists(name, _)
+        | Prerequisite::RrsetIs(name, ..)
+        | Prerequisite::RrsetAbsent(name, _)
+        | Prerequisite::NameInUse(name)
+        | Prerequisite::NameNotInUse(name)) = prerequisite;
+        // Section 3.2.5: "if (zone_of(rr.name) != ZNAME) return (NOTZONE)", before the value is looked at.
+        if !name.is_within(self.apex()) {
+            return Err(Rcode::NOT_ZONE);
+        }
+        let sets = self.open(name).sets();
+        let (holds, otherwise) = match prerequisite {
+            // Section 3.2.1: "RRset Exists (Value Independent)", else NXRRSET.
+            Prerequisite::RrsetExists(_, rtype) => (set_of(sets, *rtype).is_some(), Rcode::NX_RRSET),
+            // Section 3.2.3: "RRset Exists (Value Dependent)": equal sets, else NXRRSET. TTLs do not count.
+            Prerequisite::RrsetIs(_, rtype, rdata) => {
+                (set_of(sets, *rtype).is_some_and(|set| set.has_exactly(rdata)), Rcode::NX_RRSET)
+            }
+            // Section 3.2.2 "RRset Does Not Exist", else YXRRSET.
+            Prerequisite::RrsetAbsent(_, rtype) => (set_of(sets, *rtype).is_none(), Rcode::YX_RRSET),
+            // Section 2.4.4: "at least one RR with a specified NAME"; an empty non-terminal "owns" none. Else NXDOMAIN.
+            Prerequisite::NameInUse(_) => (!sets.is_empty(), Rcode::NX_DOMAIN),
+            // Section 2.4.5, else YXDOMAIN.
+            Prerequisite::NameNotInUse(_) => (sets.is_empty(), Rcode::YX_DOMAIN),
+        };
+        if holds { Ok(()) } else { Err(otherwise) }
+    }
+
+    /// Section 3.4.2: one change.
+    fn make(&mut self, change: &Change) {
+        let apex = self.before.apex().clone();
+        match change {
+            Change::Add { name, rtype, ttl, rdata } => add(self.open(name), &apex, *rtype, *ttl, rdata),
+            Change::DeleteRrset(name, rtype) => delete_sets(self.open(name), &apex, |set| set.rtype == *rtype),
+            Change::DeleteName(name) => delete_sets(self.open(name), &apex, |_| true),
+            Change::DeleteRecord(name, rtype, rdata) => delete_record(self.open(name), &apex, *rtype, rdata),
+        }
+    }
+
+    /// A name's records.
+    fn open(&mut self, name: &Fqdn) -> &mut Open {
+        if self.open.as_ref().is_some_and(|open| open.name != *name) {
+            self.close();
+        }
+        let zone = &self.next;
+        self.open.get_or_insert_with(|| Open {
+            name: name.clone(),
+            node: zone.node(name).map(|(_, node)| node.clone()),
+            changed: None,
+        })
+    }
+
+    /// Puts what became of a name's records into the zone.
+    fn close(&mut self) {
+        let Some(Open { name, node: before, changed }) = self.open.take() else { return };
+        let Some(sets) = changed else { return };
+        let now = self.next.put_sets(&name, before.is_some(), sets);
+        match self.touched.entry(name) {
+            btree_map::Entry::Occupied(mut touched) => touched.get_mut().now = now,
+            btree_map::Entry::Vacant(place) => _ = place.insert(Touched { before, now }),
+        }
+    }
 }
 
-/// Section 3.2: the prerequisites, in the order of the message, each with its own code.
-fn check_prerequisite(zone: &Zone, prerequisite: &Prerequisite) -> Result<(), Rcode> {
-    let (name, holds, otherwise) = match prerequisite {
-        // Section 3.2.1: "RRset Exists (Value Independent)", else NXRRSET.
-        Prerequisite::RrsetExists(name, rtype) => (name, zone.set(name, *rtype).is_some(), Rcode::NX_RRSET),
-        // Section 3.2.3: "RRset Exists (Value Dependent)": equal sets, else NXRRSET. TTLs do not count.
-        Prerequisite::RrsetIs(name, rtype, rdata) => {
-            let same = |set: Rrset| set.has_exactly(rdata);
-            (name, zone.rrset(name, *rtype).is_some_and(same), Rcode::NX_RRSET)
+impl Open {
+    fn sets(&self) -> &[Set] {
+        match (&self.changed, &self.node) {
+            (Some(sets), _) => sets,
+            (None, Some(node)) => node.sets(),
+            (None, None) => &[],
         }
-        // Section 3.2.2 "RRset Does Not Exist", else YXRRSET.
-        Prerequisite::RrsetAbsent(name, rtype) => (name, zone.set(name, *rtype).is_none(), Rcode::YX_RRSET),
-        // Section 2.4.4: "at least one RR with a specified NAME"; an empty non-terminal "owns" none. Else NXDOMAIN.
-        Prerequisite::NameInUse(name) => (name, zone.node(name).is_some(), Rcode::NX_DOMAIN),
-        // Section 2.4.5, else YXDOMAIN.
-        Prerequisite::NameNotInUse(name) => (name, zone.node(name).is_none(), Rcode::YX_DOMAIN),
-    };
-    // Section 3.2.5: "if (zone_of(rr.name) != ZNAME) return (NOTZONE)", before the value is looked at.
-    if !name.is_within(zone.apex()) {
-        return Err(Rcode::NOT_ZONE);
     }
-    if holds { Ok(()) } else { Err(otherwise) }
+
+    fn change(&mut self) -> &mut Vec<Set> {
+        let node = &self.node;
+        self.changed.get_or_insert_with(|| node.as_ref().map_or_else(Vec::new, |node| node.sets().to_vec()))
+    }
+}
+
+fn set_of(sets: &[Set], rtype: RecordType) -> Option<&Set> {
+    place_of(sets, rtype).ok().map(|at| &sets[at])
+}
+
+fn place_of(sets: &[Set], rtype: RecordType) -> Result<usize, usize> {
+    sets.binary_search_by_key(&rtype, |set| set.rtype)
 }
 
 /// Section 3.4.1: everything is looked through before anything is changed.
 fn scan(zone: &Zone, change: &Change) -> Result<(), Rcode> {
     let (name, sound) = match change {
         Change::Add { name, rtype, rdata, .. } | Change::DeleteRecord(name, rtype, rdata) => {
-            (name, rtype.is_data() && is_canonical(*rtype, rdata))
+            (name, rtype.is_data() && rdata.is_canonical(*rtype))
         }
         Change::DeleteRrset(name, rtype) => (name, rtype.is_data()),
         Change::DeleteName(name) => (name, true),
@@ -133,39 +216,11 @@ fn scan(zone: &Zone, change: &Change) -> Result<(), Rcode> {
     if sound { Ok(()) } else { Err(Rcode::FORM_ERR) }
 }
 
-/// Whether the data is what its type says, in the one form that compares equal to its like.
-fn is_canonical(rtype: RecordType, rdata: &Rdata) -> bool {
-    Rdata::from_wire(rtype, &rdata.0).as_ref() == Ok(rdata)
-}
-
-/// Section 3.4.2: one change.
-fn make(zone: &mut Zone, change: &Change, touched: &mut BTreeSet<(Fqdn, RecordType)>) {
-    match change {
-        Change::Add { name, rtype, ttl, rdata } => add(zone, name, *rtype, *ttl, rdata, touched),
-        Change::DeleteRrset(name, rtype) => delete_set(zone, name, *rtype, touched),
-        Change::DeleteName(name) => {
-            let types: Vec<RecordType> =
-                zone.node(name).map_or_else(Vec::new, |(_, node)| node.sets().iter().map(|set| set.rtype).collect());
-            for rtype in types {
-                delete_set(zone, name, rtype, touched);
-            }
-        }
-        Change::DeleteRecord(name, rtype, rdata) => delete_record(zone, name, *rtype, rdata, touched),
-    }
-}
-
 /// Section 3.4.2.2: an added record.
-fn add(
-    zone: &mut Zone,
-    name: &Fqdn,
-    rtype: RecordType,
-    ttl: u32,
-    rdata: &Rdata,
-    touched: &mut BTreeSet<(Fqdn, RecordType)>,
-) {
-    let has_cname = zone.set(name, RecordType::CNAME).is_some();
-    let has_others =
-        zone.node(name).is_some_and(|(_, node)| node.sets().iter().any(|set| set.rtype != RecordType::CNAME));
+fn add(open: &mut Open, apex: &Fqdn, rtype: RecordType, ttl: u32, rdata: &Rdata) {
+    let sets = open.sets();
+    let has_cname = set_of(sets, RecordType::CNAME).is_some();
+    let has_others = sets.iter().any(|set| set.rtype != RecordType::CNAME);
     // "if ((zone_rrset<rr.name, ~CNAME>) next [rr]" for a CNAME, "elsif (zone_rrset<rr.name, CNAME>) next [rr]".
     if (rtype == RecordType::CNAME && has_others) || (rtype != RecordType::CNAME && has_cname) {
         return;
@@ -173,8 +228,9 @@ fn add(
     // "If the TYPE is SOA and there is no Zone SOA RR, or the new SOA.SERIAL is lower (according to [RFC1982]) than
     // or equal to the current Zone SOA RR's SOA.SERIAL, the Update RR is ignored."
     if rtype == RecordType::SOA {
-        let newer = rdata.to_soa().is_some_and(|soa| serial::is_newer(soa.serial, zone.serial()));
-        if name != zone.apex() || !newer {
+        let current = serial_in(set_of(sets, RecordType::SOA));
+        let newer = rdata.to_soa().is_some_and(|soa| serial::is_newer(soa.serial, current));
+        if open.name != *apex || !newer {
             return;
         }
     }
@@ -183,55 +239,66 @@ fn add(
     let ttl = if ttl > i32::MAX as u32 { 0 } else { ttl };
     // RFC 6672 section 2.4: "DNAME RRs ... are singletons", as CNAME and SOA are.
     let is_alone = matches!(rtype, RecordType::CNAME | RecordType::DNAME | RecordType::SOA);
-    let set = match zone.rrset(name, rtype).filter(|_| !is_alone) {
-        Some(mut set) => {
-            let added = set.insert(rdata.clone());
-            if !added && set.ttl == ttl {
-                return;
-            }
-            set.ttl = ttl;
-            set
-        }
+    let single = || Set { rtype, ttl, rdata: [rdata.clone()].into() };
+    match place_of(sets, rtype) {
+        Err(at) => open.change().insert(at, single()),
         // One such record replaces the other.
-        None => Rrset::single(name.clone(), rtype, ttl, rdata.clone()),
-    };
-    touched.insert((name.clone(), rtype));
-    zone.put(name, rtype, Some(set));
+        Ok(at) if is_alone => open.change()[at] = single(),
+        Ok(at) => match sets[at].rdata.binary_search(rdata) {
+            Ok(_) if sets[at].ttl == ttl => {}
+            Ok(_) => open.change()[at].ttl = ttl,
+            Err(place) => {
+                let set = &mut open.change()[at];
+                let mut data = std::mem::take(&mut set.rdata).into_vec();
+                data.insert(place, rdata.clone());
+                (set.rdata, set.ttl) = (data.into(), ttl);
+            }
+        },
+    }
 }
 
 /// Section 3.4.2.3: "unless the NAME is the same as ZNAME in which case only those RRs whose TYPE is other than SOA
 /// or NS are deleted".
-fn delete_set(zone: &mut Zone, name: &Fqdn, rtype: RecordType, touched: &mut BTreeSet<(Fqdn, RecordType)>) {
-    let kept = name == zone.apex() && matches!(rtype, RecordType::SOA | RecordType::NS);
-    if !kept && zone.set(name, rtype).is_some() {
-        touched.insert((name.clone(), rtype));
-        zone.put(name, rtype, None);
+fn delete_sets(open: &mut Open, apex: &Fqdn, named: impl Fn(&Set) -> bool) {
+    let is_apex = open.name == *apex;
+    let goes = |set: &Set| named(set) && !(is_apex && matches!(set.rtype, RecordType::SOA | RecordType::NS));
+    if open.sets().iter().any(goes) {
+        open.change().retain(|set| !goes(set));
     }
 }
 
 /// Section 3.4.2.4: "unless the NAME is the same as ZNAME and either the TYPE is SOA or the TYPE is NS and the matching
 /// Zone RR is the only NS RR remaining in the RRset, in which case this Update RR is ignored".
-fn delete_record(
-    zone: &mut Zone,
-    name: &Fqdn,
-    rtype: RecordType,
-    rdata: &Rdata,
-    touched: &mut BTreeSet<(Fqdn, RecordType)>,
-) {
-    let Some(mut set) = zone.rrset(name, rtype) else { return };
-    let last_of_apex =
-        name == zone.apex() && (rtype == RecordType::SOA || (rtype == RecordType::NS && set.rdata.len() == 1));
-    if !last_of_apex && set.remove(rdata) {
-        touched.insert((name.clone(), rtype));
-        zone.put(name, rtype, Some(set));
+fn delete_record(open: &mut Open, apex: &Fqdn, rtype: RecordType, rdata: &Rdata) {
+    let Ok(at) = place_of(open.sets(), rtype) else { return };
+    let set = &open.sets()[at];
+    let is_last = set.rdata.len() == 1;
+    let last_of_apex = open.name == *apex && (rtype == RecordType::SOA || (rtype == RecordType::NS && is_last));
+    let Some(place) = set.rdata.binary_search(rdata).ok().filter(|_| !last_of_apex) else { return };
+    if is_last {
+        open.change().remove(at);
+        return;
     }
+    let set = &mut open.change()[at];
+    let mut data = std::mem::take(&mut set.rdata).into_vec();
+    data.remove(place);
+    set.rdata = data.into();
 }
 
 /// Section 3.6: the serial goes up once when the zone changed and the update did not raise it itself. Compares what
 /// was touched, so that an addition taken back is no change.
-fn finish(before: &Zone, after: &mut Zone, mut touched: BTreeSet<(Fqdn, RecordType)>) -> Option<ZoneChange> {
-    touched.retain(|(name, rtype)| before.set(name, *rtype) != after.set(name, *rtype));
-    if touched.is_empty() {
+fn finish(before: &Zone, after: &mut Zone, touched: BTreeMap<Fqdn, Touched>) -> Option<ZoneChange> {
+    let mut sets = Vec::with_capacity(2 * touched.len() + 1);
+    for (name, touched) in &touched {
+        let [old, new] =
+            [&touched.before, &touched.now].map(|node| node.as_ref().map_or_else(Default::default, Node::sets));
+        let mut types: Vec<RecordType> = old.iter().chain(new).map(|set| set.rtype).collect();
+        types.sort_unstable();
+        types.dedup();
+        let changed = types.into_iter().filter(|rtype| set_of(old, *rtype) != set_of(new, *rtype));
+        sets.extend(changed.map(|rtype| (name.clone(), rtype, set_of(new, rtype).map(|set| owned(name, set)))));
+    }
+    if sets.is_empty() {
         return None;
     }
     let apex = before.apex().clone();
@@ -239,14 +306,11 @@ fn finish(before: &Zone, after: &mut Zone, mut touched: BTreeSet<(Fqdn, RecordTy
         let (mut soa, ttl) = after.soa();
         soa.serial = serial::next(soa.serial);
         let set = Rrset::single(apex.clone(), RecordType::SOA, ttl, Rdata::soa(&soa));
-        after.put(&apex, RecordType::SOA, Some(set));
-        touched.insert((apex.clone(), RecordType::SOA));
+        after.put(&apex, RecordType::SOA, Some(set.clone()));
+        let at = sets.partition_point(|(name, rtype, _)| (name, *rtype) < (&apex, RecordType::SOA));
+        sets.insert(at, (apex.clone(), RecordType::SOA, Some(set)));
     }
-    let sets = touched.into_iter().map(|(name, rtype)| {
-        let set = after.rrset(&name, rtype);
-        (name, rtype, set)
-    });
-    Some(ZoneChange { sets: sets.collect(), serial_before: before.serial(), serial_after: after.serial(), zone: apex })
+    Some(ZoneChange { sets, serial_before: before.serial(), serial_after: after.serial(), zone: apex })
 }
 
 #[cfg(test)]

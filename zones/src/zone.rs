@@ -42,6 +42,15 @@ pub struct Set {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node(Arc<[Set]>);
 
+impl Set {
+    /// Whether the records are these, in whatever order and however often each is named.
+    #[must_use]
+    pub fn has_exactly(&self, rdata: &[Rdata]) -> bool {
+        rdata.iter().all(|one| self.rdata.binary_search(one).is_ok())
+            && self.rdata.iter().all(|own| rdata.contains(own))
+    }
+}
+
 impl Node {
     /// The set of a type.
     #[must_use]
@@ -134,9 +143,7 @@ impl Zone {
     /// The serial.
     #[must_use]
     pub fn serial(&self) -> u32 {
-        // The five last numbers of a SOA record's data follow its two names.
-        let octets = self.soa_set().and_then(|set| set.rdata[0].0.last_chunk::<20>());
-        octets.map_or(0, |octets| u32::from_be_bytes([octets[0], octets[1], octets[2], octets[3]]))
+        serial_in(self.soa_set())
     }
 
     /// The records of `name`, with the name as the zone holds it.
@@ -239,22 +246,29 @@ impl Zone {
             let at = sets.partition_point(|other| other.rtype < rtype);
             sets.insert(at, Set { rtype, ttl: set.ttl, rdata: set.rdata.into_boxed_slice() });
         }
-        if matches!(rtype, RecordType::NS | RecordType::DNAME) {
-            let redirects =
-                |set: &Set| set.rtype == RecordType::DNAME || (set.rtype == RecordType::NS && *name != self.apex);
-            match sets.iter().any(redirects) {
-                true => self.redirects.insert(name.clone(), ()),
-                false => self.redirects.remove(name),
-            };
+        self.put_sets(name, existed, sets);
+    }
+
+    /// Puts all sets of a name in place, in the order of their types; none is empty. `existed`: the name owns records now.
+    /// Returns what the name has then. The caller keeps the apex' SOA.
+    pub(crate) fn put_sets(&mut self, name: &Fqdn, existed: bool, sets: Vec<Set>) -> Option<Node> {
+        let redirects =
+            |set: &Set| set.rtype == RecordType::DNAME || (set.rtype == RecordType::NS && *name != self.apex);
+        match sets.iter().any(redirects) {
+            true => _ = self.redirects.insert(name.clone(), ()),
+            false if self.redirects.is_empty() => {}
+            false => _ = self.redirects.remove(name),
         }
-        if name.labels().any(|label| label == b"*") {
+        if name.as_wire().contains(&b'*') && name.labels().any(|label| label == b"*") {
             self.wildcards = self.wildcards + usize::from(!sets.is_empty()) - usize::from(existed);
         }
         if sets.is_empty() {
             self.nodes.remove(name);
-        } else {
-            self.nodes.insert(name.clone(), Node(sets.into()));
+            return None;
         }
+        let node = Node(sets.into());
+        self.nodes.insert(name.clone(), node.clone());
+        Some(node)
     }
 }
 
@@ -266,6 +280,13 @@ impl PartialEq for Zone {
 
 impl Eq for Zone {}
 
-fn owned(name: &Fqdn, set: &Set) -> Rrset {
+/// The serial in a SOA set.
+pub(crate) fn serial_in(soa: Option<&Set>) -> u32 {
+    // The five last numbers of a SOA record's data follow its two names.
+    let octets = soa.and_then(|set| set.rdata[0].0.last_chunk::<20>());
+    octets.map_or(0, |octets| u32::from_be_bytes([octets[0], octets[1], octets[2], octets[3]]))
+}
+
+pub(crate) fn owned(name: &Fqdn, set: &Set) -> Rrset {
     Rrset { name: name.clone(), rtype: set.rtype, ttl: set.ttl, rdata: set.rdata.to_vec() }
 }
