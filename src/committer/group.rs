@@ -1,7 +1,7 @@
 //! Commits in groups, and the rules of refusing: the committer without its thread. The simulation drives this same code.
 
 use store::Store;
-use store::journal::{CommitError, Compaction};
+use store::journal::{CommitError, Compaction, Zeroing};
 use store::storage::Storage;
 use tracing::error;
 
@@ -73,6 +73,11 @@ impl<S: Storage> GroupCommit<S> {
     /// As there.
     pub fn begin_compaction(&mut self) -> Result<Option<Compaction<S>>, CommitError> {
         self.store.begin_compaction()
+    }
+
+    /// See [`Store::begin_zeroing`].
+    pub fn begin_zeroing(&mut self) -> Option<Zeroing<S>> {
+        self.store.begin_zeroing()
     }
 
     /// One append and one sync for the whole group; when there is no room for the group, each submission alone.

@@ -5,7 +5,7 @@
 //! lock                  held with flock while a daemon runs; process id and program inside
 //! segment-0000000007    frames, appended; each name holds a valid superblock from the moment it has that name
 //! snapshot-0000000005   every row as it stood when segment 5 began, sorted by stream and key
-//! spare                 the next segment's space, reserved ahead
+//! spare                 the next segment's space, reserved ahead; zeros, where there was time to write them
 //! *.new                 being written; removed at the next opening
 //! kept-1790000000/      what `repair` replaced, with the time when it did
 //! ```
@@ -88,12 +88,14 @@ mod opening;
 mod segment;
 mod snapshot;
 mod superblock;
+mod zeros;
 
 pub use batch::{Batch, TransactionWriter};
 pub use commit::{CommitError, Journal, Room};
 pub use compaction::{Compacted, Compaction, CompactionError, Sizes, compaction_due};
 pub use error::{Damage, OpenError};
 pub use opening::{Cut, JournalReport, Options};
+pub use zeros::Zeroing;
 
 pub(crate) use loaded::Unreadable;
 

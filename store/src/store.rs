@@ -8,7 +8,9 @@ use ddns::wanted::WantedRow;
 use dhcp::lease::Lease;
 use dns::{Fqdn, Rrset};
 
-use crate::journal::{Batch, CommitError, Compaction, Journal, JournalReport, OpenError, Options, Room, Sizes};
+use crate::journal::{
+    Batch, CommitError, Compaction, Journal, JournalReport, OpenError, Options, Room, Sizes, Zeroing,
+};
 use crate::rows::{Row, STREAMS};
 use crate::storage::Storage;
 
@@ -136,6 +138,12 @@ impl<S: Storage> Store<S> {
     /// is full, so that the store recovers before it needs to.
     pub fn prepare_spare(&mut self) -> bool {
         self.journal.prepare_spare()
+    }
+
+    /// The writing of zeros to the next segment's space, to be run on another thread while commits go on, so that their
+    /// syncs have less to do; `None` when there is nothing to be written.
+    pub fn begin_zeroing(&mut self) -> Option<Zeroing<S>> {
+        self.journal.begin_zeroing()
     }
 
     /// What is left before the disk is asked for more.

@@ -261,3 +261,43 @@ fn a_compaction_that_failed_is_not_due_again_at_once() {
     bench.store.as_mut().unwrap().begin_compaction().unwrap().unwrap().run().unwrap();
     bench.open().unwrap();
 }
+
+#[test]
+fn zeros_are_written_to_the_spare_and_never_to_what_became_of_it() {
+    let mut bench = Bench::new(11);
+    bench.open().unwrap();
+    let writes = |bench: &Bench| bench.disk.counters().get(&Kind::Write).copied().unwrap_or(0);
+    let before = writes(&bench);
+    let store = bench.store.as_mut().unwrap();
+    let whole = store.begin_zeroing().unwrap();
+    assert!(store.begin_zeroing().is_none(), "once for each spare");
+    whole.run();
+    assert!(writes(&bench) > before);
+    assert!(bench.disk.contents("spare").unwrap().iter().all(|&byte| byte == 0));
+
+    // The next spare becomes a segment when half of it is written.
+    let take_spare = |bench: &mut Bench| {
+        let segments =
+            |bench: &Bench| (1..40).rev().find(|n| bench.disk.contents(&format!("segment-{n:010}")).is_some());
+        let newest = segments(bench);
+        while segments(bench) == newest {
+            bench.commit().unwrap();
+        }
+    };
+    take_spare(&mut bench);
+    let mut half = bench.store.as_mut().unwrap().begin_zeroing().unwrap();
+    assert!(half.step());
+    take_spare(&mut bench);
+    let before = writes(&bench);
+    assert!(!half.step());
+    assert_eq!(writes(&bench), before);
+
+    // One that is left from a store that was closed writes nothing to what another opening makes of the spare.
+    let mut left = bench.store.as_mut().unwrap().begin_zeroing().unwrap();
+    bench.open().unwrap();
+    take_spare(&mut bench);
+    assert!(!left.step());
+    bench.store = None;
+    bench.disk.crash();
+    bench.open().unwrap();
+}

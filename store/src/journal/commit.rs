@@ -78,6 +78,8 @@ pub struct Journal<S: Storage> {
     pub(super) next_sequence: u64,
     pub(super) newest_stamp: u64,
     pub(super) spare: Option<S::File>,
+    /// Of this spare: see [`Journal::begin_zeroing`].
+    pub(super) zeroing_begun: bool,
     pub(super) segment_bytes: u64,
     /// A write or sync failed: nothing more through this handle.
     pub(super) failed: bool,
@@ -89,6 +91,7 @@ impl<S: Storage> Drop for Journal<S> {
     /// can be opened again at once.
     fn drop(&mut self) {
         self.shared.closed.store(true, Ordering::Release);
+        self.shared.take_spare();
         let layout = self.layout();
         let running = |layout: &mut Layout| layout.phase == Phase::Running;
         // Whether it ended or not, there is nothing more to be done here.
@@ -169,6 +172,7 @@ impl<S: Storage> Journal<S> {
     pub fn prepare_spare(&mut self) -> bool {
         if self.spare.is_none() && !self.failed {
             self.spare = self.storage.create(names::SPARE, self.segment_bytes).ok();
+            self.zeroing_begun = false;
         }
         self.spare.is_some()
     }
@@ -180,6 +184,9 @@ impl<S: Storage> Journal<S> {
         let (name, end) =
             if needed > self.segment_bytes { (names::LARGE, needed) } else { (names::SPARE, self.segment_bytes) };
         let spare = if name == names::SPARE { self.spare.take() } else { None };
+        if spare.is_some() {
+            self.shared.take_spare();
+        }
         let superblock = Superblock {
             kind: Kind::Segment,
             store_id: self.store_id,

@@ -35,6 +35,8 @@ pub struct Compaction<S: Storage> {
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     pub(super) layout: Mutex<Layout>,
+    /// Spares that zeros may no longer be written to: see `zeros`.
+    pub(super) spares_taken: Mutex<u64>,
     /// The journal was closed: a compaction ends without effect.
     pub(super) closed: AtomicBool,
     /// A compaction ended.

@@ -11,6 +11,7 @@ use super::loaded::{Loaded, Unreadable};
 use super::names::{self, Listing};
 use super::segment::{Segment, Tail};
 use super::superblock::{Kind, SUPERBLOCK, Superblock};
+use super::zeros::write_zeros_ahead;
 use crate::storage::{LockError, Storage, StorageFile};
 
 /// How a store is opened.
@@ -97,6 +98,7 @@ impl<S: Storage> Journal<S> {
             next_sequence: end.map_or(1, |end| end.next_sequence),
             newest_stamp: loaded.newest_stamp(),
             spare: listing.spare.then(|| clean_spare(&storage, options.segment_bytes)).flatten(),
+            zeroing_begun: false,
             segment_bytes: options.segment_bytes,
             failed: false,
             shared: Arc::new(Shared { layout: Mutex::new(loaded.layout()), ..Shared::default() }),
@@ -121,6 +123,7 @@ impl<S: Storage> Journal<S> {
             repaired_at: 0,
         };
         let mut file = storage.create(names::SPARE, options.segment_bytes)?;
+        write_zeros_ahead(&mut file, SUPERBLOCK as u64, options.segment_bytes);
         write_superblock(&mut file, &superblock)?;
         let active = name_segment(&storage, file, names::SPARE, &superblock, options.segment_bytes)?;
         let mut journal = Self {
@@ -128,6 +131,7 @@ impl<S: Storage> Journal<S> {
             next_sequence: 1,
             newest_stamp: 0,
             spare: None,
+            zeroing_begun: false,
             segment_bytes: options.segment_bytes,
             failed: false,
             shared: Arc::default(),
@@ -157,6 +161,7 @@ impl<S: Storage> Loaded<S> {
         // A torn tail "is cut by beginning a new segment with the next commit".
         let torn = matches!(self.tail, Tail::Torn(_));
         let room_end = if torn { offset } else { segment.bytes.len() as u64 };
+        write_zeros_ahead(&mut file, offset, room_end);
         let part = self.part(segment);
         Ok(Active { file, part, seed: segment.seed(), offset, end: room_end })
     }

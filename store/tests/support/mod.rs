@@ -158,7 +158,17 @@ impl Bench {
         let _ = compaction.run();
     }
 
-    /// One step of a day: mostly commits, now and then a compaction or an orderly restart.
+    /// Writes zeros to the spare, with commits between the steps, some of which may take it meanwhile.
+    pub fn write_zeros(&mut self) {
+        let Some(mut zeroing) = self.store.as_mut().expect("the store is open").begin_zeroing() else { return };
+        while zeroing.step() {
+            for _ in 0..self.random.below(24) {
+                let _ = self.commit();
+            }
+        }
+    }
+
+    /// One step of a day: mostly commits, now and then a compaction, zeros written ahead or an orderly restart.
     pub fn step(&mut self) -> Result<(), Fault> {
         match self.random.below(24) {
             0 => self.compact(),
@@ -166,6 +176,7 @@ impl Bench {
                 self.store = None;
                 return if self.disk.crashed() { Ok(()) } else { self.open() };
             }
+            2 => self.write_zeros(),
             _ => drop(self.commit()),
         }
         Ok(())

@@ -76,6 +76,10 @@ impl Server {
         if doings.died.is_none() && self.commits.compaction_due() {
             self.begin_compaction();
         }
+        if let Some(mut zeroing) = self.commits.begin_zeroing() {
+            // As its own thread would; it may be overtaken by commits after any step.
+            while zeroing.step() {}
+        }
         doings
     }
 
