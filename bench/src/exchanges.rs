@@ -11,6 +11,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use crate::counts::{Counting, Counts};
 use crate::hosts::{Hosts, Link, Running};
 use crate::names::first_line;
+use crate::threads::Threads;
 
 const SERVER: &str = "10.64.0.1";
 const CLIENT: &str = "10.64.0.2";
@@ -19,7 +20,7 @@ const LINK: Link = Link { server: SERVER, client: CLIENT, length: 10 };
 const SMALL_POOL: u32 = 16_384;
 const SMALL_POOL_CLIENTS: u32 = 12_000;
 /// The server's processor, and the clients'.
-const CORES: [&str; 2] = ["0", "1"];
+pub(crate) const CORES: [&str; 2] = ["0", "1"];
 
 /// Exchanges and renewals a second.
 #[derive(Args, Debug)]
@@ -39,6 +40,9 @@ pub(crate) struct Exchanges {
     /// Count what the servers' threads do for each exchange, by `perf stat`, instead of how many they manage a second.
     #[arg(long)]
     instructions: bool,
+    /// Give the servers so many processors, the clients' among them, and tell what each of their threads took of one.
+    #[arg(long, default_value_t = 1)]
+    cores: u32,
     /// Only these servers, by a part of their names.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
@@ -69,12 +73,12 @@ const SERVERS: [(Server, &str); 8] = [
 
 /// What the load said of one phase.
 #[derive(Clone, Copy, Debug, Default)]
-struct Figure {
-    per_second: u64,
-    p50: u64,
-    p99: u64,
-    again: u64,
-    refused: u64,
+pub(crate) struct Figure {
+    pub(crate) per_second: u64,
+    pub(crate) p50: u64,
+    pub(crate) p99: u64,
+    pub(crate) again: u64,
+    pub(crate) refused: u64,
 }
 
 #[derive(Debug, Default)]
@@ -84,6 +88,8 @@ struct Found {
     renewals: Vec<Figure>,
     /// By phase.
     counts: Vec<(String, Counts)>,
+    /// By phase, of the last round.
+    threads: Vec<(String, String)>,
 }
 
 impl Exchanges {
@@ -111,6 +117,11 @@ impl Exchanges {
         println!("{}", first_line(Path::new("/usr/sbin/dnsmasq"), &["--version"]));
         let rows: Vec<_> = servers.iter().map(|(_, title)| *title).zip(&found).collect();
         println!("{}", if self.instructions { counts_table(&rows) } else { table(&rows) });
+        for (title, found) in &rows {
+            for (phase, shares) in &found.threads {
+                println!("{title}, {phase}: {shares}");
+            }
+        }
         Ok(())
     }
 
@@ -120,6 +131,12 @@ impl Exchanges {
         drop(std::fs::remove_dir_all(&dir));
         std::fs::create_dir_all(&dir)?;
         let running = start(server, &hosts, &dir, leasehold)?;
+        if self.cores > 1 {
+            // All threads that are there; those that begin later take after them.
+            let processors = format!("0-{}", self.cores - 1);
+            let args = ["-acp", &processors, &running.id().to_string()];
+            Command::new("taskset").args(args).output().context("running taskset")?;
+        }
         let is_small = matches!(server, Server::Dhcpd | Server::Dnsmasq);
         let clients = if is_small { SMALL_POOL_CLIENTS - self.alone } else { 3_000_000 };
         let this = std::env::current_exe()?;
@@ -150,7 +167,14 @@ impl Exchanges {
         }
         let printed = if self.instructions {
             args.push("--step");
-            count(&hosts, &dir, &running, &args, found)
+            count(&hosts, &dir, &running, &args).map(|(printed, counts)| {
+                found.counts.extend(counts);
+                printed
+            })
+        } else if self.cores > 1 {
+            args.push("--step");
+            found.threads.clear();
+            watch(&hosts, &running, &args, &mut found.threads)
         } else {
             hosts.ask("taskset", &args)
         };
@@ -170,25 +194,61 @@ impl Exchanges {
     }
 }
 
-/// Runs the load phase by phase, and counts during each what the server does; returns what the load printed.
-fn count(hosts: &Hosts, dir: &Path, server: &Running, args: &[&str], found: &mut Found) -> anyhow::Result<String> {
+/// Runs the load phase by phase, and counts during each what the server does; returns what the load printed, and the
+/// counts of each phase.
+pub(crate) fn count(
+    hosts: &Hosts,
+    dir: &Path,
+    server: &Running,
+    args: &[&str],
+) -> anyhow::Result<(String, Vec<(String, Counts)>)> {
+    let mut found = Vec::new();
+    let begin = |_| {
+        let mut counting = Counting::attach(server.id(), dir)?;
+        counting.begin()?;
+        Ok(counting)
+    };
+    let printed = stepwise(hosts, args, begin, |counting, _, phase, done| {
+        found.push((phase.to_owned(), counting.end()?.of_each(done)));
+        Ok(())
+    })?;
+    Ok((printed, found))
+}
+
+/// The same, but tells what each thread of the server took of a processor, and the load itself.
+fn watch(hosts: &Hosts, server: &Running, args: &[&str], found: &mut Vec<(String, String)>) -> anyhow::Result<String> {
+    let begin = |load| Ok((Threads::of(server.id())?, Threads::of(load)?));
+    stepwise(hosts, args, begin, |(server_before, load_before), load, phase, _| {
+        let (server, load) = (Threads::of(server.id())?, Threads::of(load)?);
+        let (server, load) = (server.shares_since(&server_before), load.shares_since(&load_before));
+        found.push((phase.to_owned(), format!("server: {server}; clients: {load}")));
+        Ok(())
+    })
+}
+
+/// Runs the load phase by phase, `begin` before each with the load's process, and `end` after it with what `begin` gave,
+/// the load's process, the phase's name and what was done in it.
+fn stepwise<T>(
+    hosts: &Hosts,
+    args: &[&str],
+    begin: impl Fn(u32) -> anyhow::Result<T>,
+    mut end: impl FnMut(T, u32, &str, u64) -> anyhow::Result<()>,
+) -> anyhow::Result<String> {
     let mut load = hosts.converse("taskset", args)?;
     let mut input = load.stdin.take().context("no standard input")?;
     let mut output = BufReader::new(load.stdout.take().context("no standard output")?);
     let mut printed = String::new();
     loop {
-        let mut counting = Counting::attach(server.id(), dir)?;
-        counting.begin()?;
+        let began = begin(load.id());
         // A load that has ended reads nothing more.
         drop(writeln!(input));
         let begins = printed.len();
         if output.read_line(&mut printed)? == 0 {
             break;
         }
-        let counts = counting.end()?;
         let (phase, _) = read(printed[begins..].trim_end()).context("the load said something else")?;
         let done = printed[begins..].split(' ').nth(1).and_then(|done| done.parse().ok()).unwrap_or(0);
-        found.counts.push((phase.to_owned(), counts.of_each(done)));
+        end(began?, load.id(), phase, done)?;
     }
     if !load.wait()?.success() {
         bail!("the load failed");
@@ -197,7 +257,7 @@ fn count(hosts: &Hosts, dir: &Path, server: &Running, args: &[&str], found: &mut
 }
 
 /// A line of the load: see `Load::run`.
-fn read(line: &str) -> Option<(&str, Figure)> {
+pub(crate) fn read(line: &str) -> Option<(&str, Figure)> {
     let (name, numbers) = line.split_once(' ')?;
     let numbers: Vec<u64> = numbers.split(' ').map(str::parse).collect::<Result<_, _>>().ok()?;
     let [done, micros, p50, p99, _, again, refused] = numbers.try_into().ok()?;

@@ -121,6 +121,13 @@ impl Running {
         self.child.id()
     }
 
+    /// What the kernel says of its memory, in kilobytes: `VmRSS` is resident now, `VmHWM` was at most.
+    pub(crate) fn memory_kb(&self, field: &str) -> anyhow::Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()))?;
+        let told = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        Ok(told.with_context(|| format!("no {field}"))?.trim().trim_end_matches(" kB").parse()?)
+    }
+
     /// Waits until `ready` says so.
     pub(crate) fn wait_until(&mut self, what: &str, mut ready: impl FnMut() -> bool) -> anyhow::Result<()> {
         let until = Instant::now() + Duration::from_secs(20);

@@ -1,20 +1,27 @@
 //! The load: clients behind one relay, so many exchanges in flight, each answered one making room for the next.
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use clap::Args;
 use nix::sys::socket::SockaddrIn;
 
-use crate::batch::BatchSocket;
+use crate::batch::{BATCH, BatchSocket};
+use crate::moment::monotonic_us;
 use crate::packet::{ACK, OFFER, Place, Template, read_reply};
 
 /// A message without an answer for so long is sent again.
 const AGAIN: Duration = Duration::from_secs(1);
 /// How long the last answers of a phase are waited for, so that none comes in the next one.
 const LAST_ANSWERS: Duration = Duration::from_secs(3);
+
+/// The client that asks whether releases were taken.
+const PACER: u32 = u32::MAX;
 
 /// Makes clients take leases, then renew them.
 #[derive(Args, Debug)]
@@ -45,6 +52,13 @@ pub(crate) struct Load {
     /// Leave out the renewals.
     #[arg(long)]
     no_renewals: bool,
+    /// After so many new clients all of them release their leases, which is not timed: in a pool that is nearly full
+    /// there is room for few at once.
+    #[arg(long)]
+    portion: Option<u32>,
+    /// Write when each exchange ended and how long it took: see [`crate::moment::read_samples`].
+    #[arg(long)]
+    samples: Option<PathBuf>,
     /// Begin each phase when a line is read from standard input.
     #[arg(long)]
     step: bool,
@@ -58,7 +72,8 @@ struct Phase {
     done: u64,
     /// Until the last that counted.
     elapsed: Duration,
-    micros: Vec<u32>,
+    /// Of each exchange: microseconds from the phase's begin to its end, and what it took.
+    ends: Vec<(u64, u32)>,
     again: u64,
     refused: u64,
 }
@@ -86,6 +101,8 @@ struct Clients {
     bound: Vec<(u32, Ipv4Addr)>,
     next: u32,
     last_xid: u32,
+    /// Who answered last.
+    server: Ipv4Addr,
 }
 
 impl Load {
@@ -101,6 +118,7 @@ impl Load {
             bound: Vec::new(),
             next: 1,
             last_xid: 0,
+            server: self.server,
         };
         let long = Duration::from_secs(self.seconds);
         if self.alone > 0 {
@@ -108,7 +126,14 @@ impl Load {
             clients.phase(1, self.alone.into(), long, false)?.print("alone");
         }
         self.await_step()?;
-        let new = clients.phase(self.in_flight, self.clients.into(), long, false)?;
+        let began_us = monotonic_us()?;
+        let new = match self.portion {
+            Some(portion) => clients.in_portions(self.in_flight, portion, self.clients.into(), long)?,
+            None => clients.phase(self.in_flight, self.clients.into(), long, false)?,
+        };
+        if let Some(path) = &self.samples {
+            new.write_samples(began_us, path)?;
+        }
         new.print("exchanges");
         if !self.no_renewals {
             self.await_step()?;
@@ -138,7 +163,7 @@ impl Template {
 impl Phase {
     fn lasting(long: Duration) -> Self {
         let began = Instant::now();
-        Self { began, until: began + long, done: 0, elapsed: Duration::ZERO, micros: Vec::new(), again: 0, refused: 0 }
+        Self { began, until: began + long, done: 0, elapsed: Duration::ZERO, ends: Vec::new(), again: 0, refused: 0 }
     }
 
     /// An answer that comes after the phase's end is not counted.
@@ -146,15 +171,35 @@ impl Phase {
         if now <= self.until {
             self.done += 1;
             self.elapsed = now - self.began;
-            self.micros.push(u32::try_from((now - began).as_micros()).unwrap_or(u32::MAX));
+            let at = u64::try_from(self.elapsed.as_micros()).unwrap_or(u64::MAX);
+            self.ends.push((at, u32::try_from((now - began).as_micros()).unwrap_or(u32::MAX)));
         }
     }
 
-    fn print(mut self, name: &str) {
-        self.micros.sort_unstable();
+    /// One more portion of it.
+    fn append(&mut self, portion: Self) {
+        self.done += portion.done;
+        self.elapsed += portion.elapsed;
+        self.ends.extend(portion.ends);
+        self.again += portion.again;
+        self.refused += portion.refused;
+    }
+
+    fn write_samples(&self, began_us: u64, path: &Path) -> anyhow::Result<()> {
+        let mut out = BufWriter::new(File::create(path)?);
+        writeln!(out, "{began_us}")?;
+        for (at, micros) in &self.ends {
+            writeln!(out, "{at} {micros}")?;
+        }
+        Ok(out.flush()?)
+    }
+
+    fn print(self, name: &str) {
+        let mut micros: Vec<u32> = self.ends.iter().map(|(_, micros)| *micros).collect();
+        micros.sort_unstable();
         let at = |permyriad: usize| {
-            let last = self.micros.len().saturating_sub(1);
-            self.micros.get(last * permyriad / 10_000).copied().unwrap_or(0)
+            let last = micros.len().saturating_sub(1);
+            micros.get(last * permyriad / 10_000).copied().unwrap_or(0)
         };
         println!(
             "{name} {} {} {} {} {} {} {}",
@@ -211,6 +256,48 @@ impl Clients {
         }
     }
 
+    /// New clients, a portion after the other; between two of them all leases are released, and only what the exchanges
+    /// took counts.
+    fn in_portions(&mut self, in_flight: usize, portion: u32, most: u64, long: Duration) -> anyhow::Result<Phase> {
+        let mut all = Phase::lasting(long);
+        while all.elapsed < long && all.done < most {
+            let phase = self.phase(in_flight, portion.into(), long, false)?;
+            if phase.done == 0 {
+                bail!("of a portion of {portion} clients none got a lease");
+            }
+            all.append(phase);
+            self.release_all()?;
+        }
+        Ok(all)
+    }
+
+    /// Each lease is given back. Nothing answers a RELEASE, so that a DISCOVER behind each crowd of them tells when the
+    /// server has taken them.
+    fn release_all(&mut self) -> anyhow::Result<()> {
+        self.held.clear();
+        let bound = std::mem::take(&mut self.bound);
+        for crowd in bound.chunks(BATCH - 1) {
+            self.last_xid = self.last_xid.wrapping_add(1);
+            let xid = self.last_xid;
+            let release = |(client, address): &(u32, Ipv4Addr)| {
+                (self.template.release(xid, *client, *address, self.server), self.to)
+            };
+            self.socket.send(&crowd.iter().map(release).collect::<Vec<_>>())?;
+            let asked = (self.template.discover(xid, PACER), self.to);
+            let until = Instant::now() + LAST_ANSWERS;
+            let mut answered = false;
+            while !answered {
+                if Instant::now() > until {
+                    bail!("the server says nothing after leases were released");
+                }
+                self.socket.send(std::slice::from_ref(&asked))?;
+                answered = self.socket.receive()?
+                    && self.socket.datagrams().any(|(bytes, _)| read_reply(bytes).is_some_and(|reply| reply.0 == xid));
+            }
+        }
+        Ok(())
+    }
+
     fn begin(&mut self, renews: Option<u64>, now: Instant) -> Flight {
         match renews {
             Some(turn) => {
@@ -238,6 +325,7 @@ impl Clients {
             let Some(flight) = flights.get_mut(&xid) else { continue };
             match (flight.awaits, kind) {
                 (OFFER, OFFER) => {
+                    self.server = server;
                     *flight = Flight { address, server: Some(server), awaits: ACK, sent: now, ..*flight };
                     out.push((self.template.of(xid, flight), self.to));
                 }

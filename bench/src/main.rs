@@ -1,18 +1,24 @@
 //! Measurements beside peers, in one run, as ratios. `bench/README.md` tells what each shows and what was measured.
 
 mod batch;
+mod compaction;
 mod counts;
 mod exchanges;
 mod figures;
 mod generate;
+mod held;
 mod hosts;
 mod load;
 mod micro;
+mod moment;
 mod names;
 mod packet;
 mod reflect;
 mod size;
 mod start;
+mod storm;
+mod storm_load;
+mod threads;
 mod update_load;
 mod updates;
 
@@ -37,6 +43,12 @@ enum Measurement {
     Size(size::Size),
     /// From the start with a million leases to the first answer, and resident memory.
     Start(start::Start),
+    /// Exchanges a second beside a million leases held, and in a /12 pool 99% full, beside those of an empty store.
+    Held(held::Held),
+    /// What clients notice of a live compaction of a million leases: quantiles of exchanges during it and without.
+    Compaction(compaction::Compaction),
+    /// 50,000 clients come back within two seconds: until when all have addresses and names, beside Kea, D2 and BIND.
+    Storm(storm::Storm),
     /// Names confirmed in BIND a second: a generator alone, Leasehold's updater, Kea with D2; and a flood of leases.
     Updates(updates::Updates),
     /// The engine alone, reading and writing: time, allocations, instructions; or memory.
@@ -47,6 +59,9 @@ enum Measurement {
     /// The load behind `exchanges`, run inside the clients' namespace.
     #[command(hide = true)]
     Load(load::Load),
+    /// The clients behind `storm`, run inside the clients' namespace.
+    #[command(hide = true)]
+    StormLoad(storm_load::StormLoad),
     /// What waits behind `start`, run inside the clients' namespace.
     #[command(hide = true)]
     FirstAnswer(start::FirstAnswer),
@@ -59,6 +74,10 @@ enum Measurement {
 }
 
 fn main() -> ExitCode {
+    // The daemon is a part of this program too, so that the small runs among the tests need no other.
+    if std::env::args().nth(1).is_some_and(|first| first == "run" || first == "db") {
+        return leasehold::commands::Invocation::parse().execute();
+    }
     let outcome = match Invocation::parse().measurement {
         Measurement::Names(names) => names.run(),
         Measurement::Exchanges(exchanges) => exchanges.run(),
@@ -69,6 +88,10 @@ fn main() -> ExitCode {
         Measurement::Start(start) => start.run(),
         Measurement::FirstAnswer(first) => first.run(),
         Measurement::Size(size) => size.run(),
+        Measurement::Held(held) => held.run(),
+        Measurement::Compaction(compaction) => compaction.run(),
+        Measurement::Storm(storm) => storm.run(),
+        Measurement::StormLoad(load) => load.run(),
         Measurement::Updates(updates) => updates.run(),
         Measurement::UpdateLoad(load) => load.run(),
     };

@@ -147,7 +147,8 @@ pub(crate) fn start_kea(hosts: &Hosts, dir: &Path) -> anyhow::Result<Vec<Running
     let dhcp4 = format!(
         r#"{{"Dhcp4": {{"interfaces-config": {{"interfaces": ["srv0/{SERVER}"], "dhcp-socket-type": "udp"}},
         "lease-database": {{"type": "memfile", "persist": true, "name": "{shown}/leases.csv", "lfc-interval": 0}},
-        "valid-lifetime": 3600, "dhcp-ddns": {{"enable-updates": true, "server-ip": "127.0.0.1", "server-port": 53001}},
+        "valid-lifetime": 3600, "dhcp-ddns": {{"enable-updates": true, "server-ip": "127.0.0.1", "server-port": 53001,
+        "max-queue-size": 65536}},
         "ddns-send-updates": true, "ddns-qualifying-suffix": "{DOMAIN}.", "ddns-override-no-update": true,
         "subnet4": [{{"subnet": "10.9.0.0/16", "pools": [{{"pool": "10.9.1.0 - 10.9.250.255"}}]}}],
         "loggers": [{{"name": "kea-dhcp4", "severity": "WARN", "output_options": [{{"output": "stdout"}}]}}]}}}}"#
@@ -176,7 +177,7 @@ pub(crate) fn start_kea(hosts: &Hosts, dir: &Path) -> anyhow::Result<Vec<Running
     Ok(running)
 }
 
-fn start_leasehold(hosts: &Hosts, dir: &Path, leasehold: &Path, to_bind: bool) -> anyhow::Result<Running> {
+pub(crate) fn start_leasehold(hosts: &Hosts, dir: &Path, leasehold: &Path, to_bind: bool) -> anyhow::Result<Running> {
     let shown = dir.display();
     let zones = if to_bind {
         format!(

@@ -117,6 +117,12 @@ impl Template {
         self.message(xid, client, Some(address), &[53, 1, 3])
     }
 
+    pub(crate) fn release(&self, xid: u32, client: u32, address: Ipv4Addr, server: Ipv4Addr) -> Vec<u8> {
+        let mut own = vec![53, 1, 7, 54, 4];
+        own.extend(server.octets());
+        self.message(xid, client, Some(address), &own)
+    }
+
     fn message(&self, xid: u32, client: u32, ciaddr: Option<Ipv4Addr>, own: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(320);
         out.extend(&self.start);

@@ -13,15 +13,17 @@ use clap::Args;
 use dhcp::identity::{ClientId, HardwareAddress};
 use dhcp::lease::{Lease, LeaseState};
 use nix::sys::socket::SockaddrIn;
-use nix::time::{ClockId, clock_gettime};
 use store::{FileStorage, Options, Row, Store};
 
 use crate::batch::BatchSocket;
 use crate::exchanges::{kea_conf, leasehold_toml};
 use crate::hosts::{Hosts, Link, Running};
+use crate::moment::monotonic_us;
 use crate::packet::{OFFER, Template, read_reply};
 
 const LINK: Link = Link { server: "10.64.0.1", client: "10.64.0.2", length: 10 };
+/// The first address of the pool.
+const FIRST: Ipv4Addr = Ipv4Addr::new(10, 65, 0, 0);
 /// Leases of one commit while the store is made.
 const AT_ONCE: usize = 1_000;
 
@@ -61,7 +63,7 @@ impl Start {
     }
 
     fn in_turns(&self, dir: &Path, leasehold: &Path) -> anyhow::Result<()> {
-        make_store(&dir.join("store"), self.leases)?;
+        make_store(&dir.join("store"), FIRST, self.leases)?;
         if self.kea {
             make_csv(&dir.join("leases.csv"), self.leases)?;
         }
@@ -97,30 +99,28 @@ fn first_answer(dir: &Path, program: &[String]) -> anyhow::Result<(u64, u64)> {
     let place =
         [("KEA_PIDFILE_DIR", shown.as_str()), ("KEA_LOCKFILE_DIR", &shown), ("KEA_LOGGER_DESTINATION", "stdout")];
     let args: Vec<&str> = program[1..].iter().map(String::as_str).collect();
-    let began = monotonic_ms()?;
+    let began = monotonic_us()?;
     let running: Running = hosts.serve(&program[0], &args, &place, &dir.join("log"))?;
     let printed = hosts.ask(&this, &["first-answer", "--relay", LINK.client, "--server", LINK.server])?;
     let at: u64 = printed.trim().parse().context("no time of the first answer")?;
-    let status = fs::read_to_string(format!("/proc/{}/status", running.id()))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-    Ok((at - began, line.trim().trim_end_matches(" kB").parse()?))
+    Ok(((at - began) / 1_000, running.memory_kb("VmRSS")?))
 }
 
 impl FirstAnswer {
-    /// Prints when the first answer came, in milliseconds of the machine's monotonic clock.
+    /// Prints when the first answer came, in microseconds of the machine's monotonic clock.
     pub(crate) fn run(&self) -> anyhow::Result<()> {
         let mut socket = BatchSocket::bind(SocketAddrV4::new(self.relay, 67), Duration::from_millis(2))?;
         let template = Template::new(self.relay, None, None)?;
         let [a, b, c, d] = self.server.octets();
         let discover = [(template.discover(1, u32::MAX), SockaddrIn::new(a, b, c, d, 67))];
-        let until = monotonic_ms()? + 180_000;
-        while monotonic_ms()? < until {
+        let until = monotonic_us()? + 180_000_000;
+        while monotonic_us()? < until {
             // Refused while nobody listens.
             _ = socket.send(&discover);
             if matches!(socket.receive(), Ok(true))
                 && socket.datagrams().any(|(bytes, _)| read_reply(bytes).is_some_and(|reply| reply.1 == OFFER))
             {
-                println!("{}", monotonic_ms()?);
+                println!("{}", monotonic_us()?);
                 return Ok(());
             }
         }
@@ -128,22 +128,17 @@ impl FirstAnswer {
     }
 }
 
-/// The same clock in every process.
-fn monotonic_ms() -> anyhow::Result<u64> {
-    let now = clock_gettime(ClockId::CLOCK_MONOTONIC)?;
-    Ok(u64::try_from(now.tv_sec() * 1_000 + now.tv_nsec() / 1_000_000)?)
-}
-
 fn wall_secs() -> anyhow::Result<u64> {
     Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())
 }
 
-/// As a server leaves it: most of it in a snapshot, a fifth renewed since.
-fn make_store(dir: &Path, leases: u32) -> anyhow::Result<()> {
+/// As a server leaves it: most of it in a snapshot, a fifth renewed since. The leases are of `first` and the addresses
+/// that follow.
+pub(crate) fn make_store(dir: &Path, first: Ipv4Addr, leases: u32) -> anyhow::Result<()> {
     let now = wall_secs()?;
     let (mut store, _, _) = Store::open(FileStorage::new(dir), &Options::default())?;
     let commit = |store: &mut Store<FileStorage>, numbers: &[u32]| -> anyhow::Result<()> {
-        let rows = numbers.iter().map(|number| Ok([Row::Lease(lease(*number, now)?)]));
+        let rows = numbers.iter().map(|number| Ok([Row::Lease(lease(first, *number, now)?)]));
         Ok(store.commit(now, rows.collect::<anyhow::Result<Vec<_>>>()?)?)
     };
     let all: Vec<u32> = (0..leases).collect();
@@ -157,10 +152,10 @@ fn make_store(dir: &Path, leases: u32) -> anyhow::Result<()> {
     renewed.chunks(AT_ONCE).try_for_each(|numbers| commit(&mut store, numbers))
 }
 
-fn lease(number: u32, now: u64) -> anyhow::Result<Lease> {
+fn lease(first: Ipv4Addr, number: u32, now: u64) -> anyhow::Result<Lease> {
     let [_, a, b, c] = number.to_be_bytes();
     Ok(Lease {
-        address: Ipv4Addr::from(0x0A41_0000 + number),
+        address: Ipv4Addr::from(u32::from(first) + number),
         subnet: "10.64.0.0/10".parse()?,
         state: LeaseState::Bound,
         hardware: HardwareAddress::new(1, &[2, 0, 0, a, b, c]).context("hardware")?,
@@ -187,7 +182,7 @@ fn make_csv(path: &Path, leases: u32) -> anyhow::Result<()> {
     )?;
     let mut line = String::new();
     for number in 0..leases {
-        let address = Ipv4Addr::from(0x0A41_0000 + number);
+        let address = Ipv4Addr::from(u32::from(FIRST) + number);
         let [_, a, b, c] = number.to_be_bytes();
         line.clear();
         _ = write!(

@@ -202,7 +202,8 @@ impl Updates {
     }
 }
 
-fn scratch() -> anyhow::Result<PathBuf> {
+/// An empty directory of this run.
+pub(crate) fn scratch() -> anyhow::Result<PathBuf> {
     let dir = std::env::temp_dir().join(format!("leasehold-bench-{}", std::process::id()));
     drop(std::fs::remove_dir_all(&dir));
     std::fs::create_dir_all(&dir)?;

@@ -10,8 +10,10 @@ pub mod run;
 pub mod status;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use config::settings;
 
 /// DHCP and DNS in one daemon: a client takes a lease and its name resolves.
 #[derive(Debug, Parser)]
@@ -23,6 +25,35 @@ pub struct Invocation {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Invocation {
+    /// Does it, and says what failed.
+    #[must_use]
+    pub fn execute(self) -> ExitCode {
+        execute(self.command, &self.log).unwrap_or_else(|error| {
+            // The chain, outermost first: what failed, to which file or server, and why.
+            eprintln!("leasehold: {error:#}");
+            ExitCode::FAILURE
+        })
+    }
+}
+
+fn execute(command: Command, log: &LogArgs) -> anyhow::Result<ExitCode> {
+    // `run` starts the log once it knows what its file says of it; the others only tell what fails.
+    if !matches!(command, Command::Run(_)) {
+        crate::logging::start(log, settings::LogLevel::Error, settings::LogFormat::Text)?;
+    }
+    match command {
+        Command::Run(run) => run::run(run, log),
+        Command::Check(check) => check::run(&check),
+        Command::Leases(leases) => leases::run(&leases),
+        Command::Dns(dns) => dns::run(&dns),
+        Command::Explain(explain) => explain::run(&explain),
+        Command::Status(status) => status::run(&status),
+        Command::Db(db) => db::run(db),
+        Command::Demo(demo) => demo::run(demo),
+    }
 }
 
 /// How much is logged, and how.
