@@ -293,7 +293,15 @@ impl Ord for Fqdn {
     /// RFC 4034 section 6.1: "order owner names by treating individual labels as unsigned
     /// left-justified octet strings", "sorted by their most significant (rightmost) labels" first.
     fn cmp(&self, other: &Self) -> Ordering {
-        let (ours, theirs) = (&*self.0, &*other.0);
+        self.cmp_wire(&other.0)
+    }
+}
+
+impl Fqdn {
+    /// The order of [`Ord`], with a name that is borrowed as octets: wire form, in lower case.
+    #[must_use]
+    pub fn cmp_wire(&self, theirs: &[u8]) -> Ordering {
+        let ours = &*self.0;
         // What both end with, in octets. It may begin within a label: the walk below finds where labels of both begin.
         let mut common = common_tail(ours, theirs);
         let (mut our_walk, mut their_walk) = (Walk::of(ours), Walk::of(theirs));

@@ -205,15 +205,11 @@ fn add_answers<'z>(
     target
 }
 
-/// RFC 2308 section 3: a negative answer carries the SOA record, its TTL "set from the minimum of the MINIMUM field
-/// of the SOA record and the TTL of the SOA itself".
+/// RFC 2308 section 3: a negative answer carries the SOA record.
 fn add_negative<'z>(zone: &'z Zone, answer: &mut Answer<'z>) {
     answer.authoritative = true;
-    if let Some(set) = zone.soa_set() {
-        let (soa, ttl) = zone.soa();
-        let mut section = section_set(Cow::Borrowed(zone.apex()), set);
-        section.ttl = ttl.min(soa.minimum);
-        answer.authorities.push(section);
+    if let Some((set, ttl)) = zone.negative() {
+        answer.authorities.push(AnswerSet { ttl, ..section_set(Cow::Borrowed(zone.apex()), set) });
     }
 }
 
@@ -244,7 +240,7 @@ fn add_addresses<'z>(zones: &'z ZoneSet, answer: &mut Answer<'z>) {
 }
 
 /// At which octet of the data the name begins whose addresses are added.
-fn target_offset(rtype: RecordType) -> Option<usize> {
+pub(crate) fn target_offset(rtype: RecordType) -> Option<usize> {
     match rtype.0 {
         // NS, MD, MF, MB.
         2 | 3 | 4 | 7 => Some(0),

@@ -10,9 +10,11 @@ use dns::{Fqdn, Rcode, RecordType};
 
 use crate::{Answer, AnswerSet, Question, QuestionMeta, ZoneSet, answer};
 
+mod plain;
 mod writer;
 
-use self::writer::Writer;
+use self::plain::{Lowered, Plain};
+use self::writer::{Writer, Written};
 
 /// Octets of a header (RFC 1035 section 4.1.1).
 const HEADER: usize = 12;
@@ -35,7 +37,7 @@ pub struct Asked {
 struct Query<'q> {
     /// The question section, as it came.
     question: &'q [u8],
-    name: Fqdn,
+    name: Lowered,
     rtype: RecordType,
     /// The asker's payload size and its DO bit (RFC 3225).
     edns: Option<(u16, bool)>,
@@ -49,19 +51,43 @@ struct Query<'q> {
 #[must_use]
 pub fn respond(zones: &ZoneSet, query: &[u8], asked: Asked, out: &mut Vec<u8>) -> bool {
     let Some(read) = read(query) else { return false };
-    let question = Question { name: read.name, rtype: read.rtype };
+    if let Some(found) = plain::find(zones, read.name.as_wire(), read.rtype) {
+        write(&read, query, asked, &found, out);
+        return true;
+    }
+    general(zones, query, &read, asked, out)
+}
+
+/// Answers by [`answer()`], whatever the question.
+fn general(zones: &ZoneSet, query: &[u8], read: &Query<'_>, asked: Asked, out: &mut Vec<u8>) -> bool {
+    let Ok(name) = Fqdn::from_wire(read.name.as_wire()) else { return false };
+    let question = Question { name, rtype: read.rtype };
     let found = answer(zones, &question, QuestionMeta { stream: false });
     if !found.ours || (found.continue_at.is_some() && asked.recursion && read.recursion_desired) {
         return false;
     }
+    write(read, query, asked, &found, out);
+    true
+}
+
+/// What is written behind the question.
+trait Sections {
+    fn rcode(&self) -> Rcode;
+    fn is_authoritative(&self) -> bool;
+    /// Writes what fits, whole sets; returns whether something is missing that is not mere help.
+    fn write(&self, writer: &mut Writer<'_>) -> bool;
+}
+
+/// Writes the whole answer.
+fn write(read: &Query<'_>, query: &[u8], asked: Asked, found: &impl Sections, out: &mut Vec<u8>) {
     out.clear();
     out.extend_from_slice(&query[..2]);
     out.extend_from_slice(&[0; HEADER - 2]);
     out.extend_from_slice(read.question);
     let size = read.edns.map_or(OCTETS_PLAIN, |(size, _)| size.clamp(OCTETS_PLAIN, asked.octets_max.max(OCTETS_PLAIN)));
     let kept = if read.edns.is_some() { OPT } else { 0 };
-    let mut writer = Writer::new(out, usize::from(size) - kept, &question.name);
-    let truncated = write_sections(&mut writer, &found);
+    let mut writer = Writer::new(out, usize::from(size) - kept, &read.name);
+    let truncated = found.write(&mut writer);
     let mut counts = writer.counts();
     if let Some((_, dnssec_ok)) = read.edns {
         // RFC 6891 section 6.1.1: an OPT record for an OPT record, with our own payload size and version 0.
@@ -71,27 +97,59 @@ pub fn respond(zones: &ZoneSet, query: &[u8], asked: Asked, out: &mut Vec<u8>) -
     }
     let bit = |set: bool, bit: u8| if set { bit } else { 0 };
     // QR, AA, TC and RD; then RA, CD and the response code, which is below 16.
-    out[2] = 0x80 | bit(found.authoritative, 0x04) | bit(truncated, 0x02) | bit(read.recursion_desired, 0x01);
-    let rcode = found.rcode.unwrap_or(Rcode::NO_ERROR).0 as u8;
-    out[3] = bit(asked.recursion, 0x80) | bit(read.checking_disabled, 0x10) | (rcode & 0x0f);
+    out[2] = 0x80 | bit(found.is_authoritative(), 0x04) | bit(truncated, 0x02) | bit(read.recursion_desired, 0x01);
+    out[3] = bit(asked.recursion, 0x80) | bit(read.checking_disabled, 0x10) | (found.rcode().0 as u8 & 0x0f);
     out[5] = 1;
     for (at, count) in [6, 8, 10].into_iter().zip(counts) {
         out[at..at + 2].copy_from_slice(&count.to_be_bytes());
     }
-    true
 }
 
-/// Writes what fits, whole sets; returns whether something is missing that is not mere help.
-fn write_sections(writer: &mut Writer<'_>, found: &Answer<'_>) -> bool {
-    for (section, sets) in [&found.answers, &found.authorities].into_iter().enumerate() {
-        if !sets.iter().all(|set| writer.set(section, set)) {
-            return true;
+impl Sections for Answer<'_> {
+    fn rcode(&self) -> Rcode {
+        self.rcode.unwrap_or(Rcode::NO_ERROR)
+    }
+
+    fn is_authoritative(&self) -> bool {
+        self.authoritative
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) -> bool {
+        for (section, sets) in [&self.answers, &self.authorities].into_iter().enumerate() {
+            if !sets.iter().all(|set| writer.set(section, written(set))) {
+                return true;
+            }
+        }
+        // RFC 9471 section 3.1: where glue of a referral does not fit, TC is set; other addresses can be asked for.
+        let is_referral = self.answers.is_empty() && !self.authoritative;
+        let fits = self.additionals.iter().all(|set| writer.set(2, written(set)));
+        is_referral && !fits
+    }
+}
+
+impl Sections for Plain<'_> {
+    fn rcode(&self) -> Rcode {
+        match self {
+            Self::Missing(_) => Rcode::NX_DOMAIN,
+            Self::Set(..) | Self::Empty(_) => Rcode::NO_ERROR,
         }
     }
-    // RFC 9471 section 3.1: where glue of a referral does not fit, TC is set; other addresses can be asked for.
-    let is_referral = found.answers.is_empty() && !found.authoritative;
-    let fits = found.additionals.iter().all(|set: &AnswerSet<'_>| writer.set(2, set));
-    is_referral && !fits
+
+    fn is_authoritative(&self) -> bool {
+        true
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) -> bool {
+        let (section, set) = match self {
+            Self::Set(set) => (0, Some(*set)),
+            Self::Empty(soa) | Self::Missing(soa) => (1, *soa),
+        };
+        set.is_some_and(|set| !writer.set(section, set))
+    }
+}
+
+fn written<'a>(set: &'a AnswerSet<'_>) -> Written<'a> {
+    Written { name: set.name.as_wire(), rtype: set.rtype, ttl: set.ttl, rdata: &set.rdata }
 }
 
 /// A plain question, or none.
@@ -101,7 +159,8 @@ fn read(octets: &[u8]) -> Option<Query<'_>> {
     if !is_plain || header[4..10] != [0, 1, 0, 0, 0, 0] || header[10] != 0 || header[11] > 1 {
         return None;
     }
-    let (name, used) = Fqdn::read_wire(body).ok()?;
+    let name = Lowered::read(body)?;
+    let used = name.as_wire().len();
     let (&[t0, t1, 0, 1], rest) = body.get(used..)?.split_first_chunk::<4>()? else { return None };
     let rtype = RecordType(u16::from_be_bytes([t0, t1]));
     if !rtype.is_data() && rtype != RecordType::ANY {

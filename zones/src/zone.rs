@@ -4,10 +4,17 @@
 //! directly. Whether a name without records has something beneath it (an empty non-terminal), and what the
 //! closest encloser of a missing name is, are therefore questions to a name's neighbours: O(log n), however large
 //! the zone.
+//!
+//! Beside that order there is an index by the names' hashes: to look into a name for each step down a tree costs far more
+//! than to compare numbers that stand in the tree itself. It is a tree too, since a trie of hashes takes three times the
+//! memory.
 
+use std::cmp::Ordering;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use dns::{Fqdn, Rdata, RecordType, Rrset, Soa};
+use equivalent::{Comparable, Equivalent};
 use imbl::OrdMap;
 
 /// Why some sets are not a zone.
@@ -70,11 +77,48 @@ impl Node {
 pub struct Zone {
     apex: Fqdn,
     nodes: OrdMap<Fqdn, Node>,
+    /// The same nodes by the hashes of their names.
+    index: OrdMap<Hashed, Node>,
+    /// What names are hashed with.
+    hashes: RandomState,
+    /// The apex' node.
+    top: Option<Node>,
     /// Names that redirect what is beneath them: owners of NS records below the apex (zone cuts) and of DNAME records.
     /// Empty in nearly every zone, so that looking for one above a name costs nothing there.
     redirects: OrdMap<Fqdn, ()>,
     /// How many names have a label `*`; 0 spares the search for a wildcard.
     wildcards: usize,
+    /// How many names lie more than one label beneath the apex. Without any, no name exists for what is beneath it.
+    deep: usize,
+}
+
+/// A name as the index knows it: by its hash first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Hashed {
+    hash: u64,
+    name: Fqdn,
+}
+
+/// A name in wire form that is looked for.
+struct Sought<'a> {
+    hash: u64,
+    name: &'a [u8],
+}
+
+impl Equivalent<Hashed> for Sought<'_> {
+    fn equivalent(&self, key: &Hashed) -> bool {
+        self.hash == key.hash && self.name == key.name.as_wire()
+    }
+}
+
+impl Comparable<Hashed> for Sought<'_> {
+    fn compare(&self, key: &Hashed) -> Ordering {
+        match self.hash.cmp(&key.hash) {
+            Ordering::Equal if self.name == key.name.as_wire() => Ordering::Equal,
+            Ordering::Equal => key.name.cmp_wire(self.name).reverse(),
+            other => other,
+        }
+    }
 }
 
 /// What stands above a name and answers instead of it.
@@ -92,7 +136,16 @@ impl Zone {
     /// # Errors
     /// [`ZoneError`] when a set lies outside, or the apex has no single SOA record.
     pub fn from_sets(apex: Fqdn, sets: impl IntoIterator<Item = Rrset>) -> Result<Self, ZoneError> {
-        let mut zone = Self { apex, nodes: OrdMap::new(), redirects: OrdMap::new(), wildcards: 0 };
+        let mut zone = Self {
+            apex,
+            nodes: OrdMap::new(),
+            index: OrdMap::new(),
+            hashes: RandomState::new(),
+            top: None,
+            redirects: OrdMap::new(),
+            wildcards: 0,
+            deep: 0,
+        };
         for set in sets {
             if !set.name.is_within(&zone.apex) {
                 return Err(ZoneError::Outside { apex: zone.apex, name: set.name });
@@ -105,7 +158,7 @@ impl Zone {
     }
 
     fn checked_soa(&self) -> Result<(), ZoneError> {
-        match self.nodes.get(&self.apex).and_then(|node| node.set(RecordType::SOA)).map(|set| &*set.rdata) {
+        match self.soa_set().map(|set| &*set.rdata) {
             Some([soa]) if soa.to_soa().is_some() => Ok(()),
             _ => Err(ZoneError::Soa(self.apex.clone())),
         }
@@ -137,7 +190,7 @@ impl Zone {
     /// The SOA set.
     #[must_use]
     pub fn soa_set(&self) -> Option<&Set> {
-        self.nodes.get(&self.apex).and_then(|node| node.set(RecordType::SOA))
+        self.top.as_ref().and_then(|node| node.set(RecordType::SOA))
     }
 
     /// The serial.
@@ -146,16 +199,35 @@ impl Zone {
         serial_in(self.soa_set())
     }
 
+    /// The SOA set of a negative answer with its TTL in seconds. RFC 2308 section 3: "set from the minimum of the MINIMUM
+    /// field of the SOA record and the TTL of the SOA itself".
+    #[must_use]
+    pub fn negative(&self) -> Option<(&Set, u32)> {
+        let set = self.soa_set()?;
+        let minimum = set.rdata.first()?.0.last_chunk::<4>()?;
+        Some((set, set.ttl.min(u32::from_be_bytes(*minimum))))
+    }
+
     /// The records of `name`, with the name as the zone holds it.
     #[must_use]
     pub fn node(&self, name: &Fqdn) -> Option<(&Fqdn, &Node)> {
-        self.nodes.get_key_value(name)
+        self.index.get_key_value(&self.sought(name.as_wire())).map(|(key, node)| (&key.name, node))
+    }
+
+    /// The records of a name that is borrowed as octets: wire form, in lower case.
+    #[must_use]
+    pub fn node_of_wire(&self, name: &[u8]) -> Option<&Node> {
+        self.index.get(&self.sought(name))
+    }
+
+    fn sought<'a>(&self, name: &'a [u8]) -> Sought<'a> {
+        Sought { hash: self.hashes.hash_one(name), name }
     }
 
     /// One set.
     #[must_use]
     pub fn set(&self, name: &Fqdn, rtype: RecordType) -> Option<&Set> {
-        self.nodes.get(name).and_then(|node| node.set(rtype))
+        self.node_of_wire(name.as_wire()).and_then(|node| node.set(rtype))
     }
 
     /// One set with its name, as the store keeps it.
@@ -179,7 +251,26 @@ impl Zone {
     /// non-terminals), with or without records.
     #[must_use]
     pub fn exists(&self, name: &Fqdn) -> bool {
+        if self.node_of_wire(name.as_wire()).is_some() {
+            return true;
+        }
+        if self.deep == 0 && name.is_within(&self.apex) {
+            return false;
+        }
         self.nodes.get_next(name).is_some_and(|(next, _)| next.is_within(name))
+    }
+
+    /// Whether an answer is to be found at the name that is asked for alone: nothing in the zone redirects what is
+    /// beneath it, stands for what is missing, or exists without records.
+    #[must_use]
+    pub fn is_flat(&self) -> bool {
+        self.redirects.is_empty() && self.wildcards == 0 && self.deep == 0
+    }
+
+    /// Whether something in the zone redirects what is beneath it.
+    #[must_use]
+    pub fn has_redirects(&self) -> bool {
+        !self.redirects.is_empty()
     }
 
     /// What redirects `name`: of several the one nearest to the apex, since whatever is beneath it is occluded.
@@ -238,7 +329,7 @@ impl Zone {
 
     /// Puts a set in place, or takes it away. The caller keeps the apex' SOA.
     pub(crate) fn put(&mut self, name: &Fqdn, rtype: RecordType, set: Option<Rrset>) {
-        let before = self.nodes.get(name);
+        let before = self.node_of_wire(name.as_wire());
         let mut sets: Vec<Set> = before.map_or_else(Vec::new, |node| node.sets().to_vec());
         let existed = before.is_some();
         sets.retain(|set| set.rtype != rtype);
@@ -259,16 +350,29 @@ impl Zone {
             false if self.redirects.is_empty() => {}
             false => _ = self.redirects.remove(name),
         }
+        let change = |count: usize| count + usize::from(!sets.is_empty()) - usize::from(existed);
         if name.as_wire().contains(&b'*') && name.labels().any(|label| label == b"*") {
-            self.wildcards = self.wildcards + usize::from(!sets.is_empty()) - usize::from(existed);
+            self.wildcards = change(self.wildcards);
         }
-        if sets.is_empty() {
-            self.nodes.remove(name);
-            return None;
+        if name.label_count() > self.apex.label_count() + 1 {
+            self.deep = change(self.deep);
         }
-        let node = Node(sets.into());
-        self.nodes.insert(name.clone(), node.clone());
-        Some(node)
+        let node = (!sets.is_empty()).then(|| Node(sets.into()));
+        if *name == self.apex {
+            self.top.clone_from(&node);
+        }
+        let Sought { hash, .. } = self.sought(name.as_wire());
+        match &node {
+            Some(node) => {
+                self.index.insert(Hashed { hash, name: name.clone() }, node.clone());
+                self.nodes.insert(name.clone(), node.clone());
+            }
+            None => {
+                self.index.remove(&Sought { hash, name: name.as_wire() });
+                self.nodes.remove(name);
+            }
+        }
+        node
     }
 }
 
@@ -289,4 +393,19 @@ pub(crate) fn serial_in(soa: Option<&Set>) -> u32 {
 
 pub(crate) fn owned(name: &Fqdn, set: &Set) -> Rrset {
     Rrset { name: name.clone(), rtype: set.rtype, ttl: set.ttl, rdata: set.rdata.to_vec() }
+}
+
+#[cfg(test)]
+impl Zone {
+    /// Fails unless the index and what is counted are what the ordered map says.
+    pub(crate) fn check(&self) {
+        assert_eq!(self.index.len(), self.nodes.len());
+        for (name, node) in &self.nodes {
+            assert_eq!(self.node(name), Some((name, node)));
+        }
+        assert_eq!(self.top.as_ref(), self.nodes.get(&self.apex));
+        let count = |of: &dyn Fn(&Fqdn) -> bool| self.nodes.keys().filter(|name| of(name)).count();
+        assert_eq!(self.wildcards, count(&|name| name.labels().any(|label| label == b"*")));
+        assert_eq!(self.deep, count(&|name| name.label_count() > self.apex.label_count() + 1));
+    }
 }

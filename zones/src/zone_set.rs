@@ -1,10 +1,12 @@
 //! All zones that are served; the longest match decides.
 
+use std::hash::{BuildHasherDefault, Hasher};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use dns::{Fqdn, Rdata, RecordType, Rrset, Soa};
-use imbl::HashMap;
+use imbl::GenericHashMap;
+use imbl::shared_ptr::DefaultSharedPtr;
 
 use crate::zone::{Zone, ZoneError};
 
@@ -12,7 +14,43 @@ use crate::zone::{Zone, ZoneError};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ZoneSet {
     /// By the apex in wire form, so that a name's suffixes are looked up without making names of them.
-    zones: HashMap<Box<[u8]>, Arc<Zone>>,
+    zones: GenericHashMap<Box<[u8]>, Arc<Zone>, BuildHasherDefault<ApexHasher>, DefaultSharedPtr>,
+    /// How long their apexes are: ends of a name that have another length are not looked for.
+    lengths: Lengths,
+}
+
+/// A hash of an apex. Whoever asks chooses what is looked for, but not what is found: a quick one does.
+#[derive(Clone, Copy, Debug, Default)]
+struct ApexHasher(u64);
+
+impl Hasher for ApexHasher {
+    fn write(&mut self, octets: &[u8]) {
+        let mut mix = |word: u64| self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let (words, rest) = octets.as_chunks::<8>();
+        words.iter().for_each(|word| mix(u64::from_le_bytes(*word)));
+        mix(rest.iter().fold(0, |word, octet| word << 8 | u64::from(*octet)));
+    }
+
+    fn finish(&self) -> u64 {
+        // A map looks at the low bits, which a product mixes least.
+        self.0 ^ self.0 >> 32
+    }
+}
+
+/// A bit for each length of a name, in octets of wire form.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Lengths([u64; 4]);
+
+impl Lengths {
+    fn add(&mut self, length: usize) {
+        if let Some(word) = self.0.get_mut(length / 64) {
+            *word |= 1 << (length % 64);
+        }
+    }
+
+    fn has(&self, length: usize) -> bool {
+        self.0.get(length / 64).is_some_and(|word| word >> (length % 64) & 1 == 1)
+    }
 }
 
 impl ZoneSet {
@@ -40,12 +78,17 @@ impl ZoneSet {
 
     /// Puts a zone in place of the one with its apex.
     pub fn insert(&mut self, zone: Zone) {
-        self.zones.insert(zone.apex().as_wire().into(), Arc::new(zone));
+        let apex = zone.apex().as_wire();
+        self.lengths.add(apex.len());
+        self.zones.insert(apex.into(), Arc::new(zone));
     }
 
     /// Takes a zone away.
     pub fn remove(&mut self, apex: &Fqdn) -> Option<Arc<Zone>> {
-        self.zones.remove(apex.as_wire())
+        let removed = self.zones.remove(apex.as_wire());
+        self.lengths = Lengths::default();
+        self.zones.keys().for_each(|apex| self.lengths.add(apex.len()));
+        removed
     }
 
     /// The zone with this very apex.
@@ -57,16 +100,20 @@ impl ZoneSet {
     /// The zone that `name` belongs to: the one with the longest apex that it is within.
     #[must_use]
     pub fn find(&self, name: &Fqdn) -> Option<&Zone> {
-        let wire = name.as_wire();
-        let mut at = 0;
+        self.find_wire(name.as_wire())
+    }
+
+    /// The same for a name that is borrowed as octets: wire form, in lower case.
+    #[must_use]
+    pub fn find_wire(&self, mut name: &[u8]) -> Option<&Zone> {
         loop {
-            if let Some(zone) = self.zones.get(&wire[at..]) {
+            if self.lengths.has(name.len())
+                && let Some(zone) = self.zones.get(name)
+            {
                 return Some(zone);
             }
-            match wire[at] {
-                0 => return None,
-                length => at += usize::from(length) + 1,
-            }
+            let (&length, _) = name.split_first().filter(|(length, _)| **length != 0)?;
+            name = name.get(usize::from(length) + 1..)?;
         }
     }
 

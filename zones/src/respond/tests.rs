@@ -190,7 +190,67 @@ fn label() -> impl Strategy<Value = &'static str> {
     ])
 }
 
+/// A zone of hosts alone, as most are: what is found there without memory of its own.
+fn flat_zones() -> ZoneSet {
+    let mut zones = zones();
+    let mut sets = NewZone::new(name("flat.test"), name("ns.example"), Vec::new()).rrsets();
+    for host in ["host", "mail", "ns", "x"] {
+        sets.push(set(&format!("{host}.flat.test"), RecordType::A, a(1)));
+        sets.push(set(&format!("{host}.flat.test"), RecordType::PTR, Rdata::ptr(&name("old.flat.test"))));
+    }
+    sets.push(set("alias.flat.test", RecordType::CNAME, Rdata::cname(&name("host.flat.test"))));
+    sets.push(set("some.flat.test", RecordType::TXT, Rdata::txt(&["x".repeat(1400)])));
+    zones.insert(Zone::from_sets(name("flat.test"), sets).unwrap());
+    zones
+}
+
+#[test]
+fn a_hit_and_a_missing_name_are_found_without_memory_of_their_own() {
+    let zones = flat_zones();
+    for (asked, rtype, expected) in [
+        ("host.flat.test", RecordType::A, true),
+        ("host.flat.test", RecordType::AAAA, true),
+        ("nobody.flat.test", RecordType::A, true),
+        ("deep.nobody.flat.test", RecordType::A, true),
+        ("flat.test", RecordType::SOA, true),
+        ("alias.flat.test", RecordType::A, false),
+        ("flat.test", RecordType::NS, false),
+        ("host.flat.test", RecordType::ANY, false),
+        // The zone has wildcards, delegations and names without records.
+        ("nobody.example", RecordType::A, false),
+        ("elsewhere.test", RecordType::A, false),
+    ] {
+        assert_eq!(plain::find(&zones, name(asked).as_wire(), rtype).is_some(), expected, "{asked} {rtype}");
+    }
+}
+
+/// A name in a mixture of cases: bit by bit of `cases`.
+fn mixed(name: &Fqdn, cases: u64) -> Vec<u8> {
+    let turned = |(at, octet): (usize, &u8)| match cases >> (at % 64) & 1 {
+        1 => octet.to_ascii_uppercase(),
+        _ => *octet,
+    };
+    name.as_wire().iter().enumerate().map(turned).collect()
+}
+
 proptest! {
+    #[test]
+    fn what_is_found_the_short_way_is_what_the_general_way_finds(
+        labels in prop::collection::vec(label(), 0..3),
+        apex in prop::sample::select(vec!["flat.test", "example"]),
+        rtype in prop::sample::select(vec![1_u16, 2, 5, 6, 12, 15, 16, 28, 33, 39, 43, 255]),
+        edns in prop::option::of(prop::sample::select(vec![512_u16, 1232, 4096])),
+        cases in prop_oneof![Just(0_u64), any::<u64>()],
+    ) {
+        let asked = Fqdn::from_labels(labels).unwrap().concat(&name(apex)).unwrap();
+        let zones = flat_zones();
+        let query = query(&mixed(&asked, cases), RecordType(rtype), edns);
+        let (mut short, mut long) = (Vec::new(), Vec::new());
+        prop_assert!(respond(&zones, &query, ASKED, &mut short));
+        prop_assert!(general(&zones, &query, &read(&query).unwrap(), ASKED, &mut long));
+        prop_assert_eq!(short, long);
+    }
+
     #[test]
     fn the_octets_say_what_the_answer_says(
         labels in prop::collection::vec(label(), 0..3),

@@ -1,8 +1,8 @@
 //! Sets as octets of a message, names compressed.
 
-use dns::{Fqdn, Rdata};
+use dns::{Rdata, RecordType};
 
-use crate::AnswerSet;
+use super::plain::Lowered;
 
 /// Where the question's name begins.
 const QUESTION_AT: u16 = 12;
@@ -11,11 +11,20 @@ const PLACES_MAX: usize = 48;
 /// The last place that a pointer reaches (RFC 1035 section 4.1.4: fourteen bits).
 const POINTER_MAX: usize = 0x3fff;
 
+/// A set to write. Its name is in wire form and lower case.
+#[derive(Clone, Copy)]
+pub(super) struct Written<'a> {
+    pub(super) name: &'a [u8],
+    pub(super) rtype: RecordType,
+    pub(super) ttl: u32,
+    pub(super) rdata: &'a [Rdata],
+}
+
 /// Writes sets behind what the message holds already: header and question.
 pub(super) struct Writer<'m> {
     out: &'m mut Vec<u8>,
     octets_max: usize,
-    question: &'m Fqdn,
+    question: &'m Lowered,
     /// Where labels begin that a name can end with.
     places: [u16; PLACES_MAX],
     place_count: usize,
@@ -24,7 +33,7 @@ pub(super) struct Writer<'m> {
 
 impl<'m> Writer<'m> {
     /// Writes on behind `out`, up to so many octets in all.
-    pub(super) fn new(out: &'m mut Vec<u8>, octets_max: usize, question: &'m Fqdn) -> Self {
+    pub(super) fn new(out: &'m mut Vec<u8>, octets_max: usize, question: &'m Lowered) -> Self {
         Self { out, octets_max, question, places: [0; PLACES_MAX], place_count: 0, counts: [0; 3] }
     }
 
@@ -34,10 +43,10 @@ impl<'m> Writer<'m> {
     }
 
     /// Writes a set as a part of a section; false, and nothing written, when it does not fit.
-    pub(super) fn set(&mut self, section: usize, set: &AnswerSet<'_>) -> bool {
+    pub(super) fn set(&mut self, section: usize, set: Written<'_>) -> bool {
         let (before, places) = (self.out.len(), self.place_count);
-        for rdata in set.rdata.iter() {
-            self.name(&set.name);
+        for rdata in set.rdata {
+            self.name(set.name);
             self.out.extend_from_slice(&set.rtype.0.to_be_bytes());
             self.out.extend_from_slice(&[0, 1]);
             self.out.extend_from_slice(&set.ttl.to_be_bytes());
@@ -78,22 +87,30 @@ impl<'m> Writer<'m> {
         self.out.extend_from_slice(rest);
     }
 
-    fn name(&mut self, name: &Fqdn) {
+    fn name(&mut self, name: &[u8]) {
         // Most records are the question's own. The pointer also keeps the asker's case.
-        if name == self.question && !name.is_root() {
+        if name == self.question.as_wire() && name.len() > 1 {
             self.out.extend_from_slice(&(0xc000 | QUESTION_AT).to_be_bytes());
         } else {
-            self.compressed(name.as_wire());
+            self.compressed(name);
         }
     }
 
     /// Writes a name, its longest known end as a pointer (RFC 1035 section 4.1.4).
     fn compressed(&mut self, name: &[u8]) {
-        if self.place_count == 0 {
+        let question_end = self.question.is_as_asked();
+        if self.place_count == 0 && !question_end {
             self.remember_question();
         }
         let mut rest = name;
         while rest[0] != 0 {
+            // Names of one zone end as the question does.
+            if let Some(at) = self.question.position_of(rest).filter(|_| question_end) {
+                // A name has 255 octets at most.
+                let pointer = 0xc000 | (QUESTION_AT + at as u16);
+                self.out.extend_from_slice(&pointer.to_be_bytes());
+                return;
+            }
             let known = self.places[..self.place_count].iter().find(|place| self.stands_at(usize::from(**place), rest));
             if let Some(place) = known {
                 let pointer = 0xc000 | *place;

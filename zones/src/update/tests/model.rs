@@ -175,6 +175,7 @@ proptest! {
             prop_assert_eq!(&replayed, &next);
             let rebuilt = Zone::from_sets(name("example"), next.rrsets()).unwrap();
             prop_assert_eq!(&rebuilt, &next);
+            next.check();
             (zone, model) = (next, expected);
         }
     }
