@@ -1,8 +1,9 @@
 //! Binding, with errors that name the address and the mend.
 
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
+use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, UdpSocket};
 
@@ -100,6 +101,12 @@ fn open(address: SocketAddr, kind: Type) -> io::Result<Socket> {
     } else {
         // The kernel's own limit applies; less room is no reason not to serve.
         let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER_OCTETS);
+        // One that has all addresses is told which of them was asked: the answer comes from that one.
+        match address.ip() {
+            IpAddr::V4(own) if own.is_unspecified() => setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?,
+            IpAddr::V6(own) if own.is_unspecified() => setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?,
+            _ => {}
+        }
     }
     socket.bind(&address.into())?;
     Ok(socket)

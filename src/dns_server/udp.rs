@@ -1,6 +1,8 @@
 //! Datagrams: plain questions about our zones are answered at once, octets to octets; whatever else comes (updates,
 //! signatures, names for the forwarder, what is malformed) is the handler's, in tasks of which so many are at once.
 
+mod batch;
+
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -13,28 +15,43 @@ use hickory_server::net::runtime::TokioTime;
 use hickory_server::net::xfer::Protocol;
 use hickory_server::server::{Request, RequestHandler as _, ResponseHandler, ResponseInfo};
 use hickory_server::zone_handler::MessageResponse;
+use nix::sys::socket::{SockaddrIn, SockaddrIn6};
 use tokio::net::UdpSocket;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use self::batch::{Incoming, Local, Outgoing, Peer};
 use super::handler::Handler;
 use super::reply::{UDP_OCTETS_MAX, UDP_OCTETS_PLAIN};
 use crate::quiet::Quiet;
 
 /// Requests of one socket that wait for an upstream or the store at once; more are dropped, and asked again.
 const WAITING_MAX: usize = 4_096;
-/// Datagrams answered before others of this thread have their turn.
-const IN_A_ROW: usize = 64;
-/// The largest datagram there is, in octets.
-const DATAGRAM_OCTETS_MAX: usize = 65_535;
+/// Batches answered before others of this thread have their turn.
+const IN_A_ROW: usize = 4;
 
 /// Answers until told to stop.
-pub(super) async fn serve(socket: UdpSocket, handler: Handler, mut stopped: watch::Receiver<bool>) {
+pub(super) async fn serve(socket: UdpSocket, handler: Handler, stopped: watch::Receiver<bool>) {
+    match socket.local_addr() {
+        Ok(SocketAddr::V6(own)) => {
+            serve_family::<SockaddrIn6>(socket, own.ip().is_unspecified(), handler, stopped).await
+        }
+        Ok(SocketAddr::V4(own)) => {
+            serve_family::<SockaddrIn>(socket, own.ip().is_unspecified(), handler, stopped).await
+        }
+        Err(error) => tracing::error!(%error, "a DNS socket has no address"),
+    }
+}
+
+async fn serve_family<S: Peer + Send>(
+    socket: UdpSocket,
+    many_addresses: bool,
+    handler: Handler,
+    mut stopped: watch::Receiver<bool>,
+) {
     let socket = Arc::new(socket);
-    let mut waiting = JoinSet::new();
-    let dropped = Quiet::default();
-    let mut octets = vec![0; DATAGRAM_OCTETS_MAX];
-    let mut out = Vec::with_capacity(usize::from(UDP_OCTETS_MAX));
+    let mut waiting = Waiting::default();
+    let (mut incoming, mut outgoing) = (Incoming::<S>::new(many_addresses), Outgoing::new());
     loop {
         tokio::select! {
             // An error that only this tells is met again below.
@@ -42,32 +59,58 @@ pub(super) async fn serve(socket: UdpSocket, handler: Handler, mut stopped: watc
             _ = stopped.changed() => return,
         }
         for _ in 0..IN_A_ROW {
-            let (length, source) = match socket.try_recv_from(&mut octets) {
-                Ok(received) => received,
+            match incoming.receive(&socket) {
+                Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) => {
-                    tracing::debug!(%error, "a DNS datagram could not be received");
+                    tracing::debug!(%error, "DNS datagrams could not be received");
                     break;
                 }
-            };
-            let query = &octets[..length];
-            if !can_be_answered(source) {
-                continue;
             }
-            if handler.answer_plain(query, source.ip(), &mut out) {
-                send(&socket, &out, source).await;
-                continue;
-            }
-            while waiting.try_join_next().is_some() {}
-            if waiting.len() >= WAITING_MAX {
-                if let Some(kept_back) = dropped.may_tell() {
-                    tracing::warn!("{WAITING_MAX} DNS requests wait already: one of {source} was dropped{kept_back}");
+            for (query, peer, local) in incoming.iter() {
+                let source = peer.to_std();
+                if can_be_answered(source)
+                    && !outgoing.add(peer, local, |out| handler.answer_plain(query, source.ip(), out))
+                {
+                    waiting.add(query, Asker { socket: Arc::clone(&socket), source, local }, &handler);
                 }
-                continue;
             }
-            waiting.spawn(request(query.to_vec(), source, Arc::clone(&socket), handler.clone()));
+            outgoing.send(&socket).await;
         }
         tokio::task::yield_now().await;
+    }
+}
+
+/// Requests that take the general way.
+#[derive(Default)]
+struct Waiting {
+    tasks: JoinSet<()>,
+    dropped: Quiet,
+}
+
+impl Waiting {
+    fn add(&mut self, query: &[u8], asker: Asker, handler: &Handler) {
+        while self.tasks.try_join_next().is_some() {}
+        if self.tasks.len() < WAITING_MAX {
+            self.tasks.spawn(request(query.to_vec(), asker, handler.clone()));
+        } else if let Some(kept_back) = self.dropped.may_tell() {
+            let source = asker.source;
+            tracing::warn!("{WAITING_MAX} DNS requests wait already: one of {source} was dropped{kept_back}");
+        }
+    }
+}
+
+/// Where a request came from, and by what its answer leaves.
+#[derive(Clone)]
+struct Asker {
+    socket: Arc<UdpSocket>,
+    source: SocketAddr,
+    local: Option<Local>,
+}
+
+impl Asker {
+    async fn send(&self, octets: &[u8]) -> std::io::Result<()> {
+        batch::send_one(&self.socket, octets, self.source, self.local).await
     }
 }
 
@@ -77,18 +120,8 @@ fn can_be_answered(source: SocketAddr) -> bool {
     source.port() != 0 && !source.ip().is_unspecified() && !everybody
 }
 
-async fn send(socket: &UdpSocket, octets: &[u8], to: SocketAddr) {
-    let sent = match socket.try_send_to(octets, to) {
-        Err(error) if error.kind() == ErrorKind::WouldBlock => socket.send_to(octets, to).await,
-        sent => sent,
-    };
-    if let Err(error) = sent {
-        tracing::debug!(%error, source = %to, "a DNS reply could not be sent");
-    }
-}
-
 /// The general way of a request.
-async fn request(octets: Vec<u8>, source: SocketAddr, socket: Arc<UdpSocket>, handler: Handler) {
+async fn request(octets: Vec<u8>, asker: Asker, handler: Handler) {
     // Only what cannot be a request at all lacks the twelve octets of a header.
     let Ok(header) = Header::read(&mut BinDecoder::new(&octets)) else { return };
     // An answer to an answer would go round for ever.
@@ -96,18 +129,20 @@ async fn request(octets: Vec<u8>, source: SocketAddr, socket: Arc<UdpSocket>, ha
         return;
     }
     // Hickory makes room for as many questions as are promised, up to 65,535, before it reads them.
-    let read = (header.counts.queries <= 1).then(|| Request::from_bytes(octets, source, Protocol::Udp));
+    let read = (header.counts.queries <= 1).then(|| Request::from_bytes(octets, asker.source, Protocol::Udp));
     match read {
         Some(Ok(request)) => {
             let asked = request.edns.as_ref().map(|edns| edns.max_payload().clamp(UDP_OCTETS_PLAIN, UDP_OCTETS_MAX));
-            let replies = Datagrams { socket, to: source, octets_max: asked.unwrap_or(UDP_OCTETS_PLAIN) };
+            let replies = Datagrams { asker, octets_max: asked.unwrap_or(UDP_OCTETS_PLAIN) };
             handler.handle_request::<_, TokioTime>(&request, replies).await;
         }
         None | Some(Err(_)) => {
             let metadata = header.metadata;
             let refusal = Message::error_msg(metadata.id, metadata.op_code, ResponseCode::FormErr);
-            if let Ok(octets) = refusal.to_vec() {
-                send(&socket, &octets, source).await;
+            if let Ok(octets) = refusal.to_vec()
+                && let Err(error) = asker.send(&octets).await
+            {
+                tracing::debug!(%error, source = %asker.source, "a DNS reply could not be sent");
             }
         }
     }
@@ -116,8 +151,7 @@ async fn request(octets: Vec<u8>, source: SocketAddr, socket: Arc<UdpSocket>, ha
 /// Sends replies of the handler.
 #[derive(Clone)]
 struct Datagrams {
-    socket: Arc<UdpSocket>,
-    to: SocketAddr,
+    asker: Asker,
     octets_max: u16,
 }
 
@@ -138,7 +172,7 @@ impl ResponseHandler for Datagrams {
         let mut encoder = BinEncoder::new(&mut octets);
         encoder.set_max_size(self.octets_max);
         let info = response.destructive_emit(&mut encoder)?;
-        self.socket.send_to(&octets, self.to).await?;
+        self.asker.send(&octets).await?;
         Ok(info)
     }
 }

@@ -19,6 +19,7 @@ mod ddns_client;
 mod demo;
 mod dhcp_sockets;
 mod dig;
+mod dns_datagrams;
 mod dns_failures;
 mod embedded_dns;
 mod errors;
