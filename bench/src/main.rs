@@ -13,6 +13,8 @@ mod micro;
 mod moment;
 mod names;
 mod packet;
+mod queries;
+mod query_servers;
 mod reflect;
 mod size;
 mod start;
@@ -51,6 +53,8 @@ enum Measurement {
     Storm(storm::Storm),
     /// Names confirmed in BIND a second: a generator alone, Leasehold's updater, Kea with D2; and a flood of leases.
     Updates(updates::Updates),
+    /// Queries on one core: Leasehold's embedded zone, BIND, Knot and NSD, asked by dnsperf.
+    Queries(queries::Queries),
     /// The engine alone, reading and writing: time, allocations, instructions; or memory.
     Micro(micro::Micro),
     /// The generator behind `names`, run inside the clients' namespace.
@@ -92,6 +96,7 @@ fn main() -> ExitCode {
         Measurement::Compaction(compaction) => compaction.run(),
         Measurement::Storm(storm) => storm.run(),
         Measurement::StormLoad(load) => load.run(),
+        Measurement::Queries(queries) => queries.run(),
         Measurement::Updates(updates) => updates.run(),
         Measurement::UpdateLoad(load) => load.run(),
     };
