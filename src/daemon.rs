@@ -52,7 +52,7 @@ use crate::ddns_client::{Timing, UpdateClient};
 use crate::departed_names;
 use crate::dhcp_service::{Question, ServiceChannels, ServiceError};
 use crate::dhcp_sockets::InterfaceTable;
-use crate::embedded_zones;
+use crate::embedded_zones::{self, LoadedZones, StoredZones};
 use crate::leasequery_server::LeaseQueryServer;
 use crate::responder::DaemonResponder;
 use crate::updater::{Updater, UpdaterChannels, UpdaterParts, UpdaterQuestion};
@@ -114,18 +114,21 @@ impl Daemon {
         let table = InterfaceTable::snapshot().context("cannot list the interfaces")?;
         let dhcp_settings = Arc::new(addresses::dhcp_settings(&config, &table));
         let Opened { store, contents, engine, clock } = open_store(&config, Arc::clone(&dhcp_settings))?;
-        let Contents { wanted, mut confirmed, mut zone_sets, suffixes, .. } = contents;
+        let mut contents = contents;
+        let mut stored_zones = StoredZones::take(&mut contents);
+        let Contents { wanted, mut confirmed, suffixes, .. } = contents;
         let starting = Starting::new(store)?;
         let committer = starting.committer();
 
         let own = addresses::dns_addresses(&config, &table);
-        let mut first_rows = departed_names::withdraw(&mut zone_sets, &config.ddns, &wanted, &confirmed);
+        let mut first_rows = departed_names::withdraw(&mut stored_zones.sets, &config.ddns, &wanted, &confirmed);
         departed_names::words(&first_rows).iter().for_each(|words| info!("{words}"));
-        let (zones, zone_rows) = embedded_zones::load(&config.dns, zone_sets, &own, clock.now().wall_secs)?;
-        first_rows.extend(zone_rows);
+        let loaded = embedded_zones::load(&config.dns, stored_zones, &own, clock.now().wall_secs)?;
+        let LoadedZones { zones, histories, rows } = loaded;
+        first_rows.extend(rows);
         commit_first(&committer, &clock, first_rows).await?;
         departed_names::disprove(&mut confirmed, &config.ddns, &wanted, &zones);
-        let keeper = ZoneKeeper::new(zones, committer.clone(), clock.clone());
+        let keeper = ZoneKeeper::new(zones, histories, committer.clone(), clock.clone());
         let mut tasks = JoinSet::new();
         let dns_server = dns::start(&config, &table, &keeper)?.map(|(server, writing)| {
             spawn(&mut tasks, "the writer of the embedded zones", writing);

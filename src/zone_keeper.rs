@@ -13,11 +13,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use ddns::settings::Settings;
-use dns::{Rcode, Update};
+use dns::{Fqdn, Rcode, Update};
 use store::rows::Row;
 use tokio::sync::oneshot;
 use tracing::warn;
-use zones::{Decision, Outcome, Policy, Ticket, ZoneAuthority, ZoneChange, ZoneSet};
+use zones::{Decision, Histories, History, Outcome, Policy, Ticket, ZoneAuthority, ZoneChange, ZoneSet};
 
 use self::with_leases::take_back;
 use crate::clock::Clock;
@@ -36,12 +36,12 @@ pub struct ZoneKeeper {
 }
 
 impl ZoneKeeper {
-    /// Keeps `zones`, as they are stored.
+    /// Keeps `zones`, as they and their past are stored.
     #[must_use]
-    pub fn new(zones: ZoneSet, committer: Committer, clock: Clock) -> Arc<Self> {
+    pub fn new(zones: ZoneSet, histories: Histories, committer: Committer, clock: Clock) -> Arc<Self> {
         let published = Arc::new(ArcSwap::from_pointee(zones.clone()));
         Arc::new(Self {
-            state: Mutex::new(Keeping::new(zones)),
+            state: Mutex::new(Keeping::with_histories(zones, histories)),
             published,
             committer,
             clock,
@@ -194,7 +194,20 @@ impl<T> Keeping<T> {
     /// Keeps `zones`, as they are stored.
     #[must_use]
     pub fn new(zones: ZoneSet) -> Self {
-        Self { authority: ZoneAuthority::new(zones), epoch: 0, waiting: VecDeque::new() }
+        Self::with_histories(zones, Histories::new())
+    }
+
+    /// The same, with what is stored of the zones' past.
+    #[must_use]
+    pub fn with_histories(zones: ZoneSet, histories: Histories) -> Self {
+        let authority = ZoneAuthority::with_histories(zones, histories);
+        Self { authority, epoch: 0, waiting: VecDeque::new() }
+    }
+
+    /// The past of a zone.
+    #[must_use]
+    pub fn history(&self, apex: &Fqdn) -> Option<&History> {
+        self.authority.history(apex)
     }
 
     /// What queries are answered from.
@@ -239,8 +252,12 @@ impl<T> Keeping<T> {
     }
 }
 
-/// A change as rows: every changed set, the SOA with the new serial among them.
+/// A change as rows: every changed set, the SOA with the new serial among them, and the step that it is.
 fn rows_of(change: ZoneChange) -> Vec<Row> {
-    let zone = change.zone;
-    change.sets.into_iter().map(|(name, rtype, set)| Row::ZoneSet { zone: zone.clone(), name, rtype, set }).collect()
+    let ZoneChange { zone, sets, difference, cut, .. } = change;
+    let mut rows = Vec::with_capacity(sets.len() + 1 + cut.len());
+    rows.extend(sets.into_iter().map(|(name, rtype, set)| Row::ZoneSet { zone: zone.clone(), name, rtype, set }));
+    rows.extend(cut.into_iter().map(|serial_after| Row::ZoneDifferenceGone { zone: zone.clone(), serial_after }));
+    rows.push(Row::ZoneDifference { zone, difference });
+    rows
 }

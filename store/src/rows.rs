@@ -7,8 +7,10 @@
 //! 0x83 confirmed   as wanted
 //! 0x84 zone sets   apex, owner, type (big-endian, two octets); names in uncompressed wire form
 //! 0x05 numbers     the name that a host says, in uncompressed wire form; its identity
+//! 0x06 differences apex in uncompressed wire form, the serial after (big-endian, four octets)
+//! 0x07 stated      as zone sets
 //! ```
-//! All but the last are critical (bit 7): a program that does not know one must not open the store. What a later version adds
+//! The first four are critical (bit 7): a program that does not know one must not open the store. What a later version adds
 //! and an older one may ignore gets a number below 0x80; compaction carries it along untouched.
 //!
 //! # Values
@@ -21,8 +23,10 @@ mod field;
 mod lease;
 mod suffix;
 mod zone;
+mod zone_past;
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 pub(crate) use field::hex;
 
@@ -31,6 +35,7 @@ use ddns::suffixes::Assignment;
 use ddns::wanted::{RowKey, WantedRow};
 use dhcp::lease::Lease;
 use dns::{Fqdn, HostIdentity, RecordType, Rrset};
+use zones::Difference;
 
 use crate::journal::{TransactionWriter, Unreadable};
 
@@ -65,6 +70,31 @@ pub enum Row {
         /// The whole set.
         set: Option<Rrset>,
     },
+    /// Stream of the steps of embedded zones, by apex and the serial after: stored with the sets that they changed.
+    ZoneDifference {
+        /// The apex.
+        zone: Fqdn,
+        /// The step.
+        difference: Arc<Difference>,
+    },
+    /// A step of an embedded zone is kept no more.
+    ZoneDifferenceGone {
+        /// The apex.
+        zone: Fqdn,
+        /// The serial after it.
+        serial_after: u32,
+    },
+    /// Stream of the sets of embedded zones that the configuration states, so that they go when it does so no more.
+    ZoneStated {
+        /// The apex.
+        zone: Fqdn,
+        /// The owner.
+        name: Fqdn,
+        /// The type.
+        rtype: RecordType,
+        /// Whether it does.
+        stated: bool,
+    },
 }
 
 /// Leases, by address.
@@ -79,8 +109,15 @@ pub(crate) const ZONE_SETS: u8 = 0x84;
 /// Numbers behind names, by name and host. A program that does not know them gives none, and loses nothing else by it.
 pub(crate) const SUFFIXES: u8 = 0x05;
 
+/// Steps of embedded zones, by apex and serial. A program that does not know them makes none either, and the chain that ends
+/// before what it changed tells so.
+pub(crate) const ZONE_DIFFERENCES: u8 = 0x06;
+/// Which sets of embedded zones the configuration states, by apex, owner and type. A program that does not know them takes
+/// what the configuration stated last for what updates made.
+pub(crate) const ZONE_STATED: u8 = 0x07;
+
 /// Every stream that this version knows.
-pub(crate) const STREAMS: [u8; 5] = [LEASES, WANTED, CONFIRMED, ZONE_SETS, SUFFIXES];
+pub(crate) const STREAMS: [u8; 7] = [LEASES, WANTED, CONFIRMED, ZONE_SETS, SUFFIXES, ZONE_DIFFERENCES, ZONE_STATED];
 
 /// Why the bytes of a row are not one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -142,6 +179,19 @@ impl Row {
             Self::ZoneSet { zone, name, rtype, set: None } => {
                 to.delete(ZONE_SETS, |out| zone::key(zone, name, *rtype, out));
             }
+            Self::ZoneDifference { zone, difference } => {
+                let key = |out: &mut Vec<u8>| zone_past::key(zone, difference.serial_after, out);
+                to.put(ZONE_DIFFERENCES, key, |out| zone_past::encode(difference, out));
+            }
+            Self::ZoneDifferenceGone { zone, serial_after } => {
+                to.delete(ZONE_DIFFERENCES, |out| zone_past::key(zone, *serial_after, out));
+            }
+            Self::ZoneStated { zone, name, rtype, stated: true } => {
+                to.put(ZONE_STATED, |out| zone::key(zone, name, *rtype, out), |_| ());
+            }
+            Self::ZoneStated { zone, name, rtype, stated: false } => {
+                to.delete(ZONE_STATED, |out| zone::key(zone, name, *rtype, out));
+            }
         }
     }
 
@@ -167,6 +217,19 @@ impl Row {
                 let (base, identity) = suffix::read_key(key)?;
                 Self::SuffixGone(base, identity)
             }
+            (ZONE_DIFFERENCES, Some(value)) => {
+                let (zone, difference) = zone_past::decode(key, value)?;
+                Self::ZoneDifference { zone, difference: Arc::new(difference) }
+            }
+            (ZONE_DIFFERENCES, None) => {
+                let (zone, serial_after) = zone_past::read_key(key)?;
+                Self::ZoneDifferenceGone { zone, serial_after }
+            }
+            (ZONE_STATED, value) => {
+                let (zone, name, rtype) = zone::read_key(key)?;
+                value.map_or(Ok(()), zone_past::check_stated)?;
+                Self::ZoneStated { zone, name, rtype, stated: value.is_some() }
+            }
             (other, _) => return Err(RowFault::Stream(other)),
         })
     }
@@ -180,6 +243,12 @@ pub(crate) fn describe_key(stream: u8, key: &[u8]) -> String {
         Ok(Row::ConfirmedGone(key)) => format!("the confirmed DNS content of {}", describe_row_key(&key)),
         Ok(Row::ZoneSet { zone, name, rtype, .. }) => format!("the {rtype} records of {name} in the zone {zone}"),
         Ok(Row::SuffixGone(base, _)) => format!("a host's number under {base}"),
+        Ok(Row::ZoneDifferenceGone { zone, serial_after }) => {
+            format!("the step of the zone {zone} to the serial {serial_after}")
+        }
+        Ok(Row::ZoneStated { zone, name, rtype, .. }) => {
+            format!("that the configuration states the {rtype} records of {name} in the zone {zone}")
+        }
         _ => format!("the row {} of stream {stream}", hex(key)),
     }
 }

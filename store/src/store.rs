@@ -1,12 +1,14 @@
 //! The store, typed: what the daemon opens and commits to.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use ddns::reconcile::ConfirmedRow;
 use ddns::suffixes::Assignment;
 use ddns::wanted::WantedRow;
 use dhcp::lease::Lease;
-use dns::{Fqdn, Rrset};
+use dns::{Fqdn, RecordType, Rrset};
+use zones::Difference;
 
 use crate::journal::{
     Batch, CommitError, Compaction, Journal, JournalReport, OpenError, Options, Room, Sizes, Zeroing,
@@ -25,6 +27,10 @@ pub struct Contents {
     pub confirmed: Vec<ConfirmedRow>,
     /// Apex and set.
     pub zone_sets: Vec<(Fqdn, Rrset)>,
+    /// Apex and step.
+    pub zone_differences: Vec<(Fqdn, Arc<Difference>)>,
+    /// Apex, owner and type of the sets that the configuration stated.
+    pub zone_stated: Vec<(Fqdn, Fqdn, RecordType)>,
     /// One a name and host.
     pub suffixes: Vec<Assignment>,
     /// UTC seconds: no time before this one is believed.
@@ -41,11 +47,15 @@ impl Contents {
             Row::Confirmed(row) => self.confirmed.push(row),
             Row::ZoneSet { zone, set: Some(set), .. } => self.zone_sets.push((zone, set)),
             Row::Suffix(assignment) => self.suffixes.push(assignment),
+            Row::ZoneDifference { zone, difference } => self.zone_differences.push((zone, difference)),
+            Row::ZoneStated { zone, name, rtype, stated: true } => self.zone_stated.push((zone, name, rtype)),
             Row::LeaseGone(_)
             | Row::WantedGone(_)
             | Row::ConfirmedGone(_)
             | Row::SuffixGone(..)
-            | Row::ZoneSet { set: None, .. } => {}
+            | Row::ZoneSet { set: None, .. }
+            | Row::ZoneDifferenceGone { .. }
+            | Row::ZoneStated { stated: false, .. } => {}
         }
     }
 }

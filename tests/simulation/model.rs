@@ -1,8 +1,9 @@
 //! The simple model beside the server: what was promised to clients and what was acknowledged by the store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use ddns::reconcile::{ConfirmedRow, LastAnswer};
 use ddns::suffixes::Assignment;
@@ -11,6 +12,7 @@ use dhcp::lease::{Lease, LeaseState};
 use dns::{Fqdn, HostIdentity, RecordType, Rrset};
 use store::Contents;
 use store::rows::Row;
+use zones::Difference;
 
 /// An address that a client was told it has.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +34,8 @@ pub(crate) struct StoreModel {
     confirmed: BTreeMap<RowKey, ConfirmedRow>,
     zone_sets: BTreeMap<ZoneKey, Rrset>,
     suffixes: BTreeMap<(Fqdn, HostIdentity), Assignment>,
+    zone_differences: BTreeMap<(Fqdn, u32), Arc<Difference>>,
+    zone_stated: BTreeSet<ZoneKey>,
 }
 
 fn zone_key(zone: &Fqdn, name: &Fqdn, rtype: RecordType) -> ZoneKey {
@@ -56,6 +60,19 @@ impl StoreModel {
                 Row::ZoneSet { zone, name, rtype, set: None } => {
                     drop(self.zone_sets.remove(&zone_key(zone, name, *rtype)));
                 }
+                Row::ZoneDifference { zone, difference } => {
+                    let key = (zone.clone(), difference.serial_after);
+                    drop(self.zone_differences.insert(key, Arc::clone(difference)));
+                }
+                Row::ZoneDifferenceGone { zone, serial_after } => {
+                    drop(self.zone_differences.remove(&(zone.clone(), *serial_after)));
+                }
+                Row::ZoneStated { zone, name, rtype, stated: true } => {
+                    self.zone_stated.insert(zone_key(zone, name, *rtype));
+                }
+                Row::ZoneStated { zone, name, rtype, stated: false } => {
+                    self.zone_stated.remove(&zone_key(zone, name, *rtype));
+                }
             }
         }
     }
@@ -68,6 +85,12 @@ impl StoreModel {
             confirmed: contents.confirmed.iter().map(|row| (row.key.clone(), row.clone())).collect(),
             zone_sets: sets.map(|(zone, set)| (zone_key(zone, &set.name, set.rtype), set.clone())).collect(),
             suffixes: contents.suffixes.iter().map(|a| ((a.base.clone(), a.identity.clone()), a.clone())).collect(),
+            zone_differences: contents
+                .zone_differences
+                .iter()
+                .map(|(zone, step)| ((zone.clone(), step.serial_after), Arc::clone(step)))
+                .collect(),
+            zone_stated: contents.zone_stated.iter().cloned().collect(),
         }
     }
 
@@ -120,6 +143,7 @@ impl StoreModel {
             .or_else(|| differs(&self.wanted, &found.wanted))
             .or_else(|| differs(&self.confirmed, &found.confirmed))
             .or_else(|| differs(&self.zone_sets, &found.zone_sets))
+            .or_else(|| differs(&self.zone_differences, &found.zone_differences))
             .unwrap_or_default()
     }
 

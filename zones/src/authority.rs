@@ -13,12 +13,13 @@
 //! queries are answered from `committed`, so that nothing is seen that a crash could take back.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use dns::{Fqdn, Rcode, Update};
 use faults::{Fault, planted};
 
 use crate::update::Draft;
-use crate::{Policy, Zone, ZoneChange, ZoneSet, update};
+use crate::{Histories, History, Policy, Zone, ZoneChange, ZoneSet, update};
 
 /// One decided change, in the order of deciding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,6 +64,8 @@ pub struct ZoneAuthority {
     tentative: ZoneSet,
     pending: VecDeque<Pending>,
     next_ticket: u64,
+    /// With what is decided and not stored yet: who asks for a way to a published serial does not see it.
+    histories: Histories,
 }
 
 /// Updates that are decided as one; see [`ZoneAuthority::together`].
@@ -101,7 +104,11 @@ impl Together<'_> {
         let drafted = self.drafts.into_iter().map(Draft::finish);
         let (zones, changes): (Vec<_>, Vec<_>) =
             drafted.filter_map(|(zone, change)| change.map(|change| (zone, change))).unzip();
-        (!changes.is_empty()).then(|| (self.authority.put_all(zones), changes))
+        (!changes.is_empty()).then(|| {
+            let mut changes = changes;
+            changes.iter_mut().for_each(|change| self.authority.remember(change));
+            (self.authority.put_all(zones), changes)
+        })
     }
 }
 
@@ -120,7 +127,25 @@ impl ZoneAuthority {
     /// Begins with what is stored.
     #[must_use]
     pub fn new(zones: ZoneSet) -> Self {
-        Self { tentative: zones.clone(), committed: zones, pending: VecDeque::new(), next_ticket: 1 }
+        Self::with_histories(zones, Histories::new())
+    }
+
+    /// The same, with what is stored of the zones' past.
+    #[must_use]
+    pub fn with_histories(zones: ZoneSet, histories: Histories) -> Self {
+        Self { tentative: zones.clone(), committed: zones, pending: VecDeque::new(), next_ticket: 1, histories }
+    }
+
+    /// The past of a zone.
+    #[must_use]
+    pub fn history(&self, apex: &Fqdn) -> Option<&History> {
+        self.histories.get(apex)
+    }
+
+    /// Adds a change to its zone's past, and to the change what is forgotten for it.
+    fn remember(&mut self, change: &mut ZoneChange) {
+        let history = self.histories.entry(change.zone.clone()).or_default();
+        change.cut = history.push(Arc::clone(&change.difference));
     }
 
     /// What queries are answered from.
@@ -149,7 +174,8 @@ impl ZoneAuthority {
         match update::apply(zone, update, policy) {
             Err(rcode) => refused(rcode, seen),
             Ok((_, None)) => Decision { rcode: Rcode::NO_ERROR, change: None, after: seen },
-            Ok((zone, Some(change))) => {
+            Ok((zone, Some(mut change))) => {
+                self.remember(&mut change);
                 let ticket = self.put(zone);
                 Decision { rcode: Rcode::NO_ERROR, change: Some(change), after: Some(ticket) }
             }
@@ -197,6 +223,9 @@ impl ZoneAuthority {
                 settled.failed = self.pending.drain(at..).map(|pending| pending.ticket).collect();
                 if !planted(Fault::ZoneFailureKept) {
                     self.tentative = self.pending.back().map_or(&self.committed, |pending| &pending.zones).clone();
+                }
+                for (apex, history) in &mut self.histories {
+                    history.take_back(self.tentative.get(apex).map_or(0, Zone::serial));
                 }
             }
             Outcome::Committed => {

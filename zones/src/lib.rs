@@ -3,13 +3,17 @@
 //! Reading order: [`zone`] (one zone as a persistent map: a snapshot is a clone), [`zone_set`] (all zones, and how
 //! a new one begins), [`mod@answer`] (a question to an answer, pure), [`mod@respond`] (the same, octets to
 //! octets), [`update`] (prerequisites and changes to the next zone and its difference, with [`serial`] arithmetic),
-//! [`change`] (that difference, as the store keeps it), [`authority`] (what is decided, what is stored, and what is published) and [`master`] (zones as text).
+//! [`change`] (that difference, as the store keeps it), [`difference`] (what a step changed, and several as one),
+//! [`history`] (the last of them), [`authority`] (what is decided, what is stored, and what is published) and [`master`] (zones
+//! as text).
 //!
 //! Architecture Invariant: no socket, disk, clock or randomness.
 
 pub mod answer;
 pub mod authority;
 pub mod change;
+pub mod difference;
+pub mod history;
 pub mod master;
 pub mod respond;
 pub mod serial;
@@ -20,6 +24,8 @@ pub mod zone_set;
 pub use answer::{Answer, AnswerSet, Question, QuestionMeta, answer};
 pub use authority::{Decision, Outcome, Settled, Ticket, Together, ZoneAuthority};
 pub use change::ZoneChange;
+pub use difference::{Condensed, Difference, DifferenceWriter};
+pub use history::{Histories, History};
 pub use respond::{Asked, respond};
 pub use update::{AllowAll, Draft, Policy, apply};
 pub use zone::{Node, Redirect, Set, Zone, ZoneError};

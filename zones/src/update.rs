@@ -5,12 +5,13 @@
 //! (3.4.2) and the serial (3.6). Whatever fails leaves the zone as it was: the clone is dropped.
 
 use std::collections::{BTreeMap, btree_map};
+use std::sync::Arc;
 
 use dns::{Change, Fqdn, Prerequisite, Rcode, Rdata, RecordType, Rrset, Update};
 use faults::{Fault, planted};
 
 use crate::zone::{Node, Set, Zone, owned, serial_in};
-use crate::{ZoneChange, serial};
+use crate::{DifferenceWriter, ZoneChange, serial};
 
 /// Who may change what (RFC 2136 section 3.3).
 pub trait Policy {
@@ -289,6 +290,7 @@ fn delete_record(open: &mut Open, apex: &Fqdn, rtype: RecordType, rdata: &Rdata)
 /// was touched, so that an addition taken back is no change.
 fn finish(before: &Zone, after: &mut Zone, touched: BTreeMap<Fqdn, Touched>) -> Option<ZoneChange> {
     let mut sets = Vec::with_capacity(2 * touched.len() + 1);
+    let mut former = DifferenceWriter::default();
     for (name, touched) in &touched {
         let [old, new] =
             [&touched.before, &touched.now].map(|node| node.as_ref().map_or_else(Default::default, Node::sets));
@@ -296,7 +298,10 @@ fn finish(before: &Zone, after: &mut Zone, touched: BTreeMap<Fqdn, Touched>) -> 
         types.sort_unstable();
         types.dedup();
         let changed = types.into_iter().filter(|rtype| set_of(old, *rtype) != set_of(new, *rtype));
-        sets.extend(changed.map(|rtype| (name.clone(), rtype, set_of(new, rtype).map(|set| owned(name, set)))));
+        sets.extend(changed.map(|rtype| {
+            former.push_set(name, rtype, set_of(old, rtype));
+            (name.clone(), rtype, set_of(new, rtype).map(|set| owned(name, set)))
+        }));
     }
     if sets.is_empty() {
         return None;
@@ -309,8 +314,11 @@ fn finish(before: &Zone, after: &mut Zone, touched: BTreeMap<Fqdn, Touched>) -> 
         after.put(&apex, RecordType::SOA, Some(set.clone()));
         let at = sets.partition_point(|(name, rtype, _)| (name, *rtype) < (&apex, RecordType::SOA));
         sets.insert(at, (apex.clone(), RecordType::SOA, Some(set)));
+        former.push_set(&apex, RecordType::SOA, before.soa_set());
     }
-    Some(ZoneChange { sets, serial_before: before.serial(), serial_after: after.serial(), zone: apex })
+    let (serial_before, serial_after) = (before.serial(), after.serial());
+    let difference = Arc::new(former.finish(serial_before, serial_after));
+    Some(ZoneChange { sets, serial_before, serial_after, zone: apex, difference, cut: Vec::new() })
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use ddns::suffixes::Assignment;
 use ddns::wanted::{Held, RowKey, Want, WantedRow};
 use dhcp::lease::{Lease, LeaseState};
 use dns::{ConflictGuard, Fqdn, HostIdentity, Rdata, RecordType, Rrset};
+use zones::Difference;
 
 use super::look;
 use crate::journal::OpenError;
@@ -51,9 +52,14 @@ fn write_row(out: &mut String, row: &Row) {
         Row::Wanted(row) => write_wanted(&mut object, row),
         Row::Confirmed(row) => write_confirmed(&mut object, row),
         Row::ZoneSet { zone, name, rtype, set } => write_set(&mut object, zone, name, *rtype, set.as_ref()),
+        Row::ZoneDifference { zone, difference } => write_difference(&mut object, zone, difference),
+        Row::ZoneStated { zone, name, rtype, .. } => {
+            object.text("row", "stated set").text("zone", zone).text("name", name).text("type", rtype);
+        }
         // Rows that are gone are not in force.
         Row::Suffix(assignment) => write_suffix(&mut object, assignment),
         Row::LeaseGone(_) | Row::WantedGone(_) | Row::ConfirmedGone(_) | Row::SuffixGone(..) => {}
+        Row::ZoneDifferenceGone { .. } => {}
     }
     object.end();
 }
@@ -163,6 +169,20 @@ fn write_set(object: &mut Object<'_>, zone: &Fqdn, name: &Fqdn, rtype: RecordTyp
         object.number("ttl_secs", set.ttl);
         object.list("rdata", set.rdata.iter(), |out, rdata| quote(out, readable(rtype, rdata)));
     }
+}
+
+fn write_difference(object: &mut Object<'_>, zone: &Fqdn, difference: &Difference) {
+    object.text("row", "zone difference").text("zone", zone);
+    object.number("serial_before", difference.serial_before).number("serial_after", difference.serial_after);
+    object.list("former", difference.former(), |out, former| {
+        let mut object = Object::new(out);
+        object.text("name", &former.name).text("type", former.rtype);
+        if !former.rdata.is_empty() {
+            object.number("ttl_secs", former.ttl);
+            object.list("rdata", former.rdata.iter(), |out, rdata| quote(out, readable(former.rtype, rdata)));
+        }
+        object.end();
+    });
 }
 
 fn write_suffix(object: &mut Object<'_>, assignment: &Assignment) {

@@ -14,7 +14,7 @@ use ipnet::Ipv4Net;
 use super::survey::{Known, Loss, RowId, Scope, Survey};
 use crate::journal::format::{Kind, Listing, Loaded, SnapshotWriter, Superblock, begin_segment, keep_aside, take_lock};
 use crate::journal::{Batch, Cut, OpenError, Options, names};
-use crate::rows::{LEASES, Row, STREAMS};
+use crate::rows::{LEASES, Row, STREAMS, ZONE_DIFFERENCES, ZONE_STATED};
 use crate::storage::Storage;
 
 /// How many addresses one repair quarantines at most: what a new snapshot may grow by.
@@ -126,6 +126,11 @@ fn write<S: Storage>(storage: &S, survey: &Survey, options: &RepairOptions) -> R
         let file = storage.create(&unfinished, 0)?;
         let mut writer = SnapshotWriter::new(file, &superblock(Kind::Snapshot, options.now.max(1)))?;
         for ((stream, key), known) in &survey.rows {
+            // The past of zones of which something may be missing leads nowhere: secondaries take them whole, with a serial
+            // beyond what they have.
+            if matches!(*stream, ZONE_DIFFERENCES | ZONE_STATED) {
+                continue;
+            }
             if let Some(value) = &known.value {
                 writer.push(*stream, key, value)?;
             }

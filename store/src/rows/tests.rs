@@ -15,6 +15,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
+use zones::DifferenceWriter;
 
 use super::*;
 use crate::journal::Batch;
@@ -159,7 +160,23 @@ fn rows() -> impl Strategy<Value = Row> {
             Row::Suffix(Assignment { base, identity, number, keep_secs, left_at })
         },
     );
+    let step = (names(), names(), any::<(u32, u32, u16, u32)>(), vec(bytes(300).prop_map(Rdata), 0..5)).prop_map(
+        |(zone, name, (before, after, rtype, ttl), rdata)| {
+            let mut former = DifferenceWriter::default();
+            former.push(&name, RecordType(rtype), ttl, &rdata);
+            Row::ZoneDifference { zone, difference: Arc::new(former.finish(before, after)) }
+        },
+    );
+    let stated = (names(), names(), any::<(u16, bool)>()).prop_map(|(zone, name, (rtype, stated))| Row::ZoneStated {
+        zone,
+        name,
+        rtype: RecordType(rtype),
+        stated,
+    });
     prop_oneof![
+        1 => step,
+        1 => (names(), any::<u32>()).prop_map(|(zone, serial_after)| Row::ZoneDifferenceGone { zone, serial_after }),
+        1 => stated,
         1 => numbers,
         1 => (names(), identities()).prop_map(|(base, identity)| Row::SuffixGone(base, identity)),
         4 => leases().prop_map(Row::Lease),
@@ -192,7 +209,7 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_bytes_are_a_row_or_a_fault(stream in prop_oneof![0x80_u8..0x86, Just(SUFFIXES)], key: Vec<u8>, value: Option<Vec<u8>>) {
+    fn arbitrary_bytes_are_a_row_or_a_fault(stream in prop_oneof![0x80_u8..0x86, SUFFIXES..=ZONE_STATED], key: Vec<u8>, value: Option<Vec<u8>>) {
         let _ = Row::read(stream, &key, value.as_deref());
         let _ = describe_key(stream, &key);
     }

@@ -18,7 +18,7 @@ use leasehold::clock::{Pause, Told, is_in_the_past};
 use leasehold::committer::{CommitResult, GroupCommit, Submission};
 use leasehold::core::pipeline::{Arrival, BatchOutcome, Departure, Output, Pipeline, Step};
 use leasehold::core::{Core, NameEvent};
-use leasehold::embedded_zones;
+use leasehold::embedded_zones::{self, LoadedZones, StoredZones};
 use leasehold::zone_keeper::Keeping;
 use store::journal::Compaction;
 use store::rows::Row;
@@ -199,12 +199,13 @@ impl Server {
 
     /// Opens the store and builds everything from what it holds.
     pub(crate) fn start(settings: Settings, storage: SimStorage, machine: Machine) -> Result<Started, String> {
-        let (store, contents) = open(storage)?;
+        let (store, mut contents) = open(storage)?;
         let found = StoreModel::of(&contents);
         let mut clock = Told::new(contents.newest_stamp, machine.boot_ms);
         let now = Now { boot_ms: machine.boot_ms, wall_secs: clock.advance(machine.boot_ms, machine.wall_ms) / 1_000 };
-        let (zones, first_rows) =
-            embedded_zones::load(&dns_settings(&settings), contents.zone_sets, &[], now.wall_secs)
+        let stored_zones = StoredZones::take(&mut contents);
+        let LoadedZones { zones, histories, rows: first_rows } =
+            embedded_zones::load(&dns_settings(&settings), stored_zones, &[], now.wall_secs)
                 .map_err(|error| format!("{error:#}"))?;
         let wanted = WantedTable::load(contents.wanted, &contents.confirmed);
         let mut core = Core::new(Arc::clone(&settings.dhcp), Arc::clone(&settings.ddns), contents.leases, wanted, now)
@@ -221,7 +222,7 @@ impl Server {
         let mut server = Self {
             pipeline: Pipeline::new(core),
             commits: GroupCommit::new(store),
-            zones: Keeping::new(zones),
+            zones: Keeping::with_histories(zones, histories),
             reconciler,
             arrivals: VecDeque::new(),
             ddns: Arc::clone(&settings.ddns),

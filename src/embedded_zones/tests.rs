@@ -1,0 +1,239 @@
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+use zones::{AllowAll, Condensed};
+
+use super::*;
+
+fn settings() -> DnsSettings {
+    let text = "[[subnet]]\nprefix = \"192.168.30.0/24\"\npools = [\"192.168.30.100-192.168.30.199\"]\n\
+                domain = \"nasir.xyz\"\n\
+                [[zone]]\nname = \"nasir.xyz\"\nrecords = [{ name = \"www\", type = \"A\", data = \"192.168.30.2\" }]\n";
+    let no_secrets = |_: &std::path::Path| Err("none is named".to_owned());
+    config::check(text, "test.toml", &no_secrets).unwrap().config.dns
+}
+
+#[test]
+fn a_zones_file_gives_the_soa_and_the_serial_to_begin_with_and_never_goes_back() {
+    let load_with = |filed: u32, sets: Vec<(Fqdn, Rrset)>| {
+        let mut settings = settings();
+        let text = format!("@ SOA n h {filed} 1 2 3 4\nfiled A 192.0.2.1\n");
+        let read = |path: &std::path::Path| {
+            if path.ends_with("z") { Ok(text.clone()) } else { Err("none".to_owned()) }
+        };
+        let toml = "[[subnet]]\nprefix = \"192.168.30.0/24\"\npools = [\"192.168.30.100-192.168.30.199\"]\n\
+                    domain = \"nasir.xyz\"\n[[zone]]\nname = \"nasir.xyz\"\nfile = \"z\"\n";
+        settings.zones = config::check(toml, "test.toml", &read).unwrap().config.dns.zones;
+        let stored = StoredZones { sets, ..StoredZones::default() };
+        let zones = load(&settings, stored, &[], 1_700_000_000).unwrap().zones;
+        zones.get(&"nasir.xyz".parse().unwrap()).unwrap().clone()
+    };
+    let first = load_with(2_026_112_201, vec![]);
+    let (soa, _) = first.soa();
+    assert_eq!((soa.serial, soa.minimum, soa.mname.to_string()), (2_026_112_201, 4, "n.nasir.xyz.".to_owned()));
+    assert!(first.node(&"filed.nasir.xyz".parse().unwrap()).is_some());
+    let stored = || first.rrsets().map(|set| (first.apex().clone(), set)).collect();
+    assert_eq!(load_with(1, stored()).serial(), 2_026_112_202, "the file is behind");
+    assert_eq!(load_with(2_026_112_301, stored()).serial(), 2_026_112_301);
+    assert_eq!(load_with(1, vec![]).serial(), 1_700_000_000);
+}
+
+fn apex() -> Fqdn {
+    "nasir.xyz".parse().unwrap()
+}
+
+/// What the store would hold.
+#[derive(Default)]
+struct Kept {
+    sets: BTreeMap<(Fqdn, Fqdn, RecordType), Rrset>,
+    stated: BTreeSet<(Fqdn, Fqdn, RecordType)>,
+    differences: BTreeMap<(Fqdn, u32), Arc<Difference>>,
+    /// How many rows the last start wrote.
+    rows: usize,
+}
+
+impl Kept {
+    fn start(&mut self, settings: &DnsSettings, own: &[IpAddr], now_secs: u64) -> LoadedZones {
+        let stored = StoredZones {
+            sets: self.sets.iter().map(|((zone, ..), set)| (zone.clone(), set.clone())).collect(),
+            stated: self.stated.iter().cloned().collect(),
+            differences: self.differences.iter().map(|((zone, _), one)| (zone.clone(), Arc::clone(one))).collect(),
+        };
+        let loaded = load(settings, stored, own, now_secs).unwrap();
+        self.rows = loaded.rows.len();
+        self.take(loaded.rows.clone());
+        for zone in loaded.zones.zones() {
+            let sets = self.sets.iter().filter(|((apex, ..), _)| apex == zone.apex()).map(|(_, set)| set.clone());
+            assert_eq!(Zone::from_sets(zone.apex().clone(), sets).as_ref(), Ok(zone), "what is served is stored");
+        }
+        loaded
+    }
+
+    fn take(&mut self, rows: Vec<Row>) {
+        for row in rows {
+            match row {
+                Row::ZoneSet { zone, name, rtype, set: Some(set) } => drop(self.sets.insert((zone, name, rtype), set)),
+                Row::ZoneSet { zone, name, rtype, set: None } => drop(self.sets.remove(&(zone, name, rtype))),
+                Row::ZoneStated { zone, name, rtype, stated: true } => _ = self.stated.insert((zone, name, rtype)),
+                Row::ZoneStated { zone, name, rtype, .. } => _ = self.stated.remove(&(zone, name, rtype)),
+                Row::ZoneDifference { zone, difference } => {
+                    drop(self.differences.insert((zone, difference.serial_after), difference));
+                }
+                Row::ZoneDifferenceGone { zone, serial_after } => drop(self.differences.remove(&(zone, serial_after))),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// An update, stored as the keeper stores it.
+    fn update(&mut self, loaded: &mut LoadedZones, owner: &str) {
+        let rdata = a("192.168.30.77");
+        let change = Change::Add { name: owner.parse().unwrap(), rtype: RecordType::A, ttl: 60, rdata };
+        let update = Update { zone: apex(), prerequisites: vec![], changes: vec![change] };
+        let (zone, change) = zones::apply(loaded.zones.get(&apex()).unwrap(), &update, &AllowAll).unwrap();
+        let change = change.unwrap();
+        loaded.zones.insert(zone);
+        let rows = change.sets.into_iter().map(|(name, rtype, set)| Row::ZoneSet { zone: apex(), name, rtype, set });
+        self.take(rows.collect());
+        self.take(vec![Row::ZoneDifference { zone: apex(), difference: change.difference }]);
+    }
+}
+
+fn with_records(records: &str) -> DnsSettings {
+    let text = format!(
+        "[[subnet]]\nprefix = \"192.168.30.0/24\"\npools = [\"192.168.30.100-192.168.30.199\"]\n\
+         domain = \"nasir.xyz\"\n[[zone]]\nname = \"nasir.xyz\"\nrecords = [{records}]\n"
+    );
+    config::check(&text, "test.toml", &|_: &std::path::Path| Err("none".to_owned())).unwrap().config.dns
+}
+
+const WWW: &str = "{ name = \"www\", type = \"A\", data = \"192.168.30.2\" }";
+
+#[test]
+fn a_start_that_changes_nothing_keeps_the_serial_and_writes_nothing() {
+    let (settings, own) = (with_records(WWW), addresses(&["192.168.30.1"]));
+    let mut kept = Kept::default();
+    let mut first = kept.start(&settings, &own, 1_800_000_000);
+    kept.update(&mut first, "pc.nasir.xyz");
+    for now_secs in [1_800_000_050, 1_900_000_000, 5] {
+        let again = kept.start(&settings, &own, now_secs);
+        assert_eq!((again.zones.get(&apex()).unwrap().serial(), kept.rows), (1_800_000_001, 0));
+        assert_eq!(again.zones.get(&apex()), first.zones.get(&apex()));
+        assert_eq!(again.histories[&apex()].between(1_800_000_000, 1_800_000_001).unwrap().len(), 1);
+    }
+}
+
+#[test]
+fn what_a_start_changes_is_one_step_of_the_history() {
+    let own = addresses(&["192.168.30.1"]);
+    let mut kept = Kept::default();
+    let mut first = kept.start(&with_records(WWW), &own, 1_800_000_000);
+    kept.update(&mut first, "pc.nasir.xyz");
+    let mail = "{ name = \"mail\", type = \"A\", data = \"192.168.30.3\" }";
+    let loaded = kept.start(&with_records(mail), &addresses(&["192.168.30.8"]), 1_800_000_000);
+    let zone = loaded.zones.get(&apex()).unwrap();
+    assert_eq!(zone.serial(), 1_800_000_002, "once");
+    let steps = loaded.histories[&apex()].between(1_800_000_001, 1_800_000_002).unwrap();
+    let condensed = Condensed::new(steps.iter().map(|step| &**step), zone).unwrap();
+    let words = |sets: &[Rrset]| sets.iter().map(|set| set.name.to_string()).collect::<Vec<_>>();
+    assert_eq!(words(&condensed.removed), ["ns.nasir.xyz.", "www.nasir.xyz."]);
+    assert_eq!(words(&condensed.added), ["mail.nasir.xyz.", "ns.nasir.xyz."]);
+    assert!(held(&loaded.zones, "www.nasir.xyz").is_empty(), "taken out of the file");
+    assert_eq!(held(&loaded.zones, "pc.nasir.xyz"), [a("192.168.30.77")]);
+    assert!(loaded.histories[&apex()].between(1_800_000_000, 1_800_000_002).is_some());
+}
+
+#[test]
+fn a_zone_whose_past_is_unknown_goes_on_from_the_time_with_a_new_history() {
+    let (settings, own) = (with_records(WWW), addresses(&["192.168.30.1"]));
+    let mut kept = Kept::default();
+    let mut first = kept.start(&settings, &own, 1_800_000_000);
+    kept.update(&mut first, "pc.nasir.xyz");
+    // As a version wrote it that knows no history, or a repair.
+    let mut old = Kept { sets: kept.sets.clone(), ..Kept::default() };
+    let loaded = old.start(&settings, &own, 1_800_000_500);
+    assert_eq!(loaded.zones.get(&apex()).unwrap().serial(), 1_800_000_500);
+    assert!(loaded.histories[&apex()].is_empty());
+    // An older version ran in between: its steps are not in the history.
+    let soa = |serial| {
+        let soa = with_serial(&kept.sets[&(apex(), apex(), RecordType::SOA)], serial);
+        vec![Row::ZoneSet { zone: apex(), name: apex(), rtype: RecordType::SOA, set: Some(soa) }]
+    };
+    let rows = soa(1_800_000_003);
+    kept.take(rows);
+    let loaded = kept.start(&settings, &own, 5);
+    assert_eq!(loaded.zones.get(&apex()).unwrap().serial(), 1_800_000_004);
+    assert!(loaded.histories[&apex()].is_empty() && kept.differences.is_empty());
+}
+
+fn addresses(texts: &[&str]) -> Vec<IpAddr> {
+    texts.iter().map(|text| text.parse().unwrap()).collect()
+}
+
+fn held(zones: &ZoneSet, name: &str) -> Vec<Rdata> {
+    let zone = zones.get(&"nasir.xyz".parse().unwrap()).unwrap();
+    zone.rrset(&name.parse().unwrap(), RecordType::A).map_or_else(Vec::new, |set| set.rdata)
+}
+
+fn a(address: &str) -> Rdata {
+    Rdata::a(address.parse().unwrap())
+}
+
+#[test]
+fn what_the_file_says_lies_over_what_was_stored_and_the_serial_goes_up() {
+    let settings = settings();
+    let mut kept = Kept::default();
+    let first = kept.start(&settings, &addresses(&["192.168.30.1"]), 1_800_000_000).zones;
+    assert_eq!(first.get(&apex()).unwrap().serial(), 1_800_000_000);
+    for (owner, address) in
+        [("client1.nasir.xyz", "192.168.30.100"), ("www.nasir.xyz", "192.168.30.99"), ("ns.nasir.xyz", "192.168.29.1")]
+    {
+        let set = Rrset::single(owner.parse().unwrap(), RecordType::A, 300, a(address));
+        kept.take(vec![Row::ZoneSet { zone: apex(), name: set.name.clone(), rtype: set.rtype, set: Some(set) }]);
+    }
+    let second = kept.start(&settings, &addresses(&["192.168.30.1"]), 5).zones;
+    assert_eq!(second.get(&apex()).unwrap().serial(), 1_800_000_001, "whatever the clock says");
+    assert_eq!(held(&second, "client1.nasir.xyz"), [a("192.168.30.100")]);
+    assert_eq!(held(&second, "www.nasir.xyz"), [a("192.168.30.2")]);
+    assert_eq!(held(&second, "ns.nasir.xyz"), [a("192.168.30.1")]);
+}
+
+#[test]
+fn what_a_client_had_at_a_static_records_name_is_dropped_for_good() {
+    let settings = settings();
+    let apex: Fqdn = "nasir.xyz".parse().unwrap();
+    let stored = |owner: &str, rtype, rdata| (apex.clone(), Rrset::single(owner.parse().unwrap(), rtype, 300, rdata));
+    let dhcid = Rdata([0, 0, 1, 7].into());
+    let sets = vec![
+        stored("www.nasir.xyz", RecordType::A, a("192.168.30.99")),
+        stored("www.nasir.xyz", RecordType::DHCID, dhcid.clone()),
+        stored("www.nasir.xyz", RecordType::TXT, Rdata::txt(&["by hand"])),
+        stored("pc.nasir.xyz", RecordType::A, a("192.168.30.98")),
+        stored("pc.nasir.xyz", RecordType::DHCID, dhcid),
+    ];
+    let stored = StoredZones { sets, ..StoredZones::default() };
+    let LoadedZones { zones, rows, .. } = load(&settings, stored, &[], 5).unwrap();
+    assert_eq!((held(&zones, "www.nasir.xyz"), held(&zones, "pc.nasir.xyz").len()), (vec![a("192.168.30.2")], 1));
+    let dropped: Vec<String> = rows
+        .iter()
+        .filter_map(|row| match row {
+            Row::ZoneSet { name, rtype, set: None, .. } => Some(format!("{name} {rtype}")),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(dropped, ["www.nasir.xyz. DHCID"], "its address is another now, which is stored too");
+}
+
+#[test]
+fn our_own_names_follow_the_addresses() {
+    let settings = settings();
+    let zones = load(&settings, StoredZones::default(), &addresses(&["192.168.30.1"]), 1).unwrap().zones;
+    let now = addresses(&["192.168.30.7", "10.0.0.1", "2001:db8::1"]);
+    let updates: Vec<Update> = own_name_updates(&settings, &now).collect();
+    assert_eq!(updates.len(), 1);
+    let (zone, _) = zones::apply(zones.get(&updates[0].zone).unwrap(), &updates[0], &AllowAll).unwrap();
+    let ns: Fqdn = "ns.nasir.xyz".parse().unwrap();
+    assert_eq!(zone.rrset(&ns, RecordType::A).unwrap().rdata, [a("10.0.0.1"), a("192.168.30.7")]);
+    assert_eq!(zone.rrset(&ns, RecordType::AAAA).unwrap().rdata.len(), 1);
+    let again = own_name_updates(&settings, &now).next().unwrap();
+    assert!(zones::apply(&zone, &again, &AllowAll).unwrap().1.is_none(), "nothing changes, nothing is stored");
+}
