@@ -28,11 +28,12 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use dns::{Fqdn, TsigKey};
 use ipnet::IpNet;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use zones::ZoneSet;
 
-use self::forward::Forwarder;
+use self::forward::{ForwardCountsNow, Forwarder, Forwarding};
 use self::handler::Handler;
 pub use self::sockets::BindError;
 pub use self::update::{UpdateRequest, ZoneWriter, zone_writer};
@@ -54,6 +55,8 @@ pub struct DnsServerSettings {
     pub forward_for: Vec<IpNet>,
     /// Where to; none: such names are refused for everybody.
     pub upstreams: Vec<SocketAddr>,
+    /// How; by what else than the general upstreams.
+    pub forwarding: Forwarding,
 }
 
 /// A running server. Dropping it stops it at once; [`DnsServerHandle::shutdown`] waits for its sockets.
@@ -64,6 +67,9 @@ pub struct DnsServerHandle {
     slots: tcp::Slots,
     stop: watch::Sender<bool>,
     forwarder: Arc<ArcSwapOption<Forwarder>>,
+    forwarding: Forwarding,
+    /// Where questions to others are on their way.
+    runtime: Handle,
     local_addrs: Vec<SocketAddr>,
 }
 
@@ -77,7 +83,8 @@ impl DnsServer {
     /// [`BindError`] for the first address that cannot be had; nothing is left running then.
     pub fn start(settings: DnsServerSettings) -> Result<DnsServerHandle, BindError> {
         let bound = settings.listen.iter().map(|address| sockets::bind(*address)).collect::<Result<Vec<_>, _>>()?;
-        let forwarder = Arc::new(ArcSwapOption::from(Forwarder::new(&settings.upstreams).map(Arc::new)));
+        let forwarder =
+            Arc::new(ArcSwapOption::from(Forwarder::new(&settings.upstreams, &settings.forwarding).map(Arc::new)));
         let handler = Handler::new(handler::Parts {
             snapshot: settings.snapshot,
             writer: settings.writer,
@@ -92,6 +99,8 @@ impl DnsServer {
             slots: tcp::Slots::new(),
             stop: watch::Sender::new(false),
             forwarder,
+            forwarding: settings.forwarding,
+            runtime: Handle::current(),
             local_addrs: Vec::new(),
         };
         for pair in bound {
@@ -128,7 +137,14 @@ impl DnsServerHandle {
 
     /// Forwards to these servers from now on.
     pub fn set_upstreams(&self, upstreams: &[SocketAddr]) {
-        self.forwarder.store(Forwarder::new(upstreams).map(Arc::new));
+        let _within = self.runtime.enter();
+        self.forwarder.store(Forwarder::new(upstreams, &self.forwarding).map(Arc::new));
+    }
+
+    /// What the forwarder has counted since its upstreams were last exchanged; none: there is none.
+    #[must_use]
+    pub fn forward_counts(&self) -> Option<ForwardCountsNow> {
+        self.forwarder.load().as_ref().map(|forwarder| forwarder.counts())
     }
 
     /// Stops and gives the sockets back. Requests under way are dropped: their askers ask again.

@@ -65,6 +65,7 @@ pub(super) fn start(
         keys_of: keys_of.clone(),
         forward_for,
         upstreams,
+        forwarding: forward::Forwarding::default(),
     })?;
     Ok(Some((server, write_zones(Arc::clone(keeper), keys_of, requests))))
 }

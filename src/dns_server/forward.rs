@@ -1,284 +1,366 @@
-//! Names outside our zones: asked of other servers through hickory's resolver, with its cache.
+//! Names outside our zones: answered from what is known, or asked of other servers.
+//!
+//! The values and the decisions are `resolve`'s; here are its sockets, its clock and its tasks. Reading order:
+//! [`Forwarder`] (what is known of a question, and who is asked), `quests` (one question on its way), `transport` (one
+//! attempt), `loops` (whether an upstream leads back to us), `system` (whom this machine asks).
+//!
+//! A question that is under way is asked once: whoever asks for the same meanwhile waits for the same answer.
 
-use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+mod loops;
+mod quests;
+mod system;
+mod transport;
 
-use dns::{Fqdn, Rcode, RecordType};
-use hickory_proto::op::ResponseCode;
-use hickory_proto::rr::{RData, Record, RecordType as WireType};
-use hickory_proto::serialize::binary::{BinEncodable as _, BinEncoder};
-use hickory_server::net::runtime::TokioRuntimeProvider;
-use hickory_server::net::{DnsError, NetError};
-use hickory_server::resolver::TokioResolver;
-use hickory_server::resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig};
-use hickory_server::resolver::lookup::Lookup;
-use tokio::sync::Semaphore;
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-/// How many names are asked for at once; beyond, the answer is SERVFAIL at once.
-const IN_FLIGHT_MAX: usize = 512;
-/// How long one upstream may take for one try.
-const TRY_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long an asker waits at most; stub resolvers give up after five seconds.
-const PATIENCE: Duration = Duration::from_millis(4500);
-/// How many answers are kept. hickory counts answers, not octets: see [`Large`].
-const CACHE_ANSWERS_MAX: u64 = 8192;
-/// From so many octets in memory on an answer counts as large; the others take 32 MiB at most.
-const LARGE_OCTETS: usize = 4096;
-/// How much is kept of large ones, about, in octets.
-const CACHE_LARGE_OCTETS_MAX: usize = 32 << 20;
-/// What hickory takes in memory for a record beside its data, in octets.
-const RECORD_OCTETS: usize = 320;
-/// How many upstreams are used; more only delay the news that none answers.
-const UPSTREAMS_MAX: usize = 3;
-/// The file that names the machine's upstreams.
-const RESOLV_CONF: &str = "/etc/resolv.conf";
-/// Where systemd-resolved lists its upstreams; /etc/resolv.conf then names only resolved itself.
-const RESOLVED_CONF: &str = "/run/systemd/resolve/resolv.conf";
-/// systemd-resolved's own address.
-const RESOLVED_STUB: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 53));
+use dns::{Fqdn, Rcode};
+use hickory_proto::op::Message;
+use hickory_proto::rr::Record;
+use resolve::answer::Terms;
+use resolve::query::Outgoing;
+use resolve::special::{self, LocalZones};
+use resolve::{Answer, Cache, Found, Key, Limits, Order, PlainQuery, Pool, Reason, Routes};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
 
-/// What an upstream said.
+use super::reply::UDP_OCTETS_MAX;
+pub use system::{is_ourselves, system_upstreams, upstreams_of};
+
+/// Parts of the cache, each behind a lock of its own, so that threads seldom wait for each other.
+const SHARDS: usize = 16;
+/// Questions under way at once; beyond, the answer is SERVFAIL at once. Each has a socket.
+const UNDER_WAY_MAX: usize = 1_024;
+/// RFC 8767 section 5: "a recommended value of 1.8 seconds" for which an asker waits before it gets a stale answer.
+const STALE_AFTER: Duration = Duration::from_millis(1_800);
+/// RFC 8767 section 4: "The TTL ... RECOMMENDED value is 30 seconds".
+const STALE_TTL: u32 = 30;
+
+/// How names outside our zones are resolved.
+#[derive(Clone, Debug, Default)]
+pub struct Forwarding {
+    /// Who is asked about the names of some domains, instead of the general upstreams.
+    pub routes: Vec<Route>,
+    /// Which of several upstreams is asked first.
+    pub order: Order,
+    /// What is kept of answers.
+    pub limits: Limits,
+}
+
+/// Domains whose names are asked of upstreams of their own.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// The domains; also names beneath them.
+    pub domains: Vec<Fqdn>,
+    /// Who is asked.
+    pub upstreams: Vec<SocketAddr>,
+}
+
+#[derive(Debug, Default)]
+struct ForwardCounts {
+    hits: AtomicU64,
+    misses: AtomicU64,
+    stale: AtomicU64,
+    refreshed: AtomicU64,
+    local: AtomicU64,
+    failed: AtomicU64,
+}
+
+/// What a forwarder has counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ForwardCountsNow {
+    /// Questions answered from the cache.
+    pub hits: u64,
+    /// Questions asked of others, those under way counted once.
+    pub misses: u64,
+    /// Questions answered with what is stale.
+    pub stale: u64,
+    /// Answers asked for anew before their end.
+    pub refreshed: u64,
+    /// Questions answered here: special names.
+    pub local: u64,
+    /// Questions that nobody answered.
+    pub failed: u64,
+}
+
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Upstreams that are asked about the same names.
+struct Group {
+    upstreams: Vec<SocketAddr>,
+    pool: Mutex<Pool>,
+}
+
+/// An answer, and how it goes out.
+#[derive(Clone, Debug)]
+struct Outcome {
+    answer: Arc<Answer>,
+    age_secs: u32,
+    stale: bool,
+}
+
+/// What is known of a question.
+enum Known {
+    /// Its answer.
+    Answer(Outcome),
+    /// What it was; to be asked anew of these upstreams.
+    Stale(Outcome, usize),
+    /// Nothing; to be asked of these.
+    Nothing(usize),
+}
+
+/// What others said, as records.
 pub(super) struct Forwarded {
     pub(super) rcode: Rcode,
+    pub(super) authentic: bool,
     pub(super) answers: Vec<Record>,
     pub(super) authorities: Vec<Record>,
+    pub(super) reason: Option<Reason>,
 }
 
-impl Forwarded {
-    fn failed(rcode: Rcode) -> Self {
-        Self { rcode, answers: Vec::new(), authorities: Vec::new() }
-    }
+/// See the module. Shared by all sockets.
+#[derive(Clone)]
+pub struct Forwarder(Arc<Shared>);
+
+struct Shared {
+    begun: Instant,
+    random: RandomState,
+    asked: AtomicU64,
+    ttl_max: u32,
+    cache: Vec<Mutex<Cache>>,
+    /// The general upstreams first.
+    groups: Vec<Group>,
+    routes: Routes,
+    local: LocalZones,
+    under_way: Mutex<HashMap<Key, watch::Receiver<Option<Outcome>>>>,
+    loops: loops::Tokens,
+    runtime: Handle,
+    counts: ForwardCounts,
 }
 
-/// A resolver over a list of upstreams.
-pub(super) struct Forwarder {
-    resolver: TokioResolver,
-    /// Each upstream by itself, without a cache. hickory asks two upstreams at once and takes a REFUSED that comes
-    /// first for the answer of all; then each is asked in turn. Empty with a single upstream.
-    singly: Vec<TokioResolver>,
-    slots: Semaphore,
-    large: Large,
-}
-
-/// Large answers that may be in the cache. Whoever may ask us can own a zone of answers of 64 KiB each, and eight
-/// thousand of those are more than a small machine has: the cache is emptied when they come to too much.
-#[derive(Default)]
-struct Large(AtomicUsize);
-
-impl Large {
-    /// Counts an answer of `octets`; true when the cache is to be emptied.
-    fn count(&self, octets: usize) -> bool {
-        if octets < LARGE_OCTETS {
-            return false;
-        }
-        let sum = self.0.fetch_add(octets, Ordering::Relaxed) + octets;
-        let too_much = sum > CACHE_LARGE_OCTETS_MAX;
-        if too_much {
-            self.0.store(0, Ordering::Relaxed);
-        }
-        too_much
-    }
-}
-
-/// What records take in memory, about.
-fn octets_of(records: &[Record]) -> usize {
-    let data = |record: &Record| match &record.data {
-        RData::A(_) | RData::AAAA(_) => 0,
-        other => {
-            let mut octets = Vec::new();
-            // What cannot be encoded cannot be answered either.
-            other.emit(&mut BinEncoder::new(&mut octets)).map_or(0, |()| octets.len())
-        }
-    };
-    records.iter().map(|record| RECORD_OCTETS + data(record)).sum()
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing that holds one of these panics half-way; were it so, what it guards is still whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Forwarder {
-    /// None without upstreams.
-    pub(super) fn new(upstreams: &[SocketAddr]) -> Option<Self> {
-        if upstreams.is_empty() {
+    /// None when there is nobody to ask. Needs a tokio runtime.
+    #[must_use]
+    pub fn new(upstreams: &[SocketAddr], settings: &Forwarding) -> Option<Self> {
+        if upstreams.is_empty() && settings.routes.is_empty() {
             return None;
         }
-        let upstreams = &upstreams[..upstreams.len().min(UPSTREAMS_MAX)];
-        let resolver = resolver(upstreams, CACHE_ANSWERS_MAX)?;
-        let alone: &[SocketAddr] = if upstreams.len() > 1 { upstreams } else { &[] };
-        let singly = alone.iter().filter_map(|upstream| self::resolver(&[*upstream], 0)).collect();
-        Some(Self { resolver, singly, slots: Semaphore::new(IN_FLIGHT_MAX), large: Large::default() })
+        let lists = std::iter::once(upstreams).chain(settings.routes.iter().map(|route| &route.upstreams[..]));
+        let groups = lists.map(|upstreams| Group {
+            upstreams: upstreams.to_vec(),
+            pool: Mutex::new(Pool::new(upstreams.len(), settings.order)),
+        });
+        let groups: Vec<Group> = groups.collect();
+        let domains = settings.routes.iter().zip(1..);
+        let routes =
+            Routes::new(domains.flat_map(|(route, number)| route.domains.iter().map(move |name| (name, number))));
+        let limits = Limits { octets_max: settings.limits.octets_max / SHARDS, ..settings.limits };
+        let random = RandomState::new();
+        let forwarder = Self(Arc::new(Shared {
+            begun: Instant::now(),
+            cache: (0..SHARDS).map(|_| Mutex::new(Cache::new(limits, RandomState::new()))).collect(),
+            asked: AtomicU64::new(0),
+            ttl_max: settings.limits.ttl_max,
+            loops: loops::Tokens::new(&random, &groups),
+            random,
+            groups,
+            routes,
+            local: LocalZones::default(),
+            under_way: Mutex::default(),
+            runtime: Handle::current(),
+            counts: ForwardCounts::default(),
+        }));
+        forwarder.0.runtime.spawn(loops::watch(Arc::downgrade(&forwarder.0)));
+        Some(forwarder)
     }
 
-    /// Asks for one name. Never longer than [`PATIENCE`].
-    pub(super) async fn resolve(&self, name: &Fqdn, rtype: RecordType) -> Forwarded {
-        let Ok(_slot) = self.slots.try_acquire() else { return Forwarded::failed(Rcode::SERV_FAIL) };
-        match tokio::time::timeout(PATIENCE, self.look_up(name, rtype)).await {
-            Ok(Ok(lookup)) => {
-                let (answers, authorities) = (lookup.answers().to_vec(), lookup.authorities().to_vec());
-                if self.large.count(octets_of(&answers) + octets_of(&authorities) + octets_of(lookup.additionals())) {
-                    self.resolver.clear_cache();
-                }
-                Forwarded { rcode: Rcode::NO_ERROR, answers, authorities }
+    /// What was counted.
+    #[must_use]
+    pub fn counts(&self) -> ForwardCountsNow {
+        let counts = &self.0.counts;
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        ForwardCountsNow {
+            hits: read(&counts.hits),
+            misses: read(&counts.misses),
+            stale: read(&counts.stale),
+            refreshed: read(&counts.refreshed),
+            local: read(&counts.local),
+            failed: read(&counts.failed),
+        }
+    }
+
+    /// Answers a plain question at once, into `out`, octets to octets; false: it is not plain, or others must be asked.
+    pub(super) fn answer_known(&self, query: &[u8], out: &mut Vec<u8>) -> bool {
+        let Some(query) = PlainQuery::read(query) else { return false };
+        match self.0.known(&query.key) {
+            Known::Answer(outcome) => {
+                self.0.write(&query, &outcome, out);
+                true
             }
-            Ok(Err(NetError::Dns(DnsError::NoRecordsFound(none)))) => Forwarded {
-                rcode: Rcode(none.response_code.into()),
-                answers: Vec::new(),
-                authorities: none.soa.into_iter().map(|soa| soa.into_record_of_rdata()).collect(),
+            Known::Stale(..) | Known::Nothing(_) => false,
+        }
+    }
+
+    /// Answers a plain question, asking others where that is needed; none: it is not plain.
+    pub(super) async fn answer(&self, query: &[u8]) -> Option<Vec<u8>> {
+        let query = PlainQuery::read(query)?;
+        let outcome = self.resolve_key(&query.key).await;
+        let mut out = Vec::with_capacity(usize::from(UDP_OCTETS_MAX));
+        self.0.write(&query, &outcome, &mut out);
+        Some(out)
+    }
+
+    /// Asks for one name; what is said of it as records.
+    pub(super) async fn resolve(&self, key: &Key) -> Forwarded {
+        let outcome = self.resolve_key(key).await;
+        let outgoing = Outgoing::build(key, 0, false);
+        let mut octets = Vec::new();
+        let mut reason = outcome.answer.reason.as_deref().cloned();
+        if outcome.stale {
+            reason = Some(stale_reason(&outcome.answer));
+        }
+        let read = PlainQuery::read(&outgoing.octets).and_then(|mut query| {
+            query.authentic = true;
+            let terms = Terms { octets_max: None, ..self.0.terms(&outcome, None) };
+            outcome.answer.write(&query, &terms, &mut octets);
+            Message::from_vec(&octets).ok()
+        });
+        match read {
+            Some(message) => Forwarded {
+                rcode: outcome.answer.rcode(),
+                authentic: message.metadata.authentic_data,
+                answers: message.answers,
+                authorities: message.authorities,
+                reason,
             },
-            Ok(Err(NetError::Dns(DnsError::ResponseCode(code)))) => Forwarded::failed(Rcode(code.into())),
-            Ok(Err(error)) => {
-                tracing::debug!(%error, %name, "no upstream answered");
-                Forwarded::failed(Rcode::SERV_FAIL)
-            }
-            Err(_) => Forwarded::failed(Rcode::SERV_FAIL),
+            // A type whose data the library reads more strictly.
+            None => Forwarded {
+                rcode: Rcode::SERV_FAIL,
+                authentic: false,
+                answers: Vec::new(),
+                authorities: Vec::new(),
+                reason: Some(Reason::new(Reason::NETWORK, "an upstream's answer cannot be read")),
+            },
+        }
+    }
+
+    /// Never longer than a question may take: `resolve::quest::QUEST_MS`.
+    async fn resolve_key(&self, key: &Key) -> Outcome {
+        match self.0.known(key) {
+            Known::Answer(outcome) => outcome,
+            Known::Nothing(group) => self.0.ask(key, group).await,
+            Known::Stale(stale, group) => match tokio::time::timeout(STALE_AFTER, self.0.ask(key, group)).await {
+                Ok(fresh) if !is_failure(&fresh.answer) => fresh,
+                _ => {
+                    count(&self.0.counts.stale);
+                    stale
+                }
+            },
         }
     }
 }
 
-impl Forwarder {
-    /// What the upstreams say; one that refuses or fails does not hide another that answers.
-    async fn look_up(&self, name: &Fqdn, rtype: RecordType) -> Result<Lookup, NetError> {
-        let (name, rtype) = (dns::wire::name_to_hickory(name), WireType::from(rtype.0));
-        let first = self.resolver.lookup(name.clone(), rtype).await;
-        if !is_refusal(&first) {
-            return first;
+fn is_failure(answer: &Answer) -> bool {
+    !matches!(answer.rcode(), Rcode::NO_ERROR | Rcode::NX_DOMAIN | Rcode::YX_DOMAIN)
+}
+
+fn stale_reason(answer: &Answer) -> Reason {
+    let code = if answer.rcode() == Rcode::NX_DOMAIN { Reason::STALE_NXDOMAIN } else { Reason::STALE };
+    Reason::new(code, "no upstream answers; this is what was known before")
+}
+
+impl Shared {
+    fn now_ms(&self) -> u64 {
+        // Fits for 500 million years.
+        self.begun.elapsed().as_millis() as u64
+    }
+
+    fn now_secs(&self) -> u32 {
+        // The first second is 1, so that 0 is before everything.
+        self.begun.elapsed().as_secs() as u32 + 1
+    }
+
+    /// Numbers that nobody can guess: a keyed hash of a count (RFC 5452 section 9.2).
+    fn random(&self) -> u64 {
+        let mut hasher = self.random.build_hasher();
+        hasher.write_u64(self.asked.fetch_add(1, Ordering::Relaxed));
+        hasher.finish()
+    }
+
+    fn shard(&self, key: &Key) -> MutexGuard<'_, Cache> {
+        // A name's last octets before the root, its type and a few in front: any spread does.
+        let sum =
+            key.as_bytes().iter().fold(0_usize, |sum, octet| sum.wrapping_mul(31).wrapping_add(usize::from(*octet)));
+        lock(&self.cache[sum % SHARDS])
+    }
+
+    fn terms<'r>(&self, outcome: &Outcome, reason: Option<&'r Reason>) -> Terms<'r> {
+        Terms {
+            age_secs: outcome.age_secs,
+            ttl_max: self.ttl_max,
+            stale_ttl: outcome.stale.then_some(STALE_TTL),
+            octets_max: Some(UDP_OCTETS_MAX),
+            reason,
+            options: &[],
         }
-        for upstream in &self.singly {
-            let next = upstream.lookup(name.clone(), rtype).await;
-            let is_answer = matches!(next, Ok(_) | Err(NetError::Dns(DnsError::NoRecordsFound(_))));
-            if is_answer && !is_refusal(&next) {
-                return next;
-            }
+    }
+
+    fn write(&self, query: &PlainQuery<'_>, outcome: &Outcome, out: &mut Vec<u8>) {
+        let reason = outcome.stale.then(|| stale_reason(&outcome.answer));
+        outcome.answer.write(query, &self.terms(outcome, reason.as_ref()), out);
+    }
+
+    /// What is known of a question without asking anybody.
+    fn known(self: &Arc<Self>, key: &Key) -> Known {
+        if let Some(answer) = loops::heard(self, key) {
+            return Known::Answer(now(answer));
         }
-        first
+        let route = self.routes.of(key.name());
+        // The longer domain decides: a route for a private zone, or for some names within it, is there to be used.
+        if let Some(zone) = self.local.holding(key.name())
+            && route.is_none_or(|(_, octets)| octets < zone.len())
+        {
+            count(&self.counts.local);
+            return Known::Answer(now(special::answer(key, zone)));
+        }
+        let group = route.map_or(0, |(group, _)| group);
+        let found = self.shard(key).get(key, self.now_secs());
+        let Some(Found { answer, age_secs, stale, unreachable, refresh }) = found else {
+            return Known::Nothing(group);
+        };
+        let outcome = Outcome { answer, age_secs, stale };
+        if stale && !unreachable {
+            return Known::Stale(outcome, group);
+        }
+        count(if stale { &self.counts.stale } else { &self.counts.hits });
+        if refresh {
+            count(&self.counts.refreshed);
+            self.begin(key, group);
+        }
+        Known::Answer(outcome)
     }
 }
 
-/// Whether an upstream answered that it would or could not answer.
-fn is_refusal(answer: &Result<Lookup, NetError>) -> bool {
-    match answer {
-        Err(NetError::Dns(DnsError::ResponseCode(_))) => true,
-        Err(NetError::Dns(DnsError::NoRecordsFound(none))) => {
-            !matches!(none.response_code, ResponseCode::NoError | ResponseCode::NXDomain)
-        }
-        _ => false,
-    }
+fn now(answer: Answer) -> Outcome {
+    Outcome { answer: Arc::new(answer), age_secs: 0, stale: false }
 }
 
-/// A resolver over these upstreams that keeps so many answers.
-fn resolver(upstreams: &[SocketAddr], answers_max: u64) -> Option<TokioResolver> {
-    let servers = upstreams.iter().map(|address| {
-        let mut connections = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
-        for connection in &mut connections {
-            connection.port = address.port();
-        }
-        // An upstream's NXDOMAIN is believed: it is a resolver, not one guess among several.
-        NameServerConfig::new(address.ip(), true, connections)
+/// The addresses of some upstreams, for people.
+fn shown(upstreams: &[SocketAddr]) -> String {
+    let shown = upstreams.iter().map(|upstream| match upstream.port() {
+        53 => upstream.ip().to_string(),
+        _ => upstream.to_string(),
     });
-    let config = ResolverConfig::from_name_servers(servers.collect());
-    let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
-    let options = builder.options_mut();
-    options.timeout = TRY_TIMEOUT;
-    options.attempts = 2;
-    options.cache_size = answers_max;
-    // The machine's hosts file is the machine's own matter.
-    options.use_hosts_file = ResolveHosts::Never;
-    // CNAME records on the way belong into the answer (RFC 1034 section 4.3.2).
-    options.preserve_intermediates = true;
-    // Clients of ours should not be able to predict what another of them asks.
-    options.case_randomization = true;
-    match builder.build() {
-        Ok(resolver) => Some(resolver),
-        Err(error) => {
-            tracing::error!(%error, "names outside our zones cannot be forwarded");
-            None
-        }
-    }
-}
-
-/// The upstreams that this machine is configured with, without ourselves: what `/etc/resolv.conf` names, or, where
-/// that is systemd-resolved's own address, what systemd-resolved asks. `listen` are the addresses we serve on,
-/// `own_addresses` all of the machine's (they matter when `listen` holds an unspecified address).
-#[must_use]
-pub fn system_upstreams(listen: &[SocketAddr], own_addresses: &[IpAddr]) -> Vec<SocketAddr> {
-    let read = |path: &str| std::fs::read_to_string(Path::new(path)).unwrap_or_default();
-    let text = read(RESOLV_CONF);
-    let found = upstreams_of(&text, listen, own_addresses);
-    if found.iter().all(|upstream| upstream.ip() == RESOLVED_STUB) && !found.is_empty() {
-        // Resolved may in turn ask us; its own list is looked through for us, its stub cannot be.
-        let behind = upstreams_of(&read(RESOLVED_CONF), listen, own_addresses);
-        return if behind.is_empty() { found } else { behind };
-    }
-    found
-}
-
-/// The `nameserver` lines of a resolv.conf, each once, without the addresses that we serve on: forwarding to
-/// ourselves would go round in circles. Link-local addresses are left out, since they mean nothing without an
-/// interface.
-#[must_use]
-pub fn upstreams_of(resolv_conf: &str, listen: &[SocketAddr], own_addresses: &[IpAddr]) -> Vec<SocketAddr> {
-    let mut found: Vec<SocketAddr> = Vec::new();
-    for line in resolv_conf.lines() {
-        let mut words = line.split_whitespace();
-        let (Some("nameserver"), Some(Ok(ip))) = (words.next(), words.next().map(str::parse)) else { continue };
-        let upstream = SocketAddr::new(ip, 53);
-        let link_local = matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local());
-        if !link_local && !is_ourselves(upstream, listen, own_addresses) && !found.contains(&upstream) {
-            found.push(upstream);
-        }
-    }
-    found
-}
-
-/// Whether an upstream is this server: forwarding to it would go round in circles. `listen` and `own_addresses` as for
-/// [`system_upstreams`].
-#[must_use]
-pub fn is_ourselves(upstream: SocketAddr, listen: &[SocketAddr], own_addresses: &[IpAddr]) -> bool {
-    listen.iter().filter(|own| own.port() == upstream.port()).any(|own| {
-        let everywhere = own.ip().is_unspecified() && own.is_ipv4() == upstream.is_ipv4();
-        let local = upstream.ip().is_loopback() || own_addresses.contains(&upstream.ip());
-        // A server "0.0.0.0" is this machine (resolv.conf(5) of glibc).
-        own.ip() == upstream.ip() || (everywhere && local) || upstream.ip().is_unspecified()
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-    use super::*;
-
-    fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
-        texts.iter().map(|text| text.parse().unwrap()).collect()
-    }
-
-    const CONF: &str = "# by hand\nsearch example\nnameserver 192.168.30.1\nnameserver 9.9.9.9 # quad\n\
-                        nameserver 9.9.9.9\nnameserver fe80::1%eth0\nnameserver 2620:fe::fe\nnameserver nonsense\n";
-
-    #[test]
-    fn upstreams_are_read_without_ourselves() {
-        let listen = addresses(&["192.168.30.1:53"]);
-        assert_eq!(upstreams_of(CONF, &listen, &[]), addresses(&["9.9.9.9:53", "[2620:fe::fe]:53"]));
-        // On another port we are somebody else.
-        let listen = addresses(&["192.168.30.1:5353"]);
-        assert_eq!(upstreams_of(CONF, &listen, &[])[0], "192.168.30.1:53".parse().unwrap());
-    }
-
-    #[test]
-    fn large_answers_empty_the_cache_before_they_fill_the_memory() {
-        let large = Large::default();
-        assert!((0..100_000).all(|_| !large.count(LARGE_OCTETS - 1)), "small ones are bounded by their number");
-        let emptied = (0..2_000).filter(|_| large.count(64 << 10)).count();
-        assert_eq!(emptied, 2_000 / (CACHE_LARGE_OCTETS_MAX / (64 << 10) + 1));
-        let txt = hickory_proto::rr::rdata::TXT::new(vec!["x".repeat(255); 200]);
-        let record = Record::from_rdata(hickory_proto::rr::Name::root(), 1, RData::TXT(txt));
-        assert!(octets_of(&[record]) > 200 * 255);
-    }
-
-    #[test]
-    fn whoever_listens_everywhere_is_every_own_address() {
-        let listen = addresses(&["0.0.0.0:53"]);
-        let own = ["192.168.30.1".parse().unwrap()];
-        let conf = format!("{CONF}nameserver 127.0.0.1\nnameserver 0.0.0.0\n");
-        assert_eq!(upstreams_of(&conf, &listen, &own), addresses(&["9.9.9.9:53", "[2620:fe::fe]:53"]));
-    }
+    shown.collect::<Vec<_>>().join(", ")
 }

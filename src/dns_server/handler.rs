@@ -13,6 +13,7 @@ use hickory_server::net::runtime::Time;
 use hickory_server::net::xfer::Protocol;
 use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
 use ipnet::IpNet;
+use resolve::Reason;
 use zones::{Asked, Question, QuestionMeta, ZoneSet};
 
 use super::forward::Forwarder;
@@ -53,17 +54,30 @@ impl Handler {
     }
 
     /// The upstreams, for those who may use them.
-    fn forwarder_for(&self, source: IpAddr) -> Option<Arc<Forwarder>> {
+    pub(super) fn forwarder_for(&self, source: IpAddr) -> Option<Arc<Forwarder>> {
         // An IPv4 client of an IPv6 socket comes as ::ffff:a.b.c.d.
         let source = source.to_canonical();
         let allowed = self.0.forward_for.iter().any(|prefix| prefix.contains(&source));
         allowed.then(|| self.0.forwarder.load_full()).flatten()
     }
 
-    /// Answers a datagram that is a plain question about our zones, into `out`; false: it is not.
+    /// Answers a datagram that is a plain question about our zones, or about what the forwarder knows, into `out`; false:
+    /// it is not.
     pub(super) fn answer_plain(&self, query: &[u8], source: IpAddr, out: &mut Vec<u8>) -> bool {
-        let asked = Asked { recursion: self.forwarder_for(source).is_some(), octets_max: reply::UDP_OCTETS_MAX };
-        zones::respond(&self.0.snapshot.load(), query, asked, out)
+        let forwarder = self.forwarder_for(source);
+        let asked = Asked { recursion: forwarder.is_some(), octets_max: reply::UDP_OCTETS_MAX };
+        let snapshot = self.0.snapshot.load();
+        zones::respond(&snapshot, query, asked, out)
+            || forwarder.is_some_and(|forwarder| !is_ours(&snapshot, query) && forwarder.answer_known(query, out))
+    }
+
+    /// Answers a plain question about others' names by asking them; none: it is not one.
+    pub(super) async fn answer_forwarded(&self, query: &[u8], source: IpAddr) -> Option<Vec<u8>> {
+        let forwarder = self.forwarder_for(source)?;
+        if is_ours(&self.0.snapshot.load(), query) {
+            return None;
+        }
+        forwarder.answer(query).await
     }
 
     async fn answer(&self, request: &Request, now: u64, handle: &mut impl ResponseHandler) -> ResponseInfo {
@@ -124,9 +138,14 @@ impl Handler {
         let forwarder = forwarder.filter(|_| request.metadata.recursion_desired);
         match (go_on, forwarder) {
             (None, _) => {}
-            (Some(name), Some(forwarder)) => query::forward(&mut reply, &forwarder, &name, question.rtype).await,
+            (Some(name), Some(forwarder)) => {
+                query::forward(&mut reply, &forwarder, request, &name, question.rtype).await
+            }
             // A chain of ours that leads elsewhere is an answer by itself; any other name is not for this asker.
-            (Some(name), None) if name == question.name => return Reply::empty(request, Rcode::REFUSED),
+            (Some(name), None) if name == question.name => {
+                let reason = Reason::new(Reason::PROHIBITED, "not in our zones, and not resolved for this client");
+                return Reply { reason: Some(reason), ..Reply::empty(request, Rcode::REFUSED) };
+            }
             (Some(_), None) => {}
         }
         reply
@@ -161,6 +180,12 @@ impl Handler {
         };
         reply::send(request, Reply::empty(request, rcode), signer.as_deref_mut(), now, handle).await
     }
+}
+
+/// Whether a plain question is about a name in one of our zones: a chain that begins there is ours.
+fn is_ours(zones: &ZoneSet, query: &[u8]) -> bool {
+    let name = query.get(resolve::query::HEADER..).and_then(|body| Fqdn::read_wire(body).ok());
+    name.is_none_or(|(name, _)| zones.find(&name).is_some())
 }
 
 /// The one question of a request.

@@ -4,6 +4,7 @@ use dns::wire::{WireError, name_to_hickory, rdata_to_hickory};
 use dns::{Fqdn, Rcode, RecordType};
 use hickory_proto::rr::Record;
 use hickory_server::server::Request;
+use resolve::Key;
 use zones::{AnswerSet, Question, QuestionMeta, ZoneSet};
 
 use super::forward::Forwarder;
@@ -38,8 +39,20 @@ pub(super) fn answer(
 }
 
 /// Asks others for `name` and adds what they say.
-pub(super) async fn forward(reply: &mut Reply, forwarder: &Forwarder, name: &Fqdn, rtype: RecordType) {
-    let found = forwarder.resolve(name, rtype).await;
+pub(super) async fn forward(
+    reply: &mut Reply,
+    forwarder: &Forwarder,
+    request: &Request,
+    name: &Fqdn,
+    rtype: RecordType,
+) {
+    let dnssec_ok = request.edns.as_ref().is_some_and(|edns| edns.flags().dnssec_ok);
+    let found = forwarder.resolve(&Key::new(name, rtype, dnssec_ok, request.metadata.checking_disabled)).await;
+    // RFC 4035 section 3.2.3: AD says that everything was validated, which nobody does with a chain that began with us;
+    // RFC 6840 section 5.7: for those who ask for it.
+    let asks = dnssec_ok || request.metadata.authentic_data;
+    reply.metadata.authentic_data = found.authentic && asks && reply.answers.is_empty();
+    reply.reason = found.reason;
     reply.metadata.response_code = found.rcode.0.into();
     // RFC 1035 section 4.1.1: AA "corresponds to ... the first owner name in the answer section": ours, if the chain
     // began with us; nobody's here otherwise.

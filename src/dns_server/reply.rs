@@ -4,10 +4,12 @@ use dns::Rcode;
 use dns::wire::AnswerSigner;
 use hickory_proto::op::{Edns, Header, HeaderCounts, Metadata};
 use hickory_proto::rr::Record;
+use hickory_proto::rr::rdata::opt::EdnsOption;
 use hickory_proto::serialize::binary::BinEncoder;
 use hickory_server::net::xfer::Protocol;
 use hickory_server::server::{Request, ResponseHandler, ResponseInfo};
 use hickory_server::zone_handler::MessageResponseBuilder;
+use resolve::Reason;
 
 /// The largest datagram sent, in octets. DNS flag day 2020: what passes an Ethernet without fragments, which some
 /// firewalls drop.
@@ -23,6 +25,8 @@ pub(super) struct Reply {
     pub(super) answers: Vec<Record>,
     pub(super) authorities: Vec<Record>,
     pub(super) additionals: Vec<Record>,
+    /// What the asker is told beside it (RFC 8914), when it knows EDNS.
+    pub(super) reason: Option<Reason>,
 }
 
 impl Reply {
@@ -30,7 +34,7 @@ impl Reply {
     pub(super) fn empty(request: &Request, rcode: Rcode) -> Self {
         let mut metadata = Metadata::response_from_request(&request.metadata);
         metadata.response_code = rcode.0.into();
-        Self { metadata, answers: Vec::new(), authorities: Vec::new(), additionals: Vec::new() }
+        Self { metadata, answers: Vec::new(), authorities: Vec::new(), additionals: Vec::new(), reason: None }
     }
 
     fn clear(&mut self) {
@@ -48,7 +52,7 @@ pub(super) async fn send(
     now: u64,
     handle: &mut impl ResponseHandler,
 ) -> ResponseInfo {
-    let edns = edns_for(request);
+    let edns = edns_for(request, reply.reason.as_ref());
     let signature = match signer {
         None => None,
         Some(signer) => match sign(request, &mut reply, edns.as_ref(), signer, now) {
@@ -81,12 +85,18 @@ pub(super) async fn send(
 /// RFC 6891 section 6.1.1: "If an OPT record is present in a received request, compliant responders MUST include an
 /// OPT record in their respective responses." Its payload size bounds what hickory-server encodes, so that it is the
 /// smaller of the asker's and ours.
-fn edns_for(request: &Request) -> Option<Edns> {
+fn edns_for(request: &Request, reason: Option<&Reason>) -> Option<Edns> {
     let asked = request.edns.as_ref()?;
     let mut edns = Edns::new();
     edns.set_max_payload(asked.max_payload().clamp(UDP_OCTETS_PLAIN, UDP_OCTETS_MAX));
     // RFC 3225 section 3: the DO bit is copied.
     edns.set_dnssec_ok(asked.flags().dnssec_ok);
+    if let Some(reason) = reason {
+        let mut option = Vec::new();
+        reason.write(&mut option);
+        // Its code and its length are written by hickory.
+        edns.options_mut().insert(EdnsOption::Unknown(Reason::OPTION, option.split_off(4)));
+    }
     Some(edns)
 }
 

@@ -112,6 +112,12 @@ impl Asker {
     async fn send(&self, octets: &[u8]) -> std::io::Result<()> {
         batch::send_one(&self.socket, octets, self.source, self.local).await
     }
+
+    async fn answer(&self, octets: &[u8]) {
+        if let Err(error) = self.send(octets).await {
+            tracing::debug!(%error, source = %self.source, "a DNS reply could not be sent");
+        }
+    }
 }
 
 /// Not those that nobody sends: port 0, no address and everybody's.
@@ -122,6 +128,9 @@ fn can_be_answered(source: SocketAddr) -> bool {
 
 /// The general way of a request.
 async fn request(octets: Vec<u8>, asker: Asker, handler: Handler) {
+    if let Some(reply) = handler.answer_forwarded(&octets, asker.source.ip()).await {
+        return asker.answer(&reply).await;
+    }
     // Only what cannot be a request at all lacks the twelve octets of a header.
     let Ok(header) = Header::read(&mut BinDecoder::new(&octets)) else { return };
     // An answer to an answer would go round for ever.
@@ -139,10 +148,8 @@ async fn request(octets: Vec<u8>, asker: Asker, handler: Handler) {
         None | Some(Err(_)) => {
             let metadata = header.metadata;
             let refusal = Message::error_msg(metadata.id, metadata.op_code, ResponseCode::FormErr);
-            if let Ok(octets) = refusal.to_vec()
-                && let Err(error) = asker.send(&octets).await
-            {
-                tracing::debug!(%error, source = %asker.source, "a DNS reply could not be sent");
+            if let Ok(octets) = refusal.to_vec() {
+                asker.answer(&octets).await;
             }
         }
     }

@@ -48,7 +48,7 @@ fn home() -> ZoneSet {
         "nasir.xyz",
         vec![
             one("client1.nasir.xyz", RecordType::A, address(100)),
-            one("www.nasir.xyz", RecordType::CNAME, Rdata::cname(&name("host.upstream.test"))),
+            one("www.nasir.xyz", RecordType::CNAME, Rdata::cname(&name("host.upstream.example"))),
             Rrset::new(name("many.nasir.xyz"), RecordType::A, 300, many).unwrap(),
         ],
     ));
@@ -84,6 +84,7 @@ pub(crate) struct Options {
     pub(crate) zones: Option<ZoneSet>,
     pub(crate) forward_for: Vec<&'static str>,
     pub(crate) upstreams: Vec<SocketAddr>,
+    pub(crate) forwarding: leasehold::dns_server::forward::Forwarding,
     /// Nobody takes updates off the queue.
     pub(crate) stuck: bool,
 }
@@ -103,6 +104,7 @@ impl Server {
             keys_of: keyed,
             forward_for: options.forward_for.iter().map(|prefix| prefix.parse().unwrap()).collect(),
             upstreams: options.upstreams,
+            forwarding: options.forwarding,
         };
         let guard = runtime.enter();
         if options.stuck {
@@ -339,7 +341,7 @@ fn strangers_get_our_names_and_nothing_else() {
     assert_eq!((status(&elsewhere), flags(&elsewhere)), ("REFUSED", "qr rd"));
     // A chain of ours that leads elsewhere ends where our zones end.
     let chain = ask(&["www.nasir.xyz"]);
-    assert!(chain.contains("CNAME\thost.upstream.test.") && flags(&chain) == "qr aa rd", "{chain}");
+    assert!(chain.contains("CNAME\thost.upstream.example.") && flags(&chain) == "qr aa rd", "{chain}");
     assert!(ask(&["nasir.xyz", "AXFR"]).contains("Transfer failed"));
     let signature = format!("hmac-sha256:{KEY_NAME}:{KEY_SECRET}");
     assert!(ask(&["-y", &signature, "nasir.xyz", "AXFR"]).contains("client1.nasir.xyz."));

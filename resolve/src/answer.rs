@@ -1,0 +1,415 @@
+//! What an upstream said: checked, and kept as the octets that go out again.
+//!
+//! Everything behind the question is kept as it came but for the OPT record, which is between two neighbours only. Names
+//! in it may point into the question, which has the same length with every asker. Where times to live stand is noted, so
+//! that they can be counted down.
+
+use dns::Rcode;
+
+use crate::query::{HEADER, OCTETS_PLAIN, OPT, Outgoing, PlainQuery};
+use crate::reason::{Reason, WORDS_OCTETS_MAX};
+
+/// What an OPT record with a [`Reason`] and a cookie of the server's takes at most, in octets.
+const OPT_MAX: usize = OPT + 4 + 2 + WORDS_OCTETS_MAX + 4 + 40;
+/// RFC 1035 section 3.2.2 and later ones: types that are looked into.
+const A: u16 = 1;
+const CNAME: u16 = 5;
+const SOA: u16 = 6;
+const TXT: u16 = 16;
+const AAAA: u16 = 28;
+const OPT_TYPE: u16 = 41;
+const ANY: u16 = 255;
+
+/// Why a datagram is not the answer to a question: forged, or of a server that is out of order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Lie {
+    /// Not even a header.
+    #[error("it has no whole header")]
+    Short,
+    /// Another number, or no answer at all.
+    #[error("it has another number, or is no answer")]
+    Id,
+    /// Another question.
+    #[error("it answers another question")]
+    Question,
+    /// The same question in other letters.
+    #[error("it repeats the question with other letters")]
+    Letters,
+    /// Something in it runs over its end, or is not what its type says.
+    #[error("it is malformed")]
+    Malformed,
+}
+
+/// What was heard from an upstream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// An answer: records, or that there are none.
+    Answer(Answer),
+    /// It did not fit: to be asked for by a stream.
+    Truncated,
+    /// It would not or could not answer; with EDNS not understood, FORMERR or NOTIMP.
+    Refusal(Rcode),
+}
+
+/// An answer as octets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// All behind the question; then where times to live stand in it, two octets each.
+    octets: Box<[u8]>,
+    body: u16,
+    /// Octets of the question that its pointers were made for.
+    question: u16,
+    counts: [u16; 3],
+    rcode: u8,
+    /// Whether it was validated (RFC 4035 section 3.2.3): AD.
+    pub authentic: bool,
+    /// How long it may be kept, in seconds; 0: not at all.
+    pub ttl_secs: u32,
+    /// Whether it says that something is not there: the name, or the type.
+    pub negative: bool,
+    /// What askers are told beside it.
+    pub reason: Option<Box<Reason>>,
+}
+
+/// How an answer goes out.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'t> {
+    /// How long ago it was heard, in seconds: taken off each time to live.
+    pub age_secs: u32,
+    /// No time to live is longer than this, in seconds.
+    pub ttl_max: u32,
+    /// Its time is over: every time to live is this, in seconds (RFC 8767 section 4).
+    pub stale_ttl: Option<u32>,
+    /// The largest datagram sent, in octets; `None`: a stream, where everything fits.
+    pub octets_max: Option<u16>,
+    /// What to tell the asker, in place of the answer's own.
+    pub reason: Option<&'t Reason>,
+    /// Further EDNS options, encoded, at most 44 octets: a cookie.
+    pub options: &'t [u8],
+}
+
+impl Answer {
+    /// An answer without records: a refusal or a failure of our own.
+    #[must_use]
+    pub fn empty(rcode: Rcode, question_len: usize, reason: Option<Reason>) -> Self {
+        Self {
+            octets: Box::default(),
+            body: 0,
+            question: question_len as u16,
+            counts: [0; 3],
+            rcode: rcode.0 as u8 & 0x0f,
+            authentic: false,
+            ttl_secs: 0,
+            negative: true,
+            reason: reason.map(Box::new),
+        }
+    }
+
+    /// An answer made here: `message` holds it whole, with a header, one question and no OPT record.
+    ///
+    /// # Errors
+    /// [`Lie`], when it is not such a message.
+    pub fn from_message(message: &[u8]) -> Result<Self, Lie> {
+        if message.len() < HEADER {
+            return Err(Lie::Short);
+        }
+        let question = crate::query::uncompressed(&message[HEADER..]).ok_or(Lie::Malformed)? + 4;
+        let authentic = message[3] & 0x20 != 0;
+        let scan = scan(message, HEADER + question).ok_or(Lie::Malformed)?;
+        Ok(Self { authentic, ..scan.into_answer(message, question) })
+    }
+
+    /// The response code.
+    #[must_use]
+    pub fn rcode(&self) -> Rcode {
+        Rcode(u16::from(self.rcode))
+    }
+
+    /// How many records stand in the answer section.
+    #[must_use]
+    pub fn answer_count(&self) -> u16 {
+        self.counts[0]
+    }
+
+    /// What it takes in memory, in octets.
+    #[must_use]
+    pub fn octets(&self) -> usize {
+        size_of::<Self>() + self.octets.len() + self.reason.as_ref().map_or(0, |reason| 32 + reason.words.len())
+    }
+
+    /// Writes the answer to `query` into `out`.
+    pub fn write(&self, query: &PlainQuery<'_>, terms: &Terms<'_>, out: &mut Vec<u8>) {
+        out.clear();
+        out.extend_from_slice(&query.id);
+        out.extend_from_slice(&[0; HEADER - 2]);
+        out.extend_from_slice(query.question);
+        // Pointers of another question's length would lead astray; no caller has such an answer.
+        let fits_question = usize::from(self.question) == query.question.len() || self.body == 0;
+        let room = terms.octets_max.map_or(usize::from(u16::MAX), |octets_max| {
+            let asked = query.edns.map_or(OCTETS_PLAIN, |edns| edns.octets_max);
+            usize::from(asked.clamp(OCTETS_PLAIN, octets_max.max(OCTETS_PLAIN)))
+        });
+        let opt = match query.edns {
+            Some(_) if terms.reason.is_some() || self.reason.is_some() || !terms.options.is_empty() => OPT_MAX,
+            Some(_) => OPT,
+            None => 0,
+        };
+        let truncated = !fits_question || out.len() + usize::from(self.body) + opt > room;
+        let mut counts = self.counts;
+        if truncated {
+            counts = [0; 3];
+        } else {
+            self.write_body(terms, out);
+        }
+        if let Some(edns) = query.edns {
+            self.write_opt(edns.dnssec_ok, terms, out);
+            counts[2] += 1;
+        }
+        let bit = |set: bool, bit: u8| if set { bit } else { 0 };
+        // QR, TC and RD; RA, AD and CD.
+        out[2] = 0x81 | bit(truncated, 0x02);
+        let authentic = self.authentic && query.authentic && terms.stale_ttl.is_none();
+        out[3] = 0x80 | bit(authentic, 0x20) | bit(query.key.checking_disabled(), 0x10) | self.rcode;
+        out[5] = 1;
+        for (at, count) in [6, 8, 10].into_iter().zip(counts) {
+            out[at..at + 2].copy_from_slice(&count.to_be_bytes());
+        }
+    }
+
+    fn write_body(&self, terms: &Terms<'_>, out: &mut Vec<u8>) {
+        let start = out.len();
+        let (body, places) = self.octets.split_at(usize::from(self.body));
+        out.extend_from_slice(body);
+        for place in places.chunks_exact(2) {
+            let at = start + usize::from(u16::from_be_bytes([place[0], place[1]]));
+            // Both were checked to lie within the body.
+            let Some(field) = out.get_mut(at..at + 4) else { continue };
+            let ttl = u32::from_be_bytes([field[0], field[1], field[2], field[3]]);
+            let left =
+                terms.stale_ttl.unwrap_or_else(|| counted(ttl).min(terms.ttl_max).saturating_sub(terms.age_secs));
+            field.copy_from_slice(&left.to_be_bytes());
+        }
+    }
+
+    /// RFC 6891 section 6.1.1: an OPT record for an OPT record, with our own payload size and version 0.
+    fn write_opt(&self, dnssec_ok: bool, terms: &Terms<'_>, out: &mut Vec<u8>) {
+        let [high, low] = terms.octets_max.unwrap_or(crate::query::UPSTREAM_OCTETS_MAX).to_be_bytes();
+        out.extend_from_slice(&[0, 0, 41, high, low, 0, 0, if dnssec_ok { 0x80 } else { 0 }, 0]);
+        let length_at = out.len();
+        out.extend_from_slice(&[0, 0]);
+        out.extend_from_slice(terms.options);
+        if let Some(reason) = terms.reason.or(self.reason.as_deref()) {
+            reason.write(out);
+        }
+        let length = (out.len() - length_at - 2) as u16;
+        out[length_at..length_at + 2].copy_from_slice(&length.to_be_bytes());
+    }
+}
+
+/// RFC 2181 section 8: a time to live with its first bit set "should be treated as if the entire value received was
+/// zero".
+fn counted(ttl: u32) -> u32 {
+    if ttl > i32::MAX as u32 { 0 } else { ttl }
+}
+
+impl Heard {
+    /// Reads what came for `sent`.
+    ///
+    /// # Errors
+    /// [`Lie`]: it is not the answer, and whoever waits for that goes on waiting.
+    pub fn read(octets: &[u8], sent: &Outgoing) -> Result<Self, Lie> {
+        if octets.len() < HEADER {
+            return Err(Lie::Short);
+        }
+        // QR set and the opcode of a query.
+        if u16::from_be_bytes([octets[0], octets[1]]) != sent.id() || octets[2] & 0xf8 != 0x80 {
+            return Err(Lie::Id);
+        }
+        let rcode = Rcode(u16::from(octets[3] & 0x0f));
+        let question = sent.question();
+        if octets[4..6] == [0, 0] && octets[6..8] == [0, 0] && rcode != Rcode::NO_ERROR {
+            // Some servers repeat nothing of a question that they do not understand.
+            return Ok(Self::Refusal(rcode));
+        }
+        let end = HEADER + question.len();
+        match octets.get(HEADER..end) {
+            _ if octets[4..6] != [0, 1] => return Err(Lie::Question),
+            Some(repeated) if repeated == question => {}
+            Some(repeated) if repeated.eq_ignore_ascii_case(question) => return Err(Lie::Letters),
+            _ => return Err(Lie::Question),
+        }
+        if octets[2] & 0x02 != 0 {
+            return Ok(Self::Truncated);
+        }
+        // RFC 6672 section 2.2: YXDOMAIN is what is said of a name that an alias makes too long.
+        if !matches!(rcode, Rcode::NO_ERROR | Rcode::NX_DOMAIN | Rcode::YX_DOMAIN) {
+            return Ok(Self::Refusal(rcode));
+        }
+        let scan = scan(octets, end).ok_or(Lie::Malformed)?;
+        if scan.extended != 0 {
+            return Ok(Self::Refusal(Rcode(u16::from(scan.extended) << 4 | rcode.0)));
+        }
+        Ok(Self::Answer(scan.into_answer(octets, question.len())))
+    }
+}
+
+/// What stands behind a question.
+struct Scan {
+    /// Where the records that are kept end.
+    end: usize,
+    counts: [u16; 3],
+    /// Where times to live stand.
+    ttls: Vec<usize>,
+    /// The shortest time to live of the answer section.
+    answer_ttl: u32,
+    /// Whether a record of the asked type is there.
+    has_data: bool,
+    /// RFC 2308 section 5: the smaller of the SOA record's TTL and of its MINIMUM field.
+    negative_ttl: Option<u32>,
+    /// The upper eight bits of the response code (RFC 6891 section 6.1.3).
+    extended: u8,
+}
+
+impl Scan {
+    fn into_answer(self, message: &[u8], question: usize) -> Answer {
+        let start = HEADER + question;
+        let rcode = message[3] & 0x0f;
+        let negative = rcode == Rcode::NX_DOMAIN.0 as u8 || !self.has_data;
+        let ttl_secs = match (negative, self.negative_ttl) {
+            (false, _) => self.answer_ttl,
+            // RFC 2308 section 5: "Negative responses without SOA records SHOULD NOT be cached".
+            (true, None) => 0,
+            (true, Some(ttl)) => ttl.min(self.answer_ttl),
+        };
+        let mut octets = message[start..self.end].to_vec();
+        octets.reserve_exact(self.ttls.len() * 2);
+        for at in &self.ttls {
+            octets.extend_from_slice(&((at - start) as u16).to_be_bytes());
+        }
+        Answer {
+            octets: octets.into(),
+            // A message has 65,535 octets at most.
+            body: (self.end - start) as u16,
+            question: question as u16,
+            counts: self.counts,
+            rcode,
+            authentic: false,
+            ttl_secs,
+            negative,
+            reason: None,
+        }
+    }
+}
+
+/// Reads every record behind the question, which ends at `at`; none: it is malformed.
+fn scan(message: &[u8], at: usize) -> Option<Scan> {
+    let number = |at: usize| Some(u16::from_be_bytes([*message.get(at)?, *message.get(at + 1)?]));
+    if message.len() > usize::from(u16::MAX) {
+        return None;
+    }
+    let asked = number(at - 4)?;
+    let mut scan = Scan {
+        end: at,
+        counts: [0; 3],
+        ttls: Vec::new(),
+        answer_ttl: i32::MAX as u32,
+        has_data: false,
+        negative_ttl: None,
+        extended: 0,
+    };
+    let (mut at, mut kept) = (at, true);
+    for section in 0..3 {
+        for _ in 0..number(6 + 2 * section)? {
+            let fixed = name_end(message, at)?;
+            let (rtype, class, length) = (number(fixed)?, number(fixed + 2)?, usize::from(number(fixed + 8)?));
+            let ttl = u32::from(number(fixed + 4)?) << 16 | u32::from(number(fixed + 6)?);
+            let data = fixed + 10;
+            let end = data + length;
+            if end > message.len() {
+                return None;
+            }
+            if rtype == OPT_TYPE {
+                if section != 2 || message[at] != 0 {
+                    return None;
+                }
+                scan.extended = (ttl >> 24) as u8;
+                // Between neighbours only. What may stand behind it is dropped with it: it is a help, and its names may
+                // point across it.
+                kept = false;
+            } else if kept {
+                if class != 1 || !is_well_formed(message, rtype, data, end) {
+                    return None;
+                }
+                scan.ttls.push(fixed + 4);
+                scan.counts[section] += 1;
+                scan.end = end;
+                if section == 0 {
+                    scan.answer_ttl = scan.answer_ttl.min(counted(ttl));
+                    scan.has_data |= rtype == asked || asked == ANY;
+                } else if section == 1 && rtype == SOA {
+                    let minimum = u32::from(number(end - 4)?) << 16 | u32::from(number(end - 2)?);
+                    scan.negative_ttl = Some(counted(ttl).min(counted(minimum)));
+                }
+            }
+            at = end;
+        }
+    }
+    (at == message.len()).then_some(scan)
+}
+
+/// Whether data is what its type says, for the types whose data others read without asking.
+fn is_well_formed(message: &[u8], rtype: u16, data: usize, end: usize) -> bool {
+    let length = end - data;
+    let name_fills = |at: usize| name_end(message, at) == Some(end);
+    match rtype {
+        A => length == 4,
+        AAAA => length == 16,
+        // NS, CNAME, PTR, DNAME.
+        2 | CNAME | 12 | 39 => name_fills(data),
+        // MX, and SRV.
+        15 => length > 2 && name_fills(data + 2),
+        33 => length > 6 && name_fills(data + 6),
+        SOA => name_end(message, data)
+            .filter(|at| *at < end)
+            .and_then(|at| name_end(message, at))
+            .is_some_and(|at| at + 20 == end),
+        TXT => {
+            let mut at = data;
+            while at < end {
+                at += 1 + usize::from(message[at]);
+            }
+            at == end && length > 0
+        }
+        _ => true,
+    }
+}
+
+/// Where the name at `at` ends, when it is one: its pointers lead backwards only (RFC 1035 section 4.1.4), so that
+/// reading it ends, never into the header, and it is not longer than a name may be.
+fn name_end(message: &[u8], mut at: usize) -> Option<usize> {
+    let (mut end, mut length, mut limit) = (None, 1, at);
+    loop {
+        match *message.get(at)? {
+            0 => return Some(end.unwrap_or(at + 1)),
+            label @ 1..=63 => {
+                length += usize::from(label) + 1;
+                at += usize::from(label) + 1;
+            }
+            high @ 0xc0.. => {
+                let target = usize::from(high & 0x3f) << 8 | usize::from(*message.get(at + 1)?);
+                end = end.or(Some(at + 2));
+                if target >= limit || target < HEADER {
+                    return None;
+                }
+                (at, limit) = (target, target);
+            }
+            _ => return None,
+        }
+        if length > 255 {
+            return None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+//! Block lists: which names are not resolved for whom.
+//!
+//! Reading order: [`lines`] (a list as people publish it), [`set`] (its names in memory), and here, whom a list is for
+//! and what its names are answered with.
+//!
+//! A list's own exceptions (`@@||name^`) count for that list; those of the configuration for every client that the list
+//! is for. Of several lists that have a name, the first of the configuration decides and is named in the answer.
+
+pub mod lines;
+pub mod set;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use dns::{Rcode, Rdata, RecordType};
+use ipnet::IpNet;
+
+pub use self::lines::{Line, Read};
+pub use self::set::NameSet;
+use crate::answer::Answer;
+use crate::query::{HEADER, Key};
+use crate::reason::Reason;
+
+/// How long an asker may keep the answer, in seconds: an exception that is made should count soon.
+const TTL: u32 = 60;
+
+/// What a listed name is answered with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Instead {
+    /// The name does not exist.
+    #[default]
+    NxDomain,
+    /// Addresses that lead nowhere: `0.0.0.0` and `::`; for other types, that there is nothing.
+    Nowhere,
+    /// The question is refused. Many clients then ask another server, if they know one.
+    Refused,
+}
+
+/// A list.
+#[derive(Clone, Debug)]
+pub struct BlockList {
+    /// What it is called in answers and logs.
+    pub name: String,
+    /// For whom; empty: for everybody.
+    pub clients: Vec<IpNet>,
+    /// What is answered.
+    pub instead: Instead,
+    /// The extended error that says so: [`Reason::BLOCKED`] or [`Reason::FILTERED`].
+    pub code: u16,
+    /// What is listed. Shared, so that a new version of one list leaves the others as they are.
+    pub names: Arc<Listed>,
+    /// What is not blocked though it is listed.
+    pub exceptions: Arc<NameSet>,
+}
+
+/// A list's names.
+#[derive(Clone, Debug, Default)]
+pub struct Listed {
+    /// Those that are blocked.
+    pub blocked: NameSet,
+    /// Those that are not, as the list itself says.
+    pub allowed: NameSet,
+}
+
+/// All lists, the first one first.
+#[derive(Clone, Debug, Default)]
+pub struct BlockLists(pub Vec<BlockList>);
+
+impl BlockLists {
+    /// The list by which a name (wire form, lower case) is blocked for a client; none: it is not.
+    #[must_use]
+    pub fn blocking(&self, name: &[u8], client: IpAddr) -> Option<&BlockList> {
+        self.0.iter().find(|list| {
+            let is_for = list.clients.is_empty() || list.clients.iter().any(|prefix| prefix.contains(&client));
+            is_for
+                && list.names.blocked.contains(name)
+                && !list.names.allowed.contains(name)
+                && !list.exceptions.contains(name)
+        })
+    }
+}
+
+impl BlockList {
+    /// What is answered in place of what was asked for.
+    #[must_use]
+    pub fn answer(&self, key: &Key) -> Answer {
+        let question = key.name().len() + 4;
+        let reason = Reason::new(self.code, format!("listed in {}", self.name));
+        let (rcode, address) = match (self.instead, key.rtype()) {
+            (Instead::NxDomain, _) => (Rcode::NX_DOMAIN, None),
+            (Instead::Refused, _) => (Rcode::REFUSED, None),
+            (Instead::Nowhere, RecordType::A) => (Rcode::NO_ERROR, Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED))),
+            (Instead::Nowhere, RecordType::AAAA) => (Rcode::NO_ERROR, Some(IpAddr::V6(Ipv6Addr::UNSPECIFIED))),
+            (Instead::Nowhere, _) => (Rcode::NO_ERROR, None),
+        };
+        let Some(address) = address else { return Answer::empty(rcode, question, Some(reason)) };
+        let (rtype, data) = Rdata::address(address);
+        let mut message = vec![0; HEADER];
+        (message[5], message[7]) = (1, 1);
+        message.extend_from_slice(key.name());
+        message.extend_from_slice(&rtype.0.to_be_bytes());
+        message.extend_from_slice(&[0, 1, 0xc0, HEADER as u8]);
+        message.extend_from_slice(&rtype.0.to_be_bytes());
+        message.extend_from_slice(&[0, 1]);
+        message.extend_from_slice(&TTL.to_be_bytes());
+        message.extend_from_slice(&(data.0.len() as u16).to_be_bytes());
+        message.extend_from_slice(&data.0);
+        let mut answer =
+            Answer::from_message(&message).unwrap_or_else(|_| Answer::empty(Rcode::NX_DOMAIN, question, None));
+        answer.reason = Some(Box::new(reason));
+        answer
+    }
+}
+
+#[cfg(test)]
+mod tests;

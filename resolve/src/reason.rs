@@ -1,0 +1,56 @@
+//! What an asker is told beside an answer: extended DNS errors (RFC 8914).
+
+/// An extended error: a code and words for whoever looks into it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// The code (IANA "Extended DNS Error Codes").
+    pub code: u16,
+    /// Words; at most [`WORDS_OCTETS_MAX`] octets of them go out.
+    pub words: String,
+}
+
+/// More words than this are cut: a datagram must still fit them.
+pub const WORDS_OCTETS_MAX: usize = 200;
+
+impl Reason {
+    /// The EDNS option's code (RFC 8914 section 2).
+    pub const OPTION: u16 = 15;
+    /// Stale Answer (RFC 8914 section 4.4).
+    pub const STALE: u16 = 3;
+    /// DNSSEC Bogus (section 4.7).
+    pub const BOGUS: u16 = 6;
+    /// Cached Error (section 4.14).
+    pub const CACHED: u16 = 13;
+    /// Blocked, by whoever runs this server (section 4.16).
+    pub const BLOCKED: u16 = 15;
+    /// Filtered, as the client wished (section 4.18).
+    pub const FILTERED: u16 = 17;
+    /// Prohibited (section 4.19).
+    pub const PROHIBITED: u16 = 18;
+    /// Stale NXDOMAIN Answer (section 4.20).
+    pub const STALE_NXDOMAIN: u16 = 19;
+    /// No Reachable Authority (section 4.23).
+    pub const UNREACHABLE: u16 = 22;
+    /// Network Error (section 4.24).
+    pub const NETWORK: u16 = 23;
+    /// Synthesized (IANA, draft-homburg-dnsop-codcp).
+    pub const SYNTHESIZED: u16 = 29;
+
+    /// A code with words.
+    pub fn new(code: u16, words: impl Into<String>) -> Self {
+        Self { code, words: words.into() }
+    }
+
+    /// Writes the option: its code, its length, the error's code and the words.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let mut end = self.words.len().min(WORDS_OCTETS_MAX);
+        while !self.words.is_char_boundary(end) {
+            end -= 1;
+        }
+        out.extend_from_slice(&Self::OPTION.to_be_bytes());
+        // At most 202.
+        out.extend_from_slice(&((2 + end) as u16).to_be_bytes());
+        out.extend_from_slice(&self.code.to_be_bytes());
+        out.extend_from_slice(&self.words.as_bytes()[..end]);
+    }
+}

@@ -1,0 +1,156 @@
+//! One question on its way through the upstreams.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dns::Rcode;
+use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use resolve::query::Outgoing;
+use resolve::quest::Failure;
+use resolve::{Answer, Heard, Key, Quest, Reason, Said, Step};
+use tokio::sync::watch;
+
+use super::transport::{Came, by_datagram, by_tcp};
+use super::{Group, Outcome, Shared, UNDER_WAY_MAX, count, lock, now, shown};
+
+/// Attempts of one question, each with its number.
+type Attempts = FuturesUnordered<BoxFuture<'static, (usize, Came)>>;
+
+impl Shared {
+    /// Asks the upstreams, or joins those who have.
+    pub(super) async fn ask(self: &Arc<Self>, key: &Key, group: usize) -> Outcome {
+        let Some(mut answer) = self.begin(key, group) else {
+            let reason = Reason::new(Reason::NETWORK, format!("{UNDER_WAY_MAX} questions are under way already"));
+            return now(self.failure(key, reason));
+        };
+        let answered = answer.wait_for(Option::is_some).await.ok().and_then(|answer| answer.clone());
+        // Gone without an answer: the server is ending.
+        answered.unwrap_or_else(|| now(self.failure(key, Reason::new(Reason::NETWORK, "this server is ending"))))
+    }
+
+    /// Puts a question on its way, unless it is; none: too many are.
+    pub(super) fn begin(self: &Arc<Self>, key: &Key, group: usize) -> Option<watch::Receiver<Option<Outcome>>> {
+        let mut under_way = lock(&self.under_way);
+        if let Some(answer) = under_way.get(key) {
+            return Some(answer.clone());
+        }
+        if under_way.len() >= UNDER_WAY_MAX {
+            return None;
+        }
+        let (to, answer) = watch::channel(None);
+        under_way.insert(*key, answer.clone());
+        drop(under_way);
+        count(&self.counts.misses);
+        let (shared, key) = (Arc::clone(self), *key);
+        self.runtime.spawn(async move {
+            let outcome = now(shared.pursue(&key, group).await);
+            shared.shard(&key).put(&key, Arc::clone(&outcome.answer), shared.now_secs());
+            lock(&shared.under_way).remove(&key);
+            // Whoever asked may have gone.
+            let _ = to.send(Some(outcome));
+        });
+        Some(answer)
+    }
+
+    /// The answer, or what is said in its place.
+    async fn pursue(self: &Arc<Self>, key: &Key, number: usize) -> Answer {
+        let group = &self.groups[number];
+        let mut quest = Quest::new(self.now_ms());
+        let mut attempts = Attempts::new();
+        let mut found = None;
+        let failure = loop {
+            let step = quest.poll(&mut lock(&group.pool), self.now_ms());
+            match step {
+                Step::Ask { attempt, upstream, stream } => {
+                    attempts.push(self.attempt(key, group, attempt, upstream, stream));
+                }
+                Step::Wait(until) => {
+                    let wait = Duration::from_millis(until.saturating_sub(self.now_ms()));
+                    if let Ok(Some((attempt, came))) = tokio::time::timeout(wait, attempts.next()).await {
+                        let said = said(came, &mut found);
+                        quest.handle(&mut lock(&group.pool), attempt, said, self.now_ms());
+                    } else if attempts.is_empty() {
+                        tokio::time::sleep(wait).await;
+                    }
+                }
+                Step::Done => break None,
+                Step::Failed(failure) => break Some(failure),
+            }
+        };
+        if quest.open_attempts() > 0 {
+            self.runtime.spawn(hear_out(Arc::clone(self), number, quest, attempts));
+        }
+        match (found, failure) {
+            (Some(answer), None) => answer,
+            (_, failure) => {
+                count(&self.counts.failed);
+                self.failure(key, why(group, failure.unwrap_or_default()))
+            }
+        }
+    }
+
+    fn attempt(
+        &self,
+        key: &Key,
+        group: &Group,
+        attempt: usize,
+        upstream: usize,
+        stream: bool,
+    ) -> BoxFuture<'static, (usize, Came)> {
+        // Letters are of use where somebody can forge an answer.
+        let sent = Outgoing::build(key, self.random(), !stream);
+        let upstream = group.upstreams[upstream];
+        Box::pin(async move {
+            let came = if stream { by_tcp(upstream, &sent).await } else { by_datagram(upstream, &sent).await };
+            (attempt, came)
+        })
+    }
+
+    pub(super) fn failure(&self, key: &Key, reason: Reason) -> Answer {
+        Answer::empty(Rcode::SERV_FAIL, key.name().len() + 4, Some(reason))
+    }
+}
+
+/// What came, as the quest wants to know it; the answer itself goes to `found`.
+fn said(came: Came, found: &mut Option<Answer>) -> Said {
+    match came {
+        Ok(Heard::Answer(answer)) => {
+            found.get_or_insert(answer);
+            Said::Answer
+        }
+        Ok(Heard::Truncated) => Said::Truncated,
+        Ok(Heard::Refusal(rcode)) => Said::Refused(rcode),
+        Err(said) => said,
+    }
+}
+
+/// Hears the attempts that nobody waits for to their end, for what it says of their upstreams.
+async fn hear_out(shared: Arc<Shared>, number: usize, mut quest: Quest, mut attempts: Attempts) {
+    while let Some((attempt, came)) = attempts.next().await {
+        let said = said(came, &mut None);
+        quest.handle(&mut lock(&shared.groups[number].pool), attempt, said, shared.now_ms());
+    }
+}
+
+/// What an asker is told when nobody answered.
+fn why(group: &Group, failure: Failure) -> Reason {
+    let asked = shown(&group.upstreams);
+    match failure {
+        Failure { nobody: true, .. } if group.upstreams.is_empty() => {
+            Reason::new(Reason::UNREACHABLE, "there is no upstream for this name")
+        }
+        Failure { nobody: true, .. } => {
+            Reason::new(Reason::UNREACHABLE, format!("what is asked of {asked} comes back to this server"))
+        }
+        Failure { refused: Some(rcode), .. } => {
+            let rcode = rcode.mnemonic().map_or_else(|| format!("response code {}", rcode.0), str::to_owned);
+            Reason::new(Reason::UNREACHABLE, format!("no upstream of {asked} answers: the last one said {rcode}"))
+        }
+        Failure { lied: true, .. } => {
+            Reason::new(Reason::NETWORK, format!("what comes from {asked} is no answer to the question"))
+        }
+        Failure { .. } => Reason::new(Reason::UNREACHABLE, format!("none of {asked} answers")),
+    }
+}
