@@ -58,6 +58,7 @@ use crate::responder::DaemonResponder;
 use crate::updater::{Updater, UpdaterChannels, UpdaterParts, UpdaterQuestion};
 use crate::wiring::{CommitterSink, KeptZones, ServiceRows};
 use crate::zone_keeper::ZoneKeeper;
+use crate::zone_writer::ZoneUpdates;
 use dhcp_thread::{Service, ServiceParts};
 use machine::Machine;
 use opening::{Opened, Starting, commit_first, open_store};
@@ -129,8 +130,13 @@ impl Daemon {
         commit_first(&committer, &clock, first_rows).await?;
         departed_names::disprove(&mut confirmed, &config.ddns, &wanted, &zones);
         let keeper = ZoneKeeper::new(zones, histories, committer.clone(), clock.clone());
+        let by_lease = config.dns.zones.iter().filter(|zone| zone.self_by_lease).map(|zone| zone.apex.clone());
+        keeper.open_to_leases(by_lease.collect());
+        let (channels, updater_channels, ends) = channels();
+        let Ends { questions, updater_questions } = ends;
         let mut tasks = JoinSet::new();
-        let dns_server = dns::start(&config, &table, &keeper)?.map(|(server, writing)| {
+        let updates = ZoneUpdates::new(Arc::clone(&keeper), questions.clone(), clock.clone());
+        let dns_server = dns::start(&config, &table, updates)?.map(|(server, writing)| {
             spawn(&mut tasks, "the writer of the embedded zones", writing);
             server
         });
@@ -152,8 +158,6 @@ impl Daemon {
             confirmed,
         );
 
-        let (channels, updater_channels, ends) = channels();
-        let Ends { questions, updater_questions } = ends;
         let counters = Arc::new(Counters::default());
         let parts = ServiceParts {
             config: Arc::clone(&config),

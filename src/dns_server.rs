@@ -1,7 +1,7 @@
 //! The edge to those who ask and change names: a DNS server on UDP and TCP.
 //!
 //! Reading order: `handler` (what is done with a request), `query` (answered from a snapshot of our zones, or
-//! through [`forward`]), `update` (RFC 2136 from holders of a key), `transfer` (AXFR), `reply` (EDNS, signing
+//! through [`forward`]), `update` (RFC 2136, from whoever has a right), `transfer` (AXFR), `reply` (EDNS, signing
 //! and size of what goes out), `udp` (datagrams, plain questions octets to octets), `tcp` (connections) and `sockets`
 //! (binding).
 //!
@@ -31,12 +31,12 @@ use ipnet::IpNet;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use zones::ZoneSet;
+use zones::{Askers, ZoneSet};
 
 use self::forward::{ForwardCountsNow, Forwarder, Forwarding};
 use self::handler::Handler;
 pub use self::sockets::BindError;
-pub use self::update::{UpdateRequest, ZoneWriter, zone_writer};
+pub use self::update::{By, UpdateRequest, UpdateRights, ZoneWriter, zone_writer};
 
 /// What the server needs.
 pub struct DnsServerSettings {
@@ -49,10 +49,14 @@ pub struct DnsServerSettings {
     pub writer: ZoneWriter,
     /// Whose signatures are known.
     pub keys: Vec<Arc<TsigKey>>,
-    /// The names of the keys that may transfer a zone, by its apex. What they may update is the writer's to decide.
+    /// The names of the keys that may transfer a zone, by its apex.
     pub keys_of: HashMap<Fqdn, Vec<Fqdn>>,
+    /// Who may update a zone, by its apex; a zone that is not here nobody may.
+    pub rights: HashMap<Fqdn, Arc<UpdateRights>>,
     /// For whom names outside our zones are forwarded: the daemon's own subnets and loopback.
     pub forward_for: Vec<IpNet>,
+    /// Who of those may not ask for them.
+    pub forward_not_for: Askers,
     /// Where to; none: such names are refused for everybody.
     pub upstreams: Vec<SocketAddr>,
     /// How; by what else than the general upstreams.
@@ -90,7 +94,9 @@ impl DnsServer {
             writer: settings.writer,
             keys: settings.keys,
             keys_of: settings.keys_of,
+            rights: settings.rights,
             forward_for: settings.forward_for,
+            forward_not_for: settings.forward_not_for,
             forwarder: Arc::clone(&forwarder),
         });
         let mut server = DnsServerHandle {

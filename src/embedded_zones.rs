@@ -80,7 +80,11 @@ pub fn load(
     for (zone, difference) in stored.differences {
         by_zone.entry(zone).or_default().differences.push(difference);
     }
-    let mut loaded = LoadedZones { zones: ZoneSet::new(), histories: Histories::new(), rows: Vec::new() };
+    let mut loaded = LoadedZones {
+        zones: ZoneSet::for_audiences(settings.audiences()),
+        histories: Histories::new(),
+        rows: Vec::new(),
+    };
     for zone in &settings.zones {
         let past = by_zone.remove(&zone.apex).unwrap_or_default();
         let mut stated = zone.records.clone();

@@ -5,7 +5,7 @@
 //! [`ddns_client`] (names to DNS servers), [`auditor`] and [`inheritor`] (what stands there already), [`zone_keeper`] and
 //! [`dns_server`] (embedded zones), [`tftp_server`],
 //! [`link_check`], then [`control`], [`commands`] and [`demo`].
-//! [`ddns_client`] (names to DNS servers), [`zone_keeper`] and [`dns_server`] (embedded zones), [`link_check`], [`prober`] (is an address used already?), then
+//! [`ddns_client`] (names to DNS servers), [`zone_keeper`], [`zone_writer`] and [`dns_server`] (embedded zones), [`link_check`], [`prober`] (is an address used already?), then
 //! [`control`], [`commands`] and [`demo`].
 
 pub mod auditor;
@@ -40,6 +40,7 @@ pub mod tftp_server;
 pub mod updater;
 pub mod wiring;
 pub mod zone_keeper;
+pub mod zone_writer;
 
 /// An error and its causes in one line, outermost first.
 #[must_use]

@@ -1,26 +1,20 @@
-//! What joins the daemon's parts: the updater's view of store, service and zones, and the DNS server's way to the zones.
+//! What joins the daemon's parts: the updater's view of store, service and zones.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use ddns::wanted::WantedRow;
-use dns::{Fqdn, Rcode, Update};
+use dns::{Rcode, Update};
 use store::rows::Row;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinSet;
-use tracing::{info, warn};
+use tracing::warn;
 use zones::AllowAll;
 
 use crate::clock::Clock;
 use crate::committer::{CommitResult, Committer, Lane, Submission};
 use crate::dhcp_service::Question;
-use crate::dns_server::UpdateRequest;
 use crate::quiet::Quiet;
 use crate::updater::{EmbeddedZones, RowSink, WantedSource};
 use crate::zone_keeper::ZoneKeeper;
-
-/// Updates from the network under way at once; each holds one place in the committer's queue.
-const NETWORK_UPDATES_MAX: usize = 256;
 
 /// Asks the DHCP service for all wanted rows.
 #[derive(Debug)]
@@ -86,38 +80,5 @@ pub struct KeptZones(pub Arc<ZoneKeeper>);
 impl EmbeddedZones for KeptZones {
     async fn update(&self, update: Update) -> Rcode {
         self.0.update(&update, &AllowAll).await
-    }
-}
-
-/// Applies updates from the network, each zone's by the keys that it names, until the sender is gone.
-pub async fn write_zones(
-    keeper: Arc<ZoneKeeper>,
-    keys_of: HashMap<Fqdn, Vec<Fqdn>>,
-    mut requests: mpsc::Receiver<UpdateRequest>,
-) {
-    let mut under_way = JoinSet::new();
-    let quiet = Quiet::default();
-    while let Some(request) = requests.recv().await {
-        let UpdateRequest { update, key, answer } = request;
-        // RFC 2136 section 3.3: a requestor without permission gets REFUSED. A zone that is not ours is NOTAUTH, which
-        // the keeper answers.
-        if keys_of.get(&update.zone).is_some_and(|keys| !keys.contains(&key)) {
-            if let Some(kept_back) = quiet.may_tell() {
-                let zone = &update.zone;
-                info!("an update of zone {zone} was refused: its update_keys do not name the key {key}{kept_back}");
-            }
-            // Whoever asked may have gone.
-            let _ = answer.send(Rcode::REFUSED);
-            continue;
-        }
-        while under_way.len() >= NETWORK_UPDATES_MAX {
-            under_way.join_next().await;
-        }
-        while under_way.try_join_next().is_some() {}
-        let keeper = Arc::clone(&keeper);
-        under_way.spawn(async move {
-            let rcode = keeper.update(&update, &AllowAll).await;
-            let _ = answer.send(rcode);
-        });
     }
 }

@@ -4,11 +4,12 @@
 //! Deciding and submitting happen under one lock, so that the journal holds the changes in the order in which they
 //! were decided. Nothing waits under it.
 //!
-//! [`with_leases`] decides new names in the transactions of their leases; all else comes as updates.
+//! [`by_lease`] takes away what holders of leases wrote by themselves. [`with_leases`] decides new names in the transactions of their leases; all else comes as updates.
 
+mod by_lease;
 pub mod with_leases;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -47,6 +48,11 @@ impl ZoneKeeper {
             clock,
             refused: Quiet::default(),
         })
+    }
+
+    /// In these zones holders of leases keep their own A records; such a record goes with its lease.
+    pub fn open_to_leases(&self, apexes: HashSet<Fqdn>) {
+        self.lock().by_lease = apexes;
     }
 
     /// What queries are answered from.
@@ -161,6 +167,8 @@ pub struct Keeping<T> {
     authority: ZoneAuthority,
     epoch: u64,
     waiting: VecDeque<Waiting<T>>,
+    /// Zones in which holders of leases keep their own A records.
+    by_lease: HashSet<Fqdn>,
 }
 
 #[derive(Debug)]
@@ -201,7 +209,7 @@ impl<T> Keeping<T> {
     #[must_use]
     pub fn with_histories(zones: ZoneSet, histories: Histories) -> Self {
         let authority = ZoneAuthority::with_histories(zones, histories);
-        Self { authority, epoch: 0, waiting: VecDeque::new() }
+        Self { authority, epoch: 0, waiting: VecDeque::new(), by_lease: HashSet::new() }
     }
 
     /// The past of a zone.

@@ -9,6 +9,7 @@ use dhcp::options::code;
 use dhcp::relay_info::Switches;
 use dns::{Fqdn, Rrset, Soa, TsigKey};
 use ipnet::Ipv4Net;
+use zones::{AccessList, Askers, Audiences, Sight, UpdatePolicy, View};
 
 /// A checked configuration. Immutable; a reload makes a new one.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -87,11 +88,22 @@ pub struct DnsSettings {
     pub listen: Listen,
     /// The zones that it holds, sorted by apex.
     pub zones: Vec<EmbeddedZone>,
+    /// The views, in their order.
+    pub views: Vec<View>,
     /// Names of our own (name servers of embedded zones) that no static record gives an address: the daemon adds the
     /// addresses that it listens on.
     pub own_names: Vec<Fqdn>,
     /// Answering for other names; `None`: such questions are refused.
     pub forward: Option<Forward>,
+}
+
+impl DnsSettings {
+    /// Who sees what of the zones; `None`: everybody the same.
+    #[must_use]
+    pub fn audiences(&self) -> Option<Audiences> {
+        let sights: Vec<Sight> = self.zones.iter().map(|zone| zone.sight.clone()).collect();
+        Audiences::new(&self.views, &sights)
+    }
 }
 
 /// Where the embedded DNS server, or the TFTP server, listens.
@@ -131,8 +143,16 @@ pub struct EmbeddedZone {
     /// Static records, without the SOA record; every owner is within the zone. NS records of the apex stand for the one
     /// above.
     pub records: Vec<Rrset>,
-    /// Keys that may update it from outside (RFC 2136 with TSIG).
-    pub update_keys: Vec<Arc<TsigKey>>,
+    /// Every key that its tables name: signatures by others are not known.
+    pub keys: Vec<Arc<TsigKey>>,
+    /// Who may update it from outside (RFC 2136), signed.
+    pub policy: UpdatePolicy,
+    /// From where updates are taken at all.
+    pub update: AccessList,
+    /// Who sees it, and what views have in place of its records.
+    pub sight: Sight,
+    /// The holder of a lease may keep its own A record by itself.
+    pub self_by_lease: bool,
     /// Made for a subnet's PTR records, not written in the file.
     pub derived: bool,
 }
@@ -144,6 +164,8 @@ pub struct Forward {
     pub upstreams: Upstreams,
     /// Who may ask: the subnets, and what the file adds to them.
     pub allowed: Vec<Ipv4Net>,
+    /// Who may not, even if among those.
+    pub denied: Askers,
 }
 
 /// Who is asked about other names.

@@ -10,12 +10,12 @@ use config::settings::Upstreams;
 use dns::{Fqdn, TsigKey};
 use ipnet::IpNet;
 use tracing::{info, warn};
+use zones::Askers;
 
 use super::addresses::{is_here, listen_addresses, own_addresses};
 use crate::dhcp_sockets::InterfaceTable;
-use crate::dns_server::{BindError, DnsServer, DnsServerHandle, DnsServerSettings, forward, zone_writer};
-use crate::wiring::write_zones;
-use crate::zone_keeper::ZoneKeeper;
+use crate::dns_server::{BindError, DnsServer, DnsServerHandle, DnsServerSettings, UpdateRights, forward, zone_writer};
+use crate::zone_writer::ZoneUpdates;
 
 /// Updates from the network that wait for the zones; more are answered with SERVFAIL.
 const ZONE_UPDATES_MAX: usize = 1_024;
@@ -30,7 +30,7 @@ const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1/128"];
 pub(super) fn start(
     config: &Config,
     table: &InterfaceTable,
-    keeper: &Arc<ZoneKeeper>,
+    updates: ZoneUpdates,
 ) -> Result<Option<(DnsServerHandle, impl Future<Output = ()> + Send + 'static)>, BindError> {
     if !config.dns.enabled {
         return Ok(None);
@@ -38,10 +38,12 @@ pub(super) fn start(
     let (writer, requests) = zone_writer(ZONE_UPDATES_MAX);
     let mut keys: Vec<Arc<TsigKey>> = Vec::new();
     let mut keys_of: HashMap<Fqdn, Vec<Fqdn>> = HashMap::new();
+    let mut rights: HashMap<Fqdn, Arc<UpdateRights>> = HashMap::new();
     for zone in &config.dns.zones {
-        let names = zone.update_keys.iter().map(|key| key.name.clone()).collect();
-        keys_of.insert(zone.apex.clone(), names);
-        for key in &zone.update_keys {
+        keys_of.insert(zone.apex.clone(), zone.policy.keys.clone());
+        let (policy, from, self_by_lease) = (zone.policy.clone(), zone.update.clone(), zone.self_by_lease);
+        rights.insert(zone.apex.clone(), Arc::new(UpdateRights { policy, from, self_by_lease }));
+        for key in &zone.keys {
             if !keys.iter().any(|known| known.name == key.name) {
                 keys.push(Arc::clone(key));
             }
@@ -50,24 +52,28 @@ pub(super) fn start(
     let mut listen = listen_addresses(config, table);
     listen.retain(|address| is_here(address.ip(), table));
     let mut forward_for: Vec<IpNet> = Vec::new();
+    let mut forward_not_for = Askers::default();
     if let Some(forwarding) = &config.dns.forward {
+        forward_not_for = forwarding.denied.clone();
         forward_for.extend(forwarding.allowed.iter().copied().map(IpNet::V4));
         forward_for.extend(LOOPBACK.iter().filter_map(|prefix| prefix.parse::<IpNet>().ok()));
     }
     let upstreams = upstreams(config, table);
     tell_upstreams(config, &upstreams);
-    let snapshot = keeper.published();
+    let snapshot = updates.keeper.published();
     let server = DnsServer::start(DnsServerSettings {
         listen,
         snapshot,
         writer,
         keys,
-        keys_of: keys_of.clone(),
+        keys_of,
+        rights,
         forward_for,
+        forward_not_for,
         upstreams,
         forwarding: forward::Forwarding::default(),
     })?;
-    Ok(Some((server, write_zones(Arc::clone(keeper), keys_of, requests))))
+    Ok(Some((server, updates.run(requests))))
 }
 
 /// Who is asked about names outside our zones, as of now. Never ourselves: the question would go round in circles.

@@ -14,11 +14,11 @@ use hickory_server::net::xfer::Protocol;
 use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
 use ipnet::IpNet;
 use resolve::Reason;
-use zones::{Asked, Question, QuestionMeta, ZoneSet};
+use zones::{Asked, Askers, Question, QuestionMeta, Requestor, ZoneSet};
 
 use super::forward::Forwarder;
 use super::reply::{self, BAD_VERS, Reply};
-use super::update::ZoneWriter;
+use super::update::{UpdateRights, ZoneWriter};
 use super::{query, transfer, update};
 use crate::quiet::Quiet;
 
@@ -27,7 +27,9 @@ pub(super) struct Parts {
     pub(super) writer: ZoneWriter,
     pub(super) keys: Vec<Arc<TsigKey>>,
     pub(super) keys_of: HashMap<Fqdn, Vec<Fqdn>>,
+    pub(super) rights: HashMap<Fqdn, Arc<UpdateRights>>,
     pub(super) forward_for: Vec<IpNet>,
+    pub(super) forward_not_for: Askers,
     pub(super) forwarder: Arc<ArcSwapOption<Forwarder>>,
 }
 
@@ -38,7 +40,7 @@ pub(super) struct Handler(Arc<Parts>, Arc<Tellers>);
 /// What anybody who can send can have written into the log.
 #[derive(Default)]
 struct Tellers {
-    unsigned: Quiet,
+    refused_updates: Quiet,
     bad_signature: Quiet,
 }
 
@@ -57,7 +59,8 @@ impl Handler {
     pub(super) fn forwarder_for(&self, source: IpAddr) -> Option<Arc<Forwarder>> {
         // An IPv4 client of an IPv6 socket comes as ::ffff:a.b.c.d.
         let source = source.to_canonical();
-        let allowed = self.0.forward_for.iter().any(|prefix| prefix.contains(&source));
+        let allowed = self.0.forward_for.iter().any(|prefix| prefix.contains(&source))
+            && !self.0.forward_not_for.contain(source, None);
         allowed.then(|| self.0.forwarder.load_full()).flatten()
     }
 
@@ -67,14 +70,15 @@ impl Handler {
         let forwarder = self.forwarder_for(source);
         let asked = Asked { recursion: forwarder.is_some(), octets_max: reply::UDP_OCTETS_MAX };
         let snapshot = self.0.snapshot.load();
-        zones::respond(&snapshot, query, asked, out)
-            || forwarder.is_some_and(|forwarder| !is_ours(&snapshot, query) && forwarder.answer_known(query, out))
+        let seen = snapshot.seen_by(source, None);
+        zones::respond(seen, query, asked, out)
+            || forwarder.is_some_and(|forwarder| !is_ours(seen, query) && forwarder.answer_known(query, out))
     }
 
     /// Answers a plain question about others' names by asking them; none: it is not one.
     pub(super) async fn answer_forwarded(&self, query: &[u8], source: IpAddr) -> Option<Vec<u8>> {
         let forwarder = self.forwarder_for(source)?;
-        if is_ours(&self.0.snapshot.load(), query) {
+        if is_ours(self.0.snapshot.load().seen_by(source, None), query) {
             return None;
         }
         forwarder.answer(query).await
@@ -97,11 +101,15 @@ impl Handler {
                 Ok(question) if matches!(question.rtype, RecordType::AXFR | RecordType::IXFR) => {
                     return self.transfer(request, question, signed_by, now, handle).await;
                 }
-                Ok(question) => self.query(request, &question).await,
+                Ok(question) => self.query(request, &question, signed_by.as_ref().map(|by| by.key)).await,
             },
             OpCode::Update => {
-                let signer = signed_by.as_ref().map(|signed_by| (signed_by.key, &*signed_by.signer));
-                Reply::empty(request, update::handle(request, signer, &self.0.writer, &self.1.unsigned).await)
+                let signer = signed_by.as_ref().map(|signed_by| (signed_by.key, Requestor::Key(signed_by.key.clone())));
+                let snapshot = self.0.snapshot.load_full();
+                let seen = snapshot.seen_by(request.src().ip(), signer.as_ref().map(|(key, _)| *key));
+                let queue = (&self.0.writer, &self.1.refused_updates);
+                let rcode = update::handle(request, seen, signer, &self.0.rights, queue).await;
+                Reply::empty(request, rcode).prohibited_if(rcode == Rcode::REFUSED)
             }
             _ => Reply::empty(request, Rcode::NOT_IMP),
         };
@@ -127,11 +135,12 @@ impl Handler {
         }
     }
 
-    async fn query(&self, request: &Request, question: &Question) -> Reply {
+    async fn query(&self, request: &Request, question: &Question, key: Option<&Fqdn>) -> Reply {
         let forwarder = self.forwarder_for(request.src().ip());
         let snapshot = self.0.snapshot.load();
         let meta = QuestionMeta { stream: request.protocol() != Protocol::Udp };
-        let (mut reply, go_on) = query::answer(&snapshot, request, question, meta);
+        let seen = snapshot.seen_by(request.src().ip(), key);
+        let (mut reply, go_on) = query::answer(seen, request, question, meta);
         drop(snapshot);
         reply.metadata.recursion_available = forwarder.is_some();
         // RFC 1034 section 4.3.1: recursion is for those who ask for it.
@@ -163,11 +172,12 @@ impl Handler {
         let keys = self.0.keys_of.get(&question.name);
         let by_key = signed_by.as_ref().is_some_and(|by| keys.is_some_and(|keys| keys.contains(by.key)));
         let allowed = by_key || request.src().ip().to_canonical().is_loopback();
+        let snapshot = self.0.snapshot.load_full();
+        let seen = snapshot.seen_by(request.src().ip(), signed_by.as_ref().map(|by| by.key));
         let mut signer = signed_by.map(|signed_by| signed_by.signer);
         let over_udp = request.protocol() == Protocol::Udp;
         let incremental = question.rtype == RecordType::IXFR;
-        let snapshot = self.0.snapshot.load_full();
-        let rcode = match snapshot.get(&question.name) {
+        let rcode = match seen.get(&question.name) {
             // RFC 5936 section 4.2: "AXFR is not defined over UDP".
             _ if over_udp && !incremental => Rcode::FORM_ERR,
             _ if !allowed => Rcode::REFUSED,
@@ -178,7 +188,8 @@ impl Handler {
             }
             Some(zone) => return transfer::send(request, zone, signer.as_deref_mut(), now, handle).await,
         };
-        reply::send(request, Reply::empty(request, rcode), signer.as_deref_mut(), now, handle).await
+        let reply = Reply::empty(request, rcode).prohibited_if(rcode == Rcode::REFUSED);
+        reply::send(request, reply, signer.as_deref_mut(), now, handle).await
     }
 }
 

@@ -19,6 +19,9 @@ pub(super) fn answer(
     meta: QuestionMeta,
 ) -> (Reply, Option<Fqdn>) {
     let found = zones::answer(snapshot, question, meta);
+    if found.prohibited {
+        return (Reply::empty(request, Rcode::REFUSED).prohibited_if(true), None);
+    }
     if !found.ours {
         return (Reply::empty(request, Rcode::REFUSED), Some(question.name.clone()));
     }

@@ -37,6 +37,14 @@ impl Reply {
         Self { metadata, answers: Vec::new(), authorities: Vec::new(), additionals: Vec::new(), reason: None }
     }
 
+    /// The same, told to be a matter of who asks.
+    pub(super) fn prohibited_if(mut self, refused: bool) -> Self {
+        if refused {
+            self.reason = Some(Reason::new(Reason::PROHIBITED, "not for this client"));
+        }
+        self
+    }
+
     fn clear(&mut self) {
         self.answers.clear();
         self.authorities.clear();

@@ -16,7 +16,7 @@ use dns::{Fqdn, Rcode, Update};
 use store::rows::Row;
 use zones::{AllowAll, Ticket};
 
-use super::{Keeping, rows_of};
+use super::{Keeping, by_lease, rows_of};
 use crate::committer::CommitResult;
 
 /// Zone changes that are stored with leases.
@@ -39,7 +39,12 @@ impl<T> Keeping<T> {
         at: u64,
         transactions: &mut Vec<Vec<Row>>,
     ) -> Option<WithLeases> {
+        let departing = by_lease::departures(settings, &self.by_lease, self.authority.tentative(), transactions);
         let mut together = self.authority.together();
+        for update in departing {
+            // One that no longer fits has nothing to take away.
+            let _ = together.apply(&update, &AllowAll);
+        }
         let mut confirmed: Vec<ConfirmedRow> = Vec::new();
         for transaction in transactions.iter() {
             let mut claimed: Vec<&Fqdn> = Vec::new();

@@ -12,9 +12,9 @@ use std::time::{Duration, SystemTime};
 use arc_swap::ArcSwap;
 use dns::wire::{AnswerError, sign_request, update_to_message};
 use dns::{Change, Fqdn, Prerequisite, Rcode, Rdata, RecordType, Rrset, TsigAlgorithm, TsigKey, Update};
-use leasehold::dns_server::{DnsServer, DnsServerHandle, DnsServerSettings, UpdateRequest, zone_writer};
+use leasehold::dns_server::{DnsServer, DnsServerHandle, DnsServerSettings, UpdateRequest, UpdateRights, zone_writer};
 use tokio::sync::mpsc::Receiver;
-use zones::{AllowAll, NewZone, Outcome, Zone, ZoneAuthority, ZoneSet};
+use zones::{AllowAll, Askers, NewZone, Outcome, UpdatePolicy, Zone, ZoneAuthority, ZoneSet};
 
 use crate::dig::{KEY_NAME, KEY_SECRET};
 use crate::netns::Lab;
@@ -92,7 +92,11 @@ pub(crate) struct Options {
 impl Server {
     pub(crate) fn start(options: Options) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let snapshot = Arc::new(ArcSwap::from_pointee(options.zones.unwrap_or_else(home)));
+        let zones = options.zones.unwrap_or_else(home);
+        let policy = UpdatePolicy { keys: vec![name(KEY_NAME)], ..UpdatePolicy::default() };
+        let right = Arc::new(UpdateRights { policy, ..UpdateRights::default() });
+        let rights = zones.zones().iter().map(|zone| (zone.apex().clone(), Arc::clone(&right))).collect();
+        let snapshot = Arc::new(ArcSwap::from_pointee(zones));
         let (writer, requests) = zone_writer(1024);
         // The key is that of the forward zone alone.
         let keyed = [(name("nasir.xyz"), vec![name(KEY_NAME)])].into();
@@ -102,6 +106,8 @@ impl Server {
             writer,
             keys: vec![Arc::new(key())],
             keys_of: keyed,
+            rights,
+            forward_not_for: Askers::default(),
             forward_for: options.forward_for.iter().map(|prefix| prefix.parse().unwrap()).collect(),
             upstreams: options.upstreams,
             forwarding: options.forwarding,

@@ -22,6 +22,7 @@ use crate::embedded_dns::{Options, Server};
 use crate::netns::{Host, Lab};
 use crate::process::{Running, finish};
 
+mod nsupdate;
 mod updates;
 
 const ZONES: [(&str, &str); 3] = [

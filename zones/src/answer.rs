@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use dns::{Fqdn, Rcode, Rdata, RecordType};
 
-use crate::{Node, Redirect, Set, Zone, ZoneSet};
+use crate::{Node, Place, Redirect, Set, Zone, ZoneSet};
 
 /// How many aliases (CNAME and DNAME records) are followed for one question.
 pub const CNAME_HOPS_MAX: usize = 8;
@@ -45,6 +45,8 @@ pub struct AnswerSet<'z> {
 pub struct Answer<'z> {
     /// False: the name is in no zone of ours, and nothing else here means anything.
     pub ours: bool,
+    /// The name is in a zone of ours that the asker may not ask for; nothing else here means anything.
+    pub prohibited: bool,
     /// NOERROR, or NXDOMAIN; YXDOMAIN where a DNAME record leads to a name that is too long, SERVFAIL for aliases that
     /// lead to each other.
     pub rcode: Option<Rcode>,
@@ -66,11 +68,19 @@ pub fn answer<'z>(zones: &'z ZoneSet, question: &'z Question, meta: QuestionMeta
     let mut answer = Answer::default();
     let mut name: Cow<'z, Fqdn> = Cow::Borrowed(&question.name);
     for hop in 0..=CNAME_HOPS_MAX {
-        let Some(zone) = zone_for(zones, &name, question.rtype) else {
-            if hop > 0 {
-                answer.continue_at = Some(name.into_owned());
+        let zone = match zone_for(zones, &name, question.rtype) {
+            Place::Zone(zone) => zone,
+            // Of a chain that leads there the beginning is an answer by itself. Nobody else is asked for the rest.
+            Place::Prohibited => {
+                answer.prohibited = hop == 0;
+                return answer;
             }
-            return answer;
+            Place::Elsewhere => {
+                if hop > 0 {
+                    answer.continue_at = Some(name.into_owned());
+                }
+                return answer;
+            }
         };
         answer.ours = true;
         // RFC 6604 section 3: the response code is that of the last name of the chain.
@@ -131,13 +141,14 @@ enum Found<'z> {
     Missing,
 }
 
-fn zone_for<'z>(zones: &'z ZoneSet, name: &Fqdn, rtype: RecordType) -> Option<&'z Zone> {
-    let zone = zones.find(name)?;
+fn zone_for<'z>(zones: &'z ZoneSet, name: &Fqdn, rtype: RecordType) -> Place<'z> {
+    let place = zones.place(name);
+    let Place::Zone(zone) = place else { return place };
     // RFC 4035 section 3.1.4.1: the DS set of an apex is the parent zone's to answer.
     if rtype == DS && zone.apex() == name {
-        return name.parent().and_then(|parent| zones.find(&parent)).or(Some(zone));
+        return name.parent().and_then(|parent| zones.find(&parent)).map_or(place, Place::Zone);
     }
-    Some(zone)
+    place
 }
 
 fn find<'z>(zone: &'z Zone, name: &Fqdn, rtype: RecordType) -> Found<'z> {

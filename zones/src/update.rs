@@ -1,8 +1,8 @@
 //! RFC 2136: prerequisites and changes, to the next zone and its difference.
 //!
-//! The order is the RFC's: the zone (section 3.1) is the caller's to find; prerequisites (3.2) one after the
-//! other, permission (3.3), the scan of every change before any is made (3.4.1), then the changes on a clone
-//! (3.4.2) and the serial (3.6). Whatever fails leaves the zone as it was: the clone is dropped.
+//! The order is the RFC's but for one step: the zone (section 3.1) is the caller's to find; permission (3.3) comes
+//! before the prerequisites (3.2), which are looked at one after the other; then the scan of every change before any is
+//! made (3.4.1), the changes on a clone (3.4.2) and the serial (3.6). Whatever fails leaves the zone as it was: the clone is dropped.
 
 use std::collections::{BTreeMap, btree_map};
 use std::sync::Arc;
@@ -15,6 +15,11 @@ use crate::{DifferenceWriter, ZoneChange, serial};
 
 /// Who may change what (RFC 2136 section 3.3).
 pub trait Policy {
+    /// Whether the requestor has anything to ask for at all. If not, the update is refused whatever it says.
+    fn admits(&self) -> bool {
+        true
+    }
+
     /// Whether this change may be made; one refusal refuses the whole update.
     fn permits(&self, zone: &Zone, change: &Change) -> bool;
 }
@@ -88,12 +93,13 @@ impl Draft {
     /// # Errors
     /// The response code to answer with.
     pub fn apply(&mut self, update: &Update, policy: &dyn Policy) -> Result<(), Rcode> {
+        // Section 3.3: without permission, REFUSED. Asked for before the prerequisites, which the RFC puts first, as BIND
+        // does it: whoever may not change a record is not told by their codes what there is.
+        if !policy.admits() || !update.changes.iter().all(|change| policy.permits(&self.next, change)) {
+            return Err(Rcode::REFUSED);
+        }
         for prerequisite in &update.prerequisites {
             self.check_prerequisite(prerequisite)?;
-        }
-        // Section 3.3: "If the requestor does not have permission ..., signal REFUSED".
-        if !update.changes.iter().all(|change| policy.permits(&self.next, change)) {
-            return Err(Rcode::REFUSED);
         }
         for change in &update.changes {
             scan(&self.next, change)?;

@@ -8,15 +8,37 @@ use dns::{Fqdn, Rdata, RecordType, Rrset, Soa};
 use imbl::GenericHashMap;
 use imbl::shared_ptr::DefaultSharedPtr;
 
+use crate::audience::{Audiences, Shown, overlaid};
 use crate::zone::{Zone, ZoneError};
 
 /// The zones, by apex. Cloning shares everything, so a clone is a snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ZoneSet {
-    /// By the apex in wire form, so that a name's suffixes are looked up without making names of them.
-    zones: GenericHashMap<Box<[u8]>, Arc<Zone>, BuildHasherDefault<ApexHasher>, DefaultSharedPtr>,
+    /// By the apex in wire form, so that a name's suffixes are looked up without making names of them. `None`: whoever sees
+    /// this set may not ask for the zone.
+    zones: GenericHashMap<Box<[u8]>, Option<Arc<Zone>>, BuildHasherDefault<ApexHasher>, DefaultSharedPtr>,
     /// How long their apexes are: ends of a name that have another length are not looked for.
     lengths: Lengths,
+    /// What others see, where not everybody sees the same.
+    seen: Option<Box<Seen>>,
+}
+
+/// The zones as different askers see them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Seen {
+    audiences: Arc<Audiences>,
+    variants: Vec<ZoneSet>,
+}
+
+/// Where a name belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place<'z> {
+    /// In this zone: the one with the longest apex that the name is within.
+    Zone(&'z Zone),
+    /// In a zone of ours that the asker may not ask for.
+    Prohibited,
+    /// In none of ours.
+    Elsewhere,
 }
 
 /// A hash of an apex. Whoever asks chooses what is looked for, but not what is found: a quick one does.
@@ -60,6 +82,25 @@ impl ZoneSet {
         Self::default()
     }
 
+    /// No zone yet, and what is known of who sees which.
+    #[must_use]
+    pub fn for_audiences(audiences: Option<Audiences>) -> Self {
+        let seen = audiences.map(|audiences| {
+            let variants = vec![Self::new(); audiences.variant_count()];
+            Box::new(Seen { audiences: Arc::new(audiences), variants })
+        });
+        Self { seen, ..Self::default() }
+    }
+
+    /// The zones as they are for an asker at this address, who signs with this key.
+    #[must_use]
+    pub fn seen_by(&self, address: IpAddr, key: Option<&Fqdn>) -> &Self {
+        match &self.seen {
+            None => self,
+            Some(seen) => &seen.variants[seen.audiences.variant_of(address.to_canonical(), key)],
+        }
+    }
+
     /// Zones from what the store kept: every set with its zone's apex.
     ///
     /// # Errors
@@ -78,23 +119,41 @@ impl ZoneSet {
 
     /// Puts a zone in place of the one with its apex.
     pub fn insert(&mut self, zone: Zone) {
-        let apex = zone.apex().as_wire();
-        self.lengths.add(apex.len());
-        self.zones.insert(apex.into(), Arc::new(zone));
+        let zone = Arc::new(zone);
+        if let Some(Seen { audiences, variants }) = self.seen.as_deref_mut() {
+            for (at, variant) in variants.iter_mut().enumerate() {
+                let shown = match audiences.shown(at, zone.apex().as_wire()) {
+                    None => Some(Arc::clone(&zone)),
+                    Some(Shown::Hidden) => continue,
+                    Some(Shown::Prohibited) => None,
+                    Some(Shown::Overlaid(sets)) => Some(Arc::new(overlaid(&zone, sets))),
+                };
+                variant.put(zone.apex(), shown);
+            }
+        }
+        self.put(&Fqdn::clone(zone.apex()), Some(zone));
+    }
+
+    fn put(&mut self, apex: &Fqdn, shown: Option<Arc<Zone>>) {
+        self.lengths.add(apex.as_wire().len());
+        self.zones.insert(apex.as_wire().into(), shown);
     }
 
     /// Takes a zone away.
     pub fn remove(&mut self, apex: &Fqdn) -> Option<Arc<Zone>> {
+        for variant in self.seen.iter_mut().flat_map(|seen| &mut seen.variants) {
+            variant.remove(apex);
+        }
         let removed = self.zones.remove(apex.as_wire());
         self.lengths = Lengths::default();
         self.zones.keys().for_each(|apex| self.lengths.add(apex.len()));
-        removed
+        removed.flatten()
     }
 
     /// The zone with this very apex.
     #[must_use]
     pub fn get(&self, apex: &Fqdn) -> Option<&Zone> {
-        self.zones.get(apex.as_wire()).map(|zone| &**zone)
+        self.zones.get(apex.as_wire())?.as_deref()
     }
 
     /// The zone that `name` belongs to: the one with the longest apex that it is within.
@@ -105,22 +164,40 @@ impl ZoneSet {
 
     /// The same for a name that is borrowed as octets: wire form, in lower case.
     #[must_use]
-    pub fn find_wire(&self, mut name: &[u8]) -> Option<&Zone> {
+    pub fn find_wire(&self, name: &[u8]) -> Option<&Zone> {
+        match self.place_wire(name) {
+            Place::Zone(zone) => Some(zone),
+            Place::Prohibited | Place::Elsewhere => None,
+        }
+    }
+
+    /// Where `name` belongs.
+    #[must_use]
+    pub fn place(&self, name: &Fqdn) -> Place<'_> {
+        self.place_wire(name.as_wire())
+    }
+
+    /// The same for a name that is borrowed as octets: wire form, in lower case.
+    #[must_use]
+    pub fn place_wire(&self, mut name: &[u8]) -> Place<'_> {
         loop {
             if self.lengths.has(name.len())
                 && let Some(zone) = self.zones.get(name)
             {
-                return Some(zone);
+                return zone.as_deref().map_or(Place::Prohibited, Place::Zone);
             }
-            let (&length, _) = name.split_first().filter(|(length, _)| **length != 0)?;
-            name = name.get(usize::from(length) + 1..)?;
+            let Some((&length, _)) = name.split_first().filter(|(length, _)| **length != 0) else {
+                return Place::Elsewhere;
+            };
+            let Some(rest) = name.get(usize::from(length) + 1..) else { return Place::Elsewhere };
+            name = rest;
         }
     }
 
     /// All zones, by apex.
     #[must_use]
     pub fn zones(&self) -> Vec<&Zone> {
-        let mut zones: Vec<&Zone> = self.zones.values().map(|zone| &**zone).collect();
+        let mut zones: Vec<&Zone> = self.zones.values().filter_map(Option::as_deref).collect();
         zones.sort_by(|a, b| a.apex().cmp(b.apex()));
         zones
     }

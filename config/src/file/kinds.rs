@@ -124,6 +124,18 @@ text_kind!(
     AddressOrPrefix, r"^[0-9]{1,3}(\.[0-9]{1,3}){3}(/[0-9]{1,2})?$", "10.20.0.0/16"
 );
 text_kind!(
+    /// Askers: an IP address or a prefix, or `key:` and the name of a key.
+    AskerText, r"^([0-9A-Fa-f.:]+(/[0-9]{1,3})?|key:\S+)$", "192.168.30.0/24"
+);
+text_kind!(
+    /// A type of record, by its name, or as `TYPE` and its number.
+    RecordTypeText, r"^[A-Za-z0-9-]+$", "A"
+);
+text_kind!(
+    /// The name of a view: letters, digits, hyphens and underscores.
+    ViewName, r"^[A-Za-z0-9_-]+$", "inside"
+);
+text_kind!(
     /// A secret in base64.
     Secret, r"^[A-Za-z0-9+/\s]+=*$", "c2VjcmV0IG9mIDMyIGJ5dGVzLCBmb3IgYSB0ZXN0ISE="
 );

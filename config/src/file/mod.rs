@@ -1,5 +1,6 @@
 //! From text to the types of [`v1`], with every fault of spelling and shape on the way.
 
+pub mod access;
 mod at;
 mod keys;
 pub mod kinds;

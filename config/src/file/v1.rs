@@ -9,19 +9,20 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub use super::access::{UpdateRule, View};
 use super::at::At;
 pub use super::keys::{LeaseKeys, NamingKeys, OptionKeys, SecondKeys, TimeKeys};
 use super::kinds::{
-    Address, BytesText, ClassName, ClientIdText, DomainName, DuidText, Duration, FilePath, FreeText, HostAddress,
-    HostName, HowOften, InterfaceName, MacAddress, NetworkName, OneOrMore, OwnAddress, PercentText, Prefix, Range,
-    RateText, ResolvConf, Secret, ServerAddress, WordOr,
+    Address, AskerText, BytesText, ClassName, ClientIdText, DomainName, DuidText, Duration, FilePath, FreeText,
+    HostAddress, HostName, HowOften, InterfaceName, MacAddress, NetworkName, OneOrMore, OwnAddress, PercentText,
+    Prefix, Range, RateText, RecordTypeText, ResolvConf, Secret, ServerAddress, ViewName, WordOr,
 };
 use super::matching::Match;
 use super::naming::{AfterExpiryValue, Generate, TtlValue};
 use super::option_value::{OptionTable, OptionValue};
 pub use super::words::{
     Algorithm, Allocate, Bootp, Clean, ClientUpdates, Conflict, ConflictCheck, FormerServer, LogFormat, LogLevel,
-    MessageTypeWord, OptionKind, Outside, PastCap, Probe, RecordKind, Replace, ReservedNames, ReverseGuard,
+    MessageTypeWord, OptionKind, Outside, OwnNameWord, PastCap, Probe, Replace, ReservedNames, ReverseGuard,
     SubnetReverse,
 };
 
@@ -55,6 +56,9 @@ pub struct File {
     /// DNS zones that names are kept in.
     #[serde(default)]
     pub zone: Vec<At<Zone>>,
+    /// Views: clients that see records of their own.
+    #[serde(default)]
+    pub view: Vec<At<View>>,
     /// Classes of clients.
     #[serde(default)]
     pub class: Vec<At<Class>>,
@@ -253,6 +257,16 @@ pub struct Dns {
     pub upstreams: Option<At<WordOr<ResolvConf, ServerAddress>>>,
     /// Prefixes that may ask for other names, besides the subnets.
     pub forward_for: Option<Vec<At<Prefix>>>,
+    /// Who may ask for names of the zones that say nothing else; else everybody.
+    pub allow_query: Option<Vec<At<AskerText>>>,
+    /// Who may not, even if allowed.
+    pub deny_query: Option<Vec<At<AskerText>>>,
+    /// From where updates of the zones that say nothing else are taken; else from everywhere. They need a right too.
+    pub allow_update: Option<Vec<At<AskerText>>>,
+    /// From where they are not, even if allowed.
+    pub deny_update: Option<Vec<At<AskerText>>>,
+    /// Who may not ask for other names, even if in a subnet.
+    pub deny_forward: Option<Vec<At<AskerText>>>,
 }
 
 /// Files for machines that boot from the network, to be read by TFTP. Without this table none are served.
@@ -312,6 +326,21 @@ pub struct Zone {
     pub gss: Option<At<Gss>>,
     /// Embedded: keys that may update it, with nsupdate for instance.
     pub update_keys: Option<Vec<At<DomainName>>>,
+    /// Embedded: rules of who may change what, of which the first that is about a record decides.
+    #[serde(default)]
+    pub update: Vec<At<UpdateRule>>,
+    /// Embedded: the holder of a lease may keep its own A record by itself, over TCP and without a key.
+    pub self_by_lease: Option<At<bool>>,
+    /// Embedded: the views that have it; else all, and whoever is in none.
+    pub views: Option<Vec<At<ViewName>>>,
+    /// Embedded: who may ask for its names; else as `[dns]` says.
+    pub allow_query: Option<Vec<At<AskerText>>>,
+    /// Embedded: who may not, even if allowed.
+    pub deny_query: Option<Vec<At<AskerText>>>,
+    /// Embedded: from where updates are taken; else as `[dns]` says.
+    pub allow_update: Option<Vec<At<AskerText>>>,
+    /// Embedded: from where they are not, even if allowed.
+    pub deny_update: Option<Vec<At<AskerText>>>,
     /// Embedded: the name of its name server.
     pub ns: Option<At<DomainName>>,
     /// Embedded: the mail address of whoever is responsible.
@@ -334,12 +363,14 @@ pub struct Record {
     /// Its type.
     #[serde(rename = "type")]
     #[schemars(required)]
-    pub rtype: Option<RecordKind>,
+    pub rtype: Option<At<RecordTypeText>>,
     /// Its data, as in a zone file.
     #[schemars(required)]
     pub data: Option<At<FreeText>>,
     /// Its time to live; else the zone's.
     pub ttl: Option<At<Duration>>,
+    /// Embedded: the views that have it in place of what the zone has of this name and type; else it is the zone's.
+    pub views: Option<Vec<At<ViewName>>>,
 }
 
 table! {

@@ -225,24 +225,12 @@ words! {
 }
 
 words! {
-    /// A type of static record.
-    RecordKind {
-        /// IPv4 address.
-        A = "A",
-        /// IPv6 address.
-        Aaaa = "AAAA",
-        /// Another name for a host.
-        Cname = "CNAME",
-        /// Mail server: preference and name.
-        Mx = "MX",
-        /// Name server.
-        Ns = "NS",
-        /// Pointer.
-        Ptr = "PTR",
-        /// Service: priority, weight, port and name.
-        Srv = "SRV",
-        /// Text.
-        Txt = "TXT",
+    /// The name that a key or a principal has itself.
+    OwnNameWord {
+        /// That name.
+        Itself = "name",
+        /// That name and all beneath it.
+        Beneath = "subdomain",
     }
 }
 

@@ -279,6 +279,11 @@ impl Keys<'_> {
         }
     }
 
+    /// The key of this name.
+    pub(super) fn known(&self, name: &Fqdn) -> Option<Arc<TsigKey>> {
+        self.by_name.get(name)?.key.clone()
+    }
+
     fn not_defined(&self, at: &At<DomainName>, findings: &mut Findings) {
         let names: Vec<String> = self.by_name.keys().map(plain).collect();
         let near = names

@@ -1,5 +1,6 @@
 //! From what is written to what it comes to. Every function reports what it finds and goes on with the rest.
 
+mod access;
 mod class;
 mod clients;
 mod definitions;
@@ -18,6 +19,7 @@ pub(crate) mod pools;
 mod probing;
 mod quests;
 mod raw_option;
+mod records;
 mod reservation;
 mod scalars;
 mod scope;
@@ -65,7 +67,8 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
     let daemon = server::daemon(&file.server, findings);
     check_interfaces(file, &daemon.interfaces, findings);
     let keys = keys::read(&file.key, secrets, findings);
-    let mut zones = zones::read(&file.zone, &file.ddns, &keys, secrets, findings);
+    let access = access::read(&file.view, &file.dns, &keys, findings);
+    let mut zones = zones::read(&file.zone, &file.ddns, (&access, &keys), secrets, findings);
     zones.protected = server::protected(&file.ddns, findings);
     let dns_enabled = server::dns_enabled(&file.dns, &zones, findings);
     let classes = class::names(&file.class, findings);
@@ -87,18 +90,20 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
     let classes = class::read(&file.class, &classes, file.ddns.naming_keys(), with, findings);
     zones.add_reverse(&wanted, findings);
     let prefixes: Vec<Ipv4Net> = subnets.list.iter().map(|subnet| subnet.prefix).collect();
-    if file.subnet.is_empty() && !findings.refuses() {
+    // A server of DNS alone leases nothing, and knows it.
+    if file.subnet.is_empty() && !dns_enabled && !findings.refuses() {
         findings.warn(
             Span::default(),
             "the file has no [[subnet]], so nothing is leased",
             "no subnet",
-            "add a [[subnet]] with its prefix and pools",
+            "add a [[subnet]] with its prefix and pools, or a [[zone]] for DNS alone",
         );
     }
     let seconds = |at: &Option<At<_>>, key: &str, default, findings: &mut Findings| {
         at.as_ref().and_then(|at| scalars::finite_seconds(at, key, findings)).unwrap_or(default)
     };
-    let dns = server::dns(&file.dns, dns_enabled, &zones, &prefixes, findings);
+    let mut dns = server::dns(&file.dns, dns_enabled, &zones, (&prefixes, &keys), findings);
+    dns.views = access.views;
     let default_ports = daemon.ports == Ports::default();
     let dhcp = dhcp::settings::Settings {
         scope: subnets.server,
@@ -112,6 +117,10 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
         limits: limits::limits(&file.dhcp.limits, findings),
         leasequery: limits::leasequery(&file.leasequery, findings),
     };
+    let protected = protected(&zones, &dhcp);
+    for zone in &mut dns.zones {
+        zone.policy.protected = protected.iter().filter(|name| name.is_within(&zone.apex)).cloned().collect();
+    }
     let mut reserved = reserved(&dhcp);
     reserved.extend(hosts.names().cloned());
     let reverse: Vec<Ipv4Net> = subnets.reverse_wanted.iter().map(|(net, _)| *net).collect();
@@ -126,7 +135,7 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
             sought: Vec::new(),
             sought_prefixes: Vec::new(),
             classless: zones.classless.clone(),
-            protected: protected(&zones, &dhcp),
+            protected,
             reserved,
             hosts: hosts.settings(guard),
             stated: stated.into(),

@@ -8,7 +8,9 @@ use ddns::settings::{Retry, ReverseGuard};
 use dns::{Fqdn, RecordType};
 use ipnet::Ipv4Net;
 
+use super::access::askers;
 use super::interfaces;
+use super::keys::Keys;
 use super::scalars::{finite_seconds, name, prefix, server_address};
 use super::zones::Zones;
 use crate::fault::{Fault, Findings, Span};
@@ -57,7 +59,8 @@ pub(super) fn dns_enabled(written: &v1::Dns, zones: &Zones, findings: &mut Findi
             || written.port.is_some()
             || written.forward.is_some()
             || written.upstreams.is_some()
-            || written.forward_for.is_some();
+            || written.forward_for.is_some()
+            || written.deny_forward.is_some();
         return configured || zones.embedded().next().is_some();
     };
     if !enabled.value {
@@ -108,7 +111,7 @@ pub(super) fn dns(
     written: &v1::Dns,
     enabled: bool,
     zones: &Zones,
-    subnets: &[Ipv4Net],
+    (subnets, keys): (&[Ipv4Net], &Keys<'_>),
     findings: &mut Findings,
 ) -> DnsSettings {
     let port = written.port.as_ref().map_or(53, |at| nonzero_port(at, findings));
@@ -122,7 +125,8 @@ pub(super) fn dns(
         enabled,
         own_names: own_names(zones),
         zones: held,
-        forward: forward(written, &listen, enabled, subnets, findings),
+        views: Vec::new(),
+        forward: forward(written, &listen, enabled, (subnets, keys), findings),
         listen,
     }
 }
@@ -131,7 +135,7 @@ fn forward(
     written: &v1::Dns,
     listen: &Listen,
     enabled: bool,
-    subnets: &[Ipv4Net],
+    (subnets, keys): (&[Ipv4Net], &Keys<'_>),
     findings: &mut Findings,
 ) -> Option<Forward> {
     let upstreams = match &written.upstreams {
@@ -164,7 +168,9 @@ fn forward(
     let mut allowed: BTreeSet<Ipv4Net> = subnets.iter().copied().collect();
     allowed.extend(written.forward_for.iter().flatten().filter_map(|at| prefix(at, findings)));
     let wanted = written.forward.as_ref().is_none_or(|forward| forward.value);
-    (enabled && wanted).then(|| Forward { upstreams, allowed: allowed.into_iter().collect() })
+    // A key says nothing here: whether a name is asked of others is decided before signatures are.
+    let denied = askers(written.deny_forward.as_deref().unwrap_or_default(), keys, findings, &mut Vec::new());
+    (enabled && wanted).then(|| Forward { upstreams, allowed: allowed.into_iter().collect(), denied })
 }
 
 /// Name servers of embedded zones that are in an embedded zone and have no address written there.

@@ -1,14 +1,17 @@
 //! Zones: who serves each, and the reverse zones that subnets need.
 
-use std::collections::BTreeMap;
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use ::zones::{Sight, UpdatePolicy};
 use ddns::cuts::Classless;
 use ddns::settings::{Auth, ZoneServer};
 use dns::{Fqdn, Rrset};
 use ipnet::Ipv4Net;
 
+use super::access::Access;
 use super::embedded;
 use super::gss;
 use super::keys::{Keys, ReadSecret, plain};
@@ -31,6 +34,8 @@ pub(super) struct Zones {
     pub(super) elsewhere: Option<Zone>,
     /// Prefixes whose PTR records stand in a zone that is named beside them.
     pub(super) classless: Vec<Classless>,
+    /// Why no client can have these names; made when it is first asked for.
+    protections: OnceCell<HashMap<Fqdn, &'static str>>,
 }
 
 #[derive(Debug)]
@@ -58,7 +63,7 @@ pub(super) enum Server {
 pub(super) fn read(
     written: &[At<v1::Zone>],
     ddns: &v1::Ddns,
-    keys: &Keys<'_>,
+    (access, keys): (&Access<'_>, &Keys<'_>),
     files: &dyn ReadSecret,
     findings: &mut Findings,
 ) -> Zones {
@@ -89,7 +94,7 @@ pub(super) fn read(
                     auth: auth.clone(),
                     records: embedded::records_elsewhere(&at.value, &apex, findings),
                 },
-                None => Server::Embedded(Box::new(embedded::read(&at.value, &apex, keys, files, findings))),
+                None => Server::Embedded(Box::new(embedded::read(&at.value, &apex, (access, keys), files, findings))),
             };
             zones.list.push(Zone { apex, span, server });
         }
@@ -170,6 +175,13 @@ fn server(zone: &v1::Zone, span: Span, keys: &Keys<'_>, findings: &mut Findings)
     };
     let embedded_only = [
         ("update_keys", zone.update_keys.as_ref().and_then(|list| list.first()).map(|key| key.span)),
+        ("update", zone.update.first().map(|rule| rule.span)),
+        ("self_by_lease", zone.self_by_lease.as_ref().map(|at| at.span)),
+        ("views", zone.views.as_ref().and_then(|list| list.first()).map(|at| at.span)),
+        ("allow_query", zone.allow_query.as_ref().and_then(|list| list.first()).map(|at| at.span)),
+        ("deny_query", zone.deny_query.as_ref().and_then(|list| list.first()).map(|at| at.span)),
+        ("allow_update", zone.allow_update.as_ref().and_then(|list| list.first()).map(|at| at.span)),
+        ("deny_update", zone.deny_update.as_ref().and_then(|list| list.first()).map(|at| at.span)),
         ("ns", zone.ns.as_ref().map(|ns| ns.span)),
         ("hostmaster", zone.hostmaster.as_ref().map(|text| text.span)),
         ("file", zone.file.as_ref().map(|file| file.span)),
@@ -281,9 +293,12 @@ impl Zones {
 
     /// The static records of all zones.
     pub(super) fn records(&self) -> impl Iterator<Item = &Rrset> {
-        self.list.iter().flat_map(|zone| match &zone.server {
-            Server::Embedded(zone) => &zone.records,
-            Server::Remote { records, .. } => records,
+        self.list.iter().flat_map(|zone| {
+            let (records, of_views) = match &zone.server {
+                Server::Embedded(zone) => (&zone.records, &zone.sight.overlays[..]),
+                Server::Remote { records, .. } => (records, &[][..]),
+            };
+            records.iter().chain(of_views.iter().flat_map(|(_, sets)| sets))
         })
     }
 
@@ -301,17 +316,20 @@ impl Zones {
 
     /// Why no client can have `name`, if none can.
     pub(super) fn protects(&self, name: &Fqdn) -> Option<&'static str> {
-        if self.list.iter().any(|zone| zone.apex == *name) {
-            return Some("the zone's own name");
+        self.protections.get_or_init(|| self.protections()).get(name).copied()
+    }
+
+    /// All that [`Self::protects`] knows; of several reasons the first counts.
+    fn protections(&self) -> HashMap<Fqdn, &'static str> {
+        let apexes = self.list.iter().map(|zone| (&zone.apex, "the zone's own name"));
+        let protected = self.protected.iter().map(|name| (name, "protected"));
+        let servers = self.embedded().map(|zone| (&zone.ns, "the name server's name"));
+        let records = self.records().map(|set| (&set.name, "a static record's name"));
+        let mut protections = HashMap::new();
+        for (name, why) in apexes.chain(protected).chain(servers).chain(records) {
+            protections.entry(name.clone()).or_insert(why);
         }
-        if self.protected.contains(name) {
-            return Some("protected");
-        }
-        if self.embedded().any(|zone| zone.ns == *name) {
-            return Some("the name server's name");
-        }
-        let is_static = self.records().any(|set| set.name == *name);
-        is_static.then_some("a static record's name")
+        protections
     }
 
     /// Adds the reverse zones that the subnets need and nobody holds: embedded beside an embedded forward zone,
@@ -333,7 +351,10 @@ impl Zones {
                             apex: reverse_apex(part),
                             records: Vec::new(),
                             soa: None,
-                            update_keys: forward.update_keys.clone(),
+                            // Rules are about names of the zone that has them.
+                            policy: UpdatePolicy { rules: Vec::new(), ..forward.policy.clone() },
+                            sight: Sight { apex: reverse_apex(part), overlays: Vec::new(), ..forward.sight.clone() },
+                            self_by_lease: false,
                             derived: true,
                             ..(**forward).clone()
                         };
@@ -341,6 +362,7 @@ impl Zones {
                     });
                     let derived: Vec<Zone> = derived.collect();
                     self.list.extend(derived);
+                    self.protections.take();
                 }
                 Some(Server::Remote { servers, .. }) => {
                     let suggested = enclosing(*net, 24);

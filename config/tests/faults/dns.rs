@@ -1,13 +1,12 @@
-//! Zones, keys, records, the embedded server.
+//! Zones: their names, who holds them, names in none.
 
-use config::settings::{Listen, Upstreams};
 use ddns::settings::{Auth, ZoneServer};
 
-use super::{GOOD, and, config, found, pooled, refused, warned};
+use super::{GOOD, and, config, pooled, refused, warned};
 
-const KEY: &str = "[[key]]\nname = \"k\"\nsecret = \"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\"\n";
+pub(super) const KEY: &str = "[[key]]\nname = \"k\"\nsecret = \"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\"\n";
 
-fn apexes(text: &str) -> Vec<String> {
+pub(super) fn apexes(text: &str) -> Vec<String> {
     config(text).ddns.zones.iter().map(|zone| zone.apex.to_string()).collect()
 }
 
@@ -76,72 +75,6 @@ fn a_zone_without_a_name_or_with_two() {
 }
 
 #[test]
-fn a_key_that_is_not_defined() {
-    let zone = "[[zone]]\nname = \"a.example\"\nserver = \"192.0.2.53\"\nkey = \"kk\"\n";
-    refused(&and(zone), &[("10:7", "\"kk\"", "the key `kk` is not defined", "add a [[key]] with `name = \"kk\"`")]);
-    refused(&and(&format!("{zone}{KEY}")), &[("10:7", "\"kk\"", "the key `kk` is not defined", "did you mean \"k\"?")]);
-    refused(
-        &and("[[zone]]\nname = \"a.example\"\nupdate_keys = [\"admin\"]\n"),
-        &[("9:16", "\"admin\"", "the key `admin` is not defined", "add a [[key]]")],
-    );
-}
-
-#[test]
-fn a_key_whose_secret_is_none() {
-    refused(
-        &and("[[key]]\nname = \"k\"\nsecret = \"no base64!\"\n"),
-        &[("9:10", "\"no base64!\"", "the secret is not base64", "tsig-keygen")],
-    );
-    refused(&and("[[key]]\nname = \"k\"\n"), &[("7:1", "[[key]]", "the key `k` has no secret", "add `secret_file")]);
-    refused(
-        &and("[[key]]\nname = \"k\"\nsecret_file = \"gone.key\"\n[[key]]\nname = \"l\"\nsecret_file = \"bad.key\"\n"),
-        &[
-            (
-                "9:15",
-                "\"gone.key\"",
-                "the secret of the key cannot be read from gone.key: No such file or directory",
-                "let the daemon's user read it",
-            ),
-            ("12:15", "\"bad.key\"", "the secret is not base64", "tsig-keygen"),
-        ],
-    );
-    refused(
-        &and("[[key]]\nname = \"k\"\nsecret = \"MDEyMzQ1Njc4OWFiY2RlZg==\"\nsecret_file = \"good.key\"\n"),
-        &[("10:15", "\"good.key\"", "a key has `secret` or `secret_file`, not both", "take one of them out")],
-    );
-    warned(
-        &and("[[key]]\nname = \"k\"\nsecret = \"c2VjcmV0\"\n"),
-        &[("9:10", "\"c2VjcmV0\"", "the secret has only 6 bytes, so it can be guessed", "32 bytes")],
-    );
-}
-
-#[test]
-fn a_key_that_is_defined_twice() {
-    refused(&and(&format!("{KEY}{KEY}")), &[("11:8", "\"k\"", "the key `k` is defined twice", "take one of them out")]);
-}
-
-#[test]
-fn an_algorithm_that_is_not_known() {
-    refused(
-        &and(&format!("{KEY}algorithm = \"hmac-sha3\"\n")),
-        &[("10:13", "\"hmac-sha3\"", "\"hmac-sha3\" is not a value of `algorithm`", "did you mean")],
-    );
-}
-
-#[test]
-fn a_key_file_as_tsig_keygen_writes_it() {
-    let zone = "[[zone]]\nname = \"a.example\"\nserver = \"192.0.2.53\"\nkey = \"k\"\n";
-    for (file, algorithm) in [("good.key", "hmac-sha256"), ("bind.key", "hmac-sha512")] {
-        let config = config(&and(&format!("{zone}[[key]]\nname = \"k\"\nsecret_file = \"{file}\"\n")));
-        let ZoneServer::Remote { auth: Auth::Tsig(key), .. } = &config.ddns.zones[1].server else {
-            panic!("a remote zone")
-        };
-        assert_eq!(&*key.secret, b"0123456789abcdef0123456789abcdef");
-        assert_eq!(key.algorithm.to_string(), algorithm);
-    }
-}
-
-#[test]
 fn a_remote_zone() {
     let zone = "[[zone]]\nname = \"a.example\"\nserver = ";
     for (server, address) in [
@@ -185,59 +118,6 @@ fn a_remote_zone() {
             "\"192.0.2.53\"",
             "updates to this server are not signed, so whoever can send it packets can change the zone",
             "add `key",
-        )],
-    );
-}
-
-#[test]
-fn keys_that_belong_to_the_other_kind_of_zone() {
-    refused(
-        &and(&format!("[[zone]]\nname = \"a.example\"\nkey = \"k\"\n{KEY}")),
-        &[("9:7", "\"k\"", "`key` signs updates to a `server`, and this zone is embedded", "`update_keys = [...]`")],
-    );
-    refused(
-        &and(&format!(
-            "[[zone]]\nname = \"a.example\"\nserver = \"192.0.2.53\"\nkey = \"k\"\nttl = \"1h\"\nupdate_keys = [\"k\"]\n{KEY}"
-        )),
-        &[
-            ("11:7", "\"1h\"", "`ttl` is for embedded zones, and this one has a `server`", "take it out"),
-            ("12:16", "\"k\"", "`update_keys` is for embedded zones, and this one has a `server`", "take it out"),
-        ],
-    );
-}
-
-#[test]
-fn static_records_of_a_zone_at_another_server_are_kept_there() {
-    let zone = |records: &str| {
-        and(&format!(
-            "[[zone]]\nname = \"a.example\"\nserver = \"192.0.2.53\"\nkey = \"k\"\nttl = 60\nrecords = [\n{records}\n]\n{KEY}"
-        ))
-    };
-    let config = config(&zone(
-        "{ name = \"@\", type = \"MX\", data = \"10 mail\" },\n{ name = \"www\", type = \"TXT\", data = \"one\" },\n\
-         { name = \"www\", type = \"TXT\", data = \"two\", ttl = \"5m\" },\n{ name = \"lab\", type = \"NS\", data = \"ns.lab\" },",
-    ));
-    let shown =
-        config.ddns.stated.iter().map(|set| format!("{} {} {} {}", set.name, set.ttl, set.rtype, set.rdata.len()));
-    let expected = ["a.example. 60 MX 1", "lab.a.example. 60 NS 1", "www.a.example. 60 TXT 2"];
-    assert_eq!(shown.collect::<Vec<_>>(), expected);
-    assert!(config.ddns.is_protected(&"www.a.example".parse().unwrap()), "no client can take the name");
-    refused(
-        &zone("{ name = \"@\", type = \"NS\", data = \"ns\" },"),
-        &[(
-            "13:1",
-            "{ name = \"@\", type = \"NS\", data = \"ns\" }",
-            "the name servers of a zone that has a `server` are not ours to say",
-            "the server that holds the zone decides that",
-        )],
-    );
-    refused(
-        &zone("{ name = \"x\", type = \"CNAME\", data = \"y\" },\n{ name = \"x\", type = \"TXT\", data = \"y\" },"),
-        &[(
-            "13:1",
-            "{ name = \"x\", type = \"CNAME\", data = \"y\" }",
-            "`x.a.example` has a CNAME record and other records",
-            "RFC 1034 section 3.6.2",
         )],
     );
 }
@@ -302,177 +182,6 @@ fn a_remote_domain_whose_reverse_zone_nobody_holds() {
     );
     warned(&format!("{forward}reverse = \"none\"\n"), &[]);
     warned(&format!("{forward}[[zone]]\nprefix = \"192.168.30.0/24\"\n"), &[]);
-}
-
-#[test]
-fn name_server_and_hostmaster_of_an_embedded_zone() {
-    let zone = |keys: &str| {
-        let config = config(&format!("{GOOD}[[zone]]\nname = \"a.example\"\n{keys}"));
-        let zone = config.dns.zones.into_iter().find(|zone| zone.apex.to_string() == "a.example.").unwrap();
-        (zone.ns.to_string(), zone.hostmaster.to_string(), config.dns.own_names.len())
-    };
-    assert_eq!(zone(""), ("ns.a.example.".into(), "hostmaster.a.example.".into(), 2));
-    assert_eq!(
-        zone("ns = \"ns1.elsewhere.example\"\nhostmaster = \"jane.doe@b.example\"\n"),
-        ("ns1.elsewhere.example.".into(), "jane\\.doe.b.example.".into(), 1)
-    );
-    // An address that is written is not added to.
-    let written = "records = [{ name = \"ns\", type = \"A\", data = \"192.168.30.2\" }]\n";
-    assert_eq!(zone(written), ("ns.a.example.".into(), "hostmaster.a.example.".into(), 1));
-}
-
-#[test]
-fn static_records() {
-    let text = and("[[zone]]\nname = \"a.example\"\nttl = \"1h\"\nrecords = [\n\
-         { name = \"@\", type = \"MX\", data = \"10 mail\" },\n\
-         { name = \"mail\", type = \"A\", data = \"192.168.30.2\", ttl = 60 },\n\
-         { name = \"www\", type = \"CNAME\", data = \"mail\" },\n\
-         { name = \"v6.a.example.\", type = \"AAAA\", data = \"2001:db8::1\" },\n\
-         { name = \"_sip._udp\", type = \"SRV\", data = \"0 5 5060 mail.a.example.\" },\n\
-         { name = \"*.apps\", type = \"A\", data = \"192.168.30.3\" },\n\
-         { name = \"@\", type = \"TXT\", data = \"hello there\" },\n]\n");
-    let config = config(&text);
-    let zone = config.dns.zones.iter().find(|zone| zone.apex.to_string() == "a.example.").unwrap();
-    let shown: Vec<String> = zone.records.iter().map(|set| format!("{} {} {}", set.name, set.ttl, set.rtype)).collect();
-    assert_eq!(
-        shown,
-        [
-            "a.example. 3600 MX",
-            "a.example. 3600 TXT",
-            "_sip._udp.a.example. 3600 SRV",
-            "*.apps.a.example. 3600 A",
-            "mail.a.example. 60 A",
-            "v6.a.example. 3600 AAAA",
-            "www.a.example. 3600 CNAME",
-        ]
-    );
-    assert!(config.ddns.protected.contains(&"mail.a.example".parse().unwrap()));
-}
-
-#[test]
-fn static_records_that_are_wrong() {
-    let zone = |record: &str| and(&format!("[[zone]]\nname = \"a.example\"\nrecords = [\n{record}\n]\n"));
-    for (record, place, underlined, message, mend) in [
-        (
-            "{ name = \"x\", type = \"A\", data = \"192.168.30\" }",
-            "10:34",
-            "\"192.168.30\"",
-            "`192.168.30` is not A data",
-            "192.168.30.2",
-        ),
-        ("{ name = \"x\", type = \"MX\", data = \"mail\" }", "10:35", "\"mail\"", "`mail` is not MX data", "10 mail"),
-        (
-            "{ name = \"x.b.\", type = \"A\", data = \"192.168.30.2\" }",
-            "10:10",
-            "\"x.b.\"",
-            "`x.b.` is not within the zone `a.example`",
-            "relative",
-        ),
-        (
-            "{ name = \"x\", type = \"B\", data = \"y\" }",
-            "10:22",
-            "\"B\"",
-            "\"B\" is not a value of `type`",
-            "the values are",
-        ),
-        (
-            "{ name = \"x\", type = \"CNAME\", data = \"y\" },\n{ name = \"x\", type = \"A\", data = \"192.168.30.2\" }",
-            "10:1",
-            "{ name = \"x\", type = \"CNAME\", data = \"y\" }",
-            "`x.a.example` has a CNAME record and other records",
-            "RFC 1034",
-        ),
-    ] {
-        refused(&zone(record), &[(place, underlined, message, mend)]);
-    }
-}
-
-#[test]
-fn the_embedded_server_runs_when_a_zone_needs_it() {
-    let dns = config(GOOD).dns;
-    assert!(dns.enabled && dns.listen == Listen::Interfaces { port: 53 });
-    let forward = dns.forward.unwrap();
-    assert_eq!(forward.upstreams, Upstreams::ResolvConf);
-    assert_eq!(forward.allowed, ["192.168.30.0/24".parse().unwrap()]);
-    assert_eq!(dns.own_names, ["ns.nasir.xyz".parse().unwrap()]);
-    let without = config("[[subnet]]\nprefix = \"10.0.0.0/24\"\npools = [\"10.0.0.9\"]\n");
-    assert!(!without.dns.enabled && without.dns.forward.is_none() && !without.dhcp.scope.own_dns);
-    let forwarder = config(
-        "[dns]\nforward_for = [\"10.9.0.0/16\"]\n[[subnet]]\nprefix = \"10.0.0.0/24\"\npools = [\"10.0.0.9\"]\n",
-    );
-    assert_eq!(forwarder.dns.forward.unwrap().allowed.len(), 2);
-    let written = config(&and("[dns]\nlisten = [\"127.0.0.1:5353\", \"192.168.30.2\"]\nport = 54\nforward = false\n"));
-    let expected: Vec<_> = ["127.0.0.1:5353", "192.168.30.2:54"].iter().map(|text| text.parse().unwrap()).collect();
-    assert_eq!(written.dns.listen, Listen::Addresses(expected));
-    assert!(written.dns.forward.is_none());
-}
-
-#[test]
-fn an_embedded_zone_with_the_server_turned_off() {
-    refused(
-        &format!("[dns]\nenabled = false\n{GOOD}"),
-        &[(
-            "4:8",
-            "\"nasir.xyz\"",
-            "the zone has no `server`, and the embedded DNS server is turned off",
-            "add `server",
-        )],
-    );
-}
-
-#[test]
-fn clients_told_a_dns_server_that_does_not_run() {
-    refused(
-        "[[subnet]]\nprefix = \"10.0.0.0/24\"\npools = [\"10.0.0.9\"]\ndns_servers = \"self\"\n",
-        &[(
-            "4:15",
-            "\"self\"",
-            "clients cannot be told this server as their DNS server: the embedded one does not run",
-            "`enabled = true` in [dns]",
-        )],
-    );
-    warned(
-        &and("[dns]\nport = 5353\n"),
-        &[(
-            "8:8",
-            "5353",
-            "clients ask DNS servers at port 53, so they will not find the embedded one at port 5353",
-            "dns_servers",
-        )],
-    );
-}
-
-#[test]
-fn clients_told_a_dns_server_that_they_cannot_reach() {
-    for listen in ["\"127.0.0.1\"", "\"192.168.30.2:5353\""] {
-        let text = and(&format!("[dns]\nlisten = [{listen}]\n"));
-        warned(
-            &text,
-            &[(
-                "8:11",
-                listen,
-                "clients are told this server as their DNS server, and cannot reach it at any of these addresses",
-                "at port 53",
-            )],
-        );
-        // With ports of its own it is being tried out.
-        warned(&format!("{text}[server]\nserver_port = 6767\n"), &[]);
-    }
-    warned(&and("[dns]\nlisten = [\"127.0.0.1\", \"192.168.30.2\"]\n"), &[]);
-}
-
-#[test]
-fn a_forwarder_that_asks_itself() {
-    refused(
-        &and("[dns]\nlisten = [\"192.168.30.2\"]\nupstreams = [\"192.168.30.2\", \"192.0.2.53\"]\n"),
-        &[(
-            "9:14",
-            "\"192.168.30.2\"",
-            "192.168.30.2:53 is this server itself: a question would go round for ever",
-            "another DNS server",
-        )],
-    );
-    refused(&and("[dns]\nupstreams = []\n"), &[("8:13", "[]", "`upstreams` names nobody", "forward = false")]);
 }
 
 #[test]
@@ -546,14 +255,6 @@ fn audits_that_cannot_be() {
     assert_eq!((upkeep.audit_secs, upkeep.delete_share_percent, upkeep.inherit.any()), (None, 20, false));
 }
 
-#[test]
-fn a_key_without_a_server_in_ddns() {
-    refused(
-        &format!("[ddns]\nkey = \"k\"\n{KEY}{GOOD}"),
-        &[("2:7", "\"k\"", "`key` signs updates to a `server`, and [ddns] names none", "add `server`")],
-    );
-}
-
 /// What is asked, and what stands as long as nobody has answered.
 fn sought(text: &str) -> (Vec<String>, Vec<String>) {
     let ddns = config(text).ddns;
@@ -605,55 +306,4 @@ fn a_zone_of_a_prefix_longer_than_24_has_its_own_name() {
     assert_eq!(ddns.reverse_name_of(address).to_string(), "200.128-25.2.0.192.in-addr.arpa.");
     assert_eq!(ddns.reverse_zone_of(address).unwrap().apex.to_string(), "128-25.2.0.192.in-addr.arpa.");
     assert_eq!(ddns.zones.len(), 2, "and no zone of the whole /24");
-}
-
-#[test]
-fn a_zones_file_gives_records_and_soa() {
-    let zone = |more: &str| {
-        let text = format!("[[zone]]\nname = \"a.example\"\nfile = \"zones/good.zone\"\n{more}");
-        let dns = config(&and(&text)).dns;
-        dns.zones.into_iter().find(|zone| zone.apex.to_string() == "a.example.").unwrap()
-    };
-    let plain = zone("records = [{ name = \"ns1\", type = \"A\", data = \"192.0.2.2\" }]\n");
-    assert_eq!(
-        (plain.ns.to_string(), plain.hostmaster.to_string()),
-        ("ns1.a.example.".into(), "admin.a.example.".into())
-    );
-    let (soa, ttl) = plain.soa.unwrap();
-    assert_eq!((soa.serial, soa.minimum, ttl), (7, 4, 60));
-    let held: Vec<String> =
-        plain.records.iter().map(|set| format!("{} {} x{}", set.name, set.rtype, set.rdata.len())).collect();
-    let expected =
-        ["a.example. NS x1", "big.a.example. TYPE65280 x1", "ns1.a.example. A x2", "www.a.example. CNAME x1"];
-    assert_eq!(held, expected);
-    assert_eq!(zone("ns = \"other.a.example\"\n").ns.to_string(), "other.a.example.");
-}
-
-#[test]
-fn a_zones_file_with_faults_tells_each_with_its_place() {
-    let mend = "mend it at that place";
-    let bad = "[[zone]]\nname = \"a.example\"\nfile = \"zones/bad.zone\"\n";
-    let leaves =
-        "zones/bad.zone:4:10: `../more.zone`: an included file is at or beneath the directory of the zone's file";
-    let expected = [
-        "zones/bad.zone:1:7: `192.0.2.300` is not an IPv4 address",
-        "zones/bad.zone:3:12: nothing more belongs here",
-        leaves,
-    ];
-    let place = "\"zones/bad.zone\"";
-    refused(&and(bad), &expected.map(|told| ("9:8", place, told, mend)));
-    refused(
-        &and("[[zone]]\nname = \"a.example\"\nfile = \"none.zone\"\n"),
-        &[(
-            "9:8",
-            "\"none.zone\"",
-            "the zone's file `none.zone` cannot be read: No such file or directory",
-            "write the path of a master file",
-        )],
-    );
-    // An alias of the file beside a record of the configuration.
-    let clash = "[[zone]]\nname = \"a.example\"\nfile = \"zones/good.zone\"\n\
-                 records = [{ name = \"www\", type = \"A\", data = \"192.0.2.2\" }]\n";
-    let told = found(&and(clash));
-    assert!(told.list.iter().any(|fault| fault.message == "`www.a.example` has a CNAME record and other records"));
 }

@@ -2,8 +2,10 @@
 //! reports all of them.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod access;
 mod classes;
 mod dns;
+mod embedded;
 mod gss;
 mod hosts;
 mod leases;
@@ -13,10 +15,12 @@ mod naming;
 mod options;
 mod places;
 mod pools;
+mod records;
 mod scopes;
 mod shape;
 mod switches;
 mod tftp;
+mod tsig_keys;
 
 use std::path::Path;
 

@@ -155,6 +155,7 @@ fn ddns_now(now: Now) -> ddns::Now {
 fn dns_settings(settings: &Settings) -> DnsSettings {
     let name = |text: &str| -> Fqdn { text.parse().expect("a name") };
     let zone = |apex: Fqdn| EmbeddedZone {
+        sight: zones::Sight::of(apex.clone()),
         apex,
         ns: name("ns.sim.test"),
         hostmaster: name("hostmaster.sim.test"),
@@ -162,7 +163,10 @@ fn dns_settings(settings: &Settings) -> DnsSettings {
         negative_ttl_secs: 60,
         records: Vec::new(),
         soa: None,
-        update_keys: Vec::new(),
+        keys: Vec::new(),
+        policy: zones::UpdatePolicy::default(),
+        update: zones::AccessList::default(),
+        self_by_lease: false,
         derived: false,
     };
     let apexes = settings.ddns.zones.iter().filter(|_| settings.embedded).map(|route| route.apex.clone());

@@ -1,0 +1,53 @@
+//! Records that holders of leases wrote by themselves (`self_by_lease`), at the end of what gave them the right.
+//!
+//! Such a record goes when its lease ends or gets another name, and when the server begins to keep the name itself: it
+//! would take the record for somebody else's. It goes in the transaction that says so.
+
+use std::collections::HashSet;
+
+use ddns::settings::{Settings, ZoneServer};
+use ddns::wanted::{RowKey, WantedRow};
+use dns::{Fqdn, Update};
+use std::net::IpAddr;
+use store::rows::Row;
+use zones::ZoneSet;
+use zones::by_lease::departure;
+
+/// What goes with these transactions from the zones that are `open` to leases.
+pub(super) fn departures(
+    settings: &Settings,
+    open: &HashSet<Fqdn>,
+    zones: &ZoneSet,
+    transactions: &[Vec<Row>],
+) -> Vec<Update> {
+    if open.is_empty() {
+        return Vec::new();
+    }
+    let rows =
+        transactions.iter().flatten().filter_map(|row| if let Row::Wanted(row) = row { Some(row) } else { None });
+    let left = rows.flat_map(left_behind);
+    let update = |(name, address): (Fqdn, IpAddr)| {
+        let route = settings.zone_of(&name).filter(|route| route.server == ZoneServer::Embedded)?;
+        let (zone, IpAddr::V4(address)) = (zones.get(&route.apex).filter(|_| open.contains(&route.apex))?, address)
+        else {
+            return None;
+        };
+        departure(zone, &name, address)
+    };
+    left.filter_map(update).collect()
+}
+
+/// Names and addresses that a row says are no longer their client's own to keep.
+fn left_behind(row: &WantedRow) -> Vec<(Fqdn, IpAddr)> {
+    match (&row.key, &row.want) {
+        // The lease has ended, or has another name now.
+        (RowKey::Reverse(address), want) => {
+            let now = want.as_ref().map(|want| &want.name);
+            let former = row.former.iter().map(|held| &held.name).filter(|name| Some(*name) != now);
+            former.map(|name| (name.clone(), *address)).collect()
+        }
+        // The server keeps the name from now on.
+        (RowKey::Forward(name), Some(want)) => want.addresses.iter().map(|address| (name.clone(), *address)).collect(),
+        (RowKey::Forward(_) | RowKey::Stated(..), _) => Vec::new(),
+    }
+}
