@@ -368,8 +368,8 @@ fn summary(config: &Config) -> String {
     let subnets: Vec<String> = config.dhcp.subnets.iter().map(|subnet| subnet.prefix.to_string()).collect();
     let zones: Vec<String> = config.ddns.zones.iter().map(|zone| zone.apex.to_string()).collect();
     format!(
-        "subnets {}; zones {}",
-        subnets.join(", "),
+        "{}; zones {}",
+        if subnets.is_empty() { "no subnet, DNS alone".to_owned() } else { format!("subnets {}", subnets.join(", ")) },
         if zones.is_empty() { "none".to_owned() } else { zones.join(", ") }
     )
 }

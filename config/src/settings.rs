@@ -55,6 +55,12 @@ impl Config {
         scopes.into_iter().flatten().find(says).is_some_and(|scope| scope.own_dns)
     }
 
+    /// Whether DHCP is served: without a subnet the daemon serves DNS alone.
+    #[must_use]
+    pub fn serves_dhcp(&self) -> bool {
+        !self.dhcp.subnets.is_empty()
+    }
+
     /// Interfaces to serve on, by name. Empty: every interface that has an address in a subnet.
     #[must_use]
     pub fn interfaces(&self) -> BTreeSet<&str> {

@@ -153,3 +153,51 @@ fn read_beneath(directory: &Path, path: &Path) -> Result<String, String> {
 fn is_open_to_all(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail by panic")]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_file_beneath_the_folder_is_read_and_no_way_leads_out_of_it() {
+        let top = tempfile::tempdir().unwrap();
+        let folder = top.path().join("zones");
+        fs::create_dir_all(folder.join("more")).unwrap();
+        fs::write(folder.join("a.zone"), "a").unwrap();
+        fs::write(folder.join("more/b.zone"), "b").unwrap();
+        fs::write(top.path().join("secret"), "s").unwrap();
+        symlink("more/b.zone", folder.join("within")).unwrap();
+        symlink("../secret", folder.join("file-out")).unwrap();
+        symlink("..", folder.join("folder-out")).unwrap();
+        let read = |path: &str| read_beneath(&folder, Path::new(path));
+        assert_eq!(read("a.zone"), Ok("a".to_owned()));
+        assert_eq!(read("more/b.zone"), Ok("b".to_owned()));
+        assert_eq!(read("more/../a.zone"), Ok("a".to_owned()));
+        assert_eq!(read("within"), Ok("b".to_owned()), "a link that stays is a file like others");
+        let outside = top.path().join("secret");
+        for out in ["../secret", "file-out", "folder-out/secret", outside.to_str().unwrap(), "/etc/passwd"] {
+            let told = read(out).unwrap_err();
+            assert!(told.starts_with("it leads to "), "{out}: {told}");
+        }
+        assert!(read("missing").unwrap_err().contains("No such file"));
+        assert!(read("more").is_err(), "a folder is no file");
+        // A folder that is itself reached by a link is where the link leads.
+        symlink(&folder, top.path().join("way")).unwrap();
+        assert_eq!(read_beneath(&top.path().join("way"), Path::new("a.zone")), Ok("a".to_owned()));
+    }
+
+    #[test]
+    fn a_file_that_is_too_long_or_no_text_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let long = fs::File::create(folder.path().join("long")).unwrap();
+        long.set_len(MASTER_FILE_OCTETS_MAX + 1).unwrap();
+        let told = read_beneath(folder.path(), Path::new("long")).unwrap_err();
+        assert_eq!(told, format!("it has more than {MASTER_FILE_OCTETS_MAX} octets"));
+        fs::write(folder.path().join("bytes"), [0xff, 0xfe]).unwrap();
+        assert!(read_beneath(folder.path(), Path::new("bytes")).unwrap_err().contains("UTF-8"));
+    }
+}

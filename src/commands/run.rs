@@ -79,7 +79,9 @@ async fn serve(run: Run, log: &LogArgs) -> anyhow::Result<ExitCode> {
         }
     };
     let mut told = Told { terminate, interrupt };
-    if run.config.is_some() {
+    if !config.serves_dhcp() {
+        info!("no DHCP is served: the configuration has no [[subnet]]");
+    } else if run.config.is_some() {
         // What is heard is only told, so nobody waits for it: the asking comes first, the answers meanwhile.
         tokio::spawn(warn_of_others(config.clone()));
     } else {

@@ -37,7 +37,10 @@ pub fn run(status: &Status) -> anyhow::Result<ExitCode> {
         let counts = [subnet.pool, subnet.free, subnet.bound, subnet.offered, subnet.quarantined];
         table.add_row(std::iter::once(subnet.prefix.clone()).chain(counts.map(|count| count.to_string())));
     }
-    println!("{table}");
+    match view.subnets.is_empty() {
+        true => println!("no subnet: no DHCP is served"),
+        false => println!("{table}"),
+    }
     for line in view.zones.iter().flat_map(|zone| zone.lines(false)) {
         println!("{line}");
     }

@@ -25,6 +25,7 @@ pub fn socket_settings(config: &Config) -> SocketSettings {
         interfaces,
         within,
         besides: besides.into_iter().collect(),
+        closed: !config.serves_dhcp(),
         bind_address: if only_loopback { Ipv4Addr::LOCALHOST } else { Ipv4Addr::UNSPECIFIED },
     }
 }
@@ -61,6 +62,13 @@ pub(super) fn listen_addresses(config: &Config, table: &InterfaceTable) -> Vec<S
 pub(super) fn listened(config: &Config, listen: &Listen, table: &InterfaceTable) -> Vec<SocketAddr> {
     match listen {
         Listen::Addresses(addresses) => addresses.clone(),
+        // DNS alone has no link of its own: it is for all who reach this machine, itself among them.
+        Listen::Interfaces { port } if !config.serves_dhcp() => {
+            let named = config.interfaces();
+            let meant = table.iter().filter(|info| named.is_empty() || named.contains(info.name.as_str()));
+            let addresses = meant.flat_map(|info| &info.addresses);
+            addresses.map(|net| SocketAddr::new(IpAddr::V4(net.addr()), *port)).collect()
+        }
         Listen::Interfaces { port } => {
             let (served, _) = select_served(&socket_settings(config), table);
             let addresses = served.iter().flat_map(|info| &info.addresses);
@@ -171,6 +179,20 @@ mod tests {
         assert!(!is_here("192.168.50.1".parse().unwrap(), &table));
         assert_eq!(dns_addresses(&config, &table), [IpAddr::V4(Ipv4Addr::LOCALHOST); 0]);
         assert_eq!(told(&config, &table), [None, None]);
+    }
+
+    #[test]
+    fn dns_alone_is_served_on_every_address_or_on_those_of_the_named_interfaces_and_opens_no_dhcp_socket() {
+        let alone = config("[[zone]]\nname = \"nasir.xyz\"\n");
+        let every = ["127.0.0.1:53", "172.17.0.1:53", "192.168.30.1:53", "192.168.40.1:53"];
+        let every: Vec<SocketAddr> = every.iter().map(|text| text.parse().unwrap()).collect();
+        assert_eq!(listen_addresses(&alone, &table(&MACHINE)), every);
+        let named = config("[server]\ninterfaces = [\"eth1\"]\n[[zone]]\nname = \"nasir.xyz\"\n");
+        assert_eq!(listen_addresses(&named, &table(&MACHINE)), every[3..]);
+        assert!(socket_settings(&alone).closed && socket_settings(&named).closed);
+        assert!(!socket_settings(&config(SUBNETS)).closed);
+        // Its own name has the addresses that others reach it by.
+        assert_eq!(dns_addresses(&alone, &table(&MACHINE)).len(), 3);
     }
 
     #[test]

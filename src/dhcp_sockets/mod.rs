@@ -81,6 +81,8 @@ pub struct SocketSettings {
     pub within: Vec<Ipv4Net>,
     /// With no interface named: these in any case, by name.
     pub besides: Vec<String>,
+    /// No DHCP is served at all: no socket is opened, and no privilege needed. The interfaces are followed all the same.
+    pub closed: bool,
     /// Unspecified to serve interfaces; else the one address to serve relayed clients on.
     pub bind_address: Ipv4Addr,
 }
@@ -94,6 +96,7 @@ impl Default for SocketSettings {
             interfaces: Vec::new(),
             within: Vec::new(),
             besides: Vec::new(),
+            closed: false,
             bind_address: Ipv4Addr::UNSPECIFIED,
         }
     }
@@ -146,6 +149,8 @@ enum Way {
         address: Ipv4Addr,
         socket: Arc<AsyncSocket>,
     },
+    /// No DHCP is served: nothing is opened, nothing is heard.
+    Closed,
 }
 
 /// A socket that could not be opened while running is tried again this much later.
@@ -169,7 +174,9 @@ impl DhcpSockets {
         } else {
             settings.bind_address
         };
-        let way = if bind_address.is_unspecified() {
+        let way = if settings.closed {
+            Way::Closed
+        } else if bind_address.is_unspecified() {
             Way::Interfaces {
                 sockets: BTreeMap::new(),
                 frames: Arc::new(port::open_frame_sender()?),
@@ -264,6 +271,10 @@ impl DhcpSockets {
                 (served, not_served) = (Vec::new(), Vec::new());
                 Way::Address { address: *address, socket: Arc::clone(socket) }
             }
+            Way::Closed => {
+                (served, not_served) = (Vec::new(), Vec::new());
+                Way::Closed
+            }
             Way::Interfaces { sockets, frames, datagrams } => {
                 let mut open = BTreeMap::new();
                 served.retain(|info| {
@@ -348,6 +359,7 @@ fn poll_batch(
             }
             *turn = turn.wrapping_add(1);
         }
+        Way::Closed => {}
     }
     if !batch.is_empty() {
         return Poll::Ready(());

@@ -77,6 +77,7 @@ fn socket_to<'a>(
     match &links.way {
         Way::Address { socket, .. } => Some(socket),
         Way::Interfaces { sockets, .. } => sockets.get(&routes.interface_to(source, to, now)?),
+        Way::Closed => None,
     }
 }
 

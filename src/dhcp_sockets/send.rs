@@ -229,6 +229,7 @@ fn choose_source(links: &Links, interface: &InterfaceInfo, wanted: Ipv4Addr) -> 
         Way::Interfaces { .. } => {
             interface.first_address().ok_or_else(|| SendFailure::NoSource(interface.name.clone()))
         }
+        Way::Closed => Err(SendFailure::NoLink(interface.name.clone())),
     }
 }
 
@@ -251,6 +252,7 @@ fn routed<'a>(
             append_datagram(ends, payload, bytes).ok_or(SendFailure::TooLong)?;
             Ok(Transmit { socket: datagrams, bytes: start..bytes.len(), to: To::Udp { address, source } })
         }
+        Way::Closed => Err(SendFailure::NoSource(source.to_string())),
     }
 }
 

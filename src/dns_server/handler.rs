@@ -14,7 +14,7 @@ use hickory_server::net::xfer::Protocol;
 use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
 use ipnet::IpNet;
 use resolve::Reason;
-use zones::{Asked, Askers, Question, QuestionMeta, Requestor, ZoneSet};
+use zones::{Asked, Askers, Place, Question, QuestionMeta, Requestor, ZoneSet};
 
 use super::forward::Forwarder;
 use super::reply::{self, BAD_VERS, Reply};
@@ -196,7 +196,7 @@ impl Handler {
 /// Whether a plain question is about a name in one of our zones: a chain that begins there is ours.
 fn is_ours(zones: &ZoneSet, query: &[u8]) -> bool {
     let name = query.get(resolve::query::HEADER..).and_then(|body| Fqdn::read_wire(body).ok());
-    name.is_none_or(|(name, _)| zones.find(&name).is_some())
+    name.is_none_or(|(name, _)| zones.place(&name) != Place::Elsewhere)
 }
 
 /// The one question of a request.
