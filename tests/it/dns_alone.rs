@@ -129,7 +129,7 @@ fn a_key_changes_what_the_rules_grant_it_and_the_log_says_why_not() {
     for from in [INSIDE, OUTSIDE] {
         assert!(ask(&host, from, &["_acme-challenge.nasir.xyz", "TXT"]).contains("\"token\""), "in every view");
     }
-    assert!(certbot("update add _acme-challenge.nasir.xyz 60 A 192.0.2.1").contains("REFUSED"));
+    assert!(certbot("update add _acme-challenge.nasir.xyz 60 CAA 0 issue ca").contains("REFUSED"));
     assert!(certbot("update delete www.nasir.xyz").contains("REFUSED"));
     assert!(
         certbot("update add _acme-challenge.nasir.xyz 60 TXT more\nupdate add x.nasir.xyz 60 TXT x")
@@ -137,7 +137,7 @@ fn a_key_changes_what_the_rules_grant_it_and_the_log_says_why_not() {
     );
     let log = daemon.log();
     let why = "an update of zone nasir.xyz. by the key certbot. was refused: no rule of the zone's `update` grants \
-               _acme-challenge.nasir.xyz. A";
+               _acme-challenge.nasir.xyz. CAA";
     assert!(log.contains(why), "{log}");
     // From where updates are not taken the best key is none.
     let lab_update = "zone lab.nasir.xyz\nupdate add new.lab.nasir.xyz 60 A 192.168.30.92";
