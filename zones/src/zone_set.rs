@@ -11,12 +11,14 @@ use imbl::shared_ptr::DefaultSharedPtr;
 use crate::audience::{Audiences, Shown, overlaid};
 use crate::zone::{Zone, ZoneError};
 
+type ByApex<T> = GenericHashMap<Box<[u8]>, T, BuildHasherDefault<ApexHasher>, DefaultSharedPtr>;
+
 /// The zones, by apex. Cloning shares everything, so a clone is a snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ZoneSet {
     /// By the apex in wire form, so that a name's suffixes are looked up without making names of them. `None`: whoever sees
     /// this set may not ask for the zone.
-    zones: GenericHashMap<Box<[u8]>, Option<Arc<Zone>>, BuildHasherDefault<ApexHasher>, DefaultSharedPtr>,
+    zones: ByApex<Option<Arc<Zone>>>,
     /// How long their apexes are: ends of a name that have another length are not looked for.
     lengths: Lengths,
     /// What others see, where not everybody sees the same.
