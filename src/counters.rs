@@ -18,6 +18,10 @@ pub struct Counters {
     pub no_space: AtomicU64,
     /// Events that found the updater's channel full; their rows were read again from what is wanted.
     pub events_overflowed: AtomicU64,
+    /// Datagrams that a later one of the same client took the place of before they were looked at.
+    pub repeated: AtomicU64,
+    /// Datagrams that found more waiting before them than may wait.
+    pub crowded_out: AtomicU64,
     /// By the reason's index.
     dropped: Dropped,
 }
@@ -40,6 +44,10 @@ pub struct CounterValues {
     pub submitted: u64,
     pub no_space: u64,
     pub events_overflowed: u64,
+    #[serde(default)]
+    pub repeated: u64,
+    #[serde(default)]
+    pub crowded_out: u64,
     pub dropped: std::collections::BTreeMap<String, u64>,
 }
 
@@ -64,6 +72,8 @@ impl Counters {
             submitted: read(&self.submitted),
             no_space: read(&self.no_space),
             events_overflowed: read(&self.events_overflowed),
+            repeated: read(&self.repeated),
+            crowded_out: read(&self.crowded_out),
             dropped: DropReason::ALL
                 .iter()
                 .map(|reason| (reason.to_string(), read(&self.dropped.0[reason.index()])))

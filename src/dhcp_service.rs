@@ -2,10 +2,12 @@
 //!
 //! It only moves values: datagrams to [`Pipeline::decide`], transactions to the committer, outcomes to
 //! [`Pipeline::complete`], replies to the sockets and events into the updater's channel. What may happen before what is
-//! the pipeline's to decide. What is ready is taken in a fair order, so that a flood of datagrams holds up neither
-//! expiry nor the question whether a full store has room again.
+//! the pipeline's to decide. What the kernel holds is taken out of its queue before the next batch is decided, and waits
+//! in the [`Intake`], where a crowd has an order. What is ready is taken in a fair order, so that a flood of datagrams
+//! holds up neither expiry nor the question whether a full store has room again.
 
 use std::net::Ipv4Addr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,6 +18,7 @@ use dhcp::engine::{Page, SubnetCounts};
 use dhcp::lease::Lease;
 use dhcp::leasequery::Query;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, Sleep};
 use tracing::{error, info, warn};
 
 use crate::clock::{Clock, GoesOn, Pause};
@@ -25,15 +28,21 @@ use crate::core::explain::{Facts, Subject};
 use crate::core::pipeline::{Arrival, BatchOutcome, Departure, Link, Output, Pipeline, Step};
 use crate::counters::Counters;
 use crate::delayed::Delayed;
-use crate::dhcp_sockets::{Batch, DhcpSender, DhcpSockets, InterfaceInfo, Outgoing};
+use crate::dhcp_sockets::{BATCH_MAX, Batch, DhcpSender, DhcpSockets, InterfaceInfo, Outgoing};
+use crate::intake::Intake;
 use crate::lease_log::{self, LeaseLog};
 use crate::prober::{ProbeResult, Prober};
+use crate::quiet::Quiet;
 use crate::zone_keeper::ZoneKeeper;
 
 /// Leases ended in one go, so that a mass expiry does not hold up the clients.
 const EXPIRIES_PER_TURN: usize = 256;
 /// Names whose end is confirmed, taken in one go.
 const SETTLED_PER_TURN: usize = 256;
+/// Batches decided one after the other before all else is looked at again.
+const TURNS_OF_A_CROWD: u32 = 8;
+/// Batches taken from the sockets before one is decided.
+const RECEIVES_PER_TURN: usize = 16;
 /// Interfaces whose values are kept ready; an interface that changes gets a new value.
 const LINKS_KEPT_MAX: usize = 64;
 /// How often a store without room is asked again, and the machine's clock is looked at while it is wrong, in boot
@@ -104,6 +113,9 @@ pub struct Storing {
 pub struct DhcpService {
     sockets: DhcpSockets,
     sender: DhcpSender,
+    /// What has arrived and is not decided yet.
+    intake: Intake,
+    crowded: Quiet,
     links: Vec<(Arc<InterfaceInfo>, Arc<Link>)>,
     pipeline: Pipeline,
     clock: Clock,
@@ -146,6 +158,8 @@ impl DhcpService {
         let prober = Prober::new(sockets.interfaces(), (clock.now().boot_ms & 0xffff) as u16 ^ 0x4c48);
         Self {
             sender: sockets.sender(),
+            intake: Intake::default(),
+            crowded: Quiet::default(),
             prober,
             probe_results: Vec::new(),
             sockets,
@@ -174,6 +188,9 @@ impl DhcpService {
     pub async fn run(mut self) -> Result<(), ServiceError> {
         let mut settled = Vec::new();
         let mut received = Batch::new();
+        let alarm = tokio::time::sleep(SLEEP_MAX);
+        tokio::pin!(alarm);
+        let mut turns = 0;
         self.begin_expiry();
         loop {
             // First, since they make room for all else.
@@ -187,27 +204,75 @@ impl DhcpService {
                 return Ok(());
             }
             let room = self.pipeline.has_room() && !self.stopping && self.rows_wanted.is_empty();
+            self.drain_sockets(&mut received);
+            let deciding = room && !self.intake.is_empty();
+            if deciding && turns < TURNS_OF_A_CROWD {
+                turns += 1;
+                self.decide().await?;
+                continue;
+            }
+            turns = 0;
             let settling = room && !self.pipeline.storage_full();
             let due = self.due_in();
+            set(alarm.as_mut(), due);
             tokio::select! {
                 Some(result) = self.outcomes.1.recv() => self.complete(result)?,
                 Some(question) = self.channels.questions.recv() => self.answer(question),
                 has_room = asked(&mut self.room) => self.take_room(has_room),
-                () = self.sockets.receive(&mut received), if room => {
-                    let arrivals = self.arrivals(&received);
-                    Counters::add(&self.counters.received, arrivals.len());
-                    let step = self.pipeline.decide(self.clock.now(), arrivals);
-                    self.step(step).await?;
-                }
+                () = self.sockets.receive(&mut received), if !self.stopping => self.take_in(&received),
+                () = std::future::ready(()), if deciding => {}
                 1.. = self.channels.settled.recv_many(&mut settled, SETTLED_PER_TURN), if settling => {
                     let step = self.pipeline.settle_names(&settled);
                     settled.clear();
                     self.step(step).await?;
                 }
                 () = self.prober.heard(&mut self.probe_results), if room => self.take_probe_results().await?,
-                () = sleep(due), if room => self.turn().await?,
+                () = ring(due, alarm.as_mut()), if room => self.turn().await?,
             }
         }
+    }
+
+    /// Takes what the kernel holds, so that its queue does not run over while a crowd is decided.
+    fn drain_sockets(&mut self, received: &mut Batch) {
+        for _ in 0..RECEIVES_PER_TURN {
+            if self.stopping || !self.sockets.try_receive(received) {
+                return;
+            }
+            self.take_in(received);
+        }
+    }
+
+    /// Owned copies: what cannot be decided now waits, and a batch that finds no room is decided again.
+    fn take_in(&mut self, received: &Batch) {
+        let before = self.intake.counts();
+        for datagram in received.iter() {
+            let arrival = Arrival {
+                link: self.link_of(datagram.interface),
+                source: datagram.source,
+                destination: datagram.destination,
+                payload: datagram.payload.into(),
+            };
+            self.intake.put(arrival);
+        }
+        Counters::add(&self.counters.received, received.len());
+        let counts = self.intake.counts();
+        if counts != before {
+            let more = |now: u64, before: u64| usize::try_from(now - before).unwrap_or(usize::MAX);
+            Counters::add(&self.counters.repeated, more(counts.repeated, before.repeated));
+            Counters::add(&self.counters.crowded_out, more(counts.crowded_out, before.crowded_out));
+            if counts.crowded_out > before.crowded_out
+                && let Some(kept_back) = self.crowded.may_tell()
+            {
+                warn!("more DHCP messages wait than may: some were dropped, and their clients ask again{kept_back}");
+            }
+        }
+    }
+
+    /// Decides on those whose turn it is.
+    async fn decide(&mut self) -> Result<(), ServiceError> {
+        let arrivals = self.intake.take(BATCH_MAX);
+        let step = self.pipeline.decide(self.clock.now(), arrivals);
+        self.step(step).await
     }
 
     /// How long until [`DhcpService::turn`] has something to do.
@@ -409,20 +474,6 @@ impl DhcpService {
         Counters::add(&self.counters.sent, departures.len());
     }
 
-    /// Owned copies: a batch that finds no room is decided again.
-    fn arrivals(&mut self, received: &Batch) -> Vec<Arrival> {
-        let mut arrivals = Vec::with_capacity(received.len());
-        for datagram in received.iter() {
-            arrivals.push(Arrival {
-                link: self.link_of(datagram.interface),
-                source: datagram.source,
-                destination: datagram.destination,
-                payload: datagram.payload.into(),
-            });
-        }
-        arrivals
-    }
-
     fn link_of(&mut self, info: &Arc<InterfaceInfo>) -> Arc<Link> {
         if let Some((_, link)) = self.links.iter().find(|(known, _)| Arc::ptr_eq(known, info)) {
             return Arc::clone(link);
@@ -480,9 +531,17 @@ async fn asked(room: &mut Option<oneshot::Receiver<bool>>) -> bool {
     }
 }
 
-/// Ready at once for nothing: a timer made anew in each round of a busy loop would never be seen to end.
-async fn sleep(time: Duration) {
-    if !time.is_zero() {
-        tokio::time::sleep(time).await;
+/// Sets the alarm when it would ring too late. One that rings early costs a look, and setting it for each batch more.
+fn set(mut alarm: Pin<&mut Sleep>, due: Duration) {
+    let at = Instant::now() + due;
+    if at < alarm.deadline() || alarm.is_elapsed() {
+        alarm.as_mut().reset(at);
+    }
+}
+
+/// Ready at once for nothing: whatever is due now does not wait until the runtime looks at its clock.
+async fn ring(due: Duration, alarm: Pin<&mut Sleep>) {
+    if !due.is_zero() {
+        alarm.await;
     }
 }

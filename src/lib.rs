@@ -27,6 +27,7 @@ pub mod dns_writer;
 pub mod embedded_zones;
 pub mod explain;
 pub mod inheritor;
+pub mod intake;
 pub mod kerberos;
 pub mod lease_log;
 pub mod leasequery_server;

@@ -37,7 +37,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -232,6 +232,18 @@ impl DhcpSockets {
         self.links.load().served.clone()
     }
 
+    /// Fills `batch` with what is known to be there; whether anything is. Without waiting, and whoever finds nothing has
+    /// to wait by [`DhcpSockets::receive`].
+    pub fn try_receive(&mut self, batch: &mut Batch) -> bool {
+        batch.clear();
+        // Interfaces that changed are followed before the next batch.
+        if self.retry_at.is_some() || self.table.has_changed().unwrap_or(false) {
+            return false;
+        }
+        let mut cx = Context::from_waker(Waker::noop());
+        poll_batch(&mut cx, &self.links, &mut self.turn, &self.counters, &mut self.overflows, batch).is_ready()
+    }
+
     /// Waits for datagrams and fills `batch` with what is there: one at least, [`BATCH_MAX`] at most.
     /// Cancel safe: what is received is in the batch when this returns, and nothing is before.
     pub async fn receive(&mut self, batch: &mut Batch) {
@@ -244,16 +256,20 @@ impl DhcpSockets {
                     None => std::future::pending().await,
                 }
             };
-            tokio::select! {
-                biased;
-                changed = self.table.changed() => {
-                    if changed.is_err() {
-                        // The watcher ends only with the runtime.
-                        std::future::pending::<()>().await;
+            // However much arrives, interfaces are followed before the next batch.
+            let is_due = self.table.has_changed().unwrap_or(false) || retry_at.is_some_and(|at| at <= Instant::now());
+            if !is_due {
+                tokio::select! {
+                    biased;
+                    () = std::future::poll_fn(|cx| poll_batch(cx, &self.links, &mut self.turn, &self.counters, &mut self.overflows, batch)) => return,
+                    changed = self.table.changed() => {
+                        if changed.is_err() {
+                            // The watcher ends only with the runtime.
+                            std::future::pending::<()>().await;
+                        }
                     }
+                    () = retry => {}
                 }
-                () = retry => {}
-                () = std::future::poll_fn(|cx| poll_batch(cx, &self.links, &mut self.turn, &self.counters, &mut self.overflows, batch)) => return,
             }
             let failures = self.follow_interfaces();
             self.tell_failures(&failures);
@@ -393,6 +409,10 @@ fn poll_socket(
                 if let Some(total) = losses.queue_overflows {
                     let known = overflows.insert(index, total).unwrap_or(0);
                     counters.queue_overflows.add(u64::from(total.wrapping_sub(known)));
+                }
+                // What arrives from now on is told anew: no call has to find out that nothing is left.
+                if losses.emptied {
+                    ready.clear_ready();
                 }
             }
             Ok(Err(error)) => {

@@ -7,16 +7,18 @@ use std::os::fd::OwnedFd;
 use nix::libc;
 use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, SockFilter, Socket, Type};
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::error::SocketError;
 use crate::port_holder::find_port_holder;
 
-/// What we ask of the kernel for a receive queue, in bytes; it grants at most net.core.rmem_max. A reboot of
-/// a whole building arrives within a second.
+/// What we ask of the kernel for a receive queue, in bytes; without CAP_NET_ADMIN it grants at most net.core.rmem_max. A
+/// reboot of a whole building arrives within a second.
 const RECEIVE_QUEUE_BYTES: usize = 4 << 20;
 
-/// A socket in the reactor.
+/// A socket in the reactor, which tells when it can be read. That it can be written is not told: each datagram that has
+/// left would wake whoever waits for the next one.
 pub(crate) type AsyncSocket = AsyncFd<OwnedFd>;
 
 /// The UDP socket of one interface, `0.0.0.0:port` bound to the device.
@@ -134,8 +136,18 @@ fn new_udp_socket(what: &str) -> Result<Socket, SocketError> {
         socket.set_broadcast(true)?;
         setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
         setsockopt(&socket, sockopt::RxqOvfl, &1)?;
-        // A smaller queue than we asked for is the administrator's choice, and no reason to stop.
-        let _ = socket.set_recv_buffer_size(RECEIVE_QUEUE_BYTES);
+        // Past the machine's limit with CAP_NET_ADMIN. A smaller queue than we asked for is no reason to stop.
+        if setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_QUEUE_BYTES).is_err() {
+            let _ = socket.set_recv_buffer_size(RECEIVE_QUEUE_BYTES);
+        }
+        // The kernel doubles what it is asked for, for its own use.
+        let granted = socket.recv_buffer_size()? / 2;
+        if granted < RECEIVE_QUEUE_BYTES {
+            tracing::info!(
+                "the queue of what arrives has {granted} bytes and not {RECEIVE_QUEUE_BYTES}: when very many clients come \
+                 at once, some have to ask again (the sysctl net.core.rmem_max, or CAP_NET_ADMIN, makes room)"
+            );
+        }
         Ok(socket)
     };
     open().map_err(|error| SocketError::system(what, error))
@@ -160,8 +172,17 @@ fn into_async(socket: Socket, what: &str) -> Result<AsyncSocket, SocketError> {
         .map_err(|error| SocketError::system(what, error))
 }
 
-/// Hands a descriptor to the runtime, which then tells when it can be read and written.
+/// Hands a descriptor to the runtime, which then tells when it can be read.
 #[expect(deprecated, reason = "its successor is unsafe, for types whose descriptor can change: an OwnedFd's cannot")]
 pub(super) fn into_reactor(descriptor: OwnedFd) -> io::Result<AsyncSocket> {
-    AsyncFd::new(descriptor)
+    AsyncFd::with_interest(descriptor, Interest::READABLE)
+}
+
+/// Waits until a socket can be written, or may be: once, since nothing else is to wake for it.
+pub(super) async fn writable(socket: &AsyncSocket) -> io::Result<()> {
+    let descriptor = socket.get_ref().try_clone()?;
+    #[expect(deprecated, reason = "as above")]
+    let waiting = AsyncFd::with_interest(descriptor, Interest::WRITABLE)?;
+    waiting.writable().await?.retain_ready();
+    Ok(())
 }

@@ -11,7 +11,10 @@ use nix::sys::socket::{ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, Soc
 use super::interfaces::{InterfaceInfo, InterfaceTable};
 
 /// The most datagrams that one batch holds.
-pub const BATCH_MAX: usize = 32;
+pub const BATCH_MAX: usize = 64;
+
+/// What a call makes room for at least. Room costs time, and mostly few datagrams are there.
+const ROOM_MIN: usize = 4;
 
 /// The most that is kept of one datagram, in bytes. DHCP messages end far below (1,500 on Ethernet); what is
 /// longer is dropped and counted, not cut.
@@ -24,6 +27,8 @@ pub struct Batch {
     received: Vec<Received>,
     /// Buffers used so far, those of dropped datagrams included.
     slots_used: usize,
+    /// How many datagrams the next call makes room for: twice as many as the last one brought.
+    room: usize,
 }
 
 #[derive(Debug)]
@@ -51,6 +56,8 @@ pub struct Datagram<'a> {
 /// What a call brought beside datagrams.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Losses {
+    /// The call brought less than it had room for: the socket was empty then.
+    pub(super) emptied: bool,
     /// Datagrams longer than [`DATAGRAM_MAX`], dropped.
     pub(super) too_long: u64,
     /// Datagrams without a known interface or an IPv4 source, dropped.
@@ -79,7 +86,7 @@ impl Batch {
     #[must_use]
     pub fn new() -> Self {
         let buffers = vec![0; BATCH_MAX * DATAGRAM_MAX].into_boxed_slice();
-        Self { buffers, received: Vec::with_capacity(BATCH_MAX), slots_used: 0 }
+        Self { buffers, received: Vec::with_capacity(BATCH_MAX), slots_used: 0, room: ROOM_MIN }
     }
 
     /// The datagrams, in the order of their arrival (within one interface).
@@ -119,8 +126,9 @@ impl Batch {
     /// Receives what is there, into the slots that are free; the batch is not full. The socket does not block.
     pub(super) fn receive_from(&mut self, socket: &OwnedFd, origin: Origin<'_>) -> io::Result<Losses> {
         let first_slot = self.slots_used;
-        let mut slices: Vec<[IoSliceMut<'_>; 1]> =
-            self.buffers.chunks_mut(DATAGRAM_MAX).skip(first_slot).map(|buffer| [IoSliceMut::new(buffer)]).collect();
+        let free = self.buffers.chunks_mut(DATAGRAM_MAX).skip(first_slot).take(self.room);
+        let mut slices: Vec<[IoSliceMut<'_>; 1]> = free.map(|buffer| [IoSliceMut::new(buffer)]).collect();
+        let room = slices.len();
         // Made anew for each call: the kernel shortens the lengths in it to what each message brought, which
         // would cut the next call's control messages.
         let control = nix::cmsg_space!(libc::in_pktinfo, u32);
@@ -154,6 +162,9 @@ impl Batch {
                 None => losses.unplaced += 1,
             }
         }
+        let brought = self.slots_used - first_slot;
+        losses.emptied = brought < room;
+        self.room = (2 * brought).clamp(ROOM_MIN, BATCH_MAX);
         Ok(losses)
     }
 }

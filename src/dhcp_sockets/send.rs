@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use super::counters::{Counters, SendFailure, Teller};
 use super::frame::{Ends, FRAME_HEADERS, append_datagram, append_frame};
 use super::interfaces::{InterfaceInfo, LinkKind};
-use super::port::AsyncSocket;
+use super::port::{AsyncSocket, writable};
 use super::routes::Routes;
 use super::segments::{SEGMENTS_MIN, alike, send_segments};
 use super::{Links, Ports, Way};
@@ -289,9 +289,10 @@ impl Waiting {
     async fn wait_and_send(&self) -> io::Result<()> {
         let transmits = [Transmit { socket: &self.socket, bytes: 0..self.bytes.len(), to: self.to }];
         loop {
-            let mut ready = self.socket.writable().await?;
-            if let Ok(result) = ready.try_io(|_| transmit(&transmits, &self.bytes)) {
-                return result.map(drop);
+            writable(&self.socket).await?;
+            match transmit(&transmits, &self.bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return result.map(drop),
             }
         }
     }

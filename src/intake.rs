@@ -1,0 +1,246 @@
+//! What has arrived and is not decided yet: who goes first when a crowd waits.
+//!
+//! A client alone passes through. When more arrive than are decided, as after a power cut, the order matters: each
+//! DISCOVER that is served makes a REQUEST, and if that one has to stand behind all DISCOVERs, or finds the kernel's queue
+//! full of them, its client has to ask again and the work was for nothing. So the queue is kept here, where it can be
+//! looked at:
+//!
+//! - What ends an exchange goes before what begins one, but leaves a share for those.
+//! - A message that its client sends again takes the place of the first one, and a REQUEST the place of a DISCOVER that
+//!   the same client still has waiting: nobody is served twice, and nobody loses its place by asking again.
+//! - Each link has its own queues, and all take turns: a flood on one does not keep the others waiting.
+//! - Each queue has an end in messages and bytes. What does not fit is dropped and counted, and its client asks again.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+
+use crate::core::pipeline::{Arrival, Link};
+
+/// Messages of one kind that wait on one link: those of a large building, each client with one.
+pub const WAITING_MAX: usize = 16_384;
+/// Their bytes.
+pub const WAITING_BYTES_MAX: usize = 8 << 20;
+/// From so many on, a queue looks whether a message repeats one that waits. Before, none waits for long.
+const CROWD_MIN: usize = 64;
+/// Of a crowd's batch this share is left for messages that begin an exchange.
+const SHARE_OF_BEGINNINGS: usize = 4;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Intake {
+    links: Vec<Waiting>,
+    /// Whose turn is first.
+    turn: usize,
+    hasher: RandomState,
+    counts: IntakeCounts,
+}
+
+/// What became of messages that were not taken as they came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IntakeCounts {
+    /// A later message of the same client took their place.
+    pub repeated: u64,
+    /// There was no room for them.
+    pub crowded_out: u64,
+}
+
+/// What waits on one link.
+#[derive(Debug)]
+struct Waiting {
+    link: Arc<Link>,
+    /// DISCOVER and BOOTP requests.
+    beginnings: Queue,
+    /// All others.
+    others: Queue,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    /// With who sent it, while a crowd waits. `None`: what was there is needed no more.
+    arrivals: VecDeque<Option<(Arrival, Option<u64>)>>,
+    /// The number of the first of them.
+    first: u64,
+    /// How many are some.
+    count: usize,
+    bytes: usize,
+    /// Who has which number, while a crowd waits.
+    places: HashMap<u64, u64>,
+}
+
+impl Intake {
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.links.iter().all(|waiting| waiting.count() == 0)
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn counts(&self) -> IntakeCounts {
+        self.counts
+    }
+
+    /// Takes a message in.
+    pub fn put(&mut self, arrival: Arrival) {
+        let at = match self.links.iter().position(|waiting| waiting.link.index == arrival.link.index) {
+            Some(at) => at,
+            None => {
+                // A link that has gone is forgotten as soon as nothing waits on it.
+                self.links.retain(|waiting| waiting.count() > 0);
+                let (beginnings, others) = (Queue::default(), Queue::default());
+                self.links.push(Waiting { link: Arc::clone(&arrival.link), beginnings, others });
+                self.links.len() - 1
+            }
+        };
+        let Waiting { beginnings, others, .. } = &mut self.links[at];
+        let begins = begins_an_exchange(&arrival.payload);
+        let crowd = beginnings.count >= CROWD_MIN || others.count >= CROWD_MIN;
+        let who = crowd.then(|| who(&self.hasher, &arrival)).flatten();
+        if let (false, Some(who)) = (begins, who) {
+            self.counts.repeated += u64::from(beginnings.forget(who));
+        }
+        let queue = if begins { beginnings } else { others };
+        match queue.put(arrival, who) {
+            Put::New => {}
+            Put::Repeated => self.counts.repeated += 1,
+            Put::NoRoom => self.counts.crowded_out += 1,
+        }
+    }
+
+    /// The next ones to be decided, at most so many.
+    pub fn take(&mut self, most: usize) -> Vec<Arrival> {
+        let waiting: usize = self.links.iter().map(Waiting::count).sum();
+        let mut taken = Vec::with_capacity(most.min(waiting));
+        let (count, first) = (self.links.len().max(1), self.turn);
+        self.turn = self.turn.wrapping_add(1);
+        while taken.len() < most {
+            let before = taken.len();
+            // Each link as much as the others, and what one leaves is for those that have more.
+            let share = ((most - before) / count).max(1);
+            for nth in 0..self.links.len() {
+                let waiting = &mut self.links[first.wrapping_add(nth) % count];
+                waiting.take(share.min(most - taken.len()), &mut taken);
+            }
+            if taken.len() == before {
+                break;
+            }
+        }
+        taken
+    }
+}
+
+impl Waiting {
+    fn count(&self) -> usize {
+        self.beginnings.count + self.others.count
+    }
+
+    fn take(&mut self, most: usize, into: &mut Vec<Arrival>) {
+        let kept = (most / SHARE_OF_BEGINNINGS).min(self.beginnings.count);
+        let others = self.others.take(most - kept, into);
+        self.beginnings.take(most - others, into);
+    }
+}
+
+enum Put {
+    New,
+    Repeated,
+    NoRoom,
+}
+
+impl Queue {
+    fn put(&mut self, arrival: Arrival, who: Option<u64>) -> Put {
+        let place = who.and_then(|who| self.places.get(&who)).and_then(|number| number.checked_sub(self.first));
+        if let Some(slot) = place.and_then(|place| self.arrivals.get_mut(usize::try_from(place).ok()?))
+            && let Some((former, _)) = slot
+        {
+            self.bytes = self.bytes - former.payload.len() + arrival.payload.len();
+            *former = arrival;
+            return Put::Repeated;
+        }
+        let bytes = self.bytes + arrival.payload.len();
+        if self.count >= WAITING_MAX || self.arrivals.len() >= 2 * WAITING_MAX || bytes > WAITING_BYTES_MAX {
+            return Put::NoRoom;
+        }
+        if let Some(who) = who {
+            self.places.insert(who, self.first + self.arrivals.len() as u64);
+        }
+        self.bytes = bytes;
+        self.count += 1;
+        self.arrivals.push_back(Some((arrival, who)));
+        Put::New
+    }
+
+    /// Drops what somebody has waiting here; whether anything was.
+    fn forget(&mut self, who: u64) -> bool {
+        let number = self.places.remove(&who);
+        let place = number.and_then(|number| usize::try_from(number.checked_sub(self.first)?).ok());
+        let Some((former, _)) = place.and_then(|place| self.arrivals.get_mut(place)).and_then(Option::take) else {
+            return false;
+        };
+        self.count -= 1;
+        self.bytes -= former.payload.len();
+        true
+    }
+
+    /// Moves the first ones, at most so many; how many there were.
+    fn take(&mut self, most: usize, into: &mut Vec<Arrival>) -> usize {
+        let mut taken = 0;
+        while taken < most
+            && let Some(next) = self.arrivals.pop_front()
+        {
+            let number = self.first;
+            self.first += 1;
+            if let Some((arrival, who)) = next {
+                if let Some(who) = who.filter(|who| self.places.get(who) == Some(&number)) {
+                    self.places.remove(&who);
+                }
+                self.count -= 1;
+                self.bytes -= arrival.payload.len();
+                into.push(arrival);
+                taken += 1;
+            }
+        }
+        if self.count == 0 {
+            self.first += self.arrivals.len() as u64;
+            self.arrivals.clear();
+            // A crowd's room is not kept.
+            if self.arrivals.capacity() > 2 * CROWD_MIN {
+                (self.arrivals, self.places) = Default::default();
+            }
+        }
+        taken
+    }
+}
+
+/// Where the fixed header's fields lie (RFC 2131 section 2), and where options begin.
+const XID: std::ops::Range<usize> = 4..8;
+const GIADDR: std::ops::Range<usize> = 24..28;
+const CHADDR: std::ops::Range<usize> = 28..44;
+const OPTIONS: usize = 240;
+
+/// Who sent it, by transaction, relay and hardware address. `None`: it is not long enough to say, or its hardware has no
+/// address.
+fn who(hasher: &RandomState, arrival: &Arrival) -> Option<u64> {
+    let header = arrival.payload.get(..OPTIONS)?;
+    (header[2] > 0).then(|| hasher.hash_one((&header[XID], &header[GIADDR], &header[CHADDR], arrival.source)))
+}
+
+/// Whether it is a DISCOVER, or has no option 53 at all. What is malformed passes for such a one: the decoder tells.
+fn begins_an_exchange(payload: &[u8]) -> bool {
+    const PAD: u8 = 0;
+    const MESSAGE_TYPE: u8 = 53;
+    const DISCOVER: u8 = 1;
+    let mut rest = payload.get(OPTIONS..).unwrap_or_default();
+    loop {
+        rest = match rest {
+            [PAD, after @ ..] => after,
+            [MESSAGE_TYPE, 1, kind, ..] => return *kind == DISCOVER,
+            [_, length, after @ ..] => after.get(usize::from(*length)..).unwrap_or_default(),
+            _ => return true,
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests;

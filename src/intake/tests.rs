@@ -1,0 +1,139 @@
+use std::net::Ipv4Addr;
+
+use super::*;
+
+const DISCOVER: u8 = 1;
+const REQUEST: u8 = 3;
+
+fn link(index: u32) -> Arc<Link> {
+    Arc::new(Link { name: format!("lan{index}"), index, addresses: Vec::new() })
+}
+
+/// A message of this kind; `secs` tells a repetition from the first one.
+fn message(link: &Arc<Link>, client: u32, kind: u8, secs: u8) -> Arrival {
+    let mut payload = vec![0; OPTIONS];
+    payload[..3].copy_from_slice(&[1, 1, 6]);
+    payload[XID].copy_from_slice(&client.to_be_bytes());
+    payload[9] = secs;
+    payload[30..34].copy_from_slice(&client.to_be_bytes());
+    payload.extend([55, 1, 3, 0, 53, 1, kind, 255]);
+    Arrival {
+        link: Arc::clone(link),
+        source: (Ipv4Addr::new(10, 0, 0, 2), 67),
+        destination: Ipv4Addr::new(10, 0, 0, 1),
+        payload: payload.into(),
+    }
+}
+
+/// Client, kind and seconds.
+fn told(arrivals: &[Arrival]) -> Vec<(u32, u8, u8)> {
+    let client = |payload: &[u8]| u32::from_be_bytes([payload[4], payload[5], payload[6], payload[7]]);
+    arrivals.iter().map(|it| (client(&it.payload), it.payload[OPTIONS + 6], it.payload[9])).collect()
+}
+
+#[test]
+fn a_few_messages_pass_as_they_came() {
+    let (mut intake, lan) = (Intake::default(), link(1));
+    assert!(intake.is_empty() && intake.take(64).is_empty());
+    for client in 0..5 {
+        intake.put(message(&lan, client, DISCOVER, 0));
+    }
+    let clients: Vec<u32> = told(&intake.take(3)).iter().map(|it| it.0).collect();
+    assert_eq!(clients, [0, 1, 2]);
+    assert!(!intake.is_empty());
+    assert_eq!(intake.take(64).len(), 2);
+    assert!(intake.is_empty());
+    assert_eq!(intake.counts(), IntakeCounts::default());
+}
+
+#[test]
+fn what_ends_an_exchange_goes_before_what_begins_one_and_leaves_a_share() {
+    let (mut intake, lan) = (Intake::default(), link(1));
+    for client in 0..1_000 {
+        intake.put(message(&lan, client, DISCOVER, 0));
+    }
+    for client in 2_000..2_100 {
+        intake.put(message(&lan, client, REQUEST, 0));
+    }
+    let kinds = |arrivals: Vec<Arrival>| {
+        let told = told(&arrivals);
+        (told.iter().filter(|it| it.1 == REQUEST).count(), told.iter().filter(|it| it.1 == DISCOVER).count())
+    };
+    assert_eq!(kinds(intake.take(64)), (48, 16));
+    assert_eq!(kinds(intake.take(64)), (48, 16));
+    assert_eq!(kinds(intake.take(64)), (4, 60), "the rest is for those that begin");
+}
+
+#[test]
+fn a_client_that_asks_again_is_served_once_and_keeps_its_place() {
+    let (mut intake, lan) = (Intake::default(), link(1));
+    for client in 0..1_000 {
+        intake.put(message(&lan, client, DISCOVER, 0));
+    }
+    // The first ones came before there was a crowd; the others are known.
+    for client in 500..600 {
+        intake.put(message(&lan, client, DISCOVER, 4));
+    }
+    // It got an offer for its first DISCOVER meanwhile.
+    intake.put(message(&lan, 700, REQUEST, 4));
+    assert_eq!(intake.counts(), IntakeCounts { repeated: 101, crowded_out: 0 });
+    let all = told(
+        &std::iter::from_fn(|| Some(intake.take(64)).filter(|taken| !taken.is_empty())).flatten().collect::<Vec<_>>(),
+    );
+    assert_eq!(all.len(), 1_000);
+    assert_eq!(all[0], (700, REQUEST, 4));
+    let place = |client| all.iter().position(|it| it.0 == client).expect("it is served");
+    assert_eq!((all[place(550)].2, place(550)), (4, 551), "the later message at the earlier one's place");
+    assert_eq!(all.iter().filter(|it| it.0 == 700).count(), 1);
+}
+
+#[test]
+fn a_flood_on_one_link_does_not_keep_the_others_waiting() {
+    let (mut intake, flooded, quiet) = (Intake::default(), link(1), link(2));
+    for client in 0..5_000 {
+        intake.put(message(&flooded, client, DISCOVER, 0));
+    }
+    for client in 9_000..9_010 {
+        intake.put(message(&quiet, client, DISCOVER, 0));
+    }
+    let taken = intake.take(64);
+    assert_eq!(taken.len(), 64, "what the quiet link leaves is for the other");
+    assert_eq!(taken.iter().filter(|arrival| arrival.link.index == 2).count(), 10);
+}
+
+#[test]
+fn queues_have_an_end_in_messages_and_bytes() {
+    let (mut intake, lan) = (Intake::default(), link(1));
+    for client in 0..u32::try_from(WAITING_MAX).expect("few") + 10 {
+        intake.put(message(&lan, client, DISCOVER, 0));
+    }
+    assert_eq!(intake.counts().crowded_out, 10);
+    // Who ends an exchange has room all the same, and each of them frees the place of its DISCOVER.
+    for client in 5_000..5_010 {
+        intake.put(message(&lan, client, REQUEST, 0));
+    }
+    assert_eq!(intake.counts(), IntakeCounts { repeated: 10, crowded_out: 10 });
+    let taken = std::iter::from_fn(|| Some(intake.take(64).len()).filter(|taken| *taken > 0)).sum::<usize>();
+    assert_eq!(taken, WAITING_MAX);
+
+    let great = |client| {
+        let mut arrival = message(&lan, client, REQUEST, 0);
+        let mut payload = arrival.payload.to_vec();
+        payload.resize(4_096, 0);
+        arrival.payload = payload.into();
+        arrival
+    };
+    (0..3_000).for_each(|client| intake.put(great(client)));
+    assert_eq!(intake.counts().crowded_out, 10 + 3_000 - (WAITING_BYTES_MAX / 4_096) as u64);
+}
+
+#[test]
+fn what_is_malformed_waits_with_what_begins() {
+    assert!(begins_an_exchange(&[]));
+    assert!(begins_an_exchange(&[0; OPTIONS]));
+    let with = |options: &[u8]| [&[0; OPTIONS], options].concat();
+    assert!(begins_an_exchange(&with(&[12, 200, 1])));
+    assert!(begins_an_exchange(&with(&[53, 2, 3, 3])));
+    assert!(begins_an_exchange(&with(&[53])));
+    assert!(!begins_an_exchange(&with(&[0, 0, 12, 2, 53, 1, 53, 1, 7])));
+}
