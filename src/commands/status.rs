@@ -72,6 +72,15 @@ pub fn run(status: &Status) -> anyhow::Result<ExitCode> {
     }
     let counters = &view.counters;
     println!("{} datagrams received, {} replies sent since the start", counters.received, counters.sent);
+    if counters.repeated > 0 {
+        println!(
+            "{} waited in a crowd until their clients had asked again: the later ones were served",
+            counters.repeated
+        );
+    }
+    if counters.crowded_out > 0 {
+        println!("{} not answered: more waited than may", counters.crowded_out);
+    }
     for (reason, count) in &counters.dropped {
         println!("{count} not answered: {reason}");
     }

@@ -137,8 +137,9 @@ fn with_a_full_disk_no_unstored_ack_was_ever_sent() {
     make_small_store(&place);
     fill(&place);
     let mut leasehold = Leasehold::start(&server, &field::config(false));
-    // Many at once, so that some are decided beside those that find no room.
-    let plan = Plan { starts_per_sec: None, in_flight: 64, ..Plan::arrivals(64, 0.0) };
+    // Many at once, so that some are decided beside those that find no room; and not all in one batch, which is stored
+    // whole or not at all.
+    let plan = Plan { starts_per_sec: None, in_flight: 24, ..Plan::arrivals(64, 0.0) };
     let history = Load::new(&relay, RELAY, SERVER, plan).finish(Duration::from_secs(3));
     assert_eq!(history.violations(), "");
     let held = history.held();
