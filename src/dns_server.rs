@@ -17,12 +17,14 @@ mod query;
 mod reply;
 mod sockets;
 mod tcp;
+mod tkey;
 mod transfer;
 mod udp;
 mod update;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -37,6 +39,7 @@ use self::forward::{ForwardCountsNow, Forwarder, Forwarding};
 use self::handler::Handler;
 pub use self::sockets::BindError;
 pub use self::update::{By, UpdateRequest, UpdateRights, ZoneWriter, zone_writer};
+use crate::kerberos::Acceptor;
 
 /// What the server needs.
 pub struct DnsServerSettings {
@@ -53,6 +56,8 @@ pub struct DnsServerSettings {
     pub keys_of: HashMap<Fqdn, Vec<Fqdn>>,
     /// Who may update a zone, by its apex; a zone that is not here nobody may.
     pub rights: HashMap<Fqdn, Arc<UpdateRights>>,
+    /// The keys of our services in a Kerberos realm, whose clients' tickets sign updates; none: tickets are not taken.
+    pub gss_keytab: Option<PathBuf>,
     /// For whom names outside our zones are forwarded: the daemon's own subnets and loopback.
     pub forward_for: Vec<IpNet>,
     /// Who of those may not ask for them.
@@ -95,6 +100,7 @@ impl DnsServer {
             keys: settings.keys,
             keys_of: settings.keys_of,
             rights: settings.rights,
+            acceptor: settings.gss_keytab.as_deref().and_then(acceptor),
             forward_for: settings.forward_for,
             forward_not_for: settings.forward_not_for,
             forwarder: Arc::clone(&forwarder),
@@ -113,6 +119,17 @@ impl DnsServer {
             server.serve(pair);
         }
         Ok(server)
+    }
+}
+
+/// Takes tickets for the services of this keytab; what keeps it from it is told.
+fn acceptor(keytab: &Path) -> Option<Arc<Acceptor>> {
+    match Acceptor::new(keytab) {
+        Ok(acceptor) => Some(Arc::new(acceptor)),
+        Err(why) => {
+            tracing::error!("tickets of DNS clients are not taken, by the keytab {}: {why}", keytab.display());
+            None
+        }
     }
 }
 

@@ -94,6 +94,8 @@ pub struct DnsSettings {
     pub listen: Listen,
     /// The zones that it holds, sorted by apex.
     pub zones: Vec<EmbeddedZone>,
+    /// The keys of our services in a Kerberos realm, with whose tickets clients sign; none: tickets are not taken.
+    pub gss_keytab: Option<PathBuf>,
     /// The views, in their order.
     pub views: Vec<View>,
     /// Names of our own (name servers of embedded zones) that no static record gives an address: the daemon adds the

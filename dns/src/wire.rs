@@ -14,10 +14,10 @@ pub use records::{
     name_from_hickory, name_to_hickory, rdata_from_hickory, rdata_to_hickory, rrset_to_records, rrsets_from_records,
 };
 pub use svcb::svcb_from_text;
-pub use tkey::{TkeyAnswer, TkeyError, read_tkey_answer, tkey_query, verify_last};
+pub use tkey::{TkeyAnswer, TkeyError, read_tkey_answer, read_tkey_query, tkey_query, tkey_record, verify_last};
 pub use tsig::{
     AnswerError, AnswerSigner, AnswerStream, PendingAnswer, TsigRefusal, VerifiedRequest, sign, sign_request,
-    verify_request,
+    verify_request, verify_request_of_context,
 };
 pub use update::{update_from_sections, update_to_message};
 

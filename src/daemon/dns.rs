@@ -68,6 +68,7 @@ pub(super) fn start(
         keys,
         keys_of,
         rights,
+        gss_keytab: config.dns.gss_keytab.clone(),
         forward_for,
         forward_not_for,
         upstreams,

@@ -1,14 +1,16 @@
 //! What is done with a request.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use dns::wire::{AnswerSigner, name_from_hickory, verify_request};
-use dns::{Fqdn, Rcode, RecordType, TsigKey};
+use dns::wire::{AnswerSigner, name_from_hickory, verify_request, verify_request_of_context};
+use dns::{Fqdn, Rcode, RecordType, SecurityContext, TsigKey};
 use hickory_proto::op::OpCode;
-use hickory_proto::rr::DNSClass;
+use hickory_proto::rr::rdata::TSIG;
+use hickory_proto::rr::{DNSClass, Record};
 use hickory_server::net::runtime::Time;
 use hickory_server::net::xfer::Protocol;
 use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
@@ -19,7 +21,8 @@ use zones::{Asked, Askers, Place, Question, QuestionMeta, Requestor, ZoneSet};
 use super::forward::Forwarder;
 use super::reply::{self, BAD_VERS, Reply};
 use super::update::{UpdateRights, ZoneWriter};
-use super::{query, transfer, update};
+use super::{query, tkey, transfer, update};
+use crate::kerberos::{Accepted, Acceptor};
 use crate::quiet::Quiet;
 
 pub(super) struct Parts {
@@ -28,6 +31,7 @@ pub(super) struct Parts {
     pub(super) keys: Vec<Arc<TsigKey>>,
     pub(super) keys_of: HashMap<Fqdn, Vec<Fqdn>>,
     pub(super) rights: HashMap<Fqdn, Arc<UpdateRights>>,
+    pub(super) acceptor: Option<Arc<Acceptor>>,
     pub(super) forward_for: Vec<IpNet>,
     pub(super) forward_not_for: Askers,
     pub(super) forwarder: Arc<ArcSwapOption<Forwarder>>,
@@ -42,11 +46,14 @@ pub(super) struct Handler(Arc<Parts>, Arc<Tellers>);
 struct Tellers {
     refused_updates: Quiet,
     bad_signature: Quiet,
+    refused_ticket: Quiet,
 }
 
 /// Whose signature a request carries.
 struct Signer<'k> {
-    key: &'k Fqdn,
+    /// The name of its key or context.
+    key: Cow<'k, Fqdn>,
+    requestor: Requestor,
     signer: Box<AnswerSigner>,
 }
 
@@ -96,15 +103,20 @@ impl Handler {
             // RFC 6891 section 6.1.3: "If a responder does not implement the VERSION level of the request, then it
             // MUST respond with RCODE=BADVERS."
             _ if request.version() > 0 => Reply::empty(request, BAD_VERS),
+            OpCode::Query
+                if let Some(acceptor) = self.0.acceptor.as_ref().filter(|_| tkey::is_negotiation(request)) =>
+            {
+                return tkey::answer(request, (acceptor, &self.1.refused_ticket), now, handle).await;
+            }
             OpCode::Query => match read_question(request) {
                 Err(rcode) => Reply::empty(request, rcode),
                 Ok(question) if matches!(question.rtype, RecordType::AXFR | RecordType::IXFR) => {
                     return self.transfer(request, question, signed_by, now, handle).await;
                 }
-                Ok(question) => self.query(request, &question, signed_by.as_ref().map(|by| by.key)).await,
+                Ok(question) => self.query(request, &question, signed_by.as_ref().map(|by| &*by.key)).await,
             },
             OpCode::Update => {
-                let signer = signed_by.as_ref().map(|signed_by| (signed_by.key, Requestor::Key(signed_by.key.clone())));
+                let signer = signed_by.as_ref().map(|by| (&*by.key, by.requestor.clone()));
                 let snapshot = self.0.snapshot.load_full();
                 let seen = snapshot.seen_by(request.src().ip(), signer.as_ref().map(|(key, _)| *key));
                 let queue = (&self.0.writer, &self.1.refused_updates);
@@ -117,12 +129,31 @@ impl Handler {
         reply::send(request, reply, signer, now, handle).await
     }
 
+    /// The context that a signature is of, when it is of one that is good yet.
+    fn context_of(&self, signature: &Record<TSIG>) -> Option<Arc<Accepted>> {
+        let name = name_from_hickory(&signature.name).ok()?;
+        self.0.acceptor.as_ref()?.context(&name)
+    }
+
     /// RFC 8945 section 5.2. Who signed, nobody, or what to answer.
     fn verify(&self, request: &Request, now: u64) -> Result<Option<Signer<'_>>, (Rcode, Option<Box<AnswerSigner>>)> {
         let Some(signature) = request.signature.as_deref() else { return Ok(None) };
         let keys = self.0.keys.iter().map(|key| &**key);
-        match verify_request(request.as_slice(), signature, keys, now) {
-            Ok(verified) => Ok(Some(Signer { key: &verified.key.name, signer: verified.signer })),
+        let verified = match self.context_of(signature) {
+            Some(context) => {
+                let principal = context.principal().to_owned();
+                let (name, requestor) = (context.key_name().clone(), Requestor::Principal(principal));
+                let context: Arc<dyn SecurityContext> = context;
+                let verified = verify_request_of_context(request.as_slice(), signature, &context, now);
+                verified.map(|signer| Signer { key: Cow::Owned(name), requestor, signer })
+            }
+            None => verify_request(request.as_slice(), signature, keys, now).map(|verified| {
+                let requestor = Requestor::Key(verified.key.name.clone());
+                Signer { key: Cow::Borrowed(&verified.key.name), requestor, signer: verified.signer }
+            }),
+        };
+        match verified {
+            Ok(signer) => Ok(Some(signer)),
             Err(refusal) => {
                 if let Some(kept_back) = self.1.bad_signature.may_tell() {
                     let (source, key, error) = (request.src(), &signature.name, &refusal.error);
@@ -170,10 +201,10 @@ impl Handler {
     ) -> ResponseInfo {
         // A key of one zone says nothing about another.
         let keys = self.0.keys_of.get(&question.name);
-        let by_key = signed_by.as_ref().is_some_and(|by| keys.is_some_and(|keys| keys.contains(by.key)));
+        let by_key = signed_by.as_ref().is_some_and(|by| keys.is_some_and(|keys| keys.contains(&*by.key)));
         let allowed = by_key || request.src().ip().to_canonical().is_loopback();
         let snapshot = self.0.snapshot.load_full();
-        let seen = snapshot.seen_by(request.src().ip(), signed_by.as_ref().map(|by| by.key));
+        let seen = snapshot.seen_by(request.src().ip(), signed_by.as_ref().map(|by| &*by.key));
         let mut signer = signed_by.map(|signed_by| signed_by.signer);
         let over_udp = request.protocol() == Protocol::Udp;
         let incremental = question.rtype == RecordType::IXFR;

@@ -85,6 +85,20 @@ unsafe extern "C" {
         flags_received: *mut u32,
         time_received: *mut u32,
     ) -> u32;
+    fn gss_accept_sec_context(
+        minor: *mut u32,
+        context: *mut Handle,
+        credential: Handle,
+        input: *const Buffer,
+        bindings: *const c_void,
+        source: *mut Handle,
+        mechanism: *mut *const Oid,
+        output: *mut Buffer,
+        flags_received: *mut u32,
+        time_received: *mut u32,
+        delegated: *mut Handle,
+    ) -> u32;
+    fn gss_display_name(minor: *mut u32, name: Handle, text: *mut Buffer, kind: *mut *const Oid) -> u32;
     fn gss_delete_sec_context(minor: *mut u32, context: *mut Handle, token: *mut Buffer) -> u32;
     fn gss_get_mic(minor: *mut u32, context: Handle, quality: u32, message: *const Buffer, token: *mut Buffer) -> u32;
     fn gss_verify_mic(
@@ -120,6 +134,7 @@ const CONTINUE_NEEDED: u32 = 1;
 /// The errors of a status, without the supplementary bits such as "duplicate" in its lower half.
 const ERRORS: u32 = 0xffff_0000;
 const INITIATE: c_int = 1;
+const ACCEPT: c_int = 2;
 const STATUS_OF_LIBRARY: c_int = 1;
 const STATUS_OF_MECHANISM: c_int = 2;
 /// RFC 3645 section 3.1.1 demands mutual authentication and detection of replays. Sequence is not asked for: several
@@ -208,7 +223,7 @@ impl Name {
 
 impl Drop for Name {
     fn drop(&mut self) {
-        // SAFETY: the handle came from gss_import_name and nobody else has it.
+        // SAFETY: the handle came from the library, or is null, which it takes too, and nobody else has it.
         unsafe { gss_release_name(&mut 0, &mut self.0) };
     }
 }
@@ -267,6 +282,34 @@ impl Credential {
                 INDEFINITE,
                 &wanted,
                 INITIATE,
+                &store,
+                &mut handle,
+                null_mut(),
+                null_mut(),
+            )
+        };
+        check(major, minor).map(|()| Self(handle))
+    }
+
+    /// Of every service whose key the keytab holds, for clients that come with tickets for it, by SPNEGO or by Kerberos
+    /// alone.
+    fn accepting(keytab: &Path) -> Result<Self, Failure> {
+        let path = CString::new(format!("FILE:{}", keytab.display()))
+            .map_err(|_| Failure("the keytab's path holds a zero octet".to_owned()))?;
+        let elements = [KeyValue { key: c"keytab".as_ptr(), value: path.as_ptr() }];
+        let store = KeyValueSet { count: 1, elements: elements.as_ptr() };
+        let mechanisms = [Oid::of(KERBEROS), Oid::of(SPNEGO)];
+        let wanted = OidSet { count: 2, elements: mechanisms.as_ptr() };
+        let (mut handle, mut minor) = (null_mut(), 0);
+        // SAFETY: every pointer is null where the library takes null (no name: any of the keytab's), or to a value that
+        // outlives the call; the library copies what it keeps.
+        let major = unsafe {
+            gss_acquire_cred_from(
+                &mut minor,
+                null_mut(),
+                INDEFINITE,
+                &wanted,
+                ACCEPT,
                 &store,
                 &mut handle,
                 null_mut(),
@@ -399,6 +442,85 @@ fn init(
     let token = output.take();
     check(major, minor)?;
     Ok(Told { token, flags, goes_on: major & CONTINUE_NEEDED != 0 })
+}
+
+/// The other side of negotiations: a server's.
+pub(super) struct Accepting(Credential);
+
+// SAFETY: credentials of the library belong to no thread, and the library locks one itself while it is used: several
+// negotiations may go on with one.
+unsafe impl Send for Accepting {}
+// SAFETY: as above.
+unsafe impl Sync for Accepting {}
+
+/// A negotiation that a client goes on with.
+pub(super) struct Half(Context);
+
+/// What a client's token has led to.
+pub(super) enum Taken {
+    /// The client goes on with this token.
+    GoesOn(Half, Vec<u8>),
+    /// Both sides are sure of each other.
+    Complete {
+        context: Established,
+        /// Who the client is, with the realm.
+        principal: String,
+        /// For the client, perhaps empty.
+        token: Vec<u8>,
+    },
+}
+
+impl Accepting {
+    pub(super) fn new(keytab: &Path) -> Result<Self, Failure> {
+        Credential::accepting(keytab).map(Self)
+    }
+
+    /// Takes a client's token, the first of a negotiation or the next of one that goes on.
+    pub(super) fn step(&self, half: Option<Half>, token: &[u8]) -> Result<Taken, Failure> {
+        let mut context = half.map_or(Context(null_mut()), |half| half.0);
+        let (mut minor, mut output, mut flags) = (0, Buffer::EMPTY, 0);
+        let mut source = Name(null_mut());
+        // SAFETY: `context` is null or what the former step left there, and this value's own; the credential and the input
+        // outlive the call; the client's name and the output are taken over; null is taken for what is not asked for.
+        let major = unsafe {
+            gss_accept_sec_context(
+                &mut minor,
+                &mut context.0,
+                self.0.0,
+                &Buffer::lent(token),
+                null(),
+                &mut source.0,
+                null_mut(),
+                &mut output,
+                &mut flags,
+                null_mut(),
+                null_mut(),
+            )
+        };
+        // Taken over whatever was said: a failure can come with a token.
+        let token = output.take();
+        check(major, minor)?;
+        if major & CONTINUE_NEEDED != 0 {
+            return Ok(Taken::GoesOn(Half(context), token));
+        }
+        if flags & INTEGRITY == 0 {
+            return Err(Failure("the context can sign nothing".to_owned()));
+        }
+        let principal = source.shown()?;
+        Ok(Taken::Complete { context: Established(context), principal, token })
+    }
+}
+
+impl Name {
+    /// As people write it: of a Kerberos principal with the realm.
+    fn shown(&self) -> Result<String, Failure> {
+        let (mut minor, mut text) = (0, Buffer::EMPTY);
+        // SAFETY: the handle is this name's, which the library gave out; the text is taken over, its kind not asked for.
+        let major = unsafe { gss_display_name(&mut minor, self.0, &mut text, null_mut()) };
+        let text = text.take();
+        check(major, minor)?;
+        String::from_utf8(text).map_err(|_| Failure("the principal's name is no text".to_owned()))
+    }
 }
 
 /// A complete context.

@@ -22,3 +22,4 @@ mod bind;
 mod faults;
 mod realm;
 mod samba;
+mod served;

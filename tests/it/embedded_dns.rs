@@ -107,6 +107,7 @@ impl Server {
             keys: vec![Arc::new(key())],
             keys_of: keyed,
             rights,
+            gss_keytab: None,
             forward_not_for: Askers::default(),
             forward_for: options.forward_for.iter().map(|prefix| prefix.parse().unwrap()).collect(),
             upstreams: options.upstreams,

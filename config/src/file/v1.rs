@@ -265,6 +265,9 @@ pub struct Dns {
     pub allow_update: Option<Vec<At<AskerText>>>,
     /// From where they are not, even if allowed.
     pub deny_update: Option<Vec<At<AskerText>>>,
+    /// The file with the keys of this server's service, `DNS/` and its name, in a Kerberos realm: clients then sign updates
+    /// with tickets (GSS-TSIG).
+    pub gss_keytab: Option<At<FilePath>>,
     /// Who may not ask for other names, even if in a subnet.
     pub deny_forward: Option<Vec<At<AskerText>>>,
 }

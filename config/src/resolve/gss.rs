@@ -1,7 +1,7 @@
 //! How updates to a server are signed: by a shared key, or with the tickets of an account.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ddns::kerberos::Gss;
@@ -61,6 +61,21 @@ fn account(gss: &At<v1::Gss>, servers: &[SocketAddr], keys: &Keys<'_>, findings:
         None => Box::default(),
     };
     Some(Gss { principal: principal?.into(), keytab: keytab?.into(), services })
+}
+
+/// The keytab of the embedded server.
+pub(super) fn own_keytab(at: Option<&At<FilePath>>, keys: &Keys<'_>, findings: &mut Findings) -> Option<PathBuf> {
+    let at = at?;
+    if !keys.secrets.has_kerberos() {
+        findings.fault(
+            at.span,
+            "this leasehold was built without Kerberos",
+            "of no use to it",
+            "build it with `--features gss`, or take it out",
+        );
+        return None;
+    }
+    keytab_of(at, keys, findings).map(Path::to_path_buf)
 }
 
 fn keytab_of<'a>(at: &'a At<FilePath>, keys: &Keys<'_>, findings: &mut Findings) -> Option<&'a Path> {

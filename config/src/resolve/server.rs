@@ -9,6 +9,7 @@ use dns::{Fqdn, RecordType};
 use ipnet::Ipv4Net;
 
 use super::access::askers;
+use super::gss;
 use super::interfaces;
 use super::keys::Keys;
 use super::scalars::{finite_seconds, name, prefix, server_address};
@@ -126,6 +127,7 @@ pub(super) fn dns(
         own_names: own_names(zones),
         zones: held,
         views: Vec::new(),
+        gss_keytab: gss::own_keytab(written.gss_keytab.as_ref(), keys, findings),
         forward: forward(written, &listen, enabled, (subnets, keys), findings),
         listen,
     }

@@ -146,3 +146,25 @@ fn a_program_without_kerberos_and_a_keytab_that_is_open_to_all_refuse_an_account
         assert!(faults.list[0].mend.contains(mend), "{}", faults.list[0].mend);
     }
 }
+
+#[test]
+fn a_keytab_of_ones_own_service_needs_kerberos_and_is_nobody_elses_to_read() {
+    let text = format!("[dns]\ngss_keytab = \"/k\"\n{}", and(""));
+    assert_eq!(config(&text).dns.gss_keytab.as_deref(), Some(Path::new("/k")));
+    for (kerberos, message) in [
+        (false, "this leasehold was built without Kerberos"),
+        (true, "every user of this machine can read the keytab /k"),
+    ] {
+        let faults = config::check(&text, "test.toml", &Without { kerberos }).unwrap_err();
+        assert_eq!(faults.list.iter().map(|fault| &*fault.message).collect::<Vec<_>>(), [message]);
+    }
+    refused(
+        &format!("[dns]\ngss_keytab = \"k\"\n{}", and("")),
+        &[("2:14", "\"k\"", "the path of a keytab begins with `/`", "the whole path")],
+    );
+    // A rule about principals is for nobody then.
+    let rule = and("[[zone]]\nname = \"a.example\"\n[[zone.update]]\ngrant = \"host/*@EXAMPLE.COM\"\n");
+    let faults = config::check(&rule, "test.toml", &Without { kerberos: false }).unwrap_err();
+    let told = "`host/*@EXAMPLE.COM` is a principal, and this program is built without Kerberos";
+    assert_eq!(faults.list.iter().map(|fault| &*fault.message).collect::<Vec<_>>(), [told]);
+}

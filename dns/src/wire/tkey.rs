@@ -1,4 +1,5 @@
-//! TKEY (RFC 2930) in mode 3: the tokens by which two sides negotiate a security context (RFC 3645).
+//! TKEY (RFC 2930) in mode 3: the tokens by which two sides negotiate a security context (RFC 3645), a client's side
+//! ([`tkey_query`], [`read_tkey_answer`], [`verify_last`]) and a server's ([`read_tkey_query`], [`tkey_record`]).
 
 use hickory_proto::op::{Message, MessageType, OpCode, Query};
 use hickory_proto::rr::rdata::NULL;
@@ -45,27 +46,49 @@ pub enum TkeyError {
 /// # Errors
 /// [`WireError::Codec`] when the token is too long for a record.
 pub fn tkey_query(key_name: &Fqdn, id: u16, now: u32, until: u32, token: &[u8]) -> Result<Vec<u8>, WireError> {
+    let record = tkey_record(key_name, (now, until), Rcode::NO_ERROR, token)?;
+    let mut query = Query::query(record.name.clone(), RecordType::Unknown(TKEY));
+    query.set_query_class(DNSClass::ANY);
+    let mut message = Message::new(id, MessageType::Query, OpCode::Query);
+    message.add_query(query);
+    // RFC 2930 section 3: the record stands in the additional section of a query.
+    message.add_additional(record);
+    Ok(message.to_vec()?)
+}
+
+/// The record that carries `token`, or `error`, under the context's name. The times are UTC seconds: from when and until when
+/// the context is good. A server's stands in the answer section.
+///
+/// # Errors
+/// [`WireError::Codec`] when the token is too long for a record.
+pub fn tkey_record(key_name: &Fqdn, (now, until): (u32, u32), error: Rcode, token: &[u8]) -> Result<Record, WireError> {
     let length = u16::try_from(token.len()).map_err(|_| WireError::Codec("the token is too long".to_owned()))?;
     let mut rdata = Vec::with_capacity(ALGORITHM.len() + token.len() + 16);
     rdata.extend_from_slice(ALGORITHM);
     rdata.extend_from_slice(&now.to_be_bytes());
     rdata.extend_from_slice(&until.to_be_bytes());
     rdata.extend_from_slice(&MODE_GSS.to_be_bytes());
-    rdata.extend_from_slice(&[0, 0]);
+    rdata.extend_from_slice(&error.0.to_be_bytes());
     rdata.extend_from_slice(&length.to_be_bytes());
     rdata.extend_from_slice(token);
     rdata.extend_from_slice(&[0, 0]);
-    let name = name_to_hickory(key_name);
-    let mut query = Query::query(name.clone(), RecordType::Unknown(TKEY));
-    query.set_query_class(DNSClass::ANY);
-    let mut message = Message::new(id, MessageType::Query, OpCode::Query);
-    message.add_query(query);
     let data = RData::Unknown { code: RecordType::Unknown(TKEY), rdata: NULL::with(rdata) };
-    let mut record = Record::from_rdata(name, 0, data);
+    let mut record = Record::from_rdata(name_to_hickory(key_name), 0, data);
     record.dns_class = DNSClass::ANY;
-    // RFC 2930 section 3: the record stands in the additional section of a query.
-    message.add_additional(record);
-    Ok(message.to_vec()?)
+    Ok(record)
+}
+
+/// A client's query for a context: its name, and the token; `None` for another mode than that of GSSAPI, and for what
+/// cannot be read.
+#[must_use]
+pub fn read_tkey_query<'r>(records: impl IntoIterator<Item = &'r Record>) -> Option<(Fqdn, Vec<u8>)> {
+    records.into_iter().find_map(|record| match &record.data {
+        RData::Unknown { code: RecordType::Unknown(TKEY), rdata } => {
+            let (_, answer) = read_rdata(&rdata.anything)?;
+            Some((name_from_hickory(&record.name).ok()?, answer.token))
+        }
+        _ => None,
+    })
 }
 
 /// Reads the answer to a query of [`tkey_query`]. Nothing of it is verified: the token speaks for itself, and

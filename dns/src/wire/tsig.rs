@@ -203,6 +203,35 @@ pub fn verify_request<'k>(
     Ok(VerifiedRequest { key, signer: Box::new(AnswerSigner::new(signature, Some(signer), Rcode::NO_ERROR)) })
 }
 
+/// [`verify_request`] for a request that a security context signed. Truncated signatures are not known of contexts.
+///
+/// # Errors
+/// [`TsigRefusal`]: what to answer.
+pub fn verify_request_of_context(
+    raw: &[u8],
+    signature: &Record<TSIG>,
+    context: &Arc<dyn SecurityContext>,
+    now: u64,
+) -> Result<Box<AnswerSigner>, TsigRefusal> {
+    let tsig = &signature.data;
+    let signer = Signer::of_context(context);
+    let refuse = |error: Rcode, signer: Option<Signer>| TsigRefusal {
+        rcode: Rcode::NOT_AUTH,
+        error,
+        signer: Some(Box::new(AnswerSigner::new(signature, signer, error))),
+    };
+    if !signer.is(&tsig.algorithm) {
+        return Err(refuse(Rcode::BAD_KEY, None));
+    }
+    if mac_verifies(&signer, raw, None, true).is_none() {
+        return Err(refuse(Rcode::BAD_SIG, None));
+    }
+    if now.abs_diff(tsig.time) > u64::from(tsig.fudge) {
+        return Err(refuse(Rcode::BAD_TIME, Some(signer)));
+    }
+    Ok(Box::new(AnswerSigner::new(signature, Some(signer), Rcode::NO_ERROR)))
+}
+
 /// Signs the answer to a request, or the several messages of one (a zone transfer), in order.
 #[derive(Clone)]
 pub struct AnswerSigner {
@@ -213,7 +242,8 @@ pub struct AnswerSigner {
     request_time: u64,
     original_id: u16,
     error: Rcode,
-    previous_mac: Vec<u8>,
+    /// `None`: the request had no signature.
+    previous_mac: Option<Vec<u8>>,
     first: bool,
 }
 
@@ -238,7 +268,24 @@ impl AnswerSigner {
             request_time: signature.data.time,
             original_id: signature.data.oid,
             error,
-            previous_mac: signature.data.mac.clone(),
+            previous_mac: Some(signature.data.mac.clone()),
+            first: true,
+        }
+    }
+
+    /// For the answer, of this number, that ends the negotiation of `context`: its query had no signature. `now` is in UTC
+    /// seconds.
+    #[must_use]
+    pub fn of_context(context: &Arc<dyn SecurityContext>, id: u16, now: u64) -> Self {
+        let signer = Signer::of_context(context);
+        Self {
+            key_name: signer.name.clone(),
+            algorithm: signer.algorithm.clone(),
+            signer: Some(signer),
+            request_time: now,
+            original_id: id,
+            error: Rcode::NO_ERROR,
+            previous_mac: None,
             first: true,
         }
     }
@@ -258,20 +305,21 @@ impl AnswerSigner {
         let mut tsig = TSIG::new(self.algorithm.clone(), time, FUDGE_SECS, Vec::new(), self.original_id, error, other);
         if let Some(signer) = &self.signer {
             let signed_octets = if self.first {
-                signer.response_octets(&self.previous_mac, unsigned, &tsig)?
+                signer.response_octets(self.previous_mac.as_deref(), unsigned, &tsig)?
             } else {
                 // Section 5.3.1: the later messages of one answer digest "Prior MAC", "DNS Messages", and of
                 // the TSIG variables the timers alone.
-                let mut octets = Vec::with_capacity(self.previous_mac.len() + unsigned.len() + 10);
-                octets.extend_from_slice(&(self.previous_mac.len() as u16).to_be_bytes());
-                octets.extend_from_slice(&self.previous_mac);
+                let previous = self.previous_mac.as_deref().unwrap_or_default();
+                let mut octets = Vec::with_capacity(previous.len() + unsigned.len() + 10);
+                octets.extend_from_slice(&(previous.len() as u16).to_be_bytes());
+                octets.extend_from_slice(previous);
                 octets.extend_from_slice(unsigned);
                 octets.extend_from_slice(&time.to_be_bytes()[2..]);
                 octets.extend_from_slice(&FUDGE_SECS.to_be_bytes());
                 octets
             };
             let mac = signer.mac(&signed_octets)?;
-            self.previous_mac.clone_from(&mac);
+            self.previous_mac = Some(mac.clone());
             self.first = false;
             tsig = tsig.set_mac(mac);
         }
@@ -327,10 +375,12 @@ impl Signer {
 
     /// RFC 8945 section 5.3.2: what the MAC of an answer, or of the first message of one, is made of: "Request MAC", "DNS
     /// Message (response)", "TSIG Variables (response)".
-    fn response_octets(&self, request_mac: &[u8], unsigned: &[u8], tsig: &TSIG) -> Result<Vec<u8>, WireError> {
-        let mut octets = Vec::with_capacity(request_mac.len() + unsigned.len() + 128);
-        octets.extend_from_slice(&(request_mac.len() as u16).to_be_bytes());
-        octets.extend_from_slice(request_mac);
+    fn response_octets(&self, request_mac: Option<&[u8]>, unsigned: &[u8], tsig: &TSIG) -> Result<Vec<u8>, WireError> {
+        let mut octets = Vec::with_capacity(unsigned.len() + 256);
+        if let Some(request_mac) = request_mac {
+            octets.extend_from_slice(&(request_mac.len() as u16).to_be_bytes());
+            octets.extend_from_slice(request_mac);
+        }
         octets.extend_from_slice(unsigned);
         let mut variables = Vec::with_capacity(128);
         tsig.emit_tsig_for_mac(&mut BinEncoder::new(&mut variables), &self.name)?;

@@ -6,7 +6,7 @@ use hickory_proto::rr::rdata::tsig::{TSIG, TsigAlgorithm as WireAlgorithm, make_
 use hickory_proto::serialize::binary::BinEncoder;
 
 use super::*;
-use crate::wire::sign;
+use crate::wire::{AnswerSigner, sign, verify_request_of_context};
 use crate::{Signing, TsigAlgorithm, TsigKey};
 
 const NOW: u64 = 1_790_000_000;
@@ -155,4 +155,56 @@ fn rfc3645_5_a_context_signs_requests_and_judges_their_answers() {
     assert_eq!(pending.read_rcode(&answer_to(&octets, &other, true), NOW), Err(AnswerError::BadSignature));
     let expired = Signing::Context(Arc::new(context(true)));
     assert!(matches!(sign(message, &expired, NOW), Err(WireError::ContextExpired)));
+}
+
+#[test]
+fn rfc3645_4_a_server_reads_the_token_and_signs_its_last_answer_by_what_came_of_it() {
+    let asked = Message::from_vec(&query()).unwrap();
+    assert_eq!(read_tkey_query(&asked.additionals), Some((name(), b"first".to_vec())));
+    assert_eq!(read_tkey_query(&asked.answers), None, "no record");
+    let mut cut = asked.additionals.clone();
+    for length in 0..ALGORITHM.len() + 14 {
+        cut[0].data = RData::Unknown { code: RecordType::Unknown(TKEY), rdata: NULL::with(vec![0; length]) };
+        assert_eq!(read_tkey_query(&cut), None, "{length} octets");
+    }
+
+    let context: Arc<dyn SecurityContext> = Arc::new(context(false));
+    let mut reply = Message::response(7, OpCode::Query);
+    reply.add_query(asked.queries[0].clone());
+    let times = (NOW as u32, NOW as u32 + 60);
+    reply.answers.push(tkey_record(&name(), times, Rcode::NO_ERROR, b"second").unwrap());
+    let unsigned = reply.to_vec().unwrap();
+    let signature = AnswerSigner::of_context(&context, 7, NOW).sign(&unsigned, NOW).unwrap();
+    reply.set_signature(signature);
+    let octets = reply.to_vec().unwrap();
+    assert_eq!(read_tkey_answer(&octets, &name(), 7).unwrap().token, b"second");
+    assert_eq!(verify_last(&octets, &*context, NOW), Ok(()));
+    // An error travels in the record, not in the header.
+    let mut refused = Message::response(7, OpCode::Query);
+    refused.answers.push(tkey_record(&name(), times, Rcode::BAD_KEY, b"").unwrap());
+    let told = read_tkey_answer(&refused.to_vec().unwrap(), &name(), 7);
+    assert_eq!(told, Err(TkeyError::Refused(Rcode::BAD_KEY)));
+}
+
+#[test]
+fn rfc3645_5_a_server_verifies_requests_by_the_context_and_signs_their_answers() {
+    let context: Arc<dyn SecurityContext> = Arc::new(context(false));
+    let mut message = Message::new(4711, MessageType::Query, OpCode::Update);
+    message.add_query(Query::query(name_to_hickory(&"example".parse::<Fqdn>().unwrap()), RecordType::SOA));
+    let (octets, pending) = sign(message, &Signing::Context(Arc::clone(&context)), NOW).unwrap();
+    let signature = Message::from_vec(&octets).unwrap().signature.unwrap();
+    let mut signer = verify_request_of_context(&octets, &signature, &context, NOW).unwrap();
+    let mut reply = Message::response(4711, OpCode::Update);
+    let signed = signer.sign(&reply.to_vec().unwrap(), NOW).unwrap();
+    reply.set_signature(signed);
+    assert_eq!(pending.read_rcode(&reply.to_vec().unwrap(), NOW), Ok(Rcode::NO_ERROR));
+
+    let refusal = |octets: &[u8], now| verify_request_of_context(octets, &signature, &context, now).unwrap_err();
+    let mut changed = octets.clone();
+    changed[2] ^= 0x80;
+    assert_eq!(refusal(&changed, NOW).error, Rcode::BAD_SIG);
+    assert_eq!(refusal(&octets, NOW + 301).error, Rcode::BAD_TIME);
+    let other: Arc<dyn SecurityContext> =
+        Arc::new(Stand { key: TsigKey { secret: (*b"other").into(), ..self::context(false).key }, expired: false });
+    assert_eq!(verify_request_of_context(&octets, &signature, &other, NOW).unwrap_err().error, Rcode::BAD_SIG);
 }
