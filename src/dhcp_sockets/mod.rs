@@ -66,6 +66,8 @@ pub(crate) use port::{AsyncSocket, open_arp_listener, open_echo_socket, open_fra
 
 use receive::Origin;
 
+use crate::quiet::Quiet;
+
 /// What to open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SocketSettings {
@@ -119,6 +121,9 @@ pub struct DhcpSockets {
     retry_at: Option<Instant>,
     /// The kernel's running count of lost datagrams, by socket.
     overflows: BTreeMap<u32, u32>,
+    /// How many of them the log knows of.
+    overflows_told: u64,
+    overflow_lines: Quiet,
 }
 
 /// What is open now. Replaced as a whole when interfaces change.
@@ -203,6 +208,8 @@ impl DhcpSockets {
             failing: Vec::new(),
             retry_at: None,
             overflows: BTreeMap::new(),
+            overflows_told: 0,
+            overflow_lines: Quiet::default(),
         };
         let failures = sockets.follow_interfaces();
         failures.into_iter().next().map_or(Ok(sockets), |(_, error)| Err(error))
@@ -241,7 +248,21 @@ impl DhcpSockets {
             return false;
         }
         let mut cx = Context::from_waker(Waker::noop());
-        poll_batch(&mut cx, &self.links, &mut self.turn, &self.counters, &mut self.overflows, batch).is_ready()
+        let found = poll_batch(&mut cx, &self.links, &mut self.turn, &self.counters, &mut self.overflows, batch);
+        self.tell_overflows();
+        found.is_ready()
+    }
+
+    /// What the kernel lost is told, but not as often as it happens.
+    fn tell_overflows(&mut self) {
+        let total = self.counters.queue_overflows.get();
+        if total > self.overflows_told && self.overflow_lines.may_tell().is_some() {
+            let lost = total - self.overflows_told;
+            tracing::warn!(
+                "DHCP messages came faster than they were taken: the kernel has dropped {lost}, and their clients ask again"
+            );
+            self.overflows_told = total;
+        }
     }
 
     /// Waits for datagrams and fills `batch` with what is there: one at least, [`BATCH_MAX`] at most.

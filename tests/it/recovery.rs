@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
 use store::storage::FileStorage;
 use store::{Options, Store};
 
@@ -24,6 +25,7 @@ use crate::netns::Lab;
 use crate::packet;
 use crate::process::{Running, finish, succeed, wait_for};
 use crate::servers::{DnsServer, Kind};
+use crate::wire::Wire;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const SECOND_RELAY: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 3);
@@ -150,6 +152,21 @@ fn with_a_full_disk_no_unstored_ack_was_ever_sent() {
         held.into_values().map(|ack| Promise { client: ack.client, address: ack.address, until: ack.until }).collect();
     assert_kept(&promises, &stored);
     leasehold.check_store();
+}
+
+#[test]
+fn a_crowd_that_runs_over_the_kernels_queue_is_told_and_who_asks_afterwards_is_served() {
+    let lab = Lab::new();
+    let (server, relay) = field::hosts(&lab);
+    let mut leasehold = Leasehold::start(&server, &field::config(false));
+    let wire = Wire::open(&relay, "eth0");
+    leasehold.process().signal(Signal::SIGSTOP);
+    // Four mebibytes of queue hold some ten thousand of them.
+    (0..20_000).for_each(|_| wire.broadcast(None, &[0; 300]));
+    leasehold.process().signal(Signal::SIGCONT);
+    let answer = Asker::new(&relay, RELAY, true).take(NEWCOMER, PATIENCE).expect("it is served");
+    assert_eq!(answer.kind, packet::ACK);
+    leasehold.process().wait_log("the kernel has dropped", 1, PATIENCE);
 }
 
 #[test]
