@@ -113,7 +113,7 @@ fn the_holder_of_a_lease_keeps_its_own_a_record_and_nothing_else() {
 }
 
 #[test]
-fn a_name_that_the_server_keeps_stays_as_it_keeps_it_and_a_name_by_hand_stays_its_owners() {
+fn a_name_that_the_server_keeps_stays_as_it_keeps_it() {
     let lab = Lab::new();
     let server = lan::server(&lab);
     let pc = lan::client_host(&lab, &server, "pc");
@@ -144,5 +144,28 @@ fn without_the_key_of_the_zone_leases_are_no_right() {
     wait_for("the server's part", PATIENCE, || (dig.names(address) == ["pc.nasir.xyz."]).then_some(()));
     let add = format!("zone nasir.xyz\nupdate add pc.nasir.xyz 60 A {address}");
     assert!(nsupdate(&pc, true, &add).contains("REFUSED"));
+    daemon.stop();
+}
+
+#[test]
+fn a_client_that_leaves_its_record_to_the_server_later_has_it_kept_there() {
+    let lab = Lab::new();
+    let server = lan::server(&lab);
+    let pc = lan::client_host(&lab, &server, "pc");
+    let mut daemon = Leasehold::start(&server, CONFIG);
+    let dig = Dig::new(&server, SocketAddr::from((SERVER, 53)));
+    let mut client = writes_itself(&pc, "pc");
+    let address = client.take();
+    assert_eq!(nsupdate(&pc, true, &format!("zone nasir.xyz\nupdate add pc.nasir.xyz 60 A {address}")), "");
+    assert_eq!(dig.short(&["pc.nasir.xyz", "DHCID"]), [""; 0]);
+    client.vanish();
+    // Its own record would look like somebody else's to the server, which keeps the name from now on.
+    let mut client = Client::new(Kind::Dhclient, &pc, Naming::Fqdn("pc.nasir.xyz".to_owned()));
+    assert_eq!(client.take(), address);
+    wait_for("the server keeps the name", PATIENCE, || {
+        (dig.short(&["pc.nasir.xyz", "DHCID"]).len() == 1).then_some(())
+    });
+    dig.wait_agree("pc.nasir.xyz", address);
+    wait_for("nothing is left to do", PATIENCE, || daemon.names().iter().all(|name| name.done).then_some(()));
     daemon.stop();
 }

@@ -108,7 +108,12 @@ fn a_key_of_another_table_is_sent_there() {
 fn a_key_like_nothing_gets_the_list() {
     refused(
         "[dns]\nfoo = 1\n",
-        &[("2:1", "foo", "unknown key `foo` in [dns]", "enabled, forward, forward_for, gss_keytab, listen, port, upstreams")],
+        &[(
+            "2:1",
+            "foo",
+            "unknown key `foo` in [dns]",
+            "enabled, forward, forward_for, gss_keytab, listen, port, upstreams",
+        )],
     );
     refused(
         "[foo]\na = 1\n",
