@@ -15,9 +15,9 @@ pub(crate) const BLOCK_HEADER: usize = 24;
 /// A block is closed when its rows reach this many bytes: great reads, and little lost with one bad block.
 const BLOCK_TARGET: usize = 256 * 1024;
 
-/// Synced after so many bytes, so that a live compaction never hands the disk all of its work at once, in the way of
-/// the journal's own syncs.
-const SYNC_EVERY: u64 = 4 * 1024 * 1024;
+/// Synced after so many bytes, so that a live compaction never hands the disk much work at once: a sync of the journal
+/// has to wait for as much as that. Four mebibytes were to be felt, and less than a block brings nothing.
+const SYNC_EVERY: u64 = BLOCK_TARGET as u64;
 
 /// One block as read.
 #[derive(Clone, Copy, Debug)]
