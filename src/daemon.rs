@@ -55,6 +55,7 @@ use crate::dhcp_sockets::InterfaceTable;
 use crate::embedded_zones::{self, LoadedZones, StoredZones};
 use crate::leasequery_server::LeaseQueryServer;
 use crate::responder::DaemonResponder;
+use crate::secondaries::{self, Teller};
 use crate::updater::{Updater, UpdaterChannels, UpdaterParts, UpdaterQuestion};
 use crate::wiring::{CommitterSink, KeptZones, ServiceRows};
 use crate::zone_keeper::ZoneKeeper;
@@ -136,8 +137,15 @@ impl Daemon {
         let Ends { questions, updater_questions } = ends;
         let mut tasks = JoinSet::new();
         let updates = ZoneUpdates::new(Arc::clone(&keeper), questions.clone(), clock.clone());
-        let dns_server = dns::start(&config, &table, updates)?.map(|(server, writing)| {
+        let dns_server = dns::start(&config, &table, &keeper, updates)?.map(|(server, writing, ahead)| {
             spawn(&mut tasks, "the writer of the embedded zones", writing);
+            let copies = dns::copies(&config);
+            if !copies.is_empty() {
+                let teller = Teller::new(Arc::clone(&keeper), copies.clone());
+                spawn(&mut tasks, "the teller of secondaries", teller.run());
+                let watch = secondaries::ahead::watch(Arc::clone(&keeper), copies, ahead);
+                spawn(&mut tasks, "the watch over secondaries", watch);
+            }
             server
         });
 

@@ -38,6 +38,7 @@ use zones::{Askers, ZoneSet};
 use self::forward::{ForwardCountsNow, Forwarder, Forwarding};
 use self::handler::Handler;
 pub use self::sockets::BindError;
+pub use self::transfer::{TransferAccess, TransferSettings, ZonePast};
 pub use self::update::{By, UpdateRequest, UpdateRights, ZoneWriter, zone_writer};
 use crate::kerberos::Acceptor;
 
@@ -52,8 +53,8 @@ pub struct DnsServerSettings {
     pub writer: ZoneWriter,
     /// Whose signatures are known.
     pub keys: Vec<Arc<TsigKey>>,
-    /// The names of the keys that may transfer a zone, by its apex.
-    pub keys_of: HashMap<Fqdn, Vec<Fqdn>>,
+    /// Who may transfer which zone. What keys may update is the writer's to decide.
+    pub transfers: TransferSettings,
     /// Who may update a zone, by its apex; a zone that is not here nobody may.
     pub rights: HashMap<Fqdn, Arc<UpdateRights>>,
     /// The keys of our services in a Kerberos realm, whose clients' tickets sign updates; none: tickets are not taken.
@@ -98,7 +99,7 @@ impl DnsServer {
             snapshot: settings.snapshot,
             writer: settings.writer,
             keys: settings.keys,
-            keys_of: settings.keys_of,
+            transfers: transfer::Transfers::new(settings.transfers),
             rights: settings.rights,
             acceptor: settings.gss_keytab.as_deref().and_then(acceptor),
             forward_for: settings.forward_for,

@@ -37,6 +37,7 @@ pub mod port_holder;
 pub mod prober;
 pub mod quiet;
 pub mod responder;
+pub mod secondaries;
 pub mod tftp_server;
 pub mod updater;
 pub mod wiring;

@@ -7,6 +7,7 @@
 //! [`by_lease`] takes away what holders of leases wrote by themselves. [`with_leases`] decides new names in the transactions of their leases; all else comes as updates.
 
 mod by_lease;
+mod past;
 pub mod with_leases;
 
 use std::collections::{HashSet, VecDeque};
@@ -16,7 +17,7 @@ use arc_swap::ArcSwap;
 use ddns::settings::Settings;
 use dns::{Fqdn, Rcode, Update};
 use store::rows::Row;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tracing::warn;
 use zones::{Decision, Histories, History, Outcome, Policy, Ticket, ZoneAuthority, ZoneChange, ZoneSet};
 
@@ -32,6 +33,8 @@ pub struct ZoneKeeper {
     published: Arc<ArcSwap<ZoneSet>>,
     committer: Committer,
     clock: Clock,
+    /// Something was published.
+    changed: Notify,
     /// While the disk is full every update would be told.
     refused: Quiet,
 }
@@ -46,6 +49,7 @@ impl ZoneKeeper {
             published,
             committer,
             clock,
+            changed: Notify::new(),
             refused: Quiet::default(),
         })
     }
@@ -75,29 +79,32 @@ impl ZoneKeeper {
         match state.decide(update, policy, to) {
             Decided::Answered(to, rcode) => answer(to, rcode),
             Decided::Waits(None) => {}
-            Decided::Waits(Some(ToStore { ticket, epoch, rows })) => {
-                let keeper = Arc::clone(self);
-                let submission = Submission {
-                    lane: Lane::Zones,
-                    epoch,
-                    zones_epoch: None,
-                    stamp: self.clock.now().wall_secs,
-                    transactions: vec![rows],
-                    done: Box::new(move |result| {
-                        if result == CommitResult::NoSpace {
-                            keeper.tell_refused("the store has no room for it");
-                        }
-                        let mut state = keeper.lock();
-                        let answers = state.settle(ticket, result);
-                        keeper.publish(&state, answers);
-                    }),
-                };
-                if self.committer.try_submit(submission).is_err() {
-                    self.tell_refused("the store's queue is full");
-                    let answers = state.settle(ticket, CommitResult::NoSpace);
-                    self.publish(&state, answers);
+            Decided::Waits(Some(to_store)) => self.store(&mut state, to_store),
+        }
+    }
+
+    fn store(self: &Arc<Self>, state: &mut Keeping<oneshot::Sender<Rcode>>, to_store: ToStore) {
+        let ToStore { ticket, epoch, rows } = to_store;
+        let keeper = Arc::clone(self);
+        let submission = Submission {
+            lane: Lane::Zones,
+            epoch,
+            zones_epoch: None,
+            stamp: self.clock.now().wall_secs,
+            transactions: vec![rows],
+            done: Box::new(move |result| {
+                if result == CommitResult::NoSpace {
+                    keeper.tell_refused("the store has no room for it");
                 }
-            }
+                let mut state = keeper.lock();
+                let answers = state.settle(ticket, result);
+                keeper.publish(&state, answers);
+            }),
+        };
+        if self.committer.try_submit(submission).is_err() {
+            self.tell_refused("the store's queue is full");
+            let answers = state.settle(ticket, CommitResult::NoSpace);
+            self.publish(state, answers);
         }
     }
 
@@ -139,6 +146,7 @@ impl ZoneKeeper {
     /// Shows what is stored, and answers those who waited for it.
     fn publish(&self, state: &Keeping<oneshot::Sender<Rcode>>, answers: Vec<(oneshot::Sender<Rcode>, Rcode)>) {
         self.published.store(Arc::new(state.published().clone()));
+        self.changed.notify_one();
         for (to, rcode) in answers {
             answer(to, rcode);
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use dhcp::options::code;
 use dhcp::relay_info::Switches;
 use dns::{Fqdn, Rrset, Soa, TsigKey};
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net};
 use zones::{AccessList, Askers, Audiences, Sight, UpdatePolicy, View};
 
 /// A checked configuration. Immutable; a reload makes a new one.
@@ -161,8 +161,32 @@ pub struct EmbeddedZone {
     pub sight: Sight,
     /// The holder of a lease may keep its own A record by itself.
     pub self_by_lease: bool,
+    /// Who may transfer it, and who is told of changes.
+    pub transfers: Transfers,
     /// Made for a subnet's PTR records, not written in the file.
     pub derived: bool,
+}
+
+/// Who has copies of a zone.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Transfers {
+    /// Servers that hold one.
+    pub secondaries: Vec<Secondary>,
+    /// Whether the zone's name servers that have addresses in it are told of changes too.
+    pub notify_ns: bool,
+    /// Keys whose holders may transfer it.
+    pub keys: Vec<Arc<TsigKey>>,
+    /// From where it may be transferred without a key.
+    pub addresses: Vec<IpNet>,
+}
+
+/// A server that holds a copy of a zone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Secondary {
+    /// Where it is told of changes.
+    pub address: SocketAddr,
+    /// The key that it has.
+    pub key: Option<Arc<TsigKey>>,
 }
 
 /// How names in no zone of ours are answered.

@@ -6,49 +6,63 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use config::Config;
-use config::settings::Upstreams;
+use config::settings::{EmbeddedZone, Upstreams};
 use dns::{Fqdn, TsigKey};
 use ipnet::IpNet;
+use tokio::sync::mpsc;
 use tracing::{info, warn};
 use zones::Askers;
 
 use super::addresses::{is_here, listen_addresses, own_addresses};
 use crate::dhcp_sockets::InterfaceTable;
-use crate::dns_server::{BindError, DnsServer, DnsServerHandle, DnsServerSettings, UpdateRights, forward, zone_writer};
+use crate::dns_server::{
+    BindError, DnsServer, DnsServerHandle, DnsServerSettings, TransferAccess, TransferSettings, UpdateRights, ZonePast,
+    forward, zone_writer,
+};
+use crate::secondaries::{Copies, Secondary};
+use crate::zone_keeper::ZoneKeeper;
 use crate::zone_writer::ZoneUpdates;
 
 /// Updates from the network that wait for the zones; more are answered with SERVFAIL.
 const ZONE_UPDATES_MAX: usize = 1_024;
+/// Claims of secondaries to be ahead of us that wait to be looked at; one that is lost comes again.
+const AHEAD_MAX: usize = 16;
+/// Such claims: the zone, and whose.
+pub(super) type Ahead = mpsc::Receiver<(Fqdn, IpAddr)>;
 /// The machine's own programs may ask for any name too.
 const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1/128"];
 
 /// Starts the server on the addresses that the machine has now, and returns it with the task that takes updates from
-/// the network. `None` when the configuration has none.
+/// the network, and who claims to be ahead of us. `None` when the configuration has none.
 ///
 /// # Errors
 /// An address that cannot be had, though the machine has it.
 pub(super) fn start(
     config: &Config,
     table: &InterfaceTable,
+    keeper: &Arc<ZoneKeeper>,
     updates: ZoneUpdates,
-) -> Result<Option<(DnsServerHandle, impl Future<Output = ()> + Send + 'static)>, BindError> {
+) -> Result<Option<(DnsServerHandle, impl Future<Output = ()> + Send + 'static, Ahead)>, BindError> {
     if !config.dns.enabled {
         return Ok(None);
     }
     let (writer, requests) = zone_writer(ZONE_UPDATES_MAX);
     let mut keys: Vec<Arc<TsigKey>> = Vec::new();
-    let mut keys_of: HashMap<Fqdn, Vec<Fqdn>> = HashMap::new();
+    let mut access: HashMap<Fqdn, TransferAccess> = HashMap::new();
     let mut rights: HashMap<Fqdn, Arc<UpdateRights>> = HashMap::new();
     for zone in &config.dns.zones {
-        keys_of.insert(zone.apex.clone(), zone.policy.keys.clone());
+        access.insert(zone.apex.clone(), transfer_access(zone));
         let (policy, from, self_by_lease) = (zone.policy.clone(), zone.update.clone(), zone.self_by_lease);
         rights.insert(zone.apex.clone(), Arc::new(UpdateRights { policy, from, self_by_lease }));
-        for key in &zone.keys {
+        for key in zone.keys.iter().chain(transfer_keys(zone)) {
             if !keys.iter().any(|known| known.name == key.name) {
                 keys.push(Arc::clone(key));
             }
         }
     }
+    let (ahead, heard) = mpsc::channel(AHEAD_MAX);
+    let past: Arc<dyn ZonePast> = Arc::clone(keeper) as Arc<dyn ZonePast>;
+    let transfers = TransferSettings { access, past: Some(past), ahead: Some(ahead) };
     let mut listen = listen_addresses(config, table);
     listen.retain(|address| is_here(address.ip(), table));
     let mut forward_for: Vec<IpNet> = Vec::new();
@@ -66,7 +80,7 @@ pub(super) fn start(
         snapshot,
         writer,
         keys,
-        keys_of,
+        transfers,
         rights,
         gss_keytab: config.dns.gss_keytab.clone(),
         forward_for,
@@ -74,7 +88,36 @@ pub(super) fn start(
         upstreams,
         forwarding: forward::Forwarding::default(),
     })?;
-    Ok(Some((server, updates.run(requests))))
+    Ok(Some((server, updates.run(requests), heard)))
+}
+
+/// Who holds copies of the embedded zones.
+pub(super) fn copies(config: &Config) -> HashMap<Fqdn, Copies> {
+    let held = config.dns.zones.iter().filter(|_| config.dns.enabled);
+    let copies = held.map(|zone| {
+        let transfers = &zone.transfers;
+        let secondary = |one: &config::settings::Secondary| Secondary { address: one.address, key: one.key.clone() };
+        let secondaries = transfers.secondaries.iter().map(secondary).collect();
+        (zone.apex.clone(), Copies { secondaries, name_servers: transfers.notify_ns })
+    });
+    copies.filter(|(_, copies)| copies.name_servers || !copies.secondaries.is_empty()).collect()
+}
+
+/// The keys that are named for transfers of a zone.
+fn transfer_keys(zone: &EmbeddedZone) -> impl Iterator<Item = &Arc<TsigKey>> {
+    let of_secondaries = zone.transfers.secondaries.iter().filter_map(|secondary| secondary.key.as_ref());
+    zone.transfers.keys.iter().chain(of_secondaries)
+}
+
+fn transfer_access(zone: &EmbeddedZone) -> TransferAccess {
+    // A secondary that has a key is known by it, and one that has none by its address.
+    let keyless = zone.transfers.secondaries.iter().filter(|secondary| secondary.key.is_none());
+    let mut addresses = zone.transfers.addresses.clone();
+    addresses.extend(keyless.map(|secondary| IpNet::from(secondary.address.ip())));
+    // Whoever may change the zone may have it.
+    let mut keys = zone.policy.keys.clone();
+    keys.extend(transfer_keys(zone).map(|key| key.name.clone()));
+    TransferAccess { keys, addresses }
 }
 
 /// Who is asked about names outside our zones, as of now. Never ourselves: the question would go round in circles.

@@ -20,8 +20,9 @@ use zones::{Asked, Askers, Place, Question, QuestionMeta, Requestor, ZoneSet};
 
 use super::forward::Forwarder;
 use super::reply::{self, BAD_VERS, Reply};
+use super::transfer::{self, Transfers};
 use super::update::{UpdateRights, ZoneWriter};
-use super::{query, tkey, transfer, update};
+use super::{query, tkey, update};
 use crate::kerberos::{Accepted, Acceptor};
 use crate::quiet::Quiet;
 
@@ -29,7 +30,7 @@ pub(super) struct Parts {
     pub(super) snapshot: Arc<ArcSwap<ZoneSet>>,
     pub(super) writer: ZoneWriter,
     pub(super) keys: Vec<Arc<TsigKey>>,
-    pub(super) keys_of: HashMap<Fqdn, Vec<Fqdn>>,
+    pub(super) transfers: Transfers,
     pub(super) rights: HashMap<Fqdn, Arc<UpdateRights>>,
     pub(super) acceptor: Option<Arc<Acceptor>>,
     pub(super) forward_for: Vec<IpNet>,
@@ -199,25 +200,27 @@ impl Handler {
         now: u64,
         handle: &mut impl ResponseHandler,
     ) -> ResponseInfo {
-        // A key of one zone says nothing about another.
-        let keys = self.0.keys_of.get(&question.name);
-        let by_key = signed_by.as_ref().is_some_and(|by| keys.is_some_and(|keys| keys.contains(&*by.key)));
-        let allowed = by_key || request.src().ip().to_canonical().is_loopback();
+        let transfers = &self.0.transfers;
+        let source = request.src().ip();
+        let allowed = transfers.allows(&question.name, signed_by.as_ref().map(|by| &*by.key), source);
         let snapshot = self.0.snapshot.load_full();
-        let seen = snapshot.seen_by(request.src().ip(), signed_by.as_ref().map(|by| &*by.key));
+        let seen = snapshot.seen_by(source, signed_by.as_ref().map(|by| &*by.key));
         let mut signer = signed_by.map(|signed_by| signed_by.signer);
-        let over_udp = request.protocol() == Protocol::Udp;
         let incremental = question.rtype == RecordType::IXFR;
         let rcode = match seen.get(&question.name) {
             // RFC 5936 section 4.2: "AXFR is not defined over UDP".
-            _ if over_udp && !incremental => Rcode::FORM_ERR,
-            _ if !allowed => Rcode::REFUSED,
-            None => Rcode::NOT_AUTH,
-            // RFC 1995 section 2: the SOA alone tells the asker that it is up to date, or, over UDP, to use TCP.
-            Some(zone) if incremental && (over_udp || transfer::is_current(request, zone)) => {
-                return transfer::send_soa(request, zone, signer.as_deref_mut(), now, handle).await;
+            _ if request.protocol() == Protocol::Udp && !incremental => Rcode::FORM_ERR,
+            _ if !allowed => {
+                transfers.tell_refused(&question.name, source);
+                Rcode::REFUSED
             }
-            Some(zone) => return transfer::send(request, zone, signer.as_deref_mut(), now, handle).await,
+            None => Rcode::NOT_AUTH,
+            Some(zone) => {
+                // A view's records are laid over the zone's: the history is that of the zone beneath.
+                let has_history = snapshot.get(&question.name).is_some_and(|beneath| std::ptr::eq(beneath, zone));
+                let asked = transfer::Asked { request, incremental, has_history, signer, now };
+                return transfers.answer(asked, zone, handle).await;
+            }
         };
         let reply = Reply::empty(request, rcode).prohibited_if(rcode == Rcode::REFUSED);
         reply::send(request, reply, signer.as_deref_mut(), now, handle).await

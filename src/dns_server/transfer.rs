@@ -1,83 +1,309 @@
-//! Zone transfer (RFC 5936): the whole zone, in as many messages as it takes.
+//! Zones given away: whole (RFC 5936), or by what was changed since the asker's serial (RFC 1995), in as many messages as it
+//! takes, each signed where the question was.
 //!
-//! An IXFR question is answered the same way: RFC 1995 section 4 allows "the full zone" where no differences are
-//! kept.
+//! The steps since a serial are sent as one difference: RFC 1995 section 5 lets a server "condense a number of difference
+//! sequences". Where the history does not reach so far back, the answer to an IXFR question is the whole zone (section 4).
 
-use dns::Rcode;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use dns::wire::{AnswerSigner, rrset_to_records};
+use dns::{Fqdn, Rcode, RecordType, Rrset};
 use hickory_proto::rr::{RData, Record};
+use hickory_server::net::NetError;
+use hickory_server::net::xfer::Protocol;
 use hickory_server::server::{Request, ResponseHandler, ResponseInfo};
-use zones::Zone;
+use hickory_server::zone_handler::MessageResponse;
+use ipnet::IpNet;
+use tokio::sync::{Semaphore, mpsc};
+use zones::{Condensed, Difference, Zone};
 
-use super::reply::{self, Reply};
+use super::reply::{self, Reply, UDP_OCTETS_MAX, UDP_OCTETS_PLAIN};
+use crate::quiet::Quiet;
 
 /// About how many octets of records go into one message; one more set may follow, and 65,535 is the end.
 const MESSAGE_OCTETS: usize = 16_384;
 /// What a record takes beside its name and data.
 const RECORD_OCTETS: usize = 10;
+/// Header, question, EDNS and a signature, at most about.
+const MESSAGE_OVERHEAD: usize = 512;
+/// Transfers under way at once, over all connections; more are answered with SERVFAIL, and secondaries ask again.
+const AT_ONCE_MAX: usize = 16;
+/// Steps that are put together for a datagram: an address is easily forged, and most such differences do not fit.
+const DATAGRAM_STEPS_MAX: usize = 32;
 
-pub(super) async fn send(
-    request: &Request,
-    zone: &Zone,
-    mut signer: Option<&mut AnswerSigner>,
-    now: u64,
-    handle: &mut impl ResponseHandler,
-) -> ResponseInfo {
-    // RFC 5936 section 2.2: "the first and last records are the zone's SOA".
-    let soa = zone.rrset(zone.apex(), dns::RecordType::SOA);
-    let others = zone.rrsets().filter(|set| set.rtype != dns::RecordType::SOA || set.name != *zone.apex());
-    let mut records: Vec<Record> = Vec::new();
-    let mut octets = 0;
-    for set in soa.clone().into_iter().chain(others).chain(soa) {
-        let Ok(more) = rrset_to_records(&set) else {
-            tracing::error!(name = %set.name, rtype = %set.rtype, "a stored record cannot be put on the wire");
-            return reply::send(request, Reply::empty(request, Rcode::SERV_FAIL), signer, now, handle).await;
-        };
-        for (record, rdata) in more.into_iter().zip(&set.rdata) {
-            let record_octets = set.name.as_wire().len() + RECORD_OCTETS + rdata.0.len();
-            if octets + record_octets > MESSAGE_OCTETS && !records.is_empty() {
-                let full = std::mem::take(&mut records);
-                send_part(request, full, signer.as_deref_mut(), now, handle).await;
-                octets = 0;
-            }
-            octets += record_octets;
-            records.push(record);
+/// Who may have the zones whole, and where their past is.
+#[derive(Default)]
+pub struct TransferSettings {
+    /// By the zone's apex. Beside them the holders of the keys that may update a zone, and this machine itself, may.
+    pub access: HashMap<Fqdn, TransferAccess>,
+    /// Leads from one serial to another; none: every transfer is whole.
+    pub past: Option<Arc<dyn ZonePast>>,
+    /// Takes the zones of which somebody who may transfer them claims to have a newer serial than ours, and from where.
+    /// Filled up, it loses some: they ask again.
+    pub ahead: Option<mpsc::Sender<(Fqdn, IpAddr)>>,
+}
+
+/// Who may transfer one zone.
+#[derive(Clone, Debug, Default)]
+pub struct TransferAccess {
+    /// Names of keys.
+    pub keys: Vec<Fqdn>,
+    /// Without a key.
+    pub addresses: Vec<IpNet>,
+}
+
+/// The past of the zones.
+pub trait ZonePast: Send + Sync {
+    /// The steps from one serial of a zone to another, oldest first; else the oldest serial that is known, if any is.
+    ///
+    /// # Errors
+    /// It does not reach so far back.
+    fn between(&self, apex: &Fqdn, from: u32, to: u32) -> Result<Vec<Arc<Difference>>, Option<u32>>;
+}
+
+/// Shared by all transfers.
+pub(super) struct Transfers {
+    settings: TransferSettings,
+    slots: Semaphore,
+    busy: Quiet,
+    refused: Quiet,
+    newer: Quiet,
+}
+
+/// One question for a zone.
+pub(super) struct Asked<'r> {
+    pub(super) request: &'r Request,
+    pub(super) incremental: bool,
+    /// Whether the zone that it is answered from is the one that the history is of.
+    pub(super) has_history: bool,
+    pub(super) signer: Option<Box<AnswerSigner>>,
+    /// In UTC seconds.
+    pub(super) now: u64,
+}
+
+impl Transfers {
+    pub(super) fn new(settings: TransferSettings) -> Self {
+        let [busy, refused, newer] = std::array::from_fn(|_| Quiet::default());
+        Self { settings, slots: Semaphore::new(AT_ONCE_MAX), busy, refused, newer }
+    }
+
+    /// Whether whoever signed with `key`, or asks from `source`, may have the zone at `apex`.
+    pub(super) fn allows(&self, apex: &Fqdn, key: Option<&Fqdn>, source: IpAddr) -> bool {
+        let source = source.to_canonical();
+        let access = self.settings.access.get(apex);
+        let by_key = || key.is_some_and(|key| access.is_some_and(|access| access.keys.contains(key)));
+        let by_address = || access.is_some_and(|access| access.addresses.iter().any(|net| net.contains(&source)));
+        source.is_loopback() || by_key() || by_address()
+    }
+
+    pub(super) fn tell_refused(&self, apex: &Fqdn, source: IpAddr) {
+        if let Some(kept_back) = self.refused.may_tell() {
+            tracing::info!(
+                "a transfer of zone {apex} to {source} was refused: neither its `secondaries`, `transfer_keys` nor \
+                 `allow_transfer` name it{kept_back}"
+            );
         }
     }
-    tracing::info!(source = %request.src(), zone = %zone.apex(), serial = zone.serial(), "zone transferred");
-    send_part(request, records, signer, now, handle).await
+
+    /// Answers somebody who may have the zone.
+    pub(super) async fn answer(
+        &self,
+        mut asked: Asked<'_>,
+        zone: &Zone,
+        handle: &mut impl ResponseHandler,
+    ) -> ResponseInfo {
+        let theirs = if asked.incremental { asked.their_serial() } else { None };
+        let soa = zone.rrset(zone.apex(), RecordType::SOA);
+        if let Some(theirs) = theirs {
+            if zones::serial::is_newer(theirs, zone.serial()) {
+                self.tell_newer(&asked, zone, theirs);
+            }
+            // RFC 1995 section 2: "If an IXFR query with the same or newer version number than that of the server is
+            // received, it is replied to with a single SOA record of the server's current version".
+            if !zones::serial::is_newer(zone.serial(), theirs) {
+                return asked.send(soa, handle).await.1;
+            }
+        }
+        let over_udp = asked.request.protocol() == Protocol::Udp;
+        let condensed = theirs.and_then(|theirs| self.condensed(&asked, zone, theirs, over_udp));
+        if over_udp {
+            // "If the UDP reply does not fit, the query is responded to with a single SOA record of the server's current
+            // version to inform the client that a TCP query should be initiated."
+            let fits = condensed.filter(|condensed| asked.fits(incremental(condensed, soa.as_ref())));
+            return match &fits {
+                Some(condensed) => asked.send(incremental(condensed, soa.as_ref()).cloned(), handle).await.1,
+                None => asked.send(soa, handle).await.1,
+            };
+        }
+        let Ok(_slot) = self.slots.try_acquire() else {
+            if let Some(kept_back) = self.busy.may_tell() {
+                let (apex, source) = (zone.apex(), asked.request.src());
+                tracing::warn!(
+                    "{AT_ONCE_MAX} zone transfers are under way: that of {apex} to {source} was put off{kept_back}"
+                );
+            }
+            let reply = Reply::empty(asked.request, Rcode::SERV_FAIL);
+            return reply::send(asked.request, reply, asked.signer.as_deref_mut(), asked.now, handle).await;
+        };
+        let (sent, info) = match &condensed {
+            Some(condensed) => asked.send(incremental(condensed, soa.as_ref()).cloned(), handle).await,
+            None => {
+                // RFC 5936 section 2.2: "the first and last records are the zone's SOA".
+                let is_soa = |set: &Rrset| set.rtype == RecordType::SOA && set.name == *zone.apex();
+                let others = zone.rrsets().filter(|set| !is_soa(set));
+                asked.send(soa.clone().into_iter().chain(others).chain(soa), handle).await
+            }
+        };
+        let (source, apex, serial) = (asked.request.src(), zone.apex(), zone.serial());
+        match (sent, theirs.filter(|_| condensed.is_some())) {
+            (false, _) => tracing::info!(%source, zone = %apex, serial, "a zone transfer broke off"),
+            (true, Some(from)) => tracing::info!(%source, zone = %apex, from, serial, "what was changed transferred"),
+            (true, None) => tracing::info!(%source, zone = %apex, serial, "zone transferred"),
+        }
+        info
+    }
+
+    fn condensed(&self, asked: &Asked<'_>, zone: &Zone, theirs: u32, over_udp: bool) -> Option<Condensed> {
+        let past = self.settings.past.as_ref().filter(|_| asked.has_history)?;
+        let steps = match past.between(zone.apex(), theirs, zone.serial()) {
+            Ok(steps) => steps,
+            Err(reaches) => {
+                let (source, apex) = (asked.request.src(), zone.apex());
+                match reaches {
+                    Some(oldest) => tracing::info!(
+                        "zone {apex}: {source} has the serial {theirs}; what is kept of the changes reaches back to \
+                         {oldest}, so that it is given the whole zone"
+                    ),
+                    None => tracing::info!("zone {apex}: {source} has the serial {theirs}, of which nothing is known"),
+                }
+                return None;
+            }
+        };
+        if over_udp && steps.len() > DATAGRAM_STEPS_MAX {
+            return None;
+        }
+        Condensed::new(steps.iter().map(|step| &**step), zone)
+    }
+
+    fn tell_newer(&self, asked: &Asked<'_>, zone: &Zone, theirs: u32) {
+        let (source, apex, ours) = (asked.request.src(), zone.apex(), zone.serial());
+        if let Some(kept_back) = self.newer.may_tell() {
+            tracing::warn!("zone {apex}: {source} says that it has the serial {theirs}, and ours is {ours}{kept_back}");
+        }
+        if let Some(ahead) = &self.settings.ahead {
+            // A queue that is full has enough to look at.
+            let _ = ahead.try_send((apex.clone(), source.ip().to_canonical()));
+        }
+    }
 }
 
-/// The SOA record alone.
-pub(super) async fn send_soa(
-    request: &Request,
-    zone: &Zone,
-    signer: Option<&mut AnswerSigner>,
-    now: u64,
-    handle: &mut impl ResponseHandler,
-) -> ResponseInfo {
-    let soa = zone.rrset(zone.apex(), dns::RecordType::SOA);
-    let records = soa.and_then(|set| rrset_to_records(&set).ok()).unwrap_or_default();
-    send_part(request, records, signer, now, handle).await
+/// RFC 1995 section 4: the new SOA record, the old one and what goes, the new one and what comes, the new one.
+fn incremental<'c>(condensed: &'c Condensed, soa: Option<&'c Rrset>) -> impl Iterator<Item = &'c Rrset> {
+    let Condensed { soa_before, removed, added } = condensed;
+    let removed = std::iter::once(soa_before).chain(removed);
+    soa.into_iter().chain(removed).chain(soa).chain(added).chain(soa)
 }
 
-/// Whether the serial in an IXFR question's authority section (RFC 1995 section 3) is not behind ours.
-pub(super) fn is_current(request: &Request, zone: &Zone) -> bool {
-    let theirs = request.authorities.iter().find_map(|record| match &record.data {
-        RData::SOA(soa) => Some(soa.serial),
-        _ => None,
-    });
-    theirs.is_some_and(|theirs| !zones::serial::is_newer(zone.serial(), theirs))
+fn octets_of(set: &Rrset) -> usize {
+    let each = set.name.as_wire().len() + RECORD_OCTETS;
+    set.rdata.iter().map(|rdata| each + rdata.0.len()).sum()
 }
 
-async fn send_part(
-    request: &Request,
-    answers: Vec<Record>,
-    signer: Option<&mut AnswerSigner>,
-    now: u64,
-    handle: &mut impl ResponseHandler,
-) -> ResponseInfo {
-    let mut reply = Reply { answers, ..Reply::empty(request, Rcode::NO_ERROR) };
-    reply.metadata.authoritative = true;
-    reply::send(request, reply, signer, now, handle).await
+impl Asked<'_> {
+    /// RFC 1995 section 3: "the authority section containing the SOA record of client's version of the zone".
+    fn their_serial(&self) -> Option<u32> {
+        self.request.authorities.iter().find_map(|record| match &record.data {
+            RData::SOA(soa) => Some(soa.serial),
+            _ => None,
+        })
+    }
+
+    /// Whether these fit a datagram, names uncompressed.
+    fn fits<'s>(&self, sets: impl Iterator<Item = &'s Rrset>) -> bool {
+        let most = self.request.edns.as_ref().map_or(UDP_OCTETS_PLAIN, |edns| edns.max_payload().min(UDP_OCTETS_MAX));
+        let mut left = usize::from(most).saturating_sub(if self.signer.is_some() { MESSAGE_OVERHEAD } else { 300 });
+        sets.map(octets_of).all(|octets| match left.checked_sub(octets) {
+            Some(rest) => {
+                left = rest;
+                true
+            }
+            None => false,
+        })
+    }
+
+    /// Sends the sets in order, in as many messages as they take; false: it broke off.
+    async fn send(
+        &mut self,
+        sets: impl IntoIterator<Item = Rrset>,
+        handle: &mut impl ResponseHandler,
+    ) -> (bool, ResponseInfo) {
+        let mut watched = Watched { inner: handle.clone(), broken: Arc::default() };
+        let mut records: Vec<Record> = Vec::new();
+        let mut octets = 0;
+        for set in sets {
+            let Ok(more) = rrset_to_records(&set) else {
+                tracing::error!(name = %set.name, rtype = %set.rtype, "a stored record cannot be put on the wire");
+                let reply = Reply::empty(self.request, Rcode::SERV_FAIL);
+                let info = reply::send(self.request, reply, self.signer.as_deref_mut(), self.now, handle).await;
+                return (false, info);
+            };
+            for (record, rdata) in more.into_iter().zip(&set.rdata) {
+                let record_octets = set.name.as_wire().len() + RECORD_OCTETS + rdata.0.len();
+                if octets + record_octets > MESSAGE_OCTETS && !records.is_empty() {
+                    let info = self.send_part(std::mem::take(&mut records), &mut watched).await;
+                    if watched.is_broken() {
+                        return (false, info);
+                    }
+                    octets = 0;
+                }
+                octets += record_octets;
+                records.push(record);
+            }
+        }
+        let info = self.send_part(records, &mut watched).await;
+        (!watched.is_broken(), info)
+    }
+
+    async fn send_part(&mut self, answers: Vec<Record>, handle: &mut impl ResponseHandler) -> ResponseInfo {
+        let mut reply = Reply { answers, ..Reply::empty(self.request, Rcode::NO_ERROR) };
+        reply.metadata.authoritative = true;
+        reply::send(self.request, reply, self.signer.as_deref_mut(), self.now, handle).await
+    }
+}
+
+/// Notices that a message did not leave: the rest of a large zone would be put together for nobody.
+#[derive(Clone)]
+struct Watched<H> {
+    inner: H,
+    broken: Arc<AtomicBool>,
+}
+
+impl<H> Watched<H> {
+    fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Relaxed)
+    }
+}
+
+#[async_trait::async_trait]
+impl<H: ResponseHandler> ResponseHandler for Watched<H> {
+    async fn send_response<'a>(
+        &mut self,
+        response: MessageResponse<
+            '_,
+            'a,
+            impl Iterator<Item = &'a Record> + Send + 'a,
+            impl Iterator<Item = &'a Record> + Send + 'a,
+            impl Iterator<Item = &'a Record> + Send + 'a,
+            impl Iterator<Item = &'a Record> + Send + 'a,
+        >,
+    ) -> Result<ResponseInfo, NetError> {
+        let sent = self.inner.send_response(response).await;
+        if sent.is_err() {
+            self.broken.store(true, Ordering::Relaxed);
+        }
+        sent
+    }
 }

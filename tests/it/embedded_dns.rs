@@ -12,7 +12,10 @@ use std::time::{Duration, SystemTime};
 use arc_swap::ArcSwap;
 use dns::wire::{AnswerError, sign_request, update_to_message};
 use dns::{Change, Fqdn, Prerequisite, Rcode, Rdata, RecordType, Rrset, TsigAlgorithm, TsigKey, Update};
-use leasehold::dns_server::{DnsServer, DnsServerHandle, DnsServerSettings, UpdateRequest, UpdateRights, zone_writer};
+use leasehold::dns_server::{
+    DnsServer, DnsServerHandle, DnsServerSettings, TransferAccess, TransferSettings, UpdateRequest, UpdateRights,
+    zone_writer,
+};
 use tokio::sync::mpsc::Receiver;
 use zones::{AllowAll, Askers, NewZone, Outcome, UpdatePolicy, Zone, ZoneAuthority, ZoneSet};
 
@@ -99,13 +102,14 @@ impl Server {
         let snapshot = Arc::new(ArcSwap::from_pointee(zones));
         let (writer, requests) = zone_writer(1024);
         // The key is that of the forward zone alone.
-        let keyed = [(name("nasir.xyz"), vec![name(KEY_NAME)])].into();
+        let access = TransferAccess { keys: vec![name(KEY_NAME)], addresses: Vec::new() };
+        let access = [(name("nasir.xyz"), access)].into();
         let settings = DnsServerSettings {
             listen: vec![options.listen.unwrap_or(LOOPBACK)],
             snapshot: Arc::clone(&snapshot),
             writer,
             keys: vec![Arc::new(key())],
-            keys_of: keyed,
+            transfers: TransferSettings { access, ..TransferSettings::default() },
             rights,
             gss_keytab: None,
             forward_not_for: Askers::default(),

@@ -142,6 +142,13 @@ impl ZoneAuthority {
         self.histories.get(apex)
     }
 
+    /// Forgets the past of a zone; which steps those were, by the serial after them.
+    pub fn forget(&mut self, apex: &Fqdn) -> Vec<u32> {
+        self.histories
+            .insert(apex.clone(), History::default())
+            .map_or_else(Vec::new, |history| history.serials().collect())
+    }
+
     /// Adds a change to its zone's past, and to the change what is forgotten for it.
     fn remember(&mut self, change: &mut ZoneChange) {
         let history = self.histories.entry(change.zone.clone()).or_default();

@@ -354,6 +354,25 @@ pub struct Zone {
     pub file: Option<At<FilePath>>,
     /// Static records: in the embedded zone, or kept at its `server`.
     pub records: Option<Vec<At<Record>>>,
+    /// Embedded: servers that hold a copy. They are told of changes (NOTIFY), and may transfer the zone.
+    pub secondaries: Option<Vec<At<Secondary>>>,
+    /// Embedded: whether the name servers of the zone that have addresses in it are told of changes too.
+    pub notify_ns: Option<At<bool>>,
+    /// Embedded: keys whose holders may transfer it.
+    pub transfer_keys: Option<Vec<At<DomainName>>>,
+    /// Embedded: from where it may be transferred without a key: addresses and prefixes.
+    pub allow_transfer: Option<Vec<At<FreeText>>>,
+}
+
+/// A server that holds a copy of an embedded zone.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Secondary {
+    /// Where it is told of changes, and comes from for transfers.
+    #[schemars(required)]
+    pub address: Option<At<ServerAddress>>,
+    /// The key that signs what it is told, and that it must sign transfers with; else its address is enough.
+    pub key: Option<At<DomainName>>,
 }
 
 /// A static record.

@@ -1,20 +1,22 @@
 //! What the file says about the contents of an embedded zone.
 
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use ::zones::master::{self, MasterFile};
 use dns::{Fqdn, RecordType, Rrset, Soa};
+use ipnet::IpNet;
 
 use super::access::{Access, OfZone};
 use super::keys::{Keys, ReadSecret};
 use super::records::{Sets, records, relative};
-use super::scalars::{finite_seconds, name, name_from};
+use super::scalars::{finite_seconds, name, name_from, server_address};
 use super::zones::{Server, Zones};
-use crate::fault::Findings;
+use crate::fault::{Findings, Span};
 use crate::file::At;
 use crate::file::kinds::FreeText;
 use crate::file::v1;
-use crate::settings::EmbeddedZone;
+use crate::settings::{EmbeddedZone, Secondary, Transfers};
 
 /// Of SOA, NS and static records, in seconds.
 const TTL_SECS_DEFAULT: u32 = 3_600;
@@ -32,6 +34,7 @@ pub(super) fn read(
     let ttl_secs = zone.ttl.as_ref().and_then(|ttl| finite_seconds(ttl, "ttl", findings)).unwrap_or(TTL_SECS_DEFAULT);
     let ns = zone.ns.as_ref().and_then(|ns| name(ns, findings));
     let hostmaster = zone.hostmaster.as_ref().and_then(|text| mailbox(text, findings));
+    let transfers = transfers(zone, keys, findings);
     let OfZone { mut sight, policy, update, keys } = access.of_zone(zone, apex, keys, findings);
     let mut filed = file_sets(zone, apex, ttl_secs, files, findings);
     let soa = filed.remove(&(apex.clone(), RecordType::SOA));
@@ -64,8 +67,72 @@ pub(super) fn read(
         update,
         sight,
         self_by_lease: zone.self_by_lease.as_ref().is_some_and(|at| at.value),
+        transfers,
         derived: false,
     }
+}
+
+/// Who has copies of the zone.
+fn transfers(zone: &v1::Zone, keys: &Keys<'_>, findings: &mut Findings) -> Transfers {
+    let mut secondaries: Vec<Secondary> = Vec::new();
+    let mut places: Vec<(SocketAddr, Span)> = Vec::new();
+    for at in zone.secondaries.iter().flatten() {
+        let Some(written) = &at.value.address else {
+            findings.absent(
+                at.span,
+                "the secondary has no address",
+                "has no `address`",
+                "add `address = \"192.0.2.53\"`",
+            );
+            continue;
+        };
+        let key = at.value.key.as_ref().and_then(|key| keys.get(key, findings));
+        let Some(address) = server_address(written, 53, findings) else { continue };
+        if let Some((_, earlier)) = places.iter().find(|(known, _)| *known == address) {
+            findings
+                .fault(
+                    written.span,
+                    format!("the secondary {address} stands here twice"),
+                    "again",
+                    "take one of the two out",
+                )
+                .see(*earlier, "first here");
+            continue;
+        }
+        places.push((address, written.span));
+        secondaries.push(Secondary { address, key });
+    }
+    Transfers {
+        secondaries,
+        notify_ns: zone.notify_ns.as_ref().is_some_and(|at| at.value),
+        keys: zone.transfer_keys.iter().flatten().filter_map(|at| keys.get(at, findings)).collect(),
+        addresses: zone.allow_transfer.iter().flatten().filter_map(|at| prefix_or_address(at, findings)).collect(),
+    }
+}
+
+fn prefix_or_address(at: &At<FreeText>, findings: &mut Findings) -> Option<IpNet> {
+    let text = at.value.0.trim();
+    let read = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+    match read {
+        Some(net) if net.prefix_len() == 0 => {
+            findings.warn(
+                at.span,
+                "whoever can reach the server may transfer the zone: every name and address in it",
+                "everybody",
+                "write the addresses of those who need it, or use `transfer_keys`",
+            );
+        }
+        Some(_) => {}
+        None => {
+            findings.fault(
+                at.span,
+                format!("`{text}` is neither an IP address nor a prefix"),
+                "not an address",
+                "write it like 192.0.2.53, 192.0.2.0/24 or 2001:db8::/64; the name of a key stands in `transfer_keys`",
+            );
+        }
+    }
+    read
 }
 
 /// Gives every embedded zone that names no name server or hostmaster the default: `ns` and `hostmaster` of the zone

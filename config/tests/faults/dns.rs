@@ -123,6 +123,56 @@ fn a_remote_zone() {
 }
 
 #[test]
+fn who_has_copies_of_an_embedded_zone() {
+    let zone = |lines: &str| and(&format!("[[zone]]\nname = \"a.example\"\n{lines}\n{KEY}"));
+    let config = config(&zone(
+        "secondaries = [{ address = \"192.0.2.53\", key = \"k\" }, { address = \"[2001:db8::53]:5353\" }]\nnotify_ns = true\n\
+         transfer_keys = [\"k\"]\nallow_transfer = [\"192.0.2.0/24\", \"2001:db8::1\"]",
+    ));
+    let transfers = &config.dns.zones.iter().find(|zone| zone.apex.to_string() == "a.example.").unwrap().transfers;
+    let secondaries = transfers.secondaries.iter().map(|one| format!("{} {}", one.address, one.key.is_some()));
+    assert_eq!(secondaries.collect::<Vec<_>>(), ["192.0.2.53:53 true", "[2001:db8::53]:5353 false"]);
+    assert!(transfers.notify_ns && transfers.keys.len() == 1);
+    assert_eq!(
+        transfers.addresses.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["192.0.2.0/24", "2001:db8::1/128"]
+    );
+    refused(
+        &zone("secondaries = [{ address = \"ns.b.example\" }, { key = \"k\" }]"),
+        &[
+            (
+                "9:29",
+                "\"ns.b.example\"",
+                "`ns.b.example` is not an IP address with or without a port",
+                "a host name is not taken",
+            ),
+            ("9:47", "{ key = \"k\" }", "the secondary has no address", "add `address"),
+        ],
+    );
+    refused(
+        &zone("secondaries = [{ address = \"192.0.2.53\" }, { address = \"192.0.2.53:53\" }]"),
+        &[("9:56", "\"192.0.2.53:53\"", "the secondary 192.0.2.53:53 stands here twice", "take one of the two out")],
+    );
+    refused(
+        &zone("allow_transfer = [\"k\"]"),
+        &[("9:19", "\"k\"", "`k` is neither an IP address nor a prefix", "`transfer_keys`")],
+    );
+    warned(
+        &zone("allow_transfer = [\"0.0.0.0/0\"]"),
+        &[("9:19", "\"0.0.0.0/0\"", "whoever can reach the server may transfer the zone", "`transfer_keys`")],
+    );
+    refused(
+        &zone("server = \"192.0.2.53\"\nkey = \"k\"\nallow_transfer = [\"192.0.2.1\"]"),
+        &[(
+            "11:19",
+            "\"192.0.2.1\"",
+            "`allow_transfer` is for embedded zones, and this one has a `server`",
+            "take it out",
+        )],
+    );
+}
+
+#[test]
 fn reverse_zones_are_made_for_a_subnet_whose_domain_is_embedded() {
     for (prefix, zones) in [
         ("192.168.30.0/24", vec!["30.168.192.in-addr.arpa."]),

@@ -9,7 +9,7 @@ mod updating;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
-use config::settings::{DnsSettings, EmbeddedZone};
+use config::settings::{DnsSettings, EmbeddedZone, Transfers};
 use ddns::reconcile::{Feedback, Reconciler, Send, SendTicket};
 use ddns::wanted::{RowKey, WantedRow, WantedTable};
 use dhcp::time::Now;
@@ -167,6 +167,7 @@ fn dns_settings(settings: &Settings) -> DnsSettings {
         policy: zones::UpdatePolicy::default(),
         update: zones::AccessList::default(),
         self_by_lease: false,
+        transfers: Transfers::default(),
         derived: false,
     };
     let apexes = settings.ddns.zones.iter().filter(|_| settings.embedded).map(|route| route.apex.clone());
