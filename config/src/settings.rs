@@ -8,7 +8,7 @@ use std::sync::Arc;
 use dhcp::options::code;
 use dhcp::relay_info::Switches;
 use dns::{Fqdn, Rrset, Soa, TsigKey};
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::Ipv4Net;
 use zones::{AccessList, Askers, Audiences, Sight, UpdatePolicy, View};
 
 /// A checked configuration. Immutable; a reload makes a new one.
@@ -174,10 +174,10 @@ pub struct Transfers {
     pub secondaries: Vec<Secondary>,
     /// Whether the zone's name servers that have addresses in it are told of changes too.
     pub notify_ns: bool,
-    /// Keys whose holders may transfer it.
+    /// Who may transfer it beside them.
+    pub allowed: Askers,
+    /// Every key that these name.
     pub keys: Vec<Arc<TsigKey>>,
-    /// From where it may be transferred without a key.
-    pub addresses: Vec<IpNet>,
 }
 
 /// A server that holds a copy of a zone.

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use config::Config;
-use config::settings::{EmbeddedZone, Upstreams};
+use config::settings::{EmbeddedZone, Transfers, Upstreams};
 use dns::{Fqdn, TsigKey};
 use ipnet::IpNet;
 use tokio::sync::mpsc;
@@ -54,7 +54,7 @@ pub(super) fn start(
         access.insert(zone.apex.clone(), transfer_access(zone));
         let (policy, from, self_by_lease) = (zone.policy.clone(), zone.update.clone(), zone.self_by_lease);
         rights.insert(zone.apex.clone(), Arc::new(UpdateRights { policy, from, self_by_lease }));
-        for key in zone.keys.iter().chain(transfer_keys(zone)) {
+        for key in zone.keys.iter().chain(&zone.transfers.keys) {
             if !keys.iter().any(|known| known.name == key.name) {
                 keys.push(Arc::clone(key));
             }
@@ -103,21 +103,16 @@ pub(super) fn copies(config: &Config) -> HashMap<Fqdn, Copies> {
     copies.filter(|(_, copies)| copies.name_servers || !copies.secondaries.is_empty()).collect()
 }
 
-/// The keys that are named for transfers of a zone.
-fn transfer_keys(zone: &EmbeddedZone) -> impl Iterator<Item = &Arc<TsigKey>> {
-    let of_secondaries = zone.transfers.secondaries.iter().filter_map(|secondary| secondary.key.as_ref());
-    zone.transfers.keys.iter().chain(of_secondaries)
-}
-
 fn transfer_access(zone: &EmbeddedZone) -> TransferAccess {
+    let Transfers { secondaries, allowed, .. } = &zone.transfers;
     // A secondary that has a key is known by it, and one that has none by its address.
-    let keyless = zone.transfers.secondaries.iter().filter(|secondary| secondary.key.is_none());
-    let mut addresses = zone.transfers.addresses.clone();
-    addresses.extend(keyless.map(|secondary| IpNet::from(secondary.address.ip())));
+    let keyless = secondaries.iter().filter(|secondary| secondary.key.is_none());
+    let known = secondaries.iter().filter_map(|secondary| Some(secondary.key.as_ref()?.name.clone()));
     // Whoever may change the zone may have it.
-    let mut keys = zone.policy.keys.clone();
-    keys.extend(transfer_keys(zone).map(|key| key.name.clone()));
-    TransferAccess { keys, addresses }
+    let keys = zone.policy.keys.iter().cloned().chain(known).chain(allowed.keys.iter().cloned());
+    let ranges = allowed.prefixes.iter().filter_map(|one| IpNet::new(one.address, one.length).ok());
+    let addresses = ranges.chain(keyless.map(|secondary| IpNet::from(secondary.address.ip())));
+    TransferAccess { keys: keys.collect(), addresses: addresses.collect() }
 }
 
 /// Who is asked about names outside our zones, as of now. Never ourselves: the question would go round in circles.

@@ -102,8 +102,8 @@ impl Transfers {
     pub(super) fn tell_refused(&self, apex: &Fqdn, source: IpAddr) {
         if let Some(kept_back) = self.refused.may_tell() {
             tracing::info!(
-                "a transfer of zone {apex} to {source} was refused: neither its `secondaries`, `transfer_keys` nor \
-                 `allow_transfer` name it{kept_back}"
+                "a transfer of zone {apex} to {source} was refused: neither its `secondaries` nor `allow_transfer` \
+                 name it{kept_back}"
             );
         }
     }

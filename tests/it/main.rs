@@ -48,6 +48,7 @@ mod programs;
 mod recovery;
 mod relays;
 mod reserved_names;
+mod secondaries;
 mod self_by_lease;
 mod server_health;
 mod servers;

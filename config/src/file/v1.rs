@@ -358,10 +358,8 @@ pub struct Zone {
     pub secondaries: Option<Vec<At<Secondary>>>,
     /// Embedded: whether the name servers of the zone that have addresses in it are told of changes too.
     pub notify_ns: Option<At<bool>>,
-    /// Embedded: keys whose holders may transfer it.
-    pub transfer_keys: Option<Vec<At<DomainName>>>,
-    /// Embedded: from where it may be transferred without a key: addresses and prefixes.
-    pub allow_transfer: Option<Vec<At<FreeText>>>,
+    /// Embedded: who may transfer it, beside the secondaries.
+    pub allow_transfer: Option<Vec<At<AskerText>>>,
 }
 
 /// A server that holds a copy of an embedded zone.

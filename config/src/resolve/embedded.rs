@@ -1,13 +1,13 @@
 //! What the file says about the contents of an embedded zone.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use ::zones::master::{self, MasterFile};
-use dns::{Fqdn, RecordType, Rrset, Soa};
-use ipnet::IpNet;
+use dns::{Fqdn, RecordType, Rrset, Soa, TsigKey};
 
-use super::access::{Access, OfZone};
+use super::access::{Access, OfZone, askers};
 use super::keys::{Keys, ReadSecret};
 use super::records::{Sets, records, relative};
 use super::scalars::{finite_seconds, name, name_from, server_address};
@@ -77,15 +77,8 @@ fn transfers(zone: &v1::Zone, keys: &Keys<'_>, findings: &mut Findings) -> Trans
     let mut secondaries: Vec<Secondary> = Vec::new();
     let mut places: Vec<(SocketAddr, Span)> = Vec::new();
     for at in zone.secondaries.iter().flatten() {
-        let Some(written) = &at.value.address else {
-            findings.absent(
-                at.span,
-                "the secondary has no address",
-                "has no `address`",
-                "add `address = \"192.0.2.53\"`",
-            );
-            continue;
-        };
+        // One without an address is reported by its shape.
+        let Some(written) = &at.value.address else { continue };
         let key = at.value.key.as_ref().and_then(|key| keys.get(key, findings));
         let Some(address) = server_address(written, 53, findings) else { continue };
         if let Some((_, earlier)) = places.iter().find(|(known, _)| *known == address) {
@@ -102,37 +95,17 @@ fn transfers(zone: &v1::Zone, keys: &Keys<'_>, findings: &mut Findings) -> Trans
         places.push((address, written.span));
         secondaries.push(Secondary { address, key });
     }
-    Transfers {
-        secondaries,
-        notify_ns: zone.notify_ns.as_ref().is_some_and(|at| at.value),
-        keys: zone.transfer_keys.iter().flatten().filter_map(|at| keys.get(at, findings)).collect(),
-        addresses: zone.allow_transfer.iter().flatten().filter_map(|at| prefix_or_address(at, findings)).collect(),
+    let mut used: Vec<Arc<TsigKey>> = secondaries.iter().filter_map(|secondary| secondary.key.clone()).collect();
+    let allowed = askers(zone.allow_transfer.as_deref().unwrap_or_default(), keys, findings, &mut used);
+    if let Some(at) = zone.allow_transfer.iter().flatten().find(|at| at.value.0.trim().ends_with("/0")) {
+        findings.warn(
+            at.span,
+            "whoever can reach the server may transfer the zone: every name and address in it",
+            "everybody",
+            "write the addresses of those who need it, or `key:` and the name of a key",
+        );
     }
-}
-
-fn prefix_or_address(at: &At<FreeText>, findings: &mut Findings) -> Option<IpNet> {
-    let text = at.value.0.trim();
-    let read = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
-    match read {
-        Some(net) if net.prefix_len() == 0 => {
-            findings.warn(
-                at.span,
-                "whoever can reach the server may transfer the zone: every name and address in it",
-                "everybody",
-                "write the addresses of those who need it, or use `transfer_keys`",
-            );
-        }
-        Some(_) => {}
-        None => {
-            findings.fault(
-                at.span,
-                format!("`{text}` is neither an IP address nor a prefix"),
-                "not an address",
-                "write it like 192.0.2.53, 192.0.2.0/24 or 2001:db8::/64; the name of a key stands in `transfer_keys`",
-            );
-        }
-    }
-    read
+    Transfers { secondaries, notify_ns: zone.notify_ns.as_ref().is_some_and(|at| at.value), allowed, keys: used }
 }
 
 /// Gives every embedded zone that names no name server or hostmaster the default: `ns` and `hostmaster` of the zone

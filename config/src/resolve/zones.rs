@@ -188,7 +188,6 @@ fn server(zone: &v1::Zone, span: Span, keys: &Keys<'_>, findings: &mut Findings)
         ("ttl", zone.ttl.as_ref().filter(|_| zone.records.is_none()).map(|ttl| ttl.span)),
         ("secondaries", zone.secondaries.as_ref().and_then(|list| list.first()).map(|one| one.span)),
         ("notify_ns", zone.notify_ns.as_ref().map(|at| at.span)),
-        ("transfer_keys", zone.transfer_keys.as_ref().and_then(|list| list.first()).map(|key| key.span)),
         ("allow_transfer", zone.allow_transfer.as_ref().and_then(|list| list.first()).map(|at| at.span)),
     ];
     for (key, place) in embedded_only {

@@ -127,26 +127,23 @@ fn who_has_copies_of_an_embedded_zone() {
     let zone = |lines: &str| and(&format!("[[zone]]\nname = \"a.example\"\n{lines}\n{KEY}"));
     let config = config(&zone(
         "secondaries = [{ address = \"192.0.2.53\", key = \"k\" }, { address = \"[2001:db8::53]:5353\" }]\nnotify_ns = true\n\
-         transfer_keys = [\"k\"]\nallow_transfer = [\"192.0.2.0/24\", \"2001:db8::1\"]",
+         allow_transfer = [\"192.0.2.0/24\", \"2001:db8::1\", \"key:k\"]",
     ));
     let transfers = &config.dns.zones.iter().find(|zone| zone.apex.to_string() == "a.example.").unwrap().transfers;
     let secondaries = transfers.secondaries.iter().map(|one| format!("{} {}", one.address, one.key.is_some()));
     assert_eq!(secondaries.collect::<Vec<_>>(), ["192.0.2.53:53 true", "[2001:db8::53]:5353 false"]);
-    assert!(transfers.notify_ns && transfers.keys.len() == 1);
-    assert_eq!(
-        transfers.addresses.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        ["192.0.2.0/24", "2001:db8::1/128"]
-    );
+    assert!(transfers.notify_ns && transfers.keys.iter().all(|key| key.name.to_string() == "k."));
+    assert_eq!((transfers.allowed.prefixes.len(), transfers.allowed.keys.len()), (2, 1));
     refused(
         &zone("secondaries = [{ address = \"ns.b.example\" }, { key = \"k\" }]"),
         &[
             (
-                "9:29",
+                "9:28",
                 "\"ns.b.example\"",
                 "`ns.b.example` is not an IP address with or without a port",
                 "a host name is not taken",
             ),
-            ("9:47", "{ key = \"k\" }", "the secondary has no address", "add `address"),
+            ("9:46", "{ key = \"k\" }", "`address` is missing in `secondaries`", "add `address"),
         ],
     );
     refused(
@@ -155,11 +152,11 @@ fn who_has_copies_of_an_embedded_zone() {
     );
     refused(
         &zone("allow_transfer = [\"k\"]"),
-        &[("9:19", "\"k\"", "`k` is neither an IP address nor a prefix", "`transfer_keys`")],
+        &[("9:19", "\"k\"", "`k` is neither a prefix nor a key", "`key:` and a key's name")],
     );
     warned(
         &zone("allow_transfer = [\"0.0.0.0/0\"]"),
-        &[("9:19", "\"0.0.0.0/0\"", "whoever can reach the server may transfer the zone", "`transfer_keys`")],
+        &[("9:19", "\"0.0.0.0/0\"", "whoever can reach the server may transfer the zone", "`key:` and")],
     );
     refused(
         &zone("server = \"192.0.2.53\"\nkey = \"k\"\nallow_transfer = [\"192.0.2.1\"]"),
