@@ -156,7 +156,12 @@ fn who_has_copies_of_an_embedded_zone() {
     );
     warned(
         &zone("allow_transfer = [\"0.0.0.0/0\"]"),
-        &[("9:19", "\"0.0.0.0/0\"", "whoever can reach the server may transfer the zone", "`key:` and")],
+        &[(
+            "9:19",
+            "\"0.0.0.0/0\"",
+            "whoever can reach the server may transfer the zone: every name and address in it",
+            "`key:` and",
+        )],
     );
     refused(
         &zone("server = \"192.0.2.53\"\nkey = \"k\"\nallow_transfer = [\"192.0.2.1\"]"),
