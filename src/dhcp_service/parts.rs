@@ -1,0 +1,74 @@
+//! What the service is asked and made of.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use ddns::reconcile::Feedback;
+use ddns::wanted::WantedRow;
+use dhcp::engine::{Page, SubnetCounts};
+use dhcp::lease::Lease;
+use dhcp::leasequery::Query;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::committer::Committer;
+use crate::core::NameEvent;
+use crate::core::explain::{Facts, Subject};
+use crate::zone_keeper::ZoneKeeper;
+
+/// A question to the running service.
+#[derive(Debug)]
+pub enum Question {
+    /// Every lease record.
+    Leases(oneshot::Sender<Vec<Lease>>),
+    /// The records of these addresses.
+    LeasesAt(Vec<Ipv4Addr>, oneshot::Sender<Vec<Lease>>),
+    /// A part of the answer to a bulk leasequery: the leases above an address, so many of them looked at; and the wall
+    /// time at which it is true.
+    LeasesPage(Query, Option<Ipv4Addr>, usize, oneshot::Sender<(Page, u64)>),
+    /// What is known of a name, an address or a hardware address.
+    Explain(Subject, oneshot::Sender<Facts>),
+    /// Every wanted row that is committed.
+    Wanted(oneshot::Sender<Vec<WantedRow>>),
+    /// Whether the store has no room, and how the subnets' addresses stand.
+    Status(oneshot::Sender<(bool, Vec<SubnetCounts>)>),
+    /// New settings, and the machine's own addresses on all interfaces.
+    Reconfigure(Arc<dhcp::settings::Settings>, Vec<Ipv4Addr>),
+    /// End, once what is under way is committed and sent.
+    Stop,
+}
+
+/// Why the service ended other than by [`Question::Stop`].
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// Whoever runs the service opens the store anew and makes another.
+    #[error(transparent)]
+    StoreFailed(#[from] crate::core::pipeline::StoreFailed),
+    /// The committer's thread is gone.
+    #[error("the committer has stopped")]
+    CommitterGone,
+}
+
+/// The channels that the service serves.
+#[derive(Debug)]
+pub struct ServiceChannels {
+    /// Lease events to the DNS updater, bounded.
+    pub events: mpsc::Sender<NameEvent>,
+    /// Raised when an event did not fit: the updater then asks for every wanted row.
+    pub overflowed: Arc<AtomicBool>,
+    /// Names that the updater found settled.
+    pub settled: mpsc::Receiver<Feedback>,
+    /// Questions.
+    pub questions: mpsc::Receiver<Question>,
+}
+
+/// Where the service stores leases, and new names with them.
+#[derive(Debug)]
+pub struct Storing {
+    /// The committer.
+    pub committer: Committer,
+    /// The embedded zones: a new name is in them before the ACK leaves.
+    pub zones: Arc<ZoneKeeper>,
+    /// Which zones are embedded.
+    pub ddns: Arc<ddns::settings::Settings>,
+}
