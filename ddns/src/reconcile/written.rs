@@ -12,7 +12,7 @@ impl Reconciler {
     /// row was written: what a confirmed row without a wanted one remembers is removed at the start. Its row goes the
     /// usual way, and is found there.
     pub fn handle_written(&mut self, now: Now, row: WantedRow) {
-        let is_new = !self.by_key.contains_key(&row.key) && self.tombstones.newest(&row.key).is_none();
+        let is_new = !self.rows.contains(&row.key) && self.tombstones.newest(&row.key).is_none();
         if !is_new || row.want.is_none() {
             return self.handle_wanted(now, row);
         }
@@ -24,5 +24,6 @@ impl Reconciler {
         if let RowKey::Forward(name) = entry.row.key.clone() {
             self.wake(now, &name);
         }
+        self.rows.rest(index);
     }
 }
