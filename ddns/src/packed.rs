@@ -130,6 +130,11 @@ impl PackedRows {
         }
     }
 
+    /// Whether the row of a key is here.
+    pub(crate) fn contains(&self, key: &RowKey) -> bool {
+        self.find(key).is_some()
+    }
+
     /// All rows: always in the same order after the same changes.
     pub(crate) fn iter(&self) -> impl Iterator<Item = PackedRow<'_>> {
         let rows = move |piece| [true, false].into_iter().filter_map(move |is_forward| self.row_at(piece, is_forward));
@@ -238,6 +243,13 @@ impl PackedRows {
         pieces.sort_unstable();
         pieces.dedup();
         pieces
+    }
+
+    /// Gives back what many changes have left unused, when no more of them are to come.
+    pub(crate) fn tidy(&mut self) {
+        if self.arena.is_loose() {
+            self.compact();
+        }
     }
 
     /// Moves what the arena holds together.

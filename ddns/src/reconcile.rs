@@ -320,6 +320,8 @@ impl Reconciler {
                 }
             }
         }
+        // What was recalled of a row made its record longer, and thus moved it.
+        self.rows.tidy();
         self.tell_homeless();
     }
 

@@ -193,7 +193,9 @@ impl Core {
     }
 
     fn rows_of(&mut self, changed: Changed, undos: &mut Undos) -> Vec<Row> {
-        undos.numbers.push(changed.undo);
+        if !changed.undo.is_empty() {
+            undos.numbers.push(changed.undo);
+        }
         let row = |row| match row {
             SuffixRow::Is(assignment) => Row::Suffix(assignment),
             SuffixRow::Gone(base, identity) => Row::SuffixGone(base, identity),

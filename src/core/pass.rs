@@ -340,7 +340,7 @@ impl Core {
 
     /// Makes one transaction of the changes; whether there are any.
     fn publish(&mut self, changes: Changes, works: &mut Vec<Work>) -> bool {
-        let (rows, undo) = changes.into_rows(&self.wanted);
+        let (rows, undo) = changes.into_rows();
         if rows.is_empty() {
             return false;
         }

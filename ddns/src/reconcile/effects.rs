@@ -90,6 +90,10 @@ pub(super) struct Tombstones {
 }
 
 impl Tombstones {
+    pub(super) fn is_empty(&self) -> bool {
+        self.newest.is_empty()
+    }
+
     pub(super) fn newest(&self, key: &RowKey) -> Option<u64> {
         self.newest.get(key).map(|(generation, _)| *generation)
     }

@@ -66,7 +66,7 @@ impl Rows {
     }
 
     pub(super) fn contains(&self, key: &RowKey) -> bool {
-        self.by_key.contains_key(key) || self.packed.get(key).is_some()
+        (!self.by_key.is_empty() && self.by_key.contains_key(key)) || self.packed.contains(key)
     }
 
     pub(super) fn generation_of(&self, key: &RowKey) -> Option<u64> {
@@ -104,6 +104,14 @@ impl Rows {
         }
     }
 
+    /// Takes in a row that DNS holds already, as of these UTC seconds: packed if it can be.
+    pub(super) fn put_done(&mut self, row: &WantedRow, lane: u32, at: u64) {
+        let note = Note { lane, done: true, at };
+        if !self.packs() || !self.packed.put(row, note) {
+            self.insert(Entry::unpacked(row.clone(), note));
+        }
+    }
+
     /// Packs a row that has nothing left to do, if it can be.
     pub(super) fn rest(&mut self, index: u32) {
         let Some(entry) = self.at(index).filter(|entry| entry.note().is_some()) else { return };
@@ -118,6 +126,11 @@ impl Rows {
     /// A packed row is done, as of these UTC seconds.
     pub(super) fn confirm(&mut self, key: &RowKey, at: u64) {
         self.packed.annotate(key, |note| Note { done: true, at, ..note });
+    }
+
+    /// All rows that were read are here, with what was known of them.
+    pub(super) fn tidy(&mut self) {
+        self.packed.tidy();
     }
 
     /// Takes an open row out.
@@ -170,11 +183,15 @@ impl Rows {
     }
 
     fn pack(&mut self, entry: &Entry) -> bool {
+        self.packs() && entry.note().is_some_and(|note| self.packed.put(&entry.row, note))
+    }
+
+    /// Whether rows are packed: but for tests, always.
+    fn packs(&self) -> bool {
         #[cfg(test)]
-        if self.all_open {
-            return false;
-        }
-        entry.note().is_some_and(|note| self.packed.put(&entry.row, note))
+        return !self.all_open;
+        #[cfg(not(test))]
+        true
     }
 }
 
