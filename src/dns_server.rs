@@ -2,8 +2,8 @@
 //!
 //! Reading order: `handler` (what is done with a request), `query` (answered from a snapshot of our zones, or
 //! through [`forward`]), `update` (RFC 2136, from whoever has a right), `transfer` (AXFR), `reply` (EDNS, signing
-//! and size of what goes out), `udp` (datagrams, plain questions octets to octets), `tcp` (connections) and `sockets`
-//! (binding).
+//! and size of what goes out), `cookies` and `rate` (what keeps others from using us against somebody), `udp` (datagrams,
+//! plain questions octets to octets), `tcp` (connections) and `sockets` (binding).
 //!
 //! hickory-server parses requests and encodes replies; its zone stores are not used. Datagrams and TCP are read here: it
 //! makes a task of each datagram, and bounds neither the number of connections nor what it queues for one.
@@ -11,9 +11,11 @@
 //! Architecture Invariant: a query for our zones never waits: neither for an update, nor for the store, nor for
 //! another server.
 
+mod cookies;
 pub mod forward;
 mod handler;
 mod query;
+mod rate;
 mod reply;
 mod sockets;
 mod tcp;
@@ -26,6 +28,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use dns::{Fqdn, TsigKey};
@@ -35,9 +38,12 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use zones::{Askers, ZoneSet};
 
+pub use self::cookies::CookieMode;
 use self::forward::{ForwardCountsNow, Forwarder, Forwarding};
 use self::handler::Handler;
+pub use self::rate::AnswerLimits;
 pub use self::sockets::BindError;
+pub use self::tcp::ConnectionLimits;
 pub use self::transfer::{TransferAccess, TransferSettings, ZonePast};
 pub use self::update::{By, UpdateRequest, UpdateRights, ZoneWriter, zone_writer};
 use crate::kerberos::Acceptor;
@@ -67,6 +73,19 @@ pub struct DnsServerSettings {
     pub upstreams: Vec<SocketAddr>,
     /// How; by what else than the general upstreams.
     pub forwarding: Forwarding,
+    /// What keeps others from using us against somebody, and from using us up.
+    pub protection: Protection,
+}
+
+/// What keeps others from using the server against somebody, and from using it up.
+#[derive(Clone, Debug, Default)]
+pub struct Protection {
+    /// Cookies (RFC 7873).
+    pub cookies: CookieMode,
+    /// How many answers go to a prefix by datagram. Those for whom names are forwarded are exempt by themselves.
+    pub answers: AnswerLimits,
+    /// Connections.
+    pub connections: ConnectionLimits,
 }
 
 /// A running server. Dropping it stops it at once; [`DnsServerHandle::shutdown`] waits for its sockets.
@@ -95,6 +114,9 @@ impl DnsServer {
         let bound = settings.listen.iter().map(|address| sockets::bind(*address)).collect::<Result<Vec<_>, _>>()?;
         let forwarder =
             Arc::new(ArcSwapOption::from(Forwarder::new(&settings.upstreams, &settings.forwarding).map(Arc::new)));
+        let Protection { cookies, mut answers, connections } = settings.protection;
+        answers.exempt.extend(&settings.forward_for);
+        let cookies = cookies::CookieKeeper::new(cookies);
         let handler = Handler::new(handler::Parts {
             snapshot: settings.snapshot,
             writer: settings.writer,
@@ -105,17 +127,21 @@ impl DnsServer {
             forward_for: settings.forward_for,
             forward_not_for: settings.forward_not_for,
             forwarder: Arc::clone(&forwarder),
+            cookies: Arc::clone(&cookies),
+            limiter: rate::RateLimiter::new(answers),
+            started: Instant::now(),
         });
         let mut server = DnsServerHandle {
             handler,
             serving: JoinSet::new(),
-            slots: tcp::Slots::new(),
+            slots: tcp::Slots::new(connections),
             stop: watch::Sender::new(false),
             forwarder,
             forwarding: settings.forwarding,
             runtime: Handle::current(),
             local_addrs: Vec::new(),
         };
+        server.serving.spawn(cookies.keep());
         for pair in bound {
             server.serve(pair);
         }
@@ -149,8 +175,9 @@ impl DnsServerHandle {
     fn serve(&mut self, pair: sockets::Bound) {
         self.local_addrs.push(pair.address);
         self.serving.spawn(udp::serve(pair.udp, self.handler.clone(), self.stop.subscribe()));
-        let serve = tcp::serve(pair.tcp, self.handler.clone(), self.slots.clone(), self.stop.subscribe());
-        self.serving.spawn(serve);
+        let handler = self.handler.clone();
+        let converse = move |stream, source, slot| tcp::converse(stream, source, handler.clone(), slot);
+        self.serving.spawn(tcp::serve(pair.tcp, self.slots.clone(), self.stop.subscribe(), converse));
     }
 
     /// The addresses listened on, in the order of the settings, with their real ports.

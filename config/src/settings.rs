@@ -11,6 +11,8 @@ use dns::{Fqdn, Rrset, Soa, TsigKey};
 use ipnet::Ipv4Net;
 use zones::{AccessList, Askers, Audiences, Sight, UpdatePolicy, View};
 
+pub use crate::file::v1::Cookies;
+
 /// A checked configuration. Immutable; a reload makes a new one.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Config {
@@ -103,6 +105,42 @@ pub struct DnsSettings {
     pub own_names: Vec<Fqdn>,
     /// Answering for other names; `None`: such questions are refused.
     pub forward: Option<Forward>,
+    /// What keeps others from using it against somebody, and from using it up.
+    pub protection: DnsProtection,
+}
+
+/// What keeps others from using the DNS server against somebody, and from using it up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DnsProtection {
+    /// Whether and how cookies are answered.
+    pub cookies: Cookies,
+    /// Answers a second over UDP of one sort, for one question, to one prefix; 0: as many as are asked for.
+    pub answers_per_second: u16,
+    /// Every so manieth answer beyond says to ask over TCP; 0: none.
+    pub slip: u16,
+    /// Prefixes that are not limited, our own subnets among them; sorted.
+    pub exempt: Vec<Ipv4Net>,
+    /// TCP connections at once.
+    pub connections: u16,
+    /// TCP connections of one client at once.
+    pub connections_per_client: u16,
+    /// How long a TCP connection may be silent, in seconds.
+    pub idle_secs: u32,
+}
+
+impl Default for DnsProtection {
+    /// What no honest client meets: a resolver keeps what it has been told for as long as its TTL.
+    fn default() -> Self {
+        Self {
+            cookies: Cookies::Offered,
+            answers_per_second: 100,
+            slip: 2,
+            exempt: Vec::new(),
+            connections: 256,
+            connections_per_client: 32,
+            idle_secs: 10,
+        }
+    }
 }
 
 impl DnsSettings {

@@ -32,7 +32,6 @@ mod hold;
 mod lane;
 mod mend;
 mod rezone;
-mod rows;
 mod schedule;
 mod status;
 mod ways;
@@ -56,7 +55,6 @@ pub use health::{ServerHealth, Standing, ZoneHealth};
 pub use hold::{HeldBack, QUIET_MS};
 use lane::{Health, Lane, Place, backoff_ms, is_zone_failure};
 pub use mend::Mend;
-use rows::{Rows, Seen};
 pub use status::{RowStatus, Stage, ZoneStatus};
 use ways::{Breaker, Way, add_held};
 
@@ -172,7 +170,9 @@ impl Outcome {
 #[derive(Debug, Default)]
 pub struct Reconciler {
     settings: Arc<Settings>,
-    rows: Rows,
+    entries: Vec<Option<Entry>>,
+    free: Vec<u32>,
+    by_key: HashMap<RowKey, u32>,
     /// One per zone of the settings, in their order.
     lanes: Vec<Lane>,
     servers: Vec<Server>,
@@ -293,23 +293,12 @@ impl Reconciler {
         confirmed: impl IntoIterator<Item = ConfirmedRow>,
     ) {
         for row in wanted {
-            let entry = self.entry_for(row);
-            self.rows.put(entry);
+            self.insert(row);
         }
         for seen in confirmed {
             self.recall(now, seen);
         }
-        self.look_at_all(now);
-    }
-
-    /// What follows from the rows that were read, once all that is known of them was read too.
-    fn look_at_all(&mut self, now: Now) {
-        let unconfirmed: Vec<RowKey> =
-            self.rows.packed_rows().filter(|row| !row.note().done).map(|row| row.key()).collect();
-        for key in &unconfirmed {
-            self.rows.open(key);
-        }
-        for index in self.rows.indexes() {
+        for index in 0..self.entries.len() as u32 {
             let Some(entry) = self.entry(index) else { continue };
             match (entry.phase, &entry.row.want) {
                 (Phase::Done, None) => self.remove(index),
@@ -320,8 +309,6 @@ impl Reconciler {
                 }
             }
         }
-        // What was recalled of a row made its record longer, and thus moved it.
-        self.rows.tidy();
         self.tell_homeless();
     }
 
@@ -369,15 +356,14 @@ impl Reconciler {
         if self.tombstones.newest(&row.key).is_some_and(|gone| gone >= row.generation) && !overtakes {
             return;
         }
-        let Some(newest) = self.rows.generation_of(&row.key) else {
+        let Some(&index) = self.by_key.get(&row.key) else {
             let index = self.insert(row);
             self.schedule(now, index);
             return;
         };
-        if row.generation <= newest && !overtakes {
+        if self.entry(index).is_none_or(|entry| row.generation <= entry.row.generation && !overtakes) {
             return;
         }
-        let Some(index) = self.rows.open(&row.key) else { return };
         self.unblock(index);
         let Some(entry) = self.entry_mut(index) else { return };
         entry.holds = entry.held().map(Box::new);
@@ -481,11 +467,11 @@ impl Reconciler {
     }
 
     fn entry(&self, index: u32) -> Option<&Entry> {
-        self.rows.at(index)
+        self.entries.get(index as usize)?.as_ref()
     }
 
     fn entry_mut(&mut self, index: u32) -> Option<&mut Entry> {
-        self.rows.at_mut(index)
+        self.entries.get_mut(index as usize)?.as_mut()
     }
 
     fn may_send(&self, lane: usize, now: Now) -> bool {

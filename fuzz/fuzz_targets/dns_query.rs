@@ -8,6 +8,7 @@ use dns::Fqdn;
 use hickory_proto::op::{Message, MessageType};
 use libfuzzer_sys::fuzz_target;
 use zones::master::{self, MasterFile};
+use zones::cookie::{Cookies, Secret, Secrets};
 use zones::{Asked, Zone, ZoneSet, respond};
 
 const FILES: [(&str, &str); 3] = [
@@ -53,17 +54,21 @@ fuzz_target!(|input: &[u8]| {
 
 fn ask(query: &[u8]) {
     let mut out = Vec::new();
+    let secrets = Secrets { current: Secret([1; 16]), other: Some(Secret([2; 16])) };
     for octets_max in [512, 1232, u16::MAX] {
-        for recursion in [false, true] {
-            if !respond(&ZONES, query, Asked { recursion, octets_max }, &mut out) {
-                continue;
-            }
-            assert!(out.len() <= usize::from(octets_max), "no answer is over the limit");
+        for (recursion, stream, required) in [(false, false, false), (true, false, true), (false, true, true)] {
+            let cookies = Some(Cookies { secrets: &secrets, now: 1_000, required });
+            let asked = Asked { recursion, octets_max, stream, cookies, ..Asked::default() };
+            let Some(responded) = respond(&ZONES, query, asked, &mut out) else { continue };
+            assert!(stream || out.len() <= usize::from(octets_max), "no answer is over the limit");
             assert_eq!(out[..2], query[..2], "the identifier is the question's");
             let asked = Message::from_vec(query).expect("what is answered is a message");
             let answer = Message::from_vec(&out).expect("what is answered can be read");
             assert_eq!(answer.metadata.message_type, MessageType::Response);
             assert_eq!(answer.queries, asked.queries);
+            responded.truncate(&mut out);
+            let answer = Message::from_vec(&out).expect("what only says that it is truncated can be read");
+            assert!(answer.metadata.truncation && answer.queries == asked.queries && answer.answers.is_empty());
         }
     }
 }

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use config::Config;
-use config::settings::{EmbeddedZone, Transfers, Upstreams};
+use config::settings::{Cookies, DnsProtection, EmbeddedZone, Transfers, Upstreams};
 use dns::{Fqdn, TsigKey};
 use ipnet::IpNet;
 use tokio::sync::mpsc;
@@ -16,8 +17,8 @@ use zones::Askers;
 use super::addresses::{is_here, listen_addresses, own_addresses};
 use crate::dhcp_sockets::InterfaceTable;
 use crate::dns_server::{
-    BindError, DnsServer, DnsServerHandle, DnsServerSettings, TransferAccess, TransferSettings, UpdateRights, ZonePast,
-    forward, zone_writer,
+    AnswerLimits, BindError, ConnectionLimits, CookieMode, DnsServer, DnsServerHandle, DnsServerSettings, Protection,
+    TransferAccess, TransferSettings, UpdateRights, ZonePast, forward, zone_writer,
 };
 use crate::secondaries::{Copies, Secondary};
 use crate::zone_keeper::ZoneKeeper;
@@ -87,6 +88,7 @@ pub(super) fn start(
         forward_not_for,
         upstreams,
         forwarding: forward::Forwarding::default(),
+        protection: protection(&config.dns.protection),
     })?;
     Ok(Some((server, updates.run(requests), heard)))
 }
@@ -113,6 +115,25 @@ fn transfer_access(zone: &EmbeddedZone) -> TransferAccess {
     let ranges = allowed.prefixes.iter().filter_map(|one| IpNet::new(one.address, one.length).ok());
     let addresses = ranges.chain(keyless.map(|secondary| IpNet::from(secondary.address.ip())));
     TransferAccess { keys: keys.collect(), addresses: addresses.collect() }
+}
+
+/// What the configuration says of protection. This machine itself is never limited.
+fn protection(settings: &DnsProtection) -> Protection {
+    let mut exempt: Vec<IpNet> = settings.exempt.iter().copied().map(IpNet::V4).collect();
+    exempt.extend(LOOPBACK.iter().filter_map(|prefix| prefix.parse::<IpNet>().ok()));
+    Protection {
+        cookies: match settings.cookies {
+            Cookies::Offered => CookieMode::Offered,
+            Cookies::Required => CookieMode::Required,
+            Cookies::Off => CookieMode::Off,
+        },
+        answers: AnswerLimits { per_second: settings.answers_per_second, slip: settings.slip, exempt },
+        connections: ConnectionLimits {
+            all: usize::from(settings.connections),
+            each: usize::from(settings.connections_per_client),
+            idle: Duration::from_secs(u64::from(settings.idle_secs)),
+        },
+    }
 }
 
 /// Who is asked about names outside our zones, as of now. Never ourselves: the question would go round in circles.

@@ -4,21 +4,27 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use dns::wire::{AnswerSigner, name_from_hickory, verify_request, verify_request_of_context};
 use dns::{Fqdn, Rcode, RecordType, SecurityContext, TsigKey};
-use hickory_proto::op::OpCode;
+use hickory_proto::op::{Edns, OpCode};
 use hickory_proto::rr::rdata::TSIG;
+use hickory_proto::rr::rdata::opt::EdnsOption;
 use hickory_proto::rr::{DNSClass, Record};
 use hickory_server::net::runtime::Time;
 use hickory_server::net::xfer::Protocol;
 use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
 use ipnet::IpNet;
 use resolve::Reason;
-use zones::{Asked, Askers, Place, Question, QuestionMeta, Requestor, ZoneSet};
+use zones::cookie::{Answered, OPTION, Presented};
+use zones::respond::BAD_COOKIE;
+use zones::{Asked, Askers, Kind, Place, Question, QuestionMeta, Requestor, ZoneSet};
 
+use super::cookies::CookieKeeper;
 use super::forward::Forwarder;
+use super::rate::{RateLimiter, Verdict, ticks_since};
 use super::reply::{self, BAD_VERS, Reply};
 use super::transfer::{self, Transfers};
 use super::update::{UpdateRights, ZoneWriter};
@@ -36,6 +42,9 @@ pub(super) struct Parts {
     pub(super) forward_for: Vec<IpNet>,
     pub(super) forward_not_for: Askers,
     pub(super) forwarder: Arc<ArcSwapOption<Forwarder>>,
+    pub(super) cookies: Arc<CookieKeeper>,
+    pub(super) limiter: RateLimiter,
+    pub(super) started: Instant,
 }
 
 /// Shared by every socket.
@@ -48,6 +57,22 @@ struct Tellers {
     refused_updates: Quiet,
     bad_signature: Quiet,
     refused_ticket: Quiet,
+}
+
+/// What became of a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Datagram {
+    /// The answer is there.
+    Answered,
+    /// It is not answered: its prefix has had its share.
+    Limited,
+    /// It takes the general way.
+    Other,
+}
+
+/// Whether it is an UPDATE or a NOTIFY: their answers are no larger than they are, and whoever sends many has a key.
+fn is_change(query: &[u8]) -> bool {
+    query.get(2).is_some_and(|flags| matches!(flags >> 3 & 0x0f, 4 | 5))
 }
 
 /// Whose signature a request carries.
@@ -72,15 +97,39 @@ impl Handler {
         allowed.then(|| self.0.forwarder.load_full()).flatten()
     }
 
-    /// Answers a datagram that is a plain question about our zones, or about what the forwarder knows, into `out`; false:
-    /// it is not.
-    pub(super) fn answer_plain(&self, query: &[u8], source: IpAddr, out: &mut Vec<u8>) -> bool {
-        let forwarder = self.forwarder_for(source);
-        let asked = Asked { recursion: forwarder.is_some(), octets_max: reply::UDP_OCTETS_MAX };
-        let snapshot = self.0.snapshot.load();
+    /// Answers a datagram that is a plain question about our zones, or about what the forwarder knows, into `out`.
+    pub(super) fn answer_datagram(&self, query: &[u8], source: IpAddr, out: &mut Vec<u8>) -> Datagram {
+        let Parts { snapshot, cookies, limiter, started, .. } = &*self.0;
+        let (forwarder, snapshot) = (self.forwarder_for(source), snapshot.load());
         let seen = snapshot.seen_by(source, None);
-        zones::respond(seen, query, asked, out)
-            || forwarder.is_some_and(|forwarder| !is_ours(seen, query) && forwarder.answer_known(query, out))
+        let responded = cookies.with(|cookies| {
+            let recursion = forwarder.is_some();
+            let asked = Asked { recursion, octets_max: reply::UDP_OCTETS_MAX, stream: false, source, cookies };
+            zones::respond(seen, query, asked, out)
+        });
+        // Those who may have names resolved are exempt from the limits.
+        if let Some(forwarder) = forwarder.filter(|_| responded.is_none())
+            && !is_ours(seen, query)
+            && forwarder.answer_known(query, out)
+        {
+            return Datagram::Answered;
+        }
+        let verdict = match responded {
+            // Who shows a cookie of ours is no one else.
+            Some(responded) if responded.has_good_cookie => Verdict::Send,
+            Some(responded) => limiter.check(ticks_since(*started), source, responded.kind, responded.question(out)),
+            None if is_change(query) => Verdict::Send,
+            None => limiter.check(ticks_since(*started), source, Kind::Error, &[]),
+        };
+        match (responded, verdict) {
+            (Some(_), Verdict::Send) => Datagram::Answered,
+            (Some(responded), Verdict::Truncate) => {
+                responded.truncate(out);
+                Datagram::Answered
+            }
+            (None, Verdict::Send) => Datagram::Other,
+            (_, Verdict::Drop) | (None, Verdict::Truncate) => Datagram::Limited,
+        }
     }
 
     /// Answers a plain question about others' names by asking them; none: it is not one.
@@ -92,6 +141,36 @@ impl Handler {
         forwarder.answer(query).await
     }
 
+    /// Answers a plain question that came by a connection, into `out`; false: it is none.
+    pub(super) fn answer_stream(&self, query: &[u8], source: IpAddr, out: &mut Vec<u8>) -> bool {
+        let (recursion, snapshot) = (self.forwarder_for(source).is_some(), self.0.snapshot.load());
+        let responded = self.0.cookies.with(|cookies| {
+            let asked = Asked { recursion, octets_max: reply::UDP_OCTETS_MAX, stream: true, source, cookies };
+            zones::respond(snapshot.seen_by(source, None), query, asked, out)
+        });
+        responded.is_some()
+    }
+
+    /// What is answered to the cookie of a request, or what is wrong about it.
+    fn cookie(&self, request: &Request) -> Result<Option<Answered>, Rcode> {
+        let options = request.edns.as_ref().map(Edns::options);
+        let data = options.and_then(|options| {
+            options.as_ref().iter().find_map(|(_, option)| match option {
+                EdnsOption::Unknown(OPTION, data) => Some(data.as_slice()),
+                _ => None,
+            })
+        });
+        self.0.cookies.with(|cookies| {
+            let Some((data, cookies)) = data.zip(cookies) else { return Ok(None) };
+            let presented = Presented::read(data).map_err(|_| Rcode::FORM_ERR)?;
+            Ok(Some(presented.answer(cookies, request.src().ip())))
+        })
+    }
+
+    fn wants_cookies(&self) -> bool {
+        self.0.cookies.with(|cookies| cookies.is_some_and(|cookies| cookies.required))
+    }
+
     async fn answer(&self, request: &Request, now: u64, handle: &mut impl ResponseHandler) -> ResponseInfo {
         let mut signed_by = match self.verify(request, now) {
             Ok(signed_by) => signed_by,
@@ -100,7 +179,13 @@ impl Handler {
                 return reply::send(request, reply, signer.map(|signer| *signer).as_mut(), now, handle).await;
             }
         };
-        let reply = match request.metadata.op_code {
+        // RFC 7873 section 5.2.2: a malformed option is answered with FORMERR.
+        let cookie = match self.cookie(request) {
+            Ok(cookie) => cookie,
+            Err(rcode) => return reply::send(request, Reply::empty(request, rcode), None, now, handle).await,
+        };
+        let is_stranger = cookie.is_some_and(|cookie| !cookie.good) && request.protocol() == Protocol::Udp;
+        let mut reply = match request.metadata.op_code {
             // RFC 6891 section 6.1.3: "If a responder does not implement the VERSION level of the request, then it
             // MUST respond with RCODE=BADVERS."
             _ if request.version() > 0 => Reply::empty(request, BAD_VERS),
@@ -109,6 +194,7 @@ impl Handler {
             {
                 return tkey::answer(request, (acceptor, &self.1.refused_ticket), now, handle).await;
             }
+            OpCode::Query if is_stranger && self.wants_cookies() => Reply::empty(request, BAD_COOKIE),
             OpCode::Query => match read_question(request) {
                 Err(rcode) => Reply::empty(request, rcode),
                 Ok(question) if matches!(question.rtype, RecordType::AXFR | RecordType::IXFR) => {
@@ -126,6 +212,7 @@ impl Handler {
             }
             _ => Reply::empty(request, Rcode::NOT_IMP),
         };
+        reply.cookie = cookie;
         let signer = signed_by.as_mut().map(|signed_by| &mut *signed_by.signer);
         reply::send(request, reply, signer, now, handle).await
     }

@@ -10,10 +10,10 @@ use hickory_server::net::xfer::Protocol;
 use hickory_server::server::{Request, ResponseHandler, ResponseInfo};
 use hickory_server::zone_handler::MessageResponseBuilder;
 use resolve::Reason;
+use zones::cookie::{Answered, OPTION};
 
-/// The largest datagram sent, in octets. DNS flag day 2020: what passes an Ethernet without fragments, which some
-/// firewalls drop.
-pub(super) const UDP_OCTETS_MAX: u16 = 1232;
+/// The largest datagram sent, in octets.
+pub(super) const UDP_OCTETS_MAX: u16 = zones::respond::OCTETS_EDNS;
 /// Without EDNS (RFC 1035 section 4.2.1), in octets.
 pub(super) const UDP_OCTETS_PLAIN: u16 = zones::respond::OCTETS_PLAIN;
 /// RFC 6891 section 9: "BADVERS, Bad OPT Version".
@@ -27,6 +27,8 @@ pub(super) struct Reply {
     pub(super) additionals: Vec<Record>,
     /// What the asker is told beside it (RFC 8914), when it knows EDNS.
     pub(super) reason: Option<Reason>,
+    /// What goes into the COOKIE option (RFC 7873).
+    pub(super) cookie: Option<Answered>,
 }
 
 impl Reply {
@@ -34,7 +36,14 @@ impl Reply {
     pub(super) fn empty(request: &Request, rcode: Rcode) -> Self {
         let mut metadata = Metadata::response_from_request(&request.metadata);
         metadata.response_code = rcode.0.into();
-        Self { metadata, answers: Vec::new(), authorities: Vec::new(), additionals: Vec::new(), reason: None }
+        Self {
+            metadata,
+            answers: Vec::new(),
+            authorities: Vec::new(),
+            additionals: Vec::new(),
+            reason: None,
+            cookie: None,
+        }
     }
 
     /// The same, told to be a matter of who asks.
@@ -60,7 +69,7 @@ pub(super) async fn send(
     now: u64,
     handle: &mut impl ResponseHandler,
 ) -> ResponseInfo {
-    let edns = edns_for(request, reply.reason.as_ref());
+    let edns = edns_for(request, &reply);
     let signature = match signer {
         None => None,
         Some(signer) => match sign(request, &mut reply, edns.as_ref(), signer, now) {
@@ -93,17 +102,20 @@ pub(super) async fn send(
 /// RFC 6891 section 6.1.1: "If an OPT record is present in a received request, compliant responders MUST include an
 /// OPT record in their respective responses." Its payload size bounds what hickory-server encodes, so that it is the
 /// smaller of the asker's and ours.
-fn edns_for(request: &Request, reason: Option<&Reason>) -> Option<Edns> {
+fn edns_for(request: &Request, reply: &Reply) -> Option<Edns> {
     let asked = request.edns.as_ref()?;
     let mut edns = Edns::new();
     edns.set_max_payload(asked.max_payload().clamp(UDP_OCTETS_PLAIN, UDP_OCTETS_MAX));
     // RFC 3225 section 3: the DO bit is copied.
     edns.set_dnssec_ok(asked.flags().dnssec_ok);
-    if let Some(reason) = reason {
+    if let Some(reason) = &reply.reason {
         let mut option = Vec::new();
         reason.write(&mut option);
         // Its code and its length are written by hickory.
         edns.options_mut().insert(EdnsOption::Unknown(Reason::OPTION, option.split_off(4)));
+    }
+    if let Some(cookie) = &reply.cookie {
+        edns.options_mut().insert(EdnsOption::Unknown(OPTION, cookie.octets.to_vec()));
     }
     Some(edns)
 }

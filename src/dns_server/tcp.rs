@@ -1,5 +1,5 @@
-//! Connections (RFC 7766): bounded in number, for each asker and in all, and in time; one request after the other on
-//! each.
+//! Connections (RFC 7766): bounded in number, for each asker and in all, in time, and in what is answered on each at
+//! once. Requests are answered as they come to be, not in the order of their asking (section 6.2.1.1).
 
 use std::collections::HashMap;
 use std::io;
@@ -15,8 +15,7 @@ use hickory_server::net::runtime::TokioTime;
 use hickory_server::net::xfer::Protocol;
 use hickory_server::server::{Request, RequestHandler as _, ResponseHandler, ResponseInfo};
 use hickory_server::zone_handler::MessageResponse;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -25,36 +24,55 @@ use tokio::time::timeout;
 use super::handler::Handler;
 use crate::quiet::Quiet;
 
-/// How many connections there are at once, over all addresses; more wait to be accepted.
-const CONNECTIONS_MAX: usize = 256;
-/// How many of them one asker has. RFC 7766 section 6.2.2 lets a server "limit the number of concurrent TCP connections
-/// from the same IP address or subnet"; without that one host could keep all places and every other host off.
-const CONNECTIONS_MAX_EACH: usize = 32;
-/// How long a connection may be silent between two requests (RFC 7766 section 6.2.3 suggests seconds).
-const IDLE: Duration = Duration::from_secs(10);
+/// Requests of one connection that wait for an upstream, the store or the reader of a transfer at once; the next is read
+/// when one of them is done.
+const WAITING_MAX: usize = 32;
+/// And how many octets they come to.
+const WAITING_OCTETS_MAX: usize = 128 << 10;
 /// How long a request may take to arrive once it has begun, and a reply to be taken.
 const PROGRESS: Duration = Duration::from_secs(10);
+/// How long a connection may be silent when few places are left: so those who only hold them lose them first.
+const IDLE_WHEN_FULL: Duration = Duration::from_millis(500);
 /// The pause after a failed accept (out of file descriptors), so that it is not tried in a tight loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How connections are limited.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionLimits {
+    /// How many there are at once, over all addresses; more wait to be accepted.
+    pub all: usize,
+    /// How many of them one asker has. RFC 7766 section 6.2.2 lets a server "limit the number of concurrent TCP
+    /// connections from the same IP address or subnet"; without that one host could keep all places and every other off.
+    pub each: usize,
+    /// How long a connection may be silent between two requests (RFC 7766 section 6.2.3 suggests seconds).
+    pub idle: Duration,
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        Self { all: 256, each: 32, idle: Duration::from_secs(10) }
+    }
+}
 
 /// The room for connections that all listeners share. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Slots {
+    limits: ConnectionLimits,
     all: Arc<Semaphore>,
     /// Only of those who have any, so at most as many as there are connections.
     by_asker: Arc<std::sync::Mutex<HashMap<IpAddr, usize>>>,
 }
 
 /// One connection's place; dropping it gives it back.
-struct Slot {
+pub(super) struct Slot {
     slots: Slots,
     asker: IpAddr,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Slots {
-    pub(super) fn new() -> Self {
-        Self { all: Arc::new(Semaphore::new(CONNECTIONS_MAX)), by_asker: Arc::default() }
+    pub(super) fn new(limits: ConnectionLimits) -> Self {
+        Self { limits, all: Arc::new(Semaphore::new(limits.all)), by_asker: Arc::default() }
     }
 
     /// A place for a connection from `source`; none when that asker has its share.
@@ -62,11 +80,19 @@ impl Slots {
         let asker = asker_of(source);
         let mut by_asker = self.by_asker.lock().unwrap_or_else(PoisonError::into_inner);
         let count = by_asker.entry(asker).or_default();
-        if *count >= CONNECTIONS_MAX_EACH {
+        if *count >= self.limits.each {
             return None;
         }
         *count += 1;
         Some(Slot { slots: self.clone(), asker, _permit: permit })
+    }
+}
+
+impl Slot {
+    /// How long its connection may be silent now. RFC 7766 section 6.2.3: "a server under heavy load" may close earlier.
+    pub(super) fn idle(&self) -> Duration {
+        let Slots { limits, all, .. } = &self.slots;
+        if all.available_permits() * 4 < limits.all { limits.idle.min(IDLE_WHEN_FULL) } else { limits.idle }
     }
 }
 
@@ -90,8 +116,12 @@ fn asker_of(source: IpAddr) -> IpAddr {
     }
 }
 
-/// Accepts until told to stop.
-pub(super) async fn serve(listener: TcpListener, handler: Handler, slots: Slots, mut stopped: watch::Receiver<bool>) {
+/// Accepts until told to stop; each connection is `attend`ed to by a task of its own.
+pub(super) async fn serve<A, F>(listener: TcpListener, slots: Slots, mut stopped: watch::Receiver<bool>, attend: A)
+where
+    A: Fn(TcpStream, SocketAddr, Slot) -> F,
+    F: Future<Output = io::Result<()>> + Send + 'static,
+{
     let mut connections = JoinSet::new();
     let refused = Quiet::default();
     loop {
@@ -103,12 +133,11 @@ pub(super) async fn serve(listener: TcpListener, handler: Handler, slots: Slots,
             Ok((stream, source, permit)) => {
                 // Closed at once: the asker's others are answered all the same.
                 let Some(slot) = slots.take(permit, source.ip()) else { continue };
-                let handler = handler.clone();
+                let attended = attend(stream, source, slot);
                 connections.spawn(async move {
-                    if let Err(error) = converse(stream, source, &handler).await {
+                    if let Err(error) = attended.await {
                         tracing::debug!(%error, %source, "a DNS connection ended early");
                     }
-                    drop(slot);
                 });
             }
             Err(error) => {
@@ -125,38 +154,57 @@ pub(super) async fn serve(listener: TcpListener, handler: Handler, slots: Slots,
 async fn accept(listener: &TcpListener, slots: &Slots) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let permit = Arc::clone(&slots.all).acquire_owned().await.map_err(io::Error::other)?;
     let (stream, source) = listener.accept().await?;
+    stream.set_nodelay(true)?;
     Ok((stream, source, permit))
 }
 
-async fn converse(stream: TcpStream, source: SocketAddr, handler: &Handler) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let (mut reader, writer) = stream.into_split();
-    let replies = Replies(Arc::new(Mutex::new(writer)));
-    while let Some(octets) = read_message(&mut reader).await? {
-        // Only what cannot be a request at all lacks the twelve octets of a header.
-        let Ok(header) = Header::read(&mut BinDecoder::new(&octets)) else { return Ok(()) };
+/// Answers what comes by a stream of messages, each behind its length.
+pub(super) async fn converse<S>(stream: S, source: SocketAddr, handler: Handler, slot: Slot) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (mut reader, writer) = tokio::io::split(stream);
+    let replies = Replies(Arc::new(Mutex::new(Some(writer))));
+    let (mut waiting, octets_left) = (JoinSet::new(), Arc::new(Semaphore::new(WAITING_OCTETS_MAX)));
+    let mut out = Vec::new();
+    while let Some(octets) = read_message(&mut reader, slot.idle()).await? {
+        while waiting.try_join_next().is_some() {}
+        // An answer to an answer would go round for ever. And only what cannot be a request at all lacks a header.
+        let Ok(header) = Header::read(&mut BinDecoder::new(&octets)) else { break };
         if header.metadata.message_type == MessageType::Response {
-            return Ok(());
+            break;
+        }
+        if handler.answer_stream(&octets, source.ip(), &mut out) {
+            replies.write(&out).await?;
+            continue;
         }
         // Hickory makes room for as many questions as are promised, up to 65,535, before it reads them.
+        let length = octets.len();
         let read = (header.counts.queries <= 1).then(|| Request::from_bytes(octets, source, Protocol::Tcp));
-        match read {
-            Some(Ok(request)) => {
-                handler.handle_request::<_, TokioTime>(&request, replies.clone()).await;
-            }
-            None | Some(Err(_)) => {
-                let metadata = header.metadata;
-                let refusal = Message::error_msg(metadata.id, metadata.op_code, ResponseCode::FormErr);
-                return replies.write(&refusal.to_vec().map_err(io::Error::other)?).await;
-            }
+        let Some(Ok(request)) = read else {
+            let metadata = header.metadata;
+            let refusal = Message::error_msg(metadata.id, metadata.op_code, ResponseCode::FormErr);
+            return replies.write(&refusal.to_vec().map_err(io::Error::other)?).await;
+        };
+        if waiting.len() >= WAITING_MAX {
+            waiting.join_next().await;
         }
+        // At most 65,535, so that they are there in the end.
+        let room = Arc::clone(&octets_left).acquire_many_owned(length as u32).await.map_err(io::Error::other)?;
+        let (handler, replies) = (handler.clone(), replies.clone());
+        waiting.spawn(async move {
+            handler.handle_request::<_, TokioTime>(&request, replies).await;
+            drop(room);
+        });
     }
+    // Who has no more to ask may still wait for answers.
+    while waiting.join_next().await.is_some() {}
     Ok(())
 }
 
 /// The next message; none when the other side has nothing more to say.
-async fn read_message(reader: &mut OwnedReadHalf) -> io::Result<Option<Vec<u8>>> {
-    let length = match timeout(IDLE, reader.read_u16()).await {
+async fn read_message(reader: &mut (impl AsyncRead + Unpin), idle: Duration) -> io::Result<Option<Vec<u8>>> {
+    let length = match timeout(idle, reader.read_u16()).await {
         Err(_) => return Ok(None),
         Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         Ok(length) => length?,
@@ -166,24 +214,37 @@ async fn read_message(reader: &mut OwnedReadHalf) -> io::Result<Option<Vec<u8>>>
     Ok(Some(octets))
 }
 
-/// Writes replies, each in full before the next, so that a slow reader slows the writer.
-#[derive(Clone)]
-struct Replies(Arc<Mutex<OwnedWriteHalf>>);
+/// Writes replies, each in full before the next, so that a slow reader slows the writer. None: a reply was cut off, and
+/// what came behind it would be taken for a part of it.
+struct Replies<S>(Arc<Mutex<Option<WriteHalf<S>>>>);
 
-impl Replies {
+impl<S> Clone for Replies<S> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<S: AsyncWrite> Replies<S> {
     async fn write(&self, message: &[u8]) -> io::Result<()> {
         let length = u16::try_from(message.len()).map_err(io::Error::other)?;
         // RFC 7766 section 8: length and message in one write, so that they travel in one segment.
         let mut framed = Vec::with_capacity(message.len() + 2);
         framed.extend_from_slice(&length.to_be_bytes());
         framed.extend_from_slice(message);
-        let mut writer = self.0.lock().await;
-        timeout(PROGRESS, writer.write_all(&framed)).await?
+        let mut place = self.0.lock().await;
+        let mut writer = place.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        timeout(PROGRESS, async {
+            writer.write_all(&framed).await?;
+            writer.flush().await
+        })
+        .await??;
+        *place = Some(writer);
+        Ok(())
     }
 }
 
 #[async_trait::async_trait]
-impl ResponseHandler for Replies {
+impl<S: AsyncWrite + Send + 'static> ResponseHandler for Replies<S> {
     async fn send_response<'a>(
         &mut self,
         response: MessageResponse<

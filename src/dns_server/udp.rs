@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::batch::{Incoming, Local, Outgoing, Peer};
-use super::handler::Handler;
+use super::handler::{Datagram, Handler};
 use super::reply::{UDP_OCTETS_MAX, UDP_OCTETS_PLAIN};
 use crate::quiet::Quiet;
 
@@ -69,9 +69,15 @@ async fn serve_family<S: Peer + Send>(
             }
             for (query, peer, local) in incoming.iter() {
                 let source = peer.to_std();
-                if can_be_answered(source)
-                    && !outgoing.add(peer, local, |out| handler.answer_plain(query, source.ip(), out))
-                {
+                if !can_be_answered(source) {
+                    continue;
+                }
+                let mut became = Datagram::Limited;
+                outgoing.add(peer, local, |out| {
+                    became = handler.answer_datagram(query, source.ip(), out);
+                    became == Datagram::Answered
+                });
+                if became == Datagram::Other {
                     waiting.add(query, Asker { socket: Arc::clone(&socket), source, local }, &handler);
                 }
             }

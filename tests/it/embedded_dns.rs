@@ -13,8 +13,8 @@ use arc_swap::ArcSwap;
 use dns::wire::{AnswerError, sign_request, update_to_message};
 use dns::{Change, Fqdn, Prerequisite, Rcode, Rdata, RecordType, Rrset, TsigAlgorithm, TsigKey, Update};
 use leasehold::dns_server::{
-    DnsServer, DnsServerHandle, DnsServerSettings, TransferAccess, TransferSettings, UpdateRequest, UpdateRights,
-    zone_writer,
+    DnsServer, DnsServerHandle, DnsServerSettings, Protection, TransferAccess, TransferSettings, UpdateRequest,
+    UpdateRights, zone_writer,
 };
 use tokio::sync::mpsc::Receiver;
 use zones::{AllowAll, Askers, NewZone, Outcome, UpdatePolicy, Zone, ZoneAuthority, ZoneSet};
@@ -88,6 +88,7 @@ pub(crate) struct Options {
     pub(crate) forward_for: Vec<&'static str>,
     pub(crate) upstreams: Vec<SocketAddr>,
     pub(crate) forwarding: leasehold::dns_server::forward::Forwarding,
+    pub(crate) protection: Protection,
     /// Nobody takes updates off the queue.
     pub(crate) stuck: bool,
 }
@@ -116,6 +117,7 @@ impl Server {
             forward_for: options.forward_for.iter().map(|prefix| prefix.parse().unwrap()).collect(),
             upstreams: options.upstreams,
             forwarding: options.forwarding,
+            protection: options.protection,
         };
         let guard = runtime.enter();
         if options.stuck {

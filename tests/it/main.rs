@@ -22,6 +22,7 @@ mod dig;
 mod dns_alone;
 mod dns_datagrams;
 mod dns_failures;
+mod dns_protection;
 mod embedded_dns;
 mod errors;
 mod explain;

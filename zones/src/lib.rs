@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`zone`] (one zone as a persistent map: a snapshot is a clone), [`zone_set`] (all zones, and how
 //! a new one begins), [`audience`] (who sees what of them), [`mod@answer`] (a question to an answer, pure),
-//! [`mod@respond`] (the same, octets to octets), [`update`] (prerequisites and changes to the next zone and its difference,
+//! [`mod@respond`] (the same, octets to octets, with EDNS and [`cookie`]s), [`update`] (prerequisites and changes to the next zone and its difference,
 //! with [`serial`] arithmetic), [`policy`] (who may change what), [`by_lease`] (what the holder of a lease may), [`change`]
 //! (that difference, as the store keeps it), [`difference`] (what a step changed, and several as one), [`history`] (the last
 //! of them), [`authority`] (what is decided, what is stored, and what is published) and [`master`] (zones as text).
@@ -14,6 +14,7 @@ pub mod audience;
 pub mod authority;
 pub mod by_lease;
 pub mod change;
+pub mod cookie;
 pub mod difference;
 pub mod history;
 pub mod master;
@@ -31,7 +32,7 @@ pub use change::ZoneChange;
 pub use difference::{Condensed, Difference, DifferenceWriter};
 pub use history::{Histories, History};
 pub use policy::{Requestor, UpdatePolicy};
-pub use respond::{Asked, respond};
+pub use respond::{Asked, Kind, Responded, respond};
 pub use update::{AllowAll, Draft, Policy, apply};
 pub use zone::{Node, Redirect, Set, Zone, ZoneError};
 pub use zone_set::{NewZone, Place, ZoneSet};

@@ -6,31 +6,108 @@
 //! Octets are written here because a message built of hickory's records and encoded by it costs several times as much as
 //! the answer itself.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use dns::{Fqdn, Rcode, RecordType};
 
+use crate::cookie::{Answered, Cookies};
 use crate::{Answer, AnswerSet, Question, QuestionMeta, ZoneSet, answer};
 
+mod edns;
 mod plain;
 mod writer;
 
+use self::edns::Edns;
 use self::plain::{Lowered, Plain};
 use self::writer::{Writer, Written};
 
 /// Octets of a header (RFC 1035 section 4.1.1).
 const HEADER: usize = 12;
-/// Octets of an OPT record without options (RFC 6891 section 6.1.2).
-const OPT: usize = 11;
 /// The largest datagram without EDNS (RFC 1035 section 4.2.1), in octets.
 pub const OCTETS_PLAIN: u16 = 512;
+/// The largest datagram with EDNS, in octets, unless somebody wants another. DNS flag day 2020: what passes an Ethernet
+/// without fragments, which some firewalls drop.
+pub const OCTETS_EDNS: u16 = 1232;
+/// RFC 7873 section 8: "BADCOOKIE".
+pub const BAD_COOKIE: Rcode = Rcode(23);
 
 /// How it is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Asked {
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
     /// Whether the asker may have other names resolved: RA. Where a chain of aliases leads out of our zones, the caller
     /// then goes on.
     pub recursion: bool,
     /// The largest datagram sent, in octets.
     pub octets_max: u16,
+    /// Over a connection: an answer may have any size, and the asker's address is no one else's.
+    pub stream: bool,
+    /// Who asks.
+    pub source: IpAddr,
+    /// How cookies are handled; none: they are ignored.
+    pub cookies: Option<Cookies<'a>>,
+}
+
+impl Default for Asked<'_> {
+    /// By a datagram of somebody unknown, who may have nothing but our names.
+    fn default() -> Self {
+        let source = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        Self { recursion: false, octets_max: OCTETS_EDNS, stream: false, source, cookies: None }
+    }
+}
+
+/// What sort of answer was written. Whoever limits answers counts each sort for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Records.
+    Answer,
+    /// The name is there, the type is not.
+    Empty,
+    /// No such name.
+    Missing,
+    /// Who to ask instead.
+    Referral,
+    /// A refusal or a failure.
+    Error,
+}
+
+/// What was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Responded {
+    /// What sort of answer it is.
+    pub kind: Kind,
+    /// The asker showed a server cookie of ours: the address is its own.
+    pub has_good_cookie: bool,
+    /// Octets of header and question.
+    head: usize,
+    /// Octets of the OPT record at the end.
+    opt: usize,
+}
+
+impl Responded {
+    /// Makes the answer that was written one that only says: ask by a connection (TC). It is not larger than the query.
+    pub fn truncate(&self, out: &mut Vec<u8>) {
+        let opt_at = out.len().saturating_sub(self.opt);
+        out.copy_within(opt_at.., self.head);
+        out.truncate(self.head + self.opt);
+        if let Some([flags, _, _, _, counts @ .., _, _]) = out.get_mut(2..HEADER) {
+            // Not authoritative: nothing is said.
+            *flags = (*flags & !0x04) | 0x02;
+            counts.fill(0);
+        }
+        // The response code is of what is not told.
+        if let Some(place) = out.get_mut(3) {
+            *place &= 0xf0;
+        }
+        if let Some(place) = out.get_mut(10..HEADER) {
+            place.copy_from_slice(&[0, u8::from(self.opt > 0)]);
+        }
+    }
+
+    /// The question's name, type and class in what was written.
+    #[must_use]
+    pub fn question<'o>(&self, out: &'o [u8]) -> &'o [u8] {
+        out.get(HEADER..self.head).unwrap_or_default()
+    }
 }
 
 /// A query that is a plain question.
@@ -39,35 +116,106 @@ struct Query<'q> {
     question: &'q [u8],
     name: Lowered,
     rtype: RecordType,
-    /// The asker's payload size and its DO bit (RFC 3225).
-    edns: Option<(u16, bool)>,
+    edns: Option<Edns>,
     recursion_desired: bool,
     /// CD, which is copied (RFC 4035 section 3.1.6).
     checking_disabled: bool,
 }
 
-/// Answers a datagram: true when `out` holds the answer; false when the query is not plain, not about our zones, or goes on
-/// outside them, and the general way must answer.
+/// Answers a query into `out`; `None` when it is not plain, not about our zones, or goes on outside them: then the
+/// general way must answer.
 #[must_use]
-pub fn respond(zones: &ZoneSet, query: &[u8], asked: Asked, out: &mut Vec<u8>) -> bool {
-    let Some(read) = read(query) else { return false };
-    if let Some(found) = plain::find(zones, read.name.as_wire(), read.rtype) {
-        write(&read, query, asked, &found, out);
-        return true;
+pub fn respond(zones: &ZoneSet, query: &[u8], asked: Asked<'_>, out: &mut Vec<u8>) -> Option<Responded> {
+    let read = read(query)?;
+    let presented = read.edns.and_then(|edns| edns.cookie);
+    let cookie = presented.zip(asked.cookies).map(|(presented, cookies)| presented.answer(cookies, asked.source));
+    let writing = Writing { query, read: &read, asked, cookie };
+    let is_required = asked.cookies.is_some_and(|cookies| cookies.required) && !asked.stream;
+    if is_required && cookie.is_some_and(|cookie| !cookie.good) {
+        return Some(writing.write(&BadCookie, out));
     }
-    general(zones, query, &read, asked, out)
+    match plain::find(zones, read.name.as_wire(), read.rtype) {
+        Some(found) => Some(writing.write(&found, out)),
+        None => general(zones, writing, out),
+    }
 }
 
 /// Answers by [`answer()`], whatever the question.
-fn general(zones: &ZoneSet, query: &[u8], read: &Query<'_>, asked: Asked, out: &mut Vec<u8>) -> bool {
-    let Ok(name) = Fqdn::from_wire(read.name.as_wire()) else { return false };
-    let question = Question { name, rtype: read.rtype };
-    let found = answer(zones, &question, QuestionMeta { stream: false });
-    if !found.ours || (found.continue_at.is_some() && asked.recursion && read.recursion_desired) {
-        return false;
+fn general(zones: &ZoneSet, writing: Writing<'_>, out: &mut Vec<u8>) -> Option<Responded> {
+    let Writing { read, asked, .. } = writing;
+    let question = Question { name: Fqdn::from_wire(read.name.as_wire()).ok()?, rtype: read.rtype };
+    let found = answer(zones, &question, QuestionMeta { stream: asked.stream });
+    let goes_on = found.continue_at.is_some() && asked.recursion && read.recursion_desired;
+    (found.ours && !goes_on).then(|| writing.write(&found, out))
+}
+
+/// All that an answer is written from, but what was found.
+#[derive(Clone, Copy)]
+struct Writing<'a> {
+    query: &'a [u8],
+    read: &'a Query<'a>,
+    asked: Asked<'a>,
+    cookie: Option<Answered>,
+}
+
+impl Writing<'_> {
+    /// Writes the whole answer.
+    fn write(&self, found: &impl Sections, out: &mut Vec<u8>) -> Responded {
+        let Self { query, read, asked, cookie } = self;
+        out.clear();
+        out.extend_from_slice(&query[..2]);
+        out.extend_from_slice(&[0; HEADER - 2]);
+        out.extend_from_slice(read.question);
+        let head = out.len();
+        let size = match read.edns {
+            _ if asked.stream => u16::MAX,
+            Some(edns) => edns.size.clamp(OCTETS_PLAIN, asked.octets_max.max(OCTETS_PLAIN)),
+            None => OCTETS_PLAIN,
+        };
+        let opt = read.edns.map_or(0, |_| Edns::octets(cookie.as_ref()));
+        let mut writer = Writer::new(out, usize::from(size) - opt, &read.name);
+        let truncated = found.write(&mut writer);
+        let mut counts = writer.counts();
+        let rcode = found.rcode().0;
+        // RFC 6891 section 6.1.1: an OPT record for an OPT record.
+        if let Some(edns) = read.edns {
+            edns.write(asked.octets_max, rcode, cookie.as_ref(), out);
+            counts[2] += 1;
+        }
+        let bit = |set: bool, bit: u8| if set { bit } else { 0 };
+        // QR, AA, TC and RD; then RA, CD and the low bits of the response code.
+        out[2] = 0x80 | bit(found.is_authoritative(), 0x04) | bit(truncated, 0x02) | bit(read.recursion_desired, 0x01);
+        out[3] = bit(asked.recursion, 0x80) | bit(read.checking_disabled, 0x10) | (rcode as u8 & 0x0f);
+        out[5] = 1;
+        for (at, count) in [6, 8, 10].into_iter().zip(counts) {
+            out[at..at + 2].copy_from_slice(&count.to_be_bytes());
+        }
+        let kind = match found.rcode() {
+            Rcode::NO_ERROR if counts[0] == 0 && counts[1] > 0 && !found.is_authoritative() => Kind::Referral,
+            Rcode::NO_ERROR if counts[0] == 0 && !truncated => Kind::Empty,
+            Rcode::NO_ERROR => Kind::Answer,
+            Rcode::NX_DOMAIN => Kind::Missing,
+            _ => Kind::Error,
+        };
+        Responded { kind, has_good_cookie: cookie.is_some_and(|cookie| cookie.good), head, opt }
     }
-    write(read, query, asked, &found, out);
-    true
+}
+
+/// BADCOOKIE alone.
+struct BadCookie;
+
+impl Sections for BadCookie {
+    fn rcode(&self) -> Rcode {
+        BAD_COOKIE
+    }
+
+    fn is_authoritative(&self) -> bool {
+        false
+    }
+
+    fn write(&self, _writer: &mut Writer<'_>) -> bool {
+        false
+    }
 }
 
 /// What is written behind the question.
@@ -76,33 +224,6 @@ trait Sections {
     fn is_authoritative(&self) -> bool;
     /// Writes what fits, whole sets; returns whether something is missing that is not mere help.
     fn write(&self, writer: &mut Writer<'_>) -> bool;
-}
-
-/// Writes the whole answer.
-fn write(read: &Query<'_>, query: &[u8], asked: Asked, found: &impl Sections, out: &mut Vec<u8>) {
-    out.clear();
-    out.extend_from_slice(&query[..2]);
-    out.extend_from_slice(&[0; HEADER - 2]);
-    out.extend_from_slice(read.question);
-    let size = read.edns.map_or(OCTETS_PLAIN, |(size, _)| size.clamp(OCTETS_PLAIN, asked.octets_max.max(OCTETS_PLAIN)));
-    let kept = if read.edns.is_some() { OPT } else { 0 };
-    let mut writer = Writer::new(out, usize::from(size) - kept, &read.name);
-    let truncated = found.write(&mut writer);
-    let mut counts = writer.counts();
-    if let Some((_, dnssec_ok)) = read.edns {
-        // RFC 6891 section 6.1.1: an OPT record for an OPT record, with our own payload size and version 0.
-        let [high, low] = asked.octets_max.to_be_bytes();
-        out.extend_from_slice(&[0, 0, 41, high, low, 0, 0, if dnssec_ok { 0x80 } else { 0 }, 0, 0, 0]);
-        counts[2] += 1;
-    }
-    let bit = |set: bool, bit: u8| if set { bit } else { 0 };
-    // QR, AA, TC and RD; then RA, CD and the response code, which is below 16.
-    out[2] = 0x80 | bit(found.is_authoritative(), 0x04) | bit(truncated, 0x02) | bit(read.recursion_desired, 0x01);
-    out[3] = bit(asked.recursion, 0x80) | bit(read.checking_disabled, 0x10) | (found.rcode().0 as u8 & 0x0f);
-    out[5] = 1;
-    for (at, count) in [6, 8, 10].into_iter().zip(counts) {
-        out[at..at + 2].copy_from_slice(&count.to_be_bytes());
-    }
 }
 
 impl Sections for Answer<'_> {
@@ -168,12 +289,7 @@ fn read(octets: &[u8]) -> Option<Query<'_>> {
     }
     let edns = match (header[11], rest) {
         (0, []) => None,
-        // The root, type 41, a payload size, no extended code, version 0, flags, and options that nothing here reads.
-        (1, [0, 0, 41, s0, s1, 0, 0, flags, _, l0, l1, options @ ..])
-            if options.len() == usize::from(u16::from_be_bytes([*l0, *l1])) =>
-        {
-            Some((u16::from_be_bytes([*s0, *s1]), flags & 0x80 != 0))
-        }
+        (1, rest) => Some(Edns::read(rest)?),
         _ => return None,
     };
     Some(Query {

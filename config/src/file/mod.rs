@@ -7,6 +7,7 @@ pub mod kinds;
 pub mod matching;
 pub mod naming;
 pub mod option_value;
+mod protection;
 mod schema;
 mod shape;
 pub(crate) mod suggest;

@@ -20,6 +20,7 @@ use super::kinds::{
 use super::matching::Match;
 use super::naming::{AfterExpiryValue, Generate, TtlValue};
 use super::option_value::{OptionTable, OptionValue};
+pub use super::protection::{Cookies, DnsLimits};
 pub use super::words::{
     Algorithm, Allocate, Bootp, Clean, ClientUpdates, Conflict, ConflictCheck, FormerServer, LogFormat, LogLevel,
     MessageTypeWord, OptionKind, Outside, OwnNameWord, PastCap, Probe, Replace, ReservedNames, ReverseGuard,
@@ -270,6 +271,11 @@ pub struct Dns {
     pub gss_keytab: Option<At<FilePath>>,
     /// Who may not ask for other names, even if in a subnet.
     pub deny_forward: Option<Vec<At<AskerText>>>,
+    /// Whether and how DNS cookies are answered.
+    pub cookies: Option<Cookies>,
+    /// How much anybody gets of it.
+    #[serde(default)]
+    pub limits: DnsLimits,
 }
 
 /// Files for machines that boot from the network, to be read by TFTP. Without this table none are served.

@@ -17,6 +17,7 @@ mod option_value;
 mod options;
 pub(crate) mod pools;
 mod probing;
+mod protection;
 mod quests;
 mod raw_option;
 mod records;

@@ -12,6 +12,7 @@ use super::access::askers;
 use super::gss;
 use super::interfaces;
 use super::keys::Keys;
+use super::protection;
 use super::scalars::{finite_seconds, name, prefix, server_address};
 use super::zones::Zones;
 use crate::fault::{Fault, Findings, Span};
@@ -129,6 +130,7 @@ pub(super) fn dns(
         views: Vec::new(),
         gss_keytab: gss::own_keytab(written.gss_keytab.as_ref(), keys, findings),
         forward: forward(written, &listen, enabled, (subnets, keys), findings),
+        protection: protection::read(written, subnets, findings),
         listen,
     }
 }

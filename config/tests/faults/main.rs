@@ -15,6 +15,7 @@ mod naming;
 mod options;
 mod places;
 mod pools;
+mod protection;
 mod records;
 mod scopes;
 mod shape;

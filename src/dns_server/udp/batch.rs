@@ -162,15 +162,13 @@ impl<S: Peer> Outgoing<S> {
     }
 
     /// Adds an answer, if `write` writes one. There is room for as many as one call receives.
-    pub(super) fn add(&mut self, to: S, local: Option<Local>, write: impl FnOnce(&mut Vec<u8>) -> bool) -> bool {
+    pub(super) fn add(&mut self, to: S, local: Option<Local>, write: impl FnOnce(&mut Vec<u8>) -> bool) {
         if self.count == self.answers.len() {
             self.answers.push(Answer { octets: Vec::with_capacity(512), to, local });
         }
         let answer = &mut self.answers[self.count];
         (answer.to, answer.local) = (to, local);
-        let written = write(&mut answer.octets);
-        self.count += usize::from(written);
-        written
+        self.count += usize::from(write(&mut answer.octets));
     }
 
     /// Sends all of them. One that fails keeps none back; a full socket is waited for.

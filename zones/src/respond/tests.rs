@@ -2,14 +2,21 @@
 
 use dns::wire::{name_from_hickory, rdata_from_hickory};
 use dns::{Rdata, Rrset};
-use hickory_proto::op::Message;
+use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::Record;
+use hickory_proto::rr::rdata::opt::EdnsOption;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{NewZone, Zone};
+use crate::{NewZone, Zone, cookie};
 
-const ASKED: Asked = Asked { recursion: false, octets_max: 1232 };
+const ASKED: Asked<'static> = Asked {
+    recursion: false,
+    octets_max: 1232,
+    stream: false,
+    source: IpAddr::V4(Ipv4Addr::new(198, 51, 100, 100)),
+    cookies: None,
+};
 
 fn name(text: &str) -> Fqdn {
     text.parse().unwrap()
@@ -68,7 +75,7 @@ fn query(asked: &[u8], rtype: RecordType, edns: Option<u16>) -> Vec<u8> {
 /// What hickory reads of the answer.
 fn responded(query: &[u8]) -> Option<(Message, usize)> {
     let mut out = b"left over from the one before".to_vec();
-    respond(&zones(), query, ASKED, &mut out).then(|| (Message::from_vec(&out).unwrap(), out.len()))
+    respond(&zones(), query, ASKED, &mut out).map(|_| (Message::from_vec(&out).unwrap(), out.len()))
 }
 
 fn ask(asked: &str, rtype: RecordType, edns: Option<u16>) -> (Message, usize) {
@@ -166,8 +173,110 @@ fn what_is_not_a_plain_question_about_our_zones_is_left_alone() {
         ("a header alone", plain[..12].to_vec()),
         ("nothing", Vec::new()),
         ("another zone", query(name("www.elsewhere").as_wire(), RecordType::A, None)),
+        ("a cookie of a wrong length", {
+            let mut octets = plain.clone();
+            octets[opt + 10] = 11;
+            [&octets[..], &[0, 10, 0, 7, 1, 2, 3, 4, 5, 6, 7]].concat()
+        }),
+        ("an option that is longer than what is there", {
+            let mut octets = plain.clone();
+            octets[opt + 10] = 5;
+            [&octets[..], &[0, 77, 0, 2, 1]].concat()
+        }),
     ] {
         assert!(responded(&octets).is_none(), "{why}");
+    }
+}
+
+#[test]
+fn over_a_connection_nothing_is_truncated_and_any_has_everything() {
+    let stream = Asked { stream: true, ..ASKED };
+    let ask = |asked: &str, rtype, edns| {
+        let mut out = Vec::new();
+        respond(&zones(), &query(name(asked).as_wire(), rtype, edns), stream, &mut out).unwrap();
+        Message::from_vec(&out).unwrap()
+    };
+    for edns in [None, Some(512)] {
+        let message = ask("many.example", RecordType::TXT, edns);
+        assert_eq!((message.metadata.truncation, message.answers.len()), (false, 100));
+    }
+    assert!(ask("example", RecordType::ANY, None).answers.len() > 1);
+}
+
+/// A query with options.
+fn query_with(asked: &str, options: &[u8]) -> Vec<u8> {
+    let mut octets = query(name(asked).as_wire(), RecordType::A, Some(1232));
+    *octets.last_mut().unwrap() = options.len() as u8;
+    octets.extend_from_slice(options);
+    octets
+}
+
+/// The COOKIE option of an answer.
+fn cookie_of(message: &Message) -> Option<Vec<u8>> {
+    let options = message.edns.as_ref().unwrap().options();
+    options.as_ref().iter().find_map(|(_, option)| match option {
+        EdnsOption::Unknown(10, data) => Some(data.clone()),
+        _ => None,
+    })
+}
+
+#[test]
+fn rfc7873_5_2_a_client_cookie_is_answered_with_a_server_cookie_that_is_good_from_then_on() {
+    let secrets = cookie::Secrets { current: cookie::Secret([7; 16]), other: None };
+    let (zones, mut out) = (zones(), Vec::new());
+    for required in [false, true] {
+        let cookies = Some(Cookies { secrets: &secrets, now: 1_000, required });
+        let asked = Asked { cookies, ..ASKED };
+        // An option that nobody knows is ignored.
+        let first = query_with("host.example", &[0, 77, 0, 1, 9, 0, 10, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8]);
+        let answered = respond(&zones, &first, asked, &mut out).unwrap();
+        let message = Message::from_vec(&out).unwrap();
+        assert!(!answered.has_good_cookie);
+        let code = if required { ResponseCode::BADCOOKIE } else { ResponseCode::NoError };
+        assert_eq!((message.metadata.response_code, message.answers.is_empty()), (code, required));
+        let cookie = cookie_of(&message).unwrap();
+        assert_eq!((cookie.len(), &cookie[..8]), (24, &[1, 2, 3, 4, 5, 6, 7, 8][..]));
+        let again = query_with("host.example", &[&[0, 10, 0, 24][..], &cookie].concat());
+        let answered = respond(&zones, &again, asked, &mut out).unwrap();
+        let message = Message::from_vec(&out).unwrap();
+        assert!(answered.has_good_cookie && message.answers.len() == 1 && cookie_of(&message).unwrap() == cookie);
+        // Of somebody else it is not good; and a connection needs none.
+        let elsewhere = Asked { source: [192, 0, 2, 1].into(), ..asked };
+        assert!(!respond(&zones, &again, elsewhere, &mut out).unwrap().has_good_cookie);
+        respond(&zones, &first, Asked { stream: true, ..asked }, &mut out).unwrap();
+        assert_eq!(Message::from_vec(&out).unwrap().answers.len(), 1);
+    }
+}
+
+#[test]
+fn an_answer_made_into_a_word_to_use_a_connection_is_no_larger_than_the_query() {
+    let (zones, mut out) = (zones(), Vec::new());
+    for (asked, edns) in [("host.example", None), ("some.example", Some(1232)), ("nobody.example", Some(512))] {
+        let query = query(name(asked).as_wire(), RecordType::TXT, edns);
+        let answered = respond(&zones, &query, ASKED, &mut out).unwrap();
+        assert_eq!(answered.question(&out), &query[12..12 + name(asked).as_wire().len() + 4]);
+        answered.truncate(&mut out);
+        let message = Message::from_vec(&out).unwrap();
+        assert!(message.metadata.truncation && !message.metadata.authoritative && out.len() <= query.len());
+        assert_eq!(message.metadata.response_code, ResponseCode::NoError);
+        assert!(message.answers.is_empty() && message.authorities.is_empty());
+        assert_eq!((message.queries.len(), message.edns.is_some()), (1, edns.is_some()));
+    }
+}
+
+#[test]
+fn each_sort_of_answer_is_told() {
+    let (zones, mut out) = (zones(), Vec::new());
+    for (asked, rtype, kind) in [
+        ("host.example", RecordType::A, Kind::Answer),
+        ("host.example", RecordType::AAAA, Kind::Empty),
+        ("nobody.example", RecordType::A, Kind::Missing),
+        ("x.sub.example", RecordType::A, Kind::Referral),
+        ("some.example", RecordType::TXT, Kind::Answer),
+        ("alias.example", RecordType::A, Kind::Answer),
+    ] {
+        let answered = respond(&zones, &query(name(asked).as_wire(), rtype, None), ASKED, &mut out);
+        assert_eq!(answered.unwrap().kind, kind, "{asked}");
     }
 }
 
@@ -175,11 +284,11 @@ fn what_is_not_a_plain_question_about_our_zones_is_left_alone() {
 fn an_alias_that_leads_away_is_followed_by_others_for_those_who_may_have_it() {
     let (zones, mut out) = (zones(), Vec::new());
     let away = query(name("away.example").as_wire(), RecordType::A, None);
-    assert!(respond(&zones, &away, ASKED, &mut out));
-    assert!(!respond(&zones, &away, Asked { recursion: true, ..ASKED }, &mut out));
+    assert!(respond(&zones, &away, ASKED, &mut out).is_some());
+    assert!(respond(&zones, &away, Asked { recursion: true, ..ASKED }, &mut out).is_none());
     let mut not_desired = away;
     not_desired[2] = 0;
-    assert!(respond(&zones, &not_desired, Asked { recursion: true, ..ASKED }, &mut out));
+    assert!(respond(&zones, &not_desired, Asked { recursion: true, ..ASKED }, &mut out).is_some());
     assert_eq!(out[3] & 0x80, 0x80, "RA");
 }
 
@@ -246,8 +355,10 @@ proptest! {
         let zones = flat_zones();
         let query = query(&mixed(&asked, cases), RecordType(rtype), edns);
         let (mut short, mut long) = (Vec::new(), Vec::new());
-        prop_assert!(respond(&zones, &query, ASKED, &mut short));
-        prop_assert!(general(&zones, &query, &read(&query).unwrap(), ASKED, &mut long));
+        let read = read(&query).unwrap();
+        let writing = Writing { query: &query, read: &read, asked: ASKED, cookie: None };
+        let found = respond(&zones, &query, ASKED, &mut short).unwrap();
+        prop_assert_eq!(found, general(&zones, writing, &mut long).unwrap());
         prop_assert_eq!(short, long);
     }
 
