@@ -238,17 +238,20 @@ fn a_zone_of_200_000_records_transfers_whole_to_both() {
     let part = |letter: char| format!("$GENERATE 1-50000 {letter}$ A 192.0.2.1\n");
     network.server.write("/run/large.zone", &format!("$TTL 300\n{}", ('a'..='d').map(part).collect::<String>()));
     let mut leasehold = Leasehold::start(&network.server, &config("file = \"/run/large.zone\""));
+    // Reading the file took more than what is left: the peak begins anew (proc(5), clear_refs).
+    std::fs::write(format!("/proc/{}/clear_refs", leasehold.process().pid()), "5").unwrap();
     let before = peak_kib(leasehold.process().pid());
     let (_bind, _knot) = (start_bind(&network.others), start_knot(&network.others));
     let zone = network.wait_equal(&leasehold);
-    let grown = peak_kib(leasehold.process().pid()) - before;
-    println!("{} records; the daemon's memory grew by {grown} KiB at most", zone.len());
+    // The kernel counts roughly: a little less is possible too.
+    let grown = peak_kib(leasehold.process().pid()).saturating_sub(before);
+    println!("{} records; the daemon's memory grew by {grown} KiB at most, from {before}", zone.len());
     assert!(zone.len() > 200_000, "{}", zone.len());
     assert!(grown < 32 * 1024, "transfers took {grown} KiB");
     leasehold.stop();
 }
 
-/// The most memory that a process ever had resident, in KiB.
+/// The most memory that a process had resident since its start, or since that was cleared, in KiB.
 fn peak_kib(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
