@@ -257,11 +257,10 @@ impl<W: WantedSource, S: RowSink, Z: EmbeddedZones> Updater<W, S, Z> {
 
     fn take(&mut self, event: NameEvent) {
         let now = self.now();
-        for row in &event.rows {
-            if event.is_written(row) {
-                self.parts.reconciler.handle_written(now, row.clone());
-            } else {
-                self.parts.reconciler.handle_wanted(now, row.clone());
+        for (row, is_written) in event.into_rows() {
+            match is_written {
+                true => self.parts.reconciler.handle_written(now, row),
+                false => self.parts.reconciler.handle_wanted(now, row),
             }
         }
     }

@@ -76,6 +76,12 @@ impl Arena {
         self.spare > SPARSE_MIN && self.spare > self.units.len() / 2
     }
 
+    /// Whether an eighth is unused: too much for what was put there once and is hardly going to change.
+    #[must_use]
+    pub fn is_loose(&self) -> bool {
+        self.spare > SPARSE_MIN && self.spare > self.units.len() / 8
+    }
+
     /// Room for `wanted` units: the least that was given back and is enough, else new.
     fn take(&mut self, wanted: usize) -> usize {
         let fitting = (wanted..self.unused.len()).find(|&units| self.unused[units] != Piece::NONE);

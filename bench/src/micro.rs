@@ -1,6 +1,9 @@
 //! Micro-benchmarks of the engine and of reading and writing messages: time, allocations and, under callgrind,
 //! instructions, which are the same from run to run.
 
+mod named;
+mod named_memory;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -48,7 +51,8 @@ pub(crate) struct Micro {
     /// Count instructions too: each once more under callgrind, which takes some minutes.
     #[arg(long)]
     instructions: bool,
-    /// Instead: resident memory of an engine with a million leases, and the time to make it.
+    /// Instead: resident memory of an engine with a million leases, and of all that is kept of a million names, and the time
+    /// to make it.
     #[arg(long)]
     memory: bool,
     /// Measure and print nothing: what callgrind runs.
@@ -69,6 +73,14 @@ enum Case {
     Renewal,
     /// The same with a million leases held, the clients in no order.
     RenewalHeld,
+    /// DISCOVER and REQUEST of a new client, beside 8,000, in batches through engine and store, without names.
+    Batched,
+    /// The same with a name of each in an embedded zone, and the updater told.
+    BatchedNamed,
+    /// A renewal so, with 8,000 leases held.
+    BatchedRenewal,
+    /// The same with names.
+    BatchedRenewalNamed,
     /// A REQUEST read.
     Decode,
     /// An ACK written.
@@ -83,6 +95,8 @@ enum Case {
 enum Prepared {
     Exchanges { world: Box<World>, clients: std::ops::Range<u32> },
     Renewals { world: Box<World>, clients: Vec<(u32, Ipv4Addr)> },
+    Batched { world: Box<named::World>, clients: Vec<u32> },
+    BatchedRenewals { world: Box<named::World>, clients: Vec<(u32, Ipv4Addr)> },
     Decode { datagram: Vec<u8>, count: u32 },
     Encode { reply: Box<Reply>, count: u32 },
     Queries { zones: zones::ZoneSet, queries: Vec<Vec<u8>>, count: u32 },
@@ -98,7 +112,8 @@ struct World {
 impl Micro {
     pub(crate) fn run(&self) -> anyhow::Result<()> {
         if self.memory {
-            return memory();
+            memory()?;
+            return named_memory::memory(MILLION, NOW, |client| lease(11, client));
         }
         let cases = if self.only.is_empty() { Case::value_variants() } else { &self.only };
         for case in cases {
@@ -158,6 +173,15 @@ impl Case {
             }
             Self::Renewal => Self::renewals(8_000, count)?,
             Self::RenewalHeld => Self::renewals(MILLION, count)?,
+            Self::Batched | Self::BatchedNamed => {
+                let (world, _) = Self::batched(self == Self::BatchedNamed)?;
+                Prepared::Batched { world, clients: strangers.collect() }
+            }
+            Self::BatchedRenewal | Self::BatchedRenewalNamed => {
+                let (world, mut clients) = Self::batched(self == Self::BatchedRenewalNamed)?;
+                clients.truncate(usize::try_from(count)?);
+                Prepared::BatchedRenewals { world, clients }
+            }
             Self::Decode => {
                 let mut world = World::new(11, 0)?;
                 world.request(7, None, Some(address(7)));
@@ -172,6 +196,16 @@ impl Case {
             Self::ZoneHit => queries("host", count)?,
             Self::ZoneMissing => queries("missing", count)?,
         })
+    }
+
+    /// A world of batches with 8,000 leases; who has them.
+    fn batched(names: bool) -> anyhow::Result<(Box<named::World>, Vec<(u32, Ipv4Addr)>)> {
+        let mut world = Box::new(named::World::new(names)?);
+        let clients: Vec<u32> = (0..8_000).collect();
+        let taken = world.exchanges(&clients)?;
+        world.check(taken.len())?;
+        world.counts = true;
+        Ok((world, taken))
     }
 
     fn renewals(held: u32, count: u32) -> anyhow::Result<Prepared> {
@@ -201,6 +235,11 @@ fn measured(prepared: &mut Prepared) -> anyhow::Result<u32> {
                 world.request(*client, Some(*address), None);
                 world.ask(ACK)?;
             }
+            Ok(u32::try_from(clients.len())?)
+        }
+        Prepared::Batched { world, clients } => Ok(u32::try_from(world.exchanges(clients)?.len())?),
+        Prepared::BatchedRenewals { world, clients } => {
+            world.renewals(clients)?;
             Ok(u32::try_from(clients.len())?)
         }
         Prepared::Decode { datagram, count } => {

@@ -16,8 +16,19 @@ use crate::wanted::{Held, Want};
 /// the DHCID. YXDOMAIN means that the name is in use, by this host or by another.
 #[must_use]
 pub fn build_claim(zone: &Fqdn, want: &Want) -> Update {
-    let mut changes = added_addresses(want);
-    changes.push(added(&want.name, RecordType::DHCID, want.ttl_secs, dhcid(&want.identity, &want.name)));
+    build_claim_marked(zone, want, mark_of(want))
+}
+
+/// The DHCID of what is wanted.
+pub(crate) fn mark_of(want: &Want) -> Rdata {
+    dhcid(&want.identity, &want.name)
+}
+
+/// [`build_claim`] where the DHCID is known.
+pub(crate) fn build_claim_marked(zone: &Fqdn, want: &Want, mark: Rdata) -> Update {
+    let mut changes = Vec::with_capacity(want.addresses.len() + 1);
+    changes.extend(added_addresses(want));
+    changes.push(added(&want.name, RecordType::DHCID, want.ttl_secs, mark));
     Update { zone: zone.clone(), prerequisites: vec![Prerequisite::NameNotInUse(want.name.clone())], changes }
 }
 
@@ -68,11 +79,16 @@ pub fn build_overwrite(zone: &Fqdn, want: &Want, stale: &[IpAddr], unmark: bool)
 /// from the host's name and identity, so that its owner is known later. YXRRSET means that something is there.
 #[must_use]
 pub fn build_pointer_claim(zone: &Fqdn, reverse: &Fqdn, want: &Want) -> Update {
+    build_pointer_claim_marked(zone, reverse, want, mark_of(want))
+}
+
+/// [`build_pointer_claim`] where the DHCID is known.
+pub(crate) fn build_pointer_claim_marked(zone: &Fqdn, reverse: &Fqdn, want: &Want, mark: Rdata) -> Update {
     let prerequisites = vec![
         Prerequisite::RrsetAbsent(reverse.clone(), RecordType::PTR),
         Prerequisite::RrsetAbsent(reverse.clone(), RecordType::DHCID),
     ];
-    Update { zone: zone.clone(), prerequisites, changes: added_pointer(reverse, want) }
+    Update { zone: zone.clone(), prerequisites, changes: added_pointer(reverse, want, mark) }
 }
 
 /// RFC 4703 section 5.4, guarded: the DHCID there is this host's under this name, so a PTR of ours can only be the one
@@ -81,7 +97,7 @@ pub fn build_pointer_claim(zone: &Fqdn, reverse: &Fqdn, want: &Want) -> Update {
 #[must_use]
 pub fn build_pointer_refresh(zone: &Fqdn, reverse: &Fqdn, want: &Want) -> Update {
     let prerequisites = vec![owned_by(reverse, &want.identity, &want.name)];
-    Update { zone: zone.clone(), prerequisites, changes: added_pointer(reverse, want) }
+    Update { zone: zone.clone(), prerequisites, changes: added_pointer(reverse, want, mark_of(want)) }
 }
 
 /// RFC 4703 section 5.4 to the letter: "deletes all of the PTR RRs associated with the client's assigned IP address and
@@ -92,7 +108,7 @@ pub fn build_pointer_unguarded(zone: &Fqdn, reverse: &Fqdn, want: &Want) -> Upda
         Change::DeleteRrset(reverse.clone(), RecordType::PTR),
         Change::DeleteRrset(reverse.clone(), RecordType::DHCID),
     ];
-    changes.extend(added_pointer(reverse, want));
+    changes.extend(added_pointer(reverse, want, mark_of(want)));
     Update { zone: zone.clone(), prerequisites: Vec::new(), changes }
 }
 
@@ -239,18 +255,18 @@ fn replaced_dhcid(want: &Want) -> [Change; 2] {
     [Change::DeleteRrset(name.clone(), RecordType::DHCID), added(name, RecordType::DHCID, want.ttl_secs, ours)]
 }
 
-fn added_addresses(want: &Want) -> Vec<Change> {
-    let record = |address: &IpAddr| {
+fn added_addresses(want: &Want) -> impl Iterator<Item = Change> {
+    let record = move |address: &IpAddr| {
         let (rtype, rdata) = Rdata::address(*address);
         added(&want.name, rtype, want.ttl_secs, rdata)
     };
-    want.addresses.iter().map(record).collect()
+    want.addresses.iter().map(record)
 }
 
-fn added_pointer(reverse: &Fqdn, want: &Want) -> Vec<Change> {
+fn added_pointer(reverse: &Fqdn, want: &Want, mark: Rdata) -> Vec<Change> {
     vec![
         added(reverse, RecordType::PTR, want.ttl_secs, Rdata::ptr(&want.name)),
-        added(reverse, RecordType::DHCID, want.ttl_secs, dhcid(&want.identity, &want.name)),
+        added(reverse, RecordType::DHCID, want.ttl_secs, mark),
     ]
 }
 

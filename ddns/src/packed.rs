@@ -113,10 +113,39 @@ impl PackedRows {
         self.row_at(piece, is_forward)
     }
 
+    /// Changes what is noted of a row.
+    pub(crate) fn annotate(&mut self, key: &RowKey, change: impl FnOnce(Note) -> Note) {
+        let Some((piece, is_forward)) = self.find(key) else { return };
+        let mut is_pair = false;
+        let noted = self.rewrite(piece, |record| {
+            is_pair = record.forward.is_some() && record.reverse.is_some();
+            let half = if is_forward { &mut record.forward } else { &mut record.reverse };
+            if let Some(half) = half {
+                half.note = change(half.note);
+            }
+        });
+        self.moved(piece, noted, is_forward);
+        if is_pair {
+            self.moved(piece, noted, !is_forward);
+        }
+    }
+
+    /// Whether the row of a key is here.
+    pub(crate) fn contains(&self, key: &RowKey) -> bool {
+        self.find(key).is_some()
+    }
+
     /// All rows: always in the same order after the same changes.
     pub(crate) fn iter(&self) -> impl Iterator<Item = PackedRow<'_>> {
         let rows = move |piece| [true, false].into_iter().filter_map(move |is_forward| self.row_at(piece, is_forward));
         self.pieces().into_iter().flat_map(rows)
+    }
+
+    /// The same, of rows that nobody needs any more.
+    pub(crate) fn into_rows(self) -> impl Iterator<Item = (WantedRow, Note)> {
+        let pieces = self.pieces().into_iter();
+        let keys = pieces.flat_map(|piece| [true, false].map(|is_forward| (piece, is_forward)));
+        keys.filter_map(move |(piece, is_forward)| self.row_at(piece, is_forward).map(|row| (row.to_row(), row.note())))
     }
 
     /// How many rows there are.
@@ -216,6 +245,13 @@ impl PackedRows {
         pieces
     }
 
+    /// Gives back what many changes have left unused, when no more of them are to come.
+    pub(crate) fn tidy(&mut self) {
+        if self.arena.is_loose() {
+            self.compact();
+        }
+    }
+
     /// Moves what the arena holds together.
     fn compact(&mut self) {
         let pieces = self.pieces();
@@ -235,13 +271,11 @@ impl PackedRows {
 
 impl PackedRow<'_> {
     /// Its key.
-    #[cfg(test)]
     pub(crate) fn key(&self) -> RowKey {
         if self.is_forward { RowKey::Forward(self.name()) } else { RowKey::Reverse(self.record.address) }
     }
 
     /// Its generation.
-    #[cfg(test)]
     pub(crate) fn generation(&self) -> u64 {
         self.half.generation
     }

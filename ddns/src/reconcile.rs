@@ -32,6 +32,7 @@ mod hold;
 mod lane;
 mod mend;
 mod rezone;
+mod rows;
 mod schedule;
 mod status;
 mod ways;
@@ -55,6 +56,7 @@ pub use health::{ServerHealth, Standing, ZoneHealth};
 pub use hold::{HeldBack, QUIET_MS};
 use lane::{Health, Lane, Place, backoff_ms, is_zone_failure};
 pub use mend::Mend;
+use rows::{Rows, Seen};
 pub use status::{RowStatus, Stage, ZoneStatus};
 use ways::{Breaker, Way, add_held};
 
@@ -170,9 +172,7 @@ impl Outcome {
 #[derive(Debug, Default)]
 pub struct Reconciler {
     settings: Arc<Settings>,
-    entries: Vec<Option<Entry>>,
-    free: Vec<u32>,
-    by_key: HashMap<RowKey, u32>,
+    rows: Rows,
     /// One per zone of the settings, in their order.
     lanes: Vec<Lane>,
     servers: Vec<Server>,
@@ -293,12 +293,23 @@ impl Reconciler {
         confirmed: impl IntoIterator<Item = ConfirmedRow>,
     ) {
         for row in wanted {
-            self.insert(row);
+            let entry = self.entry_for(row);
+            self.rows.put(entry);
         }
         for seen in confirmed {
             self.recall(now, seen);
         }
-        for index in 0..self.entries.len() as u32 {
+        self.look_at_all(now);
+    }
+
+    /// What follows from the rows that were read, once all that is known of them was read too.
+    fn look_at_all(&mut self, now: Now) {
+        let unconfirmed: Vec<RowKey> =
+            self.rows.packed_rows().filter(|row| !row.note().done).map(|row| row.key()).collect();
+        for key in &unconfirmed {
+            self.rows.open(key);
+        }
+        for index in self.rows.indexes() {
             let Some(entry) = self.entry(index) else { continue };
             match (entry.phase, &entry.row.want) {
                 (Phase::Done, None) => self.remove(index),
@@ -309,6 +320,8 @@ impl Reconciler {
                 }
             }
         }
+        // What was recalled of a row made its record longer, and thus moved it.
+        self.rows.tidy();
         self.tell_homeless();
     }
 
@@ -356,14 +369,15 @@ impl Reconciler {
         if self.tombstones.newest(&row.key).is_some_and(|gone| gone >= row.generation) && !overtakes {
             return;
         }
-        let Some(&index) = self.by_key.get(&row.key) else {
+        let Some(newest) = self.rows.generation_of(&row.key) else {
             let index = self.insert(row);
             self.schedule(now, index);
             return;
         };
-        if self.entry(index).is_none_or(|entry| row.generation <= entry.row.generation && !overtakes) {
+        if row.generation <= newest && !overtakes {
             return;
         }
+        let Some(index) = self.rows.open(&row.key) else { return };
         self.unblock(index);
         let Some(entry) = self.entry_mut(index) else { return };
         entry.holds = entry.held().map(Box::new);
@@ -467,11 +481,11 @@ impl Reconciler {
     }
 
     fn entry(&self, index: u32) -> Option<&Entry> {
-        self.entries.get(index as usize)?.as_ref()
+        self.rows.at(index)
     }
 
     fn entry_mut(&mut self, index: u32) -> Option<&mut Entry> {
-        self.entries.get_mut(index as usize)?.as_mut()
+        self.rows.at_mut(index)
     }
 
     fn may_send(&self, lane: usize, now: Now) -> bool {

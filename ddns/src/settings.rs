@@ -226,11 +226,16 @@ impl Settings {
     /// The zone that the PTR record of `address` is to be kept in; `None`: it is to have none.
     #[must_use]
     pub fn reverse_zone_of(&self, address: IpAddr) -> Option<&ZoneRoute> {
-        let without = match address {
-            IpAddr::V4(v4) => self.without_reverse.iter().any(|prefix| prefix.contains(&v4)),
-            IpAddr::V6(_) => false,
-        };
-        if without { None } else { self.zone_of(&self.reverse_name_of(address)) }
+        if self.has_reverse(address) { self.zone_of(&self.reverse_name_of(address)) } else { None }
+    }
+
+    /// Whether `address` is to have a PTR record, if a zone holds it.
+    #[must_use]
+    pub fn has_reverse(&self, address: IpAddr) -> bool {
+        match address {
+            IpAddr::V4(v4) => !self.without_reverse.iter().any(|prefix| prefix.contains(&v4)),
+            IpAddr::V6(_) => true,
+        }
     }
 }
 

@@ -95,6 +95,14 @@ pub enum SuffixRow {
 #[derive(Debug, Default)]
 pub struct Undo(Vec<(Host, Option<Entry>)>);
 
+impl Undo {
+    /// Whether there is nothing to take back.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 /// What a change came to.
 #[derive(Debug, Default)]
 #[must_use]
@@ -200,6 +208,9 @@ impl SuffixTable {
         now: u64,
     ) -> Changed {
         let mut changed = Changed::default();
+        if self.entries.is_empty() {
+            return changed;
+        }
         let (before, after) = match before == after {
             // A renewal: but of a name that was assigned only now, or to which an assignment was lost.
             true => (None, after.filter(|(name, identity)| self.leases(name, identity) == Some(0))),

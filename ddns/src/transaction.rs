@@ -54,7 +54,7 @@
 
 use std::net::IpAddr;
 
-use dns::{Fqdn, HostIdentity, Rcode, Update};
+use dns::{Fqdn, HostIdentity, Rcode, Rdata, Update};
 use faults::{Fault, planted};
 
 use crate::builder;
@@ -237,18 +237,13 @@ impl Transaction {
             }
             index += 1;
         }
-        match (&self.plan.want, &self.plan.key) {
-            (None, _) => State::Finished(Ending::Done),
-            (Some(want), RowKey::Forward(_)) if !want.guard.checks() => State::Overwrite,
-            (Some(_), RowKey::Forward(_)) if self.plan.held || !self.stale().is_empty() => State::Replace,
-            (Some(_), RowKey::Forward(_)) => self.claim_again(),
-            (Some(_), RowKey::Reverse(_))
-                if self.plan.guard == ReverseGuard::Rfc4703 || planted(Fault::PtrOverwritesForeign) =>
-            {
-                State::PointerSet
-            }
-            (Some(_), RowKey::Reverse(_)) if self.plan.held => State::PointerRefresh,
-            (Some(_), RowKey::Reverse(_) | RowKey::Stated(..)) => self.claim_pointer_again(),
+        let Some(want) = &self.plan.want else { return State::Finished(Ending::Done) };
+        match opening(&self.plan.key, want, self.plan.guard) {
+            State::Claim if self.plan.held || !self.stale().is_empty() => State::Replace,
+            State::Claim => self.claim_again(),
+            State::PointerClaim if self.plan.held => State::PointerRefresh,
+            State::PointerClaim => self.claim_pointer_again(),
+            unasked => unasked,
         }
     }
 
@@ -364,6 +359,61 @@ impl Transaction {
                 builder::build_stated_replace(zone, *rtype, want, &data(&want.identity))
             }
         })
+    }
+}
+
+/// How the writing of a name or an address begins where DNS is not known to hold anything of the wanted owner.
+fn opening(key: &RowKey, want: &Want, guard: ReverseGuard) -> State {
+    match key {
+        RowKey::Forward(_) if !want.guard.checks() => State::Overwrite,
+        RowKey::Forward(_) => State::Claim,
+        RowKey::Reverse(_) if guard == ReverseGuard::Rfc4703 || planted(Fault::PtrOverwritesForeign) => {
+            State::PointerSet
+        }
+        RowKey::Reverse(_) | RowKey::Stated(..) => State::PointerClaim,
+    }
+}
+
+/// Updates that write what is wanted of names and addresses where nothing of ours was before: the first ones of such
+/// [`Transaction`]s, each of which is over when its update is made. For crowds of them: a name and its address share
+/// what is costly to make.
+#[derive(Debug, Default)]
+pub struct FirstWrites {
+    /// The DHCID made last, and of whom.
+    mark: Option<(Fqdn, HostIdentity, Rdata)>,
+}
+
+impl FirstWrites {
+    /// The update, with the records under `owner`; `None` for records that the configuration states.
+    pub fn update(
+        &mut self,
+        zone: &Fqdn,
+        key: &RowKey,
+        owner: &Fqdn,
+        want: &Want,
+        guard: ReverseGuard,
+    ) -> Option<Update> {
+        if let RowKey::Stated(..) = key {
+            return None;
+        }
+        Some(match opening(key, want, guard) {
+            State::Overwrite => builder::build_overwrite(zone, want, &[], false),
+            State::Claim => builder::build_claim_marked(zone, want, self.mark_of(want)),
+            State::PointerSet => builder::build_pointer_unguarded(zone, owner, want),
+            _ => builder::build_pointer_claim_marked(zone, owner, want, self.mark_of(want)),
+        })
+    }
+
+    fn mark_of(&mut self, want: &Want) -> Rdata {
+        if let Some((name, identity, mark)) = &self.mark
+            && *name == want.name
+            && *identity == want.identity
+        {
+            return mark.clone();
+        }
+        let mark = builder::mark_of(want);
+        self.mark = Some((want.name.clone(), want.identity.clone(), mark.clone()));
+        mark
     }
 }
 

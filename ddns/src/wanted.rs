@@ -166,14 +166,26 @@ pub struct Applied {
     pub displaced: Vec<IpAddr>,
 }
 
-/// Takes one change back: each touched key with the row that was there before.
+/// Takes one change back.
 #[derive(Debug, Default)]
-pub struct Undo(Vec<(RowKey, Option<WantedRow>)>);
+pub struct Undo {
+    /// Each touched key with the row that was there before.
+    before: Vec<(RowKey, Option<WantedRow>)>,
+    /// The rows that are there now, each once.
+    now: Vec<WantedRow>,
+}
 
 impl Undo {
-    /// What was changed, each once.
-    pub fn keys(&self) -> impl Iterator<Item = &RowKey> {
-        self.0.iter().map(|(key, _)| key)
+    /// Whether nothing was changed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.before.is_empty()
+    }
+
+    /// The changed rows, each once and whole, for whoever stores them: they are not needed to take the change back.
+    #[must_use]
+    pub fn take_rows(&mut self) -> Vec<WantedRow> {
+        std::mem::take(&mut self.now)
     }
 }
 
@@ -184,7 +196,7 @@ impl WantedTable {
         let mut table = Self::default();
         for row in rows {
             table.generation = table.generation.max(row.generation);
-            table.set(row.key.clone(), Some(row));
+            table.set(&row.key, Some(&row));
         }
         for seen in confirmed {
             table.generation = table.generation.max(seen.generation);
@@ -258,11 +270,11 @@ impl WantedTable {
     /// the claim takes effect when it is applied again after the holder left.
     pub fn apply(&mut self, address: IpAddr, before: Option<Claim>, after: Option<Claim>) -> Applied {
         let undo = self.change(address, before, after);
-        self.applied(undo, Vec::new())
+        Self::applied(undo, Vec::new())
     }
 
-    /// As [`WantedTable::apply`], without the changed rows: those of [`Undo::keys`], for whoever changes more before they
-    /// are looked at.
+    /// As [`WantedTable::apply`], with the changed rows in the undo ([`Undo::take_rows`]), for whoever changes more before
+    /// they are stored.
     #[must_use]
     pub fn change(&mut self, address: IpAddr, before: Option<Claim>, after: Option<Claim>) -> Undo {
         let mut undo = Undo::default();
@@ -276,12 +288,11 @@ impl WantedTable {
         let mut undo = Undo::default();
         let displaced = self.displace_into(&after, &mut undo);
         self.change_with(address, before, Some(after), &mut undo);
-        self.applied(undo, displaced)
+        Self::applied(undo, displaced)
     }
 
-    fn applied(&self, undo: Undo, displaced: Vec<IpAddr>) -> Applied {
-        let rows = undo.keys().filter_map(|key| self.get(key)).collect();
-        Applied { rows, undo, displaced }
+    fn applied(undo: Undo, displaced: Vec<IpAddr>) -> Applied {
+        Applied { rows: undo.now.clone(), undo, displaced }
     }
 
     fn change_with(&mut self, address: IpAddr, before: Option<Claim>, after: Option<Claim>, undo: &mut Undo) {
@@ -338,14 +349,14 @@ impl WantedTable {
             former.retain(|held| !held.is_of(want));
         }
         let mut undo = Undo::default();
-        self.put(key.clone(), want, former, &mut undo);
-        Applied { rows: self.rows.get(&key).into_iter().collect(), undo, displaced: Vec::new() }
+        self.put(key, want, former, &mut undo);
+        Self::applied(undo, Vec::new())
     }
 
     /// Takes a change back whose commit failed. Changes made since must have been taken back before.
     pub fn revert(&mut self, undo: Undo) {
-        for (key, before) in undo.0 {
-            self.set(key, before);
+        for (key, before) in undo.before {
+            self.set(&key, before.as_ref());
         }
     }
 
@@ -360,8 +371,8 @@ impl WantedTable {
             self.forget_former(key, generation);
             return None;
         }
-        let removed = self.set(key.clone(), None);
-        Some(Undo(vec![(key.clone(), removed)]))
+        let removed = self.set(key, None);
+        Some(Undo { before: vec![(key.clone(), removed)], now: Vec::new() })
     }
 
     /// DNS holds what this generation of a row wants: nothing else of it is there.
@@ -369,7 +380,7 @@ impl WantedTable {
         let Some(row) = self.rows.odd(key) else { return };
         if row.generation == generation && row.want.is_some() && !row.former.is_empty() {
             let row = WantedRow { former: Vec::new(), ..row.clone() };
-            self.rows.set(key.clone(), Some(row));
+            self.rows.set(key, Some(&row));
         }
     }
 
@@ -391,7 +402,7 @@ impl WantedTable {
     pub fn displace(&mut self, claim: &Claim) -> Applied {
         let mut undo = Undo::default();
         let displaced = self.displace_into(claim, &mut undo);
-        self.applied(undo, displaced)
+        Self::applied(undo, displaced)
     }
 
     /// Nobody but the claim's host has the name; returns the addresses of who had it.
@@ -414,15 +425,17 @@ impl WantedTable {
     /// The address has the name too; false when another identity holds it, or it has addresses enough.
     fn join(&mut self, claim: &Claim, address: IpAddr, undo: &mut Undo) -> bool {
         let key = RowKey::Forward(claim.name.clone());
-        if let Some(Seen::Packed(row)) = self.rows.seen(&key) {
-            if !row.is_of(&claim.identity) {
-                return false;
-            }
-            if (row.address(), row.ttl_secs(), row.guard()) == (address, claim.ttl_secs, claim.guard) {
+        let row = match self.rows.seen(&key) {
+            Some(Seen::Packed(row)) if !row.is_of(&claim.identity) => return false,
+            Some(Seen::Packed(row))
+                if (row.address(), row.ttl_secs(), row.guard()) == (address, claim.ttl_secs, claim.guard) =>
+            {
                 return true;
             }
-        }
-        let row = self.rows.get(&key);
+            Some(Seen::Packed(row)) => Some(row.to_row()),
+            Some(Seen::Odd(row)) => Some(row.clone()),
+            None => None,
+        };
         let current = row.as_ref().and_then(|row| row.want.as_ref());
         if current.is_some_and(|want| want.identity != claim.identity) {
             return false;
@@ -474,14 +487,18 @@ impl WantedTable {
     /// The address' PTR names `claim`, or nothing of ours.
     fn point(&mut self, address: IpAddr, claim: Option<Claim>, undo: &mut Undo) {
         let key = RowKey::Reverse(address);
-        if let (Some(Seen::Packed(row)), Some(claim)) = (self.rows.seen(&key), &claim)
-            && (row.ttl_secs(), row.after_forward()) == (claim.ttl_secs, claim.forward)
-            && row.is_named(&claim.name)
-            && row.is_of(&claim.identity)
-        {
-            return;
-        }
-        let row = self.rows.get(&key);
+        let row = match (self.rows.seen(&key), &claim) {
+            (Some(Seen::Packed(row)), Some(claim))
+                if (row.ttl_secs(), row.after_forward()) == (claim.ttl_secs, claim.forward)
+                    && row.is_named(&claim.name)
+                    && row.is_of(&claim.identity) =>
+            {
+                return;
+            }
+            (Some(Seen::Packed(row)), _) => Some(row.to_row()),
+            (Some(Seen::Odd(row)), _) => Some(row.clone()),
+            (None, _) => None,
+        };
         let want = claim.map(|claim| Want {
             name: claim.name,
             identity: claim.identity,
@@ -508,22 +525,26 @@ impl WantedTable {
         self.generation += 1;
         let was = self.rows.odd(&key).is_some_and(|row| row.want.is_none() && row.by_configuration);
         let by_configuration = want.is_none() && (self.configuring || was);
-        let row = WantedRow { key: key.clone(), generation: self.generation, want, former, by_configuration };
-        let before = self.set(key.clone(), Some(row));
-        if undo.0.iter().all(|(touched, _)| *touched != key) {
-            undo.0.push((key, before));
+        let row = WantedRow { key, generation: self.generation, want, former, by_configuration };
+        let before = self.set(&row.key, Some(&row));
+        match undo.now.iter_mut().find(|known| known.key == row.key) {
+            Some(known) => *known = row,
+            None => {
+                undo.before.push((row.key.clone(), before));
+                undo.now.push(row);
+            }
         }
     }
 
     /// Replaces a row; returns the one that was there.
-    fn set(&mut self, key: RowKey, row: Option<WantedRow>) -> Option<WantedRow> {
+    fn set(&mut self, key: &RowKey, row: Option<&WantedRow>) -> Option<WantedRow> {
         let is_leaving = |row: &WantedRow| matches!(row.key, RowKey::Forward(_)) && row.want.is_none();
-        self.leaving += usize::from(row.as_ref().is_some_and(is_leaving));
-        if let RowKey::Stated(..) = &key {
+        self.leaving += usize::from(row.is_some_and(is_leaving));
+        if let RowKey::Stated(..) = key {
             if row.is_some() {
                 self.stated.insert(key.clone())
             } else {
-                self.stated.remove(&key)
+                self.stated.remove(key)
             };
         }
         let before = self.rows.set(key, row);

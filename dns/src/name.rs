@@ -115,10 +115,16 @@ impl Fqdn {
 
     /// Whether this is `zone` itself or a name beneath it.
     #[must_use]
+    #[inline]
     pub fn is_within(&self, zone: &Self) -> bool {
         let Some(start) = self.0.len().checked_sub(zone.0.len()) else { return false };
+        let tail = &self.0[start..];
+        // A prefix can have many zones, which all end alike: most are another's by how they begin.
+        if tail.first_chunk::<4>() != zone.0.first_chunk() {
+            return false;
+        }
         // The tail must begin at a label's length octet, not inside a label.
-        self.0[start..] == zone.0[..] && self.label_starts_at(start)
+        *tail == zone.0[..] && self.label_starts_at(start)
     }
 
     /// The name without its first label; `None` for the root.

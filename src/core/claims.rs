@@ -58,26 +58,29 @@ fn hash(name: &Fqdn) -> u64 {
 /// Changed rows of one transaction; names come before addresses.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
-    keys: Vec<RowKey>,
+    rows: Vec<WantedRow>,
     /// What else is to be stored with them.
     pub(super) numbers: Vec<Row>,
     pub(super) undos: Undos,
 }
 
 impl Changes {
-    pub(super) fn add(&mut self, undo: Undo) {
-        let known = self.keys.len();
-        self.keys.extend(undo.keys().cloned());
-        if self.keys.len() > known {
+    pub(super) fn add(&mut self, mut undo: Undo) {
+        for row in undo.take_rows() {
+            match self.rows.iter_mut().find(|known| known.key == row.key) {
+                Some(known) => *known = row,
+                None => self.rows.push(row),
+            }
+        }
+        if !undo.is_empty() {
             self.undos.wanted.push(undo);
         }
     }
 
     /// Each changed row once, as it is now.
-    pub(super) fn into_rows(mut self, wanted: &WantedTable) -> (Vec<WantedRow>, Undos) {
-        self.keys.sort_unstable();
-        self.keys.dedup();
-        (self.keys.iter().filter_map(|key| wanted.get(key)).collect(), self.undos)
+    pub(super) fn into_rows(mut self) -> (Vec<WantedRow>, Undos) {
+        self.rows.sort_unstable_by(|one, other| one.key.cmp(&other.key));
+        (self.rows, self.undos)
     }
 }
 
@@ -124,14 +127,21 @@ impl Core {
         } else {
             self.outcomes.lingering.remove(&address);
         }
-        if let Some(claim) = bound_claim(&event.lease).filter(|claim| takes_over(claim, terms)) {
+        if !terms.is_empty()
+            && let Some(claim) = bound_claim(&event.lease).filter(|claim| takes_over(claim, terms))
+        {
             let mut displacing = self.wanted.displace(&claim);
             let displaced = std::mem::take(&mut displacing.displaced);
             changes.add(displacing.undo);
             self.rename_soon(displaced);
         }
-        let former = event.previous.as_ref().and_then(claim_of_former);
-        self.reclaim(address.into(), [former, self.reserved_claim(address.into())], changes);
+        let former = [event.previous.as_ref().and_then(claim_of_former), self.reserved_claim(address.into())];
+        // A binding says it itself: its record need not be read once more.
+        let claim = match event.lease.state {
+            LeaseState::Bound if self.settings.hosts.is_empty() => bound_claim(&event.lease),
+            _ => self.claim_at(address.into()),
+        };
+        self.reclaim_as(address.into(), former, claim, changes);
         self.take_numbers(event, terms, changes);
     }
 
@@ -139,6 +149,13 @@ impl Core {
     /// reserved under one of the names.
     pub(super) fn reclaim(&mut self, address: IpAddr, former: [Option<Claim>; 2], changes: &mut Changes) {
         let claim = self.claim_at(address);
+        self.reclaim_as(address, former, claim, changes);
+    }
+
+    fn reclaim_as(&mut self, address: IpAddr, former: [Option<Claim>; 2], claim: Option<Claim>, changes: &mut Changes) {
+        if self.reserved.0.is_empty() && self.settings.hosts.is_empty() {
+            return self.apply(address, former, claim, changes);
+        }
         let names: Vec<Fqdn> = former.iter().chain([&claim]).flatten().map(|claim| claim.name.clone()).collect();
         self.apply(address, former, claim, changes);
         let of_name =
@@ -158,10 +175,11 @@ impl Core {
 
     fn apply(&mut self, address: IpAddr, former: [Option<Claim>; 2], claim: Option<Claim>, changes: &mut Changes) {
         let [first, second] = former;
+        let Some(second) = second.filter(|second| Some(second) != claim.as_ref()) else {
+            return changes.add(self.wanted.change(address, first, claim));
+        };
         changes.add(self.wanted.change(address, first, claim.clone()));
-        if second.is_some() && second != claim {
-            changes.add(self.wanted.change(address, second, claim));
-        }
+        changes.add(self.wanted.change(address, Some(second), claim));
     }
 
     /// What DNS should hold for an address now.
@@ -229,7 +247,7 @@ impl Core {
             self.pass = Some(Pass::to_leave(unclaimed));
         }
         let numbers = self.mend_suffixes(&mut changes.undos);
-        let (rows, undo) = changes.into_rows(&self.wanted);
+        let (rows, undo) = changes.into_rows();
         self.transaction(rows.into_iter().map(Row::Wanted).chain(numbers).collect(), [None; 2], undo)
     }
 

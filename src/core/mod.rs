@@ -50,10 +50,13 @@ pub struct NameEvent {
 }
 
 impl NameEvent {
-    /// Whether DNS holds what a row wants already.
-    #[must_use]
-    pub fn is_written(&self, row: &WantedRow) -> bool {
-        self.written.binary_search(&row.generation).is_ok()
+    /// The rows, each with whether DNS holds what it wants already.
+    pub fn into_rows(self) -> impl Iterator<Item = (WantedRow, bool)> {
+        let Self { rows, written } = self;
+        rows.into_iter().map(move |row| {
+            let is_written = written.binary_search(&row.generation).is_ok();
+            (row, is_written)
+        })
     }
 }
 
@@ -303,14 +306,17 @@ impl Core {
         let Decision { mut store, reply, events, dropped, probe, ticket } = decision;
         let yielded = self.make_way(&events);
         let mut changes = Changes::default();
-        let events: Vec<LeaseEvent> = yielded.events.into_iter().chain(events).collect();
+        let events = match yielded.events.is_empty() {
+            true => events,
+            false => yielded.events.into_iter().chain(events).collect(),
+        };
         for event in &events {
             self.take_in(event, terms, &mut changes);
         }
         store.extend(yielded.store);
         let mut rows: Vec<Row> = store.into_iter().map(Row::Lease).collect();
         rows.extend(std::mem::take(&mut changes.numbers));
-        let (wanted, undo) = changes.into_rows(&self.wanted);
+        let (wanted, undo) = changes.into_rows();
         if !planted(Fault::DnsRowDropped) {
             rows.extend(wanted.iter().cloned().map(Row::Wanted));
         }

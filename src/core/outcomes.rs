@@ -153,8 +153,8 @@ impl Core {
             let names = CoreNames::new(&self.wanted, &self.settings, &self.outcomes);
             let decision = self.engine.rename(address, &names);
             let terms = names.into_terms();
-            works.extend(self.keep_numbers(&terms));
             works.extend(decision.map(|decision| self.work_of(decision, &terms)));
+            works.extend(self.keep_numbers(&terms));
         }
         if !self.outcomes.paused {
             let over = self.outcomes.suffixes.expire(now.wall_secs, most.saturating_sub(works.len()));
@@ -164,13 +164,13 @@ impl Core {
     }
 
     /// Hosts that have the names by which they were looked at hold the numbers that go with them: of bindings that ran
-    /// before the policy was so. What a host is to be called from now on is stored with that.
+    /// before the policy was so. A name that the host has by hand alone counts no lease, and no number ends with it.
     pub(super) fn keep_numbers(&mut self, terms: &[Terms]) -> Option<Work> {
         let mut changed = Changed::default();
         for terms in terms {
             let Terms::Numbered(assignment) = terms else { continue };
             let Some(name) = assignment.name() else { continue };
-            if self.wanted.owner_of(&name).as_ref() != Some(&assignment.identity) {
+            if !self.is_leased(&name, &assignment.identity) {
                 continue;
             }
             let host = Some((&name, &assignment.identity));
@@ -178,6 +178,17 @@ impl Core {
             changed.and(self.outcomes.suffixes.lease_changed(host, host, self.outcomes.now.wall_secs));
         }
         self.work_of_numbers(changed)
+    }
+
+    /// Whether a binding of the host has the name.
+    fn is_leased(&self, name: &Fqdn, identity: &HostIdentity) -> bool {
+        let row = self.wanted.get(&RowKey::Forward(name.clone()));
+        let want = row.and_then(|row| row.want).filter(|want| want.identity == *identity);
+        let has_it = |address: &IpAddr| match address {
+            IpAddr::V4(v4) => self.engine.lease(*v4).is_some_and(|lease| name_of(&lease) == Some((name, identity))),
+            IpAddr::V6(_) => false,
+        };
+        want.is_some_and(|want| want.addresses.iter().any(has_it))
     }
 
     /// Numbers whose leases were lost by a repair: kept from now on as if their hosts had just left.
@@ -193,7 +204,9 @@ impl Core {
     }
 
     fn rows_of(&mut self, changed: Changed, undos: &mut Undos) -> Vec<Row> {
-        undos.numbers.push(changed.undo);
+        if !changed.undo.is_empty() {
+            undos.numbers.push(changed.undo);
+        }
         let row = |row| match row {
             SuffixRow::Is(assignment) => Row::Suffix(assignment),
             SuffixRow::Gone(base, identity) => Row::SuffixGone(base, identity),

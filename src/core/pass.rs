@@ -201,11 +201,11 @@ impl Core {
         let Renaming { at, done, looked, decision } = self.engine.rename_next(after, most, &names);
         let terms = names.into_terms();
         pass.step = Step::Leases(at);
-        works.extend(self.keep_numbers(&terms));
         if !decision.store.is_empty() {
             pass.changed = true;
             works.push(self.work_of(decision, &terms));
         }
+        works.extend(self.keep_numbers(&terms));
         (looked, done)
     }
 
@@ -340,7 +340,7 @@ impl Core {
 
     /// Makes one transaction of the changes; whether there are any.
     fn publish(&mut self, changes: Changes, works: &mut Vec<Work>) -> bool {
-        let (rows, undo) = changes.into_rows(&self.wanted);
+        let (rows, undo) = changes.into_rows();
         if rows.is_empty() {
             return false;
         }

@@ -42,8 +42,8 @@ pub struct RowFacts {
 pub fn facts_of(reconciler: &Reconciler, keys: &[RowKey], now: Now) -> Vec<RowFacts> {
     let mut all: BTreeSet<RowKey> = keys.iter().cloned().collect();
     for key in keys.iter().filter(|key| matches!(key, RowKey::Forward(_))) {
-        let want = reconciler.row(key).and_then(|row| row.row.want.as_ref());
-        all.extend(want.into_iter().flat_map(|want| want.addresses.iter().copied().map(RowKey::Reverse)));
+        let want = reconciler.row(key).and_then(|row| row.row.into_owned().want);
+        all.extend(want.into_iter().flat_map(|want| want.addresses.into_iter().map(RowKey::Reverse)));
     }
     all.iter().filter_map(|key| reconciler.row(key)).map(|row| fact_of(reconciler, row, now)).collect()
 }

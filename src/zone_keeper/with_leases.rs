@@ -9,10 +9,10 @@
 //! crash can leave a lease without its name, which the updater then writes, and never a name without its lease.
 
 use ddns::reconcile::{ConfirmedRow, LastAnswer};
-use ddns::settings::{Settings, ZoneRoute, ZoneServer};
-use ddns::transaction::{Ending, Plan, Step, Transaction};
-use ddns::wanted::{Held, RowKey, Want, WantedRow};
-use dns::{Fqdn, Rcode, Update};
+use ddns::settings::{Settings, Site, ZoneRoute, ZoneServer};
+use ddns::transaction::FirstWrites;
+use ddns::wanted::{RowKey, Want, WantedRow};
+use dns::{Fqdn, Rcode};
 use store::rows::Row;
 use zones::{AllowAll, Ticket};
 
@@ -46,15 +46,19 @@ impl<T> Keeping<T> {
             let _ = together.apply(&update, &AllowAll);
         }
         let mut confirmed: Vec<ConfirmedRow> = Vec::new();
+        let mut writes = FirstWrites::default();
         for transaction in transactions.iter() {
             let mut claimed: Vec<&Fqdn> = Vec::new();
             for row in transaction {
                 let Row::Wanted(row) = row else { continue };
-                let Some((want, update)) = only_update(settings, row, &claimed) else { continue };
-                if together.apply(&update, &AllowAll).is_err() {
+                let Some(want) = row.want.as_ref().filter(|want| is_plain(row, want, &claimed)) else { continue };
+                let owner = settings.owner_of(&row.key);
+                let Some(zone) = embedded_zone(settings, &row.key, &owner) else { continue };
+                let update = writes.update(&zone.apex, &row.key, &owner, want, settings.reverse);
+                if update.is_none_or(|update| together.apply(&update, &AllowAll).is_err()) {
                     continue;
                 }
-                confirmed.push(confirmed_row(settings, row, want, &update.zone, at));
+                confirmed.push(confirmed_row(row, want, zone.site(), at));
                 if let RowKey::Forward(name) = &row.key {
                     claimed.push(name);
                 }
@@ -81,14 +85,13 @@ pub fn take_back(transactions: &mut Vec<Vec<Row>>) {
 }
 
 /// What is known of DNS once the row's update is stored.
-fn confirmed_row(settings: &Settings, row: &WantedRow, want: &Want, zone: &Fqdn, at: u64) -> ConfirmedRow {
-    let Want { name, identity, addresses, guard, .. } = want.clone();
+fn confirmed_row(row: &WantedRow, want: &Want, site: Site, at: u64) -> ConfirmedRow {
     ConfirmedRow {
         key: row.key.clone(),
         generation: row.generation,
         done: true,
-        holds: Some(Held { name, identity, addresses, guard }),
-        site: settings.zones.iter().find(|route| route.apex == *zone).map(ZoneRoute::site),
+        holds: Some(want.held()),
+        site: Some(site),
         last: LastAnswer::Done,
         attempts: 0,
         at,
@@ -96,30 +99,21 @@ fn confirmed_row(settings: &Settings, row: &WantedRow, want: &Want, zone: &Fqdn,
     }
 }
 
-/// The one update that makes a row true, when the row is new and its zone embedded. `claimed` are the names whose
-/// forward rows were made true just now.
-fn only_update<'r>(settings: &Settings, row: &'r WantedRow, claimed: &[&Fqdn]) -> Option<(&'r Want, Update)> {
-    let want = row.want.as_ref().filter(|want| want.addresses.len() == 1 && row.former.is_empty())?;
-    let zone = match &row.key {
-        RowKey::Forward(name) => settings.zone_of(name),
-        RowKey::Reverse(_) if want.after_forward && !claimed.contains(&&want.name) => None,
-        RowKey::Reverse(address) => settings.reverse_zone_of(*address),
-        RowKey::Stated(..) => None,
+/// Whether one update makes a row true: nothing of ours was there before, and a pointer does not have to wait. `claimed` are
+/// the names whose forward rows were made true just now.
+fn is_plain(row: &WantedRow, want: &Want, claimed: &[&Fqdn]) -> bool {
+    let may_be = match &row.key {
+        RowKey::Forward(_) => true,
+        RowKey::Reverse(_) => !want.after_forward || claimed.contains(&&want.name),
+        RowKey::Stated(..) => false,
     };
-    let zone = zone.filter(|zone| zone.server == ZoneServer::Embedded)?;
-    let plan = Plan {
-        zone: zone.apex.clone(),
-        key: row.key.clone(),
-        want: Some(want.clone()),
-        former: Vec::new(),
-        held: false,
-        guard: settings.reverse,
-    };
-    let (mut transaction, Step::Send(update)) = Transaction::start_at(plan, settings.owner_of(&row.key)) else {
-        return None;
-    };
-    // All that is to be done in one step, or the updater does it.
-    (transaction.next(Rcode::NO_ERROR) == Step::Finished(Ending::Done)).then_some((want, update))
+    may_be && want.addresses.len() == 1 && row.former.is_empty()
+}
+
+/// The zone of a row, where that is embedded.
+fn embedded_zone<'s>(settings: &'s Settings, key: &RowKey, owner: &Fqdn) -> Option<&'s ZoneRoute> {
+    let without = matches!(key, RowKey::Reverse(address) if !settings.has_reverse(*address));
+    settings.zone_of(owner).filter(|zone| !without && zone.server == ZoneServer::Embedded)
 }
 
 #[cfg(test)]

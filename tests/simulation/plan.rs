@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use ddns::hosts::{ByHand, Hosts};
 use ddns::settings::{Auth, Retry, ReverseGuard, ZoneRoute, ZoneServer};
 use dhcp::identity::HardwareAddress;
 use dhcp::settings::{
@@ -199,7 +200,25 @@ impl Plan {
     pub(crate) fn edit(&mut self, rng: &mut Rng) -> &'static str {
         let mut dhcp = (*self.settings.dhcp).clone();
         let [first, second] = &mut dhcp.subnets[..] else { unreachable!("two subnets") };
-        let what = match rng.below(6) {
+        let mut ddns = (*self.settings.ddns).clone();
+        let what = match rng.below(8) {
+            6 => {
+                // No client says these names, and the address is in no pool.
+                let name = *rng.pick(&[None, Some("fixed"), Some("box")]);
+                let host = name.map(|name| {
+                    let name: Fqdn = format!("{name}.sim.test").parse().unwrap();
+                    let (identity, guard) = (HostIdentity::of_name(&name), self.guard());
+                    ByHand { address: FIXED.into(), name, identity, ttl_secs: 300, guard }
+                });
+                ddns.hosts = Hosts::new(host.into_iter().collect());
+                "machine configured by hand"
+            }
+            7 if !self.settings.embedded => {
+                let data = *rng.pick(&[None, Some("one"), Some("two")]);
+                let set = |text| Rrset::single(STATED.parse().unwrap(), RecordType::TXT, 300, Rdata::txt(&[text]));
+                ddns.stated = data.map(set).into_iter().collect();
+                "record stated"
+            }
             0 => {
                 let hostname = rng.pick(&[None, Some("printer"), Some("laser"), Some("alpha")]).map(str::to_owned);
                 reserve(first, RESERVED, Some(Reservation { hostname, ..reserved() }));
@@ -248,13 +267,19 @@ impl Plan {
                 "rule for reservations changed"
             }
         };
-        let mut ddns = (*self.settings.ddns).clone();
         ddns.reserved = names_of(&dhcp);
+        ddns.reserved.extend(ddns.hosts.all().iter().map(|host| host.name.clone()));
         self.reserved = always_there(&dhcp);
+        self.reserved.extend(ddns.hosts.all().iter().map(|host| (FIXED, host.name.clone(), host.identity.clone())));
         (self.settings.dhcp, self.settings.ddns) = (Arc::new(dhcp), Arc::new(ddns));
         what
     }
 }
+
+/// The address of a machine that is configured by hand.
+const FIXED: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 13);
+/// The owner of a record that the configuration states.
+const STATED: &str = "note.sim.test";
 
 fn reserved() -> Reservation {
     Reservation::new(RESERVED, ReservedFor::Hardware(HardwareAddress::new(1, &RESERVED_FOR).unwrap()))
@@ -300,6 +325,11 @@ fn by_hand(rng: &mut Rng) -> Vec<(Fqdn, Rrset)> {
     vec![
         ("sim.test".parse().unwrap(), Rrset::single("alpha.sim.test".parse().unwrap(), rtype, 300, data)),
         (REVERSE[0].parse().unwrap(), Rrset::single(pointer, RecordType::PTR, 300, Rdata::ptr(&manual))),
+        // What the configuration may come to state is there already, and otherwise.
+        (
+            "sim.test".parse().unwrap(),
+            Rrset::single(STATED.parse().unwrap(), RecordType::TXT, 300, Rdata::txt(&["by hand"])),
+        ),
     ]
 }
 

@@ -79,7 +79,8 @@ impl<'a> ClientFqdn<'a> {
             flags |= N;
         }
         // Section 2.2: "A server SHOULD set these to 255 when sending the option".
-        let mut data = vec![flags, 255, 255];
+        let mut data = Vec::with_capacity(3 + name.map_or(self.raw_name.len(), |name| name.as_wire().len()));
+        data.extend_from_slice(&[flags, 255, 255]);
         match name {
             Some(name) if self.wire => data.extend_from_slice(name.as_wire()),
             Some(name) => data.extend_from_slice(name.to_string().trim_end_matches('.').as_bytes()),

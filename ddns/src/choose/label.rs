@@ -14,6 +14,13 @@ use super::idna;
 /// exceeds 63 octets is cut. An `xn--` form that means nothing loses a hyphen, so that nobody reads it as one.
 #[must_use]
 pub fn clean_label(raw: &[u8], clean: CleanUp) -> Option<Vec<u8>> {
+    if is_clean(raw) {
+        return Some(raw.to_ascii_lowercase());
+    }
+    cleaned(raw, clean)
+}
+
+fn cleaned(raw: &[u8], clean: CleanUp) -> Option<Vec<u8>> {
     let label = if raw.is_ascii() { plain(&String::from_utf8_lossy(raw), clean)? } else { beyond_ascii(raw, clean)? };
     let label = cut(&label);
     let label = if idna::is_false_a_label(label) {
@@ -27,9 +34,19 @@ pub fn clean_label(raw: &[u8], clean: CleanUp) -> Option<Vec<u8>> {
     // Without the rest of such a form, its beginning can end in a hyphen, or begin one anew.
     let label = label.trim_end_matches('-');
     if label.starts_with("xn--") && idna::is_false_a_label(label) {
-        return clean_label(label.as_bytes(), clean);
+        return cleaned(label.as_bytes(), clean);
     }
     (!label.is_empty()).then(|| label.as_bytes().to_vec())
+}
+
+/// Whether a label has nothing to be cleaned but its case, as nearly all have.
+fn is_clean(raw: &[u8]) -> bool {
+    let [first, .., last] = raw else { return false };
+    raw.len() <= LABEL_OCTETS_MAX
+        && first.is_ascii_alphanumeric()
+        && last.is_ascii_alphanumeric()
+        && raw.iter().all(|octet| octet.is_ascii_alphanumeric() || *octet == b'-')
+        && !raw.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"xn--"))
 }
 
 /// All labels of a name, cleaned; those of which nothing is left are skipped. `None` when one of them is refused.
@@ -176,6 +193,13 @@ mod tests {
             raw in prop::collection::vec(any::<u8>(), 0..300), clean in any_clean(),
         ) {
             check(&raw, clean)?;
+        }
+
+        #[test]
+        fn what_needs_no_cleaning_is_what_cleaning_leaves(raw in "[a-zA-Z0-9-]{1,70}", clean in any_clean()) {
+            if is_clean(raw.as_bytes()) {
+                prop_assert_eq!(cleaned(raw.as_bytes(), clean), Some(raw.to_ascii_lowercase().into_bytes()));
+            }
         }
 
         #[test]

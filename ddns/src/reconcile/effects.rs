@@ -90,6 +90,10 @@ pub(super) struct Tombstones {
 }
 
 impl Tombstones {
+    pub(super) fn is_empty(&self) -> bool {
+        self.newest.is_empty()
+    }
+
     pub(super) fn newest(&self, key: &RowKey) -> Option<u64> {
         self.newest.get(key).map(|(generation, _)| *generation)
     }
@@ -158,6 +162,7 @@ impl Reconciler {
         let unsure_ms = entry.unsure_until.saturating_sub(now.boot_ms);
         if unsure_ms == 0 {
             entry.unsure.clear();
+            entry.unsure_until = 0;
         }
         if entry.row.want.is_none() {
             return if unsure_ms > 0 { self.wait(now, index, unsure_ms) } else { self.remove(index) };
@@ -179,6 +184,8 @@ impl Reconciler {
         self.wake_pointers(now, index);
         if unsure_ms > 0 {
             self.look_again(now, index, unsure_ms);
+        } else {
+            self.rows.rest(index);
         }
     }
 
@@ -193,10 +200,8 @@ impl Reconciler {
 
     /// Nothing is wanted under the key, and nothing of ours is left.
     pub(super) fn remove(&mut self, index: u32) {
-        let Some(entry) = self.entries.get_mut(index as usize).and_then(Option::take) else { return };
-        self.free.push(index);
-        let key = entry.row.key;
-        self.by_key.remove(&key);
+        let Some(key) = self.entry(index).map(|entry| entry.row.key.clone()) else { return };
+        let Some(entry) = self.rows.remove(index, &key) else { return };
         self.make_room(&key);
         self.tombstones.remember(key.clone(), entry.row.generation, entry.company == 1);
         self.effects.gone.push(key.clone());
@@ -209,7 +214,7 @@ impl Reconciler {
         let RowKey::Stated(name, _) = gone else { return };
         let others = STATED_TYPES.map(|rtype| RowKey::Stated(name.clone(), rtype));
         for other in others.into_iter().chain([RowKey::Forward(name.clone())]) {
-            let Some(&index) = self.by_key.get(&other) else { continue };
+            let Some(index) = self.rows.index_of_open(&other) else { continue };
             let Some(entry) = self.entry_mut(index) else { continue };
             if entry.last == LastAnswer::Conflict && matches!(entry.phase, Phase::Waits(_)) {
                 self.next_stamp += 1;

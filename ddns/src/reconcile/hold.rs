@@ -50,9 +50,11 @@ impl Reconciler {
             return false;
         }
         if self.lanes[lane as usize].hold.due_ms.is_none() {
-            let of_lane = self.entries.iter().flatten().filter(|entry| entry.lane == Some(lane));
-            let names = of_lane.filter(|entry| entry.phase == Phase::Done || is_withheld(&entry.row)).count();
-            self.lanes[lane as usize].hold.names = names;
+            let of_lane = self.rows.open_rows().filter(|entry| entry.lane == Some(lane));
+            let open = of_lane.filter(|entry| entry.phase == Phase::Done || is_withheld(&entry.row)).count();
+            let done =
+                self.rows.packed_rows().map(|row| row.note()).filter(|note| note.done && note.lane == lane).count();
+            self.lanes[lane as usize].hold.names = open + done;
         }
         self.lanes[lane as usize].hold.due_ms = Some(now.boot_ms.saturating_add(QUIET_MS));
         if let Some(entry) = self.entry_mut(index) {
@@ -122,7 +124,7 @@ impl Reconciler {
         let of_lane = |index: &u32| {
             self.entry(*index).is_some_and(|entry| entry.phase == Phase::Held && entry.lane == Some(lane as u32))
         };
-        (0..self.entries.len() as u32).filter(of_lane).collect()
+        self.rows.indexes().filter(of_lane).collect()
     }
 
     fn release(&mut self, now: Now, rows: Vec<u32>) {

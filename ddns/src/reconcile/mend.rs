@@ -7,6 +7,7 @@ use dns::Fqdn;
 use super::{Entry, LastAnswer, Phase, Reconciler};
 use crate::Now;
 use crate::audit::{AuditedRow, Rest};
+use crate::packed::PackedRow;
 use crate::settings::Settings;
 use crate::wanted::{Held, RowKey, WantedRow};
 
@@ -25,7 +26,9 @@ impl Reconciler {
     /// Every row as an audit compares it, and whether it is in the zone at `apex`. Costs as much as there are rows.
     pub fn audited(&self, apex: &Fqdn) -> impl Iterator<Item = (bool, AuditedRow)> + '_ {
         let lane = self.lane_of(apex);
-        self.entries.iter().flatten().map(move |entry| (entry.lane.is_some() && entry.lane == lane, audited(entry)))
+        let open = self.rows.open_rows();
+        let open = open.map(move |entry| (entry.lane.is_some() && entry.lane == lane, audited(entry)));
+        open.chain(self.rows.packed_rows().map(move |row| (Some(row.note().lane) == lane, audited_packed(row))))
     }
 
     /// The zones as they are kept now, those that were found since the start included.
@@ -41,7 +44,7 @@ impl Reconciler {
     /// Mends one thing; whether there is something to do.
     pub fn mend(&mut self, now: Now, mend: Mend) -> bool {
         match mend {
-            Mend::Recheck(key) => self.by_key.get(&key).copied().is_some_and(|index| self.recheck(now, index)),
+            Mend::Recheck(key) => self.rows.open(&key).is_some_and(|index| self.recheck(now, index)),
             Mend::Withdraw(key, held) => self.withdraw(now, key, held),
             Mend::Taken(key, held) => self.taken(now, &key, held),
         }
@@ -51,8 +54,13 @@ impl Reconciler {
     pub fn resync(&mut self, now: Now, apex: &Fqdn) -> usize {
         let lane = self.lane_of(apex);
         let of_lane = |entry: &&Entry| entry.lane.is_some() && entry.lane == lane;
-        let indexes = 0..self.entries.len() as u32;
-        let rows: Vec<u32> = indexes.filter(|index| self.entry(*index).as_ref().is_some_and(of_lane)).collect();
+        let packed = self.rows.packed_rows().filter(|row| Some(row.note().lane) == lane);
+        let packed: Vec<RowKey> = packed.map(|row| row.key()).collect();
+        for key in &packed {
+            self.rows.open(key);
+        }
+        let rows: Vec<u32> =
+            self.rows.indexes().filter(|index| self.entry(*index).as_ref().is_some_and(of_lane)).collect();
         // Names first, so that no PTR finds its name on the way and waits.
         let (names, pointers): (Vec<u32>, Vec<u32>) = rows
             .into_iter()
@@ -75,7 +83,7 @@ impl Reconciler {
     }
 
     fn withdraw(&mut self, now: Now, key: RowKey, held: Held) -> bool {
-        if self.by_key.contains_key(&key) {
+        if self.rows.contains(&key) {
             // Wanted by now: what is left goes with the row's own updates, or is told by the next audit.
             return false;
         }
@@ -91,7 +99,7 @@ impl Reconciler {
     }
 
     fn taken(&mut self, now: Now, key: &RowKey, held: Held) -> bool {
-        let Some(&index) = self.by_key.get(key) else { return self.withdraw(now, key.clone(), held) };
+        let Some(index) = self.rows.open(key) else { return self.withdraw(now, key.clone(), held) };
         let Some(entry) = self.entry_mut(index) else { return false };
         if entry.phase == Phase::InFlight {
             // Its own answer tells more than this.
@@ -105,6 +113,12 @@ impl Reconciler {
         self.schedule(now, index);
         true
     }
+}
+
+fn audited_packed(row: PackedRow<'_>) -> AuditedRow {
+    let rest = if row.note().done { Rest::Done } else { Rest::UnderWay };
+    let WantedRow { key, generation, want, .. } = row.to_row();
+    AuditedRow { key, generation, want, rest }
 }
 
 fn audited(entry: &Entry) -> AuditedRow {

@@ -12,21 +12,21 @@ impl Reconciler {
     /// update is safe to repeat.
     #[must_use]
     pub fn rezoned(mut self, settings: Arc<Settings>, now: Now) -> Self {
-        let mut wanted = Vec::with_capacity(self.entries.len());
-        let mut confirmed = Vec::with_capacity(self.entries.len());
-        let mut unplaced = std::mem::take(&mut self.unplaced);
-        for entry in std::mem::take(&mut self.entries).into_iter().flatten() {
-            match entry.lane {
-                Some(lane) => confirmed.push(super::effects::confirmed_row(now, &entry, self.site_of(lane))),
-                None => confirmed.extend(unplaced.remove(&entry.row.key)),
-            }
-            wanted.push(entry.row);
-        }
         let mut next = Self::new(settings);
-        next.tombstones = self.tombstones;
+        next.tombstones = std::mem::take(&mut self.tombstones);
         // Tickets of what is under way name nothing any more, and must not name anything new.
         (next.next_ticket, next.next_stamp) = (self.next_ticket, self.next_stamp);
-        next.take_rows(now, wanted, confirmed);
+        let mut unplaced = std::mem::take(&mut self.unplaced);
+        for entry in std::mem::take(&mut self.rows).into_entries() {
+            let seen = match entry.lane {
+                Some(lane) => Some(super::effects::confirmed_row(now, &entry, self.site_of(lane))),
+                None => unplaced.remove(&entry.row.key),
+            };
+            let row = next.entry_for(entry.row);
+            next.rows.put(row);
+            seen.into_iter().for_each(|seen| next.recall(now, seen));
+        }
+        next.look_at_all(now);
         // Rows that no zone holds were told of when they were first read.
         next.effects.news.retain(|news| !matches!(news, News::NoZone { .. }));
         let mut effects = self.effects;
@@ -38,6 +38,6 @@ impl Reconciler {
     /// Whether some rows wait until it is known where their zones begin. Costs as much as there are rows.
     #[must_use]
     pub fn seeks(&self) -> bool {
-        self.entries.iter().flatten().any(|entry| entry.sought && entry.phase == Phase::Idle)
+        self.rows.open_rows().any(|entry| entry.sought && entry.phase == Phase::Idle)
     }
 }

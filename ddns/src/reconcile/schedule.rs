@@ -2,44 +2,24 @@
 
 use dns::Fqdn;
 
-use super::{ANY_COMPANY, ConfirmedRow, Entry, LastAnswer, Phase, Reconciler};
+use super::{ANY_COMPANY, ConfirmedRow, Entry, LastAnswer, Phase, Reconciler, Seen};
 use crate::Now;
 use crate::settings::{Site, ZoneServer};
 use crate::wanted::{Held, RowKey, WantedRow};
 
 impl Reconciler {
-    pub(super) fn insert(&mut self, row: WantedRow) -> u32 {
+    /// A row as it begins, in the lane of its zone.
+    pub(super) fn entry_for(&self, row: WantedRow) -> Entry {
         let name = self.settings.owner_of(&row.key);
         let lane = self.settings.zone_index_of(&name).map(|lane| lane as u32);
         let sought = lane.is_none() && self.settings.is_sought(&name);
-        let key = row.key.clone();
-        let company = if self.tombstones.was_guilty(&key) { 1 } else { ANY_COMPANY };
-        let entry = Entry {
-            row,
-            lane,
-            phase: Phase::Idle,
-            stamp: 0,
-            abandoned: false,
-            sought,
-            holds: None,
-            last: LastAnswer::None,
-            attempts: 0,
-            streak: 0,
-            at: 0,
-            told: LastAnswer::None,
-            stored: 0,
-            company,
-            unsure_until: 0,
-            unsure: Vec::new(),
-            again: false,
-        };
-        let index = self.free.pop().unwrap_or(self.entries.len() as u32);
-        match self.entries.get_mut(index as usize) {
-            Some(place) => *place = Some(entry),
-            None => self.entries.push(Some(entry)),
-        }
-        self.by_key.insert(key, index);
-        index
+        let company = if self.tombstones.was_guilty(&row.key) { 1 } else { ANY_COMPANY };
+        Entry { sought, company, ..Entry::new(row, lane) }
+    }
+
+    pub(super) fn insert(&mut self, row: WantedRow) -> u32 {
+        let entry = self.entry_for(row);
+        self.rows.insert(entry)
     }
 
     /// Where a lane leads.
@@ -50,7 +30,13 @@ impl Reconciler {
     /// Takes in what was known of DNS when the store was last written.
     pub(super) fn recall(&mut self, now: Now, seen: ConfirmedRow) {
         let at_server = seen.site.is_some_and(|site| site.server.is_some());
-        if let Some(&index) = self.by_key.get(&seen.key) {
+        if let Some(row) = self.rows.packed(&seen.key) {
+            let here = seen.site == Some(self.site_of(row.note().lane)) && seen.generation == row.generation();
+            if here && seen.done && (seen.last, seen.attempts) == (LastAnswer::Done, 0) && seen.unsure.is_none() {
+                return self.rows.confirm(&seen.key, seen.at);
+            }
+        }
+        if let Some(index) = self.rows.open(&seen.key) {
             let here = self.entry(index).and_then(|entry| entry.lane).map(|lane| self.site_of(lane));
             let Some(entry) = self.entry_mut(index) else { return };
             entry.abandoned = entry.lane.is_none() && at_server;
@@ -68,6 +54,8 @@ impl Reconciler {
             entry.recall_unsure(now, seen.unsure.as_ref());
             if entry.lane.is_none() {
                 self.unplaced.insert(seen.key.clone(), seen);
+            } else if entry.phase == Phase::Done {
+                self.rows.rest(index);
             }
         } else if let Some(held) = seen.holds.clone() {
             // DNS holds what nobody wants: the wanted row was lost. It is removed like any former content.
@@ -151,14 +139,21 @@ impl Reconciler {
         if !want.after_forward {
             return false;
         }
-        let forward = self.by_key.get(&RowKey::Forward(want.name.clone())).and_then(|index| self.entry(*index));
-        let confirmed = |forward: &Entry| {
-            forward.phase == Phase::Done
-                && forward.row.want.as_ref().is_some_and(|name| {
-                    name.identity == want.identity && want.addresses.iter().all(|one| name.addresses.contains(one))
-                })
+        let confirmed = match self.rows.seen(&RowKey::Forward(want.name.clone())) {
+            Some(Seen::Open(forward)) => {
+                forward.phase == Phase::Done
+                    && forward.row.want.as_ref().is_some_and(|name| {
+                        name.identity == want.identity && want.addresses.iter().all(|one| name.addresses.contains(one))
+                    })
+            }
+            Some(Seen::Packed(forward)) => {
+                forward.note().done
+                    && forward.is_of(&want.identity)
+                    && want.addresses.iter().all(|one| *one == forward.address())
+            }
+            None => false,
         };
-        !forward.is_some_and(confirmed)
+        !confirmed
     }
 
     /// A PTR of ours that leads to somebody else's name is removed like former content. It can be there from a time at
@@ -168,7 +163,7 @@ impl Reconciler {
         else {
             return;
         };
-        let forward = self.by_key.get(&RowKey::Forward(name)).and_then(|index| self.entry(*index));
+        let forward = self.rows.find_open(&RowKey::Forward(name));
         if forward.is_some_and(|forward| forward.last == LastAnswer::Conflict)
             && let Some(entry) = self.entry_mut(index)
             && let Some(held) = entry.holds.take()
@@ -182,7 +177,7 @@ impl Reconciler {
         entry.phase = Phase::Blocked;
         let stamp = entry.stamp;
         let Some(name) = entry.row.want.as_ref().map(|want| want.name.clone()) else { return };
-        let forward = self.by_key.get(&RowKey::Forward(name.clone())).and_then(|index| self.entry(*index));
+        let forward = self.rows.find_open(&RowKey::Forward(name.clone()));
         let conflict = forward.is_some_and(|forward| forward.last == LastAnswer::Conflict);
         self.waiters.entry(name).or_default().push((index, stamp));
         // The forward row tells the operator; a second message would say the same.

@@ -1,18 +1,21 @@
 //! What an operator can ask: how each row and each zone stands.
 
+use std::borrow::Cow;
+
 use dns::Fqdn;
 
 use super::explain::others_there;
-use super::{Entry, Health, LastAnswer, Phase, Reconciler, explain, explain_at};
+use super::{Entry, Health, LastAnswer, Phase, Reconciler, Seen, explain, explain_at};
 use crate::Now;
+use crate::packed::{Note, PackedRow};
 use crate::settings::{Auth, ZoneServer};
 use crate::wanted::{RowKey, WantedRow};
 
 /// How one row stands.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct RowStatus<'a> {
     /// What is wanted.
-    pub row: &'a WantedRow,
+    pub row: Cow<'a, WantedRow>,
     /// Where it is on its way.
     pub stage: Stage,
     /// What came back last; while the whole zone fails, what came back from that.
@@ -109,13 +112,17 @@ pub struct ZoneStatus<'a> {
 impl Reconciler {
     /// Every row, in no order. Costs as much as there are rows.
     pub fn rows(&self) -> impl Iterator<Item = RowStatus<'_>> {
-        self.entries.iter().flatten().map(|entry| self.status_of(entry))
+        let open = self.rows.open_rows().map(|entry| self.status_of(entry));
+        open.chain(self.rows.packed_rows().map(|row| self.status_of_packed(row)))
     }
 
     /// One row.
     #[must_use]
     pub fn row(&self, key: &RowKey) -> Option<RowStatus<'_>> {
-        self.entry(*self.by_key.get(key)?).map(|entry| self.status_of(entry))
+        self.rows.seen(key).map(|row| match row {
+            Seen::Open(entry) => self.status_of(entry),
+            Seen::Packed(row) => self.status_of_packed(row),
+        })
     }
 
     /// Every zone, in the settings' order.
@@ -139,7 +146,8 @@ impl Reconciler {
         self.flights.is_empty()
             && self.lanes.iter().all(|lane| lane.ahead.is_empty())
             && self.next_count().is_none()
-            && self.entries.iter().flatten().all(|entry| match entry.phase {
+            && self.rows.packed_rows().all(|row| row.note().done)
+            && self.rows.open_rows().all(|entry| match entry.phase {
                 // A PTR that waits for its forward row is as quiet as that row.
                 Phase::Idle => !entry.sought,
                 Phase::Done => !entry.again,
@@ -147,6 +155,15 @@ impl Reconciler {
                 Phase::Waits(_) => entry.last == LastAnswer::Conflict,
                 Phase::Ready | Phase::InFlight => false,
             })
+    }
+
+    fn status_of_packed(&self, row: PackedRow<'_>) -> RowStatus<'_> {
+        let Note { lane, done, at } = row.note();
+        let zone = &self.settings.zones[lane as usize];
+        let (stage, last) = if done { (Stage::Done, LastAnswer::Done) } else { (Stage::Queued, LastAnswer::None) };
+        let used = Some(&self.lanes[lane as usize].ways[self.way_of(lane as usize)].to);
+        let (row, server, apex) = (Cow::Owned(row.to_row()), Some(&zone.server), Some(&zone.apex));
+        RowStatus { row, stage, last, attempts: 0, at, server, used, apex }
     }
 
     fn status_of<'a>(&'a self, entry: &'a Entry) -> RowStatus<'a> {
@@ -166,7 +183,7 @@ impl Reconciler {
             _ => None,
         });
         RowStatus {
-            row: &entry.row,
+            row: Cow::Borrowed(&entry.row),
             stage,
             last: down.unwrap_or(entry.last),
             attempts: entry.attempts,

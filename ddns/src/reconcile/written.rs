@@ -1,6 +1,6 @@
 //! Rows that somebody else made true: names that an embedded zone took with their leases.
 
-use super::{LastAnswer, Phase, Reconciler};
+use super::Reconciler;
 use crate::Now;
 use crate::wanted::{RowKey, WantedRow};
 
@@ -12,17 +12,17 @@ impl Reconciler {
     /// row was written: what a confirmed row without a wanted one remembers is removed at the start. Its row goes the
     /// usual way, and is found there.
     pub fn handle_written(&mut self, now: Now, row: WantedRow) {
-        let is_new = !self.by_key.contains_key(&row.key) && self.tombstones.newest(&row.key).is_none();
-        if !is_new || row.want.is_none() {
+        let was_gone = !self.tombstones.is_empty() && self.tombstones.newest(&row.key).is_some();
+        if was_gone || row.want.is_none() || !row.former.is_empty() || self.rows.contains(&row.key) {
             return self.handle_wanted(now, row);
         }
-        let index = self.insert(row);
-        let Some(entry) = self.entry_mut(index) else { return };
-        entry.phase = Phase::Done;
-        entry.row.former.clear();
-        (entry.last, entry.told, entry.at) = (LastAnswer::Done, LastAnswer::Done, now.wall_secs);
-        if let RowKey::Forward(name) = entry.row.key.clone() {
-            self.wake(now, &name);
+        let zone = self.settings.zone_index_of(&self.settings.owner_of(&row.key));
+        let Some(lane) = zone.map(|zone| zone as u32) else { return self.handle_wanted(now, row) };
+        self.rows.put_done(&row, lane, now.wall_secs);
+        if let RowKey::Forward(name) = &row.key
+            && !self.waiters.is_empty()
+        {
+            self.wake(now, name);
         }
     }
 }

@@ -67,6 +67,31 @@ fn rfc4703_5_3_1_a_free_name_takes_one_update() {
     assert_eq!(server.dhcid_count(), 1);
 }
 
+#[test]
+fn first_writes_are_the_updates_that_transactions_begin_with_and_end_with_them() {
+    let mut writes = FirstWrites::default();
+    for (guard, pointers, who) in [
+        (ConflictGuard::CheckWithDhcid, ReverseGuard::Dhcid, 1),
+        (ConflictGuard::CheckExistsWithDhcid, ReverseGuard::Dhcid, 2),
+        (ConflictGuard::NoCheckWithDhcid, ReverseGuard::Rfc4703, 2),
+        (ConflictGuard::NoCheckWithoutDhcid, ReverseGuard::Rfc4703, 3),
+    ] {
+        let wanted = Want { guard, ..want("pc.lan", who, &["10.0.0.1"]) };
+        for plan in [forward("pc.lan", Some(wanted.clone()), vec![]), reverse("10.0.0.1", Some(wanted.clone()), vec![])]
+        {
+            let plan = Plan { guard: pointers, ..plan };
+            let (mut transaction, step) = Transaction::start(plan.clone());
+            let owner = transaction.owner.clone();
+            let update = writes.update(&plan.zone, &plan.key, &owner, &wanted, pointers).unwrap();
+            assert_eq!(step, Step::Send(update), "{guard:?} {:?}", plan.key);
+            assert_eq!(transaction.next(Rcode::NO_ERROR), Step::Finished(Ending::Done));
+        }
+    }
+    let stated = RowKey::Stated(name("pc.lan"), RecordType::A);
+    let wanted = want("pc.lan", 1, &[]);
+    assert_eq!(writes.update(&name("lan"), &stated, &name("pc.lan"), &wanted, ReverseGuard::Dhcid), None);
+}
+
 /// "After a lost reply the state is unknown: YXDOMAIN followed by a matching DHCID is success, not a conflict."
 #[test]
 fn rfc4703_5_3_2_yxdomain_followed_by_a_matching_dhcid_is_success() {

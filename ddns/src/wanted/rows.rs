@@ -52,13 +52,13 @@ impl Rows {
     }
 
     /// Replaces a row; returns the one that was there.
-    pub(super) fn set(&mut self, key: RowKey, row: Option<WantedRow>) -> Option<WantedRow> {
-        let odd = if self.odd.is_empty() { None } else { self.odd.remove(&key) };
-        let before = odd.or_else(|| self.packed.take(&key).map(|(row, _)| row));
+    pub(super) fn set(&mut self, key: &RowKey, row: Option<&WantedRow>) -> Option<WantedRow> {
+        let odd = if self.odd.is_empty() { None } else { self.odd.remove(key) };
+        let before = odd.or_else(|| self.packed.take(key).map(|(row, _)| row));
         if let Some(row) = row
-            && !self.pack(&row)
+            && !self.pack(row)
         {
-            self.odd.insert(key, row);
+            self.odd.insert(key.clone(), row.clone());
         } else if self.odd.capacity() > ODD_MIN && self.odd.len() < self.odd.capacity() / 8 {
             // Many names changed at once, and are settled now.
             self.odd.shrink_to(self.odd.len() * 2);

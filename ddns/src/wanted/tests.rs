@@ -370,7 +370,7 @@ proptest! {
                     tables = [WantedTable::default(), plain()];
                     for table in &mut tables {
                         table.generation = rows.values().map(|row| row.generation).max().unwrap_or_default();
-                        rows.iter().for_each(|(key, row)| drop(table.set(key.clone(), Some(row.clone()))));
+                        rows.iter().for_each(|(key, row)| drop(table.set(key, Some(row))));
                     }
                 }
             }

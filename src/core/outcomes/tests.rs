@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ddns::hosts::{ByHand, Hosts};
 use ddns::settings::{ZoneRoute, ZoneServer};
 use ddns::suffixes::ASSIGNMENTS_MAX;
 use ddns::wanted::WantedTable;
@@ -271,6 +272,33 @@ fn names_that_were_given_before_the_policy_keep_their_hosts() {
     // Back again: who has a name keeps it, and who is away has none kept for it.
     bench.restart(ConflictOutcome::Refuse);
     assert_eq!(bench.name_at(first), "pc.nasir.xyz.");
+}
+
+#[test]
+fn a_number_ends_with_the_lease_of_a_host_that_has_the_name_by_hand_too() {
+    let (named, ddns) = both(ConflictOutcome::Suffix { keep_secs: DAY as u32 }, &[]);
+    let by_hand = ByHand {
+        address: Ipv4Addr::new(192, 168, 30, 9).into(),
+        name: fqdn("pc.nasir.xyz"),
+        identity: HostIdentity::from_hardware(1, &[2, 0, 0, 0, 0, 1]),
+        ttl_secs: 60,
+        guard: dns::ConflictGuard::default(),
+    };
+    let ddns = Arc::new(ddns::settings::Settings { hosts: Hosts::new(vec![by_hand]), ..(*ddns).clone() });
+    let mut subnet = named.subnets[0].clone();
+    subnet.naming = None;
+    let mut bench = Bench::new(ConflictOutcome::Refuse);
+    bench.core =
+        Core::new(Arc::new(settings(subnet)), Arc::clone(&ddns), Vec::new(), WantedTable::default(), bench.now);
+    bench.run();
+    let address = bench.lease(1, "pc");
+    // From now on leases have names, and those that run get theirs.
+    bench.core.reconfigure(named, ddns, Vec::new(), bench.now);
+    bench.run();
+    assert_eq!(bench.name_at(address), "pc.nasir.xyz.");
+    assert_eq!(bench.numbers.iter().map(|one| (one.number, one.left_at)).collect::<Vec<_>>(), [(1, None)]);
+    bench.release(1, address);
+    assert_eq!(bench.numbers[0].left_at, Some(bench.now.wall_secs));
 }
 
 #[test]

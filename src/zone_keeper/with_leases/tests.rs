@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ddns::settings::ZoneRoute;
 use ddns::wanted::{Claim, WantedTable};
-use dns::{Change, HostIdentity, Rdata, RecordType};
+use dns::{Change, HostIdentity, Rdata, RecordType, Update};
 use zones::{NewZone, ZoneSet};
 
 use super::*;

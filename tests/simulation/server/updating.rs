@@ -36,11 +36,10 @@ impl Server {
             self.take_asked(now);
         }
         while let Some(event) = self.events.pop_front() {
-            for row in &event.rows {
-                if event.is_written(row) {
-                    self.reconciler.handle_written(ddns_now(now), row.clone());
-                } else {
-                    self.reconciler.handle_wanted(ddns_now(now), row.clone());
+            for (row, is_written) in event.into_rows() {
+                match is_written {
+                    true => self.reconciler.handle_written(ddns_now(now), row),
+                    false => self.reconciler.handle_wanted(ddns_now(now), row),
                 }
             }
         }

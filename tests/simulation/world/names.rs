@@ -160,6 +160,9 @@ impl World {
             wanted.insert((set.name.clone(), set.rtype), set.rdata.clone());
         }
         let foreign: Vec<&Fqdn> = self.foreign().map(|set| &set.name).collect();
+        for set in self.plan.settings.ddns.stated.iter().filter(|set| !foreign.contains(&&set.name)) {
+            wanted.insert((set.name.clone(), set.rtype), set.rdata.clone());
+        }
         for owned in self.of_leases().chain(self.of_reservations()) {
             let Owned { address, name, identity, forward, reverse: points } = owned;
             let dhcid = dns::Dhcid::new(identity, name).0;

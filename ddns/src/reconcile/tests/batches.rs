@@ -264,7 +264,7 @@ proptest! {
                 world.set(n, Some(wish));
             }
             if !together {
-                world.reconciler.entries.iter_mut().flatten().for_each(|entry| entry.company = 1);
+                world.reconciler.rows.open_rows_mut().for_each(|entry| entry.company = 1);
             }
             world.run();
             for (n, (_, leaves)) in (1_u8..).zip(&names) {
