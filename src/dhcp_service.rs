@@ -6,25 +6,21 @@
 //! in the [`Intake`], where a crowd has an order. What is ready is taken in a fair order, so that a flood of datagrams
 //! holds up neither expiry nor the question whether a full store has room again.
 
-use std::net::Ipv4Addr;
+mod parts;
+
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use ddns::reconcile::Feedback;
 use ddns::wanted::WantedRow;
-use dhcp::engine::{Page, SubnetCounts};
-use dhcp::lease::Lease;
-use dhcp::leasequery::Query;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep};
 use tracing::{error, info, warn};
 
 use crate::clock::{Clock, GoesOn, Pause};
-use crate::committer::{CommitResult, Committer, Lane, NotTaken, Submission};
+use crate::committer::{CommitResult, Lane, NotTaken, Submission};
 use crate::core::NameEvent;
-use crate::core::explain::{Facts, Subject};
 use crate::core::pipeline::{Arrival, BatchOutcome, Departure, Link, Output, Pipeline, Step};
 use crate::counters::Counters;
 use crate::delayed::Delayed;
@@ -33,7 +29,8 @@ use crate::intake::Intake;
 use crate::lease_log::{self, LeaseLog};
 use crate::prober::{ProbeResult, Prober};
 use crate::quiet::Quiet;
-use crate::zone_keeper::ZoneKeeper;
+
+pub use parts::{Question, ServiceChannels, ServiceError, Storing};
 
 /// Leases ended in one go, so that a mass expiry does not hold up the clients.
 const EXPIRIES_PER_TURN: usize = 256;
@@ -50,63 +47,6 @@ const LINKS_KEPT_MAX: usize = 64;
 const LOOK_AGAIN_MS: u64 = 1_000;
 /// The longest sleep: a machine that was suspended notices then what has run out meanwhile.
 const SLEEP_MAX: Duration = Duration::from_secs(30);
-
-/// A question to the running service.
-#[derive(Debug)]
-pub enum Question {
-    /// Every lease record.
-    Leases(oneshot::Sender<Vec<Lease>>),
-    /// The records of these addresses.
-    LeasesAt(Vec<Ipv4Addr>, oneshot::Sender<Vec<Lease>>),
-    /// A part of the answer to a bulk leasequery: the leases above an address, so many of them looked at; and the wall
-    /// time at which it is true.
-    LeasesPage(Query, Option<Ipv4Addr>, usize, oneshot::Sender<(Page, u64)>),
-    /// What is known of a name, an address or a hardware address.
-    Explain(Subject, oneshot::Sender<Facts>),
-    /// Every wanted row that is committed.
-    Wanted(oneshot::Sender<Vec<WantedRow>>),
-    /// Whether the store has no room, and how the subnets' addresses stand.
-    Status(oneshot::Sender<(bool, Vec<SubnetCounts>)>),
-    /// New settings, and the machine's own addresses on all interfaces.
-    Reconfigure(Arc<dhcp::settings::Settings>, Vec<Ipv4Addr>),
-    /// End, once what is under way is committed and sent.
-    Stop,
-}
-
-/// Why the service ended other than by [`Question::Stop`].
-#[derive(Debug, thiserror::Error)]
-pub enum ServiceError {
-    /// Whoever runs the service opens the store anew and makes another.
-    #[error(transparent)]
-    StoreFailed(#[from] crate::core::pipeline::StoreFailed),
-    /// The committer's thread is gone.
-    #[error("the committer has stopped")]
-    CommitterGone,
-}
-
-/// The channels that the service serves.
-#[derive(Debug)]
-pub struct ServiceChannels {
-    /// Lease events to the DNS updater, bounded.
-    pub events: mpsc::Sender<NameEvent>,
-    /// Raised when an event did not fit: the updater then asks for every wanted row.
-    pub overflowed: Arc<AtomicBool>,
-    /// Names that the updater found settled.
-    pub settled: mpsc::Receiver<Feedback>,
-    /// Questions.
-    pub questions: mpsc::Receiver<Question>,
-}
-
-/// Where the service stores leases, and new names with them.
-#[derive(Debug)]
-pub struct Storing {
-    /// The committer.
-    pub committer: Committer,
-    /// The embedded zones: a new name is in them before the ACK leaves.
-    pub zones: Arc<ZoneKeeper>,
-    /// Which zones are embedded.
-    pub ddns: Arc<ddns::settings::Settings>,
-}
 
 /// See the module.
 #[derive(Debug)]
