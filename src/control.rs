@@ -53,6 +53,11 @@ pub enum Request {
     Explain(String),
     /// Write a new snapshot and drop old segments, while serving: a sentence.
     Compact,
+    /// What was asked about names of others: a [`QueriesView`](crate::query_log::QueriesView).
+    Queries {
+        /// From this number on; `None`: the newest.
+        from: Option<u64>,
+    },
     /// How the DNS servers of every zone are doing: a list of [`ZoneServersView`].
     DnsServers,
     /// Compare zones with what they should hold: an [`AuditView`].

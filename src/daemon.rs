@@ -54,6 +54,7 @@ use crate::dhcp_service::{Question, ServiceChannels, ServiceError};
 use crate::dhcp_sockets::InterfaceTable;
 use crate::embedded_zones::{self, LoadedZones, StoredZones};
 use crate::leasequery_server::LeaseQueryServer;
+use crate::query_log::SharedLog;
 use crate::responder::DaemonResponder;
 use crate::secondaries::{self, Teller};
 use crate::updater::{Updater, UpdaterChannels, UpdaterParts, UpdaterQuestion};
@@ -137,17 +138,19 @@ impl Daemon {
         let Ends { questions, updater_questions } = ends;
         let mut tasks = JoinSet::new();
         let updates = ZoneUpdates::new(Arc::clone(&keeper), questions.clone(), clock.clone());
-        let dns_server = dns::start(&config, &table, &keeper, updates)?.map(|(server, writing, ahead)| {
-            spawn(&mut tasks, "the writer of the embedded zones", writing);
-            let copies = dns::copies(&config);
-            if !copies.is_empty() {
-                let teller = Teller::new(Arc::clone(&keeper), copies.clone());
-                spawn(&mut tasks, "the teller of secondaries", teller.run());
-                let watch = secondaries::ahead::watch(Arc::clone(&keeper), copies, ahead);
-                spawn(&mut tasks, "the watch over secondaries", watch);
-            }
-            server
-        });
+        let queries = config.dns.forward.as_ref().and_then(|forward| SharedLog::new(&forward.resolver.log));
+        let dns_server =
+            dns::start(&config, &table, &keeper, updates, queries.clone())?.map(|(server, writing, ahead)| {
+                spawn(&mut tasks, "the writer of the embedded zones", writing);
+                let copies = dns::copies(&config);
+                if !copies.is_empty() {
+                    let teller = Teller::new(Arc::clone(&keeper), copies.clone());
+                    spawn(&mut tasks, "the teller of secondaries", teller.run());
+                    let watch = secondaries::ahead::watch(Arc::clone(&keeper), copies, ahead);
+                    spawn(&mut tasks, "the watch over secondaries", watch);
+                }
+                server
+            });
 
         let tftp_server = tftp::start(&config, &table)?;
 
@@ -232,8 +235,13 @@ impl Daemon {
             auditor: upkeep.auditor,
             committer: committer.clone(),
             counters,
+            queries: queries.clone(),
             switches: Arc::clone(&config.switches),
         };
+        let log_file = config.dns.forward.as_ref().and_then(|forward| forward.resolver.log.file.clone());
+        if let (Some(log), Some(path)) = (queries, log_file) {
+            spawn(&mut tasks, "the log of queries", log.write(path, questions.clone()));
+        }
         spawn(&mut tasks, "the control socket", socket.serve(Arc::new(responder)));
         info!("ready: {}", summary(&config));
         Ok(Self {

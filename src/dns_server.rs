@@ -33,6 +33,7 @@ use std::time::Instant;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use dns::{Fqdn, TsigKey};
 use ipnet::IpNet;
+use resolve::Upstream;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -70,7 +71,7 @@ pub struct DnsServerSettings {
     /// Who of those may not ask for them.
     pub forward_not_for: Askers,
     /// Where to; none: such names are refused for everybody.
-    pub upstreams: Vec<SocketAddr>,
+    pub upstreams: Vec<Upstream>,
     /// How; by what else than the general upstreams.
     pub forwarding: Forwarding,
     /// What keeps others from using us against somebody, and from using us up.
@@ -187,7 +188,7 @@ impl DnsServerHandle {
     }
 
     /// Forwards to these servers from now on.
-    pub fn set_upstreams(&self, upstreams: &[SocketAddr]) {
+    pub fn set_upstreams(&self, upstreams: &[Upstream]) {
         let _within = self.runtime.enter();
         self.forwarder.store(Forwarder::new(upstreams, &self.forwarding).map(Arc::new));
     }

@@ -9,6 +9,7 @@
 //! [`control`], [`commands`] and [`demo`].
 
 pub mod auditor;
+pub mod block_lists;
 pub mod clock;
 pub mod commands;
 pub mod committer;
@@ -35,6 +36,7 @@ pub mod link_check;
 pub mod logging;
 pub mod port_holder;
 pub mod prober;
+pub mod query_log;
 pub mod quiet;
 pub mod responder;
 pub mod secondaries;

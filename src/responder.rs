@@ -20,6 +20,7 @@ use crate::control::{
 use crate::counters::Counters;
 use crate::dhcp_service::Question;
 use crate::explain;
+use crate::query_log::SharedLog;
 use crate::updater::{NameStatus, UpdaterQuestion};
 
 /// See the module.
@@ -35,6 +36,8 @@ pub struct DaemonResponder {
     pub auditor: Arc<Auditor>,
     /// The counters.
     pub counters: Arc<Counters>,
+    /// What the forwarder was asked; none: nothing is remembered.
+    pub queries: Option<Arc<SharedLog>>,
     /// Names for relay agents.
     pub switches: Arc<Switches>,
 }
@@ -80,6 +83,13 @@ impl Responder for DaemonResponder {
                 told(self.auditor.confirm_deletions(&zone, dry_run).await)
             }
             Request::DnsResync { zone, dry_run } => told(self.auditor.resync(zone.as_deref(), dry_run).await),
+            Request::Queries { from } => match &self.queries {
+                Some(log) => json(&log.read(from, &self.service).await),
+                None => Answer::Error(
+                    "no questions are remembered: write `log = \"whole\"` or `log = \"nameless\"` in [resolver]"
+                        .to_owned(),
+                ),
+            },
             Request::Compact => match self.committer.compact().await {
                 Ok(words) => json(&words),
                 Err(words) => Answer::Error(words),

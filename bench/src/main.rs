@@ -5,6 +5,7 @@ mod compaction;
 mod counts;
 mod exchanges;
 mod figures;
+mod forward;
 mod generate;
 mod held;
 mod hosts;
@@ -55,6 +56,8 @@ enum Measurement {
     Updates(updates::Updates),
     /// Queries on one core: Leasehold's embedded zone, BIND, Knot and NSD, asked by dnsperf.
     Queries(queries::Queries),
+    /// Hits and misses of forwarders on one core: Leasehold, Unbound and dnsmasq over one NSD, asked by dnsperf.
+    Forward(forward::Forward),
     /// The engine alone, reading and writing: time, allocations, instructions; or memory.
     Micro(micro::Micro),
     /// The generator behind `names`, run inside the clients' namespace.
@@ -97,6 +100,7 @@ fn main() -> ExitCode {
         Measurement::Storm(storm) => storm.run(),
         Measurement::StormLoad(load) => load.run(),
         Measurement::Queries(queries) => queries.run(),
+        Measurement::Forward(forward) => forward.run(),
         Measurement::Updates(updates) => updates.run(),
         Measurement::UpdateLoad(load) => load.run(),
     };

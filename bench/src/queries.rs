@@ -239,14 +239,14 @@ fn ended(updates: &mut Child) -> anyhow::Result<String> {
 }
 
 /// The first number behind these words.
-fn number(printed: &str, words: &str) -> anyhow::Result<f64> {
+pub(crate) fn number(printed: &str, words: &str) -> anyhow::Result<f64> {
     let line = printed.lines().find_map(|line| line.trim().strip_prefix(words));
     let word = line.and_then(|rest| rest.split_whitespace().next());
     word.and_then(|word| word.parse().ok()).with_context(|| format!("dnsperf told no {words:?}: {printed}"))
 }
 
 /// The time, in seconds, within which so many of a hundred answers came: `> NOERROR name type seconds`.
-fn quantile(printed: &str, percent: usize) -> Option<f64> {
+pub(crate) fn quantile(printed: &str, percent: usize) -> Option<f64> {
     let times = printed.lines().filter(|line| line.starts_with("> ")).filter_map(|line| line.rsplit(' ').next());
     let mut times: Vec<f64> = times.filter_map(|word| word.parse().ok()).collect();
     times.sort_unstable_by(f64::total_cmp);
@@ -266,7 +266,7 @@ fn family(id: u32) -> Vec<u32> {
 }
 
 /// Processor time of a process and its children, in microseconds.
-fn cpu_micros(id: u32) -> anyhow::Result<f64> {
+pub(crate) fn cpu_micros(id: u32) -> anyhow::Result<f64> {
     let mut ticks = 0.0;
     for id in family(id) {
         let stat = std::fs::read_to_string(format!("/proc/{id}/stat"))?;
@@ -280,7 +280,7 @@ fn cpu_micros(id: u32) -> anyhow::Result<f64> {
     Ok(ticks * 10_000.0)
 }
 
-fn resident_kib(id: u32) -> anyhow::Result<u64> {
+pub(crate) fn resident_kib(id: u32) -> anyhow::Result<u64> {
     let mut sum = 0;
     for id in family(id) {
         let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
@@ -290,7 +290,7 @@ fn resident_kib(id: u32) -> anyhow::Result<u64> {
     Ok(sum)
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

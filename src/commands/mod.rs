@@ -6,6 +6,7 @@ pub mod demo;
 pub mod dns;
 pub mod explain;
 pub mod leases;
+pub mod queries;
 pub mod run;
 pub mod status;
 
@@ -50,6 +51,7 @@ fn execute(command: Command, log: &LogArgs) -> anyhow::Result<ExitCode> {
         Command::Leases(leases) => leases::run(&leases),
         Command::Dns(dns) => dns::run(&dns),
         Command::Explain(explain) => explain::run(&explain),
+        Command::Queries(queries) => queries::run(&queries),
         Command::Status(status) => status::run(&status),
         Command::Db(db) => db::run(db),
         Command::Demo(demo) => demo::run(demo),
@@ -89,6 +91,8 @@ pub enum Command {
     Dns(dns::Dns),
     /// Tell why a name is what it is, or is not there; or what a packet would lead to under a configuration.
     Explain(explain::Explain),
+    /// Show what the running daemon was asked about names of others, and what became of it.
+    Queries(queries::Queries),
     /// Show how the running daemon stands.
     Status(status::Status),
     /// Look after the lease store.

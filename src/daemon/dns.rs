@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,16 +10,19 @@ use config::Config;
 use config::settings::{Cookies, DnsProtection, EmbeddedZone, Transfers, Upstreams};
 use dns::{Fqdn, TsigKey};
 use ipnet::IpNet;
+use resolve::Upstream;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 use zones::Askers;
 
 use super::addresses::{is_here, listen_addresses, own_addresses};
+use crate::block_lists;
 use crate::dhcp_sockets::InterfaceTable;
 use crate::dns_server::{
-    AnswerLimits, BindError, ConnectionLimits, CookieMode, DnsServer, DnsServerHandle, DnsServerSettings, Protection,
+    AnswerLimits, ConnectionLimits, CookieMode, DnsServer, DnsServerHandle, DnsServerSettings, Protection,
     TransferAccess, TransferSettings, UpdateRights, ZonePast, forward, zone_writer,
 };
+use crate::query_log::SharedLog;
 use crate::secondaries::{Copies, Secondary};
 use crate::zone_keeper::ZoneKeeper;
 use crate::zone_writer::ZoneUpdates;
@@ -43,7 +46,8 @@ pub(super) fn start(
     table: &InterfaceTable,
     keeper: &Arc<ZoneKeeper>,
     updates: ZoneUpdates,
-) -> Result<Option<(DnsServerHandle, impl Future<Output = ()> + Send + 'static, Ahead)>, BindError> {
+    log: Option<Arc<SharedLog>>,
+) -> anyhow::Result<Option<(DnsServerHandle, impl Future<Output = ()> + Send + 'static, Ahead)>> {
     if !config.dns.enabled {
         return Ok(None);
     }
@@ -87,7 +91,7 @@ pub(super) fn start(
         forward_for,
         forward_not_for,
         upstreams,
-        forwarding: forward::Forwarding::default(),
+        forwarding: forwarding(config, log)?,
         protection: protection(&config.dns.protection),
     })?;
     Ok(Some((server, updates.run(requests), heard)))
@@ -136,22 +140,44 @@ fn protection(settings: &DnsProtection) -> Protection {
     }
 }
 
+/// How names of others are resolved.
+fn forwarding(config: &Config, log: Option<Arc<SharedLog>>) -> anyhow::Result<forward::Forwarding> {
+    let Some(forwarding) = &config.dns.forward else { return Ok(forward::Forwarding::default()) };
+    let resolver = &forwarding.resolver;
+    let anchors = resolver.validation.as_ref().map(|validation| {
+        let (file, not_validated) = (validation.trust_anchors.as_deref(), &validation.not_validated);
+        forward::Anchors::read(file, not_validated).map_err(anyhow::Error::msg)
+    });
+    let routes = resolver.routes.iter().map(|route| {
+        let (domains, upstreams) = (route.domains.clone(), route.upstreams.clone());
+        forward::Route { domains, upstreams }
+    });
+    Ok(forward::Forwarding {
+        routes: routes.collect(),
+        order: resolver.order,
+        limits: resolver.limits,
+        anchors: anchors.transpose()?,
+        blocks: block_lists::follow(&resolver.blocks),
+        log,
+    })
+}
+
 /// Who is asked about names outside our zones, as of now. Never ourselves: the question would go round in circles.
-pub(super) fn upstreams(config: &Config, table: &InterfaceTable) -> Vec<SocketAddr> {
+pub(super) fn upstreams(config: &Config, table: &InterfaceTable) -> Vec<Upstream> {
     let Some(forwarding) = &config.dns.forward else { return Vec::new() };
     let listen = listen_addresses(config, table);
     let own: Vec<IpAddr> = own_addresses(table).into_iter().map(IpAddr::V4).collect();
     match &forwarding.upstreams {
-        Upstreams::ResolvConf => forward::system_upstreams(&listen, &own),
+        Upstreams::ResolvConf => forward::system_upstreams(&listen, &own).into_iter().map(Upstream::from).collect(),
         Upstreams::Servers(servers) => {
-            let others = servers.iter().filter(|server| !forward::is_ourselves(**server, &listen, &own));
-            others.copied().collect()
+            let others = servers.iter().filter(|server| !forward::is_ourselves(server.address, &listen, &own));
+            others.cloned().collect()
         }
     }
 }
 
 /// Says who is asked, when other names are answered at all.
-pub(super) fn tell_upstreams(config: &Config, upstreams: &[SocketAddr]) {
+pub(super) fn tell_upstreams(config: &Config, upstreams: &[Upstream]) {
     let Some(forwarding) = &config.dns.forward else { return };
     if upstreams.is_empty() {
         let why = match forwarding.upstreams {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use config::Config;
 use dns::Rcode;
+use resolve::Upstream;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{info, warn};
 use zones::AllowAll;
@@ -33,7 +34,7 @@ pub(super) struct Machine {
     engine: (dhcp::settings::Settings, Vec<Ipv4Addr>),
     /// What our own names hold.
     own_names: Vec<IpAddr>,
-    upstreams: Vec<SocketAddr>,
+    upstreams: Vec<Upstream>,
     /// Where DNS is not served and why, so that each is told once.
     failing: BTreeMap<SocketAddr, String>,
 }

@@ -10,26 +10,33 @@ mod loops;
 mod quests;
 mod system;
 mod transport;
+mod validation;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use dns::{Fqdn, Rcode};
 use hickory_proto::op::Message;
 use hickory_proto::rr::Record;
 use resolve::answer::Terms;
+use resolve::blocking::BlockLists;
 use resolve::query::Outgoing;
+use resolve::query_log::Fate;
 use resolve::special::{self, LocalZones};
-use resolve::{Answer, Cache, Found, Key, Limits, Order, PlainQuery, Pool, Reason, Routes};
+use resolve::{Answer, Cache, Found, Key, Limits, Order, PlainQuery, Pool, Reason, Routes, Upstream};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::reply::UDP_OCTETS_MAX;
+use crate::query_log::SharedLog;
 pub use system::{is_ourselves, system_upstreams, upstreams_of};
+pub use validation::Anchors;
+use validation::Validator;
 
 /// Parts of the cache, each behind a lock of its own, so that threads seldom wait for each other.
 const SHARDS: usize = 16;
@@ -49,6 +56,12 @@ pub struct Forwarding {
     pub order: Order,
     /// What is kept of answers.
     pub limits: Limits,
+    /// By what answers are validated; none: they are not.
+    pub anchors: Option<Anchors>,
+    /// Names that are not resolved; swapped by whoever reads the lists.
+    pub blocks: Arc<ArcSwap<BlockLists>>,
+    /// Where questions are remembered; none: nowhere.
+    pub log: Option<Arc<SharedLog>>,
 }
 
 /// Domains whose names are asked of upstreams of their own.
@@ -57,7 +70,7 @@ pub struct Route {
     /// The domains; also names beneath them.
     pub domains: Vec<Fqdn>,
     /// Who is asked.
-    pub upstreams: Vec<SocketAddr>,
+    pub upstreams: Vec<Upstream>,
 }
 
 #[derive(Debug, Default)]
@@ -67,6 +80,7 @@ struct ForwardCounts {
     stale: AtomicU64,
     refreshed: AtomicU64,
     local: AtomicU64,
+    blocked: AtomicU64,
     failed: AtomicU64,
 }
 
@@ -83,6 +97,8 @@ pub struct ForwardCountsNow {
     pub refreshed: u64,
     /// Questions answered here: special names.
     pub local: u64,
+    /// Questions for names that a list has.
+    pub blocked: u64,
     /// Questions that nobody answered.
     pub failed: u64,
 }
@@ -93,7 +109,7 @@ fn count(counter: &AtomicU64) {
 
 /// Upstreams that are asked about the same names.
 struct Group {
-    upstreams: Vec<SocketAddr>,
+    upstreams: Vec<Upstream>,
     pool: Mutex<Pool>,
 }
 
@@ -103,6 +119,7 @@ struct Outcome {
     answer: Arc<Answer>,
     age_secs: u32,
     stale: bool,
+    fate: Fate,
 }
 
 /// What is known of a question.
@@ -138,6 +155,9 @@ struct Shared {
     groups: Vec<Group>,
     routes: Routes,
     local: LocalZones,
+    validator: Option<Validator>,
+    blocks: Arc<ArcSwap<BlockLists>>,
+    log: Option<Arc<SharedLog>>,
     under_way: Mutex<HashMap<Key, watch::Receiver<Option<Outcome>>>>,
     loops: loops::Tokens,
     runtime: Handle,
@@ -152,7 +172,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Forwarder {
     /// None when there is nobody to ask. Needs a tokio runtime.
     #[must_use]
-    pub fn new(upstreams: &[SocketAddr], settings: &Forwarding) -> Option<Self> {
+    pub fn new(upstreams: &[Upstream], settings: &Forwarding) -> Option<Self> {
         if upstreams.is_empty() && settings.routes.is_empty() {
             return None;
         }
@@ -167,7 +187,10 @@ impl Forwarder {
             Routes::new(domains.flat_map(|(route, number)| route.domains.iter().map(move |name| (name, number))));
         let limits = Limits { octets_max: settings.limits.octets_max / SHARDS, ..settings.limits };
         let random = RandomState::new();
-        let forwarder = Self(Arc::new(Shared {
+        let forwarder = Self(Arc::new_cyclic(|shared| Shared {
+            validator: settings.anchors.as_ref().map(|anchors| Validator::new(anchors, Weak::clone(shared))),
+            blocks: Arc::clone(&settings.blocks),
+            log: settings.log.clone(),
             begun: Instant::now(),
             cache: (0..SHARDS).map(|_| Mutex::new(Cache::new(limits, RandomState::new()))).collect(),
             asked: AtomicU64::new(0),
@@ -196,15 +219,21 @@ impl Forwarder {
             stale: read(&counts.stale),
             refreshed: read(&counts.refreshed),
             local: read(&counts.local),
+            blocked: read(&counts.blocked),
             failed: read(&counts.failed),
         }
     }
 
     /// Answers a plain question at once, into `out`, octets to octets; false: it is not plain, or others must be asked.
-    pub(super) fn answer_known(&self, query: &[u8], out: &mut Vec<u8>) -> bool {
+    pub(super) fn answer_known(&self, query: &[u8], client: IpAddr, out: &mut Vec<u8>) -> bool {
         let Some(query) = PlainQuery::read(query) else { return false };
-        match self.0.known(&query.key) {
+        let known = match self.0.blocked(&query.key, client) {
+            Some(outcome) => Known::Answer(outcome),
+            None => self.0.known(&query.key),
+        };
+        match known {
             Known::Answer(outcome) => {
+                self.0.note(&query.key, client, &outcome);
                 self.0.write(&query, &outcome, out);
                 true
             }
@@ -213,17 +242,26 @@ impl Forwarder {
     }
 
     /// Answers a plain question, asking others where that is needed; none: it is not plain.
-    pub(super) async fn answer(&self, query: &[u8]) -> Option<Vec<u8>> {
+    pub(super) async fn answer(&self, query: &[u8], client: IpAddr) -> Option<Vec<u8>> {
         let query = PlainQuery::read(query)?;
-        let outcome = self.resolve_key(&query.key).await;
+        let outcome = self.outcome(&query.key, client).await;
         let mut out = Vec::with_capacity(usize::from(UDP_OCTETS_MAX));
         self.0.write(&query, &outcome, &mut out);
         Some(out)
     }
 
+    async fn outcome(&self, key: &Key, client: IpAddr) -> Outcome {
+        let outcome = match self.0.blocked(key, client) {
+            Some(outcome) => outcome,
+            None => self.0.resolve(key).await,
+        };
+        self.0.note(key, client, &outcome);
+        outcome
+    }
+
     /// Asks for one name; what is said of it as records.
-    pub(super) async fn resolve(&self, key: &Key) -> Forwarded {
-        let outcome = self.resolve_key(key).await;
+    pub(super) async fn resolve(&self, key: &Key, client: IpAddr) -> Forwarded {
+        let outcome = self.outcome(key, client).await;
         let outgoing = Outgoing::build(key, 0, false);
         let mut octets = Vec::new();
         let mut reason = outcome.answer.reason.as_deref().cloned();
@@ -251,21 +289,6 @@ impl Forwarder {
                 answers: Vec::new(),
                 authorities: Vec::new(),
                 reason: Some(Reason::new(Reason::NETWORK, "an upstream's answer cannot be read")),
-            },
-        }
-    }
-
-    /// Never longer than a question may take: `resolve::quest::QUEST_MS`.
-    async fn resolve_key(&self, key: &Key) -> Outcome {
-        match self.0.known(key) {
-            Known::Answer(outcome) => outcome,
-            Known::Nothing(group) => self.0.ask(key, group).await,
-            Known::Stale(stale, group) => match tokio::time::timeout(STALE_AFTER, self.0.ask(key, group)).await {
-                Ok(fresh) if !is_failure(&fresh.answer) => fresh,
-                _ => {
-                    count(&self.0.counts.stale);
-                    stale
-                }
             },
         }
     }
@@ -321,10 +344,39 @@ impl Shared {
         outcome.answer.write(query, &self.terms(outcome, reason.as_ref()), out);
     }
 
+    /// The answer to a question; bounded by what a quest may take, and by what validation may.
+    async fn resolve(self: &Arc<Self>, key: &Key) -> Outcome {
+        match self.known(key) {
+            Known::Answer(outcome) => outcome,
+            Known::Nothing(group) => self.ask(key, group).await,
+            Known::Stale(stale, group) => match tokio::time::timeout(STALE_AFTER, self.ask(key, group)).await {
+                Ok(fresh) if !is_failure(&fresh.answer) => fresh,
+                _ => {
+                    count(&self.counts.stale);
+                    stale
+                }
+            },
+        }
+    }
+
+    fn note(&self, key: &Key, client: IpAddr, outcome: &Outcome) {
+        if let Some(log) = &self.log {
+            log.note(client, key, outcome.fate, &outcome.answer);
+        }
+    }
+
+    /// The answer in place of a name that a list has, for this client.
+    fn blocked(&self, key: &Key, client: IpAddr) -> Option<Outcome> {
+        let lists = self.blocks.load();
+        let list = lists.blocking(key.name(), client.to_canonical())?;
+        count(&self.counts.blocked);
+        Some(now(list.answer(key), Fate::Blocked))
+    }
+
     /// What is known of a question without asking anybody.
     fn known(self: &Arc<Self>, key: &Key) -> Known {
         if let Some(answer) = loops::heard(self, key) {
-            return Known::Answer(now(answer));
+            return Known::Answer(now(answer, Fate::Local));
         }
         let route = self.routes.of(key.name());
         // The longer domain decides: a route for a private zone, or for some names within it, is there to be used.
@@ -332,14 +384,19 @@ impl Shared {
             && route.is_none_or(|(_, octets)| octets < zone.len())
         {
             count(&self.counts.local);
-            return Known::Answer(now(special::answer(key, zone)));
+            return Known::Answer(now(special::answer(key, zone), Fate::Local));
         }
         let group = route.map_or(0, |(group, _)| group);
         let found = self.shard(key).get(key, self.now_secs());
         let Some(Found { answer, age_secs, stale, unreachable, refresh }) = found else {
             return Known::Nothing(group);
         };
-        let outcome = Outcome { answer, age_secs, stale };
+        let fate = match (stale, is_failure(&answer)) {
+            (true, _) => Fate::Stale,
+            (false, true) => Fate::Failed,
+            (false, false) => Fate::Known,
+        };
+        let outcome = Outcome { answer, age_secs, stale, fate };
         if stale && !unreachable {
             return Known::Stale(outcome, group);
         }
@@ -352,15 +409,11 @@ impl Shared {
     }
 }
 
-fn now(answer: Answer) -> Outcome {
-    Outcome { answer: Arc::new(answer), age_secs: 0, stale: false }
+fn now(answer: Answer, fate: Fate) -> Outcome {
+    Outcome { answer: Arc::new(answer), age_secs: 0, stale: false, fate }
 }
 
 /// The addresses of some upstreams, for people.
-fn shown(upstreams: &[SocketAddr]) -> String {
-    let shown = upstreams.iter().map(|upstream| match upstream.port() {
-        53 => upstream.ip().to_string(),
-        _ => upstream.to_string(),
-    });
-    shown.collect::<Vec<_>>().join(", ")
+fn shown(upstreams: &[Upstream]) -> String {
+    upstreams.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

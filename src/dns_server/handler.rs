@@ -110,7 +110,7 @@ impl Handler {
         // Those who may have names resolved are exempt from the limits.
         if let Some(forwarder) = forwarder.filter(|_| responded.is_none())
             && !is_ours(seen, query)
-            && forwarder.answer_known(query, out)
+            && forwarder.answer_known(query, source, out)
         {
             return Datagram::Answered;
         }
@@ -138,7 +138,7 @@ impl Handler {
         if is_ours(self.0.snapshot.load().seen_by(source, None), query) {
             return None;
         }
-        forwarder.answer(query).await
+        forwarder.answer(query, source).await
     }
 
     /// Answers a plain question that came by a connection, into `out`; false: it is none.

@@ -50,7 +50,8 @@ pub(super) async fn forward(
     rtype: RecordType,
 ) {
     let dnssec_ok = request.edns.as_ref().is_some_and(|edns| edns.flags().dnssec_ok);
-    let found = forwarder.resolve(&Key::new(name, rtype, dnssec_ok, request.metadata.checking_disabled)).await;
+    let key = Key::new(name, rtype, dnssec_ok, request.metadata.checking_disabled);
+    let found = forwarder.resolve(&key, request.src().ip()).await;
     // RFC 4035 section 3.2.3: AD says that everything was validated, which nobody does with a chain that began with us;
     // RFC 6840 section 5.7: for those who ask for it.
     let asks = dnssec_ok || request.metadata.authentic_data;

@@ -14,7 +14,7 @@ const MAY_KNOW: [(&str, &[&str]); 10] = [
     ("resolve", &["dns", "faults"]),
     ("tftp", &[]),
     ("store", &["dhcp", "ddns", "zones", "dns", "faults"]),
-    ("config", &["dhcp", "ddns", "zones", "dns", "faults"]),
+    ("config", &["dhcp", "ddns", "zones", "resolve", "dns", "faults"]),
 ];
 
 /// Crates of others that bring sockets, disks, clocks or randomness: no protocol core may know them.

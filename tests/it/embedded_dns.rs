@@ -115,7 +115,7 @@ impl Server {
             gss_keytab: None,
             forward_not_for: Askers::default(),
             forward_for: options.forward_for.iter().map(|prefix| prefix.parse().unwrap()).collect(),
-            upstreams: options.upstreams,
+            upstreams: options.upstreams.into_iter().map(resolve::Upstream::from).collect(),
             forwarding: options.forwarding,
             protection: options.protection,
         };

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use dns::{Rdata, RecordType, Rrset};
 use leasehold::dns_server::forward::{Forwarding, Route};
+use resolve::blocking::Instead;
 use zones::ZoneSet;
 
 use crate::embedded_dns::{LOOPBACK, Options, Server, address, flags, name, size, status, zone};
@@ -107,7 +108,7 @@ fn upstreams_are_exchanged_while_running() {
     let upstream = upstream();
     let server = Server::start(Options { forward_for: vec!["127.0.0.0/8"], ..Options::default() });
     assert_eq!(status(&server.dig(&["host.upstream.example"])), "REFUSED");
-    server.handle.as_ref().unwrap().set_upstreams(&[upstream.address]);
+    server.handle.as_ref().unwrap().set_upstreams(&[upstream.address.into()]);
     assert_eq!(server.short(&["host.upstream.example"]), ["192.168.30.200"]);
     server.stop();
     upstream.stop();
@@ -213,7 +214,8 @@ fn the_same_question_of_many_is_asked_once() {
             scope.spawn(|| assert_eq!(server.short(&["b.elsewhere.example"]), ["192.0.2.9"]));
         }
     });
-    assert_eq!(upstream.asked(), 1);
+    // A datagram that a busy machine answers late is sent again; that is the same question.
+    assert_eq!(server.handle.as_ref().unwrap().forward_counts().unwrap().misses, 1);
     server.stop();
 }
 
@@ -283,15 +285,18 @@ fn a_dead_or_slow_upstream_costs_no_client_more_than_a_second() {
 fn forwarders_that_ask_each_other_are_found_out() {
     let one = forwarding_to(Vec::new(), Forwarding::default());
     let other = forwarding_to(vec![one.address], Forwarding::default());
-    one.handle.as_ref().unwrap().set_upstreams(&[other.address]);
+    one.handle.as_ref().unwrap().set_upstreams(&[other.address.into()]);
     std::thread::sleep(Duration::from_secs(1));
-    for _ in 0..2 {
+    // The one that finds out first asks no more, and then nothing comes back to the other.
+    let told = [&one, &other].map(|server| {
         let begun = Instant::now();
-        let found = one.dig(&["e.elsewhere.example"]);
+        let found = server.dig(&["e.elsewhere.example"]);
         assert_eq!(status(&found), "SERVFAIL", "{found}");
-        assert!(found.contains("EDE: 22") && found.contains("comes back to this server"), "{found}");
+        assert!(found.contains("EDE: 22"), "{found}");
         assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
-    }
+        found
+    });
+    assert!(told.iter().any(|found| found.contains("comes back to this server")), "{told:?}");
     one.stop();
     other.stop();
 }
@@ -302,7 +307,7 @@ fn private_names_are_not_asked_of_others_unless_a_route_says_so() {
     let inside = Strange::start(|query| vec![answer_with(query, 5, 60)]);
     let domains = vec![name("2.10.in-addr.arpa"), name("corp.example")];
     let forwarding =
-        Forwarding { routes: vec![Route { domains, upstreams: vec![inside.address] }], ..Forwarding::default() };
+        Forwarding { routes: vec![Route { domains, upstreams: vec![inside.address.into()] }], ..Forwarding::default() };
     let server = forwarding_to(vec![general.address], forwarding);
     for private in
         ["1.1.168.192.in-addr.arpa", "1.3.10.in-addr.arpa", "nas.home.arpa", "x.onion", "y.invalid", "pc.local"]
@@ -316,6 +321,62 @@ fn private_names_are_not_asked_of_others_unless_a_route_says_so() {
     assert_eq!(server.short(&["www.corp.example"]), ["192.0.2.5"]);
     assert_eq!(server.short(&["www.elsewhere.example"]), ["192.0.2.1"]);
     assert_eq!((general.asked(), inside.asked()), (1, 2));
+    server.stop();
+}
+
+#[test]
+fn listed_names_are_blocked_for_their_clients_and_lists_are_read_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("ads.txt");
+    std::fs::write(&file, "0.0.0.0 ads.example\n||deep.example^\n@@||good.deep.example^\n").unwrap();
+    let upstream = Strange::start(|query| vec![answer_with(query, 1, 60)]);
+    let block = |instead, clients: &[&str]| config::settings::Block {
+        name: "ads".to_owned(),
+        file: file.clone(),
+        refresh_secs: 1,
+        clients: clients.iter().map(|prefix| prefix.parse().unwrap()).collect(),
+        except: vec![name("excused.deep.example")],
+        instead,
+        filtered: false,
+    };
+    for (instead, answer, code) in [
+        (Instead::NxDomain, None, "NXDOMAIN"),
+        (Instead::Nowhere, Some("0.0.0.0"), "NOERROR"),
+        (Instead::Refused, None, "REFUSED"),
+    ] {
+        let start = |clients: &[&str]| {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+            let blocks = runtime.block_on(async { leasehold::block_lists::follow(&[block(instead, clients)]) });
+            (forwarding_to(vec![upstream.address], Forwarding { blocks, ..Forwarding::default() }), runtime)
+        };
+        let (server, _runtime) = start(&["127.0.0.0/8"]);
+        for blocked in [&["ads.example"][..], &["a.deep.example"], &["+tcp", "a.deep.example"]] {
+            let found = server.dig(blocked);
+            assert_eq!(status(&found), code, "{found}");
+            assert!(found.contains("EDE: 15 (Blocked): (listed in ads)"), "{found}");
+            assert!(answer.is_none_or(|address| found.contains(address)), "{found}");
+        }
+        for free in ["good.deep.example", "excused.deep.example", "x.ads.example"] {
+            assert_eq!(server.short(&[free]), ["192.0.2.1"], "{free}");
+        }
+        server.stop();
+        let (server, _runtime) = start(&["10.0.0.0/8"]);
+        assert_eq!(server.short(&["ads.example"]), ["192.0.2.1"], "for others only");
+        server.stop();
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let blocks = runtime.block_on(async { leasehold::block_lists::follow(&[block(Instead::NxDomain, &[])]) });
+    let server = forwarding_to(vec![upstream.address], Forwarding { blocks, ..Forwarding::default() });
+    assert_eq!(status(&server.dig(&["ads.example"])), "NXDOMAIN");
+    std::fs::write(&file, "new.example\n").unwrap();
+    crate::process::wait_for("the list is read again", Duration::from_secs(10), || {
+        (status(&server.dig(&["new.example"])) == "NXDOMAIN").then_some(())
+    });
+    assert_eq!(server.short(&["ads.example"]), ["192.0.2.1"]);
+    // What cannot be read changes nothing.
+    std::fs::remove_file(&file).unwrap();
+    std::thread::sleep(Duration::from_millis(1_500));
+    assert_eq!(status(&server.dig(&["new.example"])), "NXDOMAIN");
     server.stop();
 }
 

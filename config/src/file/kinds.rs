@@ -95,6 +95,10 @@ text_kind!(
     ServerAddress, r"^\S+$", "192.0.2.53"
 );
 text_kind!(
+    /// An upstream: an address, with a port where it is not 53; `tcp://` in front where no datagrams are to be sent.
+    UpstreamText, r"^\S+$", "192.0.2.53"
+);
+text_kind!(
     /// A hardware address (MAC) of six bytes.
     MacAddress, r"^([0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}|[0-9A-Fa-f]{4}(\.[0-9A-Fa-f]{4}){2})$", "52:54:00:12:34:56"
 );

@@ -15,16 +15,16 @@ pub use super::keys::{LeaseKeys, NamingKeys, OptionKeys, SecondKeys, TimeKeys};
 use super::kinds::{
     Address, AskerText, BytesText, ClassName, ClientIdText, DomainName, DuidText, Duration, FilePath, FreeText,
     HostAddress, HostName, HowOften, InterfaceName, MacAddress, NetworkName, OneOrMore, OwnAddress, PercentText,
-    Prefix, Range, RateText, RecordTypeText, ResolvConf, Secret, ServerAddress, ViewName, WordOr,
+    Prefix, Range, RateText, RecordTypeText, ResolvConf, Secret, ServerAddress, UpstreamText, ViewName, WordOr,
 };
 use super::matching::Match;
 use super::naming::{AfterExpiryValue, Generate, TtlValue};
 use super::option_value::{OptionTable, OptionValue};
 pub use super::protection::{Cookies, DnsLimits};
 pub use super::words::{
-    Algorithm, Allocate, Bootp, Clean, ClientUpdates, Conflict, ConflictCheck, FormerServer, LogFormat, LogLevel,
-    MessageTypeWord, OptionKind, Outside, OwnNameWord, PastCap, Probe, Replace, ReservedNames, ReverseGuard,
-    SubnetReverse,
+    Algorithm, Allocate, BlockAnswer, BlockReason, Bootp, Clean, ClientUpdates, Conflict, ConflictCheck, FormerServer,
+    LogFormat, LogLevel, MessageTypeWord, OptionKind, Outside, OwnNameWord, PastCap, Probe, QueryLogWord, Replace,
+    ReservedNames, ReverseGuard, SubnetReverse, UpstreamOrder,
 };
 
 /// A whole file.
@@ -46,6 +46,15 @@ pub struct File {
     /// The embedded DNS server.
     #[serde(default)]
     pub dns: Dns,
+    /// How names of others are resolved.
+    #[serde(default)]
+    pub resolver: Resolver,
+    /// Domains whose names are asked of upstreams of their own.
+    #[serde(default)]
+    pub forward: Vec<At<ForwardTo>>,
+    /// Lists of names that are not resolved.
+    #[serde(default)]
+    pub block: Vec<At<Block>>,
     /// Files for machines that boot from the network.
     pub tftp: Option<At<Tftp>>,
     /// Who may ask this server who has which address.
@@ -255,7 +264,7 @@ pub struct Dns {
     /// Answer for names in no zone of ours, for clients in our own subnets, by asking `upstreams`.
     pub forward: Option<At<bool>>,
     /// Where other names are asked.
-    pub upstreams: Option<At<WordOr<ResolvConf, ServerAddress>>>,
+    pub upstreams: Option<At<WordOr<ResolvConf, UpstreamText>>>,
     /// Prefixes that may ask for other names, besides the subnets.
     pub forward_for: Option<Vec<At<Prefix>>>,
     /// Who may ask for names of the zones that say nothing else; else everybody.
@@ -276,6 +285,66 @@ pub struct Dns {
     /// How much anybody gets of it.
     #[serde(default)]
     pub limits: DnsLimits,
+}
+
+/// How names of others are resolved.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Resolver {
+    /// Which of several upstreams is asked first.
+    pub order: Option<UpstreamOrder>,
+    /// Memory for answers, in MiB.
+    pub cache_mib: Option<At<u32>>,
+    /// The longest time that an answer is believed.
+    pub ttl_max: Option<At<Duration>>,
+    /// For how long an answer whose time is over is kept for the case that nobody answers (RFC 8767); `"0s"`: not at all.
+    pub stale: Option<At<Duration>>,
+    /// Validate answers (DNSSEC, RFC 4035).
+    pub validate: Option<At<bool>>,
+    /// The trust anchors: a file with DNSKEY records, in place of the root's.
+    pub trust_anchors: Option<At<FilePath>>,
+    /// Domains that are not validated: private ones that nobody signs.
+    pub not_validated: Option<Vec<At<DomainName>>>,
+    /// What is remembered of questions, for `leasehold queries`.
+    pub log: Option<QueryLogWord>,
+    /// How many questions are remembered.
+    pub log_questions: Option<At<u32>>,
+    /// Also write them to this file.
+    pub log_file: Option<At<FilePath>>,
+}
+
+/// Domains whose names are asked of upstreams of their own.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ForwardTo {
+    /// The domains; also names beneath them.
+    #[schemars(required)]
+    pub domains: Option<Vec<At<DomainName>>>,
+    /// Who is asked.
+    #[schemars(required)]
+    pub upstreams: Option<Vec<At<UpstreamText>>>,
+}
+
+/// A list of names that are not resolved.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Block {
+    /// What it is called in answers and in the log.
+    #[schemars(required)]
+    pub name: Option<At<FreeText>>,
+    /// The file that holds it.
+    #[schemars(required)]
+    pub file: Option<At<FilePath>>,
+    /// How often it is looked for anew.
+    pub refresh: Option<At<Duration>>,
+    /// For the clients of these prefixes; else for everybody.
+    pub clients: Option<Vec<At<Prefix>>>,
+    /// Names that are resolved though they are listed, and those beneath them.
+    pub except: Option<Vec<At<DomainName>>>,
+    /// What is answered in place of what was asked for.
+    pub answer: Option<BlockAnswer>,
+    /// The reason that is told with it (RFC 8914).
+    pub reason: Option<BlockReason>,
 }
 
 /// Files for machines that boot from the network, to be read by TFTP. Without this table none are served.

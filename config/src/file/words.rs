@@ -285,3 +285,51 @@ words! {
         Inform = "INFORM",
     }
 }
+
+words! {
+    /// Which of several upstreams is asked first, among those that answer.
+    UpstreamOrder {
+        /// The first of the list.
+        Listed = "listed",
+        /// The one that answered fastest of late.
+        Fastest = "fastest",
+        /// Each in its turn.
+        Turns = "turns",
+        /// All at once; the first answer counts.
+        Together = "together",
+    }
+}
+
+words! {
+    /// What is answered in place of a listed name.
+    BlockAnswer {
+        /// There is no such name.
+        NxDomain = "nxdomain",
+        /// `0.0.0.0` and `::`.
+        Nowhere = "nowhere",
+        /// Refused.
+        Refused = "refused",
+    }
+}
+
+words! {
+    /// Why a listed name is not resolved (RFC 8914).
+    BlockReason {
+        /// Whoever runs this server wants it so.
+        Blocked = "blocked",
+        /// The client wants it so.
+        Filtered = "filtered",
+    }
+}
+
+words! {
+    /// What is remembered of questions.
+    QueryLogWord {
+        /// Nothing.
+        Off = "off",
+        /// Who asked and what became of it, without the name.
+        Nameless = "nameless",
+        /// Everything.
+        Whole = "whole",
+    }
+}

@@ -22,6 +22,7 @@ mod quests;
 mod raw_option;
 mod records;
 mod reservation;
+mod resolver;
 mod scalars;
 mod scope;
 mod second;
@@ -71,7 +72,7 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
     let access = access::read(&file.view, &file.dns, &keys, findings);
     let mut zones = zones::read(&file.zone, &file.ddns, (&access, &keys), secrets, findings);
     zones.protected = server::protected(&file.ddns, findings);
-    let dns_enabled = server::dns_enabled(&file.dns, &zones, findings);
+    let dns_enabled = server::dns_enabled(file, &zones, findings);
     let classes = class::names(&file.class, findings);
     let definitions = definitions::read(&file.option, findings);
     let with = scope::With { definitions: &definitions, zones: &zones, dns_enabled };
@@ -103,7 +104,7 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
     let seconds = |at: &Option<At<_>>, key: &str, default, findings: &mut Findings| {
         at.as_ref().and_then(|at| scalars::finite_seconds(at, key, findings)).unwrap_or(default)
     };
-    let mut dns = server::dns(&file.dns, dns_enabled, &zones, (&prefixes, &keys), findings);
+    let mut dns = server::dns(file, dns_enabled, &zones, (&prefixes, &keys), findings);
     dns.views = access.views;
     let default_ports = daemon.ports == Ports::default();
     let dhcp = dhcp::settings::Settings {

@@ -10,11 +10,11 @@ use ipnet::Ipv4Net;
 
 use super::access::askers;
 use super::gss;
-use super::interfaces;
 use super::keys::Keys;
 use super::protection;
 use super::scalars::{finite_seconds, name, prefix, server_address};
 use super::zones::Zones;
+use super::{interfaces, resolver};
 use crate::fault::{Fault, Findings, Span};
 use crate::file::At;
 use crate::file::kinds::{FilePath, WordOr};
@@ -55,14 +55,17 @@ fn path(at: &At<FilePath>, findings: &mut Findings) -> PathBuf {
 }
 
 /// Whether the embedded DNS server runs: as written; else when a zone is embedded or `[dns]` has anything to say.
-pub(super) fn dns_enabled(written: &v1::Dns, zones: &Zones, findings: &mut Findings) -> bool {
+pub(super) fn dns_enabled(file: &v1::File, zones: &Zones, findings: &mut Findings) -> bool {
+    let written = &file.dns;
     let Some(enabled) = &written.enabled else {
         let configured = written.listen.is_some()
             || written.port.is_some()
             || written.forward.is_some()
             || written.upstreams.is_some()
             || written.forward_for.is_some()
-            || written.deny_forward.is_some();
+            || written.deny_forward.is_some()
+            || !file.forward.is_empty()
+            || !file.block.is_empty();
         return configured || zones.embedded().next().is_some();
     };
     if !enabled.value {
@@ -110,12 +113,13 @@ pub(super) fn check_reach(written: &v1::Dns, settings: &DnsSettings, findings: &
 
 /// The embedded DNS server, for the zones as they finally are.
 pub(super) fn dns(
-    written: &v1::Dns,
+    file: &v1::File,
     enabled: bool,
     zones: &Zones,
     (subnets, keys): (&[Ipv4Net], &Keys<'_>),
     findings: &mut Findings,
 ) -> DnsSettings {
+    let written = &file.dns;
     let port = written.port.as_ref().map_or(53, |at| nonzero_port(at, findings));
     let listen = match &written.listen {
         Some(list) => Listen::Addresses(list.iter().filter_map(|at| server_address(at, port, findings)).collect()),
@@ -129,19 +133,20 @@ pub(super) fn dns(
         zones: held,
         views: Vec::new(),
         gss_keytab: gss::own_keytab(written.gss_keytab.as_ref(), keys, findings),
-        forward: forward(written, &listen, enabled, (subnets, keys), findings),
+        forward: forward(file, &listen, enabled, (subnets, keys), findings),
         protection: protection::read(written, subnets, findings),
         listen,
     }
 }
 
 fn forward(
-    written: &v1::Dns,
+    file: &v1::File,
     listen: &Listen,
     enabled: bool,
     (subnets, keys): (&[Ipv4Net], &Keys<'_>),
     findings: &mut Findings,
 ) -> Option<Forward> {
+    let written = &file.dns;
     let upstreams = match &written.upstreams {
         None => Upstreams::ResolvConf,
         Some(At { value: WordOr::Word(_), .. }) => Upstreams::ResolvConf,
@@ -155,11 +160,11 @@ fn forward(
                 );
             }
             let servers = list.iter().filter_map(|at| {
-                let server = server_address(at, 53, findings)?;
-                if matches!(listen, Listen::Addresses(own) if own.contains(&server)) {
+                let server = resolver::upstream(at, findings)?;
+                if matches!(listen, Listen::Addresses(own) if own.contains(&server.address)) {
                     findings.fault(
                         at.span,
-                        format!("{server} is this server itself: a question would go round for ever"),
+                        format!("{} is this server itself: a question would go round for ever", server.address),
                         "ourselves",
                         "write the address of another DNS server",
                     );
@@ -174,7 +179,8 @@ fn forward(
     let wanted = written.forward.as_ref().is_none_or(|forward| forward.value);
     // A key says nothing here: whether a name is asked of others is decided before signatures are.
     let denied = askers(written.deny_forward.as_deref().unwrap_or_default(), keys, findings, &mut Vec::new());
-    (enabled && wanted).then(|| Forward { upstreams, allowed: allowed.into_iter().collect(), denied })
+    let resolver = resolver::read(file, enabled && wanted, findings);
+    (enabled && wanted).then(|| Forward { upstreams, allowed: allowed.into_iter().collect(), denied, resolver })
 }
 
 /// Name servers of embedded zones that are in an embedded zone and have no address written there.

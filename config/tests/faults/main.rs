@@ -17,6 +17,7 @@ mod places;
 mod pools;
 mod protection;
 mod records;
+mod resolver;
 mod scopes;
 mod shape;
 mod switches;

@@ -11,7 +11,7 @@ use dns::{Fqdn, Rcode, RecordType};
 use resolve::query::Outgoing;
 use resolve::{Answer, Key, Reason};
 
-use super::transport::by_datagram;
+use super::transport::attempt;
 use super::{Group, Shared, lock};
 
 /// Beneath RFC 2606's `example`: it is forwarded as any name is, and nobody has it.
@@ -19,7 +19,9 @@ const BENEATH: &str = "leasehold-loop.example";
 const BENEATH_WIRE: &[u8] = b"\x0eleasehold-loop\x07example\x00";
 /// How often it is looked whether there is something to ask, and after how many of these all are asked.
 const EVERY: Duration = Duration::from_secs(5);
-const ALL_AFTER: u64 = 120;
+const ALL_AFTER: u64 = 12;
+/// Before the first time: until the forwarder that is to hear it is the one that answers.
+const AT_FIRST: Duration = Duration::from_millis(200);
 
 /// The name that each upstream is asked for, by group.
 pub(super) struct Tokens(Vec<Vec<Key>>);
@@ -61,15 +63,17 @@ pub(super) fn heard(shared: &Shared, key: &Key) -> Option<Answer> {
 
 /// Asks for the tokens, until the forwarder is gone.
 pub(super) async fn watch(forwarder: Weak<Shared>) {
+    tokio::time::sleep(AT_FIRST).await;
     for round in 0_u64.. {
         let Some(shared) = forwarder.upgrade() else { return };
         for (group, tokens) in shared.groups.iter().zip(&shared.loops.0) {
             let over = lock(&group.pool).loops_over(shared.now_ms());
             for (index, token) in tokens.iter().enumerate() {
                 if round % ALL_AFTER == 0 || over.contains(&index) {
-                    let (upstream, sent) = (group.upstreams[index], Outgoing::build(token, shared.random(), false));
+                    let (upstream, sent) =
+                        (group.upstreams[index].clone(), Outgoing::build(token, shared.random(), false));
                     // What is answered does not matter: whether it arrives here does.
-                    shared.runtime.spawn(async move { drop(by_datagram(upstream, &sent).await) });
+                    shared.runtime.spawn(async move { drop(attempt(&upstream, &sent, false).await) });
                 }
             }
         }

@@ -8,12 +8,13 @@ use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use resolve::query::Outgoing;
+use resolve::query_log::Fate;
 use resolve::quest::Failure;
 use resolve::{Answer, Heard, Key, Quest, Reason, Said, Step};
 use tokio::sync::watch;
 
-use super::transport::{Came, by_datagram, by_tcp};
-use super::{Group, Outcome, Shared, UNDER_WAY_MAX, count, lock, now, shown};
+use super::transport::{Came, attempt};
+use super::{Group, Outcome, Shared, UNDER_WAY_MAX, count, is_failure, lock, now, shown};
 
 /// Attempts of one question, each with its number.
 type Attempts = FuturesUnordered<BoxFuture<'static, (usize, Came)>>;
@@ -23,11 +24,13 @@ impl Shared {
     pub(super) async fn ask(self: &Arc<Self>, key: &Key, group: usize) -> Outcome {
         let Some(mut answer) = self.begin(key, group) else {
             let reason = Reason::new(Reason::NETWORK, format!("{UNDER_WAY_MAX} questions are under way already"));
-            return now(self.failure(key, reason));
+            return now(self.failure(key, reason), Fate::Failed);
         };
         let answered = answer.wait_for(Option::is_some).await.ok().and_then(|answer| answer.clone());
         // Gone without an answer: the server is ending.
-        answered.unwrap_or_else(|| now(self.failure(key, Reason::new(Reason::NETWORK, "this server is ending"))))
+        answered.unwrap_or_else(|| {
+            now(self.failure(key, Reason::new(Reason::NETWORK, "this server is ending")), Fate::Failed)
+        })
     }
 
     /// Puts a question on its way, unless it is; none: too many are.
@@ -45,13 +48,22 @@ impl Shared {
         count(&self.counts.misses);
         let (shared, key) = (Arc::clone(self), *key);
         self.runtime.spawn(async move {
-            let outcome = now(shared.pursue(&key, group).await);
+            let answer = shared.find(&key, group).await;
+            let fate = if is_failure(&answer) { Fate::Failed } else { Fate::Asked };
+            let outcome = now(answer, fate);
             shared.shard(&key).put(&key, Arc::clone(&outcome.answer), shared.now_secs());
             lock(&shared.under_way).remove(&key);
             // Whoever asked may have gone.
             let _ = to.send(Some(outcome));
         });
         Some(answer)
+    }
+
+    async fn find(self: &Arc<Self>, key: &Key, group: usize) -> Answer {
+        match &self.validator {
+            Some(validator) if validator.validates(key) => validator.answer(key).await,
+            _ => self.pursue(key, group).await,
+        }
     }
 
     /// The answer, or what is said in its place.
@@ -95,17 +107,14 @@ impl Shared {
         &self,
         key: &Key,
         group: &Group,
-        attempt: usize,
+        number: usize,
         upstream: usize,
         stream: bool,
     ) -> BoxFuture<'static, (usize, Came)> {
         // Letters are of use where somebody can forge an answer.
         let sent = Outgoing::build(key, self.random(), !stream);
-        let upstream = group.upstreams[upstream];
-        Box::pin(async move {
-            let came = if stream { by_tcp(upstream, &sent).await } else { by_datagram(upstream, &sent).await };
-            (attempt, came)
-        })
+        let upstream = group.upstreams[upstream].clone();
+        Box::pin(async move { (number, attempt(&upstream, &sent, stream).await) })
     }
 
     pub(super) fn failure(&self, key: &Key, reason: Reason) -> Answer {

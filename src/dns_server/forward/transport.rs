@@ -7,7 +7,7 @@ use std::time::Duration;
 use dns::Rcode;
 use resolve::query::Outgoing;
 use resolve::upstreams::ATTEMPT_MS;
-use resolve::{Heard, Lie, Said};
+use resolve::{Heard, Lie, Over, Said, Upstream};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 
@@ -19,9 +19,17 @@ const LIES_MAX: usize = 16;
 /// What came of an attempt: an answer, or what is said of it.
 pub(super) type Came = Result<Heard, Said>;
 
+/// Asks as the upstream wants to be asked; `stream`: a datagram was too small.
+pub(super) async fn attempt(upstream: &Upstream, sent: &Outgoing, stream: bool) -> Came {
+    match upstream.over {
+        Over::Datagrams if !stream => by_datagram(upstream.address, sent).await,
+        _ => by_tcp(upstream.address, sent).await,
+    }
+}
+
 /// Asks by datagram, from a socket of its own: the system gives it a random port, and it takes datagrams of this
 /// upstream alone (RFC 5452 section 9.2).
-pub(super) async fn by_datagram(upstream: SocketAddr, sent: &Outgoing) -> Came {
+async fn by_datagram(upstream: SocketAddr, sent: &Outgoing) -> Came {
     let came = tokio::time::timeout(Duration::from_millis(ATTEMPT_MS), exchange_datagrams(upstream, sent)).await;
     match came {
         Ok(Ok(came)) => came,
@@ -68,7 +76,7 @@ fn unreachable_or_silent(error: &std::io::Error) -> Said {
 }
 
 /// Asks by TCP (RFC 7766), one question a connection: answers too large for a datagram are few.
-pub(super) async fn by_tcp(upstream: SocketAddr, sent: &Outgoing) -> Came {
+async fn by_tcp(upstream: SocketAddr, sent: &Outgoing) -> Came {
     let exchange = async {
         let mut stream = TcpStream::connect(upstream).await?;
         stream.set_nodelay(true)?;
@@ -82,7 +90,7 @@ pub(super) async fn by_tcp(upstream: SocketAddr, sent: &Outgoing) -> Came {
 }
 
 /// Judges what came by a stream: there nobody else can have sent it, so that what is no answer is the upstream's lie.
-pub(super) fn read(octets: &[u8], sent: &Outgoing) -> Came {
+fn read(octets: &[u8], sent: &Outgoing) -> Came {
     match Heard::read(octets, sent) {
         // Nothing is larger than a stream.
         Ok(Heard::Truncated) => Err(Said::Lied),
@@ -92,7 +100,7 @@ pub(super) fn read(octets: &[u8], sent: &Outgoing) -> Came {
 }
 
 /// RFC 1035 section 4.2.2: each message behind its length in two octets.
-pub(super) async fn exchange_stream<S: AsyncRead + AsyncWrite + Unpin>(
+async fn exchange_stream<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     sent: &Outgoing,
 ) -> std::io::Result<Vec<u8>> {
