@@ -11,8 +11,8 @@ use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
 
 use crate::hosts::{Hosts, Link, Running};
-use crate::names::{CLIENT, DOMAIN, SECRET, SERVER, first_line};
-use crate::query_servers::{SERVERS, Server};
+use crate::names::{CLIENT, DOMAIN, SERVER, first_line};
+use crate::query_servers::{SECRET, SERVERS, Server};
 
 /// Zones larger than a file of queries are asked for so many of their names.
 const QUERIES_MAX: u32 = 100_000;
@@ -234,8 +234,9 @@ fn ended(updates: &mut Child) -> anyhow::Result<String> {
     }
     updates.wait()?;
     let line = |start: &str| printed.lines().find_map(|line| line.trim().strip_prefix(start)).map(str::trim);
-    let (rate, codes) = (line("Updates per second:"), line("Response codes:"));
-    Ok(format!("{}/s, {}", rate.unwrap_or("?"), codes.unwrap_or("?")))
+    let told = line("Updates per second:").zip(line("Response codes:"));
+    let (rate, codes) = told.with_context(|| format!("no updates were sent: {printed}"))?;
+    Ok(format!("{rate}/s, {codes}"))
 }
 
 /// The first number behind these words.
