@@ -91,6 +91,9 @@ enum Case {
     ZoneMissing,
 }
 
+/// A world of batches, and who has its leases.
+type Batched = (Box<named::World>, Vec<(u32, Ipv4Addr)>);
+
 /// One way to spend time, made ready.
 enum Prepared {
     Exchanges { world: Box<World>, clients: std::ops::Range<u32> },
@@ -199,7 +202,7 @@ impl Case {
     }
 
     /// A world of batches with 8,000 leases; who has them.
-    fn batched(names: bool) -> anyhow::Result<(Box<named::World>, Vec<(u32, Ipv4Addr)>)> {
+    fn batched(names: bool) -> anyhow::Result<Batched> {
         let mut world = Box::new(named::World::new(names)?);
         let clients: Vec<u32> = (0..8_000).collect();
         let taken = world.exchanges(&clients)?;
