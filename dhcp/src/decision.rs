@@ -1,6 +1,7 @@
 //! What the engine decided: data, never deeds.
 
 use std::net::Ipv4Addr;
+use std::ops::Deref;
 
 use crate::destination::Destination;
 use crate::lease::{Lease, LeaseName, LeaseState};
@@ -21,16 +22,15 @@ pub struct Ingress<'a> {
     pub destination: Ipv4Addr,
 }
 
-/// Everything that follows from one message. The order is the order of execution: `store` is committed,
+/// Everything that follows from one message. The order is the order of execution: the leases of `events` are committed,
 /// and only then `reply` is sent and `events` are published. A failed commit sends and publishes nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Decision {
-    /// Lease records to write; each replaces the record of its address.
-    pub store: Vec<Lease>,
     /// The reply and where it goes.
     pub reply: Option<(Reply, Destination)>,
-    /// What happened, for the DNS updater, the log and history.
-    pub events: Vec<LeaseEvent>,
+    /// What happened, for the store, the DNS updater, the log and history. The lease of each is to be stored, and replaces
+    /// the record of its address.
+    pub events: Events,
     /// Set when the message was dropped, answered by silence or by an OFFER without an address, and why.
     pub dropped: Option<DropReason>,
     /// The reply waits for a probe: whoever hands messages in keeps this one, and hands it in again with what came of it
@@ -38,6 +38,72 @@ pub struct Decision {
     pub probe: Option<ProbeNeeded>,
     /// Names this decision to [`crate::engine::Engine::settle`]; `None` when nothing is to be stored.
     pub ticket: Option<Ticket>,
+}
+
+/// What happened to leases by one message, in its order: to one of them as a rule, which takes no allocation.
+#[derive(Clone, Debug, Default)]
+pub struct Events(Held);
+
+#[derive(Clone, Debug, Default)]
+enum Held {
+    #[default]
+    None,
+    One(LeaseEvent),
+    Many(Vec<LeaseEvent>),
+}
+
+impl Events {
+    /// Adds one as the last.
+    pub fn push(&mut self, event: LeaseEvent) {
+        self.0 = match std::mem::take(&mut self.0) {
+            Held::None => Held::One(event),
+            Held::One(first) => Held::Many(vec![first, event]),
+            Held::Many(mut all) => {
+                all.push(event);
+                Held::Many(all)
+            }
+        };
+    }
+}
+
+impl Deref for Events {
+    type Target = [LeaseEvent];
+
+    fn deref(&self) -> &[LeaseEvent] {
+        match &self.0 {
+            Held::None => &[],
+            Held::One(event) => std::slice::from_ref(event),
+            Held::Many(all) => all,
+        }
+    }
+}
+
+impl PartialEq for Events {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Events {}
+
+impl Extend<LeaseEvent> for Events {
+    fn extend<I: IntoIterator<Item = LeaseEvent>>(&mut self, events: I) {
+        events.into_iter().for_each(|event| self.push(event));
+    }
+}
+
+impl IntoIterator for Events {
+    type Item = LeaseEvent;
+    type IntoIter = std::iter::Chain<std::option::IntoIter<LeaseEvent>, std::vec::IntoIter<LeaseEvent>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        let (one, many) = match self.0 {
+            Held::None => (None, Vec::new()),
+            Held::One(event) => (Some(event), Vec::new()),
+            Held::Many(all) => (None, all),
+        };
+        one.into_iter().chain(many)
+    }
 }
 
 impl Decision {

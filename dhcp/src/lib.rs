@@ -16,6 +16,7 @@ pub mod decision;
 pub mod destination;
 mod drop_reason;
 pub mod engine;
+mod few;
 pub mod identity;
 pub mod lease;
 pub mod leasequery;

@@ -7,10 +7,12 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::net::Ipv4Addr;
+use std::ops::Range;
 
 use dhcproto::v4::{Opcode, borrowed};
 
 pub use crate::drop_reason::DropReason;
+use crate::few::Few;
 use crate::identity::{ClientId, ClientKey, HardwareAddress};
 use crate::options::{self, RelayAgentInfo, code};
 
@@ -78,15 +80,32 @@ pub struct Message<'a> {
 /// The options of a message, joined after RFC 3396 across overload (52): options, then file, then sname.
 #[derive(Clone)]
 pub struct Options<'a> {
-    entries: Vec<(u8, Cow<'a, [u8]>)>,
+    /// What they were read from.
+    datagram: &'a [u8],
+    entries: Few<Entry, USUAL_ENTRIES>,
+    /// The data of those that came in several parts.
+    joined: Vec<Vec<u8>>,
     /// By option code, its place in `entries` and one more; 0 for none. Spares a search for every option.
     places: [u8; 256],
 }
 
+/// Clients send 8 to 14 options.
+const USUAL_ENTRIES: usize = 16;
+
+/// An option, and where its data is.
+#[derive(Clone, Copy, Debug, Default)]
+struct Entry {
+    code: u8,
+    /// Whether the data is in `joined`, at the place `at`; else in the datagram, from `at` on, so many bytes.
+    is_joined: bool,
+    len: u8,
+    at: u32,
+}
+
 /// Where the fixed header's fields lie (RFC 2131 section 2).
-const SNAME: std::ops::Range<usize> = 44..108;
-const FILE: std::ops::Range<usize> = 108..236;
-const COOKIE: std::ops::Range<usize> = 236..240;
+const SNAME: Range<usize> = 44..108;
+const FILE: Range<usize> = 108..236;
+const COOKIE: Range<usize> = 236..240;
 
 /// 99.130.83.99 (RFC 2131 section 3).
 pub(crate) const MAGIC_COOKIE: [u8; 4] = [99, 130, 83, 99];
@@ -137,7 +156,24 @@ impl<'a> Message<'a> {
         };
 
         let mut read = Reader { options: &options, malformed: &mut malformed };
-        let message = Self {
+        let requested_ip_address = read.specified_address(code::REQUESTED_IP_ADDRESS);
+        let server_identifier = read.specified_address(code::SERVER_IDENTIFIER);
+        let lease_secs = read.with(code::IP_ADDRESS_LEASE_TIME, options::read_u32);
+        // RFC 2132 section 9.10: "The minimum legal value is 576 octets."
+        let maximum_message_size = read.with(code::MAXIMUM_DHCP_MESSAGE_SIZE, |data| {
+            options::read_u16(data).filter(|&size| size >= options::MINIMUM_MESSAGE_SIZE)
+        });
+        // RFC 2132 section 9.14: "its minimum length is 2". More than 255 bytes would not fit a lease's record.
+        let client_id = read
+            .with(code::CLIENT_IDENTIFIER, |data| (2..=255).contains(&data.len()).then(|| ClientId(data.into())));
+        // RFC 4390 section 2.1: hardware without an address of its own sends hlen 0, and MUST send a client
+        // identifier. Without either, all such clients would share one lease.
+        // RFC 4388 section 6.2: a leasequery by address names no client at all.
+        let names_client = client_id.is_some() || !hardware.as_bytes().is_empty();
+        if !names_client && message_type != MessageType::LeaseQuery {
+            return Err(DropReason::NoIdentity);
+        }
+        Ok(Self {
             message_type,
             xid: header.xid(),
             secs: header.secs(),
@@ -146,28 +182,15 @@ impl<'a> Message<'a> {
             ciaddr: header.ciaddr(),
             giaddr: header.giaddr(),
             hardware,
-            requested_ip_address: read.specified_address(code::REQUESTED_IP_ADDRESS),
-            server_identifier: read.specified_address(code::SERVER_IDENTIFIER),
-            lease_secs: read.with(code::IP_ADDRESS_LEASE_TIME, options::read_u32),
+            requested_ip_address,
+            server_identifier,
+            lease_secs,
             parameter_request_list: options.cow(code::PARAMETER_REQUEST_LIST),
-            // RFC 2132 section 9.10: "The minimum legal value is 576 octets."
-            maximum_message_size: read.with(code::MAXIMUM_DHCP_MESSAGE_SIZE, |data| {
-                options::read_u16(data).filter(|&size| size >= options::MINIMUM_MESSAGE_SIZE)
-            }),
-            // RFC 2132 section 9.14: "its minimum length is 2". More than 255 bytes would not fit a lease's record.
-            client_id: read
-                .with(code::CLIENT_IDENTIFIER, |data| (2..=255).contains(&data.len()).then(|| ClientId(data.into()))),
-            options: Options::default(),
-            malformed: Vec::new(),
-        };
-        // RFC 4390 section 2.1: hardware without an address of its own sends hlen 0, and MUST send a client
-        // identifier. Without either, all such clients would share one lease.
-        // RFC 4388 section 6.2: a leasequery by address names no client at all.
-        let names_client = message.client_id.is_some() || !message.hardware.as_bytes().is_empty();
-        if !names_client && message_type != MessageType::LeaseQuery {
-            return Err(DropReason::NoIdentity);
-        }
-        Ok(Self { options, malformed, ..message })
+            maximum_message_size,
+            client_id,
+            options,
+            malformed,
+        })
     }
 
     /// The key of this client's leases: the client identifier, or the hardware address when there is none or
@@ -220,15 +243,9 @@ impl<'a> Message<'a> {
     }
 }
 
-impl Default for Options<'_> {
-    fn default() -> Self {
-        Self { entries: Vec::new(), places: [0; 256] }
-    }
-}
-
 impl PartialEq for Options<'_> {
     fn eq(&self, other: &Self) -> bool {
-        self.entries == other.entries
+        self.iter().eq(other.iter())
     }
 }
 
@@ -241,26 +258,41 @@ impl fmt::Debug for Options<'_> {
 }
 
 impl<'a> Options<'a> {
-    /// The data of an option, joined.
-    #[must_use]
-    pub fn get(&self, code: u8) -> Option<&[u8]> {
-        self.entry(code).map(|data| &**data)
+    fn none_of(datagram: &'a [u8]) -> Self {
+        Self { datagram, entries: Few::default(), joined: Vec::new(), places: [0; 256] }
     }
 
-    fn entry(&self, code: u8) -> Option<&Cow<'a, [u8]>> {
+    /// The data of an option, joined.
+    #[must_use]
+    #[inline]
+    pub fn get(&self, code: u8) -> Option<&[u8]> {
         let place = usize::from(self.places[usize::from(code)]).checked_sub(1)?;
-        self.entries.get(place).map(|(_, data)| data)
+        self.entries.get(place).map(|entry| self.data(entry))
+    }
+
+    fn data(&self, entry: &Entry) -> &[u8] {
+        match self.joined.get(entry.at as usize) {
+            Some(joined) if entry.is_joined => joined,
+            _ => self.sent(entry),
+        }
+    }
+
+    /// The data of an option that came in one part.
+    fn sent(&self, entry: &Entry) -> &'a [u8] {
+        let from = entry.at as usize;
+        self.datagram.get(from..from + usize::from(entry.len)).unwrap_or_default()
     }
 
     /// Whether an option was sent.
     #[must_use]
+    #[inline]
     pub fn contains(&self, code: u8) -> bool {
-        self.get(code).is_some()
+        self.places[usize::from(code)] != 0
     }
 
     /// Every option and its data, in order of first appearance.
     pub fn iter(&self) -> impl Iterator<Item = (u8, &[u8])> {
-        self.entries.iter().map(|(code, data)| (*code, &**data))
+        self.entries.iter().map(|entry| (entry.code, self.data(entry)))
     }
 
     /// How many options there are: at most 254, for each has its own code.
@@ -278,26 +310,27 @@ impl<'a> Options<'a> {
     /// All options of a datagram, whose header is known to be whole. The work and the memory are bounded by
     /// the datagram's length.
     pub(crate) fn collect(datagram: &'a [u8], malformed: &mut Vec<u8>) -> Self {
-        let mut joining = Joining::default();
-        joining.walk(datagram.get(COOKIE.end..).unwrap_or_default());
+        let mut options = Self::none_of(datagram);
+        // Codes of options that were cut off: at most one for each field walked, and 52.
+        let mut spoilt = Vec::new();
+        options.walk(COOKIE.end..datagram.len(), &mut spoilt);
         // RFC 2131 section 4.1: "The options in the 'options' field MUST be interpreted first, so that any 'option
         // overload' options may be interpreted. The 'file' field MUST be interpreted next [...], followed by the
         // 'sname' field."
-        let overload = match joining.find(code::OPTION_OVERLOAD) {
+        let overload = match options.get(code::OPTION_OVERLOAD) {
             None => 0,
             Some(&[fields @ 1..=3]) => fields,
             Some(_) => {
-                joining.spoilt.push(code::OPTION_OVERLOAD);
+                spoilt.push(code::OPTION_OVERLOAD);
                 0
             }
         };
         if overload & options::OVERLOAD_FILE != 0 {
-            joining.walk(&datagram[FILE]);
+            options.walk(FILE, &mut spoilt);
         }
         if overload & options::OVERLOAD_SNAME != 0 {
-            joining.walk(&datagram[SNAME]);
+            options.walk(SNAME, &mut spoilt);
         }
-        let Joining { mut options, spoilt } = joining;
         for code in spoilt {
             options.remove(code);
             note(malformed, code);
@@ -305,12 +338,68 @@ impl<'a> Options<'a> {
         options
     }
 
+    /// Reads one field up to its END or, tolerantly, up to its last byte.
+    fn walk(&mut self, field: Range<usize>, spoilt: &mut Vec<u8>) {
+        let datagram = self.datagram.get(..field.end).unwrap_or_default();
+        let mut at = field.start;
+        while let Some(&code) = datagram.get(at) {
+            at += 1;
+            match code {
+                code::PAD => {}
+                code::END => return,
+                code => {
+                    let Some(&len) = datagram.get(at).filter(|len| at + usize::from(**len) < datagram.len()) else {
+                        spoilt.push(code);
+                        return;
+                    };
+                    self.add(code, at + 1, len);
+                    at += 1 + usize::from(len);
+                }
+            }
+        }
+    }
+
+    /// RFC 3396 section 7: the parts of an option are joined in the order in which they appear.
+    #[inline]
+    fn add(&mut self, code: u8, at: usize, len: u8) {
+        // A datagram has fewer bytes than 2^32.
+        let entry = Entry { code, is_joined: false, len, at: u32::try_from(at).unwrap_or(u32::MAX) };
+        if self.places[usize::from(code)] != 0 {
+            return self.join(entry);
+        }
+        self.entries.push(entry);
+        // Codes 1 to 254 make at most 254 entries.
+        self.places[usize::from(code)] = u8::try_from(self.entries.len()).unwrap_or(0);
+    }
+
+    fn join(&mut self, next: Entry) {
+        let part = self.sent(&next);
+        let place = usize::from(self.places[usize::from(next.code)]);
+        let Some(known) = place.checked_sub(1).and_then(|place| self.entries.get(place)).copied() else { return };
+        let joined = match self.joined.get_mut(known.at as usize) {
+            Some(joined) if known.is_joined => joined,
+            _ if part.is_empty() => return,
+            _ => {
+                let joined = self.sent(&known).to_vec();
+                // Fewer than there are codes.
+                let at = u32::try_from(self.joined.len()).unwrap_or(u32::MAX);
+                self.entries[place - 1] = Entry { is_joined: true, at, ..known };
+                self.joined.push(joined);
+                match self.joined.last_mut() {
+                    Some(joined) => joined,
+                    None => return,
+                }
+            }
+        };
+        joined.extend_from_slice(part);
+    }
+
     fn remove(&mut self, code: u8) {
-        self.entries.retain(|(c, _)| *c != code);
+        self.entries = self.entries.iter().filter(|entry| entry.code != code).copied().collect();
         self.places = [0; 256];
         // Codes 1 to 254 make at most 254 entries.
-        for (place, (code, _)) in (1_u8..).zip(&self.entries) {
-            self.places[usize::from(*code)] = place;
+        for (place, entry) in (1_u8..).zip(self.entries.iter()) {
+            self.places[usize::from(entry.code)] = place;
         }
     }
 
@@ -325,8 +414,14 @@ impl<'a> Options<'a> {
         }
     }
 
+    /// The data of an option; empty for none.
     fn cow(&self, code: u8) -> Cow<'a, [u8]> {
-        self.entry(code).cloned().unwrap_or_default()
+        let place = usize::from(self.places[usize::from(code)]).checked_sub(1);
+        match place.and_then(|place| self.entries.get(place)) {
+            Some(entry) if entry.is_joined => Cow::Owned(self.data(entry).to_vec()),
+            Some(entry) => Cow::Borrowed(self.sent(entry)),
+            None => Cow::default(),
+        }
     }
 }
 
@@ -343,63 +438,6 @@ pub(crate) fn read_header(datagram: &[u8]) -> Result<(borrowed::Message<'_>, Har
         return Err(DropReason::BadMagicCookie);
     }
     Ok((header, hardware))
-}
-
-/// Options while they are being joined.
-struct Joining<'a> {
-    options: Options<'a>,
-    /// Codes of options that were cut off: at most one for each field walked, and 52.
-    spoilt: Vec<u8>,
-}
-
-impl Default for Joining<'_> {
-    fn default() -> Self {
-        // Clients send 8 to 14 options, so that one allocation does for nearly all.
-        let options = Options { entries: Vec::with_capacity(16), ..Options::default() };
-        Self { options, spoilt: Vec::new() }
-    }
-}
-
-impl<'a> Joining<'a> {
-    /// Reads one field up to its END or, tolerantly, up to its last byte.
-    fn walk(&mut self, mut field: &'a [u8]) {
-        while let [code, rest @ ..] = field {
-            field = match *code {
-                code::PAD => rest,
-                code::END => return,
-                code => {
-                    let Some((data, after)) =
-                        rest.split_first().and_then(|(len, rest)| rest.split_at_checked(usize::from(*len)))
-                    else {
-                        self.spoilt.push(code);
-                        return;
-                    };
-                    self.add(code, data);
-                    after
-                }
-            }
-        }
-    }
-
-    /// RFC 3396 section 7: the parts of an option are joined in the order in which they appear.
-    fn add(&mut self, code: u8, data: &'a [u8]) {
-        let Options { entries, places } = &mut self.options;
-        let place = &mut places[usize::from(code)];
-        match usize::from(*place).checked_sub(1).and_then(|index| entries.get_mut(index)) {
-            Some((_, joined)) if joined.is_empty() => *joined = Cow::Borrowed(data),
-            Some((_, joined)) if !data.is_empty() => joined.to_mut().extend_from_slice(data),
-            Some(_) => {}
-            None => {
-                entries.push((code, Cow::Borrowed(data)));
-                // Codes 1 to 254 make at most 254 entries.
-                *place = u8::try_from(entries.len()).unwrap_or(0);
-            }
-        }
-    }
-
-    fn find(&self, code: u8) -> Option<&[u8]> {
-        self.options.get(code)
-    }
 }
 
 /// Reads single options, and notes those that are malformed.

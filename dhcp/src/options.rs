@@ -19,6 +19,7 @@ pub use build::{
     interface_mtu, ipv6_only_preferred, ntp_servers, routers, seconds, subnet_mask, text, with_default_route,
 };
 pub use list::{OptionData, OptionList};
+pub(crate) use order::for_each_code;
 pub use order::in_requested_order;
 pub use read::{RelayAgentInfo, read_address, read_first_address, read_specified_address, read_u16, read_u32};
 

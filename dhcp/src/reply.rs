@@ -106,8 +106,14 @@ impl Reply {
         let room = payload - HEADER_BYTES - FIXED_BYTES;
         self.encode_header(out);
 
-        let whole: usize = self.options.iter().map(|(_, data)| bytes_of(data)).sum();
-        let dropped = if whole + self.echo_bytes() <= room {
+        let fits = |whole: usize| whole + self.echo_bytes() <= room;
+        let whole = || self.options.iter().map(|(_, data)| bytes_of(data)).sum();
+        let dropped = if let Some(sent) = self.options.as_sent().filter(|sent| fits(sent.len())) {
+            self.encode_fixed(out, 0);
+            out.extend_from_slice(sent);
+            self.encode_echo(out, true);
+            Vec::new()
+        } else if fits(whole()) {
             self.encode_fixed(out, 0);
             self.options.iter().for_each(|(code, data)| append(code, data, out));
             self.encode_echo(out, true);

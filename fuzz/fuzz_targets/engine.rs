@@ -163,13 +163,12 @@ impl World {
     /// What must hold of every decision, committed or not.
     fn check(&self, decision: &Decision) {
         trace(|| {
-            let rows: Vec<_> = decision.store.iter().map(|l| (l.address, l.state, l.expires_at)).collect();
+            let rows: Vec<_> = decision.events.iter().map(|e| (e.lease.address, e.lease.state, e.lease.expires_at)).collect();
             let reply = decision.reply.as_ref().map(|(r, to)| (r.message_type, r.yiaddr, option(r, 51), *to));
             format!("    rows {rows:?}, {:?}, reply {reply:?}, dropped {:?}", decision.ticket, decision.dropped)
         });
-        assert_eq!(decision.ticket.is_some(), !decision.store.is_empty());
-        assert!(decision.events.is_empty() || decision.ticket.is_some(), "an event that nothing stored stands for");
-        for lease in &decision.store {
+        assert_eq!(decision.ticket.is_some(), !decision.events.is_empty(), "what happened is stored, and nothing else");
+        for lease in decision.events.iter().map(|event| &event.lease) {
             assert!(!self.storage_full, "a row while the storage is full");
             assert_ne!(lease.address, SERVER, "our own address");
         }

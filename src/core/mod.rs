@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use ddns::grant::Terms;
 use ddns::wanted::{RowKey, Undo, WantedRow, WantedTable};
-use dhcp::decision::{CommitOutcome, Decision, Ingress, LeaseEvent, Ticket};
+use dhcp::decision::{CommitOutcome, Decision, Events, Ingress, Ticket};
 use dhcp::destination::Destination;
 use dhcp::engine::Engine;
 use dhcp::lease::Lease;
@@ -71,7 +71,7 @@ pub struct Work {
     /// To be sent then.
     pub reply: Option<(Reply, Destination)>,
     /// What happened to leases, to be told then.
-    pub events: Vec<LeaseEvent>,
+    pub events: Events,
     /// The rows that want something else since, for the updater.
     pub names: Vec<WantedRow>,
     /// The reply waits for this probe: the datagram is to be kept, and handed in again with what came of it.
@@ -303,18 +303,17 @@ impl Core {
     }
 
     fn work_of(&mut self, decision: Decision, terms: &[Terms]) -> Work {
-        let Decision { mut store, reply, events, dropped, probe, ticket } = decision;
-        let yielded = self.make_way(&events);
+        let Decision { reply, mut events, dropped, probe, ticket } = decision;
+        let mut yielded = self.make_way(&events);
         let mut changes = Changes::default();
-        let events = match yielded.events.is_empty() {
-            true => events,
-            false => yielded.events.into_iter().chain(events).collect(),
-        };
-        for event in &events {
+        if !yielded.events.is_empty() {
+            yielded.events.extend(std::mem::take(&mut events));
+            events = yielded.events;
+        }
+        for event in events.iter() {
             self.take_in(event, terms, &mut changes);
         }
-        store.extend(yielded.store);
-        let mut rows: Vec<Row> = store.into_iter().map(Row::Lease).collect();
+        let mut rows: Vec<Row> = events.iter().map(|event| Row::Lease(event.lease.clone())).collect();
         rows.extend(std::mem::take(&mut changes.numbers));
         let (wanted, undo) = changes.into_rows();
         if !planted(Fault::DnsRowDropped) {

@@ -201,7 +201,7 @@ impl Core {
         let Renaming { at, done, looked, decision } = self.engine.rename_next(after, most, &names);
         let terms = names.into_terms();
         pass.step = Step::Leases(at);
-        if !decision.store.is_empty() {
+        if !decision.events.is_empty() {
             pass.changed = true;
             works.push(self.work_of(decision, &terms));
         }

@@ -11,12 +11,12 @@ use super::client::Client;
 use super::exchange::Exchange;
 use super::layers::Layers;
 use super::naming::Rules;
-use super::record::{HotState, Kept, NEVER};
+use super::record::{Change, HotState, Kept, Marks, NEVER};
 use super::rename::wish_of;
 use super::respond::{self, Terms, Told};
 use super::table::Record;
 use crate::class::ClassId;
-use crate::decision::{Decision, Former, LeaseEvent, LeaseEventKind};
+use crate::decision::{Decision, Former, LeaseEventKind};
 use crate::destination::Destination;
 use crate::identity::{ClientId, HardwareAddress};
 use crate::lease::{Lease, LeaseState};
@@ -49,10 +49,10 @@ impl Engine {
 
         let layers = Layers::of(&self.book, exchange, place, address);
         let lease_secs = lease_secs(&self.book, exchange, &layers, choice);
-        let (lease, answer) = make_lease(&self.book, exchange, choice, lease_secs, self.binding_at(exchange, choice));
+        let record = self.book.record(address);
+        let (lease, answer) = make_lease(&self.book, exchange, choice, lease_secs, record.filter(|_| is_renewed));
         let kind = if is_renewed { LeaseEventKind::Renewed } else { LeaseEventKind::Bound };
-        let previous = self.book.record(address).map(|record| record.former());
-        let event = LeaseEvent { kind, lease: lease.clone(), previous };
+        let previous = record.map(|record| record.former());
         let shown_secs = if planted(Fault::AckLongerThanStored) { lease_secs.saturating_add(60) } else { lease_secs };
         let is_bootp = exchange.message.message_type == MessageType::Bootp;
         let terms = Terms {
@@ -70,13 +70,13 @@ impl Engine {
         self.book.withdraw(address);
         let finite = Some(lease_secs).filter(|secs| *secs != u32::MAX);
         let mut decision = self.write(ended);
-        self.change(&mut decision, Kept::made_now(lease, finite, exchange.now), event);
+        self.change(&mut decision, Change { kept: Kept::made_now(lease, finite, exchange.now), kind, previous });
         decision.reply = Some(reply);
         decision
     }
 
     /// The binding that the client has at an address.
-    fn binding_at(&self, exchange: &Exchange<'_>, choice: Choice) -> Option<Record<'_>> {
+    pub(super) fn binding_at(&self, exchange: &Exchange<'_>, choice: Choice) -> Option<Record<'_>> {
         self.book.record(choice.address).filter(|record| is_binding_of(&self.book, exchange, choice.place, *record))
     }
 
@@ -101,7 +101,7 @@ impl Engine {
     ///
     /// Two leases of one client come from a subnet that began to ignore client identifiers, from a reservation that
     /// was made or moved, or from a client that went from one subnet of its link to another.
-    fn end_others(&self, exchange: &Exchange<'_>, but: Ipv4Addr) -> Vec<(Kept, LeaseEvent)> {
+    fn end_others(&self, exchange: &Exchange<'_>, but: Ipv4Addr) -> Vec<Change> {
         let others = choose::bindings(&self.book, exchange, &exchange.link).filter(|other| other.address != but);
         others
             .filter_map(|other| self.book.record(other.address))
@@ -210,7 +210,7 @@ pub(super) fn is_binding_of(book: &Book, exchange: &Exchange<'_>, place: usize, 
         && record.client().is(exchange.client(), book.plan.subnet(place).ignore_client_id)
 }
 
-/// Asks for the name that the client is to have.
+/// Asks for the name that the client is to have; `known` is its binding at the address, when it has one.
 pub(super) fn choose_name(
     book: &Book,
     exchange: &Exchange<'_>,
@@ -218,9 +218,9 @@ pub(super) fn choose_name(
     lease_secs: u32,
     hostname: &[u8],
     client_fqdn: Option<&[u8]>,
+    known: Option<Record<'_>>,
 ) -> NameAnswer {
     let message = exchange.message;
-    let known = book.record(address).filter(|record| is_binding_of(book, exchange, place, *record));
     let says_the_same = |record: Record<'_>| {
         record.cold.hostname() == hostname && record.cold.client_fqdn() == client_fqdn.unwrap_or_default()
     };
@@ -296,7 +296,7 @@ fn make_lease(
         _ => (message.hostname(), message.client_fqdn()),
     };
     let (hostname, client_fqdn) = (at_most_255(hostname), client_fqdn.map(at_most_255));
-    let mut answer = choose_name(book, exchange, choice, lease_secs, hostname, client_fqdn);
+    let mut answer = choose_name(book, exchange, choice, lease_secs, hostname, client_fqdn, renewed);
     // RFC 4702 section 4: the server answers with the option only to a message that had it.
     answer.client_fqdn = answer.client_fqdn.filter(|_| message.client_fqdn().is_some());
 
@@ -334,11 +334,11 @@ fn make_lease(
 
 /// A binding that ends: as `state`, at `at` (UTC seconds). The client's parameters are kept for its return; DNS is to
 /// hold nothing for it any more.
-pub(super) fn end(kept: Kept, state: LeaseState, at: u64, kind: LeaseEventKind) -> (Kept, LeaseEvent) {
-    let previous = Former::from(&kept.lease);
+pub(super) fn end(kept: Kept, state: LeaseState, at: u64, kind: LeaseEventKind) -> Change {
+    let previous = Some(Former::from(&kept.lease));
     let lease = Lease { state, expires_at: at, name: None, ..kept.lease };
-    let event = LeaseEvent { kind, lease: lease.clone(), previous: Some(previous) };
-    (Kept { state: HotState::from(state), lease, deadline_ms: NEVER, marks: Default::default() }, event)
+    let kept = Kept { state: HotState::from(state), lease, deadline_ms: NEVER, marks: Marks::default() };
+    Change { kept, kind, previous }
 }
 
 fn at_most_255(data: &[u8]) -> &[u8] {

@@ -40,16 +40,24 @@ const LAST_LOOKED_AT: usize = 32;
 #[derive(Debug, Default)]
 pub(super) struct Chains {
     heads: HashTable<u32>,
+    /// How many slots were put in or taken out.
+    changes: u64,
 }
 
 impl Chains {
     /// Empty, with room for so many rings.
     pub(super) fn with_room(rings: usize) -> Self {
-        Self { heads: HashTable::with_capacity(rings) }
+        Self { heads: HashTable::with_capacity(rings), changes: 0 }
+    }
+
+    /// Another number after each change of a ring.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// Puts a slot into its ring: before all of its rank, those of the last rank behind everything.
     pub(super) fn insert(&mut self, slot: u32, slots: &mut impl Chained) {
+        self.changes += 1;
         let hash = slots.hash(slot);
         let Some(head) = self.heads.find_mut(hash, |head| slots.belong_together(*head, slot)) else {
             *slots.links_mut(slot) = Links { next: slot, previous: slot };
@@ -82,6 +90,7 @@ impl Chains {
         if slots.links(slot) == Links::NONE {
             return;
         }
+        self.changes += 1;
         let hash = slots.hash(slot);
         if next == slot {
             if let Ok(entry) = self.heads.find_entry(hash, |head| *head == slot) {

@@ -4,8 +4,8 @@ use std::net::Ipv4Addr;
 
 use super::book::Book;
 use super::exchange::Exchange;
-use super::few::Few;
 use super::record::HotState;
+use crate::few::Few;
 use crate::settings::Pool;
 
 /// An address, and the subnet it lies in by place.

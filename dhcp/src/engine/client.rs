@@ -1,9 +1,10 @@
 //! Who asks, and whether a record is theirs.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::net::Ipv4Addr;
 
 use super::pools::stable_hash;
+use super::slab::Home;
 use crate::identity::HardwareAddress;
 use crate::lease::Lease;
 use crate::message::Message;
@@ -78,18 +79,48 @@ impl<'a> Client<'a> {
     }
 }
 
-/// A client that asks, with its hashes: the sender of a message is looked up many times, and hashed once.
+/// A client that asks, with its hashes and where it was found: the sender of a message is looked up many times, and hashed
+/// and searched for once.
 #[derive(Debug)]
 pub(super) struct Asker<'a> {
     pub(super) client: Client<'a>,
     secret: Secret,
     by_key: OnceCell<u64>,
     by_hardware: OnceCell<u64>,
+    /// Where its records and its offers are.
+    pub(super) records: Found,
+    pub(super) offers: Found,
+}
+
+/// Where a client was found last: its ring in one subnet, as long as no ring changes.
+#[derive(Debug, Default)]
+pub(super) struct Found(Cell<Option<(u64, Home, Option<u32>)>>);
+
+impl Found {
+    /// The first slot of the client's ring in `home`; `changes` counts what happens to the rings.
+    #[inline]
+    pub(super) fn or_find(&self, changes: u64, home: Home, find: impl FnOnce() -> Option<u32>) -> Option<u32> {
+        match self.0.get() {
+            Some((at, of, first)) if at == changes && of == home => first,
+            _ => {
+                let first = find();
+                self.0.set(Some((changes, home, first)));
+                first
+            }
+        }
+    }
 }
 
 impl<'a> Asker<'a> {
     pub(super) fn new(client: Client<'a>, secret: Secret) -> Self {
-        Self { client, secret, by_key: OnceCell::new(), by_hardware: OnceCell::new() }
+        Self {
+            client,
+            secret,
+            by_key: OnceCell::new(),
+            by_hardware: OnceCell::new(),
+            records: Found::default(),
+            offers: Found::default(),
+        }
     }
 
     /// See [`Client::key_hash`].

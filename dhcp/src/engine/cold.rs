@@ -109,8 +109,7 @@ impl<'p> Cold<'p> {
     }
 
     pub(super) fn client_id(&self) -> Option<&'p [u8]> {
-        let [id, ..] = self.parts().0;
-        (self.flags() & Flag::CLIENT_ID != 0).then_some(id)
+        if self.flags() & Flag::CLIENT_ID != 0 { Some(self.part(0)) } else { None }
     }
 
     pub(super) fn has_name(&self) -> bool {
@@ -119,12 +118,12 @@ impl<'p> Cold<'p> {
 
     /// Option 12; empty for none.
     pub(super) fn hostname(&self) -> &'p [u8] {
-        self.parts().0[1]
+        self.part(1)
     }
 
     /// Option 81; empty for none.
     pub(super) fn client_fqdn(&self) -> &'p [u8] {
-        self.parts().0[2]
+        self.part(2)
     }
 
     /// `giaddr`; unspecified for none.
@@ -138,7 +137,7 @@ impl<'p> Cold<'p> {
 
     /// Option 82; empty for none.
     pub(super) fn relay_agent_info(&self) -> &'p [u8] {
-        self.parts().0[3]
+        self.part(3)
     }
 
     pub(super) fn server_identifier_override(&self) -> Option<Ipv4Addr> {
@@ -200,6 +199,19 @@ impl<'p> Cold<'p> {
 
     fn flags(&self) -> u8 {
         self.0.get(2).copied().unwrap_or(0)
+    }
+
+    /// One of the four parts.
+    #[inline]
+    fn part(&self, number: usize) -> &'p [u8] {
+        // As a rule every length is one byte, so that they are found without reading one after the other.
+        if let Some((lengths, rest)) = self.0.get(HEADER_BYTES..).and_then(|rest| rest.split_first_chunk::<4>())
+            && u32::from_le_bytes(*lengths) & 0x8080_8080 == 0
+        {
+            let before: usize = lengths[..number].iter().map(|length| usize::from(*length)).sum();
+            return rest.get(before..before + usize::from(lengths[number])).unwrap_or_default();
+        }
+        self.parts().0[number]
     }
 
     /// The four parts, and what stands behind them.

@@ -5,7 +5,7 @@ use faults::{Fault, planted};
 use super::Engine;
 use super::bind;
 use super::exchange::Exchange;
-use super::record::{HotState, Kept, Marks};
+use super::record::{Change, HotState, Kept};
 use crate::decision::{Decision, LeaseEventKind};
 use crate::lease::LeaseState;
 use crate::message::DropReason;
@@ -38,16 +38,17 @@ impl Engine {
             .count();
         let within_share = quarantined < settings.declines_per_client_max as usize;
         let now = exchange.now.wall_secs;
-        let (kept, event) = if within_share && !planted(Fault::QuarantineForgotten) {
+        let change = if within_share && !planted(Fault::QuarantineForgotten) {
             let secs = settings.quarantine_secs;
             let until = now.saturating_add(secs.into());
-            let (kept, event) = bind::end(kept, LeaseState::Quarantined, until, LeaseEventKind::Declined);
-            (Kept::made_now(kept.lease, Some(secs), exchange.now), event)
+            let change = bind::end(kept, LeaseState::Quarantined, until, LeaseEventKind::Declined);
+            Change { kept: Kept::made_now(change.kept.lease, Some(secs), exchange.now), ..change }
         } else {
-            let (kept, event) = bind::end(kept, LeaseState::Released, now, LeaseEventKind::Declined);
-            (Kept { marks: Marks { shunned: true, ..kept.marks }, ..kept }, event)
+            let mut change = bind::end(kept, LeaseState::Released, now, LeaseEventKind::Declined);
+            change.kept.marks.shunned = true;
+            change
         };
         self.book.withdraw(address);
-        self.write(vec![(kept, event)])
+        self.write([change])
     }
 }

@@ -122,7 +122,8 @@ impl Engine {
         if client_fqdn.is_none() && !respond::wants_host_name(exchange.message) {
             return Told::default();
         }
-        Told::of(bind::choose_name(&self.book, exchange, choice, lease_secs, hostname, client_fqdn))
+        let known = self.binding_at(exchange, choice);
+        Told::of(bind::choose_name(&self.book, exchange, choice, lease_secs, hostname, client_fqdn, known))
     }
 
     /// With the storage full, only a client that has a stored lease can be served, and with no more than that.

@@ -4,9 +4,9 @@ use std::net::Ipv4Addr;
 
 use super::book::Book;
 use super::client::{Asker, Client};
-use super::few::Few;
 use super::record::HotState;
 use super::table::Record;
+use crate::few::Few;
 use crate::class::ClassSet;
 use crate::decision::Ingress;
 use crate::limits::port_key;

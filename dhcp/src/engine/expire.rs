@@ -28,9 +28,9 @@ impl Engine {
             match kept.state {
                 HotState::Bound => {
                     let expired = self.expired(kept, now);
-                    decisions.push(self.write(vec![expired]));
+                    decisions.push(self.write([expired]));
                 }
-                HotState::Expired => decisions.push(self.write(vec![Self::end_of_grace(kept)])),
+                HotState::Expired => decisions.push(self.write([Self::end_of_grace(kept)])),
                 // Stored with its end, so there is nothing to write.
                 _ => self.book.end_quarantine(address),
             }

@@ -9,10 +9,10 @@ use dns::{Bytes, Naming};
 
 use super::book::Book;
 use super::exchange::Exchange;
-use super::few::Few;
 use super::naming::Rules;
 use super::plan::Plan;
 use super::wide::Wide;
+use crate::few::Few;
 use crate::class::ClassId;
 use crate::options::vendor::data_for;
 use crate::options::{self, IPV6_ONLY_WAIT_SECS_MIN, OptionData, code};
@@ -226,6 +226,11 @@ impl<'a> Layers<'a> {
         add_wide(settings, subnet, &mut layers);
         let for_all = layers.iter().flatten().all(|(_, scope)| scope.vendor.is_empty());
         for_all.then(|| Self { layers, vendor: Vec::new(), ground, domain: None, wide: None })
+    }
+
+    /// Whether they are those of every client of the subnet.
+    pub(super) fn are_wide(&self) -> bool {
+        self.wide.is_some()
     }
 
     fn iter(&self) -> impl Iterator<Item = &(Source, &'a Scope)> {

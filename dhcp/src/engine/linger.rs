@@ -15,8 +15,8 @@ use faults::{Fault, planted};
 use super::Engine;
 use super::bind;
 use super::naming::after_expiry;
-use super::record::{self, HotState, Kept, NEVER};
-use crate::decision::{Decision, Former, LeaseEvent, LeaseEventKind};
+use super::record::{self, Change, HotState, Kept, NEVER};
+use crate::decision::{Decision, Former, LeaseEventKind};
 use crate::lease::LeaseState;
 use crate::settings::AfterExpiry;
 use crate::time::Now;
@@ -37,29 +37,29 @@ impl Engine {
             let lingers = record.hot.state() == HotState::Expired && record.cold.has_name();
             lingers.then(|| without_name(record.kept()))
         });
-        let ended = ended.collect();
+        let ended: Vec<Change> = ended.collect();
         self.write(ended)
     }
 
     /// A binding that has run out, with its name where that outlives it.
-    pub(super) fn expired(&self, kept: Kept, now: Now) -> (Kept, LeaseEvent) {
+    pub(super) fn expired(&self, kept: Kept, now: Now) -> Change {
         let name = kept.lease.name.clone();
         let at = kept.lease.expires_at.min(now.wall_secs);
-        let (mut kept, mut event) = bind::end(kept, LeaseState::Expired, at, LeaseEventKind::Expired);
+        let mut change = bind::end(kept, LeaseState::Expired, at, LeaseEventKind::Expired);
+        let kept = &mut change.kept;
         let policy = after_expiry(&self.book.plan, kept.lease.address);
         if name.is_some() && policy != AfterExpiry::AtOnce {
             kept.lease.name = name;
-            event.lease = kept.lease.clone();
             kept.deadline_ms = match policy {
                 AfterExpiry::Grace(secs) => now.boot_ms.saturating_add(u64::from(secs) * 1_000),
                 AfterExpiry::AtOnce | AfterExpiry::Keep => NEVER,
             };
         }
-        (kept, event)
+        change
     }
 
     /// A name whose grace is over.
-    pub(super) fn end_of_grace(kept: Kept) -> (Kept, LeaseEvent) {
+    pub(super) fn end_of_grace(kept: Kept) -> Change {
         without_name(kept)
     }
 
@@ -86,10 +86,9 @@ impl Engine {
     }
 }
 
-fn without_name(mut kept: Kept) -> (Kept, LeaseEvent) {
+fn without_name(mut kept: Kept) -> Change {
     let previous = Former::from(&kept.lease);
     kept.lease.name = None;
     kept.deadline_ms = NEVER;
-    let event = LeaseEvent { kind: LeaseEventKind::NameEnded, lease: kept.lease.clone(), previous: Some(previous) };
-    (kept, event)
+    Change { kept, kind: LeaseEventKind::NameEnded, previous: Some(previous) }
 }

@@ -49,7 +49,7 @@ mod discover;
 mod exchange;
 mod expire;
 pub mod explain;
-mod few;
+mod forms;
 mod inform;
 mod layers;
 mod leasequery;
@@ -82,7 +82,7 @@ use client::Client;
 use exchange::Exchange;
 use pending::Pending;
 use probe::Probes;
-use record::Kept;
+use record::{Change, Kept};
 
 /// The state of DHCPv4 service: leases, offers and free addresses. Decides, and does nothing.
 #[derive(Debug)]
@@ -264,19 +264,18 @@ impl Engine {
     }
 
     /// Changes records in memory, and makes the decision that has them stored. Nothing for nothing.
-    fn write(&mut self, changes: Vec<(Kept, LeaseEvent)>) -> Decision {
+    fn write(&mut self, changes: impl IntoIterator<Item = Change>) -> Decision {
         let mut decision = Decision::default();
-        changes.into_iter().for_each(|(kept, event)| self.change(&mut decision, kept, event));
+        changes.into_iter().for_each(|change| self.change(&mut decision, change));
         decision
     }
 
     /// Changes a record in memory, and has the decision store it too.
-    fn change(&mut self, decision: &mut Decision, kept: Kept, event: LeaseEvent) {
+    fn change(&mut self, decision: &mut Decision, Change { kept, kind, previous }: Change) {
         let address = kept.lease.address;
         let ticket = *decision.ticket.get_or_insert_with(|| self.pending.open());
-        self.pending.remember(ticket, address, self.book.record(address).map(|record| record.saved()));
+        self.pending.remember(ticket, address, self.book.record(address));
         self.book.set(&kept);
-        decision.store.push(kept.lease);
-        decision.events.push(event);
+        decision.events.push(LeaseEvent { kind, lease: kept.lease, previous });
     }
 }

@@ -217,7 +217,8 @@ impl Offers {
     pub(super) fn of_client<'a>(&'a self, asker: &Asker<'_>, home: Home) -> impl Iterator<Item = &'a Offer> + use<'a> {
         let is_it = |slot| self.slots.is_of(slot, asker.client, home);
         let hash = || hash_within(asker.key_hash(home.ignore_client_id), home.place);
-        let first = if self.is_empty() { None } else { self.by_client.first(hash(), is_it) };
+        let find = || if self.is_empty() { None } else { self.by_client.first(hash(), is_it) };
+        let first = asker.offers.or_find(self.by_client.changes(), home, find);
         chains::ring(first, &self.slots).filter_map(|slot| self.slots.get(slot))
     }
 

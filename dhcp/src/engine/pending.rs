@@ -3,8 +3,11 @@
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 
-use super::table::Saved;
+use super::table::{Record, Saved};
 use crate::decision::Ticket;
+
+/// So many rooms are kept, of some 50 bytes each: those of a few batches.
+const ROOMS_MAX: usize = 1024;
 
 /// For every ticket in flight, what each record was before it, in the order in which the tickets were given out. Bounded
 /// by what the shell lets be in flight.
@@ -12,6 +15,8 @@ use crate::decision::Ticket;
 pub(super) struct Pending {
     last: u64,
     changes: VecDeque<Change>,
+    /// Rooms for what is to be put back, that are used again.
+    rooms: Vec<Vec<u8>>,
 }
 
 /// One record that a ticket's decision replaced.
@@ -31,9 +36,10 @@ impl Pending {
     }
 
     /// Notes what the newest ticket's decision replaced. Of several changes of one record the first counts.
-    pub(super) fn remember(&mut self, ticket: Ticket, address: Ipv4Addr, before: Option<Saved>) {
+    pub(super) fn remember(&mut self, ticket: Ticket, address: Ipv4Addr, before: Option<Record<'_>>) {
         let mut of_ticket = self.changes.iter().rev().take_while(|change| change.ticket == ticket.0);
         if !of_ticket.any(|change| change.address == address) {
+            let before = before.map(|before| before.saved(self.rooms.pop().unwrap_or_default()));
             self.changes.push_back(Change { ticket: ticket.0, address, before });
         }
     }
@@ -47,8 +53,17 @@ impl Pending {
     /// A ticket's records are stored: nothing is to be put back any more.
     pub(super) fn committed(&mut self, ticket: Ticket) {
         // Tickets settle in their order, so that it is the first as a rule.
-        while self.changes.pop_front_if(|change| change.ticket == ticket.0).is_some() {}
-        drop(self.take(ticket));
+        while let Some(change) = self.changes.pop_front_if(|change| change.ticket == ticket.0) {
+            self.keep_room(change);
+        }
+        if self.changes.front().is_some_and(|change| change.ticket < ticket.0) {
+            self.take(ticket).into_iter().for_each(|change| self.keep_room(change));
+        }
+    }
+
+    fn keep_room(&mut self, change: Change) {
+        let room = change.before.map(Saved::into_room);
+        self.rooms.extend(room.filter(|_| self.rooms.len() < ROOMS_MAX));
     }
 
     /// A ticket's records are not stored. Returns what memory is to put back. Where a later ticket has changed the

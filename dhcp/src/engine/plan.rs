@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::client::Client;
+use super::forms::Forms;
 use super::layers::Ground;
 use super::reserved::Reserved;
 use super::slab::Home;
@@ -31,6 +32,7 @@ pub(super) struct Plan {
     grounds: Vec<Ground>,
     /// Some class says something of names.
     has_naming_classes: bool,
+    forms: Forms,
 }
 
 impl Plan {
@@ -71,6 +73,7 @@ impl Plan {
             reserved,
             grounds,
             has_naming_classes,
+            forms: Forms::default(),
         }
     }
 
@@ -87,6 +90,11 @@ impl Plan {
 
     pub(super) fn ground(&self, place: usize) -> &Ground {
         &self.grounds[place]
+    }
+
+    /// Replies made ready.
+    pub(super) fn forms(&self) -> &Forms {
+        &self.forms
     }
 
     /// The subnet that holds an address.

@@ -20,8 +20,8 @@ use super::Engine;
 use super::choose::{self, Choice};
 use super::exchange::Exchange;
 use super::offers::{Offer, OfferStanding};
-use super::record::{HotState, Kept};
-use crate::decision::{Decision, Former, Ingress, LeaseEvent, LeaseEventKind};
+use super::record::{Change, HotState, Kept};
+use crate::decision::{Decision, Former, Ingress, LeaseEventKind};
 use crate::identity::HardwareAddress;
 use crate::lease::{Lease, LeaseState};
 use crate::message::DropReason;
@@ -229,7 +229,7 @@ impl Engine {
             server_identifier_override: None,
         };
         let previous = previous.map(|kept| Former::from(&kept.lease));
-        let event = LeaseEvent { kind: LeaseEventKind::Conflict, lease: lease.clone(), previous };
-        Some(self.write(vec![(Kept::made_now(lease, Some(secs), now), event)]))
+        let kept = Kept::made_now(lease, Some(secs), now);
+        Some(self.write([Change { kept, kind: LeaseEventKind::Conflict, previous }]))
     }
 }

@@ -8,6 +8,7 @@ use ipnet::Ipv4Net;
 use super::chains::{LAST_RANK, Links};
 use super::cold::Cold;
 use super::timers::{NO_SLICE, Slice};
+use crate::decision::{Former, LeaseEventKind};
 use crate::identity::HardwareAddress;
 use crate::lease::{Lease, LeaseState};
 use crate::time::Now;
@@ -168,6 +169,15 @@ pub(super) struct Kept {
     pub(super) state: HotState,
     pub(super) deadline_ms: u64,
     pub(super) marks: Marks,
+}
+
+/// A record that replaces the one of its address, and what happened.
+#[derive(Debug)]
+pub(super) struct Change {
+    pub(super) kept: Kept,
+    pub(super) kind: LeaseEventKind,
+    /// What the record that is replaced says of DNS; `None`: there is none.
+    pub(super) previous: Option<Former>,
 }
 
 impl Kept {

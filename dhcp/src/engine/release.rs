@@ -32,7 +32,7 @@ impl Engine {
         }
         let released = bind::end(kept, LeaseState::Released, exchange.now.wall_secs, LeaseEventKind::Released);
         self.book.withdraw(message.ciaddr);
-        self.write(vec![released])
+        self.write([released])
     }
 
     /// The binding of an address, with its subnet's place, when this client holds it, or `anyone`.

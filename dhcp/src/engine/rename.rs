@@ -6,9 +6,9 @@ use std::net::Ipv4Addr;
 use super::Engine;
 use super::bind::{self, Wish};
 use super::naming::naming_classes;
-use super::record::HotState;
+use super::record::{Change, HotState};
 use crate::class::ClassId;
-use crate::decision::{Decision, Former, LeaseEvent, LeaseEventKind};
+use crate::decision::{Decision, Former, LeaseEventKind};
 use crate::lease::Lease;
 use crate::names::NameChooser;
 
@@ -69,8 +69,7 @@ impl Engine {
         }
         let previous = Former::from(&kept.lease);
         kept.lease.name = name;
-        let event = LeaseEvent { kind: LeaseEventKind::Renamed, lease: kept.lease.clone(), previous: Some(previous) };
-        Some(self.write(vec![(kept, event)]))
+        Some(self.write([Change { kept, kind: LeaseEventKind::Renamed, previous: Some(previous) }]))
     }
 }
 

@@ -7,6 +7,7 @@ use dns::{Bytes, Fqdn};
 
 use super::book::Book;
 use super::exchange::Exchange;
+use super::forms::Gap;
 use super::layers::Layers;
 use crate::destination::{Destination, destination};
 use crate::message::{Message, MessageType};
@@ -152,7 +153,7 @@ fn echo_identifier(reply: &mut Reply, exchange: &Exchange<'_>) {
 
 /// What follows from the lease and the message, not from the settings alone. It is sent though the client does not ask for
 /// it, in this order.
-const OWN: [u8; 9] = [
+pub(super) const OWN: [u8; 9] = [
     code::IP_ADDRESS_LEASE_TIME,
     code::RENEWAL_TIME_VALUE,
     code::REBINDING_TIME_VALUE,
@@ -173,7 +174,7 @@ fn own<'d>(
     wanted: u8,
 ) -> Option<OptionData<'d>> {
     let message = exchange.message;
-    let seconds = |secs: u32| OptionData::Made(secs.to_be_bytes().into());
+    let seconds = |secs: u32| OptionData::Word(secs.to_be_bytes());
     // T1 and T2 (RFC 2131 section 4.4.5) of a lease that ends.
     let part = |permille: u16| {
         let lease_secs = terms.lease_secs.filter(|secs| *secs != u32::MAX && !layers.is_never_sent(wanted))?;
@@ -206,14 +207,17 @@ fn own<'d>(
     }
 }
 
+/// Of the options that are sent always, those that are sent to clients that did not ask. The others are for those that do,
+/// whatever is configured (RFC 2563, RFC 8925).
+pub(super) fn unasked(always: &[u8]) -> impl Iterator<Item = u8> {
+    let for_those_that_ask = [code::AUTO_CONFIGURE, code::IPV6_ONLY_PREFERRED];
+    always.iter().copied().filter(move |code| !for_those_that_ask.contains(code))
+}
+
 fn options_of(book: &Book, layers: &Layers<'_>, exchange: &Exchange<'_>, terms: &Terms) -> OptionList {
     let (message, subnet) = (exchange.message, book.plan.subnet(terms.place));
-    // Those two are for the clients that ask, whatever is configured to be sent always (RFC 2563, RFC 8925).
-    let for_those_that_ask = [code::AUTO_CONFIGURE, code::IPV6_ONLY_PREFERRED];
-    let always = layers.always();
-    let always = always.iter().copied().filter(|code| !for_those_that_ask.contains(code));
     // A client that tells its name is told how it is called instead.
-    let named = Some(code::HOST_NAME).filter(|_| terms.told.name.is_some() && !message.hostname().is_empty());
+    let is_named = terms.told.name.is_some() && !message.hostname().is_empty();
     let of_scopes = |wanted| match wanted {
         code::AUTO_CONFIGURE => None,
         wanted if layers.is_never_sent(wanted) => None,
@@ -221,8 +225,24 @@ fn options_of(book: &Book, layers: &Layers<'_>, exchange: &Exchange<'_>, terms: 
         wanted => layers.value(wanted),
     };
     let lookup = |wanted| own(subnet, layers, exchange, terms, wanted).or_else(|| of_scopes(wanted));
-    let asked = &message.parameter_request_list;
-    options::in_requested_order(asked, || layers.codes(), &OWN, always.chain(named), lookup)
+    let list = &*message.parameter_request_list;
+    if layers.are_wide() {
+        let fill = |gap, options: &mut OptionList| {
+            let wanted = match gap {
+                Gap::Code(code) => code,
+                Gap::NameUnasked if is_named => code::HOST_NAME,
+                Gap::NameUnasked => return,
+            };
+            if let Some(data) = lookup(wanted) {
+                options.push(wanted, &data);
+            }
+        };
+        if let Some(options) = book.plan.forms().options(terms.place, list, layers, fill) {
+            return options;
+        }
+    }
+    let named = Some(code::HOST_NAME).filter(|_| is_named);
+    options::in_requested_order(list, || layers.codes(), &OWN, unasked(&layers.always()).chain(named), lookup)
 }
 
 /// Option 12 (RFC 2132 section 3.14: the name "may or may not be qualified with the local domain name"): the name that is

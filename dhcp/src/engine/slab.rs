@@ -58,7 +58,7 @@ pub(super) struct Record<'a> {
 #[derive(Clone, Debug)]
 pub(super) struct Saved {
     hot: Hot,
-    cold: Box<[u8]>,
+    cold: Vec<u8>,
     prefix: Ipv4Net,
 }
 
@@ -85,12 +85,20 @@ impl<'a> Record<'a> {
         Former { state: self.hot.state().into(), name: self.cold.lease_name(self.hot.hardware) }
     }
 
-    pub(super) fn saved(&self) -> Saved {
-        Saved { hot: *self.hot, cold: self.cold.bytes().into(), prefix: self.prefix }
+    /// A copy, whose packed part goes into `room`.
+    pub(super) fn saved(&self, mut room: Vec<u8>) -> Saved {
+        room.clear();
+        room.extend_from_slice(self.cold.bytes());
+        Saved { hot: *self.hot, cold: room, prefix: self.prefix }
     }
 }
 
 impl Saved {
+    /// What its packed part lay in.
+    pub(super) fn into_room(self) -> Vec<u8> {
+        self.cold
+    }
+
     pub(super) fn record(&self) -> Record<'_> {
         Record { hot: &self.hot, cold: Cold::read(&self.cold), prefix: self.prefix }
     }

@@ -182,7 +182,8 @@ impl Table {
     /// The records of a client in a subnet: its bindings first, then its quarantines, then the last few that ended.
     pub(super) fn of_client<'a>(&'a self, asker: &Asker<'_>, home: Home) -> impl Iterator<Item = Record<'a>> + use<'a> {
         let is_it = |slot| self.slab.is_of(slot, asker.client, home);
-        let first = self.by_client.first(Slab::hash_of(asker, home), is_it);
+        let find = || self.by_client.first(Slab::hash_of(asker, home), is_it);
+        let first = asker.records.or_find(self.by_client.changes(), home, find);
         chains::ring(first, &self.slab).map(|slot| self.slab.at(slot))
     }
 

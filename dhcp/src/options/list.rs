@@ -5,8 +5,6 @@ use std::ops::Deref;
 
 use dns::Bytes;
 
-/// Code, and the length in two bytes.
-const HEADER_BYTES: usize = 3;
 /// What a reply with the usual options takes.
 const USUAL_BYTES: usize = 96;
 
@@ -14,23 +12,57 @@ const USUAL_BYTES: usize = 96;
 /// many there are, they are one allocation.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct OptionList {
-    /// Code, length (two bytes, the lower one first) and data of each.
+    /// Code, length and data of each, as they are sent. Where `has_long`, each length takes two bytes, the lower one first.
     bytes: Vec<u8>,
+    /// One of them is over 255 bytes, so that it is sent in parts (RFC 3396).
+    has_long: bool,
 }
 
 impl OptionList {
     /// An empty list with room for the usual options.
     #[must_use]
     pub fn with_usual_room() -> Self {
-        Self { bytes: Vec::with_capacity(USUAL_BYTES) }
+        Self { bytes: Vec::with_capacity(USUAL_BYTES), has_long: false }
     }
 
     /// Adds an option as the last one. What is over 65,535 bytes is cut off.
+    #[inline]
     pub fn push(&mut self, code: u8, data: &[u8]) {
+        match u8::try_from(data.len()) {
+            Ok(len) if !self.has_long => {
+                self.bytes.extend_from_slice(&[code, len]);
+                self.bytes.extend_from_slice(data);
+            }
+            _ => self.push_long(code, data),
+        }
+    }
+
+    fn push_long(&mut self, code: u8, data: &[u8]) {
+        if !self.has_long {
+            let short = std::mem::take(self);
+            self.has_long = true;
+            short.iter().for_each(|(code, data)| self.push_long(code, data));
+        }
         let len = u16::try_from(data.len()).unwrap_or(u16::MAX);
         let [low, high] = len.to_le_bytes();
         self.bytes.extend_from_slice(&[code, low, high]);
         self.bytes.extend_from_slice(&data[..usize::from(len)]);
+    }
+
+    /// The options as they are sent. `None`: one of them is sent in parts.
+    #[must_use]
+    pub fn as_sent(&self) -> Option<&[u8]> {
+        Some(&*self.bytes).filter(|_| !self.has_long)
+    }
+
+    /// Adds options that are bytes already, as [`OptionList::as_sent`] has them.
+    #[inline]
+    pub(crate) fn push_sent(&mut self, sent: &[u8]) {
+        if self.has_long {
+            Iter { rest: sent, has_long: false }.for_each(|(code, data)| self.push_long(code, data));
+        } else {
+            self.bytes.extend_from_slice(sent);
+        }
     }
 
     /// The data of an option.
@@ -42,7 +74,7 @@ impl OptionList {
     /// Every option and its data, in order.
     #[must_use]
     pub fn iter(&self) -> Iter<'_> {
-        Iter { rest: &self.bytes }
+        Iter { rest: &self.bytes, has_long: self.has_long }
     }
 
     /// Whether there is none.
@@ -59,8 +91,9 @@ impl OptionList {
     /// Moves the option `code` directly before `other`, when both are there and it stands behind that.
     pub(super) fn move_before(&mut self, code: u8, other: u8) {
         let (mut at, mut found, mut before) = (0, None, None);
+        let header = if self.has_long { 3 } else { 2 };
         for (place, data) in self.iter() {
-            let whole = at..at + HEADER_BYTES + data.len();
+            let whole = at..at + header + data.len();
             at = whole.end;
             if place == code {
                 found = Some(whole);
@@ -80,16 +113,21 @@ impl OptionList {
 #[derive(Clone, Debug)]
 pub struct Iter<'l> {
     rest: &'l [u8],
+    has_long: bool,
 }
 
 impl<'l> Iterator for Iter<'l> {
     type Item = (u8, &'l [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let ([code, low, high], rest) = self.rest.split_first_chunk::<HEADER_BYTES>()?;
-        let (data, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes([*low, *high])))?;
+        let (code, len, rest) = match self.rest {
+            [code, low, high, rest @ ..] if self.has_long => (*code, u16::from_le_bytes([*low, *high]), rest),
+            [code, len, rest @ ..] => (*code, u16::from(*len), rest),
+            _ => return None,
+        };
+        let (data, rest) = rest.split_at_checked(usize::from(len))?;
         self.rest = rest;
-        Some((*code, data))
+        Some((code, data))
     }
 }
 
@@ -129,6 +167,8 @@ pub enum OptionData<'d> {
     Lent(&'d [u8]),
     /// Made now.
     Made(Bytes),
+    /// Seconds, or an address.
+    Word([u8; 4]),
 }
 
 impl Deref for OptionData<'_> {
@@ -138,6 +178,7 @@ impl Deref for OptionData<'_> {
         match self {
             Self::Lent(data) => data,
             Self::Made(data) => data,
+            Self::Word(data) => data,
         }
     }
 }
@@ -160,6 +201,21 @@ mod tests {
         assert_eq!(list.get(9).map(<[u8]>::len), Some(65_535));
         list.retain(|code| code != 119);
         assert_eq!(list.iter().map(|(code, _)| code).collect::<Vec<_>>(), [3, 80, 9]);
+        list.push_sent(&[1, 2, 8, 8, 80, 0]);
+        assert_eq!(list.iter().skip(3).collect::<Vec<_>>(), [(1, &[8, 8][..]), (80, &[])]);
+    }
+
+    #[test]
+    fn a_list_is_as_it_is_sent_unless_an_option_goes_in_parts() {
+        let mut list = OptionList::default();
+        list.push(3, &[1; 4]);
+        list.push_sent(&[1, 2, 8, 8]);
+        list.push(224, &[7; 255]);
+        assert_eq!(list.as_sent().map(|sent| (sent[..10].to_vec(), sent.len())), Some((vec![3, 4, 1, 1, 1, 1, 1, 2, 8, 8], 267)));
+        list.push(225, &[7; 256]);
+        assert_eq!((list.as_sent(), list.get(1), list.get(224)), (None, Some(&[8, 8][..]), Some(&[7; 255][..])));
+        list.retain(|code| code != 225);
+        assert_eq!(list.as_sent().map(<[u8]>::len), Some(267), "equal lists are equal bytes");
     }
 
     #[test]

@@ -21,25 +21,38 @@ pub fn in_requested_order<D: Deref<Target = [u8]>>(
     always: impl IntoIterator<Item = u8>,
     lookup: impl Fn(u8) -> Option<D>,
 ) -> OptionList {
-    let mut placed = [0_u64; 4];
     let mut ordered = OptionList::with_usual_room();
-    let mut place = |code: u8| {
-        let (word, bit) = (&mut placed[usize::from(code / 64)], 1 << (code % 64));
-        if *word & bit == 0 {
-            *word |= bit;
-            lookup(code).into_iter().for_each(|data| ordered.push(code, &data));
-        }
-    };
-    if parameter_request_list.is_empty() {
-        all().into_iter().filter(|code| *code != code::IPV6_ONLY_PREFERRED).for_each(&mut place);
-    } else {
-        parameter_request_list.iter().copied().for_each(&mut place);
-    }
-    mandatory.iter().copied().chain(always).for_each(&mut place);
+    for_each_code(parameter_request_list, all, mandatory, always, |code| {
+        lookup(code).into_iter().for_each(|data| ordered.push(code, &data));
+    });
     // RFC 2132 section 3.3: "If both the subnet mask and the router option are specified in a DHCP reply, the subnet
     // mask option MUST be first."
     ordered.move_before(code::SUBNET_MASK, code::ROUTER);
     ordered
+}
+
+/// Each code once, in the order of [`in_requested_order`] but for the subnet mask's place.
+pub(crate) fn for_each_code(
+    parameter_request_list: &[u8],
+    all: impl FnOnce() -> Vec<u8>,
+    mandatory: &[u8],
+    always: impl IntoIterator<Item = u8>,
+    mut place: impl FnMut(u8),
+) {
+    let mut placed = [0_u64; 4];
+    let mut once = |code: u8| {
+        let (word, bit) = (&mut placed[usize::from(code / 64)], 1 << (code % 64));
+        if *word & bit == 0 {
+            *word |= bit;
+            place(code);
+        }
+    };
+    if parameter_request_list.is_empty() {
+        all().into_iter().filter(|code| *code != code::IPV6_ONLY_PREFERRED).for_each(&mut once);
+    } else {
+        parameter_request_list.iter().copied().for_each(&mut once);
+    }
+    mandatory.iter().copied().chain(always).for_each(&mut once);
 }
 
 #[cfg(test)]

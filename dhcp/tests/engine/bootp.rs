@@ -68,7 +68,7 @@ fn rfc1534_a_reservation_answers_a_bootp_client_without_a_lease_and_without_dhcp
         let decision = hear(&mut server, 9);
         let reply = decision.reply();
         assert_eq!((reply.yiaddr, reply.siaddr, reply.xid), ([192, 168, 30, 9].into(), SERVER, 0x77));
-        assert!(decision.store.is_empty() && decision.ticket.is_none());
+        assert!(decision.events.is_empty() && decision.ticket.is_none());
         assert_eq!(codes(reply), [code::SUBNET_MASK, code::ROUTER, code::DOMAIN_NAME]);
     }
 }
@@ -78,7 +78,7 @@ fn rfc1534_a_bootp_client_of_the_pool_has_its_address_without_end() {
     let mut server = server(BootpClients::Dynamic);
     let first = hear(&mut server, 1);
     assert_eq!((first.reply().yiaddr, kinds(&first)), (FIRST, vec![(LeaseEventKind::Bound, FIRST)]));
-    assert_eq!(first.store[0].expires_at, u64::MAX);
+    assert_eq!(first.events[0].lease.expires_at, u64::MAX);
     assert_eq!(codes(first.reply()), [code::SUBNET_MASK, code::ROUTER, code::DOMAIN_NAME]);
     server.pass(10_000_000);
     assert_eq!(server.tick(), []);
@@ -96,7 +96,7 @@ fn with_the_storage_full_a_lease_that_ends_is_not_given_to_a_bootp_client_for_ev
     server.engine.set_storage_full(true);
     assert_eq!(hear(&mut server, 1).silence(), DropReason::StorageFull);
     server.engine.set_storage_full(false);
-    assert_eq!(hear(&mut server, 1).store[0].expires_at, u64::MAX);
+    assert_eq!(hear(&mut server, 1).events[0].lease.expires_at, u64::MAX);
 }
 
 #[test]

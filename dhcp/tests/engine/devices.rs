@@ -166,7 +166,7 @@ fn two_machines_with_one_client_identifier_are_one_client() {
     server.hear(&identified(selecting(1, address), b"\0same")).acked();
     assert_eq!(server.hear(&identified(discover(2), b"\0same")).offered(), address);
     let taken = server.hear(&identified(selecting(2, address), b"\0same"));
-    assert_eq!((taken.acked(), taken.store[0].hardware), (address, mac(2)));
+    assert_eq!((taken.acked(), taken.events[0].lease.hardware), (address, mac(2)));
     assert_eq!(server.engine.leases().count(), 1);
 }
 
@@ -203,7 +203,7 @@ fn a_renewal_past_the_relay_is_answered_by_its_own_way_and_forgets_nothing_of_th
     // Its source is the client, it has no giaddr, and it comes in by an interface on another subnet.
     let renewed = server.take(&unicast(address), &extending(1, address));
     assert_eq!((renewed.acked(), renewed.destination()), (address, Destination::Client(address)));
-    let lease = &renewed.store[0];
+    let lease = &renewed.events[0].lease;
     assert_eq!((lease.relay, &*lease.relay_agent_info), (relay, &b"\x01\x03ge1"[..]));
     // Through the relay again when it rebinds.
     let rebound = server.take(&from_relay(relay), &from(extending(1, address)));

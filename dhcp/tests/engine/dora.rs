@@ -22,8 +22,9 @@ fn a_client_gets_an_offer_and_then_a_lease() {
     let ack = server.decide(&on_link(), &selecting(1, FIRST));
     assert_eq!(ack.acked(), FIRST);
     assert_eq!(kinds(&ack), [(LeaseEventKind::Bound, FIRST)]);
-    assert_eq!(ack.store, server.engine.leases().collect::<Vec<_>>());
-    let [lease] = &ack.store[..] else { panic!("one record") };
+    let [event] = &ack.events[..] else { panic!("one record") };
+    let lease = &event.lease;
+    assert!(server.engine.leases().eq([lease.clone()]));
     assert_eq!((lease.state, lease.expires_at), (LeaseState::Bound, server.now.wall_secs + 3600));
     let options: Vec<u8> = ack.reply().options.iter().map(|(code, _)| code).collect();
     assert_eq!(

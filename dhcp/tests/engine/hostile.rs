@@ -78,7 +78,7 @@ fn what_relays_say_is_kept_up_to_a_limit_and_echoed_whole() {
     let decision = server.take(&way, &relayed(flood));
     decision.acked();
     assert_eq!(decision.reply().relay_agent_info.len(), 12 * 253);
-    assert!(decision.store[0].relay_agent_info.len() <= 1024);
+    assert!(decision.events[0].lease.relay_agent_info.len() <= 1024);
 }
 
 #[test]
@@ -103,9 +103,9 @@ fn a_message_that_names_no_address_of_ours_is_not_taken_for_a_lease() {
     for address in [ZERO, ALL, SERVER, [127, 0, 0, 1].into(), [224, 0, 0, 1].into(), [192, 168, 30, 255].into()] {
         let named = selecting(1, address);
         let decision = server.hear(&named);
-        assert!(decision.store.is_empty() && decision.ticket.is_none(), "{address}");
+        assert!(decision.events.is_empty() && decision.ticket.is_none(), "{address}");
         let renewing = server.take(&unicast(address), &extending(1, address));
-        assert!(renewing.store.is_empty() && renewing.ticket.is_none(), "{address}");
+        assert!(renewing.events.is_empty() && renewing.ticket.is_none(), "{address}");
         let ack = |decision: &dhcp::decision::Decision| {
             decision.reply.as_ref().is_some_and(|(reply, _)| reply.message_type == MessageType::Ack)
         };

@@ -29,7 +29,7 @@ fn with(probing: Probing) -> Server {
 
 /// The probe that a DISCOVER begins; nothing else is done.
 fn probe(decision: &Decision) -> ProbeRequest {
-    assert!(decision.reply.is_none() && decision.store.is_empty() && decision.dropped.is_none());
+    assert!(decision.reply.is_none() && decision.events.is_empty() && decision.dropped.is_none());
     match decision.probe {
         Some(ProbeNeeded::Start(request)) => request,
         other => panic!("no probe begins: {other:?}"),
@@ -128,7 +128,8 @@ fn an_address_that_somebody_answers_for_is_quarantined_and_another_is_probed() {
     let decisions = server.answer(1, request.id, taken());
     let [conflict, next] = &decisions[..] else { panic!("two decisions: {decisions:?}") };
     assert_eq!(kinds(conflict), [(LeaseEventKind::Conflict, FIRST)]);
-    let [record] = &conflict.store[..] else { panic!("one record") };
+    let [event] = &conflict.events[..] else { panic!("one record") };
+    let record = &event.lease;
     assert_eq!((record.state, record.hardware.as_bytes()), (LeaseState::Quarantined, &SQUATTER[..]));
     assert_eq!((record.expires_at, &record.name), (server.now.wall_secs + 86_400, &None));
     let next = probe(next);
@@ -283,7 +284,7 @@ fn a_lease_made_while_its_address_was_probed_stands() {
     // A client that remembers the offer of a server that has forgotten it.
     assert_eq!(server.hear(&selecting(1, FIRST)).acked(), FIRST);
     let decisions = server.answer(1, request.id, taken());
-    assert!(decisions.iter().all(|decision| decision.store.is_empty()), "{decisions:?}");
+    assert!(decisions.iter().all(|decision| decision.events.is_empty()), "{decisions:?}");
     assert_eq!(server.state(FIRST), Some(LeaseState::Bound));
 }
 

@@ -37,11 +37,11 @@ fn rfc3046_option_82_is_echoed_verbatim_in_every_reply_and_kept_with_the_lease()
     for decision in [&offer, &ack, &nak] {
         assert_eq!(*decision.reply().relay_agent_info, marks);
     }
-    let lease = &ack.store[0];
+    let lease = &ack.events[0].lease;
     assert_eq!((lease.relay, &*lease.relay_agent_info), (RELAY, &marks[..]));
     // A renewal by the client itself comes past the relay, and leaves what is known of it.
     let renewed = server.take(&unicast(ack.acked()), &extending(1, ack.acked()));
-    assert_eq!((renewed.store[0].relay, &*renewed.store[0].relay_agent_info), (RELAY, &marks[..]));
+    assert_eq!((renewed.events[0].lease.relay, &*renewed.events[0].lease.relay_agent_info), (RELAY, &marks[..]));
 }
 
 #[test]
@@ -99,18 +99,18 @@ fn rfc5107_the_server_identifier_override_is_used_and_remembered_for_a_direct_re
     let request = init_reboot(1, address).with(code::SERVER_IDENTIFIER, RELAY.octets());
     let ack = server.take(&from_relay(RELAY), &relayed(request, &marks));
     assert_eq!((ack.acked(), ack.reply().server_identifier), (address, RELAY));
-    assert_eq!(ack.store[0].server_identifier_override, Some(RELAY));
+    assert_eq!(ack.events[0].lease.server_identifier_override, Some(RELAY));
 
     // The client renews, or releases, with the identifier it was told, and the relay's option is not there.
     for _ in 0..2 {
         let request = extending(1, address).with(code::SERVER_IDENTIFIER, RELAY.octets());
         let renewed = server.take(&unicast(address), &request);
         assert_eq!((renewed.acked(), renewed.reply().server_identifier), (address, RELAY));
-        assert_eq!(renewed.store[0].server_identifier_override, Some(RELAY));
+        assert_eq!(renewed.events[0].lease.server_identifier_override, Some(RELAY));
     }
     let release = ClientMessage { options: Vec::new(), ..release(1, address) };
     let release = release.with(code::SERVER_IDENTIFIER, RELAY.octets());
-    assert_eq!(server.take(&unicast(address), &release).store.len(), 1);
+    assert_eq!(server.take(&unicast(address), &release).events.len(), 1);
     // To another client that name means nothing.
     let stranger = init_reboot(2, [10, 7, 0, 101].into()).with(code::SERVER_IDENTIFIER, RELAY.octets());
     assert_eq!(server.take(&from_relay(RELAY), &relayed(stranger, &[])).silence(), DropReason::OtherServer);
@@ -127,7 +127,7 @@ fn rfc5107_the_override_is_remembered_through_a_restart() {
     let request = extending(1, offered).with(code::SERVER_IDENTIFIER, RELAY.octets());
     let renewed = server.take(&unicast(offered), &request);
     assert_eq!((renewed.acked(), renewed.reply().server_identifier), (offered, RELAY));
-    assert_eq!((renewed.store[0].relay, &*renewed.store[0].relay_agent_info), (RELAY, &marks[..]));
+    assert_eq!((renewed.events[0].lease.relay, &*renewed.events[0].lease.relay_agent_info), (RELAY, &marks[..]));
 }
 
 /// A relay that has put itself in the server's place (RFC 5107) gets renewals by unicast and hands them on: without

@@ -78,7 +78,7 @@ fn a_client_that_gets_a_reservation_is_naked_at_renewal_and_moves() {
     assert_eq!(server.hear(&discover(1)).offered(), OUTSIDE);
     let moved = server.hear(&selecting(1, OUTSIDE));
     assert_eq!(kinds(&moved), [(LeaseEventKind::Released, former), (LeaseEventKind::Bound, OUTSIDE)]);
-    assert_eq!((moved.store.len(), server.state(former)), (2, Some(LeaseState::Released)));
+    assert_eq!((moved.events.len(), server.state(former)), (2, Some(LeaseState::Released)));
 }
 
 #[test]

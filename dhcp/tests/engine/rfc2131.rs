@@ -241,7 +241,8 @@ fn rfc2131_section_3_1_the_binding_is_to_be_stored_before_the_ack_leaves() {
     let decision = server.decide(&on_link(), &selecting(1, offered));
     // The record goes with the ACK in one decision, whose reply waits for its ticket.
     assert!(decision.ticket.is_some());
-    let [stored] = &decision.store[..] else { panic!("one record") };
+    let [event] = &decision.events[..] else { panic!("one record") };
+    let stored = &event.lease;
     assert_eq!((stored.address, stored.hardware, stored.state), (offered, mac(1), LeaseState::Bound));
     assert_eq!(stored.expires_at, server.now.wall_secs + u64::from(lease_secs(decision.reply()).unwrap()));
 }
@@ -298,7 +299,8 @@ fn rfc2131_section_4_3_3_a_declined_address_is_unavailable_durably_and_the_opera
     let decision = server.hear(&decline(1, address));
     assert!(decision.reply.is_none(), "there is no reply");
     assert_eq!(kinds(&decision), [(LeaseEventKind::Declined, address)]);
-    let [record] = &decision.store[..] else { panic!("one record") };
+    let [event] = &decision.events[..] else { panic!("one record") };
+    let record = &event.lease;
     assert_eq!(record.state, LeaseState::Quarantined);
     assert_eq!((record.expires_at, &record.name), (server.now.wall_secs + 86_400, &None));
     // Nobody gets it: not by asking, not by being the last, and not after a restart.
@@ -389,7 +391,7 @@ fn rfc2131_section_4_3_5_inform_is_answered_by_unicast_without_lease_and_touches
     let before: Vec<_> = server.engine.leases().collect();
     for address in [leased, [192, 168, 30, 7].into()] {
         let ack = server.hear(&ClientMessage { broadcast: true, ..inform(1, address) });
-        assert!(ack.store.is_empty() && ack.events.is_empty() && ack.ticket.is_none());
+        assert!(ack.events.is_empty() && ack.ticket.is_none());
         assert_eq!((ack.acked(), ack.reply().ciaddr), (ZERO, address));
         assert_eq!(ack.destination(), Destination::Client(address));
         assert_eq!(lease_secs(ack.reply()), None);
@@ -443,7 +445,7 @@ fn rfc2131_section_3_3_a_lease_without_end_is_one() {
     let ack = server.hear(&selecting(1, address));
     assert_eq!(lease_secs(ack.reply()), Some(u32::MAX));
     assert_eq!(option(ack.reply(), code::RENEWAL_TIME_VALUE), None);
-    assert_eq!((ack.store[0].expires_at, server.engine.poll_timeout()), (u64::MAX, None));
+    assert_eq!((ack.events[0].lease.expires_at, server.engine.poll_timeout()), (u64::MAX, None));
     // Also after a restart.
     let stored: Vec<_> = server.engine.leases().collect();
     let mut server =

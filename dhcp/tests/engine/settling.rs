@@ -61,7 +61,7 @@ fn what_was_committed_before_a_failure_stays() {
     let first = server.decide(&on_link(), &selecting(1, FIRST));
     let second = server.decide(&on_link(), &extending(1, FIRST));
     server.engine.settle(first.ticket.unwrap(), CommitOutcome::Committed);
-    let stored = first.store[0].clone();
+    let stored = first.events[0].lease.clone();
     server.engine.settle(second.ticket.unwrap(), CommitOutcome::Failed);
     assert_eq!(server.engine.lease(FIRST), Some(stored));
 }
@@ -76,7 +76,7 @@ fn with_the_storage_full_a_renewal_gets_what_is_left_of_the_stored_lease_and_nev
     for message in [extending(1, address), selecting(1, address), init_reboot(1, address)] {
         let ack = server.hear(&message);
         assert_eq!((ack.acked(), lease_secs(ack.reply())), (address, Some(2600)));
-        assert!(ack.store.is_empty() && ack.events.is_empty() && ack.ticket.is_none());
+        assert!(ack.events.is_empty() && ack.ticket.is_none());
     }
     let offer = server.hear(&discover(1));
     assert_eq!((offer.offered(), lease_secs(offer.reply())), (address, Some(2600)));
@@ -134,7 +134,7 @@ fn expiry_follows_boot_time_while_running_and_wall_time_after_a_restart() {
     let mut engine = Engine::new(Arc::new(settings([subnet()])), stored, late);
     let expired = engine.handle_timeout(late, 10);
     assert_eq!(kinds(&expired[0]), [(LeaseEventKind::Expired, address)]);
-    assert_eq!(expired[0].store[0].expires_at, server.now.wall_secs + 3600);
+    assert_eq!(expired[0].events[0].lease.expires_at, server.now.wall_secs + 3600);
 }
 
 #[test]

@@ -238,7 +238,7 @@ impl World {
         self.sent += 1;
         let sent = Sent { sender, number: self.sent, at_ms: self.server.now.boot_ms };
         self.last.insert(sender, sent.number);
-        assert_eq!(decision.ticket.is_some(), !decision.store.is_empty());
+        assert_eq!(decision.ticket.is_some(), !decision.events.is_empty());
         // The model forgets what any identity of the device was offered, and so asks a little less.
         if decision.ticket.is_some() || decision.dropped == Some(DropReason::OtherServer) {
             self.offers.retain(|_, (to, _)| to.device != sender.device);
@@ -286,7 +286,7 @@ impl World {
             }
         } else if let Some((sent, decision)) = self.in_flight.pop_front() {
             self.server.engine.settle(decision.ticket.unwrap(), CommitOutcome::Committed);
-            self.rows.extend(decision.store.iter().map(|lease| (lease.address, lease.clone())));
+            self.rows.extend(decision.events.iter().map(|event| (event.lease.address, event.lease.clone())));
             self.deliver(sent, &decision);
         }
     }
@@ -294,7 +294,7 @@ impl World {
     fn tick(&mut self) {
         let nobody = self.by_nobody();
         for decision in self.server.engine.handle_timeout(self.server.now, usize::MAX) {
-            for expired in &decision.store {
+            for expired in decision.events.iter().map(|event| &event.lease) {
                 let held = self.beliefs.iter().find(|(_, belief)| belief.address == expired.address);
                 let early = held.filter(|(_, belief)| belief.until_ms > self.server.now.boot_ms);
                 assert!(early.is_none(), "{} expired under {early:?}", expired.address);

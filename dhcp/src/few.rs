@@ -2,7 +2,7 @@
 
 /// A list without an allocation up to `N`.
 #[derive(Clone, Debug)]
-pub(super) struct Few<T, const N: usize> {
+pub(crate) struct Few<T, const N: usize> {
     /// The first ones, as long as there are no more.
     here: [T; N],
     len: usize,
@@ -17,7 +17,7 @@ impl<T: Copy + Default, const N: usize> Default for Few<T, N> {
 }
 
 impl<T: Copy + Default, const N: usize> Few<T, N> {
-    pub(super) fn push(&mut self, one: T) {
+    pub(crate) fn push(&mut self, one: T) {
         match self.here.get_mut(self.len) {
             Some(place) => *place = one,
             None => {
@@ -36,6 +36,12 @@ impl<T, const N: usize> std::ops::Deref for Few<T, N> {
 
     fn deref(&self) -> &[T] {
         self.here.get(..self.len).unwrap_or(&self.apart)
+    }
+}
+
+impl<T, const N: usize> std::ops::DerefMut for Few<T, N> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        self.here.get_mut(..self.len).unwrap_or(&mut self.apart)
     }
 }
 
