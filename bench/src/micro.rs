@@ -27,6 +27,10 @@ use dhcp::time::Now;
 
 use crate::packet::{ACK, OFFER, read_reply};
 
+mod around;
+
+use around::{Piped, Rows};
+
 const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const RELAY: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 /// Circuit and remote identifier.
@@ -85,6 +89,14 @@ enum Case {
     Decode,
     /// An ACK written.
     Encode,
+    /// DISCOVER and REQUEST through the pipeline, 16 to a batch, names off, each batch committed at once.
+    Core,
+    /// The same, each lease with a name in an embedded zone; the zone's change not counted.
+    CoreNames,
+    /// A renewal through the pipeline, 8,000 leases held, names off.
+    CoreRenewal,
+    /// A lease's row written by the store, 16 to a commit, without what the kernel does.
+    Row,
     /// A query for an address answered, octets to octets, from a zone of 1,000 names.
     ZoneHit,
     /// The same for a name that is not there.
@@ -102,6 +114,9 @@ enum Prepared {
     BatchedRenewals { world: Box<named::World>, clients: Vec<(u32, Ipv4Addr)> },
     Decode { datagram: Vec<u8>, count: u32 },
     Encode { reply: Box<Reply>, count: u32 },
+    Piped { piped: Box<Piped>, clients: std::ops::Range<u32> },
+    PipedRenewals { piped: Box<Piped>, clients: Vec<(u32, Ipv4Addr)> },
+    Rows { rows: Box<Rows>, count: u32 },
     Queries { zones: zones::ZoneSet, queries: Vec<Vec<u8>>, count: u32 },
 }
 
@@ -185,6 +200,12 @@ impl Case {
                 clients.truncate(usize::try_from(count)?);
                 Prepared::BatchedRenewals { world, clients }
             }
+            Self::Core => Prepared::Piped { piped: Piped::new(0, false)?.into(), clients: strangers },
+            Self::CoreNames => Prepared::Piped { piped: Piped::new(0, true)?.into(), clients: strangers },
+            Self::CoreRenewal => {
+                Prepared::PipedRenewals { piped: Piped::new(8_000, false)?.into(), clients: renewing(8_000, count)? }
+            }
+            Self::Row => Prepared::Rows { rows: Rows::new(count)?.into(), count },
             Self::Decode => {
                 let mut world = World::new(11, 0)?;
                 world.request(7, None, Some(address(7)));
@@ -212,12 +233,17 @@ impl Case {
     }
 
     fn renewals(held: u32, count: u32) -> anyhow::Result<Prepared> {
-        // A step that has no factor with the number: every client once before any comes again.
-        let order = |nth: u32| u32::try_from(u64::from(nth) * 7_919 % u64::from(held));
-        let clients: Result<_, std::num::TryFromIntError> =
-            (0..count).map(|nth| order(nth).map(|client| (client, address(client)))).collect();
-        Ok(Prepared::Renewals { world: World::new(11, held)?.into(), clients: clients? })
+        Ok(Prepared::Renewals { world: World::new(11, held)?.into(), clients: renewing(held, count)? })
     }
+}
+
+/// So many clients out of `held`, in no order.
+fn renewing(held: u32, count: u32) -> anyhow::Result<Vec<(u32, Ipv4Addr)>> {
+    // A step that has no factor with the number: every client once before any comes again.
+    let order = |nth: u32| u32::try_from(u64::from(nth) * 7_919 % u64::from(held));
+    let clients: Result<_, std::num::TryFromIntError> =
+        (0..count).map(|nth| order(nth).map(|client| (client, address(client)))).collect();
+    Ok(clients?)
 }
 
 /// Runs it, and tells how many of it there were.
@@ -244,6 +270,18 @@ fn measured(prepared: &mut Prepared) -> anyhow::Result<u32> {
         Prepared::BatchedRenewals { world, clients } => {
             world.renewals(clients)?;
             Ok(u32::try_from(clients.len())?)
+        }
+        Prepared::Piped { piped, clients } => {
+            piped.exchange(clients.clone())?;
+            Ok(u32::try_from(clients.len())?)
+        }
+        Prepared::PipedRenewals { piped, clients } => {
+            piped.renew(clients)?;
+            Ok(u32::try_from(clients.len())?)
+        }
+        Prepared::Rows { rows, count } => {
+            rows.write()?;
+            Ok(*count)
         }
         Prepared::Decode { datagram, count } => {
             (0..*count).try_for_each(|_| counted_decode(black_box(datagram)))?;
@@ -333,29 +371,8 @@ impl World {
     }
 
     fn write(&mut self, client: u32, kind: u8, ciaddr: Option<Ipv4Addr>, offered: Option<Ipv4Addr>) {
-        let out = &mut self.message;
-        out.clear();
-        out.extend([1, 1, 6, 1]);
-        out.extend(client.to_be_bytes());
-        out.resize(12, 0);
-        out.extend(ciaddr.unwrap_or(Ipv4Addr::UNSPECIFIED).octets());
-        out.resize(24, 0);
-        out.extend(RELAY.octets());
-        out.extend(hardware_of(client));
-        out.resize(236, 0);
-        out.extend([99, 130, 83, 99, 53, 1, kind, 61, 7]);
-        out.extend(client_id_of(client));
-        if let Some(offered) = offered {
-            out.extend([50, 4]);
-            out.extend(offered.octets());
-            out.extend([54, 4]);
-            out.extend(SERVER.octets());
-        }
-        out.extend([55, 7, 1, 3, 6, 15, 51, 58, 59, 12, 12]);
-        out.extend(hostname_of(client));
-        out.extend([82, 20]);
-        out.extend(RELAY_DATA);
-        out.push(255);
+        self.message.clear();
+        write_request(&mut self.message, client, kind, ciaddr, offered);
     }
 
     /// Has the engine decide on the message, and reads the address of the awaited reply.
@@ -381,6 +398,38 @@ impl World {
         reply.encode(&mut self.reply);
         Some(reply)
     }
+}
+
+/// A client's DISCOVER (`kind` 1) or REQUEST (3) as its relay hands it on: a renewal when `ciaddr` is there, else the taking
+/// of what was `offered`.
+fn request_of(client: u32, kind: u8, ciaddr: Option<Ipv4Addr>, offered: Option<Ipv4Addr>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(400);
+    write_request(&mut out, client, kind, ciaddr, offered);
+    out
+}
+
+fn write_request(out: &mut Vec<u8>, client: u32, kind: u8, ciaddr: Option<Ipv4Addr>, offered: Option<Ipv4Addr>) {
+    out.extend([1, 1, 6, 1]);
+    out.extend(client.to_be_bytes());
+    out.resize(12, 0);
+    out.extend(ciaddr.unwrap_or(Ipv4Addr::UNSPECIFIED).octets());
+    out.resize(24, 0);
+    out.extend(RELAY.octets());
+    out.extend(hardware_of(client));
+    out.resize(236, 0);
+    out.extend([99, 130, 83, 99, 53, 1, kind, 61, 7]);
+    out.extend(client_id_of(client));
+    if let Some(offered) = offered {
+        out.extend([50, 4]);
+        out.extend(offered.octets());
+        out.extend([54, 4]);
+        out.extend(SERVER.octets());
+    }
+    out.extend([55, 7, 1, 3, 6, 15, 51, 58, 59, 12, 12]);
+    out.extend(hostname_of(client));
+    out.extend([82, 20]);
+    out.extend(RELAY_DATA);
+    out.push(255);
 }
 
 /// The address of the client with this number.

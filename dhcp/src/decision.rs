@@ -54,15 +54,16 @@ enum Held {
 
 impl Events {
     /// Adds one as the last.
+    #[inline]
     pub fn push(&mut self, event: LeaseEvent) {
-        self.0 = match std::mem::take(&mut self.0) {
-            Held::None => Held::One(event),
-            Held::One(first) => Held::Many(vec![first, event]),
-            Held::Many(mut all) => {
-                all.push(event);
-                Held::Many(all)
+        match &mut self.0 {
+            Held::None => self.0 = Held::One(event),
+            Held::Many(all) => all.push(event),
+            Held::One(_) => {
+                let first = std::mem::take(self).into_iter();
+                self.0 = Held::Many(first.chain([event]).collect());
             }
-        };
+        }
     }
 }
 

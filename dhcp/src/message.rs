@@ -164,8 +164,8 @@ impl<'a> Message<'a> {
             options::read_u16(data).filter(|&size| size >= options::MINIMUM_MESSAGE_SIZE)
         });
         // RFC 2132 section 9.14: "its minimum length is 2". More than 255 bytes would not fit a lease's record.
-        let client_id = read
-            .with(code::CLIENT_IDENTIFIER, |data| (2..=255).contains(&data.len()).then(|| ClientId(data.into())));
+        let client_id =
+            read.with(code::CLIENT_IDENTIFIER, |data| (2..=255).contains(&data.len()).then(|| ClientId(data.into())));
         // RFC 4390 section 2.1: hardware without an address of its own sends hlen 0, and MUST send a client
         // identifier. Without either, all such clients would share one lease.
         // RFC 4388 section 6.2: a leasequery by address names no client at all.

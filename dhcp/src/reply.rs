@@ -163,22 +163,26 @@ impl Reply {
         // the DHCPNAK to the client, because the client may not have a correct network address or subnet mask".
         let relayed_nak = self.message_type == MessageType::Nak && !self.giaddr.is_unspecified();
         let flags: u16 = if self.broadcast || relayed_nak { 0x8000 } else { 0 };
-        let mut header = [0; HEADER_BYTES];
-        let mut put = |at: usize, bytes: &[u8]| header[at..at + bytes.len()].copy_from_slice(bytes);
-        put(0, &[2, self.hardware.htype, hlen, 0]);
-        put(4, &self.xid.to_be_bytes());
-        put(8, &self.secs.to_be_bytes());
-        put(10, &flags.to_be_bytes());
-        put(12, &self.ciaddr.octets());
-        put(16, &self.yiaddr.octets());
-        put(20, &self.siaddr.octets());
-        put(24, &self.giaddr.octets());
-        put(28, address);
+        let start = out.len();
+        out.resize(start + HEADER_BYTES, 0);
+        let header = &mut out[start..];
+        header[..4].copy_from_slice(&[2, self.hardware.htype, hlen, 0]);
+        header[4..8].copy_from_slice(&self.xid.to_be_bytes());
+        header[8..10].copy_from_slice(&self.secs.to_be_bytes());
+        header[10..12].copy_from_slice(&flags.to_be_bytes());
+        header[12..16].copy_from_slice(&self.ciaddr.octets());
+        header[16..20].copy_from_slice(&self.yiaddr.octets());
+        header[20..24].copy_from_slice(&self.siaddr.octets());
+        header[24..28].copy_from_slice(&self.giaddr.octets());
+        header[28..28 + address.len()].copy_from_slice(address);
         // RFC 2131 section 2: a "null terminated string".
-        put(44, &self.sname.as_bytes()[..self.sname.len().min(SNAME_BYTES - 1)]);
-        put(108, &self.file.as_bytes()[..self.file.len().min(FILE_BYTES - 1)]);
-        put(236, &MAGIC_COOKIE);
-        out.extend_from_slice(&header);
+        for (at, text, bytes) in [(44, &self.sname, SNAME_BYTES), (108, &self.file, FILE_BYTES)] {
+            if !text.is_empty() {
+                let text = &text.as_bytes()[..text.len().min(bytes - 1)];
+                header[at..at + text.len()].copy_from_slice(text);
+            }
+        }
+        header[236..].copy_from_slice(&MAGIC_COOKIE);
     }
 
     /// The options field begins with the message type, overload and the server identifier.

@@ -34,11 +34,7 @@ impl Sip {
         for word in words {
             self = self.number(u64::from_le_bytes(*word));
         }
-        if !rest.is_empty() {
-            let last = rest.iter().rev().fold(0, |last, byte| (last << 8) | u64::from(*byte));
-            self = self.number(last);
-        }
-        self
+        if rest.is_empty() { self } else { self.number(last_word(rest)) }
     }
 
     #[inline]
@@ -65,6 +61,19 @@ impl Sip {
     }
 }
 
+/// Up to seven bytes as a number, the lowest first.
+#[inline]
+fn last_word(bytes: &[u8]) -> u64 {
+    match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        // What both have is the same in both.
+        (Some(first), Some(last)) => {
+            let high = u64::from(u32::from_le_bytes(*last)) << (8 * (bytes.len() - 4));
+            u64::from(u32::from_le_bytes(*first)) | high
+        }
+        _ => bytes.iter().rev().fold(0, |word, byte| (word << 8) | u64::from(*byte)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -82,6 +91,15 @@ mod tests {
                     assert!(seen.insert(Sip::new(key).bytes(one).bytes(other).finish()), "{one:?} {other:?}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_word_has_all_its_bytes() {
+        let bytes = [1, 2, 3, 4, 5, 6, 7];
+        for len in 1..=7 {
+            let expected = (0..len).map(|at| u64::from(bytes[at]) << (8 * at)).sum::<u64>();
+            assert_eq!(last_word(&bytes[..len]), expected);
         }
     }
 

@@ -22,6 +22,7 @@ enum Held {
 impl Deref for Bytes {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         match &self.0 {
             Held::Inline(len, bytes) => bytes.get(..usize::from(*len)).unwrap_or_default(),
@@ -31,6 +32,7 @@ impl Deref for Bytes {
 }
 
 impl From<&[u8]> for Bytes {
+    #[inline]
     fn from(data: &[u8]) -> Self {
         let mut bytes = [0; INLINE];
         match (bytes.get_mut(..data.len()), u8::try_from(data.len())) {

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use ddns::grant::Terms;
 use ddns::wanted::{RowKey, Undo, WantedRow, WantedTable};
-use dhcp::decision::{CommitOutcome, Decision, Events, Ingress, Ticket};
+use dhcp::decision::{CommitOutcome, Decision, Events, Ingress, LeaseEvent, Ticket};
 use dhcp::destination::Destination;
 use dhcp::engine::Engine;
 use dhcp::lease::Lease;
@@ -311,7 +311,11 @@ impl Core {
             events = yielded.events;
         }
         for event in events.iter() {
-            self.take_in(event, terms, &mut changes);
+            if self.concerns_no_name(event, terms) {
+                self.outcomes.lingering.remove(&event.lease.address);
+            } else {
+                self.take_in(event, terms, &mut changes);
+            }
         }
         let mut rows: Vec<Row> = events.iter().map(|event| Row::Lease(event.lease.clone())).collect();
         rows.extend(std::mem::take(&mut changes.numbers));
@@ -319,23 +323,36 @@ impl Core {
         if !planted(Fault::DnsRowDropped) {
             rows.extend(wanted.iter().cloned().map(Row::Wanted));
         }
-        let mut work = self.transaction(rows, [ticket, yielded.ticket], undo);
-        work.reply = reply;
-        work.events = events;
-        work.names = wanted;
-        work.dropped = dropped;
-        work.probe = probe;
-        work
+        let transaction = self.open_transaction(&rows, [ticket, yielded.ticket], undo);
+        Work { transaction, rows, reply, events, names: wanted, probe, dropped }
+    }
+
+    /// Whether nothing had a name before an event, and nothing has one by it: most leases, where names are off. It is then
+    /// passed over by all that is done for names ([`Core::take_in`]).
+    fn concerns_no_name(&self, event: &LeaseEvent, terms: &[Terms]) -> bool {
+        let address = event.lease.address;
+        terms.is_empty()
+            && event.lease.name.is_none()
+            && event.previous.as_ref().is_none_or(|former| former.name.is_none())
+            && self.engine.reservation_of(address).is_none()
+            && self.settings.hosts.at(address.into()).is_none()
+            && self.wanted.get(&RowKey::Reverse(address.into())).is_none()
     }
 
     fn transaction(&mut self, rows: Vec<Row>, tickets: [Option<Ticket>; 2], undo: Undos) -> Work {
+        let transaction = self.open_transaction(&rows, tickets, undo);
+        Work { transaction, rows, ..Work::default() }
+    }
+
+    /// A transaction of these rows; nothing for none.
+    fn open_transaction(&mut self, rows: &[Row], tickets: [Option<Ticket>; 2], undo: Undos) -> Option<TransactionId> {
         if rows.is_empty() {
-            return Work::default();
+            return None;
         }
         let id = TransactionId(self.next_transaction);
         self.next_transaction += 1;
         self.pending.push_back(Pending { id, tickets, undo });
-        Work { transaction: Some(id), rows, ..Work::default() }
+        Some(id)
     }
 }
 

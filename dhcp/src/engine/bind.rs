@@ -66,10 +66,10 @@ impl Engine {
         let reply = respond::build_reply(&self.book, exchange, &layers, &terms);
 
         let ended = if planted(Fault::FormerBindingKept) { Vec::new() } else { self.end_others(exchange, address) };
-        self.book.withdraw_from(&exchange.link, &exchange.asker, None);
-        self.book.withdraw(address);
+        self.book.withdraw_from(&exchange.link, &exchange.asker, Some(address));
         let finite = Some(lease_secs).filter(|secs| *secs != u32::MAX);
-        let mut decision = self.write(ended);
+        let mut decision = Decision::default();
+        ended.into_iter().for_each(|change| self.change(&mut decision, change));
         self.change(&mut decision, Change { kept: Kept::made_now(lease, finite, exchange.now), kind, previous });
         decision.reply = Some(reply);
         decision
@@ -102,11 +102,15 @@ impl Engine {
     /// Two leases of one client come from a subnet that began to ignore client identifiers, from a reservation that
     /// was made or moved, or from a client that went from one subnet of its link to another.
     fn end_others(&self, exchange: &Exchange<'_>, but: Ipv4Addr) -> Vec<Change> {
-        let others = choose::bindings(&self.book, exchange, &exchange.link).filter(|other| other.address != but);
-        others
-            .filter_map(|other| self.book.record(other.address))
-            .map(|record| end(record.kept(), LeaseState::Released, exchange.now.wall_secs, LeaseEventKind::Released))
-            .collect()
+        let mut ended = Vec::new();
+        for other in choose::bindings(&self.book, exchange, &exchange.link) {
+            if other.address != but
+                && let Some(record) = self.book.record(other.address)
+            {
+                ended.push(end(record.kept(), LeaseState::Released, exchange.now.wall_secs, LeaseEventKind::Released));
+            }
+        }
+        ended
     }
 
     /// With the storage full nothing can be promised beyond what is stored: a renewal is answered with what is left
@@ -207,7 +211,7 @@ pub(super) fn lease_secs(
 /// Whether a record is the client's binding.
 pub(super) fn is_binding_of(book: &Book, exchange: &Exchange<'_>, place: usize, record: Record<'_>) -> bool {
     record.hot.state() == HotState::Bound
-        && record.client().is(exchange.client(), book.plan.subnet(place).ignore_client_id)
+        && record.key().is(exchange.client(), book.plan.subnet(place).ignore_client_id)
 }
 
 /// Asks for the name that the client is to have; `known` is its binding at the address, when it has one.
@@ -259,6 +263,9 @@ pub(super) fn ask_name(
     wish: &Wish<'_>,
     classes: impl Iterator<Item = ClassId>,
 ) -> NameAnswer {
+    if book.plan.is_nameless() {
+        return NameAnswer::default();
+    }
     let subnet = book.plan.subnet(place);
     let client = Client { hardware: wish.hardware, id: wish.client_id.map(|id| &*id.0), relay: wish.relay };
     let rules = Rules::of(&book.plan, place, client, classes, wish.address);

@@ -261,6 +261,18 @@ impl Book {
         }
     }
 
+    /// Sets a binding, and ends the offer of its address with it.
+    pub(super) fn bind(&mut self, kept: &Kept) {
+        let address = kept.lease.address;
+        if self.offers.get(address).is_none() {
+            return self.set(kept);
+        }
+        self.change(address, |book| {
+            book.offers.remove(address);
+            book.table.set(home_of(&book.plan, address), kept);
+        });
+    }
+
     /// Puts back what the record of an address was.
     pub(super) fn put_back(&mut self, address: Ipv4Addr, saved: Option<&Saved>) {
         self.change(address, |book| book.table.put_back(address, home_of(&book.plan, address), saved));
@@ -278,8 +290,8 @@ impl Book {
         self.table.next_deadline()
     }
 
-    /// Holds an offer. When the table is full, the oldest goes.
-    pub(super) fn put_offer(&mut self, offer: Offer) {
+    /// Holds an offer to whoever asks. When the table is full, the oldest goes.
+    pub(super) fn put_offer(&mut self, offer: Offer, asker: &Asker<'_>) {
         if self.offers.is_full()
             && let Some((_, oldest)) = self.offers.first_to_end()
         {
@@ -287,7 +299,7 @@ impl Book {
         }
         self.change(offer.address, |book| {
             let home = home_of(&book.plan, offer.address);
-            book.offers.put(offer, home);
+            book.offers.put(offer, home, |home| asker.key_hash(home.ignore_client_id));
         });
     }
 

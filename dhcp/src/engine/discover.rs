@@ -61,7 +61,7 @@ impl Engine {
             return self.bind(exchange, choice);
         }
         // Its own binding too: that may end, or its commit may fail, before the client takes the offer.
-        self.book.put_offer(offer);
+        self.book.put_offer(offer, &exchange.asker);
         let told = self.name_to_offer(exchange, choice, lease_secs);
         let terms = Terms {
             message_type: MessageType::Offer,

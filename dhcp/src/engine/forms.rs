@@ -11,6 +11,7 @@ use std::cell::RefCell;
 use super::layers::Layers;
 use super::respond::{OWN, unasked};
 use crate::options::{OptionList, code, for_each_code};
+use crate::settings::Subnet;
 
 /// How many forms are kept at most, of some 250 bytes each.
 const FORMS_MAX: usize = 1024;
@@ -46,6 +47,10 @@ struct Form {
 pub(super) enum Gap {
     /// The option of this code.
     Code(u8),
+    /// The same, which there is for a message alone that has it too.
+    Sent(u8),
+    /// A time as so many thousandths of the lease time, rounded down.
+    Time(u8, u16),
     /// Option 12 for a client that told its name and did not ask for it.
     NameUnasked,
 }
@@ -55,7 +60,7 @@ impl Forms {
     /// of a gap, if there is one. `None`: they are to be put together one by one.
     pub(super) fn options(
         &self,
-        subnet: usize,
+        (place, subnet): (usize, &Subnet),
         list: &[u8],
         layers: &Layers<'_>,
         fill: impl FnMut(Gap, &mut OptionList),
@@ -68,9 +73,9 @@ impl Forms {
         if places.is_empty() {
             places.resize_with(FORMS_MAX, || None);
         }
-        let place = &mut places[place_of(subnet, list)];
-        match place {
-            Some(kept) if kept.subnet == subnet && *kept.list == *list => {
+        let kept = &mut places[place_of(place, list)];
+        match kept {
+            Some(kept) if kept.subnet == place && *kept.list == *list => {
                 kept.credit = (kept.credit + 1).min(CREDIT_MAX);
                 Some(kept.form.fill(fill))
             }
@@ -79,9 +84,9 @@ impl Forms {
                 None
             }
             _ => {
-                let form = Form::new(list, layers)?;
+                let form = Form::new(list, layers, subnet)?;
                 let options = form.fill(fill);
-                *place = Some(Box::new(Kept { subnet, list: list.into(), form, credit: 0 }));
+                *kept = Some(Box::new(Kept { subnet: place, list: list.into(), form, credit: 0 }));
                 Some(options)
             }
         }
@@ -101,15 +106,21 @@ fn place_of(subnet: usize, list: &[u8]) -> usize {
 
 impl Form {
     /// `None`: an option goes in parts.
-    fn new(list: &[u8], layers: &Layers<'_>) -> Option<Self> {
+    fn new(list: &[u8], layers: &Layers<'_>, subnet: &Subnet) -> Option<Self> {
         let is_gap = |code: u8| code == code::HOST_NAME || (OWN.contains(&code) && code != code::SUBNET_MASK);
         let ready = |code: u8| if layers.is_never_sent(code) { None } else { layers.value(code) };
         let mut codes = Vec::new();
-        for_each_code(list, || layers.codes(), &OWN, unasked(&layers.always()), |code| {
-            if is_gap(code) || ready(code).is_some() {
-                codes.push(code);
-            }
-        });
+        for_each_code(
+            list,
+            || layers.codes(),
+            &OWN,
+            unasked(&layers.always()),
+            |code| {
+                if is_gap(code) || ready(code).is_some() {
+                    codes.push(code);
+                }
+            },
+        );
         // RFC 2132 section 3.3: "If both the subnet mask and the router option are specified in a DHCP reply, the subnet
         // mask option MUST be first."
         let at = |wanted| codes.iter().position(|code| *code == wanted);
@@ -121,7 +132,8 @@ impl Form {
         let (mut bytes, mut gaps) = (OptionList::default(), Vec::new());
         for &code in &codes {
             if is_gap(code) {
-                gaps.push((bytes.as_sent()?.len(), Gap::Code(code)));
+                let gap = Self::gap(code, ready(code).is_some(), layers, subnet);
+                gaps.push((bytes.as_sent()?.len(), gap));
             } else if let Some(data) = ready(code) {
                 bytes.push(code, &data);
             }
@@ -131,6 +143,25 @@ impl Form {
             gaps.push((ready.len(), Gap::NameUnasked));
         }
         Some(Self { ready, gaps })
+    }
+
+    /// `is_configured`: the settings have the option too, for where the lease or the message have none.
+    fn gap(code: u8, is_configured: bool, layers: &Layers<'_>, subnet: &Subnet) -> Gap {
+        match code {
+            code::IP_ADDRESS_LEASE_TIME => Gap::Time(code, 1000),
+            code::RENEWAL_TIME_VALUE if !layers.is_never_sent(code) => {
+                Gap::Time(code, subnet.renewal_permille.min(1000))
+            }
+            code::REBINDING_TIME_VALUE if !layers.is_never_sent(code) => {
+                Gap::Time(code, subnet.rebinding_permille.min(1000))
+            }
+            code::CLIENT_IDENTIFIER | code::RAPID_COMMIT | code::SUBNET_SELECTION | code::AUTO_CONFIGURE
+                if !is_configured || code == code::AUTO_CONFIGURE =>
+            {
+                Gap::Sent(code)
+            }
+            code => Gap::Code(code),
+        }
     }
 
     fn fill(&self, mut fill: impl FnMut(Gap, &mut OptionList)) -> OptionList {

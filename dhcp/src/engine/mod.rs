@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use faults::{Fault, planted};
 
-use crate::decision::{CommitOutcome, Decision, Ingress, LeaseEvent, Ticket};
+use crate::decision::{CommitOutcome, Decision, Ingress, LeaseEvent, LeaseEventKind, Ticket};
 use crate::lease::Lease;
 use crate::limits::LeaseGate;
 use crate::message::{DropReason, Message, MessageType};
@@ -127,14 +127,15 @@ impl Engine {
         datagram: &[u8],
         names: &dyn NameChooser,
     ) -> Decision {
-        match Message::parse(datagram) {
-            Ok(message) => self.handle_parsed(now, ingress, &message, names),
+        // Matched by reference: a message is not moved once more.
+        match &Message::parse(datagram) {
+            Ok(message) => self.handle_parsed(now, ingress, message, names),
             // RFC 1534 section 2: a message without option 53 is one of BOOTP.
             Err(DropReason::NoMessageType) => match Message::parse_bootp(datagram) {
                 Ok(message) => self.handle_parsed(now, ingress, &message, names),
                 Err(reason) => Decision::drop(reason),
             },
-            Err(reason) => Decision::drop(reason),
+            Err(reason) => Decision::drop(*reason),
         }
     }
 
@@ -275,7 +276,10 @@ impl Engine {
         let address = kept.lease.address;
         let ticket = *decision.ticket.get_or_insert_with(|| self.pending.open());
         self.pending.remember(ticket, address, self.book.record(address));
-        self.book.set(&kept);
+        match kind {
+            LeaseEventKind::Bound | LeaseEventKind::Renewed => self.book.bind(&kept),
+            _ => self.book.set(&kept),
+        }
         decision.events.push(LeaseEvent { kind, lease: kept.lease, previous });
     }
 }

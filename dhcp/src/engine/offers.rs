@@ -157,14 +157,16 @@ impl Offers {
     }
 
     /// Puts an offer in the place of any other of the same address, which is in `home`.
-    pub(super) fn put(&mut self, offer: Offer, home: Option<Home>) {
+    /// `key_hash` is [`Asker::key_hash`] of whom it is made to.
+    pub(super) fn put(&mut self, offer: Offer, home: Option<Home>, key_hash: impl FnOnce(Home) -> u64) {
         let address = offer.address;
         self.remove(address);
         self.by_end.insert((offer.until_ms, address));
         if let Some(port) = offer.port {
             *self.by_port.entry(port).or_default() += 1;
         }
-        let held = Slot::new(Some(offer), home, self.slots.secret);
+        let hash = home.map_or(0, |home| hash_within(key_hash(home), home.place));
+        let held = Slot { offer: Some(offer), home, links: Links::NONE, hash };
         let slot = match self.unused.pop() {
             Some(slot) => {
                 self.slots.offers[slot as usize] = held;

@@ -19,6 +19,8 @@ pub(super) struct Plan {
     /// By subnet: its first address. Beside the settings, because every packet looks here several times, and ten thousand
     /// subnets are too much to walk through; so with what is reserved.
     networks_from: Vec<u32>,
+    /// By subnet: its last address.
+    networks_to: Vec<u32>,
     /// Every reserved address, subnet by subnet, sorted within each.
     reserved_addresses: Vec<u32>,
     /// By subnet, and one more: where its addresses begin there.
@@ -32,6 +34,8 @@ pub(super) struct Plan {
     grounds: Vec<Ground>,
     /// Some class says something of names.
     has_naming_classes: bool,
+    /// Nobody has a name whoever it is: there are no rules of names, and no reservations.
+    is_nameless: bool,
     forms: Forms,
 }
 
@@ -52,6 +56,7 @@ impl Plan {
             members.sort_by_key(|place| named(place).unwrap_or(usize::MAX));
         }
         let networks_from = settings.subnets.iter().map(|subnet| subnet.prefix.network().to_bits()).collect();
+        let networks_to = settings.subnets.iter().map(|subnet| subnet.prefix.broadcast().to_bits()).collect();
         let (mut reserved_addresses, mut reserved_from) = (Vec::new(), vec![0]);
         for subnet in &settings.subnets {
             let addresses = subnet.reservations.iter().filter_map(|reservation| reservation.address);
@@ -63,9 +68,13 @@ impl Plan {
         let reserved = Reserved::new(&settings.subnets);
         let grounds = settings.subnets.iter().map(|subnet| Ground::new(&settings, subnet)).collect();
         let has_naming_classes = settings.classes.iter().any(|(_, class)| class.scope.naming.is_some());
+        let is_ruled =
+            |subnet: &Subnet| subnet.naming.is_some() || subnet.pools.iter().any(|pool| pool.scope.naming.is_some());
+        let is_nameless = reserved.is_empty() && !has_naming_classes && !settings.subnets.iter().any(is_ruled);
         Self {
             settings,
             networks_from,
+            networks_to,
             reserved_addresses,
             reserved_from,
             by_interface,
@@ -73,6 +82,7 @@ impl Plan {
             reserved,
             grounds,
             has_naming_classes,
+            is_nameless,
             forms: Forms::default(),
         }
     }
@@ -92,6 +102,11 @@ impl Plan {
         &self.grounds[place]
     }
 
+    /// Whether nobody has a name, whoever it is.
+    pub(super) fn is_nameless(&self) -> bool {
+        self.is_nameless
+    }
+
     /// Replies made ready.
     pub(super) fn forms(&self) -> &Forms {
         &self.forms
@@ -99,9 +114,9 @@ impl Plan {
 
     /// The subnet that holds an address.
     pub(super) fn holding(&self, address: Ipv4Addr) -> Option<usize> {
-        let after = self.networks_from.partition_point(|first| *first <= address.to_bits());
-        let place = after.checked_sub(1)?;
-        self.subnet(place).prefix.contains(&address).then_some(place)
+        let address = address.to_bits();
+        let place = self.networks_from.partition_point(|first| *first <= address).checked_sub(1)?;
+        if address <= *self.networks_to.get(place)? { Some(place) } else { None }
     }
 
     /// The subnets on the link of one of them: itself, and the others of its shared network in their order.
@@ -140,6 +155,9 @@ impl Plan {
 
     /// The same, and the subnet that it stands in.
     pub(super) fn reservation_with_place(&self, place: usize, client: Client<'_>) -> Option<(usize, &Reservation)> {
+        if self.reserved.is_empty() {
+            return None;
+        }
         let find = |place| Some((place, self.reserved.find(&self.settings.subnets, place, client)?));
         let nameless = |other| find(other).filter(|(_, reservation)| reservation.address.is_none());
         find(place).or_else(|| self.siblings(place).find_map(nameless))

@@ -168,7 +168,7 @@ impl Engine {
             until_ms: exchange.now.boot_ms.saturating_add(probing.timeout_ms.into()),
             in_a_row: self.probes.in_a_row + 1,
         });
-        self.book.put_offer(Offer { standing: OfferStanding::Probed(id), ..offer.clone() });
+        self.book.put_offer(Offer { standing: OfferStanding::Probed(id), ..offer.clone() }, &exchange.asker);
         let on_link = !exchange.is_relayed() && exchange.message.subnet_selection().is_none();
         let request = ProbeRequest {
             id,

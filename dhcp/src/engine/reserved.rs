@@ -112,6 +112,11 @@ impl Reserved {
         reserved
     }
 
+    /// Whether nobody has a reservation anywhere.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Whether a reservation of the subnet knows clients by what relays and switches say of them.
     pub(super) fn asks_where(&self, subnet: usize) -> bool {
         self.kinds.get(subnet).is_some_and(|kinds| kinds >> Key::Port(&[], &[]).rank() != 0)

@@ -165,6 +165,11 @@ pub(super) const OWN: [u8; 9] = [
     code::AUTO_CONFIGURE,
 ];
 
+/// So many thousandths of a time; 1000 at most.
+fn part_of(secs: u32, permille: u16) -> u32 {
+    u32::try_from(u64::from(secs) * u64::from(permille) / 1000).unwrap_or(secs)
+}
+
 /// The data of an option of [`OWN`], where there is any.
 fn own<'d>(
     subnet: &Subnet,
@@ -178,8 +183,7 @@ fn own<'d>(
     // T1 and T2 (RFC 2131 section 4.4.5) of a lease that ends.
     let part = |permille: u16| {
         let lease_secs = terms.lease_secs.filter(|secs| *secs != u32::MAX && !layers.is_never_sent(wanted))?;
-        let secs = u64::from(lease_secs) * u64::from(permille.min(1000)) / 1000;
-        Some(seconds(u32::try_from(secs).unwrap_or(lease_secs)))
+        Some(seconds(part_of(lease_secs, permille.min(1000))))
     };
     match wanted {
         code::IP_ADDRESS_LEASE_TIME => terms.lease_secs.map(seconds),
@@ -229,15 +233,23 @@ fn options_of(book: &Book, layers: &Layers<'_>, exchange: &Exchange<'_>, terms: 
     if layers.are_wide() {
         let fill = |gap, options: &mut OptionList| {
             let wanted = match gap {
-                Gap::Code(code) => code,
-                Gap::NameUnasked if is_named => code::HOST_NAME,
-                Gap::NameUnasked => return,
+                Gap::Time(code, permille) => match terms.lease_secs {
+                    // Of a lease without end neither T1 nor T2 is told.
+                    Some(secs) if secs != u32::MAX => {
+                        return options.push(code, &part_of(secs, permille).to_be_bytes());
+                    }
+                    _ => code,
+                },
+                Gap::Sent(code) if !message.options.contains(code) => return,
+                Gap::NameUnasked if !is_named => return,
+                Gap::Sent(code) | Gap::Code(code) => code,
+                Gap::NameUnasked => code::HOST_NAME,
             };
             if let Some(data) = lookup(wanted) {
                 options.push(wanted, &data);
             }
         };
-        if let Some(options) = book.plan.forms().options(terms.place, list, layers, fill) {
+        if let Some(options) = book.plan.forms().options((terms.place, subnet), list, layers, fill) {
             return options;
         }
     }

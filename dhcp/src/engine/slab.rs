@@ -67,6 +67,12 @@ impl<'a> Record<'a> {
         Client { hardware: self.hot.hardware, id: self.cold.client_id(), relay: self.cold.relay_agent_info() }
     }
 
+    /// The same without what relays say of it, which its key does not depend on.
+    #[inline]
+    pub(super) fn key(&self) -> Client<'a> {
+        Client { hardware: self.hot.hardware, id: self.cold.client_id(), relay: &[] }
+    }
+
     pub(super) fn lease(&self) -> Lease {
         self.hot.lease(self.cold, self.prefix)
     }
@@ -125,7 +131,7 @@ impl Slab {
 
     /// Whether a slot is of this client, in the subnet at `place`.
     pub(super) fn is_of(&self, slot: u32, client: Client<'_>, home: Home) -> bool {
-        self.home(slot) == Some(home) && self.at(slot).client().is(client, home.ignore_client_id)
+        self.home(slot) == Some(home) && self.at(slot).key().is(client, home.ignore_client_id)
     }
 
     /// The hash of a client in a subnet.
@@ -257,11 +263,11 @@ impl Chained for Slab {
 
     fn hash(&self, slot: u32) -> u64 {
         let home = self.home(slot).unwrap_or(Home { place: u32::MAX, ignore_client_id: false });
-        hash_within(self.at(slot).client().key_hash(self.secret, home.ignore_client_id), home.place)
+        hash_within(self.at(slot).key().key_hash(self.secret, home.ignore_client_id), home.place)
     }
 
     fn belong_together(&self, slot: u32, other: u32) -> bool {
-        self.home(slot).is_some_and(|home| self.is_of(other, self.at(slot).client(), home))
+        self.home(slot).is_some_and(|home| self.is_of(other, self.at(slot).key(), home))
     }
 }
 

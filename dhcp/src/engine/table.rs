@@ -113,7 +113,7 @@ impl Table {
             && self.slab.is_alone(slot)
             && record.hot.state().rank() == kept.state.rank()
             && self.slab.home(slot) == home
-            && home.is_some_and(|home| record.client().is(Client::of_lease(&kept.lease), home.ignore_client_id))
+            && home.is_some_and(|home| record.key().is(Client::of_lease(&kept.lease), home.ignore_client_id))
     }
 
     /// Puts back what the record of an address was; `None`: there was none.
@@ -224,7 +224,9 @@ impl Table {
         if let Some(everywhere) = &mut self.everywhere {
             everywhere.remove(self.slab.secret(), record);
         }
-        if let (Some(counts), Some(port)) = (&mut self.by_port, port_of(record)) {
+        if let Some(counts) = &mut self.by_port
+            && let Some(port) = port_of(record)
+        {
             forget_one(counts, port);
         }
         Some(slot)
@@ -239,7 +241,9 @@ impl Table {
         if let Some(everywhere) = &mut self.everywhere {
             everywhere.insert(self.slab.secret(), record);
         }
-        if let (Some(counts), Some(port)) = (&mut self.by_port, port_of(record)) {
+        if let Some(counts) = &mut self.by_port
+            && let Some(port) = port_of(record)
+        {
             *counts.entry(port).or_default() += 1;
         }
         self.timers.changed(slot, &mut self.slab);

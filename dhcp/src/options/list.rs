@@ -211,7 +211,10 @@ mod tests {
         list.push(3, &[1; 4]);
         list.push_sent(&[1, 2, 8, 8]);
         list.push(224, &[7; 255]);
-        assert_eq!(list.as_sent().map(|sent| (sent[..10].to_vec(), sent.len())), Some((vec![3, 4, 1, 1, 1, 1, 1, 2, 8, 8], 267)));
+        assert_eq!(
+            list.as_sent().map(|sent| (sent[..10].to_vec(), sent.len())),
+            Some((vec![3, 4, 1, 1, 1, 1, 1, 2, 8, 8], 267))
+        );
         list.push(225, &[7; 256]);
         assert_eq!((list.as_sent(), list.get(1), list.get(224)), (None, Some(&[8, 8][..]), Some(&[7; 255][..])));
         list.retain(|code| code != 225);

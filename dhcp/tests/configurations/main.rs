@@ -9,6 +9,7 @@ mod packets;
 mod pcap;
 mod promises;
 mod random;
+mod ready;
 mod settings;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
