@@ -103,11 +103,13 @@ impl Engine {
     /// was made or moved, or from a client that went from one subnet of its link to another.
     fn end_others(&self, exchange: &Exchange<'_>, but: Ipv4Addr) -> Vec<Change> {
         let mut ended = Vec::new();
-        for other in choose::bindings(&self.book, exchange, &exchange.link) {
-            if other.address != but
-                && let Some(record) = self.book.record(other.address)
-            {
-                ended.push(end(record.kept(), LeaseState::Released, exchange.now.wall_secs, LeaseEventKind::Released));
+        for &place in exchange.link.iter() {
+            let bound = self.book.records_of(place, &exchange.asker);
+            for other in bound.take_while(|record| record.hot.state() == HotState::Bound) {
+                if other.hot.address != but {
+                    let now = exchange.now.wall_secs;
+                    ended.push(end(other.kept(), LeaseState::Released, now, LeaseEventKind::Released));
+                }
             }
         }
         ended

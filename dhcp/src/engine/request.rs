@@ -88,9 +88,9 @@ impl Engine {
     /// on this link, whatever its address, or an ended lease of this very address.
     fn knows(&self, exchange: &Exchange<'_>, Choice { place, address }: Choice) -> bool {
         let ignore = self.book.plan.subnet(place).ignore_client_id;
-        choose::bindings(&self.book, exchange, &exchange.link).next().is_some()
+        self.book.record(address).is_some_and(|record| record.key().is(exchange.client(), ignore))
+            || choose::bindings(&self.book, exchange, &exchange.link).next().is_some()
             || choose::reserved(&self.book, exchange, &exchange.link).is_some()
-            || self.book.record(address).is_some_and(|record| record.client().is(exchange.client(), ignore))
     }
 
     /// Whether the client's own address is another one: its binding is elsewhere on the link and it asks any server
@@ -102,15 +102,14 @@ impl Engine {
         }
         let active = exchange.active(&self.book);
         let reserved = choose::reserved(&self.book, exchange, &active);
+        // It holds the address, and no reservation calls it elsewhere: with two bindings from before a change of settings,
+        // either may be renewed, and the other ends then.
+        if reserved.is_none() && self.binding_at(exchange, choice).is_some() {
+            return false;
+        }
         let bound = || choose::current(&self.book, exchange, &active);
         let own = if exchange.message.server_identifier.is_some() { reserved } else { reserved.or_else(bound) };
-        own.is_some_and(|own| own != choice) && !self.holds(exchange, choice, reserved)
-    }
-
-    /// Whether the client holds the address, and no reservation calls it elsewhere: with two bindings from before a
-    /// change of settings, either may be renewed, and the other ends then.
-    fn holds(&self, exchange: &Exchange<'_>, choice: Choice, reserved: Option<Choice>) -> bool {
-        reserved.is_none() && choose::bindings(&self.book, exchange, &exchange.link).any(|held| held == choice)
+        own.is_some_and(|own| own != choice)
     }
 
     fn refuse(&self, exchange: &Exchange<'_>, place: Option<usize>, words: &str) -> Decision {
