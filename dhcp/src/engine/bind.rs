@@ -335,7 +335,7 @@ fn make_lease(
         relay_agent_info: by_itself.map_or(&marks[..kept], |record| record.cold.relay_agent_info()).into(),
         server_identifier_override: match by_itself {
             Some(record) => record.cold.server_identifier_override(),
-            None => exchange.server_identifier_override(),
+            None => exchange.server_identifier_override,
         },
     };
     (lease, answer)

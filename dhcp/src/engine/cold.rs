@@ -6,6 +6,7 @@
 //! and canonical wire form, and unless it follows from the record, whose it is (kind and length, one byte each, then the
 //! identifier; hardware starts with its type).
 
+use std::fmt;
 use std::net::Ipv4Addr;
 
 use dns::{Bytes, ConflictGuard, Fqdn, HostIdentity};
@@ -15,8 +16,14 @@ use crate::lease::{Lease, LeaseName};
 use crate::names::host_identity;
 
 /// See the module. A typical record takes 50 bytes, without a name.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Cold<'p>(&'p [u8]);
+
+impl fmt::Debug for Cold<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Cold").field(&self.bytes()).finish()
+    }
+}
 
 /// Bits of the first byte.
 enum Flag {}
@@ -53,15 +60,16 @@ const HEADER_BYTES: usize = 3;
 const PART_BYTES_MAX: usize = 4096;
 
 impl<'p> Cold<'p> {
-    /// What begins at `bytes`; whatever stands behind it is left out.
+    /// What begins at `bytes`, whatever stands behind it.
+    #[inline]
     pub(super) fn read(bytes: &'p [u8]) -> Self {
-        let whole = bytes.first_chunk::<2>().map_or(0, |length| usize::from(u16::from_le_bytes(*length)));
-        Self(bytes.get(..whole).unwrap_or_default())
+        Self(bytes)
     }
 
-    /// All of it.
+    /// All of it, and nothing of what stands behind it.
     pub(super) fn bytes(&self) -> &'p [u8] {
-        self.0
+        let whole = self.0.first_chunk::<2>().map_or(0, |length| usize::from(u16::from_le_bytes(*length)));
+        self.0.get(..whole).unwrap_or_default()
     }
 
     /// Packs what a lease has of it, in place of what `packed` held.

@@ -32,6 +32,8 @@ pub(super) struct Exchange<'a> {
     pub(super) relay: &'a [u8],
     /// Who asks.
     pub(super) asker: Asker<'a>,
+    /// RFC 5107: what the relay wants as server identifier.
+    pub(super) server_identifier_override: Option<Ipv4Addr>,
 }
 
 impl<'a> Exchange<'a> {
@@ -54,11 +56,6 @@ impl<'a> Exchange<'a> {
             return self.message.relay_agent_info().sent_by_unicast() == Some(true);
         }
         self.is_unicast()
-    }
-
-    /// RFC 5107: what the relay wants as server identifier. Only a relay can want it.
-    pub(super) fn server_identifier_override(&self) -> Option<Ipv4Addr> {
-        self.message.relay_agent_info().server_identifier_override().filter(|_| self.is_relayed())
     }
 
     /// Those subnets of the link that are in service for this client.
@@ -86,7 +83,7 @@ impl<'a> Exchange<'a> {
         let ours = self.ingress.addresses.iter().any(|net| net.addr() == address)
             || book.is_own(address)
             || (self.is_unicast() && self.ingress.destination == address)
-            || self.server_identifier_override() == Some(address);
+            || self.server_identifier_override == Some(address);
         // A client tells us the identifier that we told it, also when the relay has changed its mind since.
         ours || self.link.iter().any(|&place| {
             book.offers_to(place, &self.asker).any(|offer| offer.server_identifier == address)
@@ -112,7 +109,7 @@ impl<'a> Exchange<'a> {
         let sent_to = sent_to(self.ingress);
         let first = addresses.first().map(|net| net.addr());
         if self.is_relayed() {
-            return self.server_identifier_override().or(sent_to).or(first);
+            return self.server_identifier_override.or(sent_to).or(first);
         }
         let in_subnet = place.and_then(|place| {
             let prefix = book.plan.subnet(place).prefix;
@@ -120,6 +117,11 @@ impl<'a> Exchange<'a> {
         });
         remembered.filter(|_| sent_to.is_some()).or(in_subnet).or(sent_to).or(first)
     }
+}
+
+/// RFC 5107: what the relay wants as server identifier. Only a relay can want it.
+pub(super) fn server_identifier_override(message: &Message<'_>) -> Option<Ipv4Addr> {
+    message.relay_agent_info().server_identifier_override().filter(|_| !message.giaddr.is_unspecified())
 }
 
 /// The subnets on the client's link: that which the message names or came from, and the others of its shared network.

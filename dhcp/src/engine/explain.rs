@@ -128,7 +128,18 @@ impl Engine {
             let relay = message.options.get(code::RELAY_AGENT_INFORMATION).unwrap_or(&remembered);
             let classes = admission::classes(&self.book, ingress, &message, relay, &link);
             let asker = self.book.asker(Client::of(&message, relay));
-            let exchange = Exchange { now, ingress, message: &message, names, link, relay, asker, classes };
+            let server_identifier_override = exchange::server_identifier_override(&message);
+            let exchange = Exchange {
+                now,
+                ingress,
+                message: &message,
+                names,
+                link,
+                relay,
+                asker,
+                classes,
+                server_identifier_override,
+            };
             explanation.reserved = self.told_reserved(&exchange);
             explanation.classes = self.told_classes(&exchange, explanation.reserved.is_some());
             let before = self.candidates(&exchange);

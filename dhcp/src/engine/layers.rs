@@ -185,14 +185,23 @@ impl<'a> Layers<'a> {
     pub(super) fn of(book: &'a Book, exchange: &Exchange<'_>, place: usize, address: Ipv4Addr) -> Self {
         let plan: &Plan = &book.plan;
         let (subnet, ground) = (plan.subnet(place), plan.ground(place));
+        let reserved = plan.reservation_for(place, exchange.client());
         let mut layers = Few::default();
+        // Most clients: nothing that is narrower than their subnet applies to them.
+        if let Some(wide) = &ground.wide
+            && reserved.is_none()
+            && exchange.classes.is_empty()
+            && ground.pools.is_empty()
+        {
+            return Self { layers, vendor: Vec::new(), ground, domain: None, wide: Some(wide) };
+        }
         let mut add = |source, scope: &'a Scope| {
             if !scope.is_empty() {
                 layers.push(Some((source, scope)));
             }
         };
         // In the order of `Level::ORDER`.
-        if let Some(reserved) = plan.reservation_for(place, exchange.client()) {
+        if let Some(reserved) = reserved {
             add(Source::Level(Level::Reservation), &reserved.scope);
         }
         for id in exchange.classes.iter() {

@@ -2,7 +2,7 @@
 //!
 //! Reading order: `exchange` (a message with all that it is decided by, and the link it came from), `admission` (who is
 //! served, by classes), the five handlers `discover`, `request`, `decline`, `release` and `inform`, `choose` (which
-//! address), `probe` (whether somebody uses it already), `bind` (making a lease record), `layers` (which scope wins), `respond` (making a reply), `expire` (what time
+//! address), `probe` (whether somebody uses it already), `bind` (making a lease record), `layers` (which scope wins), `respond` (making a reply) and `forms` (its options made ready), `expire` (what time
 //! alone does), `rename` (what other settings do to names), `linger` (names that outlive their leases). Beneath them `book` holds what is known of every
 //! address: `table` its records, `offers` what is offered, `pools` and `vacancies` what is free; and `pending` holds what a failed
 //! commit would put back. Beneath the table: `slab` the records themselves (`record` and `cold` their parts),
@@ -168,7 +168,9 @@ impl Engine {
         };
         let classes = admission::classes(&self.book, ingress, message, relay, &link);
         let asker = self.book.asker(Client::of(message, relay));
-        let exchange = Exchange { now, ingress, message, names, link, relay, asker, classes };
+        let server_identifier_override = exchange::server_identifier_override(message);
+        let exchange =
+            Exchange { now, ingress, message, names, link, relay, asker, classes, server_identifier_override };
         if let Some(reason) = exchange.refusal(&self.book) {
             return Decision::drop(reason);
         }
