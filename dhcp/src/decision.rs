@@ -45,6 +45,7 @@ pub struct Decision {
 pub struct Events(Held);
 
 #[derive(Clone, Debug, Default)]
+#[allow(clippy::large_enum_variant, reason = "one is what there is as a rule, and is to take no allocation")]
 enum Held {
     #[default]
     None,

@@ -13,7 +13,7 @@ use super::respond::{OWN, unasked};
 use crate::options::{OptionList, code, for_each_code};
 use crate::settings::Subnet;
 
-/// How many forms are kept at most, of some 250 bytes each.
+/// How many forms are kept at most, of some 250 bytes each as a rule.
 const FORMS_MAX: usize = 1024;
 /// A longer list is none that many clients send.
 const LIST_BYTES_MAX: usize = 64;
