@@ -163,7 +163,8 @@ impl World {
     /// What must hold of every decision, committed or not.
     fn check(&self, decision: &Decision) {
         trace(|| {
-            let rows: Vec<_> = decision.events.iter().map(|e| (e.lease.address, e.lease.state, e.lease.expires_at)).collect();
+            let rows: Vec<_> =
+                decision.events.iter().map(|e| (e.lease.address, e.lease.state, e.lease.expires_at)).collect();
             let reply = decision.reply.as_ref().map(|(r, to)| (r.message_type, r.yiaddr, option(r, 51), *to));
             format!("    rows {rows:?}, {:?}, reply {reply:?}, dropped {:?}", decision.ticket, decision.dropped)
         });
@@ -186,7 +187,7 @@ impl World {
                     reply.ciaddr.is_unspecified() && reply.yiaddr.is_unspecified() && reply.siaddr.is_unspecified()
                 );
                 assert_eq!(lease_secs, None);
-                assert!(decision.store.iter().all(|lease| lease.state != LeaseState::Bound));
+                assert!(decision.events.iter().all(|event| event.lease.state != LeaseState::Bound));
             }
             MessageType::Offer => assert!(decision.ticket.is_none(), "offers are not stored"),
             // The ACK to an INFORM gives neither address nor time (section 4.3.5).
@@ -241,11 +242,11 @@ impl World {
 
     /// The rows are stored, the reply is sent, the events are published: in this order.
     fn carry_out(&mut self, open: Open) {
-        for event in &open.decision.events {
+        for event in open.decision.events.iter() {
             self.end(event, open.client.as_ref(), open.at);
         }
-        for lease in open.decision.store {
-            self.stored.insert(lease.address, lease);
+        for event in open.decision.events {
+            self.stored.insert(event.lease.address, event.lease);
         }
         let (Some((reply, _)), Some(client)) = (open.decision.reply, open.client) else { return };
         if reply.message_type == MessageType::Ack && !reply.yiaddr.is_unspecified() {
