@@ -22,6 +22,7 @@ mod dns;
 mod machine;
 mod opening;
 mod own_name;
+mod page;
 mod tftp;
 mod upkeep;
 
@@ -53,6 +54,7 @@ use crate::departed_names;
 use crate::dhcp_service::{Question, ServiceChannels, ServiceError};
 use crate::dhcp_sockets::InterfaceTable;
 use crate::embedded_zones::{self, LoadedZones, StoredZones};
+use crate::http::DeskParts;
 use crate::leasequery_server::LeaseQueryServer;
 use crate::query_log::SharedLog;
 use crate::responder::DaemonResponder;
@@ -153,6 +155,7 @@ impl Daemon {
             });
 
         let tftp_server = tftp::start(&config, &table)?;
+        let page = page::Page::bind(&config).await?;
 
         let table_of_names = WantedTable::load(wanted, &confirmed);
         let ddns_settings = Arc::new(config.ddns.clone());
@@ -179,6 +182,7 @@ impl Daemon {
             ddns: Arc::clone(&ddns_settings),
             counters: Arc::clone(&counters),
             channels,
+            told: page.as_ref().map(page::Page::lease_news),
         };
         let service = dhcp_thread::start(parts).await?;
         // Only now, so that whoever can connect to it finds the daemon serving.
@@ -218,18 +222,20 @@ impl Daemon {
             zones: Arc::new(KeptZones(Arc::clone(&keeper))),
             wanted: Arc::new(ServiceRows(questions.clone())),
             sink: Arc::new(CommitterSink::new(committer.clone(), clock.clone())),
-            clock,
+            clock: clock.clone(),
             channels: updater_channels,
             inheritor: upkeep.inheritor,
         });
+        let updater = updater.telling(page.as_ref().map(page::Page::name_news));
         spawn(&mut tasks, "the updater", updater.run());
         if let Some(server) = tftp_server {
             spawn(&mut tasks, "the TFTP server", tftp::follow(server, Arc::clone(&config), interfaces.clone()));
         }
         let (machine_stop, stopped) = oneshot::channel();
+        let published = keeper.published();
         let machine = Machine::new(Arc::clone(&config), &table, questions.clone(), keeper, dns_server);
         let machine = tokio::spawn(machine.follow(interfaces, stopped));
-        let responder = DaemonResponder {
+        let responder = Arc::new(DaemonResponder {
             service: questions.clone(),
             updater: updater_questions,
             auditor: upkeep.auditor,
@@ -237,12 +243,17 @@ impl Daemon {
             counters,
             queries: queries.clone(),
             switches: Arc::clone(&config.switches),
-        };
+        });
         let log_file = config.dns.forward.as_ref().and_then(|forward| forward.resolver.log.file.clone());
         if let (Some(log), Some(path)) = (queries, log_file) {
             spawn(&mut tasks, "the log of queries", log.write(path, questions.clone()));
         }
-        spawn(&mut tasks, "the control socket", socket.serve(Arc::new(responder)));
+        if let Some(page) = page {
+            let parts =
+                DeskParts { responder: Arc::clone(&responder), zones: published, config: Arc::clone(&config), clock };
+            spawn(&mut tasks, "the page", page.serve(parts));
+        }
+        spawn(&mut tasks, "the control socket", socket.serve(responder));
         info!("ready: {}", summary(&config));
         Ok(Self {
             questions,

@@ -6,6 +6,7 @@
 //! in the [`Intake`], where a crowd has an order. What is ready is taken in a fair order, so that a flood of datagrams
 //! holds up neither expiry nor the question whether a full store has room again.
 
+mod look;
 mod parts;
 
 use std::pin::Pin;
@@ -25,11 +26,13 @@ use crate::core::pipeline::{Arrival, BatchOutcome, Departure, Link, Output, Pipe
 use crate::counters::Counters;
 use crate::delayed::Delayed;
 use crate::dhcp_sockets::{BATCH_MAX, Batch, DhcpSender, DhcpSockets, InterfaceInfo, Outgoing};
+use crate::http::news::LeaseNews;
 use crate::intake::Intake;
 use crate::lease_log::{self, LeaseLog};
 use crate::prober::{ProbeResult, Prober};
 use crate::quiet::Quiet;
 
+pub use look::Look;
 pub use parts::{Question, ServiceChannels, ServiceError, Storing};
 
 /// Leases ended in one go, so that a mass expiry does not hold up the clients.
@@ -79,6 +82,8 @@ pub struct DhcpService {
     delayed: Delayed,
     /// Replies of a batch as bytes, one after the other.
     payloads: Vec<u8>,
+    /// For the page.
+    told: Option<Arc<LeaseNews>>,
 }
 
 impl DhcpService {
@@ -118,7 +123,15 @@ impl DhcpService {
             log,
             delayed: Delayed::default(),
             payloads: Vec::new(),
+            told: None,
         }
+    }
+
+    /// The same, also telling what happens to leases there.
+    #[must_use]
+    pub fn telling(mut self, told: Option<Arc<LeaseNews>>) -> Self {
+        self.told = told;
+        self
     }
 
     /// Serves until told to stop.
@@ -366,6 +379,9 @@ impl DhcpService {
         for event in &events {
             self.log.event(event);
         }
+        if let Some(told) = &self.told {
+            told.push(events);
+        }
     }
 
     /// An event that does not fit into the channel is not lost: its rows are stored, and the updater reads them when it
@@ -453,6 +469,7 @@ impl DhcpService {
                 let subnets = self.pipeline.core().engine().subnet_counts().collect();
                 drop(to.send((self.pipeline.storage_full(), subnets)));
             }
+            Question::Look(look) => look.at(self.pipeline.core(), self.clock.now()),
             Question::Reconfigure(settings, own) => {
                 let ddns = Arc::clone(&self.storing.ddns);
                 self.pipeline.reconfigure(settings, ddns, own, self.clock.now());

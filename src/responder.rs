@@ -20,8 +20,18 @@ use crate::control::{
 use crate::counters::Counters;
 use crate::dhcp_service::Question;
 use crate::explain;
+use crate::explain::views::Explanation;
 use crate::query_log::SharedLog;
 use crate::updater::{NameStatus, UpdaterQuestion};
+
+/// Whether DNS servers are asked what they hold of a story's names now, which takes as long as they do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// They are.
+    AtServers,
+    /// What was heard of them last is told.
+    AtWhatIsKnown,
+}
 
 /// See the module.
 #[derive(Debug)]
@@ -101,36 +111,45 @@ impl Responder for DaemonResponder {
 impl DaemonResponder {
     /// First what the leases say, then how DNS stands for the names and addresses that they lead to.
     async fn explain(&self, asked: &str) -> Answer<serde_json::Value> {
-        // As they are now that servers were asked where their zones begin.
-        let (to, settings) = oneshot::channel();
-        drop(self.updater.send(UpdaterQuestion::Settings(to)).await);
-        let Ok(settings) = settings.await else { return ending() };
-        let subject = match explain::subject(asked, &settings) {
-            Ok(subject) => subject,
-            Err(words) => return Answer::Error(words),
-        };
-        let Some(facts) = self.ask_service(|to| Question::Explain(subject.clone(), to)).await else { return ending() };
-        let keys = explain::keys_of(&subject, &facts);
-        let (to, rows) = oneshot::channel();
-        let asked_too = self.updater.send(UpdaterQuestion::Rows(keys, to)).await.is_ok();
-        match rows.await {
-            Ok(rows) if asked_too => {
-                let found = self.auditor.look(&rows, &settings).await;
-                let mut story = explain::explain(asked, &subject, &facts, &rows, &settings);
-                story.records.iter_mut().zip(found).for_each(|(record, found)| record.found = found);
-                json(&story)
-            }
-            _ => ending(),
+        match self.story(asked, Look::AtServers).await {
+            Ok(Some(story)) => json(&story),
+            Ok(None) => ending(),
+            Err(words) => Answer::Error(words),
         }
     }
 
-    async fn servers(&self) -> Option<Vec<ZoneServersView>> {
+    /// The story of a name, an address or a hardware address; `None`: the daemon is ending.
+    ///
+    /// # Errors
+    /// What was asked about is none of them; in words.
+    pub async fn story(&self, asked: &str, look: Look) -> Result<Option<Explanation>, String> {
+        // As they are now that servers were asked where their zones begin.
+        let (to, settings) = oneshot::channel();
+        drop(self.updater.send(UpdaterQuestion::Settings(to)).await);
+        let Ok(settings) = settings.await else { return Ok(None) };
+        let subject = explain::subject(asked, &settings)?;
+        let Some(facts) = self.ask_service(|to| Question::Explain(subject.clone(), to)).await else { return Ok(None) };
+        let keys = explain::keys_of(&subject, &facts);
+        let (to, rows) = oneshot::channel();
+        let asked_too = self.updater.send(UpdaterQuestion::Rows(keys, to)).await.is_ok();
+        let (true, Ok(rows)) = (asked_too, rows.await) else { return Ok(None) };
+        let mut story = explain::explain(asked, &subject, &facts, &rows, &settings);
+        if look == Look::AtServers {
+            let found = self.auditor.look(&rows, &settings).await;
+            story.records.iter_mut().zip(found).for_each(|(record, found)| record.found = found);
+        }
+        Ok(Some(story))
+    }
+
+    /// How the servers of every zone are doing; `None`: the daemon is ending.
+    pub async fn servers(&self) -> Option<Vec<ZoneServersView>> {
         let (to, zones) = oneshot::channel();
         self.updater.send(UpdaterQuestion::Servers(to)).await.ok()?;
         Some(zones.await.ok()?.iter().map(ZoneServersView::new).collect())
     }
 
-    async fn held_back(&self) -> Vec<HeldBackView> {
+    /// What a changed configuration would delete, and does not without being confirmed.
+    pub async fn held_back(&self) -> Vec<HeldBackView> {
         let (to, held) = oneshot::channel();
         // An updater that is ending holds nothing back any more.
         drop(self.updater.send(UpdaterQuestion::HeldBack(to)).await);
@@ -139,7 +158,8 @@ impl DaemonResponder {
         held.await.unwrap_or_default().into_iter().map(view).collect()
     }
 
-    async fn ask_service<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Question) -> Option<T> {
+    /// Asks the DHCP service; `None`: the daemon is ending.
+    pub async fn ask_service<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Question) -> Option<T> {
         let (to, answer) = oneshot::channel();
         self.service.send(question(to)).await.ok()?;
         answer.await.ok()

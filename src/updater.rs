@@ -94,6 +94,8 @@ pub struct UpdaterChannels {
 pub enum UpdaterQuestion {
     /// How every name and address stands.
     Names(oneshot::Sender<Vec<NameStatus>>),
+    /// Looks at all rows. No update is sent meanwhile, so it does little with each.
+    Look(Look),
     /// How these stand, in all that is known.
     Rows(Vec<RowKey>, oneshot::Sender<Vec<RowFacts>>),
     /// How the servers of every zone are doing.
@@ -112,6 +114,37 @@ pub enum UpdaterQuestion {
     ConfirmDeletions(Fqdn, oneshot::Sender<usize>),
     /// Tell DNS every row of the zone of this name anew; how many there are.
     Resync(Fqdn, oneshot::Sender<usize>),
+}
+
+/// What looks at the reconciler, and sends what it sees to whoever wants it.
+pub struct Look(Looking);
+
+type Looking = Box<dyn FnOnce(&Reconciler, ddns::Now) + Send>;
+
+impl Look {
+    /// A look, and where what it sees comes out; nothing comes out when the updater has ended.
+    pub fn new<T: Send + 'static>(
+        look: impl FnOnce(&Reconciler, ddns::Now) -> T + Send + 'static,
+    ) -> (Self, oneshot::Receiver<T>) {
+        let (to, seen) = oneshot::channel();
+        // Whoever wanted to know may have gone.
+        (Self(Box::new(move |reconciler, now| drop(to.send(look(reconciler, now))))), seen)
+    }
+}
+
+impl std::fmt::Debug for Look {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Look")
+    }
+}
+
+/// What is told of DNS beside the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// What an operator should hear of.
+    News(News),
+    /// DNS holds a name, or the PTR of an address, as it is wanted.
+    Done(RowKey),
 }
 
 /// How one name or address stands.
@@ -166,6 +199,7 @@ pub struct Updater<W, S, Z> {
     /// The preflight of zones, told once for each.
     trial: JoinSet<()>,
     tried: HashSet<Fqdn>,
+    told: Option<mpsc::Sender<Told>>,
 }
 
 impl<W: WantedSource, S: RowSink, Z: EmbeddedZones> Updater<W, S, Z> {
@@ -183,7 +217,15 @@ impl<W: WantedSource, S: RowSink, Z: EmbeddedZones> Updater<W, S, Z> {
             seeker,
             trial: JoinSet::new(),
             tried: HashSet::new(),
+            told: None,
         }
+    }
+
+    /// The same, also telling there what becomes of names. What does not fit is not told: it stands in the log.
+    #[must_use]
+    pub fn telling(mut self, told: Option<mpsc::Sender<Told>>) -> Self {
+        self.told = told;
+        self
     }
 
     /// Runs until the sender of events is gone.
@@ -357,6 +399,13 @@ impl<W: WantedSource, S: RowSink, Z: EmbeddedZones> Updater<W, S, Z> {
                 inheritor.try_send(Disputed { key, owner, generation, want, zone }).is_err()
             });
         }
+        if let Some(told) = &self.told {
+            let done = effects.confirmed.iter().filter(|row| row.done && row.holds.is_some());
+            let done = done.map(|row| Told::Done(row.key.clone()));
+            for one in done.chain(effects.news.iter().cloned().map(Told::News)) {
+                drop(told.try_send(one));
+            }
+        }
         let settled = effects.take_feedback();
         let Effects { confirmed, gone, news, .. } = effects;
         let rows: Vec<Row> =
@@ -419,6 +468,7 @@ impl<W: WantedSource, S: RowSink, Z: EmbeddedZones> Updater<W, S, Z> {
                 });
                 drop(to.send(names.collect()));
             }
+            UpdaterQuestion::Look(Look(look)) => look(&self.parts.reconciler, self.now()),
             UpdaterQuestion::Rows(keys, to) => {
                 let _ = to.send(rows::facts_of(&self.parts.reconciler, &keys, self.now()));
             }

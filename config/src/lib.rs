@@ -53,7 +53,12 @@ pub fn decode<'b>(bytes: &'b [u8], file_name: &str) -> Result<&'b str, Faults> {
 pub fn check(text: &str, file_name: &str, secrets: &dyn ReadSecret) -> Result<Checked, Faults> {
     let mut findings = fault::Findings::default();
     let file = file::read(text, &mut findings);
-    let config = resolve::resolve(&file, secrets, &mut findings);
+    let mut config = resolve::resolve(&file, secrets, &mut findings);
+    if let Some(web) = &mut config.web {
+        let places = file.key.iter().filter_map(|key| Some(key.value.secret.as_ref()?.span));
+        web.text = resolve::web::without_secrets(text, places.collect()).into();
+        web.file = file_name.into();
+    }
     let faults = findings.into_faults(file_name, text);
     if faults.refuse() { Err(faults) } else { Ok(Checked { config, warnings: faults }) }
 }

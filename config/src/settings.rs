@@ -27,6 +27,8 @@ pub struct Config {
     pub switches: Arc<Switches>,
     /// Files for machines that boot; `None`: none are served.
     pub tftp: Option<TftpSettings>,
+    /// The page and the HTTP API; `None`: turned off.
+    pub web: Option<WebSettings>,
     /// For the daemon itself.
     pub daemon: Daemon,
 }
@@ -85,6 +87,19 @@ pub struct TftpSettings {
     pub root: PathBuf,
     /// Where the server listens.
     pub listen: Listen,
+}
+
+/// The page and the HTTP API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebSettings {
+    /// Where they are served.
+    pub listen: SocketAddr,
+    /// The file asks for them: then it is a fault when they cannot be served. Else they are there where they can be.
+    pub is_written: bool,
+    /// The configuration file's name.
+    pub file: Arc<str>,
+    /// Its text as it is shown there: without secrets.
+    pub text: Arc<str>,
 }
 
 /// The embedded DNS server.

@@ -79,6 +79,7 @@ fn tell_commands(out: &mut impl Write, setting: &Setting, outcome: &Outcome) -> 
     let (server, port, address) = (*setting.dns().ip(), setting.dns().port(), outcome.address);
     let name = outcome.name.to_string();
     let name = name.trim_end_matches('.');
+    writeln!(out, "\nThe page is at http://{}/", setting.page())?;
     writeln!(out, "\nServing until interrupted (Ctrl-C). From another terminal:")?;
     writeln!(out, "  dig @{server} -p {port} +noall +answer {name}")?;
     writeln!(out, "  dig @{server} -p {port} +noall +answer -x {address}")?;

@@ -15,6 +15,7 @@ use crate::core::pipeline::Pipeline;
 use crate::counters::Counters;
 use crate::dhcp_service::{DhcpService, ServiceChannels, ServiceError, Storing};
 use crate::dhcp_sockets::{DhcpSockets, InterfaceTable};
+use crate::http::news::LeaseNews;
 use crate::lease_log::LeaseLog;
 use crate::zone_keeper::ZoneKeeper;
 
@@ -28,6 +29,8 @@ pub(super) struct ServiceParts {
     pub(super) ddns: Arc<ddns::settings::Settings>,
     pub(super) counters: Arc<Counters>,
     pub(super) channels: ServiceChannels,
+    /// What happens to leases, for the page.
+    pub(super) told: Option<Arc<LeaseNews>>,
 }
 
 /// A service that runs.
@@ -51,7 +54,7 @@ pub(super) async fn start(parts: ServiceParts) -> anyhow::Result<Service> {
             Err(error) => return drop(started.send(Err(anyhow::Error::new(error).context("no runtime for DHCP")))),
         };
         runtime.block_on(async move {
-            let ServiceParts { config, core, clock, committer, zones, ddns, counters, channels } = parts;
+            let ServiceParts { config, core, clock, committer, zones, ddns, counters, channels, told } = parts;
             let sockets = match DhcpSockets::open(socket_settings(&config)) {
                 Ok(sockets) => sockets,
                 Err(error) => return drop(started.send(Err(anyhow::Error::new(error).context("cannot serve DHCP")))),
@@ -60,6 +63,7 @@ pub(super) async fn start(parts: ServiceParts) -> anyhow::Result<Service> {
             let storing = Storing { committer, zones, ddns };
             let log = LeaseLog::new(Arc::clone(&config.switches));
             let service = DhcpService::new(sockets, Pipeline::new(core), clock, storing, counters, channels, log);
+            let service = service.telling(told);
             // Whoever started the service waits for this.
             drop(started.send(Ok(interfaces)));
             let outcome = service.run().await;

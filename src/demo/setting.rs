@@ -11,6 +11,7 @@ use thiserror::Error;
 /// The ports that are tried first, because a person can remember them.
 const DHCP_PORT: u16 = 10_067;
 const DNS_PORT: u16 = 10_053;
+const PAGE_PORT: u16 = 8_067;
 /// Where clients would take replies; nobody does, as the only client is behind a relay.
 const CLIENT_PORT: u16 = 10_068;
 
@@ -20,6 +21,7 @@ pub struct Setting {
     directory: PathBuf,
     dhcp_port: u16,
     dns_port: u16,
+    page_port: u16,
 }
 
 /// Why there is nowhere to give the demonstration.
@@ -41,11 +43,12 @@ impl Setting {
     pub fn new() -> Result<Self, SettingError> {
         let dhcp_port = free_port(DHCP_PORT).map_err(SettingError::Port)?;
         let dns_port = free_port(DNS_PORT).map_err(SettingError::Port)?;
+        let page_port = free_port(PAGE_PORT).map_err(SettingError::Port)?;
         let directory = std::env::temp_dir().join(format!("leasehold-demo-{:08x}", super::random_u32()));
         // Fails when it exists, whoever made it: a directory of somebody else's is no place for a socket of ours.
         let made = DirBuilder::new().mode(0o700).create(&directory);
         made.map_err(|error| SettingError::Directory(directory.clone(), error))?;
-        Ok(Self { directory, dhcp_port, dns_port })
+        Ok(Self { directory, dhcp_port, dns_port, page_port })
     }
 
     /// Where the DHCP server listens.
@@ -60,6 +63,12 @@ impl Setting {
         SocketAddrV4::new(Ipv4Addr::LOCALHOST, self.dns_port)
     }
 
+    /// Where the page is.
+    #[must_use]
+    pub fn page(&self) -> SocketAddrV4 {
+        SocketAddrV4::new(Ipv4Addr::LOCALHOST, self.page_port)
+    }
+
     /// The daemon's control socket.
     #[must_use]
     pub fn control(&self) -> PathBuf {
@@ -71,7 +80,7 @@ impl Setting {
     pub fn configuration(&self) -> String {
         let quoted = |path: &Path| toml_string(&path.to_string_lossy());
         let (store, control) = (quoted(&self.directory.join("store")), quoted(&self.control()));
-        let (dhcp_port, dns) = (self.dhcp_port, self.dns());
+        let (dhcp_port, dns, page) = (self.dhcp_port, self.dns(), self.page());
         format!(
             r#"[server]
 interfaces  = ["lo"]
@@ -83,6 +92,9 @@ control     = {control}
 [dns]
 listen  = ["{dns}"]
 forward = false
+
+[web]
+listen = "{page}"
 
 [[subnet]]
 prefix  = "192.168.30.0/24"
@@ -155,6 +167,7 @@ mod tests {
         assert_eq!(checked.warnings.list, []);
         assert_eq!(checked.config.daemon.control, setting.control());
         assert_eq!(checked.config.daemon.ports.server, setting.dhcp().port());
+        assert_eq!(checked.config.web.unwrap().listen, setting.page().into());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use dhcp::lease::Lease;
 use dhcp::leasequery::Query;
 use tokio::sync::{mpsc, oneshot};
 
+use super::look::Look;
 use crate::committer::Committer;
 use crate::core::NameEvent;
 use crate::core::explain::{Facts, Subject};
@@ -32,6 +33,8 @@ pub enum Question {
     Wanted(oneshot::Sender<Vec<WantedRow>>),
     /// Whether the store has no room, and how the subnets' addresses stand.
     Status(oneshot::Sender<(bool, Vec<SubnetCounts>)>),
+    /// Looks at the core between two batches.
+    Look(Look),
     /// New settings, and the machine's own addresses on all interfaces.
     Reconfigure(Arc<dhcp::settings::Settings>, Vec<Ipv4Addr>),
     /// End, once what is under way is committed and sent.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// What each crate may know of ours.
-const MAY_KNOW: [(&str, &[&str]); 10] = [
+const MAY_KNOW: [(&str, &[&str]); 11] = [
     ("arena", &[]),
     ("faults", &[]),
     ("dns", &["faults"]),
@@ -13,6 +13,7 @@ const MAY_KNOW: [(&str, &[&str]); 10] = [
     ("zones", &["dns", "faults"]),
     ("resolve", &["dns", "faults"]),
     ("tftp", &[]),
+    ("web", &[]),
     ("store", &["dhcp", "ddns", "zones", "dns", "faults"]),
     ("config", &["dhcp", "ddns", "zones", "resolve", "dns", "faults"]),
 ];

@@ -12,6 +12,7 @@ use crate::packet::{self, Heard, Said};
 pub(crate) struct Asker {
     socket: UdpSocket,
     giaddr: Ipv4Addr,
+    server: Ipv4Addr,
     exchange: u32,
 }
 
@@ -20,14 +21,19 @@ impl Asker {
     pub(crate) fn new(host: &Host, address: Ipv4Addr, relayed: bool) -> Self {
         let socket = host.inside(|| UdpSocket::bind((address, if relayed { 67 } else { 68 })).expect("a port"));
         let giaddr = if relayed { address } else { Ipv4Addr::UNSPECIFIED };
-        Self { socket, giaddr, exchange: 0 }
+        Self { socket, giaddr, server: SERVER, exchange: 0 }
+    }
+
+    /// Of another server than the field's.
+    pub(crate) fn of(self, server: Ipv4Addr) -> Self {
+        Self { server, ..self }
     }
 
     /// Says it and waits for the answer.
     pub(crate) fn ask(&mut self, mut said: Said, patience: Duration) -> Option<Heard> {
         self.exchange += 1;
         (said.xid, said.giaddr) = (0x7000_0000 + self.exchange, self.giaddr);
-        self.socket.send_to(&said.encode(), (SERVER, 67)).unwrap();
+        self.socket.send_to(&said.encode(), (self.server, 67)).unwrap();
         let deadline = Instant::now() + patience;
         let mut buffer = [0; 1500];
         loop {

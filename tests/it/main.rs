@@ -43,6 +43,7 @@ mod netboot;
 mod netns;
 mod outage;
 mod packet;
+mod page;
 mod probing;
 mod process;
 mod programs;

@@ -57,6 +57,9 @@ pub struct File {
     pub block: Vec<At<Block>>,
     /// Files for machines that boot from the network.
     pub tftp: Option<At<Tftp>>,
+    /// The page and the HTTP API.
+    #[serde(default)]
+    pub web: Web,
     /// Who may ask this server who has which address.
     #[serde(default)]
     pub leasequery: Leasequery,
@@ -356,6 +359,16 @@ pub struct Tftp {
     pub root: Option<At<FilePath>>,
     /// Addresses to listen on; else those of the interfaces that are served.
     pub listen: Option<Vec<At<ServerAddress>>>,
+}
+
+/// The page and the HTTP API, for this machine's own users.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Web {
+    /// Whether they are served; they are unless this is false.
+    pub enabled: Option<bool>,
+    /// Address to listen on, of loopback; else 127.0.0.1:8067.
+    pub listen: Option<At<ServerAddress>>,
 }
 
 /// A TSIG key (RFC 8945).

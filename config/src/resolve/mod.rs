@@ -33,6 +33,7 @@ mod tftp;
 mod times;
 mod upkeep;
 mod vendor;
+pub(crate) mod web;
 mod zones;
 
 pub use keys::ReadSecret;
@@ -150,6 +151,7 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
         dhcp,
         switches: Arc::new(switches::read(&file.switch, findings)),
         tftp: file.tftp.as_ref().and_then(|at| tftp::read(&at.value, findings)),
+        web: web::read(&file.web, findings),
         daemon,
     };
     // With ports of its own the daemon is being tried out, and real clients do not hear it anyway.

@@ -23,6 +23,7 @@ mod shape;
 mod switches;
 mod tftp;
 mod tsig_keys;
+mod web;
 
 use std::path::Path;
 

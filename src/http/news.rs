@@ -1,0 +1,225 @@
+//! What happens: taken from the DHCP service and the updater without holding them up, and told to the page.
+//!
+//! The DHCP service leaves its events in a bounded list and goes on; it wakes nobody more than some ten times a second,
+//! however many there are. What does not fit is counted, and told as so many renewals more.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ddns::reconcile::News;
+use ddns::wanted::RowKey;
+use dhcp::decision::{LeaseEvent, LeaseEventKind};
+use dhcp::lease::{Lease, LeaseState};
+use dhcp::relay_info::Switches;
+use tokio::sync::{Notify, mpsc};
+use web::model::Level;
+use web::{Feed, Given};
+
+use super::leases::row_of;
+use super::names::key_words;
+use super::shown;
+use crate::clock::Clock;
+use crate::updater::Told;
+
+/// Events that wait to be told: as many as the page remembers, since older ones would be pushed out at once.
+const WAITING_MAX: usize = 1_024;
+/// What happens within this time is told together.
+const TOGETHER: Duration = Duration::from_millis(100);
+
+/// Lease events on their way.
+#[derive(Debug, Default)]
+pub struct LeaseNews {
+    waiting: Mutex<Waiting>,
+    /// Somebody waits to be woken.
+    sleeps: AtomicBool,
+    wake: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    events: VecDeque<LeaseEvent>,
+    left_out: usize,
+}
+
+impl LeaseNews {
+    /// Takes what happened. Never waits for who reads it.
+    pub fn push(&self, events: Vec<LeaseEvent>) {
+        if events.is_empty() {
+            return;
+        }
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.events.extend(events);
+        while waiting.events.len() > WAITING_MAX {
+            waiting.events.pop_front();
+            waiting.left_out += 1;
+        }
+        drop(waiting);
+        if self.sleeps.swap(false, Ordering::AcqRel) {
+            self.wake.notify_one();
+        }
+    }
+
+    /// What happened since the last time; waits until something does.
+    async fn take(&self) -> (VecDeque<LeaseEvent>, usize) {
+        loop {
+            let taken = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+            if !taken.events.is_empty() {
+                return (taken.events, taken.left_out);
+            }
+            self.sleeps.store(true, Ordering::Release);
+            // Whatever came before that flag woke nobody.
+            let came = !self.waiting.lock().unwrap_or_else(PoisonError::into_inner).events.is_empty();
+            if !came {
+                self.wake.notified().await;
+            }
+        }
+    }
+}
+
+/// Where news comes from and goes to.
+#[derive(Debug)]
+pub struct Telling {
+    /// From the DHCP service.
+    pub leases: Arc<LeaseNews>,
+    /// From the updater.
+    pub names: mpsc::Receiver<Told>,
+    /// To the page.
+    pub feed: Arc<Feed>,
+    /// Names for relay agents.
+    pub switches: Arc<Switches>,
+    /// The daemon's clock.
+    pub clock: Clock,
+}
+
+/// Tells for ever.
+pub async fn tell(telling: Telling) {
+    let Telling { leases, mut names, feed, switches, clock } = telling;
+    loop {
+        tokio::select! {
+            (events, left_out) = leases.take() => {
+                let at = clock.now().wall_secs;
+                let rest = (left_out > 0).then(|| Given {
+                    at,
+                    kind: "left-out",
+                    level: Level::Info,
+                    title: format!("{left_out} more"),
+                    detail: "too many at once to be told one by one".to_owned(),
+                    lease: None,
+                });
+                feed.push(rest.into_iter().chain(events.iter().map(|event| of_lease(event, at, &switches))));
+                tokio::time::sleep(TOGETHER).await;
+            }
+            Some(told) = names.recv() => feed.push([of_name(&told, clock.now().wall_secs)]),
+        }
+    }
+}
+
+/// Who a lease is about: its name, else what the client calls itself, else its hardware address.
+fn who(lease: &Lease) -> String {
+    let name =
+        lease.name.as_ref().and_then(|name| name.fqdn.first_label().map(|label| label.escape_ascii().to_string()));
+    let hostname = (!lease.hostname.is_empty()).then(|| lease.hostname.escape_ascii().to_string());
+    name.or(hostname).unwrap_or_else(|| lease.hardware.to_string())
+}
+
+fn of_lease(event: &LeaseEvent, at: u64, switches: &Switches) -> Given {
+    let LeaseEvent { kind, lease, previous } = event;
+    let address = lease.address;
+    let returns = previous.as_ref().is_some_and(|previous| previous.state != LeaseState::Bound);
+    let (kind, level, detail) = match kind {
+        LeaseEventKind::Bound if returns => ("bound", Level::Ok, format!("has {address} again")),
+        LeaseEventKind::Bound => ("bound", Level::Ok, format!("got {address}")),
+        LeaseEventKind::Renewed => ("renewed", Level::Ok, format!("renewed {address}")),
+        LeaseEventKind::Released => ("released", Level::Ok, format!("released {address}")),
+        LeaseEventKind::Expired => ("expired", Level::Ok, format!("the lease of {address} ran out")),
+        LeaseEventKind::Declined => ("declined", Level::Warn, format!("says that somebody else uses {address}")),
+        LeaseEventKind::Conflict => ("conflict", Level::Warn, format!("answers at {address}, which it was not given")),
+        LeaseEventKind::Renamed => match &lease.name {
+            Some(name) => ("renamed", Level::Ok, format!("{address} is called {} now", shown(&name.fqdn))),
+            None => ("renamed", Level::Ok, format!("{address} has no name any more")),
+        },
+        LeaseEventKind::NameEnded => ("name-ended", Level::Ok, format!("{address} gave up its name")),
+    };
+    Given { at, kind, level, title: who(lease), detail, lease: Some(row_of(lease, switches)) }
+}
+
+fn of_name(told: &Told, at: u64) -> Given {
+    let given = |kind, level, title: String, detail| Given { at, kind, level, title, detail, lease: None };
+    match told {
+        Told::Done(key @ RowKey::Reverse(_)) => {
+            given("published", Level::Ok, key_words(key), "points to its name in DNS".to_owned())
+        }
+        Told::Done(key) => given("published", Level::Ok, key_words(key), "is in DNS".to_owned()),
+        Told::News(news) => {
+            let title = match news {
+                News::ZoneDown { apex, .. } | News::HeldBack { apex, .. } => shown(apex),
+                News::ZoneBack { apex, .. } | News::Failover { apex, .. } | News::Preferred { apex, .. } => shown(apex),
+                News::NoZone { first: key, .. } | News::Row { key, .. } => key_words(key),
+            };
+            let (kind, level) = match news {
+                news if news.is_good() => ("dns", Level::Ok),
+                News::Row { .. } | News::ZoneDown { .. } => ("dns-failed", Level::Bad),
+                _ => ("dns-failed", Level::Warn),
+            };
+            given(kind, level, title, news.to_string())
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+mod tests {
+    use super::*;
+    use crate::http::leases::state_word;
+
+    fn event(last: u8) -> LeaseEvent {
+        let lease = Lease {
+            address: [10, 0, 0, last].into(),
+            subnet: "10.0.0.0/24".parse().unwrap(),
+            state: LeaseState::Bound,
+            hardware: dhcp::identity::HardwareAddress::new(1, &[0, 1, 2, 3, 4, last]).unwrap(),
+            client_id: None,
+            started_at: 1,
+            renewed_at: 1,
+            expires_at: 9,
+            hostname: b"nas".as_slice().into(),
+            client_fqdn: b"".as_slice().into(),
+            name: None,
+            relay: std::net::Ipv4Addr::UNSPECIFIED,
+            relay_agent_info: b"".as_slice().into(),
+            server_identifier_override: None,
+        };
+        LeaseEvent { kind: LeaseEventKind::Bound, lease, previous: None }
+    }
+
+    #[tokio::test]
+    async fn more_news_than_anybody_reads_costs_no_more_memory_and_is_counted() {
+        let news = LeaseNews::default();
+        for last in 0..=u8::MAX {
+            news.push(vec![event(last); 8]);
+        }
+        let (events, left_out) = news.take().await;
+        assert_eq!((events.len(), left_out), (WAITING_MAX, 256 * 8 - WAITING_MAX));
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_is_woken_by_the_first_event() {
+        let news = Arc::new(LeaseNews::default());
+        let waiting = {
+            let news = Arc::clone(&news);
+            tokio::spawn(async move { news.take().await.0.len() })
+        };
+        tokio::task::yield_now().await;
+        news.push(vec![event(1)]);
+        assert_eq!(waiting.await.unwrap(), 1);
+    }
+
+    #[test]
+    fn a_lease_is_told_by_what_its_client_is_called() {
+        let told = of_lease(&event(7), 5, &Switches::default());
+        assert_eq!((told.title.as_str(), told.detail.as_str()), ("nas", "got 10.0.0.7"));
+        assert_eq!(told.lease.unwrap().state, state_word(LeaseState::Bound));
+    }
+}

@@ -1,0 +1,152 @@
+// Drives Chromium over the page of a running daemon. `tests/it/page.rs` starts it and plays the network's part.
+//
+//   node drive.mjs views URL MODULES PICTURES GO
+//   node drive.mjs many URL MODULES LEASES
+//
+// URL: the page. MODULES: where npm put playwright-core and axe-core. PICTURES: a directory for screenshots. GO: a file that
+// appears when the network holds what the pictures are to show. LEASES: how many there are.
+import fs from 'node:fs';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+const [what, url, modules, ...more] = process.argv.slice(2);
+const { chromium } = await import(pathToFileURL(path.join(modules, 'playwright-core/index.mjs')));
+const axe = fs.readFileSync(path.join(modules, 'axe-core/axe.min.js'), 'utf8');
+const PATIENCE = 30_000;
+
+const browser = await chromium.launch({
+  executablePath: process.env.LEASEHOLD_CHROMIUM || '/usr/bin/chromium',
+  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run'],
+});
+const say = words => console.log(words);
+const must = (holds, words) => { if (!holds) throw new Error(words); };
+
+/** A page whose every fault is one of the test. */
+async function open(context, view) {
+  const page = await context.newPage();
+  page.on('pageerror', error => { faults.push(`${view}: ${error.stack}`); });
+  page.on('console', message => { if (message.type() === 'error') faults.push(`${view}: ${message.text()} ${message.location().url}`); });
+  page.on('request', request => { if (!request.url().startsWith(url)) faults.push(`${view} asks a foreign host: ${request.url()}`); });
+  await page.goto(url + view);
+  return page;
+}
+const faults = [];
+const shows = (page, text) => page.getByText(text, { exact: false }).filter({ visible: true }).first().waitFor({ timeout: PATIENCE });
+
+/** A lease shows in views that were open before it was there, in two tabs that share a stream. */
+async function live() {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+  const overview = await open(context, '/');
+  await shows(overview, 'No device has an address yet');
+  await shows(overview, 'Nothing yet. Listening for clients');
+  const leases = await open(context, '/leases');
+  await shows(leases, 'No leases yet');
+  for (const page of [overview, leases]) {
+    await shows(page, 'Live');
+    await page.evaluate(() => { window.loadedOnce = true; });
+  }
+  say('EMPTY');
+  await shows(leases, 'phone.home.example');
+  await shows(overview, 'got');
+  await overview.getByRole('link', { name: 'phone', exact: true }).waitFor({ timeout: PATIENCE });
+  for (const page of [overview, leases]) must(await page.evaluate(() => window.loadedOnce === true), 'the page was loaded anew');
+  await leases.getByRole('link', { name: 'phone.home.example' }).click();
+  await shows(leases, 'It calls itself phone');
+  await shows(leases, 'DNS holds A');
+  must(/\/hosts\//.test(leases.url()), 'a name leads to its host');
+  await leases.goBack();
+  await shows(leases, '1 lease');
+  await keys(overview);
+  say('SEEN');
+  await context.close();
+}
+
+async function keys(page) {
+  await page.bringToFront();
+  await page.keyboard.press('/');
+  await page.waitForFunction(() => document.activeElement?.getAttribute('role') === 'combobox', null, { timeout: PATIENCE });
+  await page.keyboard.type('pho');
+  await page.getByRole('option', { name: /^phone\.home\.example/ }).waitFor({ timeout: PATIENCE });
+  await page.keyboard.press('Enter');
+  await shows(page, 'Why its name is what it is');
+  must((await page.evaluate(() => document.activeElement?.id)) === 'h1', 'the heading has the focus after a step');
+  for (const [key, heading] of [['s', 'subnet'], ['z', 'zone'], ['d', 'DNS holds every name'], ['e', 'Events'], ['c', 'Configuration'], ['l', 'lease'], ['o', 'All is well']]) {
+    await page.keyboard.press('g');
+    await page.keyboard.press(key);
+    await page.getByRole('heading', { level: 1, name: heading }).waitFor({ timeout: PATIENCE });
+  }
+  await page.keyboard.press('?');
+  await page.getByRole('dialog').getByText('Find anything').waitFor({ timeout: PATIENCE });
+  await page.keyboard.press('Escape');
+}
+
+const VIEWS = [
+  ['overview', '/', 'need'], ['leases', '/leases?subnet=192.168.30.0%2F24', 'maria-iphone'], ['host', '/hosts/02:00:00:00:10:01', 'Why its name'], ['host-refused', '/hosts/02:00:00:00:30:01', 'is not as wanted'],
+  ['subnets', '/subnets', '10.20.8.0/24'], ['subnet', '/subnets/192.168.30.0/24', 'Point at an address'], ['zones', '/zones', 'home.example'], ['zone', '/zones/home.example', 'anna-pixel'],
+  ['dns-work', '/dns-work', 'probe-1'], ['events', '/events', 'got'], ['configuration', '/configuration', '(left out)'], ['leases-none', '/leases?q=nobody-has-this', 'No lease fits'],
+];
+const PHONE_ONLY = [['more', '/more', 'Colours']];
+
+async function looks(pictures) {
+  for (const [device, viewport] of [['desktop', { width: 1280, height: 800 }], ['phone', { width: 390, height: 844 }]]) {
+    const phone = device === 'phone';
+    for (const colorScheme of ['light', 'dark']) {
+      // The policy of the page keeps axe out as it would anybody; nothing else is let in by this.
+      const context = await browser.newContext({ viewport, colorScheme, isMobile: phone, hasTouch: phone, bypassCSP: true, reducedMotion: 'reduce', locale: 'en-GB' });
+      for (const [name, view, text] of [...VIEWS, ...(phone ? PHONE_ONLY : [])]) {
+        const page = await open(context, view);
+        await page.getByText(text).first().waitFor({ timeout: PATIENCE, state: 'attached' });
+        await page.waitForTimeout(400);
+        const picture = `${name}-${device}-${colorScheme}`;
+        await page.screenshot({ path: path.join(pictures, `${picture}.png`) });
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        if (wide > 0) faults.push(`${picture}: ${wide} pixels wider than the window`);
+        await page.evaluate(axe);
+        const { violations } = await page.evaluate(() => axe.run(document, { resultTypes: ['violations'] }));
+        for (const { id, help, nodes } of violations) faults.push(`${picture}: axe ${id}: ${help}: ${nodes.map(node => node.html).slice(0, 3).join(' ')}`);
+        await page.close();
+      }
+      await context.close();
+    }
+  }
+}
+
+/** A long list is a few nodes, from its first row to its last. */
+async function many(leases) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: 'en-GB' });
+  const page = await open(context, '/leases');
+  const rows = page.locator('[data-at]');
+  const last = page.locator(`[data-at="${leases - 1}"] a`).first();
+  await page.getByRole('heading', { level: 1, name: `${leases.toLocaleString('en-GB')} leases` }).waitFor({ timeout: PATIENCE });
+  await page.locator('[data-at="0"] a').first().waitFor({ timeout: PATIENCE });
+  const first = await page.evaluate(() => performance.now());
+  must(await rows.count() < 80, `${await rows.count()} rows at the beginning`);
+  await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
+  await last.waitFor({ timeout: PATIENCE });
+  must(await rows.count() < 80, `${await rows.count()} rows at the end`);
+  const bottom = await last.textContent();
+  await page.evaluate(() => scrollTo(0, 0));
+  await page.getByRole('button', { name: 'Address' }).click();
+  await page.locator('[data-at="0"] a').first().getByText(bottom, { exact: true }).waitFor({ timeout: PATIENCE });
+  await page.getByLabel('Find in leases').fill(bottom);
+  await page.waitForFunction(() => document.querySelectorAll('[data-at]').length === 1, null, { timeout: PATIENCE });
+  say(`the first row was there ${Math.round(first)} ms after the page was asked for`);
+  await context.close();
+}
+
+try {
+  if (what === 'many') await many(Number(more[0]));
+  else {
+    const [pictures, go] = more;
+    await live();
+    while (!fs.existsSync(go)) await new Promise(resolve => setTimeout(resolve, 100));
+    await looks(pictures);
+  }
+  must(!faults.length, faults.join('\n'));
+  say('DONE');
+} catch (error) {
+  say(`FAULT ${error.stack}\n${faults.join('\n')}`);
+  process.exitCode = 1;
+} finally {
+  await browser.close();
+}

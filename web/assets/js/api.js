@@ -1,0 +1,69 @@
+// The API: asked for, kept while something newer is on its way, never shown as an empty page because of a fault.
+import { useEffect, useReducer, useRef } from './lib.js';
+
+const kept = new Map();
+const KEPT_MAX = 60;
+
+export async function get(path, signal) {
+  let response;
+  try {
+    response = await fetch('/api/v1' + path, { signal, headers: { accept: 'application/json' } });
+  } catch (error) {
+    if (error.name === 'AbortError') throw error;
+    throw new Error('The server does not answer. It may be restarting.');
+  }
+  const body = await response.json().catch(() => null);
+  if (!response.ok) {
+    const error = new Error(body?.error ?? `The server answered ${response.status}.`);
+    error.status = response.status;
+    throw error;
+  }
+  kept.delete(path);
+  kept.set(path, { data: body, at: Date.now() });
+  if (kept.size > KEPT_MAX) kept.delete(kept.keys().next().value);
+  return body;
+}
+
+/** `{data, error, at, reload}` of a path; `null` asks for nothing. `every`: asked for again, in milliseconds, while seen. */
+export function useApi(path, { every = 0 } = {}) {
+  const [, draw] = useReducer(x => x + 1, 0);
+  const state = useRef({ path: null, data: null, error: null, at: 0 });
+  const reload = useRef(() => {});
+  if (state.current.path !== path) {
+    const had = path && kept.get(path);
+    state.current = { path, data: had?.data ?? null, error: null, at: had?.at ?? 0 };
+  }
+  useEffect(() => {
+    if (!path) return;
+    const aborter = new AbortController();
+    let timer = 0;
+    let asking = false;
+    const ask = async () => {
+      clearTimeout(timer);
+      if (asking) return;
+      asking = true;
+      try {
+        const data = await get(path, aborter.signal);
+        state.current = { path, data, error: null, at: Date.now() };
+      } catch (error) {
+        if (error.name === 'AbortError') return;
+        state.current = { ...state.current, error };
+      } finally {
+        asking = false;
+      }
+      draw();
+      const pause = state.current.error ? 3000 : every;
+      if (pause && !document.hidden) timer = setTimeout(ask, pause);
+    };
+    const seen = () => { if (!document.hidden && (every || state.current.error)) ask(); };
+    reload.current = ask;
+    ask();
+    document.addEventListener('visibilitychange', seen);
+    return () => {
+      aborter.abort();
+      clearTimeout(timer);
+      document.removeEventListener('visibilitychange', seen);
+    };
+  }, [path, every]);
+  return { ...state.current, loading: !state.current.data && !state.current.error, reload: () => reload.current() };
+}

@@ -1,0 +1,81 @@
+// Who is this? Why no name?
+import { html, useRef } from '../lib.js';
+import { useApi } from '../api.js';
+import { useEvents } from '../live.js';
+import { Copy, Dns, Empty, Head, Icon, Problem, Skeleton, State, Time, Words, absolute, dots, plural, sentence, span } from '../ui.js';
+import { Feed } from './feed.js';
+
+export function Host({ rest }) {
+  const host = useApi(`/hosts/${encodeURIComponent(rest)}`, { every: 15000 });
+  const soon = useRef(0);
+  useEvents(({ events, gap }) => {
+    const about = gap || events.some(({ lease, title }) => (lease && (lease.hardware === host.data?.hardware || lease.address === rest)) || (host.data?.leases ?? []).some(one => one.name === title || one.address === title));
+    if (about) { clearTimeout(soon.current); soon.current = setTimeout(host.reload, 200); }
+  }, [host.reload, host.data]);
+  const { data, error } = host;
+  if (!data) return error ? html`<${Head} icon="monitor-smartphone" heading=${rest} crumb=${['/leases', 'Leases']}>${error.status === 404 ? 'Nothing is known of it.' : ''}</${Head}>${error.status === 404 ? html`<div class="card"><${Empty} icon="search" title="Nobody by this name or address"><${Words}>${error.message}</${Words}</${Empty}></div>` : html`<${Problem} error=${error} retry=${host.reload}/>`}`
+    : html`<h1 id="h1" tabindex="-1" class="vh">${rest}</h1><${Skeleton} height=${360}/>`;
+  const { leases, explanation } = data;
+  const now = leases[0];
+  const [icon, mark] = !now ? ['bookmark', 'plain'] : leases.some(one => one.dns === 'refused') ? ['octagon-x', 'bad'] : now.state === 'bound' ? ['circle-check', 'ok'] : ['timer-off', 'plain'];
+  return html`<${Head} icon=${icon} mark=${mark === 'plain' ? '' : mark} heading=${data.title} crumb=${['/leases', 'Leases']}><span class="wrap"><${Verdict} leases=${leases} otherwise=${explanation.verdict}/></span></${Head}>
+    <div class="two"><div><${Facts} data=${data} now=${now}/>${leases.length > 0 && html`<${Addresses} leases=${leases}/>`}</div>
+      <div><${Story} explanation=${explanation}/><section class="card box" aria-labelledby="hist-h"><h2 id="hist-h">Lately</h2>${data.events.length ? html`<${Feed} events=${data.events}/>` : html`<p class="dim sm">Nothing since the daemon started.</p>`}</section></div></div>`;
+}
+
+/** How it stands, in a sentence. */
+function Verdict({ leases, otherwise }) {
+  const held = leases.filter(lease => lease.state === 'bound');
+  if (!held.length) return html`<${Words}>${dots(otherwise)}</${Words}>`;
+  const [lease] = held;
+  const names = { done: 'and DNS holds its name', pending: 'and its name is on its way to DNS', refused: 'and DNS refused its name', none: 'and no name in DNS' };
+  return html`Has <span class="mono">${lease.address}</span>${held.length > 1 && ` and ${plural(held.length - 1, 'address', 'addresses')} more`} ${lease.expires_at == null ? 'for ever' : html`for <${Time} at=${lease.expires_at} left/>`}, ${names[lease.dns] ?? ''}.`;
+}
+
+const Fact = ({ words, children, copied }) => html`<dt>${words}</dt><dd><span class="wrap">${children}</span>${copied && html`<${Copy} text=${copied} what=${words}/>`}</dd>`;
+
+function Facts({ data, now }) {
+  const { hardware, explanation } = data;
+  return html`<section class="card box" aria-labelledby="who-h"><h2 id="who-h">Who it is</h2><dl class="dl">
+    ${hardware && html`<${Fact} words="Hardware" copied=${hardware}><span class="mono">${hardware}</span>${data.private_hardware && html` <span class="dim sm">made up by the device</span>`}</${Fact}>`}
+    ${now?.client_id && html`<${Fact} words="Client ID" copied=${now.client_id}><span class="mono">${now.client_id}</span></${Fact}>`}
+    ${now?.hostname && html`<${Fact} words="Says it is" copied=${now.hostname}>${now.hostname}</${Fact}>`}
+    ${now?.name && html`<${Fact} words="Name" copied=${now.name}>${now.name}</${Fact}>`}
+    ${now?.place && html`<${Fact} words="Where"><${Words}>${now.place}</${Words}></${Fact}>`}
+    ${now?.relay_marks && html`<${Fact} words="Option 82"><${Words}>${now.relay_marks.words}</${Words}></${Fact}>`}
+    ${explanation.reservations.map(one => html`<${Fact} words="Reserved" key=${one}><${Words}>${one}</${Words}></${Fact}>`)}
+    ${!hardware && !explanation.reservations.length && html`<${Fact} words="Known by">its records in DNS alone</${Fact}>`}</dl></section>`;
+}
+
+const Addresses = ({ leases }) => html`<section class="card box" aria-labelledby="addr-h"><h2 id="addr-h">${plural(leases.length, 'address', 'addresses')}</h2>${leases.map((lease, at) => html`<div key=${lease.address} class=${at ? 'say' : ''}><dl class="dl">
+    <${Fact} words="Address" copied=${lease.address}><span class="mono">${lease.address}</span> ${lease.reserved && html`<span class="dim sm">reserved</span>`}</${Fact}>
+    <${Fact} words="Subnet"><a class="mono link" href=${`/subnets/${lease.subnet}`}>${lease.subnet}</a></${Fact}>
+    <${Fact} words="State"><${State} state=${lease.state}/></${Fact}>
+    ${lease.dns !== 'none' && html`<${Fact} words="DNS"><${Dns} state=${lease.dns} words/></${Fact}>`}
+    <${Fact} words="Since">${absolute(lease.started_at)}</${Fact}>
+    <${Fact} words="Last heard"><${Time} at=${lease.renewed_at} until/></${Fact}>
+    <${Fact} words=${lease.state === 'bound' ? 'Until' : 'Ended'}>${lease.expires_at == null ? 'for ever' : html`${absolute(lease.expires_at)} <span class="dim sm">(<${Time} at=${lease.expires_at} until/>)</span>`}</${Fact}></dl></div>`)}</section>`;
+
+/** The way from what the client said to what DNS holds, as a line of steps. */
+function Story({ explanation }) {
+  const steps = [];
+  const add = (icon, kind, words, detail) => steps.push({ icon, kind, words, detail });
+  for (const lease of explanation.leases.slice(0, 4)) {
+    const sent = [lease.sent_fqdn?.name && `${lease.sent_fqdn.name} (option 81)`, lease.sent_hostname && `${lease.sent_hostname} (option 12)`].filter(Boolean);
+    add('log-in', '', sent.length ? `It calls itself ${sent.join(' and ')}` : 'It sent no name', `at ${lease.address}`);
+    if (lease.cleaned) add('pencil', '', 'The name was made fit for DNS', lease.cleaned);
+    for (const step of lease.steps.slice(0, 12)) steps.push({ icon: 'chevron-right', kind: 'pending', detail: sentence(dots(step)) });
+    const given = lease.name;
+    add(given ? 'tag' : lease.state === 'bound' ? 'triangle-alert' : 'timer-off', given ? '' : lease.state === 'bound' ? 'warn' : 'pending', given ? `It is called ${dots(given)}` : 'It has no name', sentence(dots(lease.decision)));
+    if (lease.holder) add('triangle-alert', 'warn', 'Somebody else has that name', lease.holder);
+  }
+  for (const record of explanation.records) {
+    const failed = !record.done && (record.tries > 0 || record.zone_down_since != null);
+    const at = record.answered_at ? html`<${Time} at=${record.answered_at} until/>` : null;
+    add(record.done ? 'circle-check' : failed ? 'octagon-x' : 'circle-dashed', record.done ? 'ok' : failed ? 'bad' : 'pending',
+      record.done ? `DNS holds ${record.rtype} of ${dots(record.owner || record.key)}` : `${record.rtype} of ${dots(record.owner || record.key)} is not as wanted`,
+      html`${record.done ? dots(record.wanted ?? 'nothing of ours, as wanted') : sentence(record.state)}${record.next_try_secs != null && html` Next try in ${span(record.next_try_secs)}.`}${record.prerequisite && html`<br/>${sentence(record.prerequisite)}`}${at && html`<br/><span class="dim">Last answer ${at}${record.zone ? ` from ${record.used ?? (record.servers?.[0] ?? 'the embedded server')}` : ''}</span>`}`);
+  }
+  return html`<section class="card box" aria-labelledby="why-h"><h2 id="why-h">Why its name is what it is</h2>${steps.length ? html`<ol class="tl">${steps.map((step, at) => html`<li key=${at}><${Icon} name=${step.icon} kind=${step.kind}/>${step.words && html`<p class="t"><${Words}>${step.words}</${Words}></p>`}${step.detail && html`<p class="sm dim">${typeof step.detail === 'string' ? html`<${Words}>${step.detail}</${Words}>` : step.detail}</p>`}</li>`)}</ol>`
+    : html`<p class="dim sm">No lease and no record leads to a name here.</p>`}${explanation.left_out > 0 && html`<p class="dim sm">${plural(explanation.left_out, 'more lease or reservation', 'more leases and reservations')} not shown.</p>`}</section>`;
+}

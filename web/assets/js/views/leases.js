@@ -1,0 +1,127 @@
+// Who has what, until when?
+import { html, useEffect, useRef, useState } from '../lib.js';
+import { useApi } from '../api.js';
+import { useEvents } from '../live.js';
+import { go, withQuery } from '../router.js';
+import { Copy, Dns, Empty, Icon, Problem, Search, Segments, Skeleton, State, Time, absolute, announce, hostPath, num, plural, title } from '../ui.js';
+import { place, tall, useNarrow, useVirtual, useWindows } from '../windows.js';
+
+const STATES = [['bound', 'In use'], ['ended', 'Ended'], ['quarantined', 'Kept back'], ['all', 'All']];
+const COLUMNS = [['address', 'Address', ''], ['name', 'Name', ''], ['hardware', 'Client', ''], ['', 'Subnet', 'x-wide'], ['expires', 'Until', ''], ['', 'State', 'x-wide']];
+
+export function Leases({ query, status }) {
+  const q = query.get('q') ?? '', subnet = query.get('subnet') ?? '', sort = query.get('sort') ?? '';
+  const state = query.get('state') || 'bound';
+  const asked = new URLSearchParams(Object.entries({ q, subnet, sort, state: state === 'all' ? '' : state }).filter(([, value]) => value));
+  const subnets = useApi('/subnets');
+  const set = changes => go(withQuery(changes), { replace: true });
+  const path = `/leases?${asked}${asked.size ? '&' : ''}`;
+  return html`<${Title} status=${status}/>
+    <div class="filters" role="search"><${Search} value=${q} label="Find in leases" placeholder="Name, address or MAC" onSearch=${text => set({ q: text })}/>
+      <select aria-label="Subnet" value=${subnet} onChange=${event => set({ subnet: event.target.value })}><option value="">All subnets</option>${subnets.data?.subnets.map(one => html`<option key=${one.prefix} value=${one.prefix}>${one.prefix}</option>`)}</select>
+      <${Segments} label="State" value=${state} options=${STATES} onPick=${one => set({ state: one === 'bound' ? '' : one })}/>
+      <select class="only-s" aria-label="Order" value=${sort} onChange=${event => set({ sort: event.target.value })}><option value="">By address</option><option value="name">By name</option><option value="expires">Soonest to end</option><option value="-renewed">Last heard of</option></select></div>
+    <${List} key=${'list'} path=${path} sort=${sort} filtered=${q || subnet || state !== 'bound'} set=${set} query=${{ q, subnet, state }} status=${status}/>`;
+}
+
+function Title({ status }) {
+  const leases = status.data?.leases;
+  return html`<header class="head plain"><span class="mark"><${Icon} name="list"/></span><div><h1 id="h1" tabindex="-1">${leases ? plural(leases.bound, 'lease') : 'Leases'}</h1><p>${leases ? `${num(leases.free)} of ${num(leases.pool)} pool addresses are free${leases.quarantined ? `, ${num(leases.quarantined)} kept back` : ''}.` : ' '}</p></div></header>`;
+}
+
+export function List({ path, sort = '', filtered, set, query, status }) {
+  const narrow = useNarrow();
+  const list = useWindows(path);
+  const [selected, select] = useState(null);
+  const [waiting, setWaiting] = useState(0);
+  const whole = useRef();
+  const size = narrow ? 64 : 40;
+  const { box, items, height, show } = useVirtual(list.total ?? 0, size);
+  useEffect(() => { list.need(items.map(item => item.at)); });
+  useEffect(() => { setWaiting(0); }, [path]);
+  const apply = () => { setWaiting(0); list.refresh(); };
+  const soon = useRef(0);
+  const later = pause => { clearTimeout(soon.current); soon.current = setTimeout(() => list.refresh(), pause); };
+  useEffect(() => () => clearTimeout(soon.current), [path]);
+  useEvents(({ events, gap }) => {
+    if (gap) { list.refresh(); return; }
+    let fresh = 0;
+    for (const { kind, lease } of events) {
+      if (!lease) { if (kind === 'published' || kind === 'dns-failed' || kind === 'dns') later(300); continue; }
+      const here = list.patch(row => row.address === lease.address, row => ({ ...lease, reserved: row.reserved, dns: row.name === lease.name ? row.dns : lease.name ? 'pending' : 'none', changed: Date.now() }));
+      if (!here && (kind === 'bound' || kind === 'declined')) fresh++;
+    }
+    if (events.some(event => event.lease?.name)) later(1500);
+    if (!fresh) return;
+    // Nothing moves under a hand.
+    const held = scrollY > 0 || selected || whole.current?.matches(':hover') || whole.current?.contains(document.activeElement);
+    if (held && list.total) setWaiting(count => count + fresh); else list.refresh();
+  }, [path, selected, list.total]);
+  useEffect(() => {
+    if (!selected) return;
+    const close = event => { if (event.key === 'Escape' && !document.querySelector('dialog')) select(null); };
+    addEventListener('keydown', close);
+    return () => removeEventListener('keydown', close);
+  }, [selected]);
+  useEffect(() => { if (list.loaded) announce(plural(list.total, 'lease')); }, [list.loaded, path]);
+  if (list.error && list.total == null) return html`<${Problem} error=${list.error} retry=${list.refresh}/>`;
+  if (list.total == null) return html`<${Skeleton} height=${400}/>`;
+  const open = selected && items.length ? selected : null;
+  const step = to => {
+    const at = Math.max(0, Math.min(list.total - 1, to));
+    show(at);
+    const focus = () => box.current?.querySelector(`[data-at="${at}"]`)?.focus({ preventScroll: true });
+    requestAnimationFrame(() => requestAnimationFrame(focus));
+  };
+  const keys = event => {
+    const at = Number(event.target.closest?.('[data-at]')?.dataset.at ?? NaN);
+    if (event.target.matches('input,select')) return;
+    if (Number.isNaN(at)) return;
+    if (event.key === 'ArrowDown' || event.key === 'j') { event.preventDefault(); step(at + 1); }
+    else if (event.key === 'ArrowUp' || event.key === 'k') { event.preventDefault(); step(at - 1); }
+    else if (event.key === 'Enter' && event.target.dataset.at) { const row = list.row(at); if (row) narrow ? go(hostPath(row)) : select(row.address); }
+    else if (event.key === 'c') { const row = list.row(at); if (row) navigator.clipboard?.writeText(row.address).then(() => announce(`Copied ${row.address}`)); }
+  };
+  const row = open && [...Array(items.length)].map((_, at) => list.row(items[at].at)).find(one => one?.address === open);
+  const body = list.total === 0 ? html`<div class="card"><${None} filtered=${filtered} all=${list.all} set=${set} status=${status}/></div>`
+    : html`<div class=${`card leases ${row ? 'slim' : ''}`} ref=${whole} role="table" aria-label="Leases" aria-rowcount=${list.total + 1} aria-colcount="6" onKeyDown=${keys}>
+      <div class="list-head" role="row" aria-rowindex="1">${COLUMNS.map(([by, words, wide]) => html`<${Column} key=${words} by=${by} words=${words} wide=${wide} sort=${sort} set=${set}/>`)}</div>
+      <div class="grid" role="rowgroup" ref=${element => { box.current = element; tall(height)(element); }}>${items.map(({ at, top }) => html`<${Row} key=${at} at=${at} top=${top} row=${list.row(at)} selected=${open} pick=${select} first=${at === items[0].at} narrow=${narrow}/>`)}</div></div>`;
+  return html`${list.error && html`<${Problem} error=${list.error} retry=${list.refresh}/>`}
+    ${waiting > 0 && html`<button type="button" class="pill" onClick=${apply}><${Icon} name="plus" small/>${num(waiting)} new · show</button>`}
+    <p class="vh">${plural(list.total, 'lease')} of ${num(list.all)}</p>
+    <div class=${row && !narrow ? 'with-panel' : ''}><div>${body}</div>${row && !narrow && html`<${Panel} row=${row} close=${() => select(null)}/>`}</div>`;
+}
+
+function Column({ by, words, wide, sort, set }) {
+  if (!by || !set) return html`<div role="columnheader" class=${wide}>${words}</div>`;
+  const up = (sort || 'address') === by, down = sort === `-${by}`;
+  const next = up ? `-${by}` : by === 'address' ? '' : by;
+  return html`<div role="columnheader" class=${wide} aria-sort=${up ? 'ascending' : down ? 'descending' : undefined}><button type="button" onClick=${() => set({ sort: next })}>${words}${(up || down) && html`<${Icon} name=${up ? 'chevron-up' : 'chevron-down'}/>`}</button></div>`;
+}
+
+function Row({ at, top, row, selected, pick, first, narrow }) {
+  const fresh = row?.changed && Date.now() - row.changed < 2400;
+  const chosen = row && row.address === selected;
+  return html`<div class=${`lr ${fresh ? 'fresh' : ''} ${chosen ? 'sel' : ''}`} role="row" aria-rowindex=${at + 2} data-at=${at} tabindex=${first || chosen ? 0 : -1} ref=${place(top)} onClick=${event => { if (row && !narrow && !event.target.closest('a,button')) pick(chosen ? null : row.address); }}>
+    ${row ? html`<div role="cell" class="mono c-addr"><a href=${hostPath(row)}>${row.address}</a></div>
+      <div role="cell" class="nm"><${Dns} state=${row.dns}/>${row.name ? html`<a class="name" href=${hostPath(row)} title=${row.name}>${row.name}</a>` : html`<span class="dim">${row.hostname || 'no name'}</span>`}${row.reserved && html`<${Icon} name="bookmark" small label="Reserved"/>`}</div>
+      <div role="cell" class="c-client mono">${row.hardware}</div><div role="cell" class="c-sub mono x-wide">${row.subnet}</div>
+      <div role="cell" class="c-exp">${row.expires_at == null ? html`<span class="dim">for ever</span>` : html`<${Time} at=${row.expires_at} until/>`}</div>
+      <div role="cell" class="c-state x-wide"><${State} state=${row.state}/></div>`
+      : html`<div role="cell" class="dim" aria-colspan="6">…</div>`}</div>`;
+}
+
+function None({ filtered, all, set, status }) {
+  if (filtered) return html`<${Empty} icon="search" title="No lease fits">${all ? `${plural(all, 'lease')} ${all === 1 ? 'is' : 'are'} hidden by the filters. ` : ''}<button type="button" class="link" onClick=${() => set({ q: '', subnet: '', state: '' })}>Clear the filters</button></${Empty}>`;
+  return html`<${Empty} icon="list" title="No leases yet">${status.data ? html`Listening for clients since <${Time} at=${status.data.started_at} words="" /> ago (${absolute(status.data.started_at)}). ` : ''}The first one shows here by itself. ${all > 0 && html`<button type="button" class="link" onClick=${() => set({ state: 'all' })}>Show ${plural(all, 'lease')} that ended</button>`}</${Empty}>`;
+}
+
+function Panel({ row, close }) {
+  const fact = (words, value, copied) => value && html`<dt>${words}</dt><dd><span class="wrap">${value}</span>${copied && html`<${Copy} text=${copied} what=${words}/>`}</dd>`;
+  return html`<aside class="card panel" aria-label=${`Lease of ${row.address}`}><header><div class="wrap"><h2>${title(row)}</h2><p class="dim sm mono">${row.address}</p></div><button type="button" class="ib" aria-label="Close" onClick=${close}><${Icon} name="x"/></button></header>
+    <dl class="dl">${fact('Address', html`<span class="mono">${row.address}</span>`, row.address)}${fact('Name', row.name, row.name)}${fact('State', html`<${State} state=${row.state}/>`)}
+      ${row.dns !== 'none' && fact('DNS', html`<${Dns} state=${row.dns} words/>`)}${fact('Hardware', html`<span class="mono">${row.hardware}</span>`, row.hardware)}${fact('Says it is', row.hostname, row.hostname)}${fact('Client ID', row.client_id && html`<span class="mono">${row.client_id}</span>`, row.client_id)}
+      ${fact('Since', html`<span>${absolute(row.started_at)}</span>`)}${fact('Last heard', html`<${Time} at=${row.renewed_at} until/>`)}${fact('Until', row.expires_at == null ? 'for ever' : absolute(row.expires_at))}${fact('Where', row.place)}${row.reserved && fact('Address', 'is reserved')}</dl>
+    <a class="btn" href=${hostPath(row)}>Open host<${Icon} name="chevron-right" small/></a></aside>`;
+}

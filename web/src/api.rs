@@ -1,0 +1,352 @@
+//! The routes of the API, version 1, and the page's.
+
+#![allow(unused_qualifications, reason = "what utoipa makes of `params` names types by their paths")]
+
+use std::sync::Arc;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{FromRequestParts, Path, Query, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::sse::{KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router, middleware};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
+use utoipa::openapi::OpenApi;
+use utoipa::{IntoParams, OpenApi as _};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::ask::{Ask, Handle, Refusal};
+use crate::explanation::Explanation;
+use crate::model::{
+    Configuration, DnsWork, DnsWorkQuery, Event, Events, History, Host, LeaseQuery, Leases, Problem, Range, Records,
+    RecordsQuery, SORTS, STATES, Status, SubnetDetail, SubnetMap, Subnets, WINDOW, Zones,
+};
+use crate::{files, guard, metrics};
+
+/// Streams of events at once: they hold a connection each, and others must have some.
+const STREAMS_MAX: usize = 32;
+/// The longest text that can be asked for; names have 253 characters at most.
+const ASKED_BYTES_MAX: usize = 512;
+
+#[derive(Clone)]
+struct Shared {
+    handle: Handle,
+    streams: Arc<Semaphore>,
+}
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Leasehold",
+        version = "1",
+        description = "What the daemon knows, over HTTP. Reading only. Times are UTC seconds.",
+        license(name = "MIT OR Apache-2.0")
+    ),
+    components(schemas(Event))
+)]
+struct Described;
+
+/// The description of the API, as it is made from its handlers.
+#[must_use]
+pub fn openapi() -> OpenApi {
+    routed().split_for_parts().1
+}
+
+fn routed() -> OpenApiRouter<Shared> {
+    OpenApiRouter::with_openapi(Described::openapi())
+        .routes(routes!(status))
+        .routes(routes!(leases))
+        .routes(routes!(host))
+        .routes(routes!(explain))
+        .routes(routes!(subnets))
+        .routes(routes!(subnet))
+        .routes(routes!(subnet_map))
+        .routes(routes!(zones))
+        .routes(routes!(records))
+        .routes(routes!(dns_work))
+        .routes(routes!(history))
+        .routes(routes!(configuration))
+        .routes(routes!(events))
+        .routes(routes!(event_stream))
+        .routes(routes!(prometheus))
+        .routes(routes!(health))
+        .routes(routes!(ready))
+}
+
+/// Everything that is served.
+pub fn router(handle: Handle) -> Router {
+    let (api, description) = routed().split_for_parts();
+    let description = Arc::new(description);
+    let described = move || {
+        let description = Arc::clone(&description);
+        async move { Json(description.as_ref()).into_response() }
+    };
+    api.route("/api/v1/openapi.json", get(described))
+        .route("/assets/{version}/{*name}", get(files::asset))
+        .route("/api/{*rest}", get(no_such_route))
+        .fallback(get(files::page))
+        .layer(middleware::from_fn(guard::guard))
+        .with_state(Shared { handle, streams: Arc::new(Semaphore::new(STREAMS_MAX)) })
+}
+
+async fn no_such_route() -> Response {
+    problem(StatusCode::NOT_FOUND, "the API has no such route; /api/v1/openapi.json describes those that it has")
+}
+
+fn problem(status: StatusCode, error: impl Into<String>) -> Response {
+    (status, Json(Problem { error: error.into() })).into_response()
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        match self {
+            Self::NotFound(words) => problem(StatusCode::NOT_FOUND, words),
+            Self::Bad(words) => problem(StatusCode::BAD_REQUEST, words),
+            Self::Busy => {
+                let told =
+                    problem(StatusCode::SERVICE_UNAVAILABLE, "so many questions wait already; ask again shortly");
+                ([(header::RETRY_AFTER, "1")], told).into_response()
+            }
+            Self::Ending => problem(StatusCode::SERVICE_UNAVAILABLE, "the daemon is ending"),
+        }
+    }
+}
+
+/// A query string whose faults are told as every problem is.
+struct Asked<T>(T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let read = Query::<T>::from_request_parts(parts, state).await;
+        let told = |rejection: QueryRejection| problem(StatusCode::BAD_REQUEST, rejection.body_text());
+        read.map(|Query(asked)| Self(asked)).map_err(told)
+    }
+}
+
+fn bounded(text: &str) -> Result<(), Refusal> {
+    if text.len() > ASKED_BYTES_MAX {
+        return Err(Refusal::Bad(format!("what is asked for is longer than {ASKED_BYTES_MAX} bytes")));
+    }
+    Ok(())
+}
+
+fn known(word: &str, words: &[&str], what: &str) -> Result<(), Refusal> {
+    if word.is_empty() || words.contains(&word) {
+        return Ok(());
+    }
+    Err(Refusal::Bad(format!("{what} {word:?} is none of {}", words.join(", "))))
+}
+
+fn limit(asked: Option<usize>) -> Result<usize, Refusal> {
+    match asked {
+        None => Ok(WINDOW),
+        Some(limit) if (1..=WINDOW).contains(&limit) => Ok(limit),
+        Some(_) => Err(Refusal::Bad(format!("`limit` is from 1 to {WINDOW}"))),
+    }
+}
+
+type Told<T> = Result<Json<T>, Refusal>;
+
+/// How everything is, and what needs somebody
+#[utoipa::path(get, path = "/api/v1/status", tag = "overview", responses((status = 200, body = Status)))]
+async fn status(State(shared): State<Shared>) -> Told<Status> {
+    shared.handle.ask(Ask::Status).await.map(Json)
+}
+
+/// A window of the leases that are asked for
+#[utoipa::path(get, path = "/api/v1/leases", tag = "leases", params(LeaseQuery),
+    responses((status = 200, body = Leases), (status = 400, body = Problem)))]
+async fn leases(State(shared): State<Shared>, Asked(mut query): Asked<LeaseQuery>) -> Told<Leases> {
+    bounded(&query.q)?;
+    known(&query.state, &STATES, "the state")?;
+    known(query.sort.strip_prefix('-').unwrap_or(&query.sort), &SORTS, "the order")?;
+    query.limit = Some(limit(query.limit)?);
+    shared.handle.ask(|to| Ask::Leases(query, to)).await.map(Json)
+}
+
+/// All that is known of one host
+#[utoipa::path(get, path = "/api/v1/hosts/{id}", tag = "leases",
+    params(("id" = String, Path, description = "Its address, hardware address or name")),
+    responses((status = 200, body = Host), (status = 400, body = Problem), (status = 404, body = Problem)))]
+async fn host(State(shared): State<Shared>, Path(id): Path<String>) -> Told<Host> {
+    bounded(&id)?;
+    shared.handle.ask(|to| Ask::Host(id, to)).await.map(Json)
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct ExplainQuery {
+    /// A name, an address or a hardware address.
+    of: String,
+}
+
+/// Why a name is what it is, or is not there
+#[utoipa::path(get, path = "/api/v1/explain", tag = "names", params(ExplainQuery),
+    responses((status = 200, body = Explanation), (status = 400, body = Problem)))]
+async fn explain(State(shared): State<Shared>, Asked(query): Asked<ExplainQuery>) -> Told<Explanation> {
+    bounded(&query.of)?;
+    shared.handle.ask(|to| Ask::Explain(query.of, to)).await.map(Json)
+}
+
+/// Every subnet and its use
+#[utoipa::path(get, path = "/api/v1/subnets", tag = "subnets", responses((status = 200, body = Subnets)))]
+async fn subnets(State(shared): State<Shared>) -> Told<Subnets> {
+    shared.handle.ask(Ask::Subnets).await.map(Json)
+}
+
+/// One subnet: its pools and reservations
+#[utoipa::path(get, path = "/api/v1/subnets/{network}/{length}", tag = "subnets",
+    params(("network" = String, Path, description = "Such as 10.20.8.0"), ("length" = u8, Path, description = "Such as 24")),
+    responses((status = 200, body = SubnetDetail), (status = 404, body = Problem)))]
+async fn subnet(State(shared): State<Shared>, Path((network, length)): Path<(String, String)>) -> Told<SubnetDetail> {
+    let prefix = prefix(&network, &length)?;
+    shared.handle.ask(|to| Ask::Subnet(prefix, to)).await.map(Json)
+}
+
+fn prefix(network: &str, length: &str) -> Result<String, Refusal> {
+    bounded(network)?;
+    bounded(length)?;
+    Ok(format!("{network}/{length}"))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct MapQuery {
+    /// The address to begin with; else the subnet's first one.
+    #[param(value_type = Option<String>)]
+    from: Option<std::net::Ipv4Addr>,
+}
+
+/// How each address of a subnet stands
+#[utoipa::path(get, path = "/api/v1/subnets/{network}/{length}/map", tag = "subnets",
+    params(("network" = String, Path, description = "Such as 10.20.8.0"), ("length" = u8, Path, description = "Such as 24"),
+        MapQuery),
+    responses((status = 200, body = SubnetMap), (status = 404, body = Problem)))]
+async fn subnet_map(
+    State(shared): State<Shared>,
+    Path((network, length)): Path<(String, String)>,
+    Asked(query): Asked<MapQuery>,
+) -> Told<SubnetMap> {
+    let prefix = prefix(&network, &length)?;
+    shared.handle.ask(|to| Ask::Map(prefix, query.from, to)).await.map(Json)
+}
+
+/// Every zone that names are kept in
+#[utoipa::path(get, path = "/api/v1/zones", tag = "names", responses((status = 200, body = Zones)))]
+async fn zones(State(shared): State<Shared>) -> Told<Zones> {
+    shared.handle.ask(Ask::Zones).await.map(Json)
+}
+
+/// A window of the records of a zone
+#[utoipa::path(get, path = "/api/v1/zones/{apex}/records", tag = "names",
+    params(("apex" = String, Path, description = "The zone's name"), RecordsQuery),
+    responses((status = 200, body = Records), (status = 400, body = Problem), (status = 404, body = Problem)))]
+async fn records(
+    State(shared): State<Shared>,
+    Path(apex): Path<String>,
+    Asked(mut query): Asked<RecordsQuery>,
+) -> Told<Records> {
+    bounded(&apex)?;
+    bounded(&query.q)?;
+    query.limit = Some(limit(query.limit)?);
+    shared.handle.ask(|to| Ask::Records(apex, query, to)).await.map(Json)
+}
+
+/// What DNS does not hold as wanted yet, and why
+#[utoipa::path(get, path = "/api/v1/dns-work", tag = "names", params(DnsWorkQuery),
+    responses((status = 200, body = DnsWork), (status = 400, body = Problem)))]
+async fn dns_work(State(shared): State<Shared>, Asked(mut query): Asked<DnsWorkQuery>) -> Told<DnsWork> {
+    bounded(&query.q)?;
+    known(&query.state, &["refused", "pending"], "the state")?;
+    query.limit = Some(limit(query.limit)?);
+    shared.handle.ask(|to| Ask::DnsWork(query, to)).await.map(Json)
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct HistoryQuery {
+    /// How far back.
+    #[serde(default)]
+    #[param(inline)]
+    range: Range,
+}
+
+/// Figures over time
+#[utoipa::path(get, path = "/api/v1/history", tag = "overview", params(HistoryQuery),
+    responses((status = 200, body = History), (status = 400, body = Problem)))]
+async fn history(State(shared): State<Shared>, Asked(query): Asked<HistoryQuery>) -> Told<History> {
+    shared.handle.ask(|to| Ask::History(query.range, to)).await.map(Json)
+}
+
+/// The configuration that runs, secrets left out
+#[utoipa::path(get, path = "/api/v1/configuration", tag = "overview", responses((status = 200, body = Configuration)))]
+async fn configuration(State(shared): State<Shared>) -> Told<Configuration> {
+    shared.handle.ask(Ask::Configuration).await.map(Json)
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct EventsQuery {
+    /// How many to tell, 200 at most.
+    limit: Option<usize>,
+}
+
+/// What happened lately
+#[utoipa::path(get, path = "/api/v1/events", tag = "events", params(EventsQuery),
+    responses((status = 200, body = Events), (status = 400, body = Problem)))]
+async fn events(State(shared): State<Shared>, Asked(query): Asked<EventsQuery>) -> Told<Events> {
+    let limit = limit(query.limit)?;
+    Ok(Json(shared.handle.feed().events(limit)))
+}
+
+/// What happens, as it does
+///
+/// A stream of server-sent events. `events` carries a list of events; `gap` says that some were missed, so that everything
+/// should be asked for anew. With `Last-Event-ID` it goes on where it was left.
+#[utoipa::path(get, path = "/api/v1/events/stream", tag = "events",
+    params(("Last-Event-ID" = Option<String>, Header, description = "The identifier of the last message that was taken")),
+    responses((status = 200, content_type = "text/event-stream", body = String), (status = 503, body = Problem)))]
+async fn event_stream(State(shared): State<Shared>, headers: HeaderMap) -> Result<Response, Refusal> {
+    let slot = Arc::clone(&shared.streams).try_acquire_owned().map_err(|_| Refusal::Busy)?;
+    let last = headers.get("last-event-id").and_then(|last| last.to_str().ok());
+    let stream = futures_util::StreamExt::map(shared.handle.feed().stream(last), move |message| {
+        // Given back when the stream ends.
+        let _held = &slot;
+        message
+    });
+    Ok(Sse::new(stream).keep_alive(KeepAlive::default()).into_response())
+}
+
+/// Metrics, as Prometheus reads them
+#[utoipa::path(get, path = "/metrics", tag = "operation",
+    responses((status = 200, content_type = "application/openmetrics-text", body = String)))]
+async fn prometheus(State(shared): State<Shared>) -> Result<Response, Refusal> {
+    let status = shared.handle.ask(Ask::Status).await?;
+    let subnets = shared.handle.ask(Ask::Subnets).await?;
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, kind)], metrics::text(&status, &subnets)).into_response())
+}
+
+/// The process lives and answers
+#[utoipa::path(get, path = "/health", tag = "operation", responses((status = 200, body = String)))]
+async fn health() -> &'static str {
+    "ok\n"
+}
+
+/// Leases can be given: 503 while the daemon ends, or its store has no room
+#[utoipa::path(get, path = "/ready", tag = "operation",
+    responses((status = 200, body = String), (status = 503, body = Problem)))]
+async fn ready(State(shared): State<Shared>) -> Result<Response, Refusal> {
+    let status = shared.handle.ask(Ask::Status).await?;
+    if status.storage.full {
+        return Ok(problem(StatusCode::SERVICE_UNAVAILABLE, "the lease store has no room"));
+    }
+    Ok("ready\n".into_response())
+}

@@ -1,0 +1,87 @@
+//! How the daemon is asked: one bounded channel, and an answer for each question.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::explanation::Explanation;
+use crate::feed::Feed;
+use crate::model::{
+    Configuration, DnsWork, DnsWorkQuery, History, Host, LeaseQuery, Leases, Range, Records, RecordsQuery, Status,
+    SubnetDetail, SubnetMap, Subnets, Zones,
+};
+
+/// Where an answer goes. Whoever asked may have gone; then nobody misses it.
+pub type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
+
+/// A question of the page or of the API.
+#[derive(Debug)]
+#[allow(missing_docs, reason = "each is what its answer's type says")]
+pub enum Ask {
+    Status(Reply<Status>),
+    Leases(LeaseQuery, Reply<Leases>),
+    /// One host: by address, hardware address or name, as text.
+    Host(String, Reply<Host>),
+    /// Why a name is what it is, or is not there; as text.
+    Explain(String, Reply<Explanation>),
+    Subnets(Reply<Subnets>),
+    /// By its prefix, such as `10.20.8.0/24`.
+    Subnet(String, Reply<SubnetDetail>),
+    /// The addresses of a subnet, from this one on.
+    Map(String, Option<Ipv4Addr>, Reply<SubnetMap>),
+    Zones(Reply<Zones>),
+    /// Of the zone of this apex.
+    Records(String, RecordsQuery, Reply<Records>),
+    DnsWork(DnsWorkQuery, Reply<DnsWork>),
+    History(Range, Reply<History>),
+    Configuration(Reply<Configuration>),
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no such thing; in words.
+    NotFound(String),
+    /// The question cannot be understood; in words.
+    Bad(String),
+    /// So many questions wait already.
+    Busy,
+    /// The daemon is ending.
+    Ending,
+}
+
+/// The way to the daemon.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    asks: mpsc::Sender<Ask>,
+    feed: Arc<Feed>,
+}
+
+impl Handle {
+    /// A way, and the end of it that the daemon takes questions from; at most `waiting` of them wait.
+    #[must_use]
+    pub fn new(waiting: usize, feed: Arc<Feed>) -> (Self, mpsc::Receiver<Ask>) {
+        let (asks, asked) = mpsc::channel(waiting);
+        (Self { asks, feed }, asked)
+    }
+
+    /// What happened lately.
+    #[must_use]
+    pub fn feed(&self) -> &Arc<Feed> {
+        &self.feed
+    }
+
+    /// Asks. A queue that is full is told at once, so that requests do not pile up behind it.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub async fn ask<T>(&self, question: impl FnOnce(Reply<T>) -> Ask) -> Result<T, Refusal> {
+        let (to, answer) = oneshot::channel();
+        self.asks.try_send(question(to)).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Refusal::Busy,
+            mpsc::error::TrySendError::Closed(_) => Refusal::Ending,
+        })?;
+        answer.await.unwrap_or(Err(Refusal::Ending))
+    }
+}

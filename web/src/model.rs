@@ -1,0 +1,61 @@
+//! What goes over the wire, in JSON. Times are UTC seconds; shares are of one; sentences are for people, and all else are
+//! the values themselves.
+
+mod leases;
+mod names;
+mod status;
+mod subnets;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+pub use leases::{DnsState, Host, LeaseQuery, LeaseRow, Leases, RelayMarks, SORTS, STATES};
+pub use names::{
+    DnsWork, DnsWorkQuery, DnsWorkRow, RecordRow, Records, RecordsQuery, WorkState, Zone, ZoneServer, Zones,
+};
+pub use status::{
+    Attention, Configuration, History, LeaseTotals, Level, NameTotals, Range, Status, Storage, Traffic, Verdict, Way,
+};
+pub use subnets::{PoolUse, ReservationRow, Subnet, SubnetDetail, SubnetMap, Subnets};
+
+/// How many rows one answer holds at most, and holds unless asked for fewer.
+pub const WINDOW: usize = 200;
+/// How many addresses one part of a map holds at most: four /24.
+pub const MAP_WINDOW: usize = 1_024;
+
+/// Why a request has no answer.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Problem {
+    /// What is wrong, in a sentence.
+    pub error: String,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Event {
+    /// Counts up from the daemon's start.
+    pub id: u64,
+    /// When, in UTC seconds.
+    pub at: u64,
+    /// What kind of thing: `bound`, `renewed`, `released`, `expired`, `declined`, `conflict`, `renamed`, `name-ended`,
+    /// `published`, `dns`, `dns-failed`.
+    pub kind: String,
+    /// How it is to be taken.
+    pub level: Level,
+    /// What or who it is about, in few words.
+    pub title: String,
+    /// What happened, in few words.
+    pub detail: String,
+    /// The lease as it is since; absent where it is about none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lease: Option<LeaseRow>,
+}
+
+/// What happened lately, the newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Events {
+    /// Names this run of the daemon: identifiers of another run mean other events.
+    pub run: String,
+    /// The events that are still remembered, the newest first.
+    pub events: Vec<Event>,
+}
