@@ -10,7 +10,7 @@ use crate::{ALONE, first_failure, number};
 /// Seeds within which every fault must be found.
 const WITHIN: u64 = 10_000;
 
-const PLANTED: [Fault; 41] = [
+const PLANTED: [Fault; 43] = [
     Fault::OfferReused,
     Fault::QuarantineForgotten,
     Fault::DeclineByAnyone,
@@ -38,6 +38,8 @@ const PLANTED: [Fault; 41] = [
     Fault::LingeringNeverYields,
     Fault::ReservedNotRenamed,
     Fault::ReservedNotRestored,
+    Fault::HostForgotten,
+    Fault::StatedRemovedUnasked,
     Fault::ProbedWithoutPause,
     Fault::ServerNeverTakenBack,
     Fault::OlderStateToTheNextServer,
