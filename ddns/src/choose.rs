@@ -163,7 +163,7 @@ fn chosen(
     if is_protected(&fqdn, naming, settings, own_reservation) {
         return Err(Reason::Protected);
     }
-    let (fqdn, foreign) = granted(&fqdn, question, source, holders, listener)?;
+    let (fqdn, foreign) = granted(&fqdn, question, (source, forward), holders, listener)?;
     let reverse = settings.reverse_zone_of(question.address).is_some();
     if !forward && !reverse {
         return Err(Reason::NothingToWrite);
@@ -180,11 +180,11 @@ fn chosen(
 fn granted(
     wished: &Fqdn,
     question: &Question<'_>,
-    source: Reason,
+    (source, forward): (Reason, bool),
     holders: &dyn Holders,
     listener: &mut impl Listener,
 ) -> Result<(Fqdn, bool), Reason> {
-    let (name, foreign) = match holders.grant(wished, &question.identity, source) {
+    let (name, foreign) = match holders.grant(wished, &question.identity, source, forward) {
         Grant::Granted(name) => (name, false),
         Grant::Foreign(name) => (name, true),
         Grant::Taken => return Err(Reason::Taken),

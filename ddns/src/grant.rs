@@ -34,13 +34,14 @@ pub enum Grant {
 
 /// Who has which name.
 pub trait Holders {
-    /// What comes of the wish of `identity` for `name`, which it has from `source`.
-    fn grant(&self, name: &Fqdn, identity: &HostIdentity, source: Reason) -> Grant;
+    /// What comes of the wish of `identity` for `name`, which it has from `source`. `forward`: the server writes the name's
+    /// address records, not the host.
+    fn grant(&self, name: &Fqdn, identity: &HostIdentity, source: Reason, forward: bool) -> Grant;
 }
 
 /// A plain predicate: whether a host other than the given one holds a name.
 impl<F: Fn(&Fqdn, &HostIdentity) -> bool> Holders for F {
-    fn grant(&self, name: &Fqdn, identity: &HostIdentity, _: Reason) -> Grant {
+    fn grant(&self, name: &Fqdn, identity: &HostIdentity, _: Reason, _: bool) -> Grant {
         if self(name, identity) { Grant::Taken } else { Grant::Granted(name.clone()) }
     }
 }
@@ -88,13 +89,15 @@ pub struct NameHolders<'a> {
 }
 
 impl Holders for NameHolders<'_> {
-    fn grant(&self, name: &Fqdn, identity: &HostIdentity, source: Reason) -> Grant {
+    fn grant(&self, name: &Fqdn, identity: &HostIdentity, source: Reason, forward: bool) -> Grant {
         match self.outcome {
             // A reservation's name is the operator's word: it is this name or none.
             ConflictOutcome::Suffix { keep_secs } if source != Reason::Reservation => {
                 self.suffixed(name, identity, keep_secs)
             }
-            ConflictOutcome::TakeOver if self.arrives && self.is_anothers(name, identity) => {
+            // A host that writes its address itself takes over nothing: its predecessor's record would go, and nobody here
+            // could say whether another came. It would have a name that its next renewal loses.
+            ConflictOutcome::TakeOver if forward && self.arrives && self.is_anothers(name, identity) => {
                 *self.terms.borrow_mut() = Some(Terms::TakesOver { name: name.clone(), identity: identity.clone() });
                 self.in_dns(name, identity)
             }

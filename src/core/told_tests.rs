@@ -156,3 +156,26 @@ proptest! {
         }
     }
 }
+
+/// It would be told a name at its REQUEST that no later message finds to be its own.
+#[test]
+fn a_client_that_writes_its_own_address_takes_no_name_over() {
+    let naming = Naming {
+        client_updates: ClientUpdates::Allow,
+        conflict: ConflictOutcome::TakeOver,
+        ..Naming::of_domain("nasir.xyz".parse().unwrap())
+    };
+    let mut bench = Bench::with(Subnet { naming: Some(naming), ..subnet() });
+    let mut lease = |client: u8, flags: u8| {
+        let says =
+            Says { client, hostname: None, client_fqdn: Some((flags, "nas".into())), asks: true, informs: false };
+        let offered = bench.hear(&says.add_to(message(MessageType::Discover, client))).1.departures[0].reply.yiaddr;
+        bench.hear(&says.add_to(selecting(client, offered)));
+        bench.pipeline.core().engine().lease(offered).unwrap().name.map(|name| name.fqdn)
+    };
+    let nas: Fqdn = "nas.nasir.xyz".parse().unwrap();
+    // S=1: the server writes its A record.
+    assert_eq!(lease(2, 1), Some(nas.clone()));
+    assert_eq!(lease(3, 0), None);
+    assert_eq!(lease(4, 1), Some(nas));
+}

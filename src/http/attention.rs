@@ -84,11 +84,11 @@ fn servers(zones: &[ZoneServersView]) -> Vec<Attention> {
             1 => "One name or address waits for it.".to_owned(),
             many => format!("{} names and addresses wait for it.", grouped(many)),
         };
-        let next = server.next_try_secs.map_or_else(String::new, |secs| format!(" Next try in {}.", span(secs)));
         Some(Attention {
             level: Level::Bad,
             title: format!("{name} cannot be updated at {}", server.server),
-            detail: format!("{}. {waiting}{next}", sentence(&server.state)),
+            // Its state says when it is tried next.
+            detail: format!("{}. {waiting}", sentence(server.state.strip_prefix("fails: ").unwrap_or(&server.state))),
             since: server.failing_since,
             way: way("See why", &format!("/zones/{name}")),
         })

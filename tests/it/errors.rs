@@ -73,7 +73,7 @@ fn a_file_that_is_not_there_or_not_text_is_told() {
 #[test]
 fn the_examples_are_without_fault() {
     let lab = Lab::new();
-    for secret in ["leasehold.key", "leasehold-key.secret", "administrators.key"] {
+    for secret in ["leasehold.key", "leasehold-key.secret", "administrators.key", "admin.key", "certbot.key"] {
         let path = lab.directory().join(secret);
         fs::write(&path, KEY_SECRET).unwrap();
         fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
