@@ -12,6 +12,10 @@
 //! **A serial never goes back.** A zone whose past is not known for certain (new, repaired, or last written by a version
 //! that kept no history) goes on from the time in seconds where that is newer, which a zone that changes less than once a
 //! second is always behind; and its history begins anew, so that secondaries take it whole.
+//!
+//! So does a zone in which views have other records than before, or other clients: what a secondary sees of it may have
+//! changed, and no step of the zone's own history says so. Those records are not the zone's and are not stored; a digest of
+//! them is ([`VIEWS`]).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -60,6 +64,10 @@ pub struct LoadedZones {
 
 type Key = (Fqdn, RecordType);
 
+/// No set has this type. Among what the configuration states it marks the digest of what views have in place of a zone's
+/// records, which is its owner's only label. A program that does not know of it takes it for a stated set that is gone.
+const VIEWS: RecordType = RecordType(0);
+
 /// The zones, and the rows to store before they are served.
 ///
 /// # Errors
@@ -91,11 +99,18 @@ pub fn load(
         for name in settings.own_names.iter().filter(|name| is_closest(settings, &zone.apex, name)) {
             stated.extend(address_sets(name, zone.ttl_secs, own_addresses));
         }
-        let (built, history) = lay_over(zone, stated, past, now_secs, &mut loaded.rows)?;
+        let views = zone.sight.digest(&settings.views).and_then(digest_key);
+        let (built, history) = lay_over(zone, (stated, views), past, now_secs, &mut loaded.rows)?;
         loaded.histories.insert(zone.apex.clone(), history);
         loaded.zones.insert(built);
     }
     Ok(loaded)
+}
+
+/// As what a digest of views' records is stored.
+fn digest_key(digest: u64) -> Option<Key> {
+    // Sixteen octets are a label.
+    Fqdn::root().prepend_label(format!("{digest:016x}").as_bytes()).ok().map(|name| (name, VIEWS))
 }
 
 /// What is stored of one zone.
@@ -106,10 +121,11 @@ struct Past {
     differences: Vec<Arc<Difference>>,
 }
 
-/// One zone with its history; what is to be stored for it is added to `rows`.
+/// One zone with its history; what is to be stored for it is added to `rows`. `views` is the digest of what they have in
+/// place of its records.
 fn lay_over(
     zone: &EmbeddedZone,
-    stated: Vec<Rrset>,
+    (stated, views): (Vec<Rrset>, Option<Key>),
     past: Past,
     now_secs: u64,
     rows: &mut Vec<Row>,
@@ -138,7 +154,8 @@ fn lay_over(
         )
         .collect();
 
-    let known = history.known && !stated_before.is_empty();
+    let same_views = stated_before.iter().filter(|(_, rtype)| *rtype == VIEWS).eq(&views);
+    let known = history.known && !stated_before.is_empty() && same_views;
     let serial = serial_after(zone, serial_before, !changed.is_empty(), known, now_secs);
     let (mut history, unused) = history.into_parts(known);
     let mut cut = unused;
@@ -172,7 +189,7 @@ fn lay_over(
             rows.push(Row::ZoneDifference { zone: apex.clone(), difference });
         }
     }
-    let stated_now: BTreeSet<Key> = laid.into_keys().collect();
+    let stated_now: BTreeSet<Key> = laid.into_keys().chain(views).collect();
     let mark =
         |(name, rtype): &Key, stated| Row::ZoneStated { zone: apex.clone(), name: name.clone(), rtype: *rtype, stated };
     rows.extend(stated_before.difference(&stated_now).map(|key| mark(key, false)));

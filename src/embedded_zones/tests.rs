@@ -165,6 +165,38 @@ fn a_zone_whose_past_is_unknown_goes_on_from_the_time_with_a_new_history() {
     assert!(loaded.histories[&apex()].is_empty() && kept.differences.is_empty());
 }
 
+#[test]
+fn a_change_of_a_views_records_or_clients_raises_the_serial_and_ends_the_history() {
+    let with_view = |clients: &str, record: &str| {
+        let text = format!(
+            "[[view]]\nname = \"inside\"\nclients = [\"{clients}\"]\n\
+             [[subnet]]\nprefix = \"192.168.30.0/24\"\npools = [\"192.168.30.100-192.168.30.199\"]\n\
+             domain = \"nasir.xyz\"\n[[zone]]\nname = \"nasir.xyz\"\nrecords = [{WWW}, {record}]\n"
+        );
+        config::check(&text, "test.toml", &|_: &std::path::Path| Err("none".to_owned())).unwrap().config.dns
+    };
+    let of_view =
+        |octet: u8| format!("{{ name = \"www\", type = \"A\", data = \"192.168.30.{octet}\", views = [\"inside\"] }}");
+    let own = addresses(&["192.168.30.1"]);
+    let mut kept = Kept::default();
+    let mut first = kept.start(&with_view("10.0.0.0/8", &of_view(80)), &own, 1_800_000_000);
+    kept.update(&mut first, "pc.nasir.xyz");
+    let mut start = |settings: &DnsSettings, now_secs| {
+        let loaded = kept.start(settings, &own, now_secs);
+        (loaded.zones.get(&apex()).unwrap().serial(), loaded.histories[&apex()].len(), kept.rows)
+    };
+    assert_eq!(start(&with_view("10.0.0.0/8", &of_view(80)), 5), (1_800_000_001, 1, 0), "nothing changed");
+    let (serial, steps, _) = start(&with_view("10.0.0.0/8", &of_view(81)), 5);
+    assert_eq!((serial, steps), (1_800_000_002, 0), "another record");
+    let (serial, steps, _) = start(&with_view("10.1.0.0/16", &of_view(81)), 5);
+    assert_eq!((serial, steps), (1_800_000_003, 0), "other clients");
+    let (serial, steps, _) = start(&with_view("10.1.0.0/16", ""), 1_800_000_500);
+    assert_eq!((serial, steps), (1_800_000_500, 0), "none any more");
+    assert_eq!(start(&with_view("10.0.0.0/8", ""), 1_900_000_000), (1_800_000_500, 0, 0), "all see the same");
+    let (serial, steps, _) = start(&with_view("10.0.0.0/8", &of_view(80)), 5);
+    assert_eq!((serial, steps), (1_800_000_501, 0), "one again");
+}
+
 fn addresses(texts: &[&str]) -> Vec<IpAddr> {
     texts.iter().map(|text| text.parse().unwrap()).collect()
 }

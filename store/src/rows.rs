@@ -8,7 +8,7 @@
 //! 0x84 zone sets   apex, owner, type (big-endian, two octets); names in uncompressed wire form
 //! 0x05 numbers     the name that a host says, in uncompressed wire form; its identity
 //! 0x06 differences apex in uncompressed wire form, the serial after (big-endian, four octets)
-//! 0x07 stated      as zone sets
+//! 0x07 stated      as zone sets; with the type 0, which no set has, the owner is a digest of views' records
 //! ```
 //! The first four are critical (bit 7): a program that does not know one must not open the store. What a later version adds
 //! and an older one may ignore gets a number below 0x80; compaction carries it along untouched.

@@ -8,7 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
-use dns::{Fqdn, RecordType, Rrset};
+use dns::{Fqdn, Rdata, RecordType, Rrset};
+use siphasher::sip::SipHasher24;
 
 use crate::Zone;
 
@@ -64,6 +65,41 @@ impl Sight {
     #[must_use]
     pub fn of(apex: Fqdn) -> Self {
         Self { apex, views: None, query: AccessList::default(), overlays: Vec::new() }
+    }
+
+    /// A digest of what views have in place of the zone's records, and of who is in them; `None`: everybody who sees the
+    /// zone sees the same. It is stored: the same contents must have the same digest in later versions.
+    #[must_use]
+    pub fn digest(&self, views: &[View]) -> Option<u64> {
+        let overlays: Vec<&(usize, Vec<Rrset>)> = self.overlays.iter().filter(|(_, sets)| !sets.is_empty()).collect();
+        // A view before the others takes askers from them; one behind the last that has records says nothing.
+        let last = overlays.iter().map(|(view, _)| *view).max()?;
+        let mut octets = Vec::new();
+        // Every part says how long it is, so that no two ways of parting are one.
+        let mut put = |part: &[u8]| {
+            octets.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            octets.extend_from_slice(part);
+        };
+        for view in views.iter().take(last + 1) {
+            put(b"view");
+            for prefix in &view.clients.prefixes {
+                put(&bits(prefix.address).to_be_bytes());
+                put(&[u8::from(prefix.address.is_ipv4()), prefix.length]);
+            }
+            view.clients.keys.iter().for_each(|key| put(key.as_wire()));
+        }
+        for (view, sets) in overlays {
+            put(b"records");
+            put(&(*view as u64).to_be_bytes());
+            for set in sets {
+                put(set.name.as_wire());
+                put(&set.rtype.0.to_be_bytes());
+                put(&set.ttl.to_be_bytes());
+                put(&(set.rdata.len() as u64).to_be_bytes());
+                set.rdata.iter().for_each(|Rdata(data)| put(data));
+            }
+        }
+        Some(SipHasher24::new().hash(&octets))
     }
 }
 
