@@ -206,7 +206,7 @@ fn serial_after(zone: &EmbeddedZone, before: Option<u32>, changed: bool, known: 
     let now = u32::try_from(now_secs).unwrap_or(1).max(1);
     let serial = match before {
         None => now,
-        Some(before) if !known => newest(zones::serial::next(before), now),
+        Some(before) if !known => zones::serial::leap(before, &[before], now),
         Some(before) if changed => zones::serial::next(before),
         Some(before) => before,
     };

@@ -32,9 +32,8 @@ impl ZoneKeeper {
             let mut state = self.lock();
             let now = u32::try_from(self.clock.now().wall_secs).unwrap_or(1);
             let (serial, decided) = state.leap(apex, theirs, now, to)?;
-            if let Decided::Waits(Some(to_store)) = decided {
-                self.store(&mut state, to_store);
-            }
+            let Decided::Waits(Some(to_store)) = decided else { return None };
+            self.store(&mut state, to_store);
             serial
         };
         (stored.await == Ok(dns::Rcode::NO_ERROR)).then_some(serial)
@@ -49,8 +48,11 @@ impl<T> Keeping<T> {
         if !zones::serial::is_newer(theirs, soa.serial) {
             return None;
         }
-        let next = zones::serial::next(theirs);
-        let serial = if zones::serial::is_newer(now_secs, next) { now_secs } else { next };
+        let serial = zones::serial::leap(theirs, &[soa.serial], now_secs);
+        // Theirs may be nearly half the space ahead: then no serial is newer than both, and an older one changes nothing.
+        if !zones::serial::is_newer(serial, soa.serial) {
+            return None;
+        }
         let rdata = Rdata::soa(&Soa { serial, ..soa });
         let change = Change::Add { name: apex.clone(), rtype: RecordType::SOA, ttl, rdata };
         let update = Update { zone: apex.clone(), prerequisites: Vec::new(), changes: vec![change] };
@@ -100,5 +102,25 @@ mod tests {
         assert!(keeping.history(&apex).unwrap().is_empty());
         let (serial, _) = keeping.leap(&apex, 5_000, 1_000, 4).unwrap();
         assert_eq!(serial, 5_001);
+    }
+
+    #[test]
+    fn a_leap_takes_no_serial_that_is_not_newer_than_ours() {
+        let apex: Fqdn = "example".parse().unwrap();
+        let keeping = || {
+            let mut zones = ZoneSet::new();
+            zones.insert(NewZone::new(apex.clone(), "ns.example".parse().unwrap(), vec![]).build().unwrap());
+            Keeping::new(zones)
+        };
+        let ours = keeping().published().get(&apex).unwrap().serial();
+        let half = 1 << 31;
+        let (theirs, time) = (ours + half / 2, ours + half + 5);
+        let mut kept = keeping();
+        let (serial, decided) = kept.leap(&apex, theirs, time, 1).unwrap();
+        assert_eq!(serial, theirs + 1, "the time is newer than theirs, but not than ours");
+        let Decided::Waits(Some(ToStore { ticket, .. })) = decided else { panic!("a change") };
+        kept.settle(ticket, CommitResult::Committed);
+        assert_eq!(kept.published().get(&apex).unwrap().serial(), serial);
+        assert!(keeping().leap(&apex, ours + (half - 1), time, 2).is_none(), "none is newer than both");
     }
 }
