@@ -268,12 +268,58 @@ impl<T> Keeping<T> {
     }
 }
 
-/// A change as rows: every changed set, the SOA with the new serial among them, and the step that it is.
+/// A change as rows: every changed set, the SOA with the new serial among them, and the step that it is, unless that is too
+/// large to be kept.
 fn rows_of(change: ZoneChange) -> Vec<Row> {
     let ZoneChange { zone, sets, difference, cut, .. } = change;
     let mut rows = Vec::with_capacity(sets.len() + 1 + cut.len());
     rows.extend(sets.into_iter().map(|(name, rtype, set)| Row::ZoneSet { zone: zone.clone(), name, rtype, set }));
+    // A step that is larger than all that is kept cuts itself: stored, it would lead from a serial of which nothing is known.
+    let is_kept = !cut.contains(&difference.serial_after);
     rows.extend(cut.into_iter().map(|serial_after| Row::ZoneDifferenceGone { zone: zone.clone(), serial_after }));
-    rows.push(Row::ZoneDifference { zone, difference });
+    if is_kept {
+        rows.push(Row::ZoneDifference { zone, difference });
+    }
     rows
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use dns::{Change, Rdata, RecordType};
+    use zones::{AllowAll, NewZone};
+
+    use super::*;
+
+    /// The rows of an update that puts so many records of 60,000 octets in the zone.
+    fn large(keeping: &mut Keeping<u32>, owner: &str, count: u16, remove: bool) -> Vec<Row> {
+        let (apex, name): (Fqdn, Fqdn) = ("example".parse().unwrap(), owner.parse().unwrap());
+        let rdata = |at: u16| Rdata([&at.to_be_bytes()[..], &[0; 60_000]].concat().into());
+        let changes = (0..count).map(|at| match remove {
+            true => Change::DeleteRecord(name.clone(), RecordType(65_280), rdata(at)),
+            false => Change::Add { name: name.clone(), rtype: RecordType(65_280), ttl: 60, rdata: rdata(at) },
+        });
+        let update = Update { zone: apex, prerequisites: Vec::new(), changes: changes.collect() };
+        let Decided::Waits(Some(ToStore { ticket, rows, .. })) = keeping.decide(&update, &AllowAll, 1) else {
+            panic!("a change")
+        };
+        keeping.settle(ticket, CommitResult::Committed);
+        rows
+    }
+
+    #[test]
+    fn a_step_that_is_too_large_to_be_kept_is_not_stored() {
+        let apex: Fqdn = "example".parse().unwrap();
+        let mut zones = ZoneSet::new();
+        zones.insert(NewZone::new(apex.clone(), "ns.example".parse().unwrap(), vec![]).build().unwrap());
+        let mut keeping = Keeping::new(zones);
+        let steps = |rows: &[Row]| rows.iter().filter(|row| matches!(row, Row::ZoneDifference { .. })).count();
+        assert_eq!(steps(&large(&mut keeping, "large.example", 100, false)), 1, "what was there was small");
+        let rows = large(&mut keeping, "large.example", 100, true);
+        let gone = rows.iter().filter(|row| matches!(row, Row::ZoneDifferenceGone { .. })).count();
+        assert_eq!((steps(&rows), gone), (0, 2), "this one and what was before");
+        assert!(keeping.history(&apex).unwrap().is_empty());
+        assert_eq!(steps(&large(&mut keeping, "small.example", 1, false)), 1, "the next is kept again");
+    }
 }
