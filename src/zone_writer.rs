@@ -4,13 +4,13 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use dhcp::lease::{Lease, LeaseState};
-use dns::{Rcode, Update};
+use dns::{Fqdn, Rcode, Update};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tracing::info;
 use zones::by_lease::{Holder, departure, own_update};
 use zones::policy::Judged;
-use zones::{AllowAll, Requestor};
+use zones::{AllowAll, Requestor, Zone, ZoneSet};
 
 use crate::clock::Clock;
 use crate::dhcp_service::Question;
@@ -83,6 +83,10 @@ impl ZoneUpdates {
         };
         let snapshot = self.keeper.published().load_full();
         let Some(zone) = snapshot.get(&update.zone) else { return Rcode::NOT_AUTH };
+        if !holds(&snapshot, zone, &holder.name) {
+            self.tell(update, &client, "the name of its lease is in another zone");
+            return Rcode::REFUSED;
+        }
         if rights.policy.protected.contains(&holder.name) || holder.name == update.zone {
             self.tell(update, &client, "the configuration states the name of its lease");
             return Rcode::REFUSED;
@@ -122,9 +126,37 @@ impl ZoneUpdates {
     }
 }
 
+/// Whether `zone` is the one that holds `name`: not one above a zone of ours that does, where nobody would be shown the
+/// record and nothing would take it away.
+fn holds(zones: &ZoneSet, zone: &Zone, name: &Fqdn) -> bool {
+    zones.find(name).is_some_and(|closest| closest.apex() == zone.apex())
+}
+
 /// What a lease proves at this moment; `None` when it has ended or has no name.
 fn holder_of(lease: &Lease, now_secs: u64) -> Option<Holder> {
     let is_live = lease.state == LeaseState::Bound && lease.expires_at > now_secs;
     let name = lease.name.as_ref().filter(|_| is_live)?;
     Some(Holder { name: name.fqdn.clone(), address: lease.address, ttl_max_secs: name.ttl_secs, kept: name.forward })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use zones::NewZone;
+
+    use super::*;
+
+    #[test]
+    fn a_zone_holds_no_names_of_a_zone_of_ours_below_it() {
+        let name = |text: &str| -> Fqdn { text.parse().unwrap() };
+        let mut zones = ZoneSet::new();
+        for apex in ["example", "lab.example"] {
+            zones.insert(NewZone::new(name(apex), name("ns.example"), vec![]).build().unwrap());
+        }
+        let held = |apex: &str, owner: &str| holds(&zones, zones.get(&name(apex)).unwrap(), &name(owner));
+        assert!(held("example", "pc.example") && held("lab.example", "pc.lab.example"));
+        assert!(!held("example", "pc.lab.example") && !held("example", "lab.example"));
+        assert!(!held("lab.example", "pc.example") && !held("example", "pc.test"));
+    }
 }
