@@ -13,6 +13,14 @@ const HOSTNAME: &str = "/proc/sys/kernel/hostname";
 pub(super) fn protect(config: &mut Config) {
     let hostname = std::fs::read(HOSTNAME).unwrap_or_default();
     let names = names(config, &hostname);
+    protect_names(config, names);
+}
+
+/// From clients' names, and from updates that rules or leases give the right to.
+fn protect_names(config: &mut Config, names: Vec<Fqdn>) {
+    for zone in &mut config.dns.zones {
+        zone.policy.protected.extend(names.iter().filter(|name| name.is_within(&zone.apex)).cloned());
+    }
     config.ddns.protected.extend(names);
 }
 
@@ -39,10 +47,16 @@ mod tests {
                     [[subnet]]\nprefix = \"10.0.2.0/24\"\npools = [\"10.0.2.100-10.0.2.199\"]\ndomain = \"two.test\"\n\
                     [[subnet.reservation]]\naddress = \"10.0.2.9\"\nhardware = \"52:54:00:12:34:56\"\nhostname = \"gate\"\n";
         let no_secrets = |_: &std::path::Path| Err("none is named".to_owned());
-        let config = config::check(text, "test.toml", &no_secrets).unwrap().config;
+        let mut config = config::check(text, "test.toml", &no_secrets).unwrap().config;
         let protected = |hostname: &[u8]| names(&config, hostname).iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(protected(b"Gate.one.test\n"), ["gate.one.test."]);
         assert_eq!(protected(b"router\n"), ["router.one.test.", "router.two.test."]);
         assert_eq!(protected(b""), Vec::<String>::new());
+        let router = names(&config, b"router");
+        protect_names(&mut config, router);
+        let one: Fqdn = "router.one.test".parse().unwrap();
+        assert!(config.ddns.protected.contains(&one));
+        let policies = config.dns.zones.iter().filter(|zone| zone.policy.protected.contains(&one));
+        assert_eq!(policies.map(|zone| zone.apex.to_string()).collect::<Vec<_>>(), ["one.test."]);
     }
 }
