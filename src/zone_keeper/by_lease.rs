@@ -1,7 +1,8 @@
 //! Records that holders of leases wrote by themselves (`self_by_lease`), at the end of what gave them the right.
 //!
 //! Such a record goes when its lease ends or gets another name, and when the server begins to keep the name itself: it
-//! would take the record for somebody else's. It goes in the transaction that says so.
+//! would take the record for somebody else's. It goes in the transaction that says so. Under names that the configuration
+//! states nothing goes: what is there is the administrator's, even if it says the same.
 
 use std::collections::HashSet;
 
@@ -27,6 +28,10 @@ pub(super) fn departures(
         transactions.iter().flatten().filter_map(|row| if let Row::Wanted(row) = row { Some(row) } else { None });
     let left = rows.flat_map(left_behind);
     let update = |(name, address): (Fqdn, IpAddr)| {
+        // Names of static records, of views too, and name servers are among the protected ones; apexes are not.
+        if settings.protected.contains(&name) || zones.get(&name).is_some() {
+            return None;
+        }
         let route = settings.zone_of(&name).filter(|route| route.server == ZoneServer::Embedded)?;
         let (zone, IpAddr::V4(address)) = (zones.get(&route.apex).filter(|_| open.contains(&route.apex))?, address)
         else {

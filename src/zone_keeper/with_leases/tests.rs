@@ -144,3 +144,28 @@ fn a_pointer_does_not_come_before_the_name_that_another_server_holds() {
     let mut rows = vec![transaction(&mut WantedTable::default(), &claim("pc.nasir.xyz", 1))];
     assert_eq!(keeping().decide_with_leases(&settings(remote), AT, &mut rows), None);
 }
+
+/// The address's lease has ended, whose holder wrote `pc.nasir.xyz A` by itself.
+fn departing(keeping: &mut Keeping<u32>) -> Vec<Vec<Row>> {
+    keeping.by_lease = [name("nasir.xyz")].into();
+    let (rtype, rdata) = Rdata::address(ADDRESS);
+    let add = Change::Add { name: name("pc.nasir.xyz"), rtype, ttl: 600, rdata };
+    let update = Update { zone: name("nasir.xyz"), prerequisites: Vec::new(), changes: vec![add] };
+    let Decided::Waits(Some(to_store)) = keeping.decide(&update, &AllowAll, 1) else { panic!("a change") };
+    keeping.settle(to_store.ticket, CommitResult::Committed);
+    let mut table = WantedTable::default();
+    let by_itself = Claim { forward: false, ..claim("pc.nasir.xyz", 1) };
+    let _ = table.apply(ADDRESS, None, Some(by_itself.clone()));
+    vec![table.apply(ADDRESS, Some(by_itself), None).rows.into_iter().map(Row::Wanted).collect()]
+}
+
+#[test]
+fn a_static_record_does_not_go_with_the_lease_whose_holder_wrote_the_same() {
+    let (mut keeping, settings) = (keeping(), settings(ZoneServer::Embedded));
+    let mut rows = departing(&mut keeping);
+    let stated = Settings { protected: vec![name("pc.nasir.xyz")], ..settings.clone() };
+    assert_eq!(keeping.decide_with_leases(&stated, AT, &mut rows.clone()), None);
+    let decided = keeping.decide_with_leases(&settings, AT, &mut rows).unwrap();
+    keeping.settle_with_leases(decided, CommitResult::Committed);
+    assert_eq!(served(&keeping, &name("pc.nasir.xyz"), RecordType::A), None, "else it goes");
+}
