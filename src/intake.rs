@@ -5,7 +5,7 @@
 //! full of them, its client has to ask again and the work was for nothing. So the queue is kept here, where it can be
 //! looked at:
 //!
-//! - What ends an exchange goes before what begins one, but leaves a share for those.
+//! - What ends an exchange goes before what begins one, but leaves a share for those, on each link.
 //! - A message that its client sends again takes the place of the first one, and a REQUEST the place of a DISCOVER that
 //!   the same client still has waiting: nobody is served twice, and nobody loses its place by asking again.
 //! - Each link has its own queues, and all take turns: a flood on one does not keep the others waiting.
@@ -112,18 +112,19 @@ impl Intake {
     pub fn take(&mut self, most: usize) -> Vec<Arrival> {
         let waiting: usize = self.links.iter().map(Waiting::count).sum();
         let mut taken = Vec::with_capacity(most.min(waiting));
-        let (count, first) = (self.links.len().max(1), self.turn);
-        self.turn = self.turn.wrapping_add(1);
         while taken.len() < most {
-            let before = taken.len();
-            // Each link as much as the others, and what one leaves is for those that have more.
-            let share = ((most - before) / count).max(1);
-            for nth in 0..self.links.len() {
-                let waiting = &mut self.links[first.wrapping_add(nth) % count];
-                waiting.take(share.min(most - taken.len()), &mut taken);
-            }
-            if taken.len() == before {
-                break;
+            // Each link as much as the others, and what one leaves is for those that have more. Never less than what a
+            // share of beginnings can be taken of: where links are many, some wait for the next batch.
+            let crowd = self.links.iter().filter(|waiting| waiting.count() > 0).count();
+            let Some(share) = (most - taken.len()).checked_div(crowd) else { break };
+            let share = (share / SHARE_OF_BEGINNINGS).max(1) * SHARE_OF_BEGINNINGS;
+            for _ in 0..self.links.len() {
+                if taken.len() == most {
+                    break;
+                }
+                let at = self.turn % self.links.len();
+                self.turn = at + 1;
+                self.links[at].take(share.min(most - taken.len()), &mut taken);
             }
         }
         taken

@@ -65,6 +65,33 @@ fn what_ends_an_exchange_goes_before_what_begins_one_and_leaves_a_share() {
 }
 
 #[test]
+fn what_begins_has_its_share_on_however_many_links() {
+    for count in [5, 9, 20] {
+        let mut intake = Intake::default();
+        // Links on which nothing waits take no share.
+        for index in 100..110 {
+            intake.put(message(&link(index), index, DISCOVER, 0));
+        }
+        assert_eq!(intake.take(64).len(), 10);
+        let links: Vec<Arc<Link>> = (0..count).map(link).collect();
+        for client in 0..100 * count {
+            let lan = &links[(client % count) as usize];
+            intake.put(message(lan, client, DISCOVER, 0));
+            intake.put(message(lan, 100_000 + client, REQUEST, 0));
+        }
+        let mut by_link = vec![0; links.len()];
+        for _ in 0..5 {
+            let taken = intake.take(64);
+            let beginning = told(&taken).iter().filter(|it| it.1 == DISCOVER).count();
+            assert_eq!((taken.len(), beginning), (64, 16), "with {count} links");
+            taken.iter().for_each(|arrival| by_link[arrival.link.index as usize] += 1);
+        }
+        let (least, most) = (by_link.iter().min().copied(), by_link.iter().max().copied());
+        assert!(most.zip(least).is_some_and(|(most, least)| most - least <= 4), "{by_link:?}");
+    }
+}
+
+#[test]
 fn a_client_that_asks_again_is_served_once_and_keeps_its_place() {
     let (mut intake, lan) = (Intake::default(), link(1));
     for client in 0..1_000 {
