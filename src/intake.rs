@@ -6,13 +6,15 @@
 //! looked at:
 //!
 //! - What ends an exchange goes before what begins one, but leaves a share for those, on each link.
-//! - A message that its client sends again takes the place of the first one, and a REQUEST the place of a DISCOVER that
-//!   the same client still has waiting: nobody is served twice, and nobody loses its place by asking again.
+//! - A message that its client sends again takes the place of the first one: nobody is served twice, and nobody loses its
+//!   place by asking again. It is the same message only if its type and its client identifier are, too: several clients
+//!   can share a hardware address, and nothing of another type can push out what waits. So a DISCOVER stays that waits
+//!   while its client's REQUEST comes: anybody could have sent that one.
 //! - Each link has its own queues, and all take turns: a flood on one does not keep the others waiting.
 //! - Each queue has an end in messages and bytes. What does not fit is dropped and counted, and its client asks again.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
 use std::sync::Arc;
 
 use crate::core::pipeline::{Arrival, Link};
@@ -57,12 +59,10 @@ struct Waiting {
 
 #[derive(Debug, Default)]
 struct Queue {
-    /// With who sent it, while a crowd waits. `None`: what was there is needed no more.
-    arrivals: VecDeque<Option<(Arrival, Option<u64>)>>,
+    /// With who sent it, while a crowd waits.
+    arrivals: VecDeque<(Arrival, Option<u64>)>,
     /// The number of the first of them.
     first: u64,
-    /// How many are some.
-    count: usize,
     bytes: usize,
     /// Who has which number, while a crowd waits.
     places: HashMap<u64, u64>,
@@ -81,8 +81,8 @@ impl Intake {
         self.counts
     }
 
-    /// Takes a message in.
-    pub fn put(&mut self, arrival: Arrival) {
+    /// Takes a message in; whether there was room for it.
+    pub fn put(&mut self, arrival: Arrival) -> bool {
         let at = match self.links.iter().position(|waiting| waiting.link.index == arrival.link.index) {
             Some(at) => at,
             None => {
@@ -94,18 +94,16 @@ impl Intake {
             }
         };
         let Waiting { beginnings, others, .. } = &mut self.links[at];
-        let begins = begins_an_exchange(&arrival.payload);
-        let crowd = beginnings.count >= CROWD_MIN || others.count >= CROWD_MIN;
+        let crowd = beginnings.count() >= CROWD_MIN || others.count() >= CROWD_MIN;
         let who = crowd.then(|| who(&self.hasher, &arrival)).flatten();
-        if let (false, Some(who)) = (begins, who) {
-            self.counts.repeated += u64::from(beginnings.forget(who));
-        }
-        let queue = if begins { beginnings } else { others };
-        match queue.put(arrival, who) {
+        let queue = if begins_an_exchange(&arrival.payload) { beginnings } else { others };
+        let put = queue.put(arrival, who);
+        match put {
             Put::New => {}
             Put::Repeated => self.counts.repeated += 1,
             Put::NoRoom => self.counts.crowded_out += 1,
         }
+        !matches!(put, Put::NoRoom)
     }
 
     /// The next ones to be decided, at most so many.
@@ -133,11 +131,11 @@ impl Intake {
 
 impl Waiting {
     fn count(&self) -> usize {
-        self.beginnings.count + self.others.count
+        self.beginnings.count() + self.others.count()
     }
 
     fn take(&mut self, most: usize, into: &mut Vec<Arrival>) {
-        let kept = (most / SHARE_OF_BEGINNINGS).min(self.beginnings.count);
+        let kept = (most / SHARE_OF_BEGINNINGS).min(self.beginnings.count());
         let others = self.others.take(most - kept, into);
         self.beginnings.take(most - others, into);
     }
@@ -150,65 +148,47 @@ enum Put {
 }
 
 impl Queue {
+    fn count(&self) -> usize {
+        self.arrivals.len()
+    }
+
     fn put(&mut self, arrival: Arrival, who: Option<u64>) -> Put {
         let place = who.and_then(|who| self.places.get(&who)).and_then(|number| number.checked_sub(self.first));
-        if let Some(slot) = place.and_then(|place| self.arrivals.get_mut(usize::try_from(place).ok()?))
-            && let Some((former, _)) = slot
-        {
-            self.bytes = self.bytes - former.payload.len() + arrival.payload.len();
+        if let Some((former, _)) = place.and_then(|place| self.arrivals.get_mut(usize::try_from(place).ok()?)) {
+            let bytes = self.bytes - former.payload.len() + arrival.payload.len();
+            if bytes > WAITING_BYTES_MAX {
+                return Put::NoRoom;
+            }
+            self.bytes = bytes;
             *former = arrival;
             return Put::Repeated;
         }
         let bytes = self.bytes + arrival.payload.len();
-        if self.count >= WAITING_MAX || self.arrivals.len() >= 2 * WAITING_MAX || bytes > WAITING_BYTES_MAX {
+        if self.count() >= WAITING_MAX || bytes > WAITING_BYTES_MAX {
             return Put::NoRoom;
         }
         if let Some(who) = who {
             self.places.insert(who, self.first + self.arrivals.len() as u64);
         }
         self.bytes = bytes;
-        self.count += 1;
-        self.arrivals.push_back(Some((arrival, who)));
+        self.arrivals.push_back((arrival, who));
         Put::New
-    }
-
-    /// Drops what somebody has waiting here; whether anything was.
-    fn forget(&mut self, who: u64) -> bool {
-        let number = self.places.remove(&who);
-        let place = number.and_then(|number| usize::try_from(number.checked_sub(self.first)?).ok());
-        let Some((former, _)) = place.and_then(|place| self.arrivals.get_mut(place)).and_then(Option::take) else {
-            return false;
-        };
-        self.count -= 1;
-        self.bytes -= former.payload.len();
-        true
     }
 
     /// Moves the first ones, at most so many; how many there were.
     fn take(&mut self, most: usize, into: &mut Vec<Arrival>) -> usize {
-        let mut taken = 0;
-        while taken < most
-            && let Some(next) = self.arrivals.pop_front()
-        {
-            let number = self.first;
-            self.first += 1;
-            if let Some((arrival, who)) = next {
-                if let Some(who) = who.filter(|who| self.places.get(who) == Some(&number)) {
-                    self.places.remove(&who);
-                }
-                self.count -= 1;
-                self.bytes -= arrival.payload.len();
-                into.push(arrival);
-                taken += 1;
+        let taken = most.min(self.count());
+        for (arrival, who) in self.arrivals.drain(..taken) {
+            if let Some(who) = who {
+                self.places.remove(&who);
             }
+            self.bytes -= arrival.payload.len();
+            into.push(arrival);
         }
-        if self.count == 0 {
-            self.first += self.arrivals.len() as u64;
-            self.arrivals.clear();
-            // A crowd's room is not kept.
-            if self.arrivals.capacity() > 2 * CROWD_MIN {
-                (self.arrivals, self.places) = Default::default();
-            }
+        self.first += taken as u64;
+        // A crowd's room is not kept.
+        if self.arrivals.is_empty() && self.arrivals.capacity() > 2 * CROWD_MIN {
+            (self.arrivals, self.places) = Default::default();
         }
         taken
     }
@@ -220,27 +200,59 @@ const GIADDR: std::ops::Range<usize> = 24..28;
 const CHADDR: std::ops::Range<usize> = 28..44;
 const OPTIONS: usize = 240;
 
-/// Who sent it, by transaction, relay and hardware address. `None`: it is not long enough to say, or its hardware has no
-/// address.
+/// The cookie before the options.
+const COOKIE: std::ops::Range<usize> = 236..240;
+
+const PAD: u8 = 0;
+const MESSAGE_TYPE: u8 = 53;
+const CLIENT_IDENTIFIER: u8 = 61;
+const END: u8 = 255;
+
+/// Who sent what, by all that makes it another message for another client: transaction, relay, hardware address, type and
+/// client identifier. `None`: it is not long enough to say, or its hardware has no address.
 fn who(hasher: &RandomState, arrival: &Arrival) -> Option<u64> {
     let header = arrival.payload.get(..OPTIONS)?;
-    (header[2] > 0).then(|| hasher.hash_one((&header[XID], &header[GIADDR], &header[CHADDR], arrival.source)))
+    if header[2] == 0 {
+        return None;
+    }
+    let mut state = hasher.build_hasher();
+    // With operation, hardware type and its length, so that junk is no repetition.
+    (&header[..3], &header[XID], &header[GIADDR], &header[CHADDR], &header[COOKIE]).hash(&mut state);
+    arrival.source.hash(&mut state);
+    // Each time that they stand there: a long option can come in parts (RFC 3396).
+    options(&arrival.payload)
+        .filter(|(code, _)| matches!(*code, MESSAGE_TYPE | CLIENT_IDENTIFIER))
+        .for_each(|option| option.hash(&mut state));
+    Some(state.finish())
 }
 
 /// Whether it is a DISCOVER, or has no option 53 at all. What is malformed passes for such a one: the decoder tells.
 fn begins_an_exchange(payload: &[u8]) -> bool {
-    const PAD: u8 = 0;
-    const MESSAGE_TYPE: u8 = 53;
     const DISCOVER: u8 = 1;
+    let kind = options(payload).find_map(|(code, data)| match data {
+        [kind] if code == MESSAGE_TYPE => Some(*kind),
+        _ => None,
+    });
+    kind.is_none_or(|kind| kind == DISCOVER)
+}
+
+/// The options that are whole, up to the end or to one that is not.
+fn options(payload: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     let mut rest = payload.get(OPTIONS..).unwrap_or_default();
-    loop {
-        rest = match rest {
-            [PAD, after @ ..] => after,
-            [MESSAGE_TYPE, 1, kind, ..] => return *kind == DISCOVER,
-            [_, length, after @ ..] => after.get(usize::from(*length)..).unwrap_or_default(),
-            _ => return true,
-        };
-    }
+    std::iter::from_fn(move || {
+        while let [PAD, after @ ..] = rest {
+            rest = after;
+        }
+        match rest {
+            [END, ..] => None,
+            [code, length, after @ ..] => {
+                let (data, after) = after.split_at_checked(usize::from(*length))?;
+                rest = after;
+                Some((*code, data))
+            }
+            _ => None,
+        }
+    })
 }
 
 #[cfg(test)]

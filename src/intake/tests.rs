@@ -101,17 +101,53 @@ fn a_client_that_asks_again_is_served_once_and_keeps_its_place() {
     for client in 500..600 {
         intake.put(message(&lan, client, DISCOVER, 4));
     }
-    // It got an offer for its first DISCOVER meanwhile.
+    // It got an offer for its first DISCOVER meanwhile, or somebody else says so.
     intake.put(message(&lan, 700, REQUEST, 4));
-    assert_eq!(intake.counts(), IntakeCounts { repeated: 101, crowded_out: 0 });
+    assert_eq!(intake.counts(), IntakeCounts { repeated: 100, crowded_out: 0 });
     let all = told(
         &std::iter::from_fn(|| Some(intake.take(64)).filter(|taken| !taken.is_empty())).flatten().collect::<Vec<_>>(),
     );
-    assert_eq!(all.len(), 1_000);
+    assert_eq!(all.len(), 1_001);
     assert_eq!(all[0], (700, REQUEST, 4));
     let place = |client| all.iter().position(|it| it.0 == client).expect("it is served");
     assert_eq!((all[place(550)].2, place(550)), (4, 551), "the later message at the earlier one's place");
-    assert_eq!(all.iter().filter(|it| it.0 == 700).count(), 1);
+    assert_eq!(all.iter().filter(|it| it.0 == 700).count(), 2);
+}
+
+#[test]
+fn only_the_same_message_of_the_same_client_is_a_repetition() {
+    let (mut intake, lan) = (Intake::default(), link(1));
+    for client in 0..200 {
+        intake.put(message(&lan, client, DISCOVER, 0));
+        intake.put(message(&lan, client, REQUEST, 0));
+    }
+    let changed = |kind, change: &dyn Fn(&mut Vec<u8>)| {
+        let mut arrival = message(&lan, 150, kind, 9);
+        let mut payload = arrival.payload.to_vec();
+        change(&mut payload);
+        arrival.payload = payload.into();
+        arrival
+    };
+    let identified = |kind, name: u8| {
+        changed(kind, &|payload| {
+            payload.pop();
+            payload.extend([61, 2, 0, name, 255]);
+        })
+    };
+    // Junk with the transaction and address of a client that waits.
+    intake.put(changed(REQUEST, &|payload| payload[OPTIONS + 6] = 77));
+    intake.put(changed(DISCOVER, &|payload| payload.truncate(OPTIONS)));
+    intake.put(changed(DISCOVER, &|payload| payload[OPTIONS - 1] = 1));
+    intake.put(changed(REQUEST, &|payload| payload[0] = 2));
+    // Two clients with one hardware address.
+    for name in [1, 2] {
+        intake.put(identified(DISCOVER, name));
+        intake.put(identified(REQUEST, name));
+    }
+    assert_eq!(intake.counts(), IntakeCounts::default());
+    intake.put(identified(DISCOVER, 2));
+    intake.put(message(&lan, 150, REQUEST, 9));
+    assert_eq!(intake.counts(), IntakeCounts { repeated: 2, crowded_out: 0 });
 }
 
 #[test]
@@ -135,13 +171,14 @@ fn queues_have_an_end_in_messages_and_bytes() {
         intake.put(message(&lan, client, DISCOVER, 0));
     }
     assert_eq!(intake.counts().crowded_out, 10);
-    // Who ends an exchange has room all the same, and each of them frees the place of its DISCOVER.
+    // Who ends an exchange has room all the same.
     for client in 5_000..5_010 {
-        intake.put(message(&lan, client, REQUEST, 0));
+        assert!(intake.put(message(&lan, client, REQUEST, 0)));
     }
-    assert_eq!(intake.counts(), IntakeCounts { repeated: 10, crowded_out: 10 });
+    assert!(!intake.put(message(&lan, 90_000, DISCOVER, 0)));
+    assert_eq!(intake.counts(), IntakeCounts { repeated: 0, crowded_out: 11 });
     let taken = std::iter::from_fn(|| Some(intake.take(64).len()).filter(|taken| *taken > 0)).sum::<usize>();
-    assert_eq!(taken, WAITING_MAX);
+    assert_eq!(taken, WAITING_MAX + 10);
 
     let great = |client| {
         let mut arrival = message(&lan, client, REQUEST, 0);
@@ -150,8 +187,17 @@ fn queues_have_an_end_in_messages_and_bytes() {
         arrival.payload = payload.into();
         arrival
     };
-    (0..3_000).for_each(|client| intake.put(great(client)));
-    assert_eq!(intake.counts().crowded_out, 10 + 3_000 - (WAITING_BYTES_MAX / 4_096) as u64);
+    (0..3_000).for_each(|client| _ = intake.put(great(client)));
+    assert_eq!(intake.counts().crowded_out, 11 + 3_000 - (WAITING_BYTES_MAX / 4_096) as u64);
+
+    // A repetition that is longer has no more room than another message has: the former one stays.
+    let mut longer = great(100);
+    longer.payload = [&longer.payload[..], &[0]].concat().into();
+    assert!(!intake.put(longer));
+    assert!(intake.put(great(100)));
+    let taken: Vec<Arrival> =
+        std::iter::from_fn(|| Some(intake.take(64)).filter(|it| !it.is_empty())).flatten().collect();
+    assert!(taken.iter().all(|arrival| arrival.payload.len() == 4_096));
 }
 
 #[test]
@@ -163,4 +209,5 @@ fn what_is_malformed_waits_with_what_begins() {
     assert!(begins_an_exchange(&with(&[53, 2, 3, 3])));
     assert!(begins_an_exchange(&with(&[53])));
     assert!(!begins_an_exchange(&with(&[0, 0, 12, 2, 53, 1, 53, 1, 7])));
+    assert!(begins_an_exchange(&with(&[255, 0, 53, 1, 7])), "what stands behind the end is none");
 }
