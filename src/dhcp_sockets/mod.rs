@@ -329,7 +329,7 @@ impl DhcpSockets {
             }
         };
         self.tell_changes(&old.served, &served, &not_served);
-        self.overflows.retain(|index, _| table.get(*index).is_some());
+        forget_closed(&mut self.overflows, &old.way, &way);
         self.links.store(Arc::new(Links { table, served, ports: old.ports, way }));
         self.retry_at = (!failures.is_empty()).then(|| Instant::now() + RETRY);
         failures
@@ -360,6 +360,15 @@ impl DhcpSockets {
             tracing::warn!("{line}");
         }
         self.not_served = told;
+    }
+}
+
+/// The kernel counts by socket, from when it is opened: the count of one that was closed says nothing of the next one.
+fn forget_closed(overflows: &mut BTreeMap<u32, u32>, before: &Way, now: &Way) {
+    if let (Way::Interfaces { sockets: before, .. }, Way::Interfaces { sockets: now, .. }) = (before, now) {
+        let same =
+            |index: &u32| before.get(index).zip(now.get(index)).is_some_and(|(before, now)| Arc::ptr_eq(before, now));
+        overflows.retain(|index, _| same(index));
     }
 }
 
@@ -448,5 +457,37 @@ fn poll_socket(
             // Nothing left: the waker is registered by the next look at the socket.
             Err(_would_block) => {}
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail by panic")]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_the_kernel_lost_is_counted_by_open_socket() {
+        let socket = || Arc::new(port::open_on_address(Ipv4Addr::LOCALHOST, 0).unwrap());
+        let (stays, closed, opened, other) = (socket(), socket(), socket(), socket());
+        let way = |list: &[(u32, &Arc<AsyncSocket>)]| Way::Interfaces {
+            sockets: list.iter().map(|(index, socket)| (*index, Arc::clone(socket))).collect(),
+            frames: Arc::clone(&other),
+            datagrams: Arc::clone(&other),
+        };
+        let both = way(&[(2, &stays), (3, &closed)]);
+        let mut overflows = BTreeMap::from([(2, 20), (3, 30)]);
+        forget_closed(&mut overflows, &both, &both);
+        assert_eq!(overflows, BTreeMap::from([(2, 20), (3, 30)]));
+        forget_closed(&mut overflows, &both, &way(&[(2, &stays)]));
+        assert_eq!(overflows, BTreeMap::from([(2, 20)]), "the interface went down");
+        overflows.insert(3, 30);
+        forget_closed(&mut overflows, &both, &way(&[(2, &stays), (3, &opened)]));
+        assert_eq!(overflows, BTreeMap::from([(2, 20)]), "another socket counts from zero");
+
+        // One address is bound: whatever interfaces do, its socket stays.
+        let way = Way::Address { address: Ipv4Addr::LOCALHOST, socket: stays };
+        let mut overflows = BTreeMap::from([(0, 7)]);
+        forget_closed(&mut overflows, &way, &way);
+        assert_eq!(overflows, BTreeMap::from([(0, 7)]));
     }
 }
