@@ -54,7 +54,10 @@ impl Local {
             }
             ControlMessageOwned::Ipv6PacketInfo(info) => {
                 let asked = std::net::Ipv6Addr::from(info.ipi6_addr.s6_addr);
-                (!asked.is_multicast()).then_some(Self::V6(*info))
+                // The interface forces the way out, which need not be the way in: it is named where the address has no
+                // meaning without it.
+                let ipi6_ifindex = if asked.is_unicast_link_local() { info.ipi6_ifindex } else { 0 };
+                (!asked.is_multicast()).then_some(Self::V6(libc::in6_pktinfo { ipi6_ifindex, ..*info }))
             }
             _ => None,
         }
@@ -235,4 +238,30 @@ pub(super) async fn send_one(
             Ok(sent.map(drop)?)
         })
         .await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv6Addr;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_is_bound_to_an_interface_only_by_a_link_local_address() {
+        let index_of = |asked: Ipv6Addr| {
+            let ipi6_addr = libc::in6_addr { s6_addr: asked.octets() };
+            let info = libc::in6_pktinfo { ipi6_addr, ipi6_ifindex: 7 };
+            match Local::of(&ControlMessageOwned::Ipv6PacketInfo(info)) {
+                Some(Local::V6(info)) => {
+                    assert_eq!(Ipv6Addr::from(info.ipi6_addr.s6_addr), asked);
+                    Some(info.ipi6_ifindex)
+                }
+                _ => None,
+            }
+        };
+        assert_eq!(index_of(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)), Some(0));
+        assert_eq!(index_of(Ipv6Addr::LOCALHOST), Some(0));
+        assert_eq!(index_of(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1)), Some(7));
+        assert_eq!(index_of(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1)), None);
+    }
 }
