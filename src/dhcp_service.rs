@@ -51,6 +51,17 @@ const LOOK_AGAIN_MS: u64 = 1_000;
 /// The longest sleep: a machine that was suspended notices then what has run out meanwhile.
 const SLEEP_MAX: Duration = Duration::from_secs(30);
 
+/// Takes batches as long as there are some, each of which tells how many of its messages found room. When none did, the
+/// queues are full: more is only taken to be dropped, while those wait that are decided in that time. A queue that has
+/// room yet keeps it going, since REQUESTs may stand behind a flood of DISCOVERs.
+fn while_room(mut take: impl FnMut() -> Option<usize>) {
+    for _ in 0..RECEIVES_PER_TURN {
+        if take().is_none_or(|kept| kept == 0) {
+            return;
+        }
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct DhcpService {
@@ -172,7 +183,7 @@ impl DhcpService {
                 Some(result) = self.outcomes.1.recv() => self.complete(result)?,
                 Some(question) = self.channels.questions.recv() => self.answer(question),
                 has_room = asked(&mut self.room) => self.take_room(has_room),
-                () = self.sockets.receive(&mut received), if !self.stopping => self.take_in(&received),
+                () = self.sockets.receive(&mut received), if !self.stopping => { self.take_in(&received); }
                 () = std::future::ready(()), if deciding => {}
                 1.. = self.channels.settled.recv_many(&mut settled, SETTLED_PER_TURN), if settling => {
                     let step = self.pipeline.settle_names(&settled);
@@ -187,17 +198,14 @@ impl DhcpService {
 
     /// Takes what the kernel holds, so that its queue does not run over while a crowd is decided.
     fn drain_sockets(&mut self, received: &mut Batch) {
-        for _ in 0..RECEIVES_PER_TURN {
-            if self.stopping || !self.sockets.try_receive(received) {
-                return;
-            }
-            self.take_in(received);
-        }
+        while_room(|| (!self.stopping && self.sockets.try_receive(received)).then(|| self.take_in(received)));
     }
 
-    /// Owned copies: what cannot be decided now waits, and a batch that finds no room is decided again.
-    fn take_in(&mut self, received: &Batch) {
+    /// Owned copies: what cannot be decided now waits, and a batch that finds no room is decided again. How many there was
+    /// room for.
+    fn take_in(&mut self, received: &Batch) -> usize {
         let before = self.intake.counts();
+        let mut kept = 0;
         for datagram in received.iter() {
             let arrival = Arrival {
                 link: self.link_of(datagram.interface),
@@ -205,7 +213,7 @@ impl DhcpService {
                 destination: datagram.destination,
                 payload: datagram.payload.into(),
             };
-            self.intake.put(arrival);
+            kept += usize::from(self.intake.put(arrival));
         }
         Counters::add(&self.counters.received, received.len());
         let counts = self.intake.counts();
@@ -219,6 +227,7 @@ impl DhcpService {
                 warn!("more DHCP messages wait than may: some were dropped, and their clients ask again{kept_back}");
             }
         }
+        kept
     }
 
     /// Decides on those whose turn it is.
@@ -500,5 +509,25 @@ fn set(mut alarm: Pin<&mut Sleep>, due: Duration) {
 async fn ring(due: Duration, alarm: Pin<&mut Sleep>) {
     if !due.is_zero() {
         alarm.await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_more_is_taken_from_the_sockets_when_the_queues_are_full() {
+        let taken = |batches: &[Option<usize>]| {
+            let mut calls = 0;
+            while_room(|| {
+                calls += 1;
+                batches.get(calls - 1).copied().unwrap_or(Some(BATCH_MAX))
+            });
+            calls
+        };
+        assert_eq!(taken(&[]), RECEIVES_PER_TURN);
+        assert_eq!(taken(&[Some(64), Some(1), Some(0)]), 3);
+        assert_eq!(taken(&[Some(64), None]), 2);
     }
 }
