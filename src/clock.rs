@@ -89,7 +89,7 @@ fn machine_wall_ms() -> u64 {
 }
 
 /// Milliseconds since boot, suspended time included. A kernel without `CLOCK_BOOTTIME` does not run this program.
-fn boot_ms() -> u64 {
+pub(crate) fn boot_ms() -> u64 {
     clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(0, |time| {
         let secs = u64::try_from(time.tv_sec()).unwrap_or(0);
         let nanos = u64::try_from(time.tv_nsec()).unwrap_or(0);

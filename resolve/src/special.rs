@@ -19,6 +19,9 @@ const TIMES: [u32; 5] = [1, 3_600, 1_200, 604_800, TTL];
 
 /// Zones beside the reverse ones.
 const FORWARD: [&str; 7] = ["localhost", "invalid", "test", "local", "onion", "home.arpa", "resolver.arpa"];
+/// Whose DS record is asked of others.
+const HOME_ARPA: &[u8] = b"\x04home\x04arpa\x00";
+const DS: RecordType = RecordType(43);
 /// RFC 6303 sections 4.1 and 4.2, as in `in-addr.arpa`.
 const REVERSE_V4: [&str; 9] =
     ["10", "168.192", "0", "127", "254.169", "2.0.192", "100.51.198", "113.0.203", "255.255.255.255"];
@@ -51,14 +54,19 @@ fn wire_of(name: Fqdn) -> Option<Box<[u8]>> {
 }
 
 impl LocalZones {
-    /// The zone that holds a name (both in wire form, lower case); none: others are asked.
+    /// The zone (in wire form, lower case) by which a question is answered here; none: others are asked.
     #[must_use]
-    pub fn holding<'n>(&self, name: &'n [u8]) -> Option<&'n [u8]> {
-        suffixes(name).find(|suffix| self.0.contains(*suffix))
+    pub fn answering<'n>(&self, key: &'n Key) -> Option<&'n [u8]> {
+        // RFC 8375 section 4: the delegation of "home.arpa." in "arpa." is the parent's to tell, so that whoever validates
+        // finds that it is not signed.
+        if key.rtype() == DS && key.name() == HOME_ARPA {
+            return None;
+        }
+        suffixes(key.name()).find(|suffix| self.0.contains(*suffix))
     }
 }
 
-/// The answer to a question within `zone`, which [`LocalZones::holding`] found.
+/// The answer to a question within `zone`, which [`LocalZones::answering`] found.
 #[must_use]
 pub fn answer(key: &Key, zone: &[u8]) -> Answer {
     let question = key.name().len() + 4;
@@ -149,7 +157,7 @@ mod tests {
     fn ask(name: &str, rtype: RecordType) -> Option<Message> {
         let key = Key::new(&name.parse().unwrap(), rtype, false, false);
         let zones = LocalZones::default();
-        let zone = zones.holding(key.name())?;
+        let zone = zones.answering(&key)?;
         let outgoing = Outgoing::build(&key, 0, false);
         let query = PlainQuery::read(&outgoing.octets).unwrap();
         let terms = Terms {
@@ -210,6 +218,14 @@ mod tests {
             assert_eq!(message.metadata.response_code, ResponseCode::NoError);
             assert_eq!(message.answers.len(), if rtype == RecordType::ANY { 2 } else { 1 });
         }
+    }
+
+    #[test]
+    fn rfc8375_the_ds_of_home_arpa_is_asked_of_others_and_nothing_else_of_it() {
+        assert!(ask("home.arpa", DS).is_none());
+        assert!(ask("home.arpa", RecordType::SOA).is_some());
+        assert!(ask("nas.home.arpa", DS).is_some());
+        assert!(ask("onion", DS).is_some());
     }
 
     #[test]

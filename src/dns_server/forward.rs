@@ -17,7 +17,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use dns::{Fqdn, Rcode};
@@ -33,6 +33,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::reply::UDP_OCTETS_MAX;
+use crate::clock;
 use crate::query_log::SharedLog;
 pub use system::{is_ourselves, system_upstreams, upstreams_of};
 pub use validation::Anchors;
@@ -141,12 +142,25 @@ pub(super) struct Forwarded {
     pub(super) reason: Option<Reason>,
 }
 
+/// What a forwarder takes of the machine.
+struct Means {
+    /// Milliseconds of a clock that goes on while the machine sleeps: what was known before may be over then.
+    boot_ms: fn() -> u64,
+}
+
+impl Default for Means {
+    fn default() -> Self {
+        Self { boot_ms: clock::boot_ms }
+    }
+}
+
 /// See the module. Shared by all sockets.
 #[derive(Clone)]
 pub struct Forwarder(Arc<Shared>);
 
 struct Shared {
-    begun: Instant,
+    means: Means,
+    begun_ms: u64,
     random: RandomState,
     asked: AtomicU64,
     ttl_max: u32,
@@ -173,6 +187,10 @@ impl Forwarder {
     /// None when there is nobody to ask. Needs a tokio runtime.
     #[must_use]
     pub fn new(upstreams: &[Upstream], settings: &Forwarding) -> Option<Self> {
+        Self::by(Means::default(), upstreams, settings)
+    }
+
+    fn by(means: Means, upstreams: &[Upstream], settings: &Forwarding) -> Option<Self> {
         if upstreams.is_empty() && settings.routes.is_empty() {
             return None;
         }
@@ -191,7 +209,8 @@ impl Forwarder {
             validator: settings.anchors.as_ref().map(|anchors| Validator::new(anchors, Weak::clone(shared))),
             blocks: Arc::clone(&settings.blocks),
             log: settings.log.clone(),
-            begun: Instant::now(),
+            begun_ms: (means.boot_ms)(),
+            means,
             cache: (0..SHARDS).map(|_| Mutex::new(Cache::new(limits, RandomState::new()))).collect(),
             asked: AtomicU64::new(0),
             ttl_max: settings.limits.ttl_max,
@@ -305,13 +324,12 @@ fn stale_reason(answer: &Answer) -> Reason {
 
 impl Shared {
     fn now_ms(&self) -> u64 {
-        // Fits for 500 million years.
-        self.begun.elapsed().as_millis() as u64
+        (self.means.boot_ms)().saturating_sub(self.begun_ms)
     }
 
     fn now_secs(&self) -> u32 {
         // The first second is 1, so that 0 is before everything.
-        self.begun.elapsed().as_secs() as u32 + 1
+        (self.now_ms() / 1_000) as u32 + 1
     }
 
     /// Numbers that nobody can guess: a keyed hash of a count (RFC 5452 section 9.2).
@@ -380,7 +398,7 @@ impl Shared {
         }
         let route = self.routes.of(key.name());
         // The longer domain decides: a route for a private zone, or for some names within it, is there to be used.
-        if let Some(zone) = self.local.holding(key.name())
+        if let Some(zone) = self.local.answering(key)
             && route.is_none_or(|(_, octets)| octets < zone.len())
         {
             count(&self.counts.local);
@@ -417,3 +435,6 @@ fn now(answer: Answer, fate: Fate) -> Outcome {
 fn shown(upstreams: &[Upstream]) -> String {
     upstreams.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests;

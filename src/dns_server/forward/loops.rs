@@ -13,6 +13,7 @@ use resolve::{Answer, Key, Reason};
 
 use super::transport::attempt;
 use super::{Group, Shared, lock};
+use crate::quiet::Quiet;
 
 /// Beneath RFC 2606's `example`: it is forwarded as any name is, and nobody has it.
 const BENEATH: &str = "leasehold-loop.example";
@@ -24,7 +25,13 @@ const ALL_AFTER: u64 = 12;
 const AT_FIRST: Duration = Duration::from_millis(200);
 
 /// The name that each upstream is asked for, by group.
-pub(super) struct Tokens(Vec<Vec<Key>>);
+pub(super) struct Tokens(Vec<Vec<Token>>);
+
+struct Token {
+    key: Key,
+    /// Whoever has seen the name can send it as often as they like.
+    told: Quiet,
+}
 
 impl Tokens {
     pub(super) fn new(random: &RandomState, groups: &[Group]) -> Self {
@@ -32,13 +39,18 @@ impl Tokens {
             let name = format!("{:016x}.{BENEATH}", random.hash_one((group, upstream)));
             // Sixteen digits and the words above are a name.
             let name: Fqdn = name.parse().unwrap_or_else(|_| Fqdn::root());
-            Key::new(&name, RecordType::A, false, false)
+            Token { key: Key::new(&name, RecordType::A, false, false), told: Quiet::default() }
         };
         let tokens = groups
             .iter()
             .enumerate()
             .map(|(number, group)| (0..group.upstreams.len()).map(|upstream| token(number, upstream)).collect());
         Self(tokens.collect())
+    }
+
+    #[cfg(test)]
+    pub(super) fn first(&self) -> Key {
+        self.0[0][0].key
     }
 }
 
@@ -48,11 +60,13 @@ pub(super) fn heard(shared: &Shared, key: &Key) -> Option<Answer> {
         return None;
     }
     for (group, tokens) in shared.groups.iter().zip(&shared.loops.0) {
-        if let Some(index) = tokens.iter().position(|token| token.name() == key.name()) {
-            tracing::warn!(
-                upstream = %group.upstreams[index],
-                "what this upstream is asked comes back to this server: it is not asked until that has ended"
-            );
+        if let Some(index) = tokens.iter().position(|token| token.key.name() == key.name()) {
+            if let Some(kept_back) = tokens[index].told.may_tell() {
+                tracing::warn!(
+                    upstream = %group.upstreams[index],
+                    "what this upstream is asked comes back to this server: it is not asked until that has ended{kept_back}"
+                );
+            }
             lock(&group.pool).handle_loop(index, shared.now_ms());
             let reason = Reason::new(Reason::UNREACHABLE, "this question came from here: forwarders ask each other");
             return Some(Answer::empty(Rcode::REFUSED, key.name().len() + 4, Some(reason)));
@@ -71,7 +85,7 @@ pub(super) async fn watch(forwarder: Weak<Shared>) {
             for (index, token) in tokens.iter().enumerate() {
                 if round % ALL_AFTER == 0 || over.contains(&index) {
                     let (upstream, sent) =
-                        (group.upstreams[index].clone(), Outgoing::build(token, shared.random(), false));
+                        (group.upstreams[index].clone(), Outgoing::build(&token.key, shared.random(), false));
                     // What is answered does not matter: whether it arrives here does.
                     shared.runtime.spawn(async move { drop(attempt(&upstream, &sent, false).await) });
                 }

@@ -188,7 +188,11 @@ impl DnsHandle for Upward {
     }
 }
 
-fn response(shared: &Shared, key: &Key, outcome: &Outcome) -> Result<DnsResponse, NetError> {
+pub(super) fn response(shared: &Shared, key: &Key, outcome: &Outcome) -> Result<DnsResponse, NetError> {
+    // What comes of it would be kept as fresh. So the question fails, and what was known of it before goes out as stale.
+    if outcome.stale {
+        return Err(NetError::from("no upstream answers for what the signatures stand on"));
+    }
     if is_failure(&outcome.answer) {
         let words = outcome.answer.reason.as_ref().map_or("nobody answered", |reason| reason.words.as_str());
         return Err(NetError::from(words.to_owned()));

@@ -1,0 +1,93 @@
+//! The forwarder's own bounds and times, by means that a test has in hand.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+
+use dns::RecordType;
+
+use super::*;
+
+thread_local! {
+    static BOOT_MS: std::cell::Cell<u64> = const { std::cell::Cell::new(1_000_000) };
+}
+
+fn means() -> Means {
+    Means { boot_ms: || BOOT_MS.get() }
+}
+
+fn silent() -> UdpSocket {
+    UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()
+}
+
+fn forwarder(means: Means, upstream: SocketAddr) -> Forwarder {
+    Forwarder::by(means, &[upstream.into()], &Forwarding::default()).unwrap()
+}
+
+fn key(name: &str) -> Key {
+    Key::new(&name.parse().unwrap(), RecordType::A, false, false)
+}
+
+/// An answer of one address, to be believed for a minute.
+fn an_answer(key: &Key) -> Answer {
+    let mut octets = Outgoing::build(key, 0, false).without_edns().octets;
+    octets[2] |= 0x80;
+    octets[7] = 1;
+    octets.extend_from_slice(&[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 1]);
+    Answer::from_message(&octets).unwrap()
+}
+
+#[tokio::test]
+async fn what_was_known_before_a_long_sleep_is_stale_after_it() {
+    let upstream = silent();
+    let shared = forwarder(means(), upstream.local_addr().unwrap()).0;
+    let key = key("a.elsewhere.example");
+    shared.shard(&key).put(&key, Arc::new(an_answer(&key)), shared.now_secs());
+    assert!(matches!(shared.known(&key), Known::Answer(_)));
+    BOOT_MS.set(BOOT_MS.get() + 61_000);
+    assert!(matches!(shared.known(&key), Known::Stale(..)));
+}
+
+#[tokio::test]
+async fn what_is_stale_is_no_ground_to_validate_on() {
+    let upstream = silent();
+    let shared = forwarder(means(), upstream.local_addr().unwrap()).0;
+    let key = Key::new(&"a.elsewhere.example".parse().unwrap(), RecordType::A, true, true);
+    let fresh = now(an_answer(&key), Fate::Asked);
+    assert!(validation::response(&shared, &key, &fresh).is_ok());
+    assert!(validation::response(&shared, &key, &Outcome { stale: true, ..fresh }).is_err());
+}
+
+/// Counts lines.
+struct Lines(Arc<AtomicU64>);
+
+impl tracing::Subscriber for Lines {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, event: &tracing::Event<'_>) {
+        if *event.metadata().level() == tracing::Level::WARN {
+            count(&self.0);
+        }
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[tokio::test]
+async fn a_loop_is_told_once_however_often_its_name_comes_back() {
+    let upstream = silent();
+    let shared = forwarder(means(), upstream.local_addr().unwrap()).0;
+    let (key, lines) = (shared.loops.first(), Arc::new(AtomicU64::new(0)));
+    tracing::subscriber::with_default(Lines(Arc::clone(&lines)), || {
+        for _ in 0..5 {
+            assert!(matches!(shared.known(&key), Known::Answer(_)));
+        }
+    });
+    assert_eq!(lines.load(Ordering::Relaxed), 1);
+}
