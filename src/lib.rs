@@ -21,6 +21,7 @@ pub mod ddns_client;
 pub mod delayed;
 pub mod demo;
 pub mod departed_names;
+pub mod descriptors;
 pub mod dhcp_service;
 pub mod dhcp_sockets;
 pub mod dns_server;

@@ -5,7 +5,7 @@
 
 use dns::Rcode;
 
-use crate::upstreams::{ATTEMPT_MS, Order, PATIENCE_MS_MAX, Pool};
+use crate::upstreams::{ATTEMPT_MS, Health, Order, PATIENCE_MS_MAX, Pool};
 
 /// A question is over after this, in milliseconds: stub resolvers give up after five seconds.
 pub const QUEST_MS: u64 = 4_500;
@@ -29,6 +29,8 @@ pub enum Said {
     Nothing,
     /// Nobody is there: the machine said so.
     Unreachable,
+    /// It was not asked: we had no socket for it. That says nothing of it.
+    NotAsked,
 }
 
 /// What to do next.
@@ -60,6 +62,8 @@ pub struct Failure {
     pub lied: bool,
     /// There was nobody to ask: every upstream leads back to us, or there is none.
     pub nobody: bool,
+    /// Somebody was not asked, for want of a socket.
+    pub not_asked: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -109,7 +113,7 @@ impl Quest {
         }
         self.mark_late(pool, now);
         if now >= self.begun + QUEST_MS {
-            return Step::Failed(self.failure);
+            return self.fail(pool);
         }
         if let Some(upstream) = self.streams.pop() {
             return self.ask(pool, upstream, true, false, now);
@@ -121,7 +125,7 @@ impl Quest {
             return self.ask(pool, upstream, false, false, now);
         }
         if self.attempts.is_empty() {
-            return Step::Failed(Failure { nobody: true, ..self.failure });
+            return self.fail(pool);
         }
         if !self.background_asked {
             self.background_asked = true;
@@ -135,7 +139,7 @@ impl Quest {
             open.map(|attempt| if attempt.late { attempt.asked_at + ATTEMPT_MS } else { attempt.patience_until });
         match next.min() {
             // Refused and unreachable everywhere: waiting brings nothing.
-            None => Step::Failed(self.failure),
+            None => self.fail(pool),
             Some(at) => Step::Wait(at.clamp(now + 1, self.begun + QUEST_MS)),
         }
     }
@@ -165,6 +169,7 @@ impl Quest {
                 self.failure.lied = true;
                 pool.handle_silence(upstream, now);
             }
+            Said::NotAsked => self.failure.not_asked = true,
             Said::Nothing | Said::Unreachable => pool.handle_silence(upstream, now),
         }
     }
@@ -173,6 +178,13 @@ impl Quest {
     #[must_use]
     pub fn open_attempts(&self) -> usize {
         self.attempts.iter().filter(|attempt| !attempt.over).count()
+    }
+
+    /// What is told of it: also when it was found only meanwhile that every upstream leads back to us, since whatever else
+    /// they said comes of that.
+    fn fail(&self, pool: &Pool) -> Step {
+        let nobody = (0..pool.len()).all(|index| pool.health(index) == Health::Looping);
+        Step::Failed(Failure { nobody, ..self.failure })
     }
 
     /// Whether one more is to be asked now.
@@ -231,7 +243,7 @@ impl Failure {
     /// Whether anybody could be reached at all.
     #[must_use]
     pub fn is_silence(&self) -> bool {
-        self.refused.is_none() && !self.lied
+        self.refused.is_none() && !self.lied && !self.not_asked
     }
 }
 

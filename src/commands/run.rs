@@ -50,6 +50,7 @@ pub struct Run {
 /// # Errors
 /// Whatever keeps the daemon from starting, in words.
 pub fn run(run: Run, log: &LogArgs) -> anyhow::Result<ExitCode> {
+    crate::descriptors::raise_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

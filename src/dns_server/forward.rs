@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -30,19 +30,23 @@ use resolve::query_log::Fate;
 use resolve::special::{self, LocalZones};
 use resolve::{Answer, Cache, Found, Key, Limits, Order, PlainQuery, Pool, Reason, Routes, Upstream};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::reply::UDP_OCTETS_MAX;
-use crate::clock;
 use crate::query_log::SharedLog;
+use crate::{clock, descriptors};
 pub use system::{is_ourselves, system_upstreams, upstreams_of};
 pub use validation::Anchors;
 use validation::Validator;
 
 /// Parts of the cache, each behind a lock of its own, so that threads seldom wait for each other.
 const SHARDS: usize = 16;
-/// Questions under way at once; beyond, the answer is SERVFAIL at once. Each has a socket.
+/// Questions under way at once; beyond, the answer is SERVFAIL at once. Their sockets are counted apart ([`SOCKETS`]).
 const UNDER_WAY_MAX: usize = 1_024;
+/// Sockets to upstreams at once, of all forwarders of the process: a question has several, and those that nobody waits for
+/// are heard to their end. A part of what the process may open, since the store has to find a descriptor at any time.
+static SOCKETS: LazyLock<Arc<Semaphore>> =
+    LazyLock::new(|| Arc::new(Semaphore::new((descriptors::limit() / 4).clamp(16, 4_096))));
 /// RFC 8767 section 5: "a recommended value of 1.8 seconds" for which an asker waits before it gets a stale answer.
 const STALE_AFTER: Duration = Duration::from_millis(1_800);
 /// RFC 8767 section 4: "The TTL ... RECOMMENDED value is 30 seconds".
@@ -146,11 +150,13 @@ pub(super) struct Forwarded {
 struct Means {
     /// Milliseconds of a clock that goes on while the machine sleeps: what was known before may be over then.
     boot_ms: fn() -> u64,
+    /// Each attempt holds one of it while it has a socket.
+    sockets: Arc<Semaphore>,
 }
 
 impl Default for Means {
     fn default() -> Self {
-        Self { boot_ms: clock::boot_ms }
+        Self { boot_ms: clock::boot_ms, sockets: Arc::clone(&SOCKETS) }
     }
 }
 

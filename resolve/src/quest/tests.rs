@@ -194,3 +194,29 @@ fn what_loops_is_not_asked_until_it_may_have_ended() {
     assert_eq!(pool.loops_over(60_010), [0]);
     assert_eq!(ask(&mut pool, 60_020, &|_| Does::Answers(10)).end, Step::Done);
 }
+
+#[test]
+fn who_was_not_asked_for_want_of_a_socket_is_not_taken_for_silent() {
+    let mut pool = Pool::new(2, Order::Listed);
+    for _ in 0..10 {
+        let mut quest = Quest::new(0);
+        while let Step::Ask { attempt, .. } = quest.poll(&mut pool, 0) {
+            quest.handle(&mut pool, attempt, Said::NotAsked, 0);
+        }
+        let Step::Failed(failure) = quest.poll(&mut pool, 0) else { panic!("{quest:?}") };
+        assert!(failure.not_asked && !failure.nobody && !failure.is_silence(), "{failure:?}");
+    }
+    assert_eq!([0, 1].map(|index| pool.health(index)), [Health::Well; 2]);
+    assert_eq!(pool.answers_in(0), None);
+}
+
+#[test]
+fn a_loop_that_is_found_while_a_question_is_under_way_is_what_is_told_of_it() {
+    let mut pool = Pool::new(1, Order::Listed);
+    let mut quest = Quest::new(0);
+    let Step::Ask { attempt, .. } = quest.poll(&mut pool, 0) else { panic!("{quest:?}") };
+    pool.handle_loop(0, 5);
+    quest.handle(&mut pool, attempt, Said::Refused(Rcode::SERV_FAIL), 10);
+    let Step::Failed(failure) = quest.poll(&mut pool, 10) else { panic!("{quest:?}") };
+    assert!(failure.nobody, "{failure:?}");
+}

@@ -87,7 +87,12 @@ pub(super) async fn watch(forwarder: Weak<Shared>) {
                     let (upstream, sent) =
                         (group.upstreams[index].clone(), Outgoing::build(&token.key, shared.random(), false));
                     // What is answered does not matter: whether it arrives here does.
-                    shared.runtime.spawn(async move { drop(attempt(&upstream, &sent, false).await) });
+                    let sockets = Arc::clone(&shared.means.sockets);
+                    shared.runtime.spawn(async move {
+                        // It is never closed.
+                        let Ok(_socket) = sockets.acquire().await else { return };
+                        drop(attempt(&upstream, &sent, false).await);
+                    });
                 }
             }
         }

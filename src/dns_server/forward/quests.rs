@@ -9,12 +9,15 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use resolve::query::Outgoing;
 use resolve::query_log::Fate;
-use resolve::quest::Failure;
+use resolve::quest::{Failure, QUEST_MS};
 use resolve::{Answer, Heard, Key, Quest, Reason, Said, Step};
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::transport::{Came, attempt};
 use super::{Group, Outcome, Shared, UNDER_WAY_MAX, count, is_failure, lock, now, shown};
+
+/// Why nobody could be asked.
+const NO_SOCKET: &str = "this server has no socket left to ask others by";
 
 /// Attempts of one question, each with its number.
 type Attempts = FuturesUnordered<BoxFuture<'static, (usize, Came)>>;
@@ -69,6 +72,14 @@ impl Shared {
     /// The answer, or what is said in its place.
     async fn pursue(self: &Arc<Self>, key: &Key, number: usize) -> Answer {
         let group = &self.groups[number];
+        // The first socket is waited for, before any time is counted against an upstream.
+        let sockets = &self.means.sockets;
+        let waited = tokio::time::timeout(Duration::from_millis(QUEST_MS), Arc::clone(sockets).acquire_owned()).await;
+        let Ok(Ok(first)) = waited else {
+            count(&self.counts.failed);
+            return self.failure(key, Reason::new(Reason::NETWORK, NO_SOCKET));
+        };
+        let mut first = Some(first);
         let mut quest = Quest::new(self.now_ms());
         let mut attempts = Attempts::new();
         let mut found = None;
@@ -76,7 +87,11 @@ impl Shared {
             let step = quest.poll(&mut lock(&group.pool), self.now_ms());
             match step {
                 Step::Ask { attempt, upstream, stream } => {
-                    attempts.push(self.attempt(key, group, attempt, upstream, stream));
+                    let socket = first.take().or_else(|| Arc::clone(sockets).try_acquire_owned().ok());
+                    match socket {
+                        Some(socket) => attempts.push(self.attempt(key, group, (attempt, upstream), stream, socket)),
+                        None => quest.handle(&mut lock(&group.pool), attempt, Said::NotAsked, self.now_ms()),
+                    }
                 }
                 Step::Wait(until) => {
                     let wait = Duration::from_millis(until.saturating_sub(self.now_ms()));
@@ -107,14 +122,18 @@ impl Shared {
         &self,
         key: &Key,
         group: &Group,
-        number: usize,
-        upstream: usize,
+        (number, upstream): (usize, usize),
         stream: bool,
+        socket: OwnedSemaphorePermit,
     ) -> BoxFuture<'static, (usize, Came)> {
         // Letters are of use where somebody can forge an answer.
         let sent = Outgoing::build(key, self.random(), !stream);
         let upstream = group.upstreams[upstream].clone();
-        Box::pin(async move { (number, attempt(&upstream, &sent, stream).await) })
+        Box::pin(async move {
+            let came = attempt(&upstream, &sent, stream).await;
+            drop(socket);
+            (number, came)
+        })
     }
 
     pub(super) fn failure(&self, key: &Key, reason: Reason) -> Answer {
@@ -157,6 +176,7 @@ fn why(group: &Group, failure: Failure) -> Reason {
             let rcode = rcode.mnemonic().map_or_else(|| format!("response code {}", rcode.0), str::to_owned);
             Reason::new(Reason::UNREACHABLE, format!("no upstream of {asked} answers: the last one said {rcode}"))
         }
+        Failure { not_asked: true, .. } => Reason::new(Reason::NETWORK, NO_SOCKET),
         Failure { lied: true, .. } => {
             Reason::new(Reason::NETWORK, format!("what comes from {asked} is no answer to the question"))
         }

@@ -13,7 +13,7 @@ thread_local! {
 }
 
 fn means() -> Means {
-    Means { boot_ms: || BOOT_MS.get() }
+    Means { boot_ms: || BOOT_MS.get(), sockets: Arc::new(Semaphore::new(2)) }
 }
 
 fn silent() -> UdpSocket {
@@ -90,4 +90,22 @@ async fn a_loop_is_told_once_however_often_its_name_comes_back() {
         }
     });
     assert_eq!(lines.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn questions_have_no_more_sockets_than_there_are_for_all() {
+    let upstream = silent();
+    upstream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+    let means = Means { boot_ms: clock::boot_ms, ..means() };
+    let forwarder = forwarder(means, upstream.local_addr().unwrap());
+    for number in 0..20 {
+        forwarder.0.begin(&key(&format!("a{number}.elsewhere.example")), 0).unwrap();
+    }
+    // Longer than an upstream may take before it is asked again, shorter than an attempt lives.
+    tokio::time::sleep(Duration::from_millis(900)).await;
+    let (mut octets, mut ports) = ([0; 512], std::collections::HashSet::new());
+    while let Ok((_, from)) = upstream.recv_from(&mut octets) {
+        ports.insert(from.port());
+    }
+    assert_eq!(ports.len(), 2);
 }

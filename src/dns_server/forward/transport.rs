@@ -69,6 +69,11 @@ async fn exchange_datagrams(upstream: SocketAddr, sent: &Outgoing) -> std::io::R
 }
 
 fn unreachable_or_silent(error: &std::io::Error) -> Said {
+    // What this machine lacks says nothing of the upstream.
+    let lacks = [nix::libc::EMFILE, nix::libc::ENFILE, nix::libc::ENOBUFS, nix::libc::ENOMEM];
+    if error.raw_os_error().is_some_and(|code| lacks.contains(&code)) {
+        return Said::NotAsked;
+    }
     match error.kind() {
         ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => Said::Unreachable,
         _ => Said::Nothing,
@@ -114,4 +119,18 @@ async fn exchange_stream<S: AsyncRead + AsyncWrite + Unpin>(
     let mut octets = vec![0; usize::from(length)];
     stream.read_exact(&mut octets).await?;
     Ok(octets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_this_machine_lacks_is_not_the_upstreams_silence() {
+        for code in [nix::libc::EMFILE, nix::libc::ENFILE, nix::libc::ENOBUFS] {
+            assert_eq!(unreachable_or_silent(&std::io::Error::from_raw_os_error(code)), Said::NotAsked);
+        }
+        let refused = std::io::Error::from_raw_os_error(nix::libc::ECONNREFUSED);
+        assert_eq!(unreachable_or_silent(&refused), Said::Unreachable);
+    }
 }
