@@ -17,6 +17,7 @@ mod handler;
 mod query;
 mod rate;
 mod reply;
+mod shares;
 mod sockets;
 mod tcp;
 mod tkey;

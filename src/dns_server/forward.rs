@@ -33,6 +33,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 
 use super::reply::UDP_OCTETS_MAX;
+use super::shares::Shares;
 use crate::query_log::SharedLog;
 use crate::{clock, descriptors};
 pub use system::{is_ourselves, system_upstreams, upstreams_of};
@@ -43,6 +44,11 @@ use validation::Validator;
 const SHARDS: usize = 16;
 /// Questions under way at once; beyond, the answer is SERVFAIL at once. Their sockets are counted apart ([`SOCKETS`]).
 const UNDER_WAY_MAX: usize = 1_024;
+/// And of one asker.
+const UNDER_WAY_MAX_EACH: usize = 256;
+/// With those that we ask on our own: what is validated stands on them, so that they must find room when askers have all of
+/// theirs.
+const UNDER_WAY_MAX_WITH_OURS: usize = 4 * UNDER_WAY_MAX;
 /// Sockets to upstreams at once, of all forwarders of the process: a question has several, and those that nobody waits for
 /// are heard to their end. A part of what the process may open, since the store has to find a descriptor at any time.
 static SOCKETS: LazyLock<Arc<Semaphore>> =
@@ -160,6 +166,14 @@ impl Default for Means {
     }
 }
 
+/// Questions that are under way.
+#[derive(Default)]
+struct UnderWay {
+    answers: HashMap<Key, watch::Receiver<Option<Outcome>>>,
+    /// How many of them somebody asked us.
+    asked: usize,
+}
+
 /// See the module. Shared by all sockets.
 #[derive(Clone)]
 pub struct Forwarder(Arc<Shared>);
@@ -178,7 +192,8 @@ struct Shared {
     validator: Option<Validator>,
     blocks: Arc<ArcSwap<BlockLists>>,
     log: Option<Arc<SharedLog>>,
-    under_way: Mutex<HashMap<Key, watch::Receiver<Option<Outcome>>>>,
+    under_way: Mutex<UnderWay>,
+    shares: Shares,
     loops: loops::Tokens,
     runtime: Handle,
     counts: ForwardCounts,
@@ -226,6 +241,7 @@ impl Forwarder {
             routes,
             local: LocalZones::default(),
             under_way: Mutex::default(),
+            shares: Shares::new(UNDER_WAY_MAX_EACH),
             runtime: Handle::current(),
             counts: ForwardCounts::default(),
         }));
@@ -278,7 +294,7 @@ impl Forwarder {
     async fn outcome(&self, key: &Key, client: IpAddr) -> Outcome {
         let outcome = match self.0.blocked(key, client) {
             Some(outcome) => outcome,
-            None => self.0.resolve(key).await,
+            None => self.0.resolve(key, Some(client)).await,
         };
         self.0.note(key, client, &outcome);
         outcome
@@ -369,11 +385,12 @@ impl Shared {
     }
 
     /// The answer to a question; bounded by what a quest may take, and by what validation may.
-    async fn resolve(self: &Arc<Self>, key: &Key) -> Outcome {
+    /// `asker`: who asked us; none: we ask on our own.
+    async fn resolve(self: &Arc<Self>, key: &Key, asker: Option<IpAddr>) -> Outcome {
         match self.known(key) {
             Known::Answer(outcome) => outcome,
-            Known::Nothing(group) => self.ask(key, group).await,
-            Known::Stale(stale, group) => match tokio::time::timeout(STALE_AFTER, self.ask(key, group)).await {
+            Known::Nothing(group) => self.ask(key, group, asker).await,
+            Known::Stale(stale, group) => match tokio::time::timeout(STALE_AFTER, self.ask(key, group, asker)).await {
                 Ok(fresh) if !is_failure(&fresh.answer) => fresh,
                 _ => {
                     count(&self.counts.stale);
@@ -427,7 +444,8 @@ impl Shared {
         count(if stale { &self.counts.stale } else { &self.counts.hits });
         if refresh {
             count(&self.counts.refreshed);
-            self.begin(key, group);
+            // What cannot be asked for now is still good for a while.
+            let _ = self.begin(key, group, None);
         }
         Known::Answer(outcome)
     }

@@ -1,10 +1,9 @@
 //! Connections (RFC 7766): bounded in number, for each asker and in all, in time, and in what is answered on each at
 //! once. Requests are answered as they come to be, not in the order of their asking (section 6.2.1.1).
 
-use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::sync::{Arc, PoisonError};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_proto::op::{Header, Message, MessageType, ResponseCode};
@@ -22,6 +21,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::handler::Handler;
+use super::shares::{Share, Shares};
 use crate::quiet::Quiet;
 
 /// Requests of one connection that wait for an upstream, the store or the reader of a transfer at once; the next is read
@@ -59,32 +59,25 @@ impl Default for ConnectionLimits {
 pub(super) struct Slots {
     limits: ConnectionLimits,
     all: Arc<Semaphore>,
-    /// Only of those who have any, so at most as many as there are connections.
-    by_asker: Arc<std::sync::Mutex<HashMap<IpAddr, usize>>>,
+    shares: Shares,
 }
 
 /// One connection's place; dropping it gives it back.
 pub(super) struct Slot {
     slots: Slots,
-    asker: IpAddr,
+    _share: Share,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Slots {
     pub(super) fn new(limits: ConnectionLimits) -> Self {
-        Self { limits, all: Arc::new(Semaphore::new(limits.all)), by_asker: Arc::default() }
+        Self { limits, all: Arc::new(Semaphore::new(limits.all)), shares: Shares::new(limits.each) }
     }
 
     /// A place for a connection from `source`; none when that asker has its share.
     fn take(&self, permit: OwnedSemaphorePermit, source: IpAddr) -> Option<Slot> {
-        let asker = asker_of(source);
-        let mut by_asker = self.by_asker.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = by_asker.entry(asker).or_default();
-        if *count >= self.limits.each {
-            return None;
-        }
-        *count += 1;
-        Some(Slot { slots: self.clone(), asker, _permit: permit })
+        let share = self.shares.take(source)?;
+        Some(Slot { slots: self.clone(), _share: share, _permit: permit })
     }
 }
 
@@ -93,26 +86,6 @@ impl Slot {
     pub(super) fn idle(&self) -> Duration {
         let Slots { limits, all, .. } = &self.slots;
         if all.available_permits() * 4 < limits.all { limits.idle.min(IDLE_WHEN_FULL) } else { limits.idle }
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        let mut by_asker = self.slots.by_asker.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = by_asker.get_mut(&self.asker) {
-            *count -= 1;
-            if *count == 0 {
-                by_asker.remove(&self.asker);
-            }
-        }
-    }
-}
-
-/// Who is behind an address: of IPv6 a host has a /64 for itself.
-fn asker_of(source: IpAddr) -> IpAddr {
-    match source.to_canonical() {
-        IpAddr::V4(v4) => IpAddr::V4(v4),
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
     }
 }
 

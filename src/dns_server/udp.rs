@@ -23,10 +23,13 @@ use tokio::task::JoinSet;
 use self::batch::{Incoming, Local, Outgoing, Peer};
 use super::handler::{Datagram, Handler};
 use super::reply::{UDP_OCTETS_MAX, UDP_OCTETS_PLAIN};
+use super::shares::Shares;
 use crate::quiet::Quiet;
 
 /// Requests of one socket that wait for an upstream or the store at once; more are dropped, and asked again.
 const WAITING_MAX: usize = 4_096;
+/// And of one asker. One that asks for what nobody answers would keep all others out.
+const WAITING_MAX_EACH: usize = 256;
 /// Batches answered before others of this thread have their turn.
 const IN_A_ROW: usize = 4;
 
@@ -88,21 +91,41 @@ async fn serve_family<S: Peer + Send>(
 }
 
 /// Requests that take the general way.
-#[derive(Default)]
 struct Waiting {
     tasks: JoinSet<()>,
+    shares: Shares,
     dropped: Quiet,
+    dropped_of_one: Quiet,
+}
+
+impl Default for Waiting {
+    fn default() -> Self {
+        let shares = Shares::new(WAITING_MAX_EACH);
+        Self { tasks: JoinSet::new(), shares, dropped: Quiet::default(), dropped_of_one: Quiet::default() }
+    }
 }
 
 impl Waiting {
     fn add(&mut self, query: &[u8], asker: Asker, handler: &Handler) {
         while self.tasks.try_join_next().is_some() {}
-        if self.tasks.len() < WAITING_MAX {
-            self.tasks.spawn(request(query.to_vec(), asker, handler.clone()));
-        } else if let Some(kept_back) = self.dropped.may_tell() {
-            let source = asker.source;
-            tracing::warn!("{WAITING_MAX} DNS requests wait already: one of {source} was dropped{kept_back}");
+        let source = asker.source;
+        if self.tasks.len() >= WAITING_MAX {
+            if let Some(kept_back) = self.dropped.may_tell() {
+                tracing::warn!("{WAITING_MAX} DNS requests wait already: one of {source} was dropped{kept_back}");
+            }
+            return;
         }
+        let Some(share) = self.shares.take(source.ip()) else {
+            if let Some(kept_back) = self.dropped_of_one.may_tell() {
+                tracing::warn!("{WAITING_MAX_EACH} DNS requests of {source} wait already: one was dropped{kept_back}");
+            }
+            return;
+        };
+        let request = request(query.to_vec(), asker, handler.clone());
+        self.tasks.spawn(async move {
+            request.await;
+            drop(share);
+        });
     }
 }
 

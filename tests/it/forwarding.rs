@@ -286,17 +286,27 @@ fn forwarders_that_ask_each_other_are_found_out() {
     let one = forwarding_to(Vec::new(), Forwarding::default());
     let other = forwarding_to(vec![one.address], Forwarding::default());
     one.handle.as_ref().unwrap().set_upstreams(&[other.address.into()]);
-    std::thread::sleep(Duration::from_secs(1));
-    // The one that finds out first asks no more, and then nothing comes back to the other.
-    let told = [&one, &other].map(|server| {
+    // The one that finds out first asks no more, and then nothing comes back to the other. When that is depends on how busy
+    // the machine is; a new name each time, since a failure is kept.
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let mut number = 0;
+    let told = loop {
+        number += 1;
+        let name = format!("e{number}.elsewhere.example");
+        let told = [&one, &other].map(|server| server.dig(&["+tries=1", &name]));
+        if told.iter().any(|found| found.contains("comes back to this server")) {
+            break told;
+        }
+        assert!(Instant::now() < deadline, "{told:?}");
+    };
+    assert!(told.iter().any(|found| found.contains("EDE: 22")), "{told:?}");
+    // Nobody waits any more from then on.
+    for server in [&one, &other] {
         let begun = Instant::now();
-        let found = server.dig(&["e.elsewhere.example"]);
-        assert_eq!(status(&found), "SERVFAIL", "{found}");
-        assert!(found.contains("EDE: 22"), "{found}");
+        let found = server.dig(&["after.elsewhere.example"]);
+        assert!(status(&found) == "SERVFAIL" && found.contains("EDE: 22"), "{found}");
         assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
-        found
-    });
-    assert!(told.iter().any(|found| found.contains("comes back to this server")), "{told:?}");
+    }
     one.stop();
     other.stop();
 }

@@ -1,5 +1,6 @@
 //! One question on its way through the upstreams.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,11 @@ use resolve::{Answer, Heard, Key, Quest, Reason, Said, Step};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::transport::{Came, attempt};
-use super::{Group, Outcome, Shared, UNDER_WAY_MAX, count, is_failure, lock, now, shown};
+use super::{Group, Outcome, Shared, UNDER_WAY_MAX, UNDER_WAY_MAX_WITH_OURS, count, is_failure, lock, now, shown};
+
+/// Why a question is not put on its way.
+#[derive(Debug)]
+pub(super) struct TooMany(&'static str);
 
 /// Why nobody could be asked.
 const NO_SOCKET: &str = "this server has no socket left to ask others by";
@@ -24,10 +29,10 @@ type Attempts = FuturesUnordered<BoxFuture<'static, (usize, Came)>>;
 
 impl Shared {
     /// Asks the upstreams, or joins those who have.
-    pub(super) async fn ask(self: &Arc<Self>, key: &Key, group: usize) -> Outcome {
-        let Some(mut answer) = self.begin(key, group) else {
-            let reason = Reason::new(Reason::NETWORK, format!("{UNDER_WAY_MAX} questions are under way already"));
-            return now(self.failure(key, reason), Fate::Failed);
+    pub(super) async fn ask(self: &Arc<Self>, key: &Key, group: usize, asker: Option<IpAddr>) -> Outcome {
+        let mut answer = match self.begin(key, group, asker) {
+            Ok(answer) => answer,
+            Err(TooMany(words)) => return now(self.failure(key, Reason::new(Reason::NETWORK, words)), Fate::Failed),
         };
         let answered = answer.wait_for(Option::is_some).await.ok().and_then(|answer| answer.clone());
         // Gone without an answer: the server is ending.
@@ -36,17 +41,30 @@ impl Shared {
         })
     }
 
-    /// Puts a question on its way, unless it is; none: too many are.
-    pub(super) fn begin(self: &Arc<Self>, key: &Key, group: usize) -> Option<watch::Receiver<Option<Outcome>>> {
+    /// Puts a question on its way, unless it is.
+    pub(super) fn begin(
+        self: &Arc<Self>,
+        key: &Key,
+        group: usize,
+        asker: Option<IpAddr>,
+    ) -> Result<watch::Receiver<Option<Outcome>>, TooMany> {
         let mut under_way = lock(&self.under_way);
-        if let Some(answer) = under_way.get(key) {
-            return Some(answer.clone());
+        if let Some(answer) = under_way.answers.get(key) {
+            return Ok(answer.clone());
         }
-        if under_way.len() >= UNDER_WAY_MAX {
-            return None;
+        let full = asker.is_some() && under_way.asked >= UNDER_WAY_MAX;
+        if full || under_way.answers.len() >= UNDER_WAY_MAX_WITH_OURS {
+            return Err(TooMany("too many questions are under way already"));
         }
+        let share = match asker {
+            Some(asker) => {
+                Some(self.shares.take(asker).ok_or(TooMany("too many of your questions are under way already"))?)
+            }
+            None => None,
+        };
         let (to, answer) = watch::channel(None);
-        under_way.insert(*key, answer.clone());
+        under_way.answers.insert(*key, answer.clone());
+        under_way.asked += usize::from(share.is_some());
         drop(under_way);
         count(&self.counts.misses);
         let (shared, key) = (Arc::clone(self), *key);
@@ -55,11 +73,14 @@ impl Shared {
             let fate = if is_failure(&answer) { Fate::Failed } else { Fate::Asked };
             let outcome = now(answer, fate);
             shared.shard(&key).put(&key, Arc::clone(&outcome.answer), shared.now_secs());
-            lock(&shared.under_way).remove(&key);
+            let mut under_way = lock(&shared.under_way);
+            under_way.answers.remove(&key);
+            under_way.asked -= usize::from(share.is_some());
+            drop(under_way);
             // Whoever asked may have gone.
             let _ = to.send(Some(outcome));
         });
-        Some(answer)
+        Ok(answer)
     }
 
     async fn find(self: &Arc<Self>, key: &Key, group: usize) -> Answer {

@@ -182,7 +182,7 @@ impl DnsHandle for Upward {
             };
             let name = dns::wire::name_from_hickory(query.name()).map_err(|_| NetError::from("a name is none"))?;
             let key = Key::new(&name, RecordType(query.query_type().into()), true, true);
-            let outcome = shared.resolve(&key).await;
+            let outcome = shared.resolve(&key, None).await;
             response(&shared, &key, &outcome)
         })))
     }
