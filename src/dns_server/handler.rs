@@ -1,6 +1,5 @@
 //! What is done with a request.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -76,11 +75,21 @@ fn is_change(query: &[u8]) -> bool {
 }
 
 /// Whose signature a request carries.
-struct Signer<'k> {
-    /// The name of its key or context.
-    key: Cow<'k, Fqdn>,
+struct Signer {
     requestor: Requestor,
     signer: Box<AnswerSigner>,
+}
+
+impl Signer {
+    /// The key that views and lists know it by.
+    fn key(&self) -> Option<&Fqdn> {
+        self.requestor.key()
+    }
+}
+
+/// Whether a key of the configuration has this name. No context does: its client chose its name.
+fn is_key(keys: &[Arc<TsigKey>], name: &Fqdn) -> bool {
+    keys.iter().any(|key| key.name == *name)
 }
 
 impl Handler {
@@ -192,7 +201,8 @@ impl Handler {
             OpCode::Query
                 if let Some(acceptor) = self.0.acceptor.as_ref().filter(|_| tkey::is_negotiation(request)) =>
             {
-                return tkey::answer(request, (acceptor, &self.1.refused_ticket), now, handle).await;
+                let is_key = |name: &Fqdn| is_key(&self.0.keys, name);
+                return tkey::answer(request, (acceptor, &self.1.refused_ticket), is_key, now, handle).await;
             }
             OpCode::Query if is_stranger && self.wants_cookies() => Reply::empty(request, BAD_COOKIE),
             OpCode::Query => match read_question(request) {
@@ -200,12 +210,12 @@ impl Handler {
                 Ok(question) if matches!(question.rtype, RecordType::AXFR | RecordType::IXFR) => {
                     return self.transfer(request, question, signed_by, now, handle).await;
                 }
-                Ok(question) => self.query(request, &question, signed_by.as_ref().map(|by| &*by.key)).await,
+                Ok(question) => self.query(request, &question, signed_by.as_ref().and_then(Signer::key)).await,
             },
             OpCode::Update => {
-                let signer = signed_by.as_ref().map(|by| (&*by.key, by.requestor.clone()));
+                let signer = signed_by.as_ref().map(|by| by.requestor.clone());
                 let snapshot = self.0.snapshot.load_full();
-                let seen = snapshot.seen_by(request.src().ip(), signer.as_ref().map(|(key, _)| *key));
+                let seen = snapshot.seen_by(request.src().ip(), signer.as_ref().and_then(Requestor::key));
                 let queue = (&self.0.writer, &self.1.refused_updates);
                 let rcode = update::handle(request, seen, signer, &self.0.rights, queue).await;
                 Reply::empty(request, rcode).prohibited_if(rcode == Rcode::REFUSED)
@@ -217,27 +227,27 @@ impl Handler {
         reply::send(request, reply, signer, now, handle).await
     }
 
-    /// The context that a signature is of, when it is of one that is good yet.
+    /// The context that a signature is of, when it is of one that is good yet. Keys go first: whoever negotiates a context
+    /// by a key's name does not shut its holder out.
     fn context_of(&self, signature: &Record<TSIG>) -> Option<Arc<Accepted>> {
-        let name = name_from_hickory(&signature.name).ok()?;
+        let name = name_from_hickory(&signature.name).ok().filter(|name| !is_key(&self.0.keys, name))?;
         self.0.acceptor.as_ref()?.context(&name)
     }
 
     /// RFC 8945 section 5.2. Who signed, nobody, or what to answer.
-    fn verify(&self, request: &Request, now: u64) -> Result<Option<Signer<'_>>, (Rcode, Option<Box<AnswerSigner>>)> {
+    fn verify(&self, request: &Request, now: u64) -> Result<Option<Signer>, (Rcode, Option<Box<AnswerSigner>>)> {
         let Some(signature) = request.signature.as_deref() else { return Ok(None) };
         let keys = self.0.keys.iter().map(|key| &**key);
         let verified = match self.context_of(signature) {
             Some(context) => {
-                let principal = context.principal().to_owned();
-                let (name, requestor) = (context.key_name().clone(), Requestor::Principal(principal));
+                let requestor = Requestor::Principal(context.principal().to_owned());
                 let context: Arc<dyn SecurityContext> = context;
                 let verified = verify_request_of_context(request.as_slice(), signature, &context, now);
-                verified.map(|signer| Signer { key: Cow::Owned(name), requestor, signer })
+                verified.map(|signer| Signer { requestor, signer })
             }
             None => verify_request(request.as_slice(), signature, keys, now).map(|verified| {
                 let requestor = Requestor::Key(verified.key.name.clone());
-                Signer { key: Cow::Borrowed(&verified.key.name), requestor, signer: verified.signer }
+                Signer { requestor, signer: verified.signer }
             }),
         };
         match verified {
@@ -283,15 +293,15 @@ impl Handler {
         &self,
         request: &Request,
         question: Question,
-        signed_by: Option<Signer<'_>>,
+        signed_by: Option<Signer>,
         now: u64,
         handle: &mut impl ResponseHandler,
     ) -> ResponseInfo {
         let transfers = &self.0.transfers;
         let source = request.src().ip();
-        let allowed = transfers.allows(&question.name, signed_by.as_ref().map(|by| &*by.key), source);
+        let allowed = transfers.allows(&question.name, signed_by.as_ref().and_then(Signer::key), source);
         let snapshot = self.0.snapshot.load_full();
-        let seen = snapshot.seen_by(source, signed_by.as_ref().map(|by| &*by.key));
+        let seen = snapshot.seen_by(source, signed_by.as_ref().and_then(Signer::key));
         let mut signer = signed_by.map(|signed_by| signed_by.signer);
         let incremental = question.rtype == RecordType::IXFR;
         let rcode = match seen.get(&question.name) {
@@ -350,5 +360,22 @@ impl RequestHandler for Handler {
         mut response_handle: R,
     ) -> ResponseInfo {
         self.answer(request, T::current_time(), &mut response_handle).await
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_configured_key_is_no_contexts() {
+        let key = |text: &str| {
+            let (name, secret) = (text.parse().unwrap(), vec![7; 32].into());
+            Arc::new(TsigKey { name, algorithm: dns::TsigAlgorithm::HmacSha256, secret })
+        };
+        let keys = [key("transfer"), key("update")];
+        assert!(is_key(&keys, &"UPDATE".parse().unwrap()));
+        assert!(!is_key(&keys, &"12345.sig-ns.example".parse().unwrap()));
     }
 }

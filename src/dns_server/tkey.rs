@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dns::wire::{AnswerSigner, read_tkey_query, tkey_record};
-use dns::{Rcode, SecurityContext};
+use dns::{Fqdn, Rcode, SecurityContext};
 use hickory_server::net::xfer::Protocol;
 use hickory_server::server::{Request, ResponseHandler, ResponseInfo};
 
@@ -21,10 +21,12 @@ pub(super) fn is_negotiation(request: &Request) -> bool {
     matches!(request.queries.queries(), [question] if u16::from(question.original().query_type()) == TKEY)
 }
 
-/// Takes the token of a question and answers with ours.
+/// Takes the token of a question and answers with ours. `is_key` tells the names of configured keys: a client that had its
+/// context called like one would be taken for its holder.
 pub(super) async fn answer(
     request: &Request,
     (acceptor, refused): (&Arc<Acceptor>, &Quiet),
+    is_key: impl Fn(&Fqdn) -> bool,
     now: u64,
     handle: &mut impl ResponseHandler,
 ) -> ResponseInfo {
@@ -40,7 +42,10 @@ pub(super) async fn answer(
     };
     let (taking, of) = (Arc::clone(acceptor), name.clone());
     // The library reads the keytab and a file of tokens that came before.
-    let taken = tokio::task::spawn_blocking(move || taking.take(&of, &token)).await;
+    let taken = match is_key(&name) {
+        true => Ok(Answered::NameTaken),
+        false => tokio::task::spawn_blocking(move || taking.take(&of, &token)).await,
+    };
     let (error, token, complete) = match taken {
         Ok(Answered::GoesOn(token)) => (Rcode::NO_ERROR, token, None),
         Ok(Answered::Complete(token, context, left)) => {

@@ -80,11 +80,11 @@ impl ZoneWriter {
 }
 
 /// The code to answer an UPDATE request with. `zones` are those that the sender sees; `signed_by` is whose signature was
-/// verified, with the key's name.
+/// verified.
 pub(super) async fn handle(
     request: &Request,
     zones: &ZoneSet,
-    signed_by: Option<(&Fqdn, Requestor)>,
+    signed_by: Option<Requestor>,
     rights: &HashMap<Fqdn, Arc<UpdateRights>>,
     (writer, refused): (&ZoneWriter, &Quiet),
 ) -> Rcode {
@@ -122,14 +122,14 @@ fn right(
     rights: &UpdateRights,
     source: IpAddr,
     over_connection: bool,
-    signed_by: Option<(&Fqdn, Requestor)>,
+    signed_by: Option<Requestor>,
 ) -> Result<By, String> {
-    if !rights.from.allows(source, signed_by.as_ref().map(|(key, _)| *key)) {
+    if !rights.from.allows(source, signed_by.as_ref().and_then(Requestor::key)) {
         return Err("updates are not taken from there (`allow_update` and `deny_update`)".to_owned());
     }
     match signed_by {
-        Some((_, requestor)) if rights.policy.knows(&requestor) => Ok(By::Signature(requestor)),
-        Some((_, requestor)) => {
+        Some(requestor) if rights.policy.knows(&requestor) => Ok(By::Signature(requestor)),
+        Some(requestor) => {
             Err(format!("{requestor} may change nothing in it (`update_keys`, and `grant` in [[zone.update]])"))
         }
         // An address that anybody can write into a datagram proves nothing.
@@ -157,8 +157,7 @@ mod tests {
     }
 
     fn by(rights: &UpdateRights, source: &str, tcp: bool, key: Option<&str>) -> Result<By, String> {
-        let key = key.map(|text| text.parse::<Fqdn>().unwrap());
-        let signed_by = key.as_ref().map(|key| (key, Requestor::Key(key.clone())));
+        let signed_by = key.map(|text| Requestor::Key(text.parse().unwrap()));
         right(rights, source.parse().unwrap(), tcp, signed_by)
     }
 
@@ -174,6 +173,22 @@ mod tests {
                 .contains("the key other. may change nothing")
         );
         assert!(by(&rights, "192.168.30.7", true, None).unwrap_err().contains("it is not signed"));
+    }
+
+    #[test]
+    fn a_principal_is_not_the_holder_of_a_key_that_a_list_names() {
+        let allow = Some(Askers { prefixes: vec![], keys: vec!["admin".parse().unwrap()] });
+        let names = zones::policy::Names::default();
+        let who = vec![zones::policy::Who::Anybody];
+        let rules = vec![zones::policy::Rule { grants: true, who, names, types: None }];
+        let policy = UpdatePolicy { rules, ..UpdatePolicy::default() };
+        let rights = UpdateRights { policy, from: AccessList { allow, ..AccessList::default() }, self_by_lease: false };
+        let right = |requestor| right(&rights, "192.168.30.7".parse().unwrap(), true, Some(requestor));
+        assert!(right(Requestor::Key("admin".parse().unwrap())).is_ok());
+        for principal in ["admin", "admin.", "host/admin@REALM"] {
+            let refused = right(Requestor::Principal(principal.to_owned())).unwrap_err();
+            assert!(refused.contains("not taken from there"), "{principal}: {refused}");
+        }
     }
 
     #[test]

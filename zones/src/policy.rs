@@ -238,6 +238,15 @@ impl Names {
 }
 
 impl Requestor {
+    /// The key that it holds, by which lists and views know it; a principal holds none, whatever its context is called.
+    #[must_use]
+    pub fn key(&self) -> Option<&Fqdn> {
+        match self {
+            Self::Key(key) => Some(key),
+            Self::Principal(_) => None,
+        }
+    }
+
     /// The name that it has itself: that of its key; of `host/NAME@REALM`, and of `NAME$@REALM` as Windows machines are
     /// called.
     #[must_use]
