@@ -9,9 +9,13 @@
 //!
 //! What the configuration states (static records, name servers, protected names, the apex) is out of reach of rules that
 //! are about many names; a rule that says such a name itself is meant.
+//!
+//! A DNAME takes the names beneath it elsewhere, and an NS below the apex gives them away: neither is added above a name that
+//! the requestor may not change because the configuration states it or a rule denies it.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::Bound;
 use std::sync::OnceLock;
 
 use dns::{Change, Fqdn, RecordType, Update};
@@ -71,8 +75,8 @@ pub struct Rule {
     pub who: Vec<Who>,
     /// Which names.
     pub names: Names,
-    /// Which types, [`RecordType::ANY`] for all. `None`: all where it denies; where it grants, all but SOA, NS and what
-    /// signing adds (RRSIG, NSEC, NSEC3).
+    /// Which types, [`RecordType::ANY`] for all. `None`: all where it denies; where it grants, all but SOA, NS, DNAME and
+    /// what signing adds (RRSIG, NSEC, NSEC3).
     pub types: Option<Vec<RecordType>>,
 }
 
@@ -84,7 +88,7 @@ pub struct UpdatePolicy {
     /// The first that is about a record decides.
     pub rules: Vec<Rule>,
     /// Names that the configuration has something to say about.
-    pub protected: HashSet<Fqdn>,
+    pub protected: BTreeSet<Fqdn>,
 }
 
 /// Why a change may not be made.
@@ -107,6 +111,10 @@ pub enum Ground {
     NoRule,
     /// The name is the configuration's, and no rule says it itself.
     Protected,
+    /// It decides about the names beneath it, and the configuration states one of them.
+    AboveProtected,
+    /// It decides about the names beneath it, and this rule denies some of them, the first being 1.
+    AboveDenied(usize),
 }
 
 impl fmt::Display for Requestor {
@@ -128,6 +136,14 @@ impl fmt::Display for Refusal {
                 f,
                 "{name} {rtype} is not granted: the configuration states that name, and only a rule with it in `name` \
                  is about it"
+            ),
+            Ground::AboveProtected => write!(
+                f,
+                "{name} {rtype} is not granted: the configuration states a name beneath it, which it would take away"
+            ),
+            Ground::AboveDenied(number) => write!(
+                f,
+                "{name} {rtype} is not granted: it would take names away that rule {number} of the zone's `update` denies"
             ),
         }
     }
@@ -162,23 +178,37 @@ impl UpdatePolicy {
             return Ok(());
         }
         match change {
-            Change::Add { name, rtype, .. } | Change::DeleteRrset(name, rtype) => {
-                self.judge_record(zone, requestor, name, *rtype)
+            Change::Add { name, rtype, .. } => {
+                let rule = self.judge_record(zone, requestor, name, *rtype)?;
+                let decides_beneath = *rtype == RecordType::DNAME || (*rtype == RecordType::NS && name != zone.apex());
+                match rule.filter(|_| decides_beneath) {
+                    Some(rule) => self.judge_beneath(requestor, name, *rtype, rule),
+                    None => Ok(()),
+                }
             }
-            Change::DeleteRecord(name, rtype, _) => self.judge_record(zone, requestor, name, *rtype),
+            Change::DeleteRrset(name, rtype) | Change::DeleteRecord(name, rtype, _) => {
+                self.judge_record(zone, requestor, name, *rtype).map(|_| ())
+            }
             // What is deleted is what there is. RFC 2136 section 3.4.2.3: SOA and NS of the apex stay.
             Change::DeleteName(name) => {
                 let sets = zone.node(name).map_or(&[][..], |(_, node)| node.sets());
                 let stays = |rtype| name == zone.apex() && matches!(rtype, RecordType::SOA | RecordType::NS);
                 let mut deleted = sets.iter().map(|set| set.rtype).filter(|rtype| !stays(*rtype));
-                deleted.try_for_each(|rtype| self.judge_record(zone, requestor, name, rtype))
+                deleted.try_for_each(|rtype| self.judge_record(zone, requestor, name, rtype).map(|_| ()))
             }
         }
     }
 
-    fn judge_record(&self, zone: &Zone, requestor: &Requestor, name: &Fqdn, rtype: RecordType) -> Result<(), Refusal> {
+    /// The place of the rule that grants it; none outside the zone.
+    fn judge_record(
+        &self,
+        zone: &Zone,
+        requestor: &Requestor,
+        name: &Fqdn,
+        rtype: RecordType,
+    ) -> Result<Option<usize>, Refusal> {
         if !name.is_within(zone.apex()) {
-            return Ok(());
+            return Ok(None);
         }
         let is_protected = name == zone.apex() || self.protected.contains(name);
         let is_about = |rule: &Rule| {
@@ -188,10 +218,33 @@ impl UpdatePolicy {
                 && (exact || (!(is_protected && rule.grants) && rule.names.hold(zone, requestor, name)))
         };
         let ground = match self.rules.iter().position(is_about) {
-            Some(at) if self.rules[at].grants => return Ok(()),
+            Some(at) if self.rules[at].grants => return Ok(Some(at)),
             Some(at) => Ground::Rule(at + 1),
             None if is_protected => Ground::Protected,
             None => Ground::NoRule,
+        };
+        Err(Refusal { name: name.clone(), rtype, ground })
+    }
+
+    /// Whether a record that decides about all names beneath its own may be added there, once a rule grants it.
+    fn judge_beneath(
+        &self,
+        requestor: &Requestor,
+        name: &Fqdn,
+        rtype: RecordType,
+        granted: usize,
+    ) -> Result<(), Refusal> {
+        // What is beneath a name follows it in the order of names.
+        let next = self.protected.range((Bound::Excluded(name), Bound::Unbounded)).next();
+        let denies = |(at, rule): (usize, &Rule)| {
+            // A rule about all names that comes later is what denies the rest, as having no rule does.
+            let is_met = at < granted || !rule.names.is_all();
+            !rule.grants && is_met && rule.is_about(requestor) && rule.names.reach_beneath(requestor, name)
+        };
+        let ground = match self.rules.iter().enumerate().position(denies) {
+            _ if next.is_some_and(|next| next.is_within(name)) => Ground::AboveProtected,
+            Some(at) => Ground::AboveDenied(at + 1),
+            None => return Ok(()),
         };
         Err(Refusal { name: name.clone(), rtype, ground })
     }
@@ -209,7 +262,7 @@ impl Rule {
 
     fn has_type(&self, rtype: RecordType) -> bool {
         const NSEC3: RecordType = RecordType(50);
-        let kept = [RecordType::SOA, RecordType::NS, RecordType::RRSIG, RecordType::NSEC, NSEC3];
+        let kept = [RecordType::SOA, RecordType::NS, RecordType::DNAME, RecordType::RRSIG, RecordType::NSEC, NSEC3];
         match &self.types {
             Some(types) => types.contains(&rtype) || types.contains(&RecordType::ANY),
             None => !self.grants || !kept.contains(&rtype),
@@ -218,8 +271,28 @@ impl Rule {
 }
 
 impl Names {
+    fn is_all(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether they can be about a name beneath this one. Names of leases come and go, and may be anywhere.
+    fn reach_beneath(&self, requestor: &Requestor, name: &Fqdn) -> bool {
+        let is_beneath = |other: &Fqdn| other != name && other.is_within(name);
+        let is_along = |other: &Fqdn| other.is_within(name) || name.is_within(other);
+        let own = || match (self.own?, requestor.own_name()?) {
+            (OwnName::Itself, own) => Some(is_beneath(&own)),
+            (OwnName::Beneath, own) => Some(is_along(&own)),
+        };
+        self.is_all()
+            || self.leases
+            || self.exact.iter().any(is_beneath)
+            || self.subdomains.iter().any(is_along)
+            || self.wildcards.iter().filter_map(Fqdn::parent).any(|above| is_along(&above))
+            || own().unwrap_or(false)
+    }
+
     fn hold(&self, zone: &Zone, requestor: &Requestor, name: &Fqdn) -> bool {
-        if *self == Self::default() {
+        if self.is_all() {
             return true;
         }
         let own = || match (self.own?, requestor.own_name()?) {

@@ -39,6 +39,6 @@ pub struct UpdateRule {
     pub own: Option<OwnNameWord>,
     /// Names that leases have.
     pub leases: Option<bool>,
-    /// Types of records, `ANY` for all; else all, in a grant without SOA, NS, RRSIG, NSEC and NSEC3.
+    /// Types of records, `ANY` for all; else all, in a grant without SOA, NS, DNAME, RRSIG, NSEC and NSEC3.
     pub types: Option<Vec<At<RecordTypeText>>>,
 }

@@ -1,6 +1,6 @@
 //! Who may see and change what of embedded zones: views, access lists, and rules for updates.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -114,7 +114,7 @@ impl Access<'_> {
         let policy = UpdatePolicy {
             keys: update_keys.iter().map(|key| key.name.clone()).collect(),
             rules,
-            protected: HashSet::new(),
+            protected: BTreeSet::new(),
         };
         let views = zone.views.as_ref().map(|views| self.views_of(views, findings));
         // So that a signature of whoever is in a view by its key is looked at.

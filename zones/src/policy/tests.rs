@@ -141,7 +141,7 @@ fn a_rule_without_types_leaves_soa_ns_and_signatures_alone() {
     let of_types = |types| policy(vec![grant(Who::Anybody, Names::default(), types)]);
     let ns = || vec![Change::DeleteRrset(name("cut.example"), RecordType::NS)];
     assert_eq!(judged(&of_types(None), &key("k"), vec![add("x.example", RecordType::A)]), "NOERROR");
-    for rtype in [RecordType::SOA, RecordType::NS, RecordType::RRSIG, RecordType::NSEC] {
+    for rtype in [RecordType::SOA, RecordType::NS, RecordType::DNAME, RecordType::RRSIG, RecordType::NSEC] {
         let told = judged(&of_types(None), &key("k"), vec![Change::DeleteRrset(name("x.example"), rtype)]);
         assert!(told.starts_with("no rule of the zone's"), "{told}");
     }
@@ -163,6 +163,70 @@ fn what_the_configuration_states_is_only_changed_by_a_rule_that_says_its_name() 
     let said = Names { exact: vec![name("www.example")], ..Names::default() };
     let said = policy(vec![grant(Who::Anybody, said, Some(vec![RecordType::TXT]))]);
     assert_eq!(judged(&said, &key("k"), vec![add("www.example", RecordType::TXT)]), "NOERROR");
+}
+
+/// What comes of adding a record that decides about the names beneath its owner.
+fn judged_above(rules: Vec<Rule>, owner: &str, rtype: RecordType) -> String {
+    let rdata = Rdata(name("evil").as_wire().into());
+    judged(&policy(rules), &key("k"), vec![Change::Add { name: name(owner), rtype, ttl: 60, rdata }])
+}
+
+#[test]
+fn what_decides_about_names_beneath_is_not_added_above_one_that_the_configuration_states() {
+    let grant = |names| vec![grant(Who::Anybody, names, Some(vec![RecordType::ANY]))];
+    let subdomain = |text: &str| Names { subdomains: vec![name(text)], ..Names::default() };
+    let said = |text: &str| Names { exact: vec![name(text)], ..Names::default() };
+    let mut above = policy(grant(subdomain("lab.example")));
+    above.protected.insert(name("a.www.lab.example"));
+    for rtype in [RecordType::DNAME, RecordType::NS] {
+        for owner in ["lab.example", "www.lab.example"] {
+            let add = Change::Add { name: name(owner), rtype, ttl: 60, rdata: Rdata(name("evil").as_wire().into()) };
+            let told = judged(&above, &key("k"), vec![add]);
+            let text = format!("{owner}. {rtype} is not granted: the configuration states a name beneath it");
+            assert!(told.starts_with(&text), "{told}");
+            // Other types decide about their own name alone, and whoever may change everything may do this too.
+            assert_eq!(judged(&above, &key("k"), vec![add_txt(owner)]), "NOERROR");
+        }
+        assert_eq!(judged_above(grant(subdomain("lab.example")), "lab.example", rtype), "NOERROR", "nothing beneath");
+        assert_eq!(judged_above(grant(said("hand.example")), "hand.example", rtype), "NOERROR", "www is beside it");
+    }
+    let told = judged_above(grant(said("example")), "example", RecordType::DNAME);
+    assert!(told.contains("the configuration states a name beneath it"), "{told}");
+    assert_eq!(judged_above(grant(said("example")), "example", RecordType::NS), "NOERROR", "the zone's own");
+}
+
+fn add_txt(owner: &str) -> Change {
+    add(owner, RecordType::TXT)
+}
+
+#[test]
+fn what_decides_about_names_beneath_is_not_added_above_one_that_a_rule_denies() {
+    let deny = |names, types| Rule { grants: false, who: vec![of_key("k")], names, types };
+    let all = || grant(Who::Anybody, Names::default(), Some(vec![RecordType::ANY]));
+    let exact = |text: &str| Names { exact: vec![name(text)], ..Names::default() };
+    for names in [
+        exact("a.lab.example"),
+        Names { subdomains: vec![name("a.lab.example")], ..Names::default() },
+        Names { wildcards: vec![name("*.lab.example")], ..Names::default() },
+        Names { wildcards: vec![name("*.example")], ..Names::default() },
+        Names { leases: true, ..Names::default() },
+        Names::default(),
+    ] {
+        for rtype in [RecordType::DNAME, RecordType::NS] {
+            let rules = vec![deny(names.clone(), Some(vec![RecordType::A])), all()];
+            let told = judged_above(rules, "lab.example", rtype);
+            let text = format!(
+                "lab.example. {rtype} is not granted: it would take names away that rule 1 of the zone's `update` denies"
+            );
+            assert_eq!(told, text, "{names:?}");
+        }
+    }
+    let dname = RecordType::DNAME;
+    assert_eq!(judged_above(vec![deny(exact("b.example"), None), all()], "lab.example", dname), "NOERROR");
+    let of_another = Rule { who: vec![of_key("other")], ..deny(exact("a.lab.example"), None) };
+    assert_eq!(judged_above(vec![of_another, all()], "lab.example", dname), "NOERROR");
+    // The last rule of many lists.
+    assert_eq!(judged_above(vec![all(), deny(Names::default(), None)], "lab.example", dname), "NOERROR");
 }
 
 #[test]
