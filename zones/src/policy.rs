@@ -22,6 +22,12 @@ use dns::{Change, Fqdn, RecordType, Update};
 
 use crate::{Policy, Zone};
 
+/// How many records of one name and type an update from the network may lead to. A set is stored, kept in the history and
+/// sent as a whole, so that a large one makes each later change of it as large. BIND takes 100 records; names of services
+/// with some hundred hosts behind them are seen, and with a thousand addresses of the longest kind an answer still fits a
+/// message over TCP.
+pub const RECORDS_MAX: usize = 1_000;
+
 /// Who asks for an update, as its signature proves it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Requestor {
@@ -111,6 +117,8 @@ pub enum Ground {
     NoRule,
     /// The name is the configuration's, and no rule says it itself.
     Protected,
+    /// There would be more than [`RECORDS_MAX`] of them.
+    TooMany,
     /// It decides about the names beneath it, and the configuration states one of them.
     AboveProtected,
     /// It decides about the names beneath it, and this rule denies some of them, the first being 1.
@@ -137,6 +145,7 @@ impl fmt::Display for Refusal {
                 "{name} {rtype} is not granted: the configuration states that name, and only a rule with it in `name` \
                  is about it"
             ),
+            Ground::TooMany => write!(f, "{name} {rtype} would have more than {RECORDS_MAX} records"),
             Ground::AboveProtected => write!(
                 f,
                 "{name} {rtype} is not granted: the configuration states a name beneath it, which it would take away"
@@ -390,6 +399,14 @@ impl Policy for Judged<'_> {
                 false
             }
         }
+    }
+
+    fn records_max(&self) -> usize {
+        RECORDS_MAX
+    }
+
+    fn tell_too_many(&self, name: &Fqdn, rtype: RecordType) {
+        let _ = self.refusal.set(Refusal { name: name.clone(), rtype, ground: Ground::TooMany });
     }
 }
 

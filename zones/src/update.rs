@@ -4,7 +4,7 @@
 //! before the prerequisites (3.2), which are looked at one after the other; then the scan of every change before any is
 //! made (3.4.1), the changes on a clone (3.4.2) and the serial (3.6). Whatever fails leaves the zone as it was: the clone is dropped.
 
-use std::collections::{BTreeMap, btree_map};
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::sync::Arc;
 
 use dns::{Change, Fqdn, Prerequisite, Rcode, Rdata, RecordType, Rrset, Update};
@@ -22,6 +22,14 @@ pub trait Policy {
 
     /// Whether this change may be made; one refusal refuses the whole update.
     fn permits(&self, zone: &Zone, change: &Change) -> bool;
+
+    /// How many records of one name and type an update may lead to.
+    fn records_max(&self) -> usize {
+        usize::MAX
+    }
+
+    /// Is told that an update was refused because it led to more.
+    fn tell_too_many(&self, _name: &Fqdn, _rtype: RecordType) {}
 }
 
 /// Everybody whose update comes this far may change everything.
@@ -103,6 +111,10 @@ impl Draft {
         }
         for change in &update.changes {
             scan(&self.next, change)?;
+        }
+        if let Some((name, rtype)) = too_many(&self.next, update, policy.records_max()) {
+            policy.tell_too_many(name, rtype);
+            return Err(Rcode::REFUSED);
         }
         for change in &update.changes {
             self.make(change);
@@ -223,6 +235,62 @@ fn scan(zone: &Zone, change: &Change) -> Result<(), Rcode> {
     if sound { Ok(()) } else { Err(Rcode::FORM_ERR) }
 }
 
+/// The set that an update would make larger than `most` records. Of those that are larger already each update may leave
+/// as many as there are.
+fn too_many<'u>(zone: &Zone, update: &'u Update, most: usize) -> Option<(&'u Fqdn, RecordType)> {
+    let added = update.changes.iter().filter_map(|change| match change {
+        Change::Add { name, rtype, .. } => Some((name, *rtype)),
+        _ => None,
+    });
+    // Seldom is there anything to count: a message has few records.
+    let mut grown: BTreeMap<(&Fqdn, RecordType), BTreeSet<&Rdata>> = added
+        .filter(|(name, rtype)| records_at(zone, name, *rtype).len() + update.changes.len() > most)
+        .map(|(name, rtype)| ((name, rtype), records_at(zone, name, rtype).iter().collect()))
+        .collect();
+    if grown.is_empty() {
+        return None;
+    }
+    for change in &update.changes {
+        match change {
+            Change::Add { name, rtype, rdata, .. } => {
+                if let Some(set) = grown.get_mut(&(name, *rtype)) {
+                    // What replaces the record that is there.
+                    if is_alone(*rtype) {
+                        set.clear();
+                    }
+                    set.insert(rdata);
+                }
+            }
+            Change::DeleteRecord(name, rtype, rdata) => {
+                if let Some(set) = grown.get_mut(&(name, *rtype)) {
+                    set.remove(rdata);
+                }
+            }
+            Change::DeleteRrset(name, rtype) => {
+                if let Some(set) = grown.get_mut(&(name, *rtype)) {
+                    set.clear();
+                }
+            }
+            Change::DeleteName(name) => {
+                grown.iter_mut().filter(|((of, _), _)| *of == name).for_each(|(_, set)| set.clear());
+            }
+        }
+    }
+    let larger = |((name, rtype), set): &(&(&Fqdn, RecordType), &BTreeSet<&Rdata>)| {
+        set.len() > most.max(records_at(zone, name, *rtype).len())
+    };
+    grown.iter().find(larger).map(|((name, rtype), _)| (*name, *rtype))
+}
+
+fn records_at<'z>(zone: &'z Zone, name: &Fqdn, rtype: RecordType) -> &'z [Rdata] {
+    zone.set(name, rtype).map_or(&[], |set| &set.rdata)
+}
+
+/// RFC 6672 section 2.4: "DNAME RRs ... are singletons", as CNAME and SOA are.
+fn is_alone(rtype: RecordType) -> bool {
+    matches!(rtype, RecordType::CNAME | RecordType::DNAME | RecordType::SOA)
+}
+
 /// Section 3.4.2.2: an added record.
 fn add(open: &mut Open, apex: &Fqdn, rtype: RecordType, ttl: u32, rdata: &Rdata) {
     let sets = open.sets();
@@ -244,13 +312,11 @@ fn add(open: &mut Open, apex: &Fqdn, rtype: RecordType, ttl: u32, rdata: &Rdata)
     // RFC 2181 section 8: a TTL with the most significant bit set is zero. Section 5.2: the TTLs of one set are the
     // same, so that the newest record's becomes the set's.
     let ttl = if ttl > i32::MAX as u32 { 0 } else { ttl };
-    // RFC 6672 section 2.4: "DNAME RRs ... are singletons", as CNAME and SOA are.
-    let is_alone = matches!(rtype, RecordType::CNAME | RecordType::DNAME | RecordType::SOA);
     let single = || Set { rtype, ttl, rdata: [rdata.clone()].into() };
     match place_of(sets, rtype) {
         Err(at) => open.change().insert(at, single()),
         // One such record replaces the other.
-        Ok(at) if is_alone => open.change()[at] = single(),
+        Ok(at) if is_alone(rtype) => open.change()[at] = single(),
         Ok(at) => match sets[at].rdata.binary_search(rdata) {
             Ok(_) if sets[at].ttl == ttl => {}
             Ok(_) => open.change()[at].ttl = ttl,

@@ -296,3 +296,45 @@ fn a_star_in_a_pattern_stands_for_any_characters() {
         assert_eq!(matches_pattern(pattern, text), matches, "{pattern} {text}");
     }
 }
+
+fn txt(number: usize) -> Rdata {
+    Rdata::txt(&[number.to_string().as_str()])
+}
+
+fn add_many(numbers: std::ops::Range<usize>) -> Vec<Change> {
+    let add = |number| Change::Add { name: name("x.example"), rtype: RecordType::TXT, ttl: 60, rdata: txt(number) };
+    numbers.map(add).collect()
+}
+
+#[test]
+fn an_update_from_the_network_leads_to_a_thousand_records_of_a_set_at_most() {
+    let policy = policy(vec![]);
+    let admin = key("admin");
+    let update = |changes| Update { zone: name("example"), prerequisites: vec![], changes };
+    let apply_to = |zone: &Zone, changes| {
+        let judged = Judged::new(&policy, &admin);
+        let applied = apply(zone, &update(changes), &judged).map(|(zone, _)| zone);
+        applied.map_err(|rcode| (rcode, judged.refusal().unwrap_or_default()))
+    };
+    let refused = Err((Rcode::REFUSED, format!("x.example. TXT would have more than {RECORDS_MAX} records")));
+    let count =
+        |zone: Result<Zone, _>| zone.map(|zone| zone.set(&name("x.example"), RecordType::TXT).unwrap().rdata.len());
+    // At once and one by one.
+    assert_eq!(count(apply_to(&zone(), add_many(0..RECORDS_MAX + 1))), refused);
+    let full = apply_to(&zone(), add_many(0..RECORDS_MAX)).unwrap();
+    assert_eq!(count(apply_to(&full, add_many(RECORDS_MAX..RECORDS_MAX + 1))), refused);
+    // What does not make it larger is granted: the same again, one for another, the whole set anew.
+    assert_eq!(count(apply_to(&full, add_many(0..RECORDS_MAX))), Ok(RECORDS_MAX));
+    let mut exchange = vec![Change::DeleteRecord(name("x.example"), RecordType::TXT, txt(7))];
+    exchange.extend(add_many(RECORDS_MAX..RECORDS_MAX + 1));
+    assert_eq!(count(apply_to(&full, exchange)), Ok(RECORDS_MAX));
+    for delete in [Change::DeleteRrset(name("x.example"), RecordType::TXT), Change::DeleteName(name("x.example"))] {
+        let mut anew = vec![delete];
+        anew.extend(add_many(5_000..5_007));
+        assert_eq!(count(apply_to(&full, anew)), Ok(7));
+    }
+    // What the daemon itself writes is not counted; nor may the network let such a set grow.
+    let large = apply(&zone(), &update(add_many(0..RECORDS_MAX + 9)), &crate::AllowAll).unwrap().0;
+    assert_eq!(count(apply_to(&large, add_many(RECORDS_MAX..RECORDS_MAX + 9))), Ok(RECORDS_MAX + 9));
+    assert_eq!(count(apply_to(&large, add_many(2_000..2_001))), refused);
+}
