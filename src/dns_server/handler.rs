@@ -180,7 +180,8 @@ impl Handler {
         self.0.cookies.with(|cookies| cookies.is_some_and(|cookies| cookies.required))
     }
 
-    async fn answer(&self, request: &Request, now: u64, handle: &mut impl ResponseHandler) -> ResponseInfo {
+    async fn answer(&self, request: &Request, clock: fn() -> u64, handle: &mut impl ResponseHandler) -> ResponseInfo {
+        let now = clock();
         let mut signed_by = match self.verify(request, now) {
             Ok(signed_by) => signed_by,
             Err((rcode, signer)) => {
@@ -208,7 +209,7 @@ impl Handler {
             OpCode::Query => match read_question(request) {
                 Err(rcode) => Reply::empty(request, rcode),
                 Ok(question) if matches!(question.rtype, RecordType::AXFR | RecordType::IXFR) => {
-                    return self.transfer(request, question, signed_by, now, handle).await;
+                    return self.transfer(request, question, signed_by, clock, handle).await;
                 }
                 Ok(question) => self.query(request, &question, signed_by.as_ref().and_then(Signer::key)).await,
             },
@@ -294,7 +295,7 @@ impl Handler {
         request: &Request,
         question: Question,
         signed_by: Option<Signer>,
-        now: u64,
+        clock: fn() -> u64,
         handle: &mut impl ResponseHandler,
     ) -> ResponseInfo {
         let transfers = &self.0.transfers;
@@ -315,12 +316,12 @@ impl Handler {
             Some(zone) => {
                 // A view's records are laid over the zone's: the history is that of the zone beneath.
                 let has_history = snapshot.get(&question.name).is_some_and(|beneath| std::ptr::eq(beneath, zone));
-                let asked = transfer::Asked { request, incremental, has_history, signer, now };
+                let asked = transfer::Asked { request, incremental, has_history, signer, clock };
                 return transfers.answer(asked, zone, handle).await;
             }
         };
         let reply = Reply::empty(request, rcode).prohibited_if(rcode == Rcode::REFUSED);
-        reply::send(request, reply, signer.as_deref_mut(), now, handle).await
+        reply::send(request, reply, signer.as_deref_mut(), clock(), handle).await
     }
 }
 
@@ -359,7 +360,7 @@ impl RequestHandler for Handler {
         request: &Request,
         mut response_handle: R,
     ) -> ResponseInfo {
-        self.answer(request, T::current_time(), &mut response_handle).await
+        self.answer(request, T::current_time, &mut response_handle).await
     }
 }
 

@@ -80,8 +80,9 @@ pub(super) struct Asked<'r> {
     /// Whether the zone that it is answered from is the one that the history is of.
     pub(super) has_history: bool,
     pub(super) signer: Option<Box<AnswerSigner>>,
-    /// In UTC seconds.
-    pub(super) now: u64,
+    /// Tells UTC seconds. A long transfer takes minutes, and each of its messages is signed with its own time: an asker
+    /// takes no message that was signed more than five minutes ago (RFC 8945 section 5.3.1).
+    pub(super) clock: fn() -> u64,
 }
 
 impl Transfers {
@@ -146,7 +147,7 @@ impl Transfers {
                 );
             }
             let reply = Reply::empty(asked.request, Rcode::SERV_FAIL);
-            return reply::send(asked.request, reply, asked.signer.as_deref_mut(), asked.now, handle).await;
+            return reply::send(asked.request, reply, asked.signer.as_deref_mut(), (asked.clock)(), handle).await;
         };
         let (sent, info) = match &condensed {
             Some(condensed) => asked.send(incremental(condensed, soa.as_ref()).cloned(), handle).await,
@@ -247,7 +248,7 @@ impl Asked<'_> {
             let Ok(more) = rrset_to_records(&set) else {
                 tracing::error!(name = %set.name, rtype = %set.rtype, "a stored record cannot be put on the wire");
                 let reply = Reply::empty(self.request, Rcode::SERV_FAIL);
-                let info = reply::send(self.request, reply, self.signer.as_deref_mut(), self.now, handle).await;
+                let info = reply::send(self.request, reply, self.signer.as_deref_mut(), (self.clock)(), handle).await;
                 return (false, info);
             };
             for (record, rdata) in more.into_iter().zip(&set.rdata) {
@@ -270,7 +271,7 @@ impl Asked<'_> {
     async fn send_part(&mut self, answers: Vec<Record>, handle: &mut impl ResponseHandler) -> ResponseInfo {
         let mut reply = Reply { answers, ..Reply::empty(self.request, Rcode::NO_ERROR) };
         reply.metadata.authoritative = true;
-        reply::send(self.request, reply, self.signer.as_deref_mut(), self.now, handle).await
+        reply::send(self.request, reply, self.signer.as_deref_mut(), (self.clock)(), handle).await
     }
 }
 
@@ -305,5 +306,82 @@ impl<H: ResponseHandler> ResponseHandler for Watched<H> {
             self.broken.store(true, Ordering::Relaxed);
         }
         sent
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::atomic::AtomicU64;
+
+    use dns::wire::{name_to_hickory, sign_request, verify_request};
+    use dns::{Rdata, TsigAlgorithm, TsigKey};
+    use hickory_proto::op::{Message, MessageType, OpCode, Query};
+    use hickory_proto::serialize::binary::BinEncoder;
+    use zones::NewZone;
+
+    use super::*;
+
+    const BEGAN: u64 = 1_800_000_000;
+
+    /// Minutes pass between one message and the next.
+    fn clock() -> u64 {
+        static NOW: AtomicU64 = AtomicU64::new(BEGAN);
+        NOW.fetch_add(400, Ordering::Relaxed)
+    }
+
+    /// Keeps what is sent.
+    #[derive(Clone, Default)]
+    struct Sent(Arc<Mutex<Vec<Vec<u8>>>>);
+
+    #[async_trait::async_trait]
+    impl ResponseHandler for Sent {
+        async fn send_response<'a>(
+            &mut self,
+            response: MessageResponse<
+                '_,
+                'a,
+                impl Iterator<Item = &'a Record> + Send + 'a,
+                impl Iterator<Item = &'a Record> + Send + 'a,
+                impl Iterator<Item = &'a Record> + Send + 'a,
+                impl Iterator<Item = &'a Record> + Send + 'a,
+            >,
+        ) -> Result<ResponseInfo, NetError> {
+            let mut octets = Vec::new();
+            let info = response.destructive_emit(&mut BinEncoder::new(&mut octets))?;
+            self.0.lock().unwrap().push(octets);
+            Ok(info)
+        }
+    }
+
+    #[tokio::test]
+    async fn each_message_of_a_signed_transfer_carries_its_own_time() {
+        let apex: Fqdn = "a.example".parse().unwrap();
+        let text = Rdata::txt(&["x".repeat(200).as_str()]);
+        let sets = NewZone::new(apex.clone(), apex.clone(), vec!["192.0.2.53".parse().unwrap()]).rrsets();
+        let many = (0..200).map(|number| {
+            let owner = format!("n{number}.a.example").parse().unwrap();
+            Rrset::single(owner, RecordType::TXT, 60, text.clone())
+        });
+        let zone = Zone::from_sets(apex.clone(), sets.into_iter().chain(many)).unwrap();
+
+        let secret = vec![7; 32].into();
+        let key = TsigKey { name: "transfer".parse().unwrap(), algorithm: TsigAlgorithm::HmacSha256, secret };
+        let mut question = Message::new(7, MessageType::Query, OpCode::Query);
+        question.add_query(Query::query(name_to_hickory(&apex), hickory_proto::rr::RecordType::AXFR));
+        let (octets, _) = sign_request(question, Some(&key), BEGAN).unwrap();
+        let request = Request::from_bytes(octets, "192.0.2.7:5353".parse().unwrap(), Protocol::Tcp).unwrap();
+        let signature = request.signature.as_deref().unwrap();
+        let signer = Some(verify_request(request.as_slice(), signature, [&key], BEGAN).unwrap().signer);
+
+        let mut sent = Sent::default();
+        let asked = Asked { request: &request, incremental: false, has_history: false, signer, clock };
+        Transfers::new(TransferSettings::default()).answer(asked, &zone, &mut sent).await;
+        let messages = sent.0.lock().unwrap();
+        let time_of = |octets: &Vec<u8>| Message::from_vec(octets).unwrap().signature().unwrap().data.time;
+        let times: Vec<u64> = messages.iter().map(time_of).collect();
+        assert!(times.len() > 2, "{times:?}");
+        assert!(times.iter().zip(0..).all(|(time, number)| *time == BEGAN + 400 * number), "{times:?}");
     }
 }

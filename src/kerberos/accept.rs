@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dns::{Fqdn, SecurityContext};
 
@@ -36,6 +36,8 @@ pub(crate) enum Answered {
 pub(crate) struct Accepted {
     name: Fqdn,
     principal: String,
+    /// When it is forgotten, though its ticket may last longer.
+    until: Instant,
     context: Mutex<Established>,
 }
 
@@ -56,7 +58,7 @@ impl Accepted {
     }
 
     fn left(&self) -> Option<Duration> {
-        self.lock().left()
+        left_of(self.lock().left(), self.until, Instant::now())
     }
 }
 
@@ -70,9 +72,14 @@ impl SecurityContext for Accepted {
     }
 
     fn verifies(&self, octets: &[u8], token: &[u8]) -> bool {
-        let mut context = self.lock();
-        context.left().is_some() && context.verifies(octets, token)
+        self.left().is_some() && self.lock().verifies(octets, token)
     }
+}
+
+/// How long a context is good yet: as long as its ticket, and not beyond `until`.
+fn left_of(ticket: Option<Duration>, until: Instant, now: Instant) -> Option<Duration> {
+    let ours = until.checked_duration_since(now).filter(|left| !left.is_zero());
+    Some(ticket?.min(ours?))
 }
 
 /// All contexts with clients.
@@ -135,9 +142,11 @@ impl Acceptor {
             }
             Ok(Taken::Complete { context, principal, token }) => {
                 let Some(left) = context.left() else { return Answered::Refused("the ticket has expired".to_owned()) };
-                let accepted = Arc::new(Accepted { name: name.clone(), principal, context: Mutex::new(context) });
+                let left = left.min(LIFE_MAX);
+                let (name, until) = (name.clone(), Instant::now() + left);
+                let accepted = Arc::new(Accepted { name, principal, until, context: Mutex::new(context) });
                 self.lock().keep(Arc::clone(&accepted));
-                Answered::Complete(token, accepted, left.min(LIFE_MAX))
+                Answered::Complete(token, accepted, left)
             }
         }
     }
@@ -157,5 +166,21 @@ impl State {
         self.order.retain(|name| *name != context.name);
         self.order.push_back(context.name.clone());
         self.complete.insert(context.name.clone(), context);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_context_is_good_for_an_hour_at_most_whatever_its_ticket_says() {
+        let (began, day) = (Instant::now(), Some(Duration::from_secs(86_400)));
+        let until = began + LIFE_MAX;
+        assert_eq!(left_of(day, until, began), Some(LIFE_MAX));
+        assert_eq!(left_of(day, until, began + Duration::from_secs(3_599)), Some(Duration::from_secs(1)));
+        assert_eq!(left_of(day, until, until), None);
+        assert_eq!(left_of(Some(Duration::from_secs(9)), until, began), Some(Duration::from_secs(9)));
+        assert_eq!(left_of(None, until, began), None);
     }
 }
