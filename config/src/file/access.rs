@@ -40,5 +40,5 @@ pub struct UpdateRule {
     /// Names that leases have.
     pub leases: Option<bool>,
     /// Types of records, `ANY` for all; else all, in a grant without SOA, NS, DNAME, RRSIG, NSEC and NSEC3.
-    pub types: Option<Vec<At<RecordTypeText>>>,
+    pub types: Option<At<Vec<At<RecordTypeText>>>>,
 }

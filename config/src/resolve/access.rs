@@ -197,6 +197,10 @@ fn rule(
             return None;
         }
     };
+    if who.each().is_empty() {
+        let mend = "name a key or a principal, \"*\" for whoever signs, or take the rule out";
+        findings.fault(who.span, "the rule is about nobody", "empty", mend);
+    }
     let who = who.each().iter().filter_map(|at| self::who(at, keys, findings, used)).collect();
     let exact = names(written.name.as_ref(), apex, findings);
     let subdomains = names(written.subdomain.as_ref(), apex, findings);
@@ -213,7 +217,11 @@ fn rule(
         OwnNameWord::Itself => OwnName::Itself,
         OwnNameWord::Beneath => OwnName::Beneath,
     });
-    let types = written.types.as_ref().map(|list| list.iter().filter_map(|at| rtype(at, findings)).collect());
+    if let Some(empty) = written.types.as_ref().filter(|types| types.value.is_empty()) {
+        let mend = "name a type, such as \"A\", or take `types` out";
+        findings.fault(empty.span, "the rule is about no type", "empty", mend);
+    }
+    let types = written.types.as_ref().map(|list| list.value.iter().filter_map(|at| rtype(at, findings)).collect());
     let plain = |list: Vec<(Fqdn, Span)>| list.into_iter().map(|(name, _)| name).collect();
     let names = Names {
         exact: plain(exact),
@@ -250,6 +258,11 @@ fn who(at: &At<FreeText>, keys: &Keys<'_>, findings: &mut Findings, used: &mut V
 /// Names within the zone, relative to it.
 fn names(list: Option<&At<OneOrMore<FreeText>>>, apex: &Fqdn, findings: &mut Findings) -> Vec<(Fqdn, Span)> {
     let mut names = Vec::new();
+    // Without any name a rule is about all names, which nobody means who says a list of none.
+    if let Some(empty) = list.filter(|list| list.each().is_empty()) {
+        let mend = "write a name, such as \"www\"; or take the key out: a rule without any is about all names";
+        findings.fault(empty.span, "the rule says no name here", "empty", mend);
+    }
     for at in list.map_or_else(Vec::new, At::each) {
         let Some(name) = relative(&at.value.0, at.span, apex, findings) else { continue };
         if !name.is_within(apex) {

@@ -66,6 +66,12 @@ fn rules_that_are_wrong() {
         ),
         ("grant = \"k\"\nwildcard = \"lab\"", "11:12", "\"lab\"", "`lab.a.example` does not begin with `*`", "*.lab"),
         ("grant = \"k\"\ntypes = [\"A\", \"AXFR\"]", "11:15", "\"AXFR\"", "`AXFR` is not a type of record", "TYPE"),
+        ("grant = []", "10:9", "[]", "the rule is about nobody", "\"*\" for whoever signs"),
+        ("deny = []", "10:8", "[]", "the rule is about nobody", "take the rule out"),
+        ("grant = \"k\"\nname = []", "11:8", "[]", "the rule says no name here", "such as \"www\""),
+        ("grant = \"k\"\nsubdomain = []", "11:13", "[]", "the rule says no name here", "take the key out"),
+        ("grant = \"k\"\nwildcard = []", "11:12", "[]", "the rule says no name here", "take the key out"),
+        ("grant = \"k\"\ntypes = []", "11:9", "[]", "the rule is about no type", "take `types` out"),
         ("grant = \"k\"\nself = \"mine\"", "11:8", "\"mine\"", "\"mine\" is not a value of `self`", "subdomain"),
     ] {
         refused(&zone(&format!("[[zone.update]]\n{rule}")), &[(place, underlined, message, mend)]);
