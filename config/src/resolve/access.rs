@@ -109,7 +109,10 @@ impl Access<'_> {
         let update = list([&zone.allow_update, &zone.deny_update], [&dns.allow_update, &dns.deny_update]);
         let update_keys: Vec<Arc<TsigKey>> =
             zone.update_keys.iter().flatten().filter_map(|at| keys.get(at, findings)).collect();
-        let rules = zone.update.iter().filter_map(|rule| self::rule(rule, apex, keys, findings, &mut used));
+        let rules = zone
+            .update
+            .iter()
+            .filter_map(|rule| self::rule(rule, (apex, dns.gss_keytab.is_some()), keys, findings, &mut used));
         let rules = rules.collect();
         let policy = UpdatePolicy {
             keys: update_keys.iter().map(|key| key.name.clone()).collect(),
@@ -173,7 +176,7 @@ pub(super) fn askers(
 
 fn rule(
     at: &At<v1::UpdateRule>,
-    apex: &Fqdn,
+    (apex, takes_tickets): (&Fqdn, bool),
     keys: &Keys<'_>,
     findings: &mut Findings,
     used: &mut Vec<Arc<TsigKey>>,
@@ -200,6 +203,20 @@ fn rule(
     if who.each().is_empty() {
         let mend = "name a key or a principal, \"*\" for whoever signs, or take the rule out";
         findings.fault(who.span, "the rule is about nobody", "empty", mend);
+    }
+    let any_realm = |text: &str| match text.rsplit_once('@') {
+        Some((_, realm)) => realm.contains('*'),
+        None => takes_tickets && text == "*",
+    };
+    if grants && written.own.is_some() {
+        for at in who.each().iter().filter(|at| any_realm(at.value.0.trim())) {
+            findings.fault(
+                at.span,
+                "a principal of any realm has the name that `self` grants",
+                "any realm",
+                "name principals with their realm, such as \"host/*@NASIR.XYZ\": another realm may have a host of the same name",
+            );
+        }
     }
     let who = who.each().iter().filter_map(|at| self::who(at, keys, findings, used)).collect();
     let exact = names(written.name.as_ref(), apex, findings);

@@ -79,6 +79,22 @@ fn rules_that_are_wrong() {
 }
 
 #[test]
+fn the_name_of_a_principal_is_granted_to_a_realm_alone() {
+    let told = "a principal of any realm has the name that `self` grants";
+    let rule = |who: &str| zone(&format!("[[zone.update]]\ngrant = [\"{who}\"]\nself = \"name\""));
+    for who in ["host/*@*", "host/*@*.XYZ", "*@*"] {
+        refused(&rule(who), &[("10:10", &format!("\"{who}\""), told, "host/*@NASIR.XYZ")]);
+    }
+    // Where no tickets are taken everybody who signs has a key of the configuration.
+    config(&rule("*"));
+    let with_tickets = format!("[dns]\ngss_keytab = \"/k\"\n{}", rule("*"));
+    refused(&with_tickets, &[("12:10", "\"*\"", told, "another realm")]);
+    config(&with_tickets.replace("\"*\"", "\"host/*@NASIR.XYZ\""));
+    // Denied it may be to all.
+    config(&with_tickets.replace("grant", "deny"));
+}
+
+#[test]
 fn views_show_records_and_zones_to_their_clients() {
     let text = zone(
         "views = [\"inside\"]\nrecords = [{ name = \"www\", type = \"A\", data = \"192.0.2.1\" }, \
