@@ -278,7 +278,7 @@ fn a_machine_whose_resolv_conf_is_written_later_forwards_from_then_on() {
     // As a DHCP client of the uplink does; ourselves are left out.
     server.write("/etc/resolv.conf", &format!("nameserver {SERVER}\nnameserver {RELAY}\n"));
     wait_for("other names are answered", PATIENCE, || ask().contains("ns.tests.example.").then_some(()));
-    assert!(leasehold.log().contains(&format!("names outside of the zones are asked of {RELAY}:53\n")));
+    assert!(leasehold.log().contains(&format!("names outside of the zones are asked of {RELAY}\n")));
     leasehold.stop();
 }
 
@@ -321,7 +321,8 @@ fn unsigned_updates_do_not_flood_the_log() {
         socket.recv(&mut answer).unwrap();
         assert_eq!(answer[3] & 0x0f, 5);
     }
-    leasehold.process().wait_log("an unsigned DNS update by", 1, PATIENCE);
-    assert_eq!(leasehold.log().matches("an unsigned DNS update by").count(), 1, "{}", leasehold.log());
+    let told = "was refused: it is not signed";
+    leasehold.process().wait_log(told, 1, PATIENCE);
+    assert_eq!(leasehold.log().matches(told).count(), 1, "{}", leasehold.log());
     leasehold.stop();
 }

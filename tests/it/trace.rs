@@ -76,6 +76,34 @@ fn hexadecimal(data: &[u8]) -> String {
     data.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Whether a send holds the ACK of this client for this address. A crowd of replies leaves in one call, so that the ACK of
+/// one client may stand beside the OFFER of another.
+fn holds_ack(data: &str, hardware: &str, address: &str) -> bool {
+    // RFC 2131 section 2: yiaddr at octet 16, chaddr at 28, the cookie at 236; two digits for each octet.
+    const COOKIE: &str = "63825363";
+    let starts: Vec<usize> = data.match_indices(COOKIE).filter_map(|(at, _)| at.checked_sub(2 * 236)).collect();
+    starts.iter().enumerate().any(|(number, &start)| {
+        let end = starts.get(number + 1).copied().unwrap_or(data.len());
+        let message = &data[start..end];
+        let is = |octet: usize, wanted: &str| message[2 * octet..].starts_with(wanted);
+        // Option 53 tells the ACK from the OFFER.
+        is(16, address) && is(28, hardware) && message[2 * 240..].contains("350105")
+    })
+}
+
+#[test]
+fn an_ack_is_found_among_the_replies_that_leave_with_it() {
+    let reply = |address: &str, hardware: &str, kind: &str| {
+        format!("{}{address}{}{hardware}{}63825363{kind}ff", "00".repeat(16), "00".repeat(8), "00".repeat(202))
+    };
+    let (one, other) = ("020000000001", "020000000002");
+    let crowd = reply("0a4d0001", one, "350105") + &reply("0a4d0002", other, "350102");
+    assert!(holds_ack(&crowd, one, "0a4d0001"));
+    assert!(!holds_ack(&crowd, other, "0a4d0002"), "its OFFER");
+    assert!(!holds_ack(&crowd, one, "0a4d0002"));
+    assert!(!holds_ack("63825363350105", one, "0a4d0001"), "no whole message");
+}
+
 #[test]
 fn a_finished_fdatasync_lies_between_every_lease_and_its_acknowledgement() {
     let lab = Lab::alone();
@@ -110,13 +138,10 @@ fn a_finished_fdatasync_lies_between_every_lease_and_its_acknowledgement() {
     let calls = parse(&trace);
     let mut acknowledged = 0;
     for (client, ack) in held {
-        // Within one DHCP message: op 2, then much later yiaddr; the ACK is told from the OFFER by option 53.
         let hardware = hexadecimal(&Plan::hardware(client));
         let address = hexadecimal(&ack.address.octets());
-        let is_ack = |data: &String| {
-            data.contains("63825363") && data.contains("350105") && data.contains(&hardware) && data.contains(&address)
-        };
-        let sent = calls.iter().position(|call| matches!(call, Call::Sends(data) if is_ack(data)));
+        let sent =
+            calls.iter().position(|call| matches!(call, Call::Sends(data) if holds_ack(data, &hardware, &address)));
         let sent = sent.unwrap_or_else(|| panic!("no ACK to client {client} in the trace"));
         let written = calls[..sent].iter().enumerate().find_map(|(at, call)| match call {
             // The log tells of the lease only after it is stored, and on standard error.
