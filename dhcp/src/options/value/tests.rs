@@ -146,7 +146,10 @@ fn dhcproto_reads_what_we_write_and_writes_the_same() {
             if !matches!(option, DhcpOption::Unknown(_)) {
                 typed.set(typed.get() + 1);
             }
-            prop_assert_eq!(&*data, written.as_slice());
+            // It writes a name that ends as an earlier one does with a pointer (RFC 1035 section 4.1.4), also where we do not.
+            let names = kind("domain_search");
+            let same_names = matches!(value, Value::Names(_)) && decode(names, &written) == decode(names, &data);
+            prop_assert!(same_names || *data == *written, "{:?} and {:?}", data, written);
             Ok(())
         });
         if let Err(error) = same {
