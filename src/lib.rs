@@ -43,6 +43,7 @@ pub mod quiet;
 pub mod responder;
 pub mod secondaries;
 pub mod tftp_server;
+pub mod tls;
 pub mod updater;
 pub mod wiring;
 pub mod zone_keeper;
