@@ -91,6 +91,8 @@ pub struct NotTaken(pub Submission);
 enum Message {
     Commit(Submission),
     HasRoom(oneshot::Sender<bool>),
+    /// Answered when its turn comes.
+    IsAlive(oneshot::Sender<()>),
     Compact(Told),
     Compacted(Result<Compacted, CompactionError>, Option<Told>),
     Stop,
@@ -174,6 +176,20 @@ impl Committer {
         self.queue.try_send(Message::HasRoom(to)).is_ok().then_some(answer)
     }
 
+    /// Returns once the thread has come to it: never, while a write or a sync hangs.
+    pub async fn is_alive(&self) {
+        loop {
+            let (to, answer) = oneshot::channel();
+            match self.queue.try_send(Message::IsAlive(to)) {
+                // A thread that has ended is told of by `ended`.
+                Ok(()) => return answer.await.unwrap_or_default(),
+                Err(TrySendError::Disconnected(_)) => return,
+                // A full queue is emptied in its time, or never.
+                Err(TrySendError::Full(_)) => tokio::time::sleep(Duration::from_millis(5)).await,
+            }
+        }
+    }
+
     /// Writes a new snapshot while commits go on, and tells what it did.
     ///
     /// # Errors
@@ -217,6 +233,8 @@ impl Worker {
                 match message {
                     Message::Commit(submission) => group.push(submission),
                     Message::HasRoom(to) => drop(to.send(self.commits.has_room())),
+                    // Whoever asked has given up.
+                    Message::IsAlive(to) => drop(to.send(())),
                     Message::Compact(to) => self.compact(Some(to)),
                     Message::Compacted(result, to) => Self::compacted(result, to),
                     Message::Stop => {

@@ -198,6 +198,9 @@ pub struct StatusView {
     pub held_back: Vec<HeldBackView>,
     /// Counts since the start.
     pub counters: crate::counters::CounterValues,
+    /// What the daemon has given up.
+    #[serde(default)]
+    pub confinement: Option<crate::service::confinement::ConfinementView>,
 }
 
 /// What is held back of a zone, to be shown.

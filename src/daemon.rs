@@ -59,6 +59,7 @@ use crate::leasequery_server::LeaseQueryServer;
 use crate::query_log::SharedLog;
 use crate::responder::DaemonResponder;
 use crate::secondaries::{self, Teller};
+use crate::service::watchdog::Watched;
 use crate::updater::{Updater, UpdaterChannels, UpdaterParts, UpdaterQuestion};
 use crate::wiring::{CommitterSink, KeptZones, ServiceRows};
 use crate::zone_keeper::ZoneKeeper;
@@ -267,6 +268,12 @@ impl Daemon {
         })
     }
 
+    /// What has to make progress.
+    #[must_use]
+    pub fn watched(&self) -> Watched {
+        Watched { service: self.questions.clone(), committer: self.committer.clone() }
+    }
+
     /// Waits until the daemon ends by itself, which it does only when something failed. To be asked once.
     ///
     /// # Errors
@@ -391,7 +398,9 @@ fn channels() -> (ServiceChannels, UpdaterChannels, Ends) {
     (service, updater, Ends { questions, updater_questions })
 }
 
-fn summary(config: &Config) -> String {
+/// What is served, in a line.
+#[must_use]
+pub fn summary(config: &Config) -> String {
     let subnets: Vec<String> = config.dhcp.subnets.iter().map(|subnet| subnet.prefix.to_string()).collect();
     let zones: Vec<String> = config.ddns.zones.iter().map(|zone| zone.apex.to_string()).collect();
     format!(

@@ -42,6 +42,7 @@ pub mod query_log;
 pub mod quiet;
 pub mod responder;
 pub mod secondaries;
+pub mod service;
 pub mod tftp_server;
 pub mod tls;
 pub mod updater;

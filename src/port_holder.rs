@@ -1,8 +1,10 @@
 //! Who holds a port that we want, looked up in /proc: only asked once binding failed.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// A program that holds a port, as far as /proc tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +27,19 @@ impl fmt::Display for PortHolder {
             Self::Unknown => f.write_str("another program (`ss -lntup` as root names it)"),
         }
     }
+}
+
+/// Who held which socket before the daemon gave up looking into other processes (landlock takes that away).
+static REMEMBERED: OnceLock<HashMap<u64, PortHolder>> = OnceLock::new();
+
+/// Remembers who holds these ports: to be called while other processes can still be looked into. Ports that nobody has,
+/// which is how it should be, cost the reading of four lists.
+pub fn remember(ports: &[u16]) {
+    let of = |port: &u16| [Table::Udp4, Table::Udp6, Table::Tcp4, Table::Tcp6].map(|table| (table, *port));
+    let inodes = ports.iter().flat_map(of).flat_map(|(table, port)| sockets(table, port, |_| true));
+    REMEMBERED.get_or_init(|| {
+        inodes.filter_map(|inode| Some((inode, process_with(Path::new("/proc"), &[inode])?))).collect()
+    });
 }
 
 /// Who holds UDP `port`, on whatever address.
@@ -96,7 +111,8 @@ fn read_address(hex: &str) -> Option<IpAddr> {
 }
 
 fn find_process(inodes: &[u64]) -> PortHolder {
-    process_with(Path::new("/proc"), inodes).unwrap_or(PortHolder::Unknown)
+    let remembered = || inodes.iter().find_map(|inode| REMEMBERED.get()?.get(inode).cloned());
+    process_with(Path::new("/proc"), inodes).or_else(remembered).unwrap_or(PortHolder::Unknown)
 }
 
 fn process_with(proc: &Path, inodes: &[u64]) -> Option<PortHolder> {

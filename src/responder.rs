@@ -22,6 +22,7 @@ use crate::dhcp_service::Question;
 use crate::explain;
 use crate::explain::views::Explanation;
 use crate::query_log::SharedLog;
+use crate::service::confinement;
 use crate::updater::{NameStatus, UpdaterQuestion};
 
 /// Whether DNS servers are asked what they hold of a story's names now, which takes as long as they do.
@@ -76,6 +77,7 @@ impl Responder for DaemonResponder {
                     audit: self.auditor.last(),
                     held_back: self.held_back().await,
                     counters: self.counters.values(),
+                    confinement: Some(confinement::view()),
                 }),
                 None => ending(),
             },

@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`mod@file`] (text to tables and keys, `v1` being the format; unknown keys and wrong types are found
 //! here), `resolve` (tables to values, each checked alone and against the others), [`settings`] (what comes out),
-//! [`fault`] (what is said about what is wrong) and `derive` (a configuration from one interface).
+//! [`fault`] (what is said about what is wrong), `paths` (what files a text names) and `derive` (a configuration from one interface).
 //!
 //! Architecture Invariant: this crate opens no file and asks no system. The text comes in; secrets in files of
 //! their own are read through [`ReadSecret`].
@@ -10,11 +10,13 @@
 mod derive;
 pub mod fault;
 pub mod file;
+mod paths;
 mod resolve;
 pub mod settings;
 
 pub use derive::{Derived, Refused};
 pub use fault::{Fault, Faults, Severity, render};
+pub use paths::{NamedPath, named_paths};
 pub use resolve::{ReadSecret, own_key};
 pub use settings::Config;
 

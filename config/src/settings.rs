@@ -31,6 +31,8 @@ pub struct Config {
     pub web: Option<WebSettings>,
     /// For the daemon itself.
     pub daemon: Daemon,
+    /// What it gives up before it opens anything.
+    pub service: ServiceSettings,
 }
 
 impl Config {
@@ -77,6 +79,21 @@ impl Config {
             return BTreeSet::new();
         }
         subnets.iter().flat_map(|subnet| self.dhcp.interfaces_of(subnet).iter().map(String::as_str)).collect()
+    }
+}
+
+/// What the daemon gives up before it opens anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceSettings {
+    /// Whom to become when root has started it.
+    pub user: Option<String>,
+    /// Whether it gives up files and system calls that it has no use for.
+    pub sandbox: bool,
+}
+
+impl Default for ServiceSettings {
+    fn default() -> Self {
+        Self { user: None, sandbox: true }
     }
 }
 

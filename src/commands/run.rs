@@ -1,5 +1,6 @@
 //! `leasehold run`.
 
+use std::convert::Infallible;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -21,6 +22,9 @@ use crate::dhcp_sockets::{InterfaceInfo, InterfaceTable, SocketError, select_ser
 use crate::dns_server::BindError;
 use crate::link_check::{self, FoundServer, find_servers};
 use crate::logging;
+use crate::service::confinement::confine;
+use crate::service::notify::{Notifier, Word, watched_every};
+use crate::service::watchdog::{self, Watched};
 
 /// How soon the daemon starts anew after its store failed; doubled each time, up to the maximum.
 const RESTART_FIRST: Duration = Duration::from_millis(500);
@@ -50,24 +54,26 @@ pub struct Run {
 /// # Errors
 /// Whatever keeps the daemon from starting, in words.
 pub fn run(run: Run, log: &LogArgs) -> anyhow::Result<ExitCode> {
+    let config = configured(&run, log)?;
     crate::descriptors::raise_limit();
+    // Before there is a second thread: see `service`.
+    let text = run.config.as_ref().and_then(|file| std::fs::read_to_string(file).ok()).unwrap_or_default();
+    confine(&config, run.config.as_deref(), &text)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    runtime.block_on(serve(run, log))
+    runtime.block_on(serve(run, config))
 }
 
-async fn serve(run: Run, log: &LogArgs) -> anyhow::Result<ExitCode> {
-    // Before anything is opened, so that a signal that comes early still ends the daemon cleanly.
-    let terminate = signal(SignalKind::terminate())?;
-    let interrupt = signal(SignalKind::interrupt())?;
-    let config = match &run.config {
+/// The configuration, and the log as it says.
+fn configured(run: &Run, log: &LogArgs) -> anyhow::Result<Config> {
+    match &run.config {
         Some(file) => match super::check::load(file)? {
             Ok(config) => {
                 logging::start(log, config.daemon.log, config.daemon.log_format)?;
-                config
+                Ok(config)
             }
             Err(report) => {
                 eprint!("{report}");
@@ -76,9 +82,15 @@ async fn serve(run: Run, log: &LogArgs) -> anyhow::Result<ExitCode> {
         },
         None => {
             logging::start(log, LogLevel::Info, LogFormat::Text)?;
-            derive(&run)?
+            derive(run)
         }
-    };
+    }
+}
+
+async fn serve(run: Run, config: Config) -> anyhow::Result<ExitCode> {
+    // Before anything is opened, so that a signal that comes early still ends the daemon cleanly.
+    let terminate = signal(SignalKind::terminate())?;
+    let interrupt = signal(SignalKind::interrupt())?;
     let mut told = Told { terminate, interrupt };
     if !config.serves_dhcp() {
         info!("no DHCP is served: the configuration has no [[subnet]]");
@@ -113,14 +125,19 @@ impl Told {
 /// Runs the daemon. When its store fails another one is started from what the disk holds, as often as it takes.
 async fn serve_until_told(config: &Config, mut told: Told) -> anyhow::Result<ExitCode> {
     let mut pauses = Pauses::default();
+    let notifier = Arc::new(Notifier::from_environment());
     loop {
         let started = Instant::now();
         let pause = match Daemon::start(config.clone()).await {
             Ok(mut daemon) => {
+                notifier.tell(&[Word::Ready, Word::Status(&crate::daemon::summary(config))]);
+                let watched = daemon.watched();
                 let ended = tokio::select! {
                     ended = daemon.ended() => ended,
+                    never = fed(&notifier, watched) => match never {},
                     signal = told.stop() => {
                         info!("told to stop ({signal})");
+                        notifier.tell(&[Word::Stopping]);
                         Ok(())
                     }
                 };
@@ -138,7 +155,9 @@ async fn serve_until_told(config: &Config, mut told: Told) -> anyhow::Result<Exi
             }
             Err(error) => return Err(error),
         };
-        warn!("starting anew from what the store holds, in {} ms", pause.as_millis());
+        let words = format!("starting anew from what the store holds, in {} ms", pause.as_millis());
+        warn!("{words}");
+        notifier.tell(&[Word::Status(&words)]);
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             signal = told.stop() => {
@@ -146,6 +165,14 @@ async fn serve_until_told(config: &Config, mut told: Told) -> anyhow::Result<Exi
                 return Ok(ExitCode::SUCCESS);
             }
         }
+    }
+}
+
+/// Feeds the service manager's watchdog, where it has one.
+async fn fed(notifier: &Notifier, watched: Watched) -> Infallible {
+    match watched_every().filter(|_| notifier.is_heard()) {
+        Some(every) => watchdog::feed(notifier, every, watched).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -27,6 +27,7 @@ pub fn run(status: &Status) -> anyhow::Result<ExitCode> {
         return Ok(code);
     }
     println!("leasehold {}", view.version);
+    view.confinement.iter().for_each(|confinement| println!("{confinement}"));
     if view.storage_full {
         println!("the disk of the lease store is full: renewals get what is left of their leases, new clients nothing");
     }

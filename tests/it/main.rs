@@ -55,6 +55,7 @@ mod secondaries;
 mod self_by_lease;
 mod server_health;
 mod servers;
+mod service;
 mod signed_updates;
 mod standins;
 mod static_records;

@@ -24,7 +24,7 @@ pub use super::protection::{Cookies, DnsLimits};
 pub use super::words::{
     Algorithm, Allocate, BlockAnswer, BlockReason, Bootp, Clean, ClientUpdates, Conflict, ConflictCheck, FormerServer,
     LogFormat, LogLevel, MessageTypeWord, OptionKind, Outside, OwnNameWord, PastCap, Probe, QueryLogWord, Replace,
-    ReservedNames, ReverseGuard, SubnetReverse, UpstreamOrder,
+    ReservedNames, ReverseGuard, Sandbox, SubnetReverse, UpstreamOrder,
 };
 
 /// A whole file.
@@ -60,6 +60,9 @@ pub struct File {
     /// The page and the HTTP API.
     #[serde(default)]
     pub web: Web,
+    /// What the daemon gives up once it runs.
+    #[serde(default)]
+    pub service: Service,
     /// Who may ask this server who has which address.
     #[serde(default)]
     pub leasequery: Leasequery,
@@ -369,6 +372,16 @@ pub struct Web {
     pub enabled: Option<bool>,
     /// Address to listen on, of loopback; else 127.0.0.1:8067.
     pub listen: Option<At<ServerAddress>>,
+}
+
+/// What the daemon gives up before it opens anything.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Service {
+    /// The user to become when root has started it; only what the sockets need is kept of root's power.
+    pub user: Option<At<FreeText>>,
+    /// Whether it gives up files and system calls that it has no use for; on unless this says off.
+    pub sandbox: Option<Sandbox>,
 }
 
 /// A TSIG key (RFC 8945).

@@ -333,3 +333,13 @@ words! {
         Whole = "whole",
     }
 }
+
+words! {
+    /// Whether the daemon confines itself.
+    Sandbox {
+        /// As far as the kernel can; what it cannot is told in the log, and keeps nothing from starting.
+        On = "on",
+        /// Not at all.
+        Off = "off",
+    }
+}

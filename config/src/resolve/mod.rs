@@ -27,6 +27,7 @@ mod scalars;
 mod scope;
 mod second;
 mod server;
+mod service;
 mod subnet;
 mod switches;
 mod tftp;
@@ -153,6 +154,7 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
         tftp: file.tftp.as_ref().and_then(|at| tftp::read(&at.value, findings)),
         web: web::read(&file.web, findings),
         daemon,
+        service: service::read(&file.service, findings),
     };
     // With ports of its own the daemon is being tried out, and real clients do not hear it anyway.
     if default_ports && config.dhcp.subnets.iter().any(|subnet| config.tells_own_dns(subnet)) {

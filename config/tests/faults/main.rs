@@ -19,6 +19,7 @@ mod protection;
 mod records;
 mod resolver;
 mod scopes;
+mod service;
 mod shape;
 mod switches;
 mod tftp;

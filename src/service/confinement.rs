@@ -1,0 +1,117 @@
+//! What is given up, in which order, and what is in force since.
+//!
+//! First the user, which needs root; then files, while the filter of system calls does not stand in the way; that one last.
+//! What the kernel does not have keeps nothing from starting: it is told in the log and by `leasehold status`.
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use config::Config;
+use config::settings::Listen;
+use serde::{Deserialize, Serialize};
+use tracing::{info, warn};
+
+use super::files::{self, Places};
+use super::{calls, privileges};
+use crate::port_holder;
+
+/// A process is confined once, and for good.
+static IN_FORCE: OnceLock<Vec<Measure>> = OnceLock::new();
+
+/// One thing that was to be given up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Measure {
+    /// In words: what is in force, or why it is not.
+    told: Result<String, String>,
+}
+
+/// What is given up, to be shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfinementView {
+    /// Who the daemon is.
+    pub user: String,
+    /// The capabilities that it holds; `None`: all.
+    pub capabilities: Option<Vec<String>>,
+    /// What confines it, in words.
+    pub in_force: Vec<String>,
+    /// What does not, and why.
+    pub missing: Vec<String>,
+}
+
+impl std::fmt::Display for ConfinementView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "runs as {}", self.user)?;
+        match &self.capabilities {
+            None => write!(f, " with every capability")?,
+            Some(held) if held.is_empty() => write!(f, " with no capability")?,
+            Some(held) => write!(f, " with {}", held.join(" "))?,
+        }
+        write!(f, ", confined by {}", list(&self.in_force))?;
+        for why in &self.missing {
+            write!(f, "; {why}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Gives up what this configuration leaves no use for. `file` is the one that it was read from, `text` what it said.
+///
+/// # Errors
+/// The user that the configuration names cannot be become.
+pub fn confine(config: &Config, file: Option<&Path>, text: &str) -> anyhow::Result<()> {
+    let store = config.daemon.store.as_path();
+    let control = config.daemon.control.parent().unwrap_or_else(|| Path::new("/run"));
+    for directory in [store, control] {
+        // Where it cannot be made, whoever needs it tells why.
+        _ = std::fs::create_dir_all(directory);
+    }
+    if let Some(user) = &config.service.user {
+        privileges::become_user(user, &[store, control])?;
+    }
+    if !config.service.sandbox {
+        let off = || Measure { told: Err("`sandbox = \"off\"` in [service]".to_owned()) };
+        IN_FORCE.get_or_init(|| vec![off()]);
+        return Ok(());
+    }
+    port_holder::remember(&ports(config));
+    let places = Places { commands: false, ..Places::named(file, text, &[store, control]) };
+    let measures = IN_FORCE.get_or_init(|| {
+        [files::confine(&places), calls::confine(places.commands)].map(|told| Measure { told }).to_vec()
+    });
+    for measure in measures {
+        if let Err(words) = &measure.told {
+            warn!("the daemon is confined less than it could be: {words}");
+        }
+    }
+    info!("{}", view());
+    Ok(())
+}
+
+/// The ports that are bound at the start, or may be later.
+fn ports(config: &Config) -> Vec<u16> {
+    let listened = |listen: &Listen| match listen {
+        Listen::Interfaces { port } => vec![*port],
+        Listen::Addresses(list) => list.iter().map(std::net::SocketAddr::port).collect(),
+    };
+    let mut ports = vec![config.daemon.ports.server];
+    ports.extend(config.dns.enabled.then(|| listened(&config.dns.listen)).unwrap_or_default());
+    ports.extend(config.tftp.iter().flat_map(|tftp| listened(&tftp.listen)));
+    ports.extend(config.web.iter().map(|web| web.listen.port()));
+    ports
+}
+
+fn list(words: &[String]) -> String {
+    if words.is_empty() { "nothing".to_owned() } else { words.join(" and ") }
+}
+
+/// What is in force in this process.
+#[must_use]
+pub fn view() -> ConfinementView {
+    let measures = IN_FORCE.get().map(Vec::as_slice).unwrap_or_default();
+    ConfinementView {
+        user: privileges::user(),
+        capabilities: privileges::held(),
+        in_force: measures.iter().filter_map(|measure| measure.told.clone().ok()).collect(),
+        missing: measures.iter().filter_map(|measure| measure.told.clone().err()).collect(),
+    }
+}
