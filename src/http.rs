@@ -19,6 +19,7 @@ pub mod news;
 mod search;
 mod status;
 mod subnets;
+mod surroundings;
 mod zones;
 
 use std::io::ErrorKind;
@@ -30,9 +31,11 @@ use anyhow::Context;
 use config::settings::WebSettings;
 use tokio::net::TcpListener;
 use tracing::{info, warn};
-use web::{Feed, Handle, Server};
+use web::access::{Accounts, Role};
+use web::{Access, Feed, Handle, Server};
 
 pub use self::desk::{Desk, DeskParts};
+use self::surroundings::Machine;
 
 /// Questions that wait; more are told to come again.
 const ASKS_MAX: usize = 64;
@@ -76,6 +79,7 @@ pub async fn serve(place: Place, parts: DeskParts, feed: Arc<Feed>) {
     let Place { mut listener, address } = place;
     let (handle, asked) = Handle::new(ASKS_MAX, Arc::clone(&feed));
     let desk = Arc::new(Desk::new(parts, feed));
+    let access = Access::new(Accounts::open_to_this_machine(Role::Administer), Arc::new(Machine::new()));
     let serving = async {
         let listener = loop {
             if let Some(listener) = listener.take() {
@@ -85,7 +89,7 @@ pub async fn serve(place: Place, parts: DeskParts, feed: Arc<Feed>) {
             listener = TcpListener::bind(address).await.ok();
         };
         info!("the page is at http://{address}/");
-        web::serve(Server { listener, handle }).await;
+        web::serve(Server { listener, handle, access, tls: None }).await;
     };
     tokio::join!(serving, desk.answer(asked), desk.sample());
 }

@@ -57,6 +57,26 @@ pub fn find_address_holder(address: SocketAddr) -> PortHolder {
     if udp.is_empty() { find_process(&[of(Table::Tcp4), of(Table::Tcp6)].concat()) } else { find_process(&udp) }
 }
 
+/// Whose process holds the end of a TCP connection that is at `near`, the other end being at `far`; both on this machine.
+#[must_use]
+pub fn find_owner(near: SocketAddr, far: SocketAddr) -> Option<u32> {
+    let name = if near.is_ipv4() { "tcp" } else { "tcp6" };
+    owner(&std::fs::read_to_string(format!("/proc/thread-self/net/{name}")).ok()?, near, far)
+}
+
+fn owner(table: &str, near: SocketAddr, far: SocketAddr) -> Option<u32> {
+    let is = |field: &str, wanted: SocketAddr| {
+        let Some((address, port)) = field.rsplit_once(':') else { return false };
+        u16::from_str_radix(port, 16) == Ok(wanted.port()) && read_address(address) == Some(wanted.ip())
+    };
+    table.lines().skip(1).find_map(|line| {
+        let mut fields = line.split_ascii_whitespace().skip(1);
+        let is_it = is(fields.next()?, near) && is(fields.next()?, far);
+        // Behind them: state, queues, timer, retransmissions, user.
+        fields.nth(4).filter(|_| is_it)?.parse().ok()
+    })
+}
+
 /// The kernel's lists of sockets.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Table {
@@ -154,6 +174,17 @@ mod tests {
             assert_eq!(mapped.to_canonical(), Ipv4Addr::LOCALHOST);
         }
         assert_eq!(read_address("0100"), None);
+    }
+
+    #[test]
+    fn the_user_of_a_connection_is_found() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let listener = std::net::TcpListener::bind(address).unwrap();
+            let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let (near, far) = (stream.local_addr().unwrap(), stream.peer_addr().unwrap());
+            assert_eq!(find_owner(near, far), Some(nix::unistd::getuid().as_raw()));
+            assert_eq!(find_owner(far, SocketAddr::from(([127, 0, 0, 9], near.port()))), None);
+        }
     }
 
     #[test]

@@ -5,37 +5,44 @@
 use std::sync::Arc;
 
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{FromRequestParts, Path, Query, State};
+use axum::extract::{DefaultBodyLimit, Extension, FromRequestParts, Path, Query, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use axum::{Json, Router, middleware};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 use utoipa::openapi::OpenApi;
-use utoipa::{IntoParams, OpenApi as _};
-use utoipa_axum::router::OpenApiRouter;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{IntoParams, Modify, OpenApi as _};
 use utoipa_axum::routes;
 
+use crate::access::{Access, Caller, Need};
 use crate::ask::{Ask, Handle, Refusal};
+use crate::body::SMALL;
 use crate::explanation::Explanation;
+use crate::guard::Guard;
 use crate::model::{
     Configuration, DnsWork, DnsWorkQuery, Event, Events, History, Host, LeaseQuery, Leases, Problem, Range, Records,
     RecordsQuery, SORTS, STATES, Status, SubnetDetail, SubnetMap, Subnets, WINDOW, Zones,
 };
-use crate::{files, guard, metrics};
+use crate::problem::problem;
+use crate::routes::{BY_COOKIE, BY_TOKEN, Route, Routes};
+use crate::{files, guard, metrics, session};
 
 /// Streams of events at once: they hold a connection each, and others must have some.
 const STREAMS_MAX: usize = 32;
 /// The longest text that can be asked for; names have 253 characters at most.
 const ASKED_BYTES_MAX: usize = 512;
 
+/// What every route knows.
 #[derive(Clone)]
-struct Shared {
+pub(crate) struct Shared {
     handle: Handle,
+    pub(crate) access: Access,
     streams: Arc<Semaphore>,
 }
 
@@ -44,77 +51,93 @@ struct Shared {
     info(
         title = "Leasehold",
         version = "1",
-        description = "What the daemon knows, over HTTP. Reading only. Times are UTC seconds.",
+        description = "What the daemon knows and does, over HTTP. Times are UTC seconds. What cannot be answered is a problem \
+                       (RFC 9457). Scripts come with `Authorization: Bearer TOKEN`; browsers sign in, and their changes \
+                       carry `x-csrf-token`. On the machine itself, and where there are no users, neither is needed.",
         license(name = "MIT OR Apache-2.0")
     ),
-    components(schemas(Event))
+    components(schemas(Event, Problem)),
+    modifiers(&Ways)
 )]
 struct Described;
+
+/// The ways to be known.
+struct Ways;
+
+impl Modify for Ways {
+    fn modify(&self, description: &mut OpenApi) {
+        let by_token = SecurityScheme::Http(
+            HttpBuilder::new()
+                .scheme(HttpAuthScheme::Bearer)
+                .description(Some("A token of the configuration (`leasehold web token`)"))
+                .build(),
+        );
+        let words = "A session; without TLS the cookie is `leasehold-PORT`. Changes carry `x-csrf-token` too.";
+        let by_cookie =
+            SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description("__Host-leasehold", words)));
+        let components = description.components.get_or_insert_default();
+        components.add_security_scheme(BY_TOKEN, by_token);
+        components.add_security_scheme(BY_COOKIE, by_cookie);
+    }
+}
 
 /// The description of the API, as it is made from its handlers.
 #[must_use]
 pub fn openapi() -> OpenApi {
-    routed().split_for_parts().1
+    routed().done().1
 }
 
-fn routed() -> OpenApiRouter<Shared> {
-    OpenApiRouter::with_openapi(Described::openapi())
-        .routes(routes!(status))
-        .routes(routes!(leases))
-        .routes(routes!(host))
-        .routes(routes!(explain))
-        .routes(routes!(subnets))
-        .routes(routes!(subnet))
-        .routes(routes!(subnet_map))
-        .routes(routes!(zones))
-        .routes(routes!(records))
-        .routes(routes!(dns_work))
-        .routes(routes!(history))
-        .routes(routes!(configuration))
-        .routes(routes!(events))
-        .routes(routes!(event_stream))
-        .routes(routes!(prometheus))
-        .routes(routes!(health))
-        .routes(routes!(ready))
+fn routed() -> Routes<Shared> {
+    Routes::new(Described::openapi())
+        .may(Need::Nobody, routes!(session::me))
+        .may(Need::Nobody, routes!(session::sign_in))
+        .may(Need::Nobody, routes!(session::sign_out))
+        .may(Need::VIEW, routes!(status))
+        .may(Need::VIEW, routes!(leases))
+        .may(Need::VIEW, routes!(host))
+        .may(Need::VIEW, routes!(explain))
+        .may(Need::VIEW, routes!(subnets))
+        .may(Need::VIEW, routes!(subnet))
+        .may(Need::VIEW, routes!(subnet_map))
+        .may(Need::VIEW, routes!(zones))
+        .may(Need::VIEW, routes!(records))
+        .may(Need::VIEW, routes!(dns_work))
+        .may(Need::VIEW, routes!(history))
+        .may(Need::VIEW, routes!(configuration))
+        .may(Need::VIEW, routes!(events))
+        .may(Need::VIEW, routes!(event_stream))
+        .may(Need::VIEW, routes!(prometheus))
+        .may(Need::Nobody, routes!(health))
+        .may(Need::Nobody, routes!(ready))
+}
+
+/// Every route of the API, and what it needs.
+#[must_use]
+pub fn routes() -> Vec<Route> {
+    routed().done().2
 }
 
 /// Everything that is served.
-pub fn router(handle: Handle) -> Router {
-    let (api, description) = routed().split_for_parts();
+pub fn router(handle: Handle, access: Access, hsts: bool) -> Router {
+    let (api, description, _) = routed().done();
     let description = Arc::new(description);
     let described = move || {
         let description = Arc::clone(&description);
         async move { Json(description.as_ref()).into_response() }
     };
+    let guard = Guard { access: access.clone(), hsts };
+    // What is here needs no role: it is the same in every copy of this program.
     api.route("/api/v1/openapi.json", get(described))
         .route("/assets/{version}/{*name}", get(files::asset))
-        .route("/api/{*rest}", get(no_such_route))
+        .route("/api/{*rest}", any(no_such_route))
         .fallback(get(files::page))
-        .layer(middleware::from_fn(guard::guard))
-        .with_state(Shared { handle, streams: Arc::new(Semaphore::new(STREAMS_MAX)) })
+        .layer(DefaultBodyLimit::max(SMALL))
+        .layer(middleware::from_fn_with_state(guard, guard::guard))
+        .with_state(Shared { handle, access, streams: Arc::new(Semaphore::new(STREAMS_MAX)) })
 }
 
 async fn no_such_route() -> Response {
     problem(StatusCode::NOT_FOUND, "the API has no such route; /api/v1/openapi.json describes those that it has")
-}
-
-fn problem(status: StatusCode, error: impl Into<String>) -> Response {
-    (status, Json(Problem { error: error.into() })).into_response()
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        match self {
-            Self::NotFound(words) => problem(StatusCode::NOT_FOUND, words),
-            Self::Bad(words) => problem(StatusCode::BAD_REQUEST, words),
-            Self::Busy => {
-                let told =
-                    problem(StatusCode::SERVICE_UNAVAILABLE, "so many questions wait already; ask again shortly");
-                ([(header::RETRY_AFTER, "1")], told).into_response()
-            }
-            Self::Ending => problem(StatusCode::SERVICE_UNAVAILABLE, "the daemon is ending"),
-        }
-    }
 }
 
 /// A query string whose faults are told as every problem is.
@@ -313,13 +336,18 @@ async fn events(State(shared): State<Shared>, Asked(query): Asked<EventsQuery>) 
 #[utoipa::path(get, path = "/api/v1/events/stream", tag = "events",
     params(("Last-Event-ID" = Option<String>, Header, description = "The identifier of the last message that was taken")),
     responses((status = 200, content_type = "text/event-stream", body = String), (status = 503, body = Problem)))]
-async fn event_stream(State(shared): State<Shared>, headers: HeaderMap) -> Result<Response, Refusal> {
+async fn event_stream(
+    State(shared): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
     let slot = Arc::clone(&shared.streams).try_acquire_owned().map_err(|_| Refusal::Busy)?;
     let last = headers.get("last-event-id").and_then(|last| last.to_str().ok());
-    let stream = futures_util::StreamExt::map(shared.handle.feed().stream(last), move |message| {
-        // Given back when the stream ends.
+    let stream = shared.handle.feed().stream(last);
+    // Whoever signs out, or may not any more, is told nothing more. The place is given back when the stream ends.
+    let stream = futures_util::StreamExt::take_while(stream, move |_| {
         let _held = &slot;
-        message
+        std::future::ready(shared.access.still_holds(&caller))
     });
     Ok(Sse::new(stream).keep_alive(KeepAlive::default()).into_response())
 }

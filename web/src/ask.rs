@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -45,6 +46,18 @@ pub enum Refusal {
     NotFound(String),
     /// The question cannot be understood; in words.
     Bad(String),
+    /// It is not known who asks, and has to be; in words.
+    Unknown(String),
+    /// Whoever asks may not; in words.
+    Forbidden(String),
+    /// What is asked for does not go with what is there; in words.
+    Conflict(String),
+    /// It was asked for of another version than there is: see [`Conditions`](crate::Conditions); in words.
+    Changed(String),
+    /// What was sent can be read, and is not what it has to be; in words.
+    Unfit(String),
+    /// Whoever asks was wrong too often, and has to wait so long.
+    Wait(Duration),
     /// So many questions wait already.
     Busy,
     /// The daemon is ending.

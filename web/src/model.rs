@@ -6,8 +6,10 @@ mod names;
 mod status;
 mod subnets;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use crate::access::{Actor, Role};
 
 pub use leases::{DnsState, Host, LeaseQuery, LeaseRow, Leases, RelayMarks, SORTS, STATES};
 pub use names::{
@@ -23,11 +25,45 @@ pub const WINDOW: usize = 200;
 /// How many addresses one part of a map holds at most: four /24.
 pub const MAP_WINDOW: usize = 1_024;
 
-/// Why a request has no answer.
+/// Why a request has no answer (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Problem {
+    /// `about:blank`: the status says what kind of problem it is.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The status in words.
+    pub title: String,
+    /// The status.
+    pub status: u16,
     /// What is wrong, in a sentence.
-    pub error: String,
+    pub detail: String,
+}
+
+/// Who asks, and what they may do.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Me {
+    /// How they are known: `session`, `token`, `local` (by being on this machine), `nobody`.
+    pub known_by: &'static str,
+    /// Who, as changes are written down; absent for nobody.
+    pub actor: Option<Actor>,
+    /// Their name, where they have one.
+    pub name: Option<String>,
+    /// What they may do; absent for nobody.
+    pub role: Option<Role>,
+    /// Whether there are users, so that one can sign in.
+    pub can_sign_in: bool,
+    /// What the header `x-csrf-token` of a session's changes has to hold; absent where there is no session.
+    pub csrf: Option<String>,
+}
+
+/// Somebody signs in.
+#[derive(Clone, Deserialize, ToSchema)]
+pub struct SignIn {
+    /// Their name.
+    pub name: String,
+    /// Their password.
+    #[schema(format = Password)]
+    pub password: String,
 }
 
 /// Something that happened.

@@ -1,24 +1,40 @@
-//! Connections: so many at once, and each only as long as it asks.
+//! Connections: so many at once and from one address, and each only as long as it asks.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::Service as _;
+use hyper::{Request, Response, StatusCode, header};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 
+use crate::access::{Access, Peer};
 use crate::{Handle, router};
 
 /// Connections at once; more wait in the listen queue. A browser opens six at most.
 const CONNECTIONS_MAX: usize = 64;
+/// Of those, from one address beyond this machine (one /64 of IPv6): nobody alone keeps all others out.
+const CONNECTIONS_OF_ONE: usize = 16;
 /// The head of a request must have come by then, and a connection that asks nothing more is closed after it.
 const HEAD_WAIT: Duration = Duration::from_secs(20);
+/// TLS must be agreed upon by then.
+const HANDSHAKE_WAIT: Duration = Duration::from_secs(10);
 /// Bytes of a request's head that are read.
 const HEAD_BYTES_MAX: usize = 16 * 1_024;
+/// What a connection of TLS begins with (RFC 8446 section 5.1).
+const HANDSHAKE: u8 = 0x16;
 
 /// A listening socket and what is served on it.
 #[derive(Debug)]
@@ -27,36 +43,183 @@ pub struct Server {
     pub listener: TcpListener,
     /// Whom it asks.
     pub handle: Handle,
+    /// Who may come.
+    pub access: Access,
+    /// TLS; `None`: everything can be read on the way.
+    pub tls: Option<Tls>,
+}
+
+/// How TLS is spoken.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    /// The certificate and the protocols. One that is renewed is the configuration's own matter.
+    pub config: Arc<ServerConfig>,
+    /// Whether browsers are told to come by TLS only from now on.
+    pub hsts: bool,
 }
 
 /// Serves until dropped; with it all connections end.
 pub async fn serve(server: Server) {
-    let Server { listener, handle } = server;
-    let router = router(handle);
+    let Server { listener, handle, access, tls } = server;
+    let router = router(handle, access, tls.as_ref().is_some_and(|tls| tls.hsts));
+    accept(listener, |stream, remote, local| converse(stream, remote, local, router.clone(), tls.clone())).await;
+}
+
+/// Sends whoever comes without TLS to the port that has it, until dropped.
+pub async fn redirect(listener: TcpListener, port: u16) {
+    accept(listener, |stream, _, _| async move { send_elsewhere(stream, port).await }).await;
+}
+
+async fn accept<F: Future<Output = ()> + Send + 'static>(
+    listener: TcpListener,
+    mut talk: impl FnMut(TcpStream, SocketAddr, SocketAddr) -> F,
+) {
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let crowd = Crowd::default();
     let mut connections = JoinSet::new();
     loop {
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
         while connections.try_join_next().is_some() {}
-        let Ok((stream, _)) = listener.accept().await else {
+        let Ok((stream, remote)) = listener.accept().await else {
             // Out of file descriptors, most likely: a pause lets some be closed.
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
-        let router = router.clone();
+        let (Ok(local), Some(place)) = (stream.local_addr(), crowd.place(remote.ip())) else { continue };
+        let talking = talk(stream, remote, local);
         connections.spawn(async move {
-            let _slot = slot;
-            converse(stream, router).await;
+            let _held = (slot, place);
+            talking.await;
         });
     }
 }
 
-async fn converse(stream: TcpStream, router: Router) {
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WAIT)
-        .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+/// How many connections each address has.
+#[derive(Clone, Debug, Default)]
+struct Crowd(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+/// One of them; given back when dropped.
+#[derive(Debug)]
+struct Place(Crowd, IpAddr);
+
+impl Crowd {
+    fn place(&self, address: IpAddr) -> Option<Place> {
+        let address = match address.to_canonical() {
+            IpAddr::V6(v6) if !v6.is_loopback() => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
+            other => other,
+        };
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(address).or_default();
+        if *count >= CONNECTIONS_OF_ONE && !address.is_loopback() {
+            return None;
+        }
+        *count += 1;
+        Some(Place(self.clone(), address))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut counts = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.1) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.1);
+            }
+        }
+    }
+}
+
+async fn converse(stream: TcpStream, remote: SocketAddr, local: SocketAddr, router: Router, tls: Option<Tls>) {
+    let peer = Peer { remote, local, tls: tls.is_some() };
+    let Some(tls) = tls else { return answer(stream, peer, router).await };
+    let mut first = [0];
+    // Whoever wrote `http://` by mistake is helped on.
+    match tokio::time::timeout(HANDSHAKE_WAIT, stream.peek(&mut first)).await {
+        Ok(Ok(1)) if first[0] != HANDSHAKE => return send_elsewhere(stream, local.port()).await,
+        Ok(Ok(1)) => {}
+        _ => return,
+    }
+    let acceptor = TlsAcceptor::from(tls.config);
+    if let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE_WAIT, acceptor.accept(stream)).await {
+        answer(stream, peer, router).await;
+    }
+}
+
+fn connection() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_WAIT).max_buf_size(HEAD_BYTES_MAX);
+    builder
+}
+
+async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin, peer: Peer, router: Router) {
+    let router = TowerToHyperService::new(router);
+    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        router.call(request)
+    });
     // Whoever sends nonsense or goes early misses the answer, and nobody else does.
-    drop(served.await);
+    drop(connection().serve_connection(TokioIo::new(stream), service).await);
+}
+
+/// Answers with the same place by `https://`.
+async fn send_elsewhere(stream: TcpStream, port: u16) {
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| async move {
+        let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+        let mut response = Response::new(Body::empty());
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        let place = host.and_then(|host| elsewhere(host, port, path)).and_then(|place| place.parse().ok());
+        match place {
+            Some(place) => {
+                *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+                response.headers_mut().insert(header::LOCATION, place);
+            }
+            None => *response.status_mut() = StatusCode::BAD_REQUEST,
+        }
+        response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+        Ok::<_, std::convert::Infallible>(response)
+    });
+    drop(connection().keep_alive(false).serve_connection(TokioIo::new(stream), service).await);
+}
+
+/// Where the same is by TLS; `None` for what is no host.
+fn elsewhere(host: &str, port: u16, path: &str) -> Option<String> {
+    let name = crate::guard::without_port(host);
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':' | b'[' | b']' | b'_');
+    if name.is_empty() || !name.bytes().all(is_name) || !path.starts_with('/') {
+        return None;
+    }
+    Some(match port {
+        443 => format!("https://{name}{path}"),
+        port => format!("https://{name}:{port}{path}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_comes_without_tls_is_sent_to_the_same_place_with_it() {
+        assert_eq!(elsewhere("dhcp.lan:80", 8_067, "/leases?q=a").as_deref(), Some("https://dhcp.lan:8067/leases?q=a"));
+        assert_eq!(elsewhere("[fd00::1]", 443, "/").as_deref(), Some("https://[fd00::1]/"));
+        for (host, path) in [("", "/"), ("a@evil.example", "/"), ("a/b", "/"), ("a b", "/"), ("dhcp.lan", "*")] {
+            assert_eq!(elsewhere(host, 443, path), None, "{host} {path}");
+        }
+    }
+
+    #[test]
+    fn nobody_beyond_this_machine_takes_all_places() {
+        let crowd = Crowd::default();
+        let take = |address: &str| crowd.place(address.parse().expect("an address"));
+        let mut held: Vec<_> = (0..CONNECTIONS_OF_ONE).map(|_| take("2001:db8::1").expect("a place")).collect();
+        assert!(take("2001:db8::2").is_none() && take("2001:db8:0:1::1").is_some());
+        held.pop();
+        assert!(take("2001:db8::2").is_some());
+        drop(held);
+        let here: Vec<_> = (0..CONNECTIONS_MAX).map(|_| take("127.0.0.1")).collect();
+        assert!(here.iter().all(Option::is_some));
+        drop(here);
+        assert!(crowd.0.lock().expect("no panic").is_empty());
+    }
 }

@@ -1,104 +1,15 @@
 //! The server as a browser and as somebody who means no good meet it, over real connections.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod served;
+
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
+use std::net::TcpStream;
 use std::time::Duration;
 
-use tokio::runtime::Runtime;
-use web::model::{Level, Status, Verdict};
-use web::{Ask, Feed, Given, Handle, Refusal, Server};
-
-/// A served page; unless it is made otherwise, its daemon answers a status, and knows nothing else.
-struct Served {
-    address: SocketAddr,
-    feed: Arc<Feed>,
-    runtime: Option<Runtime>,
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        // A daemon that is silent does not end by itself.
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
-impl Served {
-    fn new() -> Self {
-        Self::with(|ask| match ask {
-            Ask::Status(to) => drop(to.send(Ok(status()))),
-            Ask::Host(id, to) => drop(to.send(Err(Refusal::NotFound(format!("no {id}"))))),
-            other => drop(other),
-        })
-    }
-
-    /// With a daemon that takes no question at all; so many wait.
-    fn silent() -> Self {
-        Self::with(|ask| {
-            std::mem::forget(ask);
-            std::thread::park();
-        })
-    }
-
-    fn with(mut answer: impl FnMut(Ask) + Send + 'static) -> Self {
-        // The daemon's part may sleep on one of its threads.
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let feed = Arc::new(Feed::new("run".to_owned()));
-        let (handle, mut asked) = Handle::new(4, Arc::clone(&feed));
-        runtime.spawn(async move {
-            while let Some(ask) = asked.recv().await {
-                answer(ask);
-            }
-        });
-        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
-        let address = listener.local_addr().unwrap();
-        runtime.spawn(web::serve(Server { listener, handle }));
-        Self { address, feed, runtime: Some(runtime) }
-    }
-
-    fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        stream
-    }
-
-    /// Status, head and body of an answer; `more` are header lines.
-    fn ask(&self, path: &str, more: &str) -> (u16, String, Vec<u8>) {
-        let mut stream = self.connect();
-        let host = if more.to_lowercase().contains("host:") { "" } else { "host: localhost\r\n" };
-        write!(stream, "GET {path} HTTP/1.1\r\n{host}connection: close\r\n{more}\r\n").unwrap();
-        let mut all = Vec::new();
-        stream.read_to_end(&mut all).unwrap();
-        let split = all.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
-        let head = String::from_utf8(all[..split].to_vec()).unwrap().to_lowercase();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, head, all[split + 4..].to_vec())
-    }
-
-    fn text(&self, path: &str) -> (u16, String) {
-        let (status, _, body) = self.ask(path, "");
-        (status, String::from_utf8(body).unwrap())
-    }
-}
-
-fn status() -> Status {
-    let verdict =
-        Verdict { level: Level::Ok, words: "All is well".into(), detail: String::new(), attention: Vec::new() };
-    Status {
-        version: "1".to_owned(),
-        host: "here".to_owned(),
-        now: 2,
-        started_at: 1,
-        verdict,
-        leases: Default::default(),
-        names: Default::default(),
-        traffic: Default::default(),
-        storage: Default::default(),
-    }
-}
+use served::{Served, status};
+use web::model::Level;
+use web::{Ask, Given};
 
 fn assets(served: &Served) -> String {
     let (_, page) = served.text("/");
@@ -199,7 +110,7 @@ fn what_is_asked_wrongly_is_told_in_json() {
         let (status, text) = served.text(path);
         let body: serde_json::Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{path}: {text}"));
         assert_eq!(status, code, "{path}: {text}");
-        assert!(body["error"].as_str().unwrap().contains(words), "{path}: {text}");
+        assert!(body["detail"].as_str().unwrap().contains(words), "{path}: {text}");
     }
     let long = "x".repeat(600);
     assert_eq!(served.text(&format!("/api/v1/leases?q={long}")).0, 400);

@@ -14,7 +14,7 @@ export async function get(path, signal) {
   }
   const body = await response.json().catch(() => null);
   if (!response.ok) {
-    const error = new Error(body?.error ?? `The server answered ${response.status}.`);
+    const error = new Error(body?.detail ?? `The server answered ${response.status}.`);
     error.status = response.status;
     throw error;
   }
