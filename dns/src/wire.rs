@@ -2,11 +2,12 @@
 //!
 //! Reading order: [`records`] (names, record data, sets), [`svcb`] (their text), [`update`] (an [`Update`](crate::Update) as a
 //! message, and a message's sections as an `Update`), [`tsig`] (requests signed and answers verified by a
-//! client; requests verified and answers signed by a server), [`tkey`] (a security context negotiated). All of it pure: time is a parameter.
+//! client; requests verified and answers signed by a server), [`tkey`] (a security context negotiated), [`transfer`] (zones asked for and read). All of it pure: time is a parameter.
 
 pub mod records;
 pub mod svcb;
 pub mod tkey;
+pub mod transfer;
 pub mod tsig;
 pub mod update;
 
@@ -15,6 +16,7 @@ pub use records::{
 };
 pub use svcb::svcb_from_text;
 pub use tkey::{TkeyAnswer, TkeyError, read_tkey_answer, read_tkey_query, tkey_query, tkey_record, verify_last};
+pub use transfer::{TransferMessage, ZoneRecord, read_transfer, zone_question};
 pub use tsig::{
     AnswerError, AnswerSigner, AnswerStream, PendingAnswer, TsigRefusal, VerifiedRequest, sign, sign_request,
     verify_request, verify_request_of_context,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use dns::{Fqdn, Rcode, Rdata, RecordType};
 
-use crate::{Node, Place, Redirect, Set, Zone, ZoneSet};
+use crate::{Node, Place, Redirect, Set, Unavailable, Zone, ZoneSet};
 
 /// How many aliases (CNAME and DNAME records) are followed for one question.
 pub const CNAME_HOPS_MAX: usize = 8;
@@ -47,6 +47,8 @@ pub struct Answer<'z> {
     pub ours: bool,
     /// The name is in a zone of ours that the asker may not ask for; nothing else here means anything.
     pub prohibited: bool,
+    /// The name is in a zone of ours whose contents are not there: SERVFAIL, and nothing else here means anything.
+    pub unavailable: Option<Unavailable>,
     /// NOERROR, or NXDOMAIN; YXDOMAIN where a DNAME record leads to a name that is too long, SERVFAIL for aliases that
     /// lead to each other.
     pub rcode: Option<Rcode>,
@@ -73,6 +75,11 @@ pub fn answer<'z>(zones: &'z ZoneSet, question: &'z Question, meta: QuestionMeta
             // Of a chain that leads there the beginning is an answer by itself. Nobody else is asked for the rest.
             Place::Prohibited => {
                 answer.prohibited = hop == 0;
+                return answer;
+            }
+            // The same of a zone whose contents are not there.
+            Place::Unavailable(why) => {
+                answer.unavailable = (hop == 0).then_some(why);
                 return answer;
             }
             Place::Elsewhere => {

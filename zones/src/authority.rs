@@ -18,8 +18,9 @@ use std::sync::Arc;
 use dns::{Fqdn, Rcode, Update};
 use faults::{Fault, planted};
 
+use crate::intake::Taken;
 use crate::update::Draft;
-use crate::{Histories, History, Policy, Zone, ZoneChange, ZoneSet, update};
+use crate::{Histories, History, Policy, Unavailable, Zone, ZoneChange, ZoneSet, update};
 
 /// One decided change, in the order of deciding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -218,6 +219,37 @@ impl ZoneAuthority {
             self.committed = self.tentative.clone();
         }
         ticket
+    }
+
+    /// Puts a transferred zone in place as one change of its own, with the steps that lead to it. Returns what to store it
+    /// under, and which steps are kept no more, by the serial after them; `None`: too much waits for the store.
+    pub fn take_in(&mut self, taken: &Taken) -> Option<(Ticket, Vec<u32>)> {
+        if self.pending.len() >= Self::PENDING_MAX {
+            return None;
+        }
+        let apex = taken.zone.apex();
+        let mut cut = if taken.forget { self.forget(apex) } else { Vec::new() };
+        let history = self.histories.entry(apex.clone()).or_default();
+        for difference in &taken.differences {
+            cut.extend(history.push(Arc::clone(difference)));
+        }
+        Some((self.put(taken.zone.clone()), cut))
+    }
+
+    /// A zone cannot be answered from, at once and whatever waits for the store, until [`ZoneAuthority::show`] or
+    /// [`ZoneAuthority::take_in`].
+    pub fn withhold(&mut self, apex: &Fqdn, why: Unavailable) {
+        self.everywhere(|zones| zones.withhold(apex, why));
+    }
+
+    /// A zone that was withheld is answered from again, as it is stored.
+    pub fn show(&mut self, zone: &Zone) {
+        self.everywhere(|zones| zones.insert(zone.clone()));
+    }
+
+    fn everywhere(&mut self, change: impl Fn(&mut ZoneSet)) {
+        let pending = self.pending.iter_mut().map(|pending| &mut pending.zones);
+        pending.chain([&mut self.committed, &mut self.tentative]).for_each(change);
     }
 
     /// Takes the store's word on a ticket. Changes are published in the order of deciding: one that is stored

@@ -5,7 +5,7 @@
 //! [`mod@respond`] (the same, octets to octets, with EDNS and [`cookie`]s), [`update`] (prerequisites and changes to the next zone and its difference,
 //! with [`serial`] arithmetic), [`policy`] (who may change what), [`by_lease`] (what the holder of a lease may), [`change`]
 //! (that difference, as the store keeps it), [`difference`] (what a step changed, and several as one), [`history`] (the last
-//! of them), [`authority`] (what is decided, what is stored, and what is published) and [`master`] (zones as text).
+//! of them), [`intake`] (zones that are copies of other servers'), [`authority`] (what is decided, what is stored, and what is published) and [`master`] (zones as text).
 //!
 //! Architecture Invariant: no socket, disk, clock or randomness.
 
@@ -17,6 +17,7 @@ pub mod change;
 pub mod cookie;
 pub mod difference;
 pub mod history;
+pub mod intake;
 pub mod master;
 pub mod policy;
 pub mod respond;
@@ -35,4 +36,4 @@ pub use policy::{Requestor, UpdatePolicy};
 pub use respond::{Asked, Kind, Responded, respond};
 pub use update::{AllowAll, Draft, Policy, apply};
 pub use zone::{Node, Redirect, Set, Zone, ZoneError};
-pub use zone_set::{NewZone, Place, ZoneSet};
+pub use zone_set::{NewZone, Place, Unavailable, ZoneSet};

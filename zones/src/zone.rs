@@ -157,7 +157,7 @@ impl Zone {
         Ok(zone)
     }
 
-    fn checked_soa(&self) -> Result<(), ZoneError> {
+    pub(crate) fn checked_soa(&self) -> Result<(), ZoneError> {
         match self.soa_set().map(|set| &*set.rdata) {
             Some([soa]) if soa.to_soa().is_some() => Ok(()),
             _ => Err(ZoneError::Soa(self.apex.clone())),

@@ -16,9 +16,8 @@ type ByApex<T> = GenericHashMap<Box<[u8]>, T, BuildHasherDefault<ApexHasher>, De
 /// The zones, by apex. Cloning shares everything, so a clone is a snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ZoneSet {
-    /// By the apex in wire form, so that a name's suffixes are looked up without making names of them. `None`: whoever sees
-    /// this set may not ask for the zone.
-    zones: ByApex<Option<Arc<Zone>>>,
+    /// By the apex in wire form, so that a name's suffixes are looked up without making names of them.
+    zones: ByApex<Entry>,
     /// How long their apexes are: ends of a name that have another length are not looked for.
     lengths: Lengths,
     /// What others see, where not everybody sees the same.
@@ -32,6 +31,33 @@ struct Seen {
     variants: Vec<ZoneSet>,
 }
 
+/// A zone as those see it who see a set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Entry {
+    Zone(Arc<Zone>),
+    /// They may not ask for it.
+    Prohibited,
+    Unavailable(Unavailable),
+}
+
+/// Why a zone that is a copy of another server's cannot be answered from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unavailable {
+    /// It has not been transferred yet.
+    NotLoaded,
+    /// No primary was heard of it for longer than its SOA record allows (RFC 1035 section 3.3.13).
+    Expired,
+}
+
+impl Entry {
+    fn zone(&self) -> Option<&Zone> {
+        match self {
+            Self::Zone(zone) => Some(zone),
+            Self::Prohibited | Self::Unavailable(_) => None,
+        }
+    }
+}
+
 /// Where a name belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place<'z> {
@@ -39,6 +65,8 @@ pub enum Place<'z> {
     Zone(&'z Zone),
     /// In a zone of ours that the asker may not ask for.
     Prohibited,
+    /// In a zone of ours whose contents are not there.
+    Unavailable(Unavailable),
     /// In none of ours.
     Elsewhere,
 }
@@ -125,37 +153,50 @@ impl ZoneSet {
         if let Some(Seen { audiences, variants }) = self.seen.as_deref_mut() {
             for (at, variant) in variants.iter_mut().enumerate() {
                 let shown = match audiences.shown(at, zone.apex().as_wire()) {
-                    None => Some(Arc::clone(&zone)),
+                    None => Entry::Zone(Arc::clone(&zone)),
                     Some(Shown::Hidden) => continue,
-                    Some(Shown::Prohibited) => None,
-                    Some(Shown::Overlaid(sets)) => Some(Arc::new(overlaid(&zone, sets))),
+                    Some(Shown::Prohibited) => Entry::Prohibited,
+                    Some(Shown::Overlaid(sets)) => Entry::Zone(Arc::new(overlaid(&zone, sets))),
                 };
                 variant.put(zone.apex(), shown);
             }
         }
-        self.put(&Fqdn::clone(zone.apex()), Some(zone));
+        self.put(&Fqdn::clone(zone.apex()), Entry::Zone(zone));
     }
 
-    fn put(&mut self, apex: &Fqdn, shown: Option<Arc<Zone>>) {
+    /// The zone with this apex is served, and cannot be answered from, until one is put in its place.
+    pub fn withhold(&mut self, apex: &Fqdn, why: Unavailable) {
+        if let Some(Seen { audiences, variants }) = self.seen.as_deref_mut() {
+            for (at, variant) in variants.iter_mut().enumerate() {
+                match audiences.shown(at, apex.as_wire()) {
+                    Some(Shown::Hidden) => {}
+                    Some(Shown::Prohibited) => variant.put(apex, Entry::Prohibited),
+                    Some(Shown::Overlaid(_)) | None => variant.put(apex, Entry::Unavailable(why)),
+                }
+            }
+        }
+        self.put(apex, Entry::Unavailable(why));
+    }
+
+    fn put(&mut self, apex: &Fqdn, shown: Entry) {
         self.lengths.add(apex.as_wire().len());
         self.zones.insert(apex.as_wire().into(), shown);
     }
 
     /// Takes a zone away.
-    pub fn remove(&mut self, apex: &Fqdn) -> Option<Arc<Zone>> {
+    pub fn remove(&mut self, apex: &Fqdn) {
         for variant in self.seen.iter_mut().flat_map(|seen| &mut seen.variants) {
             variant.remove(apex);
         }
-        let removed = self.zones.remove(apex.as_wire());
+        self.zones.remove(apex.as_wire());
         self.lengths = Lengths::default();
         self.zones.keys().for_each(|apex| self.lengths.add(apex.len()));
-        removed.flatten()
     }
 
     /// The zone with this very apex.
     #[must_use]
     pub fn get(&self, apex: &Fqdn) -> Option<&Zone> {
-        self.zones.get(apex.as_wire())?.as_deref()
+        self.zones.get(apex.as_wire())?.zone()
     }
 
     /// The zone that `name` belongs to: the one with the longest apex that it is within.
@@ -169,7 +210,7 @@ impl ZoneSet {
     pub fn find_wire(&self, name: &[u8]) -> Option<&Zone> {
         match self.place_wire(name) {
             Place::Zone(zone) => Some(zone),
-            Place::Prohibited | Place::Elsewhere => None,
+            Place::Prohibited | Place::Unavailable(_) | Place::Elsewhere => None,
         }
     }
 
@@ -186,7 +227,11 @@ impl ZoneSet {
             if self.lengths.has(name.len())
                 && let Some(zone) = self.zones.get(name)
             {
-                return zone.as_deref().map_or(Place::Prohibited, Place::Zone);
+                return match zone {
+                    Entry::Zone(zone) => Place::Zone(zone),
+                    Entry::Prohibited => Place::Prohibited,
+                    Entry::Unavailable(why) => Place::Unavailable(*why),
+                };
             }
             let Some((&length, _)) = name.split_first().filter(|(length, _)| **length != 0) else {
                 return Place::Elsewhere;
@@ -199,7 +244,7 @@ impl ZoneSet {
     /// All zones, by apex.
     #[must_use]
     pub fn zones(&self) -> Vec<&Zone> {
-        let mut zones: Vec<&Zone> = self.zones.values().filter_map(Option::as_deref).collect();
+        let mut zones: Vec<&Zone> = self.zones.values().filter_map(Entry::zone).collect();
         zones.sort_by(|a, b| a.apex().cmp(b.apex()));
         zones
     }

@@ -404,3 +404,23 @@ fn a_question_for_the_alias_itself_or_for_its_proof_is_not_led_on() {
     assert!(ask(&zones, "alias.example", RecordType::NSEC).1.is_empty());
     assert!(ask(&zones, "alias.example", RecordType::RRSIG).1.is_empty());
 }
+
+#[test]
+fn a_zone_whose_contents_are_not_there_is_neither_elsewhere_nor_without_the_name() {
+    let mut zones = ZoneSet::new();
+    let at = |zones: &ZoneSet, text: &str| {
+        let question = Question { name: text.parse().unwrap(), rtype: RecordType::A };
+        let answer = answer(zones, &question, QuestionMeta::default());
+        (answer.ours, answer.unavailable)
+    };
+    let apex: Fqdn = "example".parse().unwrap();
+    for why in [Unavailable::NotLoaded, Unavailable::Expired] {
+        zones.withhold(&apex, why);
+        assert_eq!(at(&zones, "a.example"), (false, Some(why)));
+        assert_eq!(zones.place(&apex), Place::Unavailable(why));
+        assert!(zones.get(&apex).is_none() && zones.zones().is_empty());
+    }
+    assert_eq!(at(&zones, "a.other"), (false, None));
+    zones.insert(NewZone::new(apex.clone(), apex, vec![]).build().unwrap());
+    assert_eq!(at(&zones, "a.example"), (true, None), "and it is there again");
+}

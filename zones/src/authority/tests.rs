@@ -157,3 +157,37 @@ fn several_updates_decided_together_are_one_change_and_fail_together() {
     assert_eq!(together.apply(&unchanging, &AllowAll), Ok(()));
     assert_eq!(together.finish(), None, "nothing changed: nothing to store");
 }
+
+fn transferred(serial: u32) -> Zone {
+    NewZone { serial, ..NewZone::new(name("copy.example"), name("ns.copy.example"), vec![]) }.build().unwrap()
+}
+
+fn taken(before: Option<&Zone>, zone: &Zone) -> Taken {
+    let incoming = crate::intake::Incoming::Whole(zone.rrsets().collect());
+    crate::intake::take(zone.apex(), before, incoming).unwrap().unwrap()
+}
+
+#[test]
+fn a_transferred_zone_is_published_once_it_is_stored_and_may_be_withheld() {
+    let mut zones = ZoneSet::new();
+    let apex = name("copy.example");
+    zones.withhold(&apex, Unavailable::NotLoaded);
+    let mut authority = ZoneAuthority::new(zones);
+    let (first, second) = (transferred(5), transferred(6));
+    let (ticket, cut) = authority.take_in(&taken(None, &first)).unwrap();
+    assert!(authority.committed().get(&apex).is_none() && cut.is_empty());
+    let _ = authority.settle(ticket, Outcome::Committed);
+    assert_eq!(authority.committed().get(&apex), Some(&first));
+    let (ticket, _) = authority.take_in(&taken(Some(&first), &second)).unwrap();
+    // What failed is as if it had not come; its step too.
+    let _ = authority.settle(ticket, Outcome::Failed);
+    assert!(authority.history(&apex).unwrap().is_empty());
+    let (ticket, _) = authority.take_in(&taken(Some(&first), &second)).unwrap();
+    authority.withhold(&apex, Unavailable::Expired);
+    assert!(authority.committed().get(&apex).is_none());
+    let _ = authority.settle(ticket, Outcome::Committed);
+    assert!(authority.committed().get(&apex).is_none(), "what was under way is withheld too");
+    authority.show(&second);
+    assert_eq!(authority.committed().get(&apex), Some(&second));
+    assert!(authority.history(&apex).unwrap().between(5, 6).is_some());
+}

@@ -1,0 +1,147 @@
+//! What a transfer brings, to the next zone and to what is stored of it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use dns::wire::ZoneRecord;
+use dns::{Fqdn, Rdata, RecordType, Rrset};
+
+use super::reading::{Incoming, Step, TransferFault};
+use crate::serial::is_newer;
+use crate::{Difference, DifferenceWriter, Zone};
+
+/// The next zone. Storing `sets` and `differences` in one transaction is storing it.
+#[derive(Clone, Debug)]
+pub struct Taken {
+    /// The zone.
+    pub zone: Zone,
+    /// Each changed set with its whole new content; `None`: the set is gone.
+    pub sets: Vec<(Fqdn, RecordType, Option<Rrset>)>,
+    /// The steps that lead to it, oldest first.
+    pub differences: Vec<Arc<Difference>>,
+    /// No step leads from the copy that was there to this zone: its past is to be forgotten.
+    pub forget: bool,
+}
+
+type Key = (Fqdn, RecordType);
+
+/// What `incoming` makes of the copy that is there, if one is. `None`: it brings nothing.
+///
+/// # Errors
+/// [`TransferFault`] when it does not fit that copy, or is no zone.
+pub fn take(apex: &Fqdn, before: Option<&Zone>, incoming: Incoming) -> Result<Option<Taken>, TransferFault> {
+    let taken = match (incoming, before) {
+        (Incoming::Current(_), _) => return Ok(None),
+        (Incoming::Whole(sets), Some(before)) => replaced(before, sets)?,
+        (Incoming::Whole(sets), None) => new(apex, sets)?,
+        (Incoming::Steps(steps), Some(before)) => stepped(before, steps)?,
+        (Incoming::Steps(steps), None) => {
+            let theirs = steps.first().map_or(0, |step| step.from);
+            return Err(TransferFault::Start { theirs, ours: 0 });
+        }
+    };
+    // RFC 1035 section 5.2: a zone has its name servers at its top.
+    if taken.zone.set(apex, RecordType::NS).is_none() {
+        return Err(TransferFault::NoServers);
+    }
+    Ok(Some(taken))
+}
+
+fn new(apex: &Fqdn, sets: Vec<Rrset>) -> Result<Taken, TransferFault> {
+    let stored = sets.iter().map(|set| (set.name.clone(), set.rtype, Some(set.clone()))).collect();
+    let zone = Zone::from_sets(apex.clone(), sets).map_err(|_| TransferFault::Soa)?;
+    Ok(Taken { zone, sets: stored, differences: Vec::new(), forget: true })
+}
+
+/// The whole zone came: what is different is one step, so that whoever has a copy of ours is told no more than that.
+fn replaced(before: &Zone, sets: Vec<Rrset>) -> Result<Taken, TransferFault> {
+    let mut coming: HashMap<Key, Rrset> = sets.into_iter().map(|set| ((set.name.clone(), set.rtype), set)).collect();
+    let (mut zone, mut former) = (before.clone(), DifferenceWriter::default());
+    let mut changed = Vec::new();
+    for was in before.rrsets() {
+        let now = coming.remove(&(was.name.clone(), was.rtype));
+        if now.as_ref() != Some(&was) {
+            former.push(&was.name, was.rtype, was.ttl, &was.rdata);
+            zone.put(&was.name, was.rtype, now.clone());
+            changed.push((was.name, was.rtype, now));
+        }
+    }
+    for ((name, rtype), set) in coming {
+        former.push(&name, rtype, 0, &[]);
+        zone.put(&name, rtype, Some(set.clone()));
+        changed.push((name, rtype, Some(set)));
+    }
+    zone.checked_soa().map_err(|_| TransferFault::Soa)?;
+    let (serial_before, serial) = (before.serial(), zone.serial());
+    let forget = !is_newer(serial, serial_before);
+    let differences = if forget { Vec::new() } else { vec![Arc::new(former.finish(serial_before, serial))] };
+    Ok(Taken { zone, sets: changed, differences, forget })
+}
+
+/// What one step does to one set.
+#[derive(Default)]
+struct Edit {
+    removed: Vec<Rdata>,
+    added: Vec<(u32, Rdata)>,
+}
+
+fn stepped(before: &Zone, steps: Vec<Step>) -> Result<Taken, TransferFault> {
+    let mut zone = before.clone();
+    let mut touched: BTreeSet<Key> = BTreeSet::new();
+    let mut differences = Vec::with_capacity(steps.len());
+    for step in steps {
+        if zone.serial() != step.from {
+            return Err(TransferFault::Start { theirs: step.from, ours: zone.serial() });
+        }
+        differences.push(Arc::new(one_step(&mut zone, step, &mut touched)?));
+    }
+    let sets = touched.into_iter().map(|(name, rtype)| {
+        let now = zone.rrset(&name, rtype);
+        (name, rtype, now)
+    });
+    let sets = sets.collect();
+    Ok(Taken { zone, sets, differences, forget: false })
+}
+
+fn one_step(zone: &mut Zone, step: Step, touched: &mut BTreeSet<Key>) -> Result<Difference, TransferFault> {
+    let mut edits: BTreeMap<Key, Edit> = BTreeMap::new();
+    for ZoneRecord { name, rtype, rdata, .. } in step.removed {
+        edits.entry((name, rtype)).or_default().removed.push(rdata);
+    }
+    for ZoneRecord { name, rtype, ttl, rdata } in step.added {
+        edits.entry((name, rtype)).or_default().added.push((ttl, rdata));
+    }
+    let mut former = DifferenceWriter::default();
+    let mut put = |zone: &mut Zone, key: Key, set: Option<Rrset>| {
+        former.push_set(&key.0, key.1, zone.set(&key.0, key.1));
+        zone.put(&key.0, key.1, set);
+        touched.insert(key);
+    };
+    for ((name, rtype), edit) in edits {
+        let set = edited(zone, &name, rtype, edit)?;
+        put(zone, (name, rtype), set);
+    }
+    let ZoneRecord { name, rtype, ttl, rdata } = step.soa;
+    put(zone, (name.clone(), rtype), Some(Rrset::single(name, rtype, ttl, rdata)));
+    Ok(former.finish(step.from, step.to))
+}
+
+/// The set after an edit. What is removed must be there, and what is added must not: else the copy here is another than
+/// the primary takes it for, and only the whole zone mends that.
+fn edited(zone: &Zone, name: &Fqdn, rtype: RecordType, edit: Edit) -> Result<Option<Rrset>, TransferFault> {
+    let inexact = || TransferFault::Inexact(name.clone(), rtype);
+    let now = zone.set(name, rtype);
+    let mut rdata: BTreeSet<Rdata> = now.map_or_else(BTreeSet::new, |set| set.rdata.iter().cloned().collect());
+    if !edit.removed.iter().all(|one| rdata.remove(one)) {
+        return Err(inexact());
+    }
+    // RFC 2181 section 5.2: the records of a set share their TTL; what is said last is meant.
+    let ttl = edit.added.last().map(|(ttl, _)| *ttl).or_else(|| now.map(|set| set.ttl)).unwrap_or(0);
+    if !edit.added.into_iter().all(|(_, one)| rdata.insert(one)) {
+        return Err(inexact());
+    }
+    Ok(Rrset::new(name.clone(), rtype, ttl, rdata.into_iter().collect()))
+}
+
+#[cfg(test)]
+mod tests;
