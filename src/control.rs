@@ -51,6 +51,11 @@ pub enum Request {
     /// Why a name is what it is, or is not there: an [`Explanation`](crate::explain::views::Explanation). A name, an
     /// address or a hardware address, as text.
     Explain(String),
+    /// Read the configuration again, and take it over: a [`ReloadView`](crate::reload::ReloadView).
+    Reload {
+        /// Only tell what would change.
+        dry_run: bool,
+    },
     /// Write a new snapshot and drop old segments, while serving: a sentence.
     Compact,
     /// What was asked about names of others: a [`QueriesView`](crate::query_log::QueriesView).

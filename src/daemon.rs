@@ -23,6 +23,8 @@ mod machine;
 mod opening;
 mod own_name;
 mod page;
+mod reload;
+mod tasks;
 mod tftp;
 mod upkeep;
 
@@ -32,13 +34,14 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use arc_swap::ArcSwap;
 use config::Config;
 use ddns::reconcile::Reconciler;
 use ddns::wanted::WantedTable;
 use dhcp::decision::CommitOutcome;
 use store::Contents;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{JoinHandle as TaskHandle, JoinSet};
+use tokio::task::JoinHandle as TaskHandle;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
@@ -53,12 +56,13 @@ use crate::ddns_client::{Timing, UpdateClient};
 use crate::departed_names;
 use crate::dhcp_service::{Question, ServiceChannels, ServiceError};
 use crate::dhcp_sockets::InterfaceTable;
+use crate::embedded_zones::relay::not_served;
 use crate::embedded_zones::{self, LoadedZones, StoredZones};
 use crate::http::DeskParts;
 use crate::leasequery_server::LeaseQueryServer;
 use crate::query_log::SharedLog;
+use crate::reload::Orders;
 use crate::responder::DaemonResponder;
-use crate::secondaries::{self, Teller};
 use crate::service::watchdog::Watched;
 use crate::updater::{Updater, UpdaterChannels, UpdaterParts, UpdaterQuestion};
 use crate::wiring::{CommitterSink, KeptZones, ServiceRows};
@@ -67,6 +71,8 @@ use crate::zone_writer::ZoneUpdates;
 use dhcp_thread::{Service, ServiceParts};
 use machine::Machine;
 use opening::{Opened, Starting, commit_first, open_store};
+use reload::Running;
+use tasks::Tasks;
 
 /// Batches of changed names on their way to the updater. A full channel costs a reading of all wanted rows, and no name.
 const EVENTS_MAX: usize = 1_024;
@@ -74,6 +80,9 @@ const EVENTS_MAX: usize = 1_024;
 const SETTLED_MAX: usize = 4_096;
 /// Questions from commands.
 const QUESTIONS_MAX: usize = 64;
+/// Tasks that a changed configuration ends and begins.
+const BULK_LEASEQUERY: &str = "the server of bulk leasequery";
+const TFTP: &str = "the TFTP server";
 /// How long a thread has to end: what was decided waits for its sync, and a disk can be slow. One that does not answer
 /// at all must not keep the daemon from ending.
 const THREAD_PATIENCE: Duration = Duration::from_secs(10);
@@ -96,16 +105,15 @@ pub enum DaemonError {
 /// A running daemon.
 #[derive(Debug)]
 pub struct Daemon {
-    questions: mpsc::Sender<Question>,
-    committer: Committer,
+    /// What a changed configuration is brought to.
+    running: Running,
     committer_thread: Option<JoinHandle<()>>,
     service_thread: JoinHandle<()>,
     service_ended: oneshot::Receiver<Result<(), ServiceError>>,
     /// Follows the machine, and owns the DNS server.
     machine: TaskHandle<()>,
     machine_stop: oneshot::Sender<()>,
-    /// Each returns what it was.
-    tasks: JoinSet<&'static str>,
+    tasks: Tasks,
 }
 
 impl Daemon {
@@ -114,22 +122,32 @@ impl Daemon {
     /// # Errors
     /// Whatever keeps a part from starting, in words: a store that is in use, of another version or damaged, a port that
     /// is used, a permission that is missing. What was started before is ended.
-    pub async fn start(mut config: Config) -> anyhow::Result<Self> {
+    pub async fn start(config: Config) -> anyhow::Result<Self> {
+        Self::start_with(config, None).await
+    }
+
+    /// The same; whoever is told to change the configuration passes it on there.
+    ///
+    /// # Errors
+    /// As [`Daemon::start`].
+    pub async fn start_with(mut config: Config, orders: Option<Orders>) -> anyhow::Result<Self> {
         own_name::protect(&mut config);
         let config = Arc::new(config);
+        let live = Arc::new(ArcSwap::new(Arc::clone(&config)));
         let table = InterfaceTable::snapshot().context("cannot list the interfaces")?;
         let dhcp_settings = Arc::new(addresses::dhcp_settings(&config, &table));
         let Opened { store, contents, engine, clock } = open_store(&config, Arc::clone(&dhcp_settings))?;
         let mut contents = contents;
         let mut stored_zones = StoredZones::take(&mut contents);
+        let asleep = not_served(&stored_zones, &config.dns);
         let Contents { wanted, mut confirmed, suffixes, .. } = contents;
         let starting = Starting::new(store)?;
         let committer = starting.committer();
 
-        let own = addresses::dns_addresses(&config, &table);
+        let own_laid = addresses::dns_addresses(&config, &table);
         let mut first_rows = departed_names::withdraw(&mut stored_zones.sets, &config.ddns, &wanted, &confirmed);
         departed_names::words(&first_rows).iter().for_each(|words| info!("{words}"));
-        let loaded = embedded_zones::load(&config.dns, stored_zones, &own, clock.now().wall_secs)?;
+        let loaded = embedded_zones::load(&config.dns, stored_zones, &own_laid, clock.now().wall_secs)?;
         let LoadedZones { zones, histories, rows } = loaded;
         first_rows.extend(rows);
         commit_first(&committer, &clock, first_rows).await?;
@@ -139,19 +157,13 @@ impl Daemon {
         keeper.open_to_leases(by_lease.collect());
         let (channels, updater_channels, ends) = channels();
         let Ends { questions, updater_questions } = ends;
-        let mut tasks = JoinSet::new();
+        let mut tasks = Tasks::default();
         let updates = ZoneUpdates::new(Arc::clone(&keeper), questions.clone(), clock.clone());
         let queries = config.dns.forward.as_ref().and_then(|forward| SharedLog::new(&forward.resolver.log));
         let dns_server =
             dns::start(&config, &table, &keeper, updates, queries.clone())?.map(|(server, writing, ahead)| {
-                spawn(&mut tasks, "the writer of the embedded zones", writing);
-                let copies = dns::copies(&config);
-                if !copies.is_empty() {
-                    let teller = Teller::new(Arc::clone(&keeper), copies.clone());
-                    spawn(&mut tasks, "the teller of secondaries", teller.run());
-                    let watch = secondaries::ahead::watch(Arc::clone(&keeper), copies, ahead);
-                    spawn(&mut tasks, "the watch over secondaries", watch);
-                }
+                tasks.spawn("the writer of the embedded zones", writing);
+                dns::follow_copies(&mut tasks, &config, &keeper, ahead);
                 server
             });
 
@@ -194,71 +206,97 @@ impl Daemon {
                 return Err(error);
             }
         };
-        match start_leasequery(&config, &questions, &counters).await {
-            Ok(None) => {}
-            Ok(Some(server)) => spawn(&mut tasks, "the server of bulk leasequery", server.serve()),
+        let leasequery = match start_leasequery(&config, &questions, &counters).await {
+            Ok(server) => server.map(|server| {
+                let allowed = server.allowed();
+                tasks.spawn(BULK_LEASEQUERY, server.serve());
+                allowed
+            }),
             Err(error) => {
                 stop_service(&questions, service.thread).await;
                 return Err(error);
             }
-        }
+        };
         let Service { thread: service_thread, ended: service_ended, interfaces } = service;
 
         let client = Arc::new(UpdateClient::new(Arc::new(machine_wall_secs), Timing::default()));
-        let upkeep = upkeep::start(
-            &mut tasks,
-            upkeep::UpkeepParts {
-                settings: Arc::clone(&ddns_settings),
-                subnets: config.dhcp.subnets.iter().map(|subnet| subnet.prefix).collect(),
-                updater: updater_questions.clone(),
-                service: questions.clone(),
-                keeper: Arc::clone(&keeper),
-                client: Arc::clone(&client),
-            },
-        );
+        let disputes = upkeep::disputes(&ddns_settings);
+        let inheritor = disputes.as_ref().map(|(disputed, _)| disputed.clone());
+        let upkeep_parts = upkeep::UpkeepParts {
+            settings: Arc::clone(&ddns_settings),
+            subnets: config.dhcp.subnets.iter().map(|subnet| subnet.prefix).collect(),
+            updater: updater_questions.clone(),
+            service: questions.clone(),
+            keeper: Arc::clone(&keeper),
+            client: Arc::clone(&client),
+        };
+        let auditor = Arc::new(ArcSwap::new(upkeep::start(&mut tasks, upkeep_parts, disputes)));
         let updater = Updater::new(UpdaterParts {
             settings: Arc::clone(&ddns_settings),
             reconciler,
-            client,
+            client: Arc::clone(&client),
             zones: Arc::new(KeptZones(Arc::clone(&keeper))),
             wanted: Arc::new(ServiceRows(questions.clone())),
             sink: Arc::new(CommitterSink::new(committer.clone(), clock.clone())),
             clock: clock.clone(),
             channels: updater_channels,
-            inheritor: upkeep.inheritor,
+            inheritor,
         });
         let updater = updater.telling(page.as_ref().map(page::Page::name_news));
-        spawn(&mut tasks, "the updater", updater.run());
+        tasks.spawn("the updater", updater.run());
         if let Some(server) = tftp_server {
-            spawn(&mut tasks, "the TFTP server", tftp::follow(server, Arc::clone(&config), interfaces.clone()));
+            tasks.spawn(TFTP, tftp::follow(server, Arc::clone(&config), interfaces.clone()));
         }
         let (machine_stop, stopped) = oneshot::channel();
         let published = keeper.published();
-        let machine = Machine::new(Arc::clone(&config), &table, questions.clone(), keeper, dns_server);
-        let machine = tokio::spawn(machine.follow(interfaces, stopped));
+        let followed = Machine::new(Arc::clone(&config), &table, questions.clone(), Arc::clone(&keeper), dns_server);
+        let followed = Arc::new(tokio::sync::Mutex::new(followed));
+        let machine = tokio::spawn(Machine::follow(Arc::clone(&followed), interfaces.clone(), stopped));
         let responder = Arc::new(DaemonResponder {
             service: questions.clone(),
-            updater: updater_questions,
-            auditor: upkeep.auditor,
+            updater: updater_questions.clone(),
+            auditor: Arc::clone(&auditor),
             committer: committer.clone(),
-            counters,
+            counters: Arc::clone(&counters),
             queries: queries.clone(),
-            switches: Arc::clone(&config.switches),
+            config: Arc::clone(&live),
+            orders,
         });
         let log_file = config.dns.forward.as_ref().and_then(|forward| forward.resolver.log.file.clone());
-        if let (Some(log), Some(path)) = (queries, log_file) {
-            spawn(&mut tasks, "the log of queries", log.write(path, questions.clone()));
+        if let (Some(log), Some(path)) = (queries.clone(), log_file) {
+            tasks.spawn("the log of queries", log.write(path, questions.clone()));
         }
         if let Some(page) = page {
-            let parts =
-                DeskParts { responder: Arc::clone(&responder), zones: published, config: Arc::clone(&config), clock };
-            spawn(&mut tasks, "the page", page.serve(parts));
+            let parts = DeskParts {
+                responder: Arc::clone(&responder),
+                zones: published,
+                config: Arc::clone(&live),
+                clock: clock.clone(),
+            };
+            tasks.spawn("the page", page.serve(parts));
         }
-        spawn(&mut tasks, "the control socket", socket.serve(responder));
+        tasks.spawn("the control socket", socket.serve(responder));
         info!("ready: {}", summary(&config));
-        Ok(Self {
+        let running = Running {
+            config,
+            live,
             questions,
+            updater: updater_questions,
             committer,
+            clock,
+            keeper,
+            client,
+            counters,
+            queries,
+            auditor,
+            leasequery,
+            interfaces,
+            machine: followed,
+            own_laid,
+            asleep: Arc::new(asleep),
+        };
+        Ok(Self {
+            running,
             committer_thread: starting.done(),
             service_thread,
             service_ended,
@@ -271,7 +309,13 @@ impl Daemon {
     /// What has to make progress.
     #[must_use]
     pub fn watched(&self) -> Watched {
-        Watched { service: self.questions.clone(), committer: self.committer.clone() }
+        Watched { service: self.running.questions.clone(), committer: self.running.committer.clone() }
+    }
+
+    /// The configuration that is in force.
+    #[must_use]
+    pub fn config(&self) -> Config {
+        (*self.running.config).clone()
     }
 
     /// Waits until the daemon ends by itself, which it does only when something failed. To be asked once.
@@ -282,12 +326,12 @@ impl Daemon {
         let part = tokio::select! {
             biased;
             ended = &mut self.service_ended => return how_ended(ended),
-            end = self.committer.ended() => return Err(match end {
+            end = self.running.committer.ended() => return Err(match end {
                 End::StoreFailed => DaemonError::StoreFailed,
                 End::Gone => DaemonError::PartEnded("the committer"),
             }),
             _ = &mut self.machine => "the task that follows the interfaces",
-            Some(part) = self.tasks.join_next() => part.unwrap_or("a part that panicked"),
+            part = self.tasks.ended() => part,
         };
         // A part that ended because the DHCP service has: that one tells why.
         match timeout(CAUSE_PATIENCE, &mut self.service_ended).await {
@@ -299,7 +343,7 @@ impl Daemon {
     /// Ends everything: what was decided is committed and sent, then the store is closed. Takes as long as the disk
     /// does, and with one that does not answer some twenty seconds.
     pub async fn stop(mut self) {
-        stop_service(&self.questions, self.service_thread).await;
+        stop_service(&self.running.questions, self.service_thread).await;
         // A task that is gone has ended the DNS server already.
         let _ = self.machine_stop.send(());
         if !self.machine.is_finished() && timeout(DNS_PATIENCE, &mut self.machine).await.is_err() {
@@ -308,7 +352,7 @@ impl Daemon {
         // The updater ends by itself when the service's end of its channel is gone, the others never. What is under way
         // is done again after the next start.
         self.tasks.shutdown().await;
-        let told = timeout(THREAD_PATIENCE, self.committer.tell_to_stop()).await;
+        let told = timeout(THREAD_PATIENCE, self.running.committer.tell_to_stop()).await;
         if let (Ok(()), Some(thread)) = (told, self.committer_thread.take()) {
             join(thread, "the lease store is not closed").await;
         }
@@ -343,13 +387,6 @@ async fn join(thread: JoinHandle<()>, otherwise: &str) {
     }
     // A thread that panicked has told so; there is nothing to add at the end.
     drop(thread.join());
-}
-
-fn spawn(tasks: &mut JoinSet<&'static str>, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-    tasks.spawn(async move {
-        task.await;
-        name
-    });
 }
 
 /// Wants again what leases claim and no stored row wants.

@@ -68,25 +68,33 @@ pub fn words(rows: &[Row]) -> Vec<String> {
 /// records and kept what was known of them.
 pub fn disprove(confirmed: &mut [ConfirmedRow], settings: &Settings, wanted: &[WantedRow], zones: &ZoneSet) {
     let wanted: HashMap<&RowKey, &WantedRow> = wanted.iter().map(|row| (&row.key, row)).collect();
-    let embedded = |row: &ConfirmedRow| row.site.is_some_and(|site| site.server.is_none());
-    for seen in confirmed.iter_mut().filter(|row| row.done && embedded(row)) {
-        let Some(want) = wanted.get(&seen.key).and_then(|row| row.want.as_ref()) else { continue };
-        let name = settings.owner_of(&seen.key);
-        let holds = |rtype: RecordType, rdata: &Rdata| {
-            zones.find(&name).and_then(|zone| zone.set(&name, rtype)).is_some_and(|set| set.rdata.contains(rdata))
-        };
-        let data_is_there = match seen.key {
-            RowKey::Forward(_) => want.addresses.iter().all(|address| {
-                let (rtype, rdata) = Rdata::address(*address);
-                holds(rtype, &rdata)
-            }),
-            RowKey::Reverse(_) => holds(RecordType::PTR, &Rdata::ptr(&want.name)),
-            // Embedded zones hold what is stated without a row.
-            RowKey::Stated(..) => continue,
-        };
-        let dhcid = Rdata::dhcid(&Dhcid::new(&want.identity, &want.name));
-        seen.done = data_is_there && (!want.guard.writes_dhcid() || holds(RecordType::DHCID, &dhcid));
+    for seen in confirmed {
+        if let Some(want) = wanted.get(&seen.key).and_then(|row| row.want.as_ref()) {
+            disprove_one(seen, settings, want, zones);
+        }
     }
+}
+
+/// The same for one row, and what is wanted there.
+pub fn disprove_one(seen: &mut ConfirmedRow, settings: &Settings, want: &Want, zones: &ZoneSet) {
+    if !seen.done || seen.site.is_none_or(|site| site.server.is_some()) {
+        return;
+    }
+    let name = settings.owner_of(&seen.key);
+    let holds = |rtype: RecordType, rdata: &Rdata| {
+        zones.find(&name).and_then(|zone| zone.set(&name, rtype)).is_some_and(|set| set.rdata.contains(rdata))
+    };
+    let data_is_there = match seen.key {
+        RowKey::Forward(_) => want.addresses.iter().all(|address| {
+            let (rtype, rdata) = Rdata::address(*address);
+            holds(rtype, &rdata)
+        }),
+        RowKey::Reverse(_) => holds(RecordType::PTR, &Rdata::ptr(&want.name)),
+        // Embedded zones hold what is stated without a row.
+        RowKey::Stated(..) => return,
+    };
+    let dhcid = Rdata::dhcid(&Dhcid::new(&want.identity, &want.name));
+    seen.done = data_is_there && (!want.guard.writes_dhcid() || holds(RecordType::DHCID, &dhcid));
 }
 
 /// All that may be in DNS, with its key.

@@ -8,7 +8,9 @@
 
 mod look;
 mod parts;
+mod reload;
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -33,7 +35,7 @@ use crate::prober::{ProbeResult, Prober};
 use crate::quiet::Quiet;
 
 pub use look::Look;
-pub use parts::{Question, ServiceChannels, ServiceError, Storing};
+pub use parts::{Commit, Question, Reload, ServiceChannels, ServiceError, Storing};
 
 /// Leases ended in one go, so that a mass expiry does not hold up the clients.
 const EXPIRIES_PER_TURN: usize = 256;
@@ -80,6 +82,8 @@ pub struct DhcpService {
     outcomes: (mpsc::UnboundedSender<CommitResult>, mpsc::UnboundedReceiver<CommitResult>),
     /// Who wants every committed row: answered when nothing is in flight.
     rows_wanted: Vec<oneshot::Sender<Vec<WantedRow>>>,
+    /// Another configuration, taken when nothing is in flight.
+    reloads: VecDeque<Reload>,
     /// The store without room was asked.
     room: Option<oneshot::Receiver<bool>>,
     expiry: Pause,
@@ -127,6 +131,7 @@ impl DhcpService {
             channels,
             outcomes,
             rows_wanted: Vec::new(),
+            reloads: VecDeque::new(),
             room: None,
             expiry: Pause::No,
             look_at: 0,
@@ -163,11 +168,15 @@ impl DhcpService {
             }
             if self.pipeline.is_idle() {
                 self.tell_wanted_rows();
+                while let Some(reload) = self.reloads.pop_front() {
+                    self.reload(reload, &mut received).await;
+                }
             }
             if self.stopping && self.pipeline.is_idle() {
                 return Ok(());
             }
-            let room = self.pipeline.has_room() && !self.stopping && self.rows_wanted.is_empty();
+            let room =
+                self.pipeline.has_room() && !self.stopping && self.rows_wanted.is_empty() && self.reloads.is_empty();
             self.drain_sockets(&mut received);
             let deciding = room && !self.intake.is_empty();
             if deciding && turns < TURNS_OF_A_CROWD {
@@ -483,6 +492,7 @@ impl DhcpService {
                 let ddns = Arc::clone(&self.storing.ddns);
                 self.pipeline.reconfigure(settings, ddns, own, self.clock.now());
             }
+            Question::Reload(reload) => self.reloads.push_back(*reload),
             Question::Stop => self.stopping = true,
         }
     }

@@ -16,6 +16,7 @@ pub mod forward;
 mod handler;
 mod query;
 mod rate;
+mod reload;
 mod reply;
 mod shares;
 mod sockets;
@@ -25,7 +26,7 @@ mod transfer;
 mod udp;
 mod update;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -42,8 +43,9 @@ use zones::{Askers, ZoneSet};
 
 pub use self::cookies::CookieMode;
 use self::forward::{ForwardCountsNow, Forwarder, Forwarding};
-use self::handler::Handler;
+use self::handler::{Handler, Live};
 pub use self::rate::AnswerLimits;
+pub use self::reload::{Changed, PreparedSockets};
 pub use self::sockets::BindError;
 pub use self::tcp::ConnectionLimits;
 pub use self::transfer::{TransferAccess, TransferSettings, ZonePast};
@@ -92,11 +94,14 @@ pub struct Protection {
 
 /// A running server. Dropping it stops it at once; [`DnsServerHandle::shutdown`] waits for its sockets.
 pub struct DnsServerHandle {
-    handler: Handler,
+    handler: Live,
     /// A task for each socket.
     serving: JoinSet<()>,
     slots: tcp::Slots,
-    stop: watch::Sender<bool>,
+    /// What ends the sockets of an address.
+    closers: BTreeMap<SocketAddr, watch::Sender<bool>>,
+    cookies: (CookieMode, Arc<cookies::CookieKeeper>),
+    keytab: Option<PathBuf>,
     forwarder: Arc<ArcSwapOption<Forwarder>>,
     forwarding: Forwarding,
     /// Where questions to others are on their way.
@@ -116,9 +121,9 @@ impl DnsServer {
         let bound = settings.listen.iter().map(|address| sockets::bind(*address)).collect::<Result<Vec<_>, _>>()?;
         let forwarder =
             Arc::new(ArcSwapOption::from(Forwarder::new(&settings.upstreams, &settings.forwarding).map(Arc::new)));
-        let Protection { cookies, mut answers, connections } = settings.protection;
+        let Protection { cookies: cookie_mode, mut answers, connections } = settings.protection;
         answers.exempt.extend(&settings.forward_for);
-        let cookies = cookies::CookieKeeper::new(cookies);
+        let cookies = cookies::CookieKeeper::new(cookie_mode);
         let handler = Handler::new(handler::Parts {
             snapshot: settings.snapshot,
             writer: settings.writer,
@@ -134,10 +139,12 @@ impl DnsServer {
             started: Instant::now(),
         });
         let mut server = DnsServerHandle {
-            handler,
+            handler: Arc::new(ArcSwap::from_pointee(handler)),
             serving: JoinSet::new(),
             slots: tcp::Slots::new(connections),
-            stop: watch::Sender::new(false),
+            closers: BTreeMap::new(),
+            cookies: (cookie_mode, Arc::clone(&cookies)),
+            keytab: settings.gss_keytab,
             forwarder,
             forwarding: settings.forwarding,
             runtime: Handle::current(),
@@ -176,10 +183,12 @@ impl DnsServerHandle {
 
     fn serve(&mut self, pair: sockets::Bound) {
         self.local_addrs.push(pair.address);
-        self.serving.spawn(udp::serve(pair.udp, self.handler.clone(), self.stop.subscribe()));
-        let handler = self.handler.clone();
-        let converse = move |stream, source, slot| tcp::converse(stream, source, handler.clone(), slot);
-        self.serving.spawn(tcp::serve(pair.tcp, self.slots.clone(), self.stop.subscribe(), converse));
+        let closer = watch::Sender::new(false);
+        self.serving.spawn(udp::serve(pair.udp, Arc::clone(&self.handler), closer.subscribe()));
+        let handler = Arc::clone(&self.handler);
+        let converse = move |stream, source, slot| tcp::converse(stream, source, Arc::clone(&handler), slot);
+        self.serving.spawn(tcp::serve(pair.tcp, self.slots.clone(), closer.subscribe(), converse));
+        self.closers.insert(pair.address, closer);
     }
 
     /// The addresses listened on, in the order of the settings, with their real ports.
@@ -202,7 +211,9 @@ impl DnsServerHandle {
 
     /// Stops and gives the sockets back. Requests under way are dropped: their askers ask again.
     pub async fn shutdown(mut self) {
-        let _ = self.stop.send(true);
+        for closer in self.closers.values() {
+            let _ = closer.send(true);
+        }
         self.serving.shutdown().await;
     }
 }

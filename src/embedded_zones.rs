@@ -17,7 +17,9 @@
 //! changed, and no step of the zone's own history says so. Those records are not the zone's and are not stored; a digest of
 //! them is ([`VIEWS`]).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+pub mod relay;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -78,16 +80,7 @@ pub fn load(
     own_addresses: &[IpAddr],
     now_secs: u64,
 ) -> anyhow::Result<LoadedZones> {
-    let mut by_zone: HashMap<Fqdn, Past> = HashMap::new();
-    for (zone, set) in stored.sets {
-        by_zone.entry(zone).or_default().sets.insert((set.name.clone(), set.rtype), set);
-    }
-    for (zone, name, rtype) in stored.stated {
-        by_zone.entry(zone).or_default().stated.insert((name, rtype));
-    }
-    for (zone, difference) in stored.differences {
-        by_zone.entry(zone).or_default().differences.push(difference);
-    }
+    let mut by_zone = relay::sorted(stored);
     let mut loaded = LoadedZones {
         zones: ZoneSet::for_audiences(settings.audiences()),
         histories: Histories::new(),
@@ -95,12 +88,8 @@ pub fn load(
     };
     for zone in &settings.zones {
         let past = by_zone.remove(&zone.apex).unwrap_or_default();
-        let mut stated = zone.records.clone();
-        for name in settings.own_names.iter().filter(|name| is_closest(settings, &zone.apex, name)) {
-            stated.extend(address_sets(name, zone.ttl_secs, own_addresses));
-        }
-        let views = zone.sight.digest(&settings.views).and_then(digest_key);
-        let (built, history) = lay_over(zone, (stated, views), past, now_secs, &mut loaded.rows)?;
+        let stated = relay::stated_of(settings, zone, own_addresses);
+        let (built, history) = lay_over(zone, stated, past, now_secs, &mut loaded.rows)?;
         loaded.histories.insert(zone.apex.clone(), history);
         loaded.zones.insert(built);
     }
@@ -114,7 +103,7 @@ fn digest_key(digest: u64) -> Option<Key> {
 }
 
 /// What is stored of one zone.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Past {
     sets: BTreeMap<Key, Rrset>,
     stated: BTreeSet<Key>,

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use arc_swap::ArcSwap;
 use dhcp::engine::Page;
 use dhcp::leasequery::Query;
 use dhcp::leasequery::bulk::{self, BadQuery, BulkQuery, Frames};
@@ -50,7 +51,7 @@ pub struct LeaseQueryServer {
 /// Who may ask, and who knows the answers. Cheap to clone.
 #[derive(Clone, Debug)]
 struct Asked {
-    allow: Arc<[Ipv4Net]>,
+    allow: Arc<ArcSwap<Vec<Ipv4Net>>>,
     questions: mpsc::Sender<Question>,
     counters: Arc<Counters>,
 }
@@ -70,7 +71,16 @@ impl LeaseQueryServer {
         let listener = listener.with_context(|| {
             format!("cannot listen on TCP port {port} for bulk leasequery (`bulk` in [leasequery] turns it off)")
         })?;
-        Ok(Self { listener, asked: Asked { allow: allow.into(), questions, counters } })
+        Ok(Self {
+            listener,
+            asked: Asked { allow: Arc::new(ArcSwap::from_pointee(allow.to_vec())), questions, counters },
+        })
+    }
+
+    /// Who may ask; whoever holds it can change that.
+    #[must_use]
+    pub fn allowed(&self) -> Arc<ArcSwap<Vec<Ipv4Net>>> {
+        Arc::clone(&self.asked.allow)
     }
 
     /// Serves until dropped.
@@ -105,7 +115,7 @@ impl LeaseQueryServer {
 impl Asked {
     fn allows(&self, from: SocketAddr) -> bool {
         match from.ip() {
-            IpAddr::V4(address) => self.allow.iter().any(|prefix| prefix.contains(&address)),
+            IpAddr::V4(address) => self.allow.load().iter().any(|prefix| prefix.contains(&address)),
             IpAddr::V6(_) => false,
         }
     }

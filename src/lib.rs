@@ -40,6 +40,7 @@ pub mod port_holder;
 pub mod prober;
 pub mod query_log;
 pub mod quiet;
+pub mod reload;
 pub mod responder;
 pub mod secondaries;
 pub mod service;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+use config::Config;
 use ddns::reconcile::HeldBack;
 use ddns::wanted::{RowKey, Want};
 use dhcp::engine::{PoolCounts, SubnetCounts};
@@ -22,6 +24,7 @@ use crate::dhcp_service::Question;
 use crate::explain;
 use crate::explain::views::Explanation;
 use crate::query_log::SharedLog;
+use crate::reload::Orders;
 use crate::service::confinement;
 use crate::updater::{NameStatus, UpdaterQuestion};
 
@@ -44,20 +47,24 @@ pub struct DaemonResponder {
     /// The committer.
     pub committer: Committer,
     /// Audits zones.
-    pub auditor: Arc<Auditor>,
+    pub auditor: Arc<ArcSwap<Auditor>>,
     /// The counters.
     pub counters: Arc<Counters>,
     /// What the forwarder was asked; none: nothing is remembered.
     pub queries: Option<Arc<SharedLog>>,
-    /// Names for relay agents.
-    pub switches: Arc<Switches>,
+    /// The configuration of now.
+    pub config: Arc<ArcSwap<Config>>,
+    /// Whoever can change it; none: nobody.
+    pub orders: Option<Orders>,
 }
 
 impl Responder for DaemonResponder {
     async fn respond(&self, request: Request) -> Answer<serde_json::Value> {
         match request {
             Request::Leases => match self.ask_service(Question::Leases).await {
-                Some(leases) => json(&leases.iter().map(|lease| lease_view(lease, &self.switches)).collect::<Vec<_>>()),
+                Some(leases) => json(
+                    &leases.iter().map(|lease| lease_view(lease, &self.config.load().switches)).collect::<Vec<_>>(),
+                ),
                 None => ending(),
             },
             Request::Names => {
@@ -74,7 +81,7 @@ impl Responder for DaemonResponder {
                     storage_full,
                     subnets: subnets.iter().map(subnet_view).collect(),
                     zones: self.servers().await.unwrap_or_default(),
-                    audit: self.auditor.last(),
+                    audit: self.auditor.load_full().last(),
                     held_back: self.held_back().await,
                     counters: self.counters.values(),
                     confinement: Some(confinement::view()),
@@ -86,21 +93,29 @@ impl Responder for DaemonResponder {
                 Some(zones) => json(&zones),
                 None => ending(),
             },
-            Request::DnsAudit { zone } => told(self.auditor.audit(zone.as_deref()).await),
-            Request::DnsRepair { zone, dry_run, yes } => told(self.auditor.repair(zone.as_deref(), dry_run, yes).await),
+            Request::DnsAudit { zone } => told(self.auditor.load_full().audit(zone.as_deref()).await),
+            Request::DnsRepair { zone, dry_run, yes } => {
+                told(self.auditor.load_full().repair(zone.as_deref(), dry_run, yes).await)
+            }
             Request::DnsAdopt { zone, names, all_without_dhcid, dry_run } => {
-                told(self.auditor.adopt(zone.as_deref(), &names, all_without_dhcid, dry_run).await)
+                told(self.auditor.load_full().adopt(zone.as_deref(), &names, all_without_dhcid, dry_run).await)
             }
             Request::DnsConfirmDeletions { zone, dry_run } => {
-                told(self.auditor.confirm_deletions(&zone, dry_run).await)
+                told(self.auditor.load_full().confirm_deletions(&zone, dry_run).await)
             }
-            Request::DnsResync { zone, dry_run } => told(self.auditor.resync(zone.as_deref(), dry_run).await),
+            Request::DnsResync { zone, dry_run } => {
+                told(self.auditor.load_full().resync(zone.as_deref(), dry_run).await)
+            }
             Request::Queries { from } => match &self.queries {
                 Some(log) => json(&log.read(from, &self.service).await),
                 None => Answer::Error(
                     "no questions are remembered: write `log = \"whole\"` or `log = \"nameless\"` in [resolver]"
                         .to_owned(),
                 ),
+            },
+            Request::Reload { dry_run } => match &self.orders {
+                Some(orders) => told(orders.reload(dry_run).await),
+                None => Answer::Error(NO_FILE.to_owned()),
             },
             Request::Compact => match self.committer.compact().await {
                 Ok(words) => json(&words),
@@ -137,7 +152,7 @@ impl DaemonResponder {
         let (true, Ok(rows)) = (asked_too, rows.await) else { return Ok(None) };
         let mut story = explain::explain(asked, &subject, &facts, &rows, &settings);
         if look == Look::AtServers {
-            let found = self.auditor.look(&rows, &settings).await;
+            let found = self.auditor.load_full().look(&rows, &settings).await;
             story.records.iter_mut().zip(found).for_each(|(record, found)| record.found = found);
         }
         Ok(Some(story))
@@ -167,6 +182,8 @@ impl DaemonResponder {
         answer.await.ok()
     }
 }
+
+const NO_FILE: &str = "this daemon was started without a configuration file: there is nothing to be read again";
 
 fn ending() -> Answer<serde_json::Value> {
     Answer::Error("the daemon is ending".to_owned())

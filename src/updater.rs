@@ -33,12 +33,14 @@ use store::rows::Row;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 use tracing::{debug, info, warn};
+use zones::ZoneSet;
 
 use crate::clock::Clock;
 use crate::core::NameEvent;
 use crate::ddns_client::UpdateClient;
 use crate::ddns_client::cuts::Open;
 use crate::ddns_client::discover::{PreflightReport, preflight};
+use crate::departed_names;
 use crate::explain::rows::{self, RowFacts};
 use crate::inheritor::Disputed;
 
@@ -114,6 +116,19 @@ pub enum UpdaterQuestion {
     ConfirmDeletions(Fqdn, oneshot::Sender<usize>),
     /// Tell DNS every row of the zone of this name anew; how many there are.
     Resync(Fqdn, oneshot::Sender<usize>),
+    /// Other settings; answered once they are in force.
+    Reload(Box<NewSettings>, oneshot::Sender<()>),
+}
+
+/// What a changed configuration brings for the updater.
+#[derive(Debug)]
+pub struct NewSettings {
+    /// The zones and who serves them.
+    pub settings: Arc<Settings>,
+    /// As [`UpdaterParts::inheritor`].
+    pub inheritor: Option<mpsc::Sender<Disputed>>,
+    /// The embedded zones as they are published now.
+    pub published: Arc<ZoneSet>,
 }
 
 /// What looks at the reconciler, and sends what it sees to whoever wants it.
@@ -341,6 +356,22 @@ impl<W: WantedSource, S: RowSink, Z: EmbeddedZones> Updater<W, S, Z> {
         self.try_new_zones(&settings);
     }
 
+    /// As a restart with these settings would have it, but for what is under way: it counts as a lost answer.
+    fn reload(&mut self, new: NewSettings) {
+        let NewSettings { settings, inheritor, published } = new;
+        let now = self.now();
+        self.seeker = Seeker::new(&settings);
+        let first = if self.seeker.has_quests() { Arc::new(settings.unresolved()) } else { Arc::clone(&settings) };
+        let reconciler = std::mem::take(&mut self.parts.reconciler);
+        self.parts.reconciler = reconciler.reconfigured(first, now, |row, seen| {
+            if let Some(want) = &row.want {
+                departed_names::disprove_one(seen, &settings, want, &published);
+            }
+        });
+        (self.parts.settings, self.parts.inheritor) = (settings, inheritor);
+        self.try_new_zones(&self.seeker.settings());
+    }
+
     fn try_new_zones(&mut self, settings: &Settings) {
         let fresh: Vec<_> =
             settings.zones.iter().filter(|zone| self.tried.insert(zone.apex.clone())).cloned().collect();
@@ -457,6 +488,10 @@ impl<W: WantedSource, S: RowSink, Z: EmbeddedZones> Updater<W, S, Z> {
             UpdaterQuestion::Resync(zone, to) => {
                 let now = self.now();
                 _ = to.send(self.parts.reconciler.resync(now, &zone));
+            }
+            UpdaterQuestion::Reload(new, to) => {
+                self.reload(*new);
+                _ = to.send(());
             }
             UpdaterQuestion::Names(to) => {
                 let now = self.now();

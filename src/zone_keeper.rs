@@ -8,9 +8,13 @@
 
 mod by_lease;
 mod past;
+mod relay;
 pub mod with_leases;
 
+pub use relay::Freeze;
+
 use std::collections::{HashSet, VecDeque};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -37,6 +41,11 @@ pub struct ZoneKeeper {
     changed: Notify,
     /// While the disk is full every update would be told.
     refused: Quiet,
+    /// Zones are exchanged: updates wait.
+    frozen: AtomicBool,
+    thawed: Notify,
+    /// Something was settled.
+    settled: Notify,
 }
 
 impl ZoneKeeper {
@@ -51,6 +60,9 @@ impl ZoneKeeper {
             clock,
             changed: Notify::new(),
             refused: Quiet::default(),
+            frozen: AtomicBool::new(false),
+            thawed: Notify::new(),
+            settled: Notify::new(),
         })
     }
 
@@ -69,17 +81,29 @@ impl ZoneKeeper {
     /// SERVFAIL when it could not be stored.
     pub async fn update(self: &Arc<Self>, update: &Update, policy: &(dyn Policy + Sync)) -> Rcode {
         let (to, waiting) = oneshot::channel();
-        self.decide(update, policy, to);
+        self.when_thawed(|state| {
+            if let Some(to_store) = self.decide(state, update, policy, to) {
+                self.store(state, to_store);
+            }
+        })
+        .await;
         // The sender is dropped only with the keeper.
         waiting.await.unwrap_or(Rcode::SERV_FAIL)
     }
 
-    fn decide(self: &Arc<Self>, update: &Update, policy: &dyn Policy, to: oneshot::Sender<Rcode>) {
-        let mut state = self.lock();
+    fn decide(
+        self: &Arc<Self>,
+        state: &mut Keeping<oneshot::Sender<Rcode>>,
+        update: &Update,
+        policy: &dyn Policy,
+        to: oneshot::Sender<Rcode>,
+    ) -> Option<ToStore> {
         match state.decide(update, policy, to) {
-            Decided::Answered(to, rcode) => answer(to, rcode),
-            Decided::Waits(None) => {}
-            Decided::Waits(Some(to_store)) => self.store(&mut state, to_store),
+            Decided::Answered(to, rcode) => {
+                answer(to, rcode);
+                None
+            }
+            Decided::Waits(to_store) => to_store,
         }
     }
 
@@ -147,6 +171,7 @@ impl ZoneKeeper {
     fn publish(&self, state: &Keeping<oneshot::Sender<Rcode>>, answers: Vec<(oneshot::Sender<Rcode>, Rcode)>) {
         self.published.store(Arc::new(state.published().clone()));
         self.changed.notify_one();
+        self.settled.notify_waiters();
         for (to, rcode) in answers {
             answer(to, rcode);
         }

@@ -2,12 +2,16 @@
 //!
 //! Reading order: [`mod@file`] (text to tables and keys, `v1` being the format; unknown keys and wrong types are found
 //! here), `resolve` (tables to values, each checked alone and against the others), [`settings`] (what comes out),
-//! [`fault`] (what is said about what is wrong), `paths` (what files a text names) and `derive` (a configuration from one interface).
+//! [`fault`] (what is said about what is wrong), `paths` (what files a text names), `derive` (a configuration from one
+//! interface), [`difference`] (what leads from one configuration to another, in words) and [`effects`] (what that does to
+//! leases).
 //!
 //! Architecture Invariant: this crate opens no file and asks no system. The text comes in; secrets in files of
 //! their own are read through [`ReadSecret`].
 
 mod derive;
+pub mod difference;
+pub mod effects;
 pub mod fault;
 pub mod file;
 mod paths;

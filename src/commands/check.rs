@@ -81,6 +81,22 @@ pub fn load(file: &Path) -> anyhow::Result<Result<Config, String>> {
     })
 }
 
+/// As [`load`], with the warnings drawn beside the configuration.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn load_told(file: &Path) -> anyhow::Result<Result<(Config, Option<String>), String>> {
+    let read = Text::read(file)?;
+    Ok(match read.check() {
+        Ok(checked) => {
+            let any = !checked.warnings.is_empty();
+            let warnings = any.then(|| config::render(&checked.warnings, &read.text, false));
+            Ok((checked.config, warnings))
+        }
+        Err(faults) => Err(config::render(&faults, &read.text, false)),
+    })
+}
+
 /// A configuration file as it was read.
 struct Text {
     name: String,

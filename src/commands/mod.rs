@@ -7,6 +7,7 @@ pub mod dns;
 pub mod explain;
 pub mod leases;
 pub mod queries;
+pub mod reload;
 pub mod run;
 pub mod status;
 
@@ -52,6 +53,7 @@ fn execute(command: Command, log: &LogArgs) -> anyhow::Result<ExitCode> {
         Command::Dns(dns) => dns::run(&dns),
         Command::Explain(explain) => explain::run(&explain),
         Command::Queries(queries) => queries::run(&queries),
+        Command::Reload(reload) => reload::run(&reload),
         Command::Status(status) => status::run(&status),
         Command::Db(db) => db::run(db),
         Command::Demo(demo) => demo::run(demo),
@@ -93,6 +95,8 @@ pub enum Command {
     Explain(explain::Explain),
     /// Show what the running daemon was asked about names of others, and what became of it.
     Queries(queries::Queries),
+    /// Have the running daemon read its configuration file again.
+    Reload(reload::Reload),
     /// Show how the running daemon stands.
     Status(status::Status),
     /// Look after the lease store.

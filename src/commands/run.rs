@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,6 +22,7 @@ use crate::dhcp_sockets::{InterfaceInfo, InterfaceTable, SocketError, select_ser
 use crate::dns_server::BindError;
 use crate::link_check::{self, FoundServer, find_servers};
 use crate::logging;
+use crate::reload::{self, Reloader};
 use crate::service::confinement::confine;
 use crate::service::notify::{Notifier, Word, watched_every};
 use crate::service::watchdog::{self, Watched};
@@ -91,7 +92,8 @@ async fn serve(run: Run, config: Config) -> anyhow::Result<ExitCode> {
     // Before anything is opened, so that a signal that comes early still ends the daemon cleanly.
     let terminate = signal(SignalKind::terminate())?;
     let interrupt = signal(SignalKind::interrupt())?;
-    let mut told = Told { terminate, interrupt };
+    let hang_up = signal(SignalKind::hangup())?;
+    let mut told = Told { terminate, interrupt, hang_up };
     if !config.serves_dhcp() {
         info!("no DHCP is served: the configuration has no [[subnet]]");
     } else if run.config.is_some() {
@@ -103,16 +105,26 @@ async fn serve(run: Run, config: Config) -> anyhow::Result<ExitCode> {
             _ = told.stop() => return Ok(ExitCode::SUCCESS),
         }
     }
-    serve_until_told(&config, told).await
+    serve_until_told(config, run.config.as_deref(), told).await
 }
 
-/// The signals that end the daemon.
+/// The signals that end the daemon, or have it read its file again.
 struct Told {
     terminate: Signal,
     interrupt: Signal,
+    hang_up: Signal,
 }
 
 impl Told {
+    /// Waits for any: the name of one that ends the daemon, else it is to read its file again.
+    async fn next(&mut self) -> Option<&'static str> {
+        tokio::select! {
+            _ = self.terminate.recv() => Some("SIGTERM"),
+            _ = self.interrupt.recv() => Some("SIGINT"),
+            _ = self.hang_up.recv() => None,
+        }
+    }
+
     /// Waits for one: its name.
     async fn stop(&mut self) -> &'static str {
         tokio::select! {
@@ -123,24 +135,43 @@ impl Told {
 }
 
 /// Runs the daemon. When its store fails another one is started from what the disk holds, as often as it takes.
-async fn serve_until_told(config: &Config, mut told: Told) -> anyhow::Result<ExitCode> {
+async fn serve_until_told(mut config: Config, file: Option<&Path>, mut told: Told) -> anyhow::Result<ExitCode> {
     let mut pauses = Pauses::default();
     let notifier = Arc::new(Notifier::from_environment());
+    let reloader = file.map(Reloader::new);
     loop {
         let started = Instant::now();
-        let pause = match Daemon::start(config.clone()).await {
+        let (orders, mut ordered) = reload::orders();
+        let pause = match Daemon::start_with(config.clone(), file.map(|_| orders)).await {
             Ok(mut daemon) => {
-                notifier.tell(&[Word::Ready, Word::Status(&crate::daemon::summary(config))]);
-                let watched = daemon.watched();
-                let ended = tokio::select! {
-                    ended = daemon.ended() => ended,
-                    never = fed(&notifier, watched) => match never {},
-                    signal = told.stop() => {
-                        info!("told to stop ({signal})");
-                        notifier.tell(&[Word::Stopping]);
-                        Ok(())
+                notifier.tell(&[Word::Ready, Word::Status(&crate::daemon::summary(&config))]);
+                let feeding = fed(&notifier, daemon.watched());
+                tokio::pin!(feeding);
+                let ended = loop {
+                    tokio::select! {
+                        ended = daemon.ended() => break ended,
+                        never = &mut feeding => match never {},
+                        signal = told.next() => match (signal, &reloader) {
+                            (Some(signal), _) => {
+                                info!("told to stop ({signal})");
+                                notifier.tell(&[Word::Stopping]);
+                                break Ok(());
+                            }
+                            (None, Some(reloader)) => {
+                                notifier.tell(&[Word::Reloading(monotonic_micros())]);
+                                reloader.hang_up(&mut daemon).await;
+                                notifier.tell(&[Word::Ready, Word::Status(&crate::daemon::summary(&daemon.config()))]);
+                            }
+                            (None, None) => {
+                                info!("told to read the configuration again (SIGHUP), but it was started without a file");
+                            }
+                        },
+                        Some(order) = ordered.recv() => if let Some(reloader) = &reloader {
+                            reloader.carry_out(order, &mut daemon).await;
+                        },
                     }
                 };
+                config = daemon.config();
                 daemon.stop().await;
                 match ended {
                     Ok(()) => return Ok(ExitCode::SUCCESS),
@@ -166,6 +197,12 @@ async fn serve_until_told(config: &Config, mut told: Told) -> anyhow::Result<Exi
             }
         }
     }
+}
+
+/// Since when a configuration is taken up, for the service manager: in microseconds of `CLOCK_MONOTONIC`.
+fn monotonic_micros() -> u64 {
+    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).unwrap_or(nix::sys::time::TimeSpec::new(0, 0));
+    u64::try_from(now.tv_sec()).unwrap_or(0) * 1_000_000 + u64::try_from(now.tv_nsec()).unwrap_or(0) / 1_000
 }
 
 /// Feeds the service manager's watchdog, where it has one.

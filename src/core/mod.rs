@@ -361,6 +361,8 @@ mod mend_tests;
 #[cfg(test)]
 mod probe_tests;
 #[cfg(test)]
+mod reload_tests;
+#[cfg(test)]
 mod rename_tests;
 #[cfg(test)]
 mod reserved_tests;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,14 +16,15 @@ use tracing::{info, warn};
 use zones::Askers;
 
 use super::addresses::{is_here, listen_addresses, own_addresses};
+use super::tasks::Tasks;
 use crate::block_lists;
 use crate::dhcp_sockets::InterfaceTable;
 use crate::dns_server::{
-    AnswerLimits, ConnectionLimits, CookieMode, DnsServer, DnsServerHandle, DnsServerSettings, Protection,
+    AnswerLimits, Changed, ConnectionLimits, CookieMode, DnsServer, DnsServerHandle, DnsServerSettings, Protection,
     TransferAccess, TransferSettings, UpdateRights, ZonePast, forward, zone_writer,
 };
 use crate::query_log::SharedLog;
-use crate::secondaries::{Copies, Secondary};
+use crate::secondaries::{self, Copies, Secondary, Teller};
 use crate::zone_keeper::ZoneKeeper;
 use crate::zone_writer::ZoneUpdates;
 
@@ -52,6 +53,40 @@ pub(super) fn start(
         return Ok(None);
     }
     let (writer, requests) = zone_writer(ZONE_UPDATES_MAX);
+    let (changed, heard) = changed(config, table, keeper, Some(forwarding(config, log)?));
+    tell_upstreams(config, &changed.upstreams);
+    let snapshot = updates.keeper.published();
+    let server = DnsServer::start(DnsServerSettings {
+        listen: listen_now(config, table),
+        snapshot,
+        writer,
+        keys: changed.keys,
+        transfers: changed.transfers,
+        rights: changed.rights,
+        gss_keytab: changed.gss_keytab,
+        forward_for: changed.forward_for,
+        forward_not_for: changed.forward_not_for,
+        upstreams: changed.upstreams,
+        forwarding: changed.forwarding.unwrap_or_default(),
+        protection: changed.protection,
+    })?;
+    Ok(Some((server, updates.run(requests), heard)))
+}
+
+/// Where the server can listen now.
+pub(super) fn listen_now(config: &Config, table: &InterfaceTable) -> Vec<SocketAddr> {
+    let mut listen = listen_addresses(config, table);
+    listen.retain(|address| is_here(address.ip(), table));
+    listen
+}
+
+/// All of the server's settings that can change while it serves, and who claims to be ahead of us by them.
+pub(super) fn changed(
+    config: &Config,
+    table: &InterfaceTable,
+    keeper: &Arc<ZoneKeeper>,
+    forwarding: Option<forward::Forwarding>,
+) -> (Changed, Ahead) {
     let mut keys: Vec<Arc<TsigKey>> = Vec::new();
     let mut access: HashMap<Fqdn, TransferAccess> = HashMap::new();
     let mut rights: HashMap<Fqdn, Arc<UpdateRights>> = HashMap::new();
@@ -68,8 +103,6 @@ pub(super) fn start(
     let (ahead, heard) = mpsc::channel(AHEAD_MAX);
     let past: Arc<dyn ZonePast> = Arc::clone(keeper) as Arc<dyn ZonePast>;
     let transfers = TransferSettings { access, past: Some(past), ahead: Some(ahead) };
-    let mut listen = listen_addresses(config, table);
-    listen.retain(|address| is_here(address.ip(), table));
     let mut forward_for: Vec<IpNet> = Vec::new();
     let mut forward_not_for = Askers::default();
     if let Some(forwarding) = &config.dns.forward {
@@ -77,28 +110,32 @@ pub(super) fn start(
         forward_for.extend(forwarding.allowed.iter().copied().map(IpNet::V4));
         forward_for.extend(LOOPBACK.iter().filter_map(|prefix| prefix.parse::<IpNet>().ok()));
     }
-    let upstreams = upstreams(config, table);
-    tell_upstreams(config, &upstreams);
-    let snapshot = updates.keeper.published();
-    let server = DnsServer::start(DnsServerSettings {
-        listen,
-        snapshot,
-        writer,
+    let changed = Changed {
         keys,
         transfers,
         rights,
         gss_keytab: config.dns.gss_keytab.clone(),
         forward_for,
         forward_not_for,
-        upstreams,
-        forwarding: forwarding(config, log)?,
+        upstreams: upstreams(config, table),
+        forwarding,
         protection: protection(&config.dns.protection),
-    })?;
-    Ok(Some((server, updates.run(requests), heard)))
+    };
+    (changed, heard)
+}
+
+/// Tells those who hold copies of the zones of changes, and hears who is ahead of us; whoever did so before ends.
+pub(super) fn follow_copies(tasks: &mut Tasks, config: &Config, keeper: &Arc<ZoneKeeper>, ahead: Ahead) {
+    let copies = copies(config);
+    let any = !copies.is_empty();
+    let teller = any.then(|| Teller::new(Arc::clone(keeper), copies.clone()).run());
+    tasks.replace("the teller of secondaries", teller);
+    let watch = any.then(|| secondaries::ahead::watch(Arc::clone(keeper), copies, ahead));
+    tasks.replace("the watch over secondaries", watch);
 }
 
 /// Who holds copies of the embedded zones.
-pub(super) fn copies(config: &Config) -> HashMap<Fqdn, Copies> {
+fn copies(config: &Config) -> HashMap<Fqdn, Copies> {
     let held = config.dns.zones.iter().filter(|_| config.dns.enabled);
     let copies = held.map(|zone| {
         let transfers = &zone.transfers;
@@ -141,7 +178,7 @@ fn protection(settings: &DnsProtection) -> Protection {
 }
 
 /// How names of others are resolved.
-fn forwarding(config: &Config, log: Option<Arc<SharedLog>>) -> anyhow::Result<forward::Forwarding> {
+pub(super) fn forwarding(config: &Config, log: Option<Arc<SharedLog>>) -> anyhow::Result<forward::Forwarding> {
     let Some(forwarding) = &config.dns.forward else { return Ok(forward::Forwarding::default()) };
     let resolver = &forwarding.resolver;
     let anchors = resolver.validation.as_ref().map(|validation| {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use config::Config;
 use dns::Rcode;
 use resolve::Upstream;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tracing::{info, warn};
 use zones::AllowAll;
 
@@ -24,12 +24,15 @@ use crate::zone_keeper::ZoneKeeper;
 /// How often we look though no interface has changed: at resolv.conf, and at what did not succeed before.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
+/// A machine that is followed by a task, and whose configuration can be exchanged between two looks.
+pub(super) type Followed = Arc<Mutex<Machine>>;
+
 /// See the module. It owns the DNS server, since that is what follows most.
 pub(super) struct Machine {
     config: Arc<Config>,
     questions: mpsc::Sender<Question>,
     keeper: Arc<ZoneKeeper>,
-    dns: Option<DnsServerHandle>,
+    pub(super) dns: Option<DnsServerHandle>,
     /// What the engine was told last.
     engine: (dhcp::settings::Settings, Vec<Ipv4Addr>),
     /// What our own names hold.
@@ -37,6 +40,12 @@ pub(super) struct Machine {
     upstreams: Vec<Upstream>,
     /// Where DNS is not served and why, so that each is told once.
     failing: BTreeMap<SocketAddr, String>,
+}
+
+impl std::fmt::Debug for Machine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Machine").finish_non_exhaustive()
+    }
 }
 
 impl Machine {
@@ -60,9 +69,18 @@ impl Machine {
         }
     }
 
+    /// Another configuration, whose settings the engine has been told already.
+    pub(super) fn reconfigure(&mut self, config: Arc<Config>, table: &InterfaceTable) {
+        self.engine = (dhcp_settings(&config, table), own_addresses(table));
+        self.own_names = dns_addresses(&config, table);
+        self.upstreams = upstreams(&config, table);
+        self.failing.clear();
+        self.config = config;
+    }
+
     /// Follows the machine until told to stop; then the DNS server is ended.
     pub(super) async fn follow(
-        mut self,
+        followed: Followed,
         mut interfaces: watch::Receiver<Arc<InterfaceTable>>,
         mut stopped: oneshot::Receiver<()>,
     ) {
@@ -70,7 +88,7 @@ impl Machine {
             let table = Arc::clone(&interfaces.borrow_and_update());
             tokio::select! {
                 _ = &mut stopped => break,
-                () = self.look(&table) => {}
+                () = async { followed.lock().await.look(&table).await } => {}
             }
             tokio::select! {
                 _ = &mut stopped => break,
@@ -82,7 +100,8 @@ impl Machine {
                 },
             }
         }
-        if let Some(server) = self.dns {
+        let server = followed.lock().await.dns.take();
+        if let Some(server) = server {
             server.shutdown().await;
         }
     }

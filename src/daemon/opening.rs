@@ -134,8 +134,25 @@ impl Drop for Starting {
 /// # Errors
 /// When it cannot be, for another reason than a full disk.
 pub(super) async fn commit_first(committer: &Committer, clock: &Clock, rows: Vec<Row>) -> anyhow::Result<()> {
+    match commit(committer, clock, rows).await? {
+        CommitResult::Committed => Ok(()),
+        // Zones can be served without their new serial being stored: it is stored with the next update. Names that a
+        // repair lost are found missing again at the next start.
+        CommitResult::NoSpace => {
+            warn!("the disk is full: what the start would write is not stored for now");
+            Ok(())
+        }
+        CommitResult::Failed => bail!("the first write to the lease store failed"),
+    }
+}
+
+/// Stores rows in one transaction, beside whatever else is decided.
+///
+/// # Errors
+/// When the committer has stopped.
+pub(super) async fn commit(committer: &Committer, clock: &Clock, rows: Vec<Row>) -> anyhow::Result<CommitResult> {
     if rows.is_empty() {
-        return Ok(());
+        return Ok(CommitResult::Committed);
     }
     let (told, outcome) = oneshot::channel();
     let submission = Submission {
@@ -150,14 +167,5 @@ pub(super) async fn commit_first(committer: &Committer, clock: &Clock, rows: Vec
     if committer.submit(submission).await.is_err() {
         bail!("the committer has stopped");
     }
-    match outcome.await {
-        Ok(CommitResult::Committed) => Ok(()),
-        // Zones can be served without their new serial being stored: it is stored with the next update. Names that a
-        // repair lost are found missing again at the next start.
-        Ok(CommitResult::NoSpace) => {
-            warn!("the disk is full: what the start would write is not stored for now");
-            Ok(())
-        }
-        _ => bail!("the first write to the lease store failed"),
-    }
+    Ok(outcome.await.unwrap_or(CommitResult::Failed))
 }

@@ -47,8 +47,8 @@ impl Page {
         let now = parts.clock.now();
         // Another run has another moment of the boot, or another second.
         let feed = Arc::new(Feed::new(format!("{:x}{:x}", now.wall_secs, now.boot_ms)));
-        let (switches, clock) = (Arc::clone(&parts.config.switches), parts.clock.clone());
-        let telling = Telling { leases, names, feed: Arc::clone(&feed), switches, clock };
+        let (config, clock) = (Arc::clone(&parts.config), parts.clock.clone());
+        let telling = Telling { leases, names, feed: Arc::clone(&feed), config, clock };
         tokio::join!(serve(place, parts, feed), tell(telling));
     }
 }

@@ -82,13 +82,13 @@ async fn the_end_of_any_part_is_told() {
     let setting = Setting::new();
     let mut daemon = setting.start().await.unwrap();
     assert!(timeout(Duration::from_millis(300), daemon.ended()).await.is_err(), "it serves");
-    spawn(&mut daemon.tasks, "a part", async {});
+    daemon.tasks.spawn("a part", async {});
     let Err(DaemonError::PartEnded(part)) = daemon.ended().await else { panic!("no end") };
     assert_eq!(part, "a part");
     daemon.stop().await;
 
     let mut daemon = setting.start().await.unwrap();
-    daemon.committer.tell_to_stop().await;
+    daemon.running.committer.tell_to_stop().await;
     let Err(DaemonError::PartEnded(part)) = daemon.ended().await else { panic!("no end") };
     assert_eq!(part, "the committer");
     daemon.stop().await;

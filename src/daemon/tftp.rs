@@ -21,13 +21,21 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// # Errors
 /// There is no such directory, or an address cannot be had though the machine has it.
 pub(super) fn start(config: &Config, table: &InterfaceTable) -> Result<Option<TftpServer>, TftpError> {
-    let Some(tftp) = &config.tftp else { return Ok(None) };
-    let allowed = config.dhcp.subnets.iter().map(|subnet| subnet.prefix).collect();
-    let mut server = TftpServer::new(&tftp.root, allowed)?;
+    let Some(mut server) = open(config)? else { return Ok(None) };
     match server.listen(&wanted(config, table)).into_iter().next() {
         Some(error) => Err(error),
         None => Ok(Some(server)),
     }
+}
+
+/// Opens the root alone; `follow` listens.
+///
+/// # Errors
+/// There is no such directory.
+pub(super) fn open(config: &Config) -> Result<Option<TftpServer>, TftpError> {
+    let Some(tftp) = &config.tftp else { return Ok(None) };
+    let allowed = config.dhcp.subnets.iter().map(|subnet| subnet.prefix).collect();
+    TftpServer::new(&tftp.root, allowed).map(Some)
 }
 
 fn wanted(config: &Config, table: &InterfaceTable) -> Vec<SocketAddr> {

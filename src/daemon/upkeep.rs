@@ -6,9 +6,8 @@ use std::time::Duration;
 use ddns::settings::Settings;
 use ipnet::Ipv4Net;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 
-use super::spawn;
+use super::tasks::Tasks;
 use crate::auditor::{Auditor, AuditorParts};
 use crate::clock::machine_wall_secs;
 use crate::ddns_client::UpdateClient;
@@ -17,6 +16,14 @@ use crate::dns_writer::DnsWriter;
 use crate::inheritor::{DISPUTED_MAX, Disputed, Inheritor};
 use crate::updater::UpdaterQuestion;
 use crate::zone_keeper::ZoneKeeper;
+
+/// Names that are disputed, on their way to who asks whose they are; `None`: nobody asks.
+pub(super) type Disputes = Option<(mpsc::Sender<Disputed>, mpsc::Receiver<Disputed>)>;
+
+/// The way that [`start`] needs for names of former servers.
+pub(super) fn disputes(settings: &Settings) -> Disputes {
+    settings.upkeep.inherit.any().then(|| mpsc::channel(DISPUTED_MAX))
+}
 
 /// What it is made of.
 pub(super) struct UpkeepParts {
@@ -28,24 +35,16 @@ pub(super) struct UpkeepParts {
     pub(super) client: Arc<UpdateClient>,
 }
 
-/// What others need of it.
-pub(super) struct Upkeep {
-    pub(super) auditor: Arc<Auditor>,
-    pub(super) inheritor: Option<mpsc::Sender<Disputed>>,
-}
-
-/// Starts what the settings ask for.
-pub(super) fn start(tasks: &mut JoinSet<&'static str>, parts: UpkeepParts) -> Upkeep {
+/// Starts what the settings ask for; what ran before ends.
+pub(super) fn start(tasks: &mut Tasks, parts: UpkeepParts, disputes: Disputes) -> Arc<Auditor> {
     let UpkeepParts { settings, subnets, updater, service, keeper, client } = parts;
     let upkeep = settings.upkeep;
     let writer = DnsWriter { client, zones: Arc::clone(&keeper) };
-    let inheritor = upkeep.inherit.any().then(|| {
-        let (disputed, disputed_out) = mpsc::channel(DISPUTED_MAX);
+    let inheritor = disputes.map(|(_, disputed_out)| {
         let (inherit, service, updater) = (upkeep.inherit, service.clone(), updater.clone());
-        let inheritor = Inheritor { inherit, service, updater, writer: writer.clone() };
-        spawn(tasks, "the inheritor of names", inheritor.run(disputed_out));
-        disputed
+        Inheritor { inherit, service, updater, writer: writer.clone() }.run(disputed_out)
     });
+    tasks.replace("the inheritor of names", inheritor);
     let auditor = Arc::new(Auditor::new(AuditorParts {
         settings,
         subnets,
@@ -55,9 +54,8 @@ pub(super) fn start(tasks: &mut JoinSet<&'static str>, parts: UpkeepParts) -> Up
         writer,
         wall_secs: Arc::new(machine_wall_secs),
     }));
-    if let Some(secs) = upkeep.audit_secs {
-        let every = Duration::from_secs(secs.into());
-        spawn(tasks, "the audit of the zones", Arc::clone(&auditor).run(every, upkeep.audit_repairs));
-    }
-    Upkeep { auditor, inheritor }
+    let audit =
+        upkeep.audit_secs.map(|secs| Arc::clone(&auditor).run(Duration::from_secs(secs.into()), upkeep.audit_repairs));
+    tasks.replace("the audit of the zones", audit);
+    auditor
 }

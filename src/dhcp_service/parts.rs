@@ -1,6 +1,7 @@
 //! What the service is asked and made of.
 
 use std::net::Ipv4Addr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -9,12 +10,14 @@ use ddns::wanted::WantedRow;
 use dhcp::engine::{Page, SubnetCounts};
 use dhcp::lease::Lease;
 use dhcp::leasequery::Query;
+use dhcp::relay_info::Switches;
 use tokio::sync::{mpsc, oneshot};
 
 use super::look::Look;
 use crate::committer::Committer;
 use crate::core::NameEvent;
 use crate::core::explain::{Facts, Subject};
+use crate::dhcp_sockets::SocketSettings;
 use crate::zone_keeper::ZoneKeeper;
 
 /// A question to the running service.
@@ -37,8 +40,39 @@ pub enum Question {
     Look(Look),
     /// New settings, and the machine's own addresses on all interfaces.
     Reconfigure(Arc<dhcp::settings::Settings>, Vec<Ipv4Addr>),
+    /// Another configuration.
+    Reload(Box<Reload>),
     /// End, once what is under way is committed and sent.
     Stop,
+}
+
+/// Another configuration for the service. Nothing is decided from when what was in flight is committed until it is in
+/// force, or refused; what arrives meanwhile waits.
+pub struct Reload {
+    /// Which interfaces are served.
+    pub sockets: SocketSettings,
+    /// For the engine.
+    pub dhcp: Arc<dhcp::settings::Settings>,
+    /// For names.
+    pub ddns: Arc<ddns::settings::Settings>,
+    /// The machine's own addresses.
+    pub own: Vec<Ipv4Addr>,
+    /// Names for relay agents.
+    pub switches: Arc<Switches>,
+    /// What else must succeed, with every wanted row as it is committed: it is asked once sockets are open. An error
+    /// refuses the configuration.
+    pub commit: Commit,
+    /// What came of it.
+    pub done: oneshot::Sender<Result<(), String>>,
+}
+
+/// See [`Reload::commit`].
+pub type Commit = Box<dyn FnOnce(Vec<WantedRow>) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send>;
+
+impl std::fmt::Debug for Reload {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Reload")
+    }
 }
 
 /// Why the service ended other than by [`Question::Stop`].

@@ -124,6 +124,10 @@ pub struct DhcpSockets {
     /// How many of them the log knows of.
     overflows_told: u64,
     overflow_lines: Quiet,
+    /// Sockets of interfaces that are to be served by other settings, by index.
+    prepared: BTreeMap<u32, Arc<AsyncSocket>>,
+    /// Interfaces that new settings serve no more, by name, and until when they are heard.
+    draining: Option<(Vec<String>, Instant)>,
 }
 
 /// What is open now. Replaced as a whole when interfaces change.
@@ -160,6 +164,9 @@ enum Way {
 
 /// A socket that could not be opened while running is tried again this much later.
 const RETRY: Duration = Duration::from_secs(2);
+
+/// For how long an interface is heard that new settings serve no more.
+const DRAIN: Duration = Duration::from_secs(2);
 
 /// A socket that fails this often in one round has to wait until the kernel tells of it again.
 const RECEIVE_FAILURES_MAX: u32 = 4;
@@ -210,6 +217,8 @@ impl DhcpSockets {
             overflows: BTreeMap::new(),
             overflows_told: 0,
             overflow_lines: Quiet::default(),
+            prepared: BTreeMap::new(),
+            draining: None,
         };
         let failures = sockets.follow_interfaces();
         failures.into_iter().next().map_or(Ok(sockets), |(_, error)| Err(error))
@@ -244,7 +253,7 @@ impl DhcpSockets {
     pub fn try_receive(&mut self, batch: &mut Batch) -> bool {
         batch.clear();
         // Interfaces that changed are followed before the next batch.
-        if self.retry_at.is_some() || self.table.has_changed().unwrap_or(false) {
+        if self.retry_at.is_some() || self.draining.is_some() || self.table.has_changed().unwrap_or(false) {
             return false;
         }
         let mut cx = Context::from_waker(Waker::noop());
@@ -270,7 +279,8 @@ impl DhcpSockets {
     pub async fn receive(&mut self, batch: &mut Batch) {
         batch.clear();
         loop {
-            let retry_at = self.retry_at;
+            let drained_at = self.draining.as_ref().map(|(_, at)| *at);
+            let retry_at = self.retry_at.into_iter().chain(drained_at).min();
             let retry = async move {
                 match retry_at {
                     Some(at) => tokio::time::sleep_until(at).await,
@@ -303,6 +313,13 @@ impl DhcpSockets {
         let old = self.links.load_full();
         let mut failures = Vec::new();
         let (mut served, mut not_served) = select_served(&self.settings, &table);
+        let drains = self.draining.take_if(|(_, until)| *until <= Instant::now()).is_none();
+        if let Some((names, _)) = self.draining.as_ref().filter(|_| drains) {
+            let is_served = |index| served.iter().any(|info: &Arc<InterfaceInfo>| info.index == index);
+            let drained = old.served.iter().filter(|info| names.contains(&info.name) && !is_served(info.index));
+            let drained: Vec<_> = drained.filter_map(|info| table.by_name(&info.name)).map(Arc::clone).collect();
+            served.extend(drained);
+        }
         let way = match &old.way {
             Way::Address { address, socket } => {
                 (served, not_served) = (Vec::new(), Vec::new());
@@ -317,6 +334,7 @@ impl DhcpSockets {
                 served.retain(|info| {
                     let socket = match sockets.get(&info.index) {
                         Some(socket) => Ok(Arc::clone(socket)),
+                        None if self.prepared.contains_key(&info.index) => Ok(Arc::clone(&self.prepared[&info.index])),
                         None => port::open_on_interface(&info.name, self.settings.server_port).map(Arc::new),
                     };
                     match socket {
@@ -350,7 +368,10 @@ impl DhcpSockets {
             tracing::info!(interface = info.name, addresses = ?info.addresses, "serving");
         }
         for info in before.iter().filter(|info| !has(now, info.index)) {
-            tracing::warn!(interface = info.name, "no longer serving: it went down, lost its address or is gone");
+            tracing::warn!(
+                interface = info.name,
+                "no longer serving: it went down, lost its address, is gone, or the configuration leaves it out"
+            );
         }
         let mut told: Vec<String> = not_served.iter().map(ToString::to_string).collect();
         if now.is_empty() && told.is_empty() && matches!(self.links.load().way, Way::Interfaces { .. }) {
@@ -360,6 +381,59 @@ impl DhcpSockets {
             tracing::warn!("{line}");
         }
         self.not_served = told;
+    }
+}
+
+impl DhcpSockets {
+    /// Opens what other settings serve beside what is open, so that nothing can fail when they are adopted.
+    ///
+    /// # Errors
+    /// What cannot be opened, or what sockets that are open cannot become; then nothing is different.
+    pub fn prepare(&mut self, settings: &SocketSettings) -> Result<(), SocketError> {
+        self.prepared.clear();
+        let table = Arc::clone(&self.table.borrow());
+        let links = self.links.load_full();
+        let Way::Interfaces { sockets, .. } = &links.way else { return Ok(()) };
+        let (served, _) = select_served(settings, &table);
+        let mut prepared = BTreeMap::new();
+        for info in served.iter().filter(|info| !sockets.contains_key(&info.index)) {
+            let socket = port::open_on_interface(&info.name, settings.server_port)?;
+            prepared.insert(info.index, Arc::new(socket));
+        }
+        self.prepared = prepared;
+        Ok(())
+    }
+
+    /// Whether other settings need another way of sending and hearing than is open.
+    #[must_use]
+    pub fn needs_restart(&self, settings: &SocketSettings) -> bool {
+        let links = self.links.load();
+        let loopback = names_loopback_alone(settings, &self.table.borrow());
+        let way = match &links.way {
+            Way::Closed => settings.closed,
+            Way::Address { address, .. } => {
+                let meant = if loopback { Ipv4Addr::LOCALHOST } else { settings.bind_address };
+                !settings.closed && meant == *address
+            }
+            Way::Interfaces { .. } => !settings.closed && settings.bind_address.is_unspecified() && !loopback,
+        };
+        let ports = |settings: &SocketSettings| (settings.server_port, settings.client_port, settings.relay_port);
+        !way || ports(settings) != ports(&self.settings)
+    }
+
+    /// Serves by other settings: what was prepared is heard at once, and what they serve no more is heard a little longer,
+    /// so that whoever has been offered an address there can take it.
+    pub fn adopt(&mut self, settings: SocketSettings) {
+        if settings == self.settings {
+            return;
+        }
+        self.settings = settings;
+        let before = self.served();
+        let names = before.iter().map(|info| info.name.clone()).collect();
+        self.draining = Some((names, Instant::now() + DRAIN));
+        let failures = self.follow_interfaces();
+        self.tell_failures(&failures);
+        self.prepared.clear();
     }
 }
 

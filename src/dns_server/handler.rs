@@ -46,6 +46,9 @@ pub(super) struct Parts {
     pub(super) started: Instant,
 }
 
+/// The handler of now, for every socket: a changed configuration brings another one.
+pub(super) type Live = Arc<ArcSwap<Handler>>;
+
 /// Shared by every socket.
 #[derive(Clone)]
 pub(super) struct Handler(Arc<Parts>, Arc<Tellers>);
@@ -95,6 +98,16 @@ fn is_key(keys: &[Arc<TsigKey>], name: &Fqdn) -> bool {
 impl Handler {
     pub(super) fn new(parts: Parts) -> Self {
         Self(Arc::new(parts), Arc::default())
+    }
+
+    /// The same tellers with other parts.
+    pub(super) fn with(&self, parts: Parts) -> Self {
+        Self(Arc::new(parts), Arc::clone(&self.1))
+    }
+
+    /// What it is made of.
+    pub(super) fn parts(&self) -> &Parts {
+        &self.0
     }
 
     /// The upstreams, for those who may use them.

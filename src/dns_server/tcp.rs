@@ -20,7 +20,7 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::handler::Handler;
+use super::handler::Live;
 use super::shares::{Share, Shares};
 use crate::quiet::Quiet;
 
@@ -100,7 +100,7 @@ where
     loop {
         let accepted = tokio::select! {
             accepted = accept(&listener, &slots) => accepted,
-            _ = stopped.changed() => return,
+            _ = stopped.changed() => break,
         };
         match accepted {
             Ok((stream, source, permit)) => {
@@ -122,6 +122,9 @@ where
         }
         while connections.try_join_next().is_some() {}
     }
+    // An address that is listened on no more: who is connected may finish, and finds a silent connection closed in time.
+    drop(listener);
+    while connections.join_next().await.is_some() {}
 }
 
 async fn accept(listener: &TcpListener, slots: &Slots) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
@@ -132,7 +135,7 @@ async fn accept(listener: &TcpListener, slots: &Slots) -> io::Result<(TcpStream,
 }
 
 /// Answers what comes by a stream of messages, each behind its length.
-pub(super) async fn converse<S>(stream: S, source: SocketAddr, handler: Handler, slot: Slot) -> io::Result<()>
+pub(super) async fn converse<S>(stream: S, source: SocketAddr, live: Live, slot: Slot) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -147,6 +150,7 @@ where
         if header.metadata.message_type == MessageType::Response {
             break;
         }
+        let handler = live.load_full();
         if handler.answer_stream(&octets, source.ip(), &mut out) {
             replies.write(&out).await?;
             continue;
@@ -164,7 +168,7 @@ where
         }
         // At most 65,535, so that they are there in the end.
         let room = Arc::clone(&octets_left).acquire_many_owned(length as u32).await.map_err(io::Error::other)?;
-        let (handler, replies) = (handler.clone(), replies.clone());
+        let replies = replies.clone();
         waiting.spawn(async move {
             handler.handle_request::<_, TokioTime>(&request, replies).await;
             drop(room);

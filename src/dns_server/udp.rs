@@ -6,6 +6,7 @@ mod batch;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use hickory_proto::op::{Header, Message, MessageType, ResponseCode};
 use hickory_proto::rr::Record;
@@ -19,9 +20,10 @@ use nix::sys::socket::{SockaddrIn, SockaddrIn6};
 use tokio::net::UdpSocket;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use self::batch::{Incoming, Local, Outgoing, Peer};
-use super::handler::{Datagram, Handler};
+use super::handler::{Datagram, Handler, Live};
 use super::reply::{UDP_OCTETS_MAX, UDP_OCTETS_PLAIN};
 use super::shares::Shares;
 use crate::quiet::Quiet;
@@ -30,11 +32,13 @@ use crate::quiet::Quiet;
 const WAITING_MAX: usize = 4_096;
 /// And of one asker. One that asks for what nobody answers would keep all others out.
 const WAITING_MAX_EACH: usize = 256;
+/// How long an address that is listened on no more answers whom it has heard.
+const DRAIN: Duration = Duration::from_secs(5);
 /// Batches answered before others of this thread have their turn.
 const IN_A_ROW: usize = 4;
 
 /// Answers until told to stop.
-pub(super) async fn serve(socket: UdpSocket, handler: Handler, stopped: watch::Receiver<bool>) {
+pub(super) async fn serve(socket: UdpSocket, handler: Live, stopped: watch::Receiver<bool>) {
     match socket.local_addr() {
         Ok(SocketAddr::V6(own)) => {
             serve_family::<SockaddrIn6>(socket, own.ip().is_unspecified(), handler, stopped).await
@@ -49,7 +53,7 @@ pub(super) async fn serve(socket: UdpSocket, handler: Handler, stopped: watch::R
 async fn serve_family<S: Peer + Send>(
     socket: UdpSocket,
     many_addresses: bool,
-    handler: Handler,
+    handler: Live,
     mut stopped: watch::Receiver<bool>,
 ) {
     let socket = Arc::new(socket);
@@ -59,8 +63,9 @@ async fn serve_family<S: Peer + Send>(
         tokio::select! {
             // An error that only this tells is met again below.
             _ = socket.readable() => {}
-            _ = stopped.changed() => return,
+            _ = stopped.changed() => return waiting.drain().await,
         }
+        let handler = handler.load_full();
         for _ in 0..IN_A_ROW {
             match incoming.receive(&socket) {
                 Ok(()) => {}
@@ -106,6 +111,11 @@ impl Default for Waiting {
 }
 
 impl Waiting {
+    /// An address that is listened on no more still answers whom it has heard.
+    async fn drain(mut self) {
+        drop(timeout(DRAIN, async { while self.tasks.join_next().await.is_some() {} }).await);
+    }
+
     fn add(&mut self, query: &[u8], asker: Asker, handler: &Handler) {
         while self.tasks.try_join_next().is_some() {}
         let source = asker.source;

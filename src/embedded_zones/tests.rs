@@ -2,6 +2,7 @@
 
 use zones::{AllowAll, Condensed};
 
+use super::relay::{Served, not_served, relay};
 use super::*;
 
 fn settings() -> DnsSettings {
@@ -268,4 +269,100 @@ fn our_own_names_follow_the_addresses() {
     assert_eq!(zone.rrset(&ns, RecordType::AAAA).unwrap().rdata.len(), 1);
     let again = own_name_updates(&settings, &now).next().unwrap();
     assert!(zones::apply(&zone, &again, &AllowAll).unwrap().1.is_none(), "nothing changes, nothing is stored");
+}
+
+/// A file with zones that come, go, and have records of their own.
+fn generated(seed: &mut u64) -> config::Config {
+    let mut below = |bound: u64| {
+        *seed ^= *seed << 13;
+        *seed ^= *seed >> 7;
+        *seed ^= *seed << 17;
+        *seed % bound
+    };
+    let mut text = String::from("[dns]\nenabled = true\n");
+    for zone in ["nasir.xyz", "lab.nasir.xyz", "other.test"] {
+        if zone != "other.test" && below(4) == 0 {
+            continue;
+        }
+        text.push_str(&format!("[[zone]]\nname = \"{zone}\"\n"));
+        if below(3) == 0 {
+            text.push_str(&format!("ns = \"ns{}.{zone}\"\n", below(2)));
+        }
+        let names = ["www", "mail", "pc.lab"];
+        let records: Vec<String> = (0..below(3))
+            .map(|_| {
+                format!(
+                    "{{ name = \"{}\", type = \"A\", data = \"192.168.30.{}\" }}",
+                    names[below(3) as usize],
+                    below(9)
+                )
+            })
+            .collect();
+        text.push_str(&format!("records = [{}]\n", records.join(", ")));
+    }
+    text.push_str("[[subnet]]\nprefix = \"192.168.30.0/24\"\npools = [\"192.168.30.100-192.168.30.199\"]\n");
+    match config::check(&text, "test.toml", &|_: &std::path::Path| Err("none".to_owned())) {
+        Ok(checked) => checked.config,
+        Err(_) => generated(seed),
+    }
+}
+
+#[test]
+fn zones_relaid_while_they_are_served_are_what_a_restart_would_load() {
+    for first in 1..=400_u64 {
+        let mut seed = first.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut own = addresses(&["192.168.30.1"]);
+        let mut config = generated(&mut seed);
+        let mut kept = Kept::default();
+        let mut loaded = kept.start(&config.dns, &own, 1_800_000_000);
+        let mut asleep = StoredZones::default();
+        for step in 0..4 {
+            if loaded.zones.get(&apex()).is_some() {
+                kept.update(&mut loaded, &format!("pc{step}.nasir.xyz"));
+                loaded.histories.clear();
+                for ((zone, _), one) in &kept.differences {
+                    loaded.histories.entry(zone.clone()).or_default().push(Arc::clone(one));
+                }
+            }
+            let next = generated(&mut seed);
+            let own_next = addresses(if seed % 3 == 0 { &["192.168.30.1", "192.168.30.9"] } else { &["192.168.30.1"] });
+            let mut restarted = Kept {
+                sets: kept.sets.clone(),
+                stated: kept.stated.clone(),
+                differences: kept.differences.clone(),
+                rows: 0,
+            };
+            let served = Served {
+                config: &config,
+                own: &own,
+                zones: &loaded.zones,
+                histories: &loaded.histories,
+                asleep: &asleep,
+            };
+            let now_secs = 1_800_000_100 + step;
+            let relaid = relay(served, &next, &own_next, &[], now_secs).unwrap();
+            kept.take(relaid.loaded.rows.clone());
+            let anew = restarted.start(&next.dns, &own_next, now_secs);
+            assert_eq!(kept.sets, restarted.sets, "seed {first}, step {step}");
+            assert_eq!(kept.stated, restarted.stated, "seed {first}, step {step}");
+            let serials = |kept: &Kept| kept.differences.keys().cloned().collect::<Vec<_>>();
+            assert_eq!(serials(&kept), serials(&restarted), "seed {first}, step {step}");
+            for zone in anew.zones.zones() {
+                assert_eq!(relaid.loaded.zones.get(zone.apex()), Some(zone), "seed {first}, step {step}");
+            }
+            assert_eq!(relaid.loaded.zones.zones().len(), anew.zones.zones().len());
+            let stored = StoredZones {
+                sets: kept.sets.iter().map(|((zone, ..), set)| (zone.clone(), set.clone())).collect(),
+                stated: kept.stated.iter().cloned().collect(),
+                differences: kept.differences.iter().map(|((zone, _), one)| (zone.clone(), Arc::clone(one))).collect(),
+            };
+            let others = not_served(&stored, &next.dns);
+            let mut slept = relaid.asleep.sets.clone();
+            slept.sort_by_key(|(zone, set)| (zone.clone(), set.name.clone(), set.rtype));
+            let mut expected = others.sets;
+            expected.sort_by_key(|(zone, set)| (zone.clone(), set.name.clone(), set.rtype));
+            assert_eq!(slept, expected, "what is not served is known: seed {first}, step {step}");
+            (loaded, asleep, config, own) = (relaid.loaded, relaid.asleep, next, own_next);
+        }
+    }
 }

@@ -47,8 +47,8 @@ pub struct DeskParts {
     pub responder: Arc<DaemonResponder>,
     /// The embedded zones as they are published.
     pub zones: Arc<ArcSwap<ZoneSet>>,
-    /// The configuration.
-    pub config: Arc<Config>,
+    /// The configuration of now.
+    pub config: Arc<ArcSwap<Config>>,
     /// The daemon's clock.
     pub clock: Clock,
 }
@@ -60,8 +60,8 @@ pub struct Desk {
     pub(super) feed: Arc<Feed>,
     pub(super) started_at: u64,
     pub(super) machine: String,
-    /// Addresses that are reserved.
-    pub(super) reserved: HashSet<Ipv4Addr>,
+    /// Addresses that are reserved, and by which configuration.
+    reserved: std::sync::Mutex<(Arc<Config>, Arc<HashSet<Ipv4Addr>>)>,
     pub(super) lists: Mutex<Lists>,
     pub(super) history: std::sync::Mutex<History>,
     status: Mutex<Option<(Instant, Status)>>,
@@ -69,18 +69,28 @@ pub struct Desk {
 
 impl Desk {
     pub(super) fn new(parts: DeskParts, feed: Arc<Feed>) -> Self {
-        let reservations = parts.config.dhcp.subnets.iter().flat_map(|subnet| &subnet.reservations);
+        let config = parts.config.load_full();
         let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         Self {
             started_at: parts.clock.now().wall_secs,
             machine: machine.trim().to_owned(),
-            reserved: reservations.filter_map(|reservation| reservation.address).collect(),
+            reserved: std::sync::Mutex::new((Arc::clone(&config), Arc::new(reserved_by(&config)))),
             lists: Mutex::default(),
             history: std::sync::Mutex::default(),
             status: Mutex::default(),
             parts,
             feed,
         }
+    }
+
+    /// Addresses that are reserved now.
+    pub(super) fn reserved(&self) -> Arc<HashSet<Ipv4Addr>> {
+        let now = self.parts.config.load_full();
+        let mut known = self.reserved.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if !Arc::ptr_eq(&known.0, &now) {
+            *known = (Arc::clone(&now), Arc::new(reserved_by(&now)));
+        }
+        Arc::clone(&known.1)
     }
 
     /// Answers until nobody can ask any more.
@@ -213,7 +223,8 @@ impl Desk {
     }
 
     fn configuration(&self) -> Configuration {
-        let web = self.parts.config.web.as_ref();
+        let config = self.parts.config.load();
+        let web = config.web.as_ref();
         let shown = |text: &Arc<str>| (!text.is_empty()).then(|| text.to_string());
         Configuration { file: web.and_then(|web| shown(&web.file)), text: web.and_then(|web| shown(&web.text)) }
     }
@@ -247,10 +258,16 @@ impl Desk {
 
     /// What is reserved at which address, in words.
     pub(super) fn domains(&self) -> HashMap<String, String> {
-        let subnets = self.parts.config.dhcp.subnets.iter();
+        let config = self.parts.config.load();
+        let subnets = config.dhcp.subnets.iter();
         let domain = |subnet: &dhcp::settings::Subnet| Some(super::shown(&subnet.naming.as_ref()?.domain));
         subnets.filter_map(|subnet| Some((subnet.prefix.to_string(), domain(subnet)?))).collect()
     }
+}
+
+fn reserved_by(config: &Config) -> HashSet<Ipv4Addr> {
+    let reservations = config.dhcp.subnets.iter().flat_map(|subnet| &subnet.reservations);
+    reservations.filter_map(|reservation| reservation.address).collect()
 }
 
 /// IEEE 802: the bit of an address that nobody assigned. Phones make such ones up for each network.

@@ -95,11 +95,11 @@ impl Desk {
                 })
                 .collect()
         });
-        let switches = &self.parts.config.switches;
+        let (switches, reserved) = (Arc::clone(&self.parts.config.load().switches), self.reserved());
         let rows = leases.iter().zip(states.await?).map(|(lease, dns)| LeaseRow {
             dns,
-            reserved: self.reserved.contains(&lease.address),
-            ..row_of(lease, switches)
+            reserved: reserved.contains(&lease.address),
+            ..row_of(lease, &switches)
         });
         Ok(rows.collect())
     }

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+use config::Config;
 use ddns::reconcile::News;
 use ddns::wanted::RowKey;
 use dhcp::decision::{LeaseEvent, LeaseEventKind};
@@ -88,14 +90,14 @@ pub struct Telling {
     /// To the page.
     pub feed: Arc<Feed>,
     /// Names for relay agents.
-    pub switches: Arc<Switches>,
+    pub config: Arc<ArcSwap<Config>>,
     /// The daemon's clock.
     pub clock: Clock,
 }
 
 /// Tells for ever.
 pub async fn tell(telling: Telling) {
-    let Telling { leases, mut names, feed, switches, clock } = telling;
+    let Telling { leases, mut names, feed, config, clock } = telling;
     loop {
         tokio::select! {
             (events, left_out) = leases.take() => {
@@ -108,6 +110,7 @@ pub async fn tell(telling: Telling) {
                     detail: "too many at once to be told one by one".to_owned(),
                     lease: None,
                 });
+                let switches = Arc::clone(&config.load().switches);
                 feed.push(rest.into_iter().chain(events.iter().map(|event| of_lease(event, at, &switches))));
                 tokio::time::sleep(TOGETHER).await;
             }

@@ -16,7 +16,7 @@ impl Desk {
         let zones = self.parts.responder.servers().await.ok_or(Refusal::Ending)?;
         let held_back = self.parts.responder.held_back().await;
         let values = self.parts.responder.counters.values();
-        let store = self.parts.config.daemon.store.clone();
+        let store = self.parts.config.load().daemon.store.clone();
         let measured = tokio::task::spawn_blocking(move || measure(&store)).await.unwrap_or_default();
         let mut leases = LeaseTotals::default();
         for subnet in &counts {
@@ -36,7 +36,7 @@ impl Desk {
             refused: &refused,
             up_secs: self.parts.clock.now().wall_secs.saturating_sub(self.started_at),
             held_back: &held_back,
-            audit: self.parts.responder.auditor.last().as_ref(),
+            audit: self.parts.responder.auditor.load().last().as_ref(),
         });
         let level = attention.iter().map(|one| one.level).max().unwrap_or(Level::Ok);
         Ok(Status {

@@ -53,7 +53,8 @@ impl Desk {
 
     fn subnet_of(&self, counts: &SubnetCounts, domain: Option<&String>) -> Subnet {
         let prefix = counts.prefix;
-        let config = &self.parts.config.dhcp;
+        let config = self.parts.config.load();
+        let config = &config.dhcp;
         let settings = config.subnets.iter().find(|subnet| subnet.prefix == prefix);
         let network = settings.and_then(|subnet| config.networks.get(usize::from(subnet.network?.0)));
         let reserved = settings
@@ -73,9 +74,10 @@ impl Desk {
         }
     }
 
-    fn settings_of(&self, prefix: Ipv4Net) -> Result<&dhcp::settings::Subnet, Refusal> {
-        let found = self.parts.config.dhcp.subnets.iter().find(|subnet| subnet.prefix == prefix);
-        found.ok_or_else(|| absent(&prefix.to_string()))
+    fn settings_of(&self, prefix: Ipv4Net) -> Result<dhcp::settings::Subnet, Refusal> {
+        let config = self.parts.config.load();
+        let found = config.dhcp.subnets.iter().find(|subnet| subnet.prefix == prefix);
+        found.cloned().ok_or_else(|| absent(&prefix.to_string()))
     }
 
     /// A part of the map, from the address on or from the beginning.
@@ -92,9 +94,10 @@ impl Desk {
         let states = self.look(move |core, _| -> Vec<Option<LeaseState>> {
             range.map(|bits| core.engine().lease(Ipv4Addr::from_bits(bits)).map(|lease| lease.state)).collect()
         });
+        let all_reserved = self.reserved();
         let cells = states.await?.into_iter().zip(first.to_bits()..=end).map(|(state, bits)| {
             let address = Ipv4Addr::from_bits(bits);
-            let reserved = self.reserved.contains(&address);
+            let reserved = all_reserved.contains(&address);
             match state {
                 Some(LeaseState::Bound) if reserved => 'B',
                 Some(LeaseState::Bound) => 'b',

@@ -84,7 +84,8 @@ impl Desk {
             keys.iter().map(|key| key.as_ref().is_some_and(is_wanted)).collect()
         });
         let leased = leased.await?;
-        let dns = &self.parts.config.dns;
+        let config = self.parts.config.load();
+        let dns = &config.dns;
         let configured = dns.zones.iter().find(|zone| zone.apex == apex);
         let rows = window.into_iter().zip(leased).map(|((name, rtype, row), leased)| {
             let written =

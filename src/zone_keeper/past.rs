@@ -28,14 +28,14 @@ impl ZoneKeeper {
     /// it is published; `None`: it is beyond already, or could not be stored.
     pub async fn leap(self: &Arc<Self>, apex: &Fqdn, theirs: u32) -> Option<u32> {
         let (to, stored) = oneshot::channel();
-        let serial = {
-            let mut state = self.lock();
+        let decide = |state: &mut Keeping<oneshot::Sender<dns::Rcode>>| {
             let now = u32::try_from(self.clock.now().wall_secs).unwrap_or(1);
             let (serial, decided) = state.leap(apex, theirs, now, to)?;
             let Decided::Waits(Some(to_store)) = decided else { return None };
-            self.store(&mut state, to_store);
-            serial
+            self.store(state, to_store);
+            Some(serial)
         };
+        let serial = self.when_thawed(decide).await?;
         (stored.await == Ok(dns::Rcode::NO_ERROR)).then_some(serial)
     }
 }

@@ -122,6 +122,11 @@ impl<'lab> Leasehold<'lab> {
         command
     }
 
+    /// Has it read its file again; it must take it over.
+    pub(crate) fn reload(&self) -> String {
+        succeed(&mut self.command(&["reload", "--socket", CONTROL]))
+    }
+
     /// The leases that the running daemon shows.
     pub(crate) fn leases(&self) -> Vec<Lease> {
         let printed = succeed(&mut self.command(&["leases", "--all", "--json", "--socket", CONTROL]));

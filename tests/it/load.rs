@@ -46,6 +46,8 @@ pub(crate) struct Plan {
     pub(crate) release_every: Option<u32>,
     /// Numbers the clients from here, so that a second load brings other ones.
     pub(crate) first: u32,
+    /// How long a client waits for an answer before it asks again.
+    pub(crate) retry: Duration,
     /// Under this domain: even clients tell their whole name by option 81, odd ones the label by option 12.
     pub(crate) domain: &'static str,
 }
@@ -60,6 +62,7 @@ impl Plan {
             renew_after: None,
             release_every: None,
             first: 0,
+            retry: RETRY,
             domain: "nasir.xyz",
         }
     }
@@ -97,6 +100,8 @@ pub(crate) enum Happened {
 #[derive(Debug, Default)]
 pub(crate) struct History {
     pub(crate) events: Vec<Happened>,
+    /// How often a client asked again, since no answer had come.
+    pub(crate) asked_again: usize,
 }
 
 impl History {
@@ -262,7 +267,9 @@ impl Load {
     /// A client's time has come: its pause is over, or no answer came.
     fn speak(&mut self, index: usize, now: Instant) {
         let client = &mut self.clients[index];
-        client.due = Some(now + RETRY);
+        client.due = Some(now + self.plan.retry);
+        let waits = matches!(client.state, State::Selecting | State::Requesting { .. } | State::Renewing(_));
+        self.history.asked_again += usize::from(waits);
         match client.state {
             State::Fresh(at) if at > now => client.due = Some(at),
             State::Fresh(_) | State::Selecting => {
@@ -352,7 +359,7 @@ impl Load {
         match (heard.kind, client.state) {
             (packet::OFFER, State::Selecting) => {
                 client.state = State::Requesting { offered: heard.yiaddr, server: heard.server, tries: 1 };
-                client.due = Some(now + RETRY);
+                client.due = Some(now + self.plan.retry);
                 client.asked_at = utc_secs();
                 self.send(index, packet::REQUEST);
             }
@@ -408,7 +415,7 @@ fn what_must_never_be_is_found_in_a_history() {
         Happened::Acknowledged(Acknowledged { client, address, until: 0 })
     };
     let released = |client, last| Happened::Released { client, address: Ipv4Addr::new(10, 0, 0, last) };
-    let violations = |events| History { events }.violations();
+    let violations = |events| History { events, asked_again: 0 }.violations();
     assert_eq!(violations(vec![ack(1, 1), ack(2, 2), ack(1, 1), released(1, 1), ack(3, 1), ack(1, 4)]), "");
     assert!(violations(vec![ack(1, 1), ack(2, 1)]).contains("while 1 holds it"));
     assert!(violations(vec![ack(1, 1), ack(1, 2)]).contains("moved"));

@@ -50,6 +50,7 @@ mod programs;
 mod query_log;
 mod recovery;
 mod relays;
+mod reload;
 mod reserved_names;
 mod secondaries;
 mod self_by_lease;

@@ -137,6 +137,25 @@ impl ZoneAuthority {
         Self { tentative: zones.clone(), committed: zones, pending: VecDeque::new(), next_ticket: 1, histories }
     }
 
+    /// Whether nothing is decided that is not stored yet.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    /// Other zones in place of these: a new configuration's. The caller has stored them; nothing may wait to be stored
+    /// ([`ZoneAuthority::is_settled`]), since it would be lost.
+    pub fn replace(&mut self, zones: ZoneSet, histories: Histories) {
+        self.pending.clear();
+        (self.tentative, self.committed, self.histories) = (zones.clone(), zones, histories);
+    }
+
+    /// The past of all zones.
+    #[must_use]
+    pub fn histories(&self) -> &Histories {
+        &self.histories
+    }
+
     /// The past of a zone.
     #[must_use]
     pub fn history(&self, apex: &Fqdn) -> Option<&History> {

@@ -87,6 +87,11 @@ impl History {
         self.differences.front().map(|oldest| oldest.serial_before)
     }
 
+    /// All of them, oldest first.
+    pub fn differences(&self) -> impl Iterator<Item = &Arc<Difference>> + '_ {
+        self.differences.iter()
+    }
+
     /// The serials after each, oldest first.
     pub fn serials(&self) -> impl Iterator<Item = u32> + '_ {
         self.differences.iter().map(|difference| difference.serial_after)

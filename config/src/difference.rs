@@ -1,0 +1,245 @@
+//! What is different between two configurations, in words, and what of it needs a restart.
+//!
+//! Nothing is done here: a reload shows these words, and refuses as a whole when one of them is among
+//! [`Difference::refused`]. Secrets are compared and never shown.
+
+mod dhcp_part;
+mod dns_part;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use crate::Config;
+pub use dhcp_part::client_of;
+
+/// What became of a part of the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verb {
+    /// It is new.
+    Added,
+    /// It is gone.
+    Removed,
+    /// It says something else.
+    Changed,
+}
+
+impl Verb {
+    /// As one word, for scripts.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Removed => "removed",
+            Self::Changed => "changed",
+        }
+    }
+}
+
+/// One thing that is different.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// What became of it.
+    pub verb: Verb,
+    /// What it is, with its name: "subnet 192.168.30.0/24".
+    pub part: String,
+    /// What of it; empty when the part says all.
+    pub what: String,
+}
+
+impl Change {
+    pub(crate) fn new(verb: Verb, part: impl Into<String>, what: impl Into<String>) -> Self {
+        Self { verb, part: part.into(), what: what.into() }
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { verb, part, what } = self;
+        write!(f, "{part} {}", verb.word())?;
+        if what.is_empty() { Ok(()) } else { write!(f, ": {what}") }
+    }
+}
+
+/// All that is different.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Difference {
+    /// In the order of the file's sections.
+    pub changes: Vec<Change>,
+    /// What only a restart can change, a sentence for each. With any, nothing may be applied.
+    pub refused: Vec<String>,
+}
+
+impl Difference {
+    /// What leads from `old` to `new`.
+    #[must_use]
+    pub fn between(old: &Config, new: &Config) -> Self {
+        let mut found = Self::default();
+        found.daemon(old, new);
+        dhcp_part::compare(&old.dhcp, &new.dhcp, &mut found.changes);
+        dns_part::compare(old, new, &mut found.changes);
+        found.section("the names of switches (`[[switch]]`)", old.switches != new.switches);
+        found.section("the TFTP server (`[tftp]`)", old.tftp != new.tftp);
+        found.rest(old, new);
+        found
+    }
+
+    /// Whether the two come to the same. (Comments of the file, or the order of its tables, may differ.)
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.refused.is_empty()
+    }
+
+    fn section(&mut self, part: &str, changed: bool) {
+        if changed {
+            self.changes.push(Change::new(Verb::Changed, part, ""));
+        }
+    }
+
+    fn daemon(&mut self, old: &Config, new: &Config) {
+        let (before, after) = (&old.daemon, &new.daemon);
+        let path = |key: &str, what: &str, old: &std::path::Path, new: &std::path::Path| {
+            (old != new).then(|| {
+                format!(
+                    "{what} cannot change while the daemon runs: `{key}` was {}, and is {} now; restart the daemon, or \
+                     take it back",
+                    old.display(),
+                    new.display()
+                )
+            })
+        };
+        self.refused.extend(path("store", "the directory of the lease store", &before.store, &after.store));
+        self.refused.extend(path("control", "the control socket", &before.control, &after.control));
+        if before.ports != after.ports {
+            self.refused.push(
+                "the ports of DHCP cannot change while the daemon runs (`server_port`, `client_port`, `relay_port` in \
+                 [server]); restart the daemon, or take it back"
+                    .to_owned(),
+            );
+        }
+        if before.interfaces != after.interfaces {
+            let what = listed(&before.interfaces, &after.interfaces);
+            self.changes.push(Change::new(Verb::Changed, "the interfaces (`interfaces` in [server])", what));
+        }
+        if (before.log, before.log_format) != (after.log, after.log_format) {
+            self.refused.push(
+                "what is logged cannot change while the daemon runs (`log`, `log_format` in [server]); restart the \
+                 daemon, or take it back"
+                    .to_owned(),
+            );
+        }
+        if old.dns.enabled != new.dns.enabled {
+            self.refused.push(format!(
+                "the DNS server cannot be turned {} while the daemon runs (`enabled` in [dns], or the first or last \
+                 embedded zone); restart the daemon, or take it back",
+                if new.dns.enabled { "on" } else { "off" }
+            ));
+        }
+        if old.serves_dhcp() != new.serves_dhcp() {
+            self.refused.push(format!(
+                "DHCP cannot be turned {} while the daemon runs (the {} [[subnet]]); restart the daemon, or take it \
+                 back",
+                if new.serves_dhcp() { "on" } else { "off" },
+                if new.serves_dhcp() { "first" } else { "last" }
+            ));
+        }
+    }
+
+    /// Whatever else is different: a section that is not known here is not taken over in silence.
+    fn rest(&mut self, old: &Config, new: &Config) {
+        let mut merged = old.clone();
+        merged.dhcp = new.dhcp.clone();
+        merged.ddns = new.ddns.clone();
+        merged.switches = new.switches.clone();
+        merged.tftp = new.tftp.clone();
+        merged.daemon = new.daemon.clone();
+        let (dns, now) = (&mut merged.dns, &new.dns);
+        dns.enabled = now.enabled;
+        dns.listen = now.listen.clone();
+        dns.zones = now.zones.clone();
+        dns.gss_keytab = now.gss_keytab.clone();
+        dns.views = now.views.clone();
+        dns.own_names = now.own_names.clone();
+        dns.forward = now.forward.clone();
+        dns.protection = now.protection.clone();
+        // What a log of questions keeps, and where, is set up once.
+        let log = |config: &Config| config.dns.forward.as_ref().map(|forward| forward.resolver.log.clone());
+        if log(old).unwrap_or_default() != log(new).unwrap_or_default() {
+            self.refused.push(
+                "the log of questions cannot change while the daemon runs (`log`, `log_questions`, `log_file` in \
+                 [resolver]); restart the daemon, or take it back"
+                    .to_owned(),
+            );
+        }
+        if let (Some(web), Some(now)) = (&mut merged.web, &new.web) {
+            (web.text, web.file) = (now.text.clone(), now.file.clone());
+        }
+        if merged.web != new.web {
+            self.refused.push(
+                "the page and the API cannot change while the daemon runs ([web]); restart the daemon, or take it back"
+                    .to_owned(),
+            );
+            merged.web = new.web.clone();
+        }
+        if merged.dns != new.dns {
+            self.refused.push(
+                "something in [dns] changed that a running daemon cannot take over; restart the daemon, or take it back"
+                    .to_owned(),
+            );
+            merged.dns = new.dns.clone();
+        }
+        if merged != *new {
+            self.refused.push(
+                "something changed that a running daemon cannot take over; restart the daemon, or take it back"
+                    .to_owned(),
+            );
+        }
+    }
+}
+
+/// What came to a list and what left it.
+fn listed(old: &[String], new: &[String]) -> String {
+    let (before, after): (BTreeSet<&String>, BTreeSet<&String>) = (old.iter().collect(), new.iter().collect());
+    let came = after.difference(&before).map(|one| format!("{one} is new"));
+    let left = before.difference(&after).map(|one| format!("{one} is removed"));
+    let words: Vec<String> = came.chain(left).collect();
+    if words.is_empty() { "in another order".to_owned() } else { words.join(", ") }
+}
+
+/// Compares two lists of things that have keys; of several with one key the last counts.
+fn keyed<'v, K: Ord, T: PartialEq>(
+    old: impl IntoIterator<Item = (K, &'v T)>,
+    new: impl IntoIterator<Item = (K, &'v T)>,
+    mut tell: impl FnMut(&K, Option<&'v T>, Option<&'v T>),
+) where
+    T: 'v + ?Sized,
+{
+    let before: BTreeMap<K, &T> = old.into_iter().collect();
+    let after: BTreeMap<K, &T> = new.into_iter().collect();
+    for (key, was) in &before {
+        match after.get(key) {
+            None => tell(key, Some(*was), None),
+            Some(is) if was != is => tell(key, Some(*was), Some(*is)),
+            Some(_) => {}
+        }
+    }
+    for (key, is) in after.iter().filter(|(key, _)| !before.contains_key(*key)) {
+        tell(key, None, Some(*is));
+    }
+}
+
+fn verb<T: ?Sized>(old: Option<&T>, new: Option<&T>) -> Verb {
+    match (old, new) {
+        (None, _) => Verb::Added,
+        (Some(_), None) => Verb::Removed,
+        (Some(_), Some(_)) => Verb::Changed,
+    }
+}
+
+/// The names of what is different among these.
+fn named(pairs: &[(&str, bool)]) -> String {
+    let different: Vec<&str> = pairs.iter().filter(|(_, changed)| *changed).map(|(name, _)| *name).collect();
+    different.join(", ")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,80 @@
+//! Zones exchanged as a whole, for those of a new configuration.
+//!
+//! Meanwhile nothing is decided: what was decided before is waited for, updates from the network and the updater's wait
+//! until it is over, and the DHCP service, which decides names with their leases, has its batches wait by itself.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use dns::{Fqdn, Rcode};
+use tokio::sync::oneshot;
+use zones::{Histories, ZoneSet};
+
+use super::{Keeping, ZoneKeeper};
+
+/// No zone changes while it is there.
+#[derive(Debug)]
+pub struct Freeze(Arc<ZoneKeeper>);
+
+impl Drop for Freeze {
+    fn drop(&mut self) {
+        self.0.frozen.store(false, Ordering::Release);
+        self.0.thawed.notify_waiters();
+    }
+}
+
+impl ZoneKeeper {
+    /// Waits until every decision is settled, and has whoever wants to decide more wait. One at a time.
+    pub async fn freeze(self: &Arc<Self>) -> Freeze {
+        {
+            // Under the lock, so that whoever decides has seen it, or is waited for.
+            let _state = self.lock();
+            self.frozen.store(true, Ordering::Release);
+        }
+        let freeze = Freeze(Arc::clone(self));
+        loop {
+            let settled = self.settled.notified();
+            tokio::pin!(settled);
+            // From here on nothing is missed.
+            settled.as_mut().enable();
+            if self.lock().authority.is_settled() {
+                return freeze;
+            }
+            settled.await;
+        }
+    }
+
+    /// Decides under the lock, as soon as no zones are exchanged.
+    pub(super) async fn when_thawed<R>(&self, decide: impl FnOnce(&mut Keeping<oneshot::Sender<Rcode>>) -> R) -> R {
+        loop {
+            let thawed = self.thawed.notified();
+            tokio::pin!(thawed);
+            thawed.as_mut().enable();
+            {
+                let mut state = self.lock();
+                if !self.frozen.load(Ordering::Acquire) {
+                    return decide(&mut state);
+                }
+            }
+            thawed.await;
+        }
+    }
+}
+
+impl Freeze {
+    /// The zones and their past.
+    #[must_use]
+    pub fn held(&self) -> (ZoneSet, Histories) {
+        let state = self.0.lock();
+        (state.authority.committed().clone(), state.authority.histories().clone())
+    }
+
+    /// Serves these in their place; they are stored already. `by_lease`: see [`ZoneKeeper::open_to_leases`].
+    pub fn replace(&self, zones: ZoneSet, histories: Histories, by_lease: HashSet<Fqdn>) {
+        let mut state = self.0.lock();
+        state.authority.replace(zones, histories);
+        state.by_lease = by_lease;
+        self.0.publish(&state, Vec::new());
+    }
+}
