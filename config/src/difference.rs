@@ -170,6 +170,17 @@ impl Difference {
                     .to_owned(),
             );
         }
+        let rooms = |config: &Config| {
+            let protection = &config.dns.protection;
+            (protection.connections, protection.connections_per_client, protection.idle_secs)
+        };
+        if rooms(old) != rooms(new) {
+            self.refused.push(
+                "the room for DNS connections cannot change while the daemon runs (`connections` and what follows it in \
+                 [dns.limits]); restart the daemon, or take it back"
+                    .to_owned(),
+            );
+        }
         if let (Some(web), Some(now)) = (&mut merged.web, &new.web) {
             (web.text, web.file) = (now.text.clone(), now.file.clone());
         }
@@ -206,13 +217,11 @@ fn listed(old: &[String], new: &[String]) -> String {
 }
 
 /// Compares two lists of things that have keys; of several with one key the last counts.
-fn keyed<'v, K: Ord, T: PartialEq>(
+fn keyed<'v, K: Ord, T: PartialEq + 'v>(
     old: impl IntoIterator<Item = (K, &'v T)>,
     new: impl IntoIterator<Item = (K, &'v T)>,
     mut tell: impl FnMut(&K, Option<&'v T>, Option<&'v T>),
-) where
-    T: 'v + ?Sized,
-{
+) {
     let before: BTreeMap<K, &T> = old.into_iter().collect();
     let after: BTreeMap<K, &T> = new.into_iter().collect();
     for (key, was) in &before {

@@ -156,3 +156,40 @@ fn a_large_file_is_read() {
     assert_eq!(config.ddns.reserved.len(), 20_000);
     assert_eq!(config.dns.zones.len(), 1_001);
 }
+
+#[test]
+fn a_thousand_files_with_faults_are_refused_with_a_place_each() {
+    let secret = |_: &Path| Ok("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=".to_owned());
+    let good =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/home-lab.toml")).unwrap();
+    let served = config::check(&good, "good.toml", &secret).unwrap().config;
+    let (mut refused, mut taken) = (0, 0);
+    for seed in 1..=20_000_u64 {
+        let text = damaged(&good, &mut Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        match config::check(&text, "damaged.toml", &secret) {
+            Err(faults) => {
+                refused += 1;
+                assert!(faults.refuse(), "seed {seed}");
+                for one in faults.to_json(&text).as_array().unwrap() {
+                    let at = |key: &str| one[key].as_u64().unwrap();
+                    assert!(at("line") > 0 && at("column") > 0 && one["file"] == "damaged.toml", "seed {seed}: {one}");
+                }
+            }
+            // What can be taken can be compared with what is in force, and the comparison is right about whether it is
+            // the same.
+            Ok(checked) => {
+                taken += 1;
+                let found = config::difference::Difference::between(&served, &checked.config);
+                let mut same = checked.config.clone();
+                if let (Some(web), Some(now)) = (&mut same.web, &served.web) {
+                    (web.text, web.file) = (now.text.clone(), now.file.clone());
+                }
+                assert_eq!(found.is_empty(), same == served, "seed {seed}: {found:#?}");
+            }
+        }
+        if refused == 1_000 {
+            break;
+        }
+    }
+    assert!(refused == 1_000 && taken > 20, "{refused} refused, {taken} taken");
+}

@@ -201,7 +201,8 @@ async fn serve_until_told(mut config: Config, file: Option<&Path>, mut told: Tol
 
 /// Since when a configuration is taken up, for the service manager: in microseconds of `CLOCK_MONOTONIC`.
 fn monotonic_micros() -> u64 {
-    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).unwrap_or(nix::sys::time::TimeSpec::new(0, 0));
+    let now =
+        nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).unwrap_or(nix::sys::time::TimeSpec::new(0, 0));
     u64::try_from(now.tv_sec()).unwrap_or(0) * 1_000_000 + u64::try_from(now.tv_nsec()).unwrap_or(0) / 1_000
 }
 

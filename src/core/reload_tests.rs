@@ -147,9 +147,12 @@ fn a_reload_leads_to_what_a_restart_with_the_new_file_would() {
     for seed in 1..=400_u64 {
         let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         let before = settings(&mut random);
-        let hosts = (0..2).flat_map(|subnet| (1..6).map(move |host| (subnet, host)));
-        let leases: Vec<Lease> =
-            hosts.filter_map(|(subnet, host)| (!random.one_in(3)).then(|| lease(&mut random, subnet, host))).collect();
+        let mut leases = Vec::new();
+        for (subnet, host) in (0..2).flat_map(|subnet| (1..6).map(move |host| (subnet, host))) {
+            if !random.one_in(3) {
+                leases.push(lease(&mut random, subnet, host));
+            }
+        }
         let mut reloaded = Core::new(Arc::clone(&before.0), Arc::clone(&before.1), leases, WantedTable::default(), NOW);
         run(&mut reloaded, 100);
         // Several files, one after the other; some come before the pass of the one before is over.

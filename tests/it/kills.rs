@@ -107,7 +107,7 @@ fn nothing_acknowledged_is_lost_when_killed_at_random_moments() {
 fn a_lease_that_is_missing_moved_or_shortened_is_found() {
     let address = Ipv4Addr::new(10, 77, 1, 1);
     let ack = Acknowledged { client: 1, address, until: 1_000 };
-    let history = History { events: vec![Happened::Acknowledged(ack)] };
+    let history = History { events: vec![Happened::Acknowledged(ack)], ..History::default() };
     let right = Lease {
         address,
         state: "bound".to_owned(),
