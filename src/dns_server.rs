@@ -3,7 +3,7 @@
 //! Reading order: `handler` (what is done with a request), `query` (answered from a snapshot of our zones, or
 //! through [`forward`]), `update` (RFC 2136, from whoever has a right), `transfer` (AXFR), `reply` (EDNS, signing
 //! and size of what goes out), `cookies` and `rate` (what keeps others from using us against somebody), `udp` (datagrams,
-//! plain questions octets to octets), `tcp` (connections) and `sockets` (binding).
+//! plain questions octets to octets), `tcp` (connections), `secure` and `https` (encrypted ones) and `sockets` (binding).
 //!
 //! hickory-server parses requests and encodes replies; its zone stores are not used. Datagrams and TCP are read here: it
 //! makes a task of each datagram, and bounds neither the number of connections nor what it queues for one.
@@ -12,12 +12,15 @@
 //! another server.
 
 mod cookies;
+mod counts;
 pub mod forward;
 mod handler;
+mod https;
 mod query;
 mod rate;
 mod reload;
 mod reply;
+mod secure;
 mod shares;
 mod sockets;
 mod tcp;
@@ -35,22 +38,25 @@ use std::time::Instant;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use dns::{Fqdn, TsigKey};
 use ipnet::IpNet;
-use resolve::Upstream;
+use resolve::{Transport, Upstream};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use zones::{Askers, ZoneSet};
 
 pub use self::cookies::CookieMode;
+pub use self::counts::DnsCounts;
 use self::forward::{ForwardCountsNow, Forwarder, Forwarding};
 use self::handler::{Handler, Live};
 pub use self::rate::AnswerLimits;
 pub use self::reload::{Changed, PreparedSockets};
+pub use self::secure::Encrypted;
 pub use self::sockets::BindError;
 pub use self::tcp::ConnectionLimits;
 pub use self::transfer::{TransferAccess, TransferSettings, ZonePast};
 pub use self::update::{By, UpdateRequest, UpdateRights, ZoneWriter, zone_writer};
 use crate::kerberos::Acceptor;
+use crate::tls::TlsFault;
 
 /// What the server needs.
 pub struct DnsServerSettings {
@@ -79,6 +85,8 @@ pub struct DnsServerSettings {
     pub forwarding: Forwarding,
     /// What keeps others from using us against somebody, and from using us up.
     pub protection: Protection,
+    /// Where it is served by TLS and HTTPS too; none: nowhere.
+    pub encrypted: Option<Encrypted>,
 }
 
 /// What keeps others from using the server against somebody, and from using it up.
@@ -107,6 +115,22 @@ pub struct DnsServerHandle {
     /// Where questions to others are on their way.
     runtime: Handle,
     local_addrs: Vec<SocketAddr>,
+    secure: Option<secure::Secure>,
+    counts: Arc<counts::Counts>,
+    /// What ends the sockets of TLS and HTTPS.
+    encrypted_closer: watch::Sender<bool>,
+    encrypted_addrs: Vec<(Transport, SocketAddr)>,
+}
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsFault),
 }
 
 /// The DNS server.
@@ -116,14 +140,17 @@ impl DnsServer {
     /// Binds every address and starts to answer. Needs a tokio runtime.
     ///
     /// # Errors
-    /// [`BindError`] for the first address that cannot be had; nothing is left running then.
-    pub fn start(settings: DnsServerSettings) -> Result<DnsServerHandle, BindError> {
+    /// [`StartError`]: the first address that cannot be had, or a certificate that cannot be shown; nothing is left running
+    /// then.
+    pub fn start(settings: DnsServerSettings) -> Result<DnsServerHandle, StartError> {
         let bound = settings.listen.iter().map(|address| sockets::bind(*address)).collect::<Result<Vec<_>, _>>()?;
+        let secure = settings.encrypted.as_ref().map(secure::Secure::new).transpose()?;
         let forwarder =
             Arc::new(ArcSwapOption::from(Forwarder::new(&settings.upstreams, &settings.forwarding).map(Arc::new)));
         let Protection { cookies: cookie_mode, mut answers, connections } = settings.protection;
         answers.exempt.extend(&settings.forward_for);
         let cookies = cookies::CookieKeeper::new(cookie_mode);
+        let counts = Arc::<counts::Counts>::default();
         let handler = Handler::new(handler::Parts {
             snapshot: settings.snapshot,
             writer: settings.writer,
@@ -136,6 +163,7 @@ impl DnsServer {
             forwarder: Arc::clone(&forwarder),
             cookies: Arc::clone(&cookies),
             limiter: rate::RateLimiter::new(answers),
+            counts: Arc::clone(&counts),
             started: Instant::now(),
         });
         let mut server = DnsServerHandle {
@@ -149,10 +177,22 @@ impl DnsServer {
             forwarding: settings.forwarding,
             runtime: Handle::current(),
             local_addrs: Vec::new(),
+            secure,
+            counts,
+            encrypted_closer: watch::Sender::new(false),
+            encrypted_addrs: Vec::new(),
         };
         server.serving.spawn(cookies.keep());
         for pair in bound {
             server.serve(pair);
+        }
+        if let Some(encrypted) = &settings.encrypted {
+            server.serving.spawn(encrypted.identity.follow());
+            for (transport, list) in [(Transport::Tls, &encrypted.tls), (Transport::Https, &encrypted.https)] {
+                for address in list {
+                    server.listen_encrypted(transport, *address)?;
+                }
+            }
         }
         Ok(server)
     }
@@ -186,9 +226,43 @@ impl DnsServerHandle {
         let closer = watch::Sender::new(false);
         self.serving.spawn(udp::serve(pair.udp, Arc::clone(&self.handler), closer.subscribe()));
         let handler = Arc::clone(&self.handler);
-        let converse = move |stream, source, slot| tcp::converse(stream, source, Arc::clone(&handler), slot);
-        self.serving.spawn(tcp::serve(pair.tcp, self.slots.clone(), closer.subscribe(), converse));
+        let converse =
+            move |stream, source, slot| tcp::converse(stream, (source, Transport::Tcp), Arc::clone(&handler), slot);
+        let shared = (self.slots.clone(), Arc::clone(&self.counts));
+        self.serving.spawn(tcp::serve(pair.tcp, shared, closer.subscribe(), converse));
         self.closers.insert(pair.address, closer);
+    }
+
+    /// Listens on one more address for TLS, or for HTTPS. Returns it with its real port.
+    ///
+    /// # Errors
+    /// [`BindError`]; the server goes on as it was.
+    pub fn listen_encrypted(&mut self, transport: Transport, address: SocketAddr) -> Result<SocketAddr, BindError> {
+        let Some(secure) = self.secure.clone() else { return Ok(address) };
+        let key = if transport == Transport::Tls { "`tls_listen`" } else { "`https_listen`" };
+        let within = self.runtime.clone();
+        let _within = within.enter();
+        let listener = sockets::bind_stream(address, key)?;
+        let address = listener.local_addr().unwrap_or(address);
+        self.encrypted_addrs.push((transport, address));
+        let handler = Arc::clone(&self.handler);
+        let attend =
+            move |stream, source, slot| secure.clone().attend(stream, (source, transport), Arc::clone(&handler), slot);
+        let shared = (self.slots.clone(), Arc::clone(&self.counts));
+        self.serving.spawn(tcp::serve(listener, shared, self.encrypted_closer.subscribe(), attend));
+        Ok(address)
+    }
+
+    /// The addresses listened on for TLS and HTTPS, with their real ports.
+    #[must_use]
+    pub fn encrypted_addrs(&self) -> &[(Transport, SocketAddr)] {
+        &self.encrypted_addrs
+    }
+
+    /// What was counted of requests and connections.
+    #[must_use]
+    pub fn counts(&self) -> DnsCounts {
+        self.counts.now()
     }
 
     /// The addresses listened on, in the order of the settings, with their real ports.
@@ -214,6 +288,7 @@ impl DnsServerHandle {
         for closer in self.closers.values() {
             let _ = closer.send(true);
         }
+        let _ = self.encrypted_closer.send(true);
         self.serving.shutdown().await;
     }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use config::settings::{Keeps, QueryLog as Settings};
 use resolve::query_log::{Entry, Fate, QueryLog};
-use resolve::{Answer, Key};
+use resolve::{Answer, Key, Transport};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
@@ -48,6 +48,9 @@ pub struct QueryView {
     pub host: Option<String>,
     /// Its hardware address.
     pub hardware: Option<String>,
+    /// How: `udp`, `tcp`, `tls` or `https`.
+    #[serde(default)]
+    pub transport: String,
     /// For what; `None`: names are not remembered.
     pub name: Option<String>,
     /// For which type.
@@ -83,13 +86,14 @@ impl SharedLog {
     }
 
     /// Remembers a question.
-    pub fn note(&self, client: IpAddr, key: &Key, fate: Fate, answer: &Answer) {
+    pub fn note(&self, client: IpAddr, transport: Transport, key: &Key, fate: Fate, answer: &Answer) {
         let now = jiff::Timestamp::now().as_millisecond();
         // What is said of a failure can hold the name.
         let why = answer.reason.as_ref().filter(|_| self.with_names || fate == Fate::Blocked);
         let entry = Entry {
             at_ms: u64::try_from(now).unwrap_or(0),
             client: client.to_canonical(),
+            transport,
             name: self.with_names.then(|| key.fqdn()),
             rtype: key.rtype(),
             fate,
@@ -117,6 +121,7 @@ impl SharedLog {
                 client: entry.client,
                 host,
                 hardware,
+                transport: entry.transport.word().to_owned(),
                 name: entry.name.as_ref().map(ToString::to_string),
                 rtype: entry.rtype.to_string(),
                 fate: entry.fate.word().to_owned(),
@@ -233,6 +238,7 @@ mod tests {
             client: "10.0.0.1".parse().unwrap(),
             host: Some("pc.example".to_owned()),
             hardware: None,
+            transport: "tls".to_owned(),
             name: None,
             rtype: "A".to_owned(),
             fate: "known".to_owned(),

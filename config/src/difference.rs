@@ -174,6 +174,14 @@ impl Difference {
             let protection = &config.dns.protection;
             (protection.connections, protection.connections_per_client, protection.idle_secs)
         };
+        if old.dns.encrypted != new.dns.encrypted {
+            self.refused.push(
+                "where DNS is served by TLS and HTTPS, and with which certificate, cannot change while the daemon runs \
+                 (`tls_listen`, `https_listen`, `https_path`, `certificate`, `certificate_key` in [dns]; a certificate's \
+                 file is followed by itself); restart the daemon, or take it back"
+                    .to_owned(),
+            );
+        }
         if rooms(old) != rooms(new) {
             self.refused.push(
                 "the room for DNS connections cannot change while the daemon runs (`connections` and what follows it in \

@@ -139,6 +139,30 @@ pub struct DnsSettings {
     pub forward: Option<Forward>,
     /// What keeps others from using it against somebody, and from using it up.
     pub protection: DnsProtection,
+    /// Where it is served by TLS and HTTPS too; `None`: nowhere.
+    pub encrypted: Option<EncryptedDns>,
+}
+
+/// DNS by TLS and by HTTPS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncryptedDns {
+    /// Where DNS over TLS is served.
+    pub tls: Option<Listen>,
+    /// Where DNS over HTTPS is.
+    pub https: Option<Listen>,
+    /// The path that it is asked at.
+    pub https_path: String,
+    /// The certificate; `None`: one is made.
+    pub certificate: Option<CertificateFiles>,
+}
+
+/// A certificate and its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The certificate.
+    pub certificate: PathBuf,
+    /// Its key; the same file where it holds both.
+    pub key: PathBuf,
 }
 
 /// What keeps others from using the DNS server against somebody, and from using it up.

@@ -3,7 +3,7 @@
 //! Reading order: [`name`] (a domain name as canonical wire bytes), [`record`] (types, record data,
 //! sets), [`rdata`] (what stands in record data), [`text`] (data as
 //! people write it), [`rcode`], [`update`] (RFC 2136 as values: prerequisites and changes), [`dhcid`] (RFC 4701), [`naming`] (rules of names),
-//! [`tsig`] (keys), [`bytes`] (a few of them by value), and [`wire`], the only place where hickory's types meet ours.
+//! [`padding`] (RFC 7830), [`tsig`] (keys), [`bytes`] (a few of them by value), and [`wire`], the only place where hickory's types meet ours.
 //!
 //! Architecture Invariant: hickory's `Name` and `Record` never appear in state, journal or the public
 //! API of any crate but in `wire`; they cost several hundred bytes each.
@@ -12,6 +12,7 @@ pub mod bytes;
 pub mod dhcid;
 pub mod name;
 pub mod naming;
+pub mod padding;
 pub mod rcode;
 pub mod rdata;
 pub mod record;

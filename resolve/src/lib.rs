@@ -27,6 +27,7 @@ pub mod upstreams;
 pub use answer::{Answer, Heard, Lie};
 pub use cache::{Cache, Found, Limits};
 pub use query::{Key, PlainQuery};
+pub use query_log::Transport;
 pub use quest::{Quest, Said, Step};
 pub use reason::Reason;
 pub use routes::Routes;

@@ -37,6 +37,48 @@ impl Fate {
     }
 }
 
+/// How a question came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// By datagram.
+    #[default]
+    Udp,
+    /// By TCP (RFC 7766).
+    Tcp,
+    /// By TLS (RFC 7858).
+    Tls,
+    /// By HTTPS (RFC 8484).
+    Https,
+}
+
+impl Transport {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 4] = [Self::Udp, Self::Tcp, Self::Tls, Self::Https];
+
+    /// In one word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Https => "https",
+        }
+    }
+
+    /// Whether an answer of any size is taken, and the asker's address is its own.
+    #[must_use]
+    pub fn is_stream(self) -> bool {
+        self != Self::Udp
+    }
+
+    /// Whether nobody on the way can read it.
+    #[must_use]
+    pub fn is_encrypted(self) -> bool {
+        matches!(self, Self::Tls | Self::Https)
+    }
+}
+
 /// One question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -44,6 +86,8 @@ pub struct Entry {
     pub at_ms: u64,
     /// Who asked.
     pub client: IpAddr,
+    /// How.
+    pub transport: Transport,
     /// For what; none: names are not remembered.
     pub name: Option<Fqdn>,
     /// For which type.
@@ -107,6 +151,7 @@ mod tests {
         Entry {
             at_ms,
             client: "10.0.0.1".parse().unwrap(),
+            transport: Transport::Udp,
             name: None,
             rtype: RecordType::A,
             fate: Fate::Known,

@@ -9,6 +9,8 @@ use anyhow::Context;
 use clap::Args;
 use config::{Checked, Config, Faults, ReadSecret};
 
+use crate::tls::{CertificateSource, Identity};
+
 mod online;
 
 /// The octets of one file that a master file includes.
@@ -47,10 +49,23 @@ pub fn run(check: &Check) -> anyhow::Result<ExitCode> {
         let (faults, warnings) = found.count();
         println!("{}: {}", check.file.display(), counted(faults, warnings));
     }
+    if let Ok(checked) = &checked
+        && let Some(words) = certificate(&checked.config)
+    {
+        eprintln!("{words}");
+        return Ok(ExitCode::FAILURE);
+    }
     match checked {
         Ok(checked) if check.online => online::ask_servers(&checked.config.ddns),
         _ => Ok(if refused { ExitCode::FAILURE } else { ExitCode::SUCCESS }),
     }
+}
+
+/// What is wrong with the certificate that DNS is served with; what can be used all the same is logged.
+fn certificate(config: &Config) -> Option<String> {
+    let files = config.dns.encrypted.as_ref()?.certificate.clone()?;
+    let source = CertificateSource::Files { certificate: files.certificate, key: files.key };
+    Identity::load(source).err().map(|fault| format!("the certificate of [dns] cannot be shown: {fault}"))
 }
 
 fn counted(faults: usize, warnings: usize) -> String {

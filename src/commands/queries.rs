@@ -59,20 +59,21 @@ pub fn run(queries: &Queries) -> anyhow::Result<ExitCode> {
 fn table(list: &[QueryView]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["TIME", "CLIENT", "HOST", "NAME", "TYPE", "", "ANSWER", "WHY"]);
+    table.set_header(["TIME", "CLIENT", "HOST", "BY", "NAME", "TYPE", "", "ANSWER", "WHY"]);
     for view in list {
         table.add_row(cells(view));
     }
     table
 }
 
-fn cells(view: &QueryView) -> [String; 8] {
+fn cells(view: &QueryView) -> [String; 9] {
     let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
     let host = view.host.clone().or_else(|| view.hardware.clone());
     [
         control::local_time(view.at_ms / 1_000),
         view.client.to_string(),
         or_none(&host),
+        view.transport.clone(),
         or_none(&view.name),
         view.rtype.clone(),
         view.fate.clone(),

@@ -373,7 +373,7 @@ mod tests {
         let held = || SocketError::PortUsed { port: 67, interface: None, holder: PortHolder::Unknown };
         assert!(may_pass(&anyhow::Error::new(held()).context("cannot serve DHCP")));
         let address = "127.0.0.1:53".parse().unwrap();
-        assert!(may_pass(&BindError::PortUsed { address, holder: PortHolder::Unknown }.into()));
+        assert!(may_pass(&BindError::PortUsed { address, key: "`listen`", holder: PortHolder::Unknown }.into()));
         assert!(!may_pass(&BindError::NoPermission(address).into()));
         assert!(may_pass(&OpenError::Full { directory: "d".into(), file: "f".into(), bytes: 1 }.into()));
         assert!(!may_pass(&OpenError::NoStore { directory: "d".into() }.into()));

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use config::Config;
 use config::settings::Listen;
 use ipnet::Ipv4Net;
+use resolve::Transport;
 
 use crate::dhcp_sockets::{InterfaceTable, SocketSettings, select_served};
 
@@ -56,6 +57,18 @@ pub(super) fn listen_addresses(config: &Config, table: &InterfaceTable) -> Vec<S
         return Vec::new();
     }
     listened(config, &config.dns.listen, table)
+}
+
+/// Where the embedded DNS server listens for TLS, and where for HTTPS.
+pub(super) fn encrypted_addresses(config: &Config, table: &InterfaceTable) -> Vec<(Transport, SocketAddr)> {
+    let Some(wanted) = config.dns.encrypted.as_ref().filter(|_| config.dns.enabled) else { return Vec::new() };
+    let places = [(Transport::Tls, wanted.tls.as_ref()), (Transport::Https, wanted.https.as_ref())];
+    let asked = places.into_iter().filter_map(|(transport, listen)| Some((transport, listen?)));
+    asked
+        .flat_map(|(transport, listen)| {
+            listened(config, listen, table).into_iter().map(move |address| (transport, address))
+        })
+        .collect()
 }
 
 /// Where a server listens: as configured, or on the addresses of the served interfaces.

@@ -1,30 +1,33 @@
 //! The embedded DNS server as the configuration wants it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use config::Config;
-use config::settings::{Cookies, DnsProtection, EmbeddedZone, Transfers, Upstreams};
+use config::settings::{
+    CertificateFiles, Cookies, DnsProtection, EmbeddedZone, EncryptedDns, Listen, Transfers, Upstreams,
+};
 use dns::{Fqdn, TsigKey};
 use ipnet::IpNet;
-use resolve::Upstream;
+use resolve::{Transport, Upstream};
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 use zones::Askers;
 
-use super::addresses::{is_here, listen_addresses, own_addresses};
+use super::addresses::{encrypted_addresses, is_here, listen_addresses, own_addresses};
 use super::tasks::Tasks;
 use crate::block_lists;
 use crate::dhcp_sockets::InterfaceTable;
 use crate::dns_server::{
-    AnswerLimits, Changed, ConnectionLimits, CookieMode, DnsServer, DnsServerHandle, DnsServerSettings, Protection,
-    TransferAccess, TransferSettings, UpdateRights, ZonePast, forward, zone_writer,
+    AnswerLimits, Changed, ConnectionLimits, CookieMode, DnsServer, DnsServerHandle, DnsServerSettings, Encrypted,
+    Protection, StartError, TransferAccess, TransferSettings, UpdateRights, ZonePast, forward, zone_writer,
 };
 use crate::query_log::SharedLog;
 use crate::secondaries::{self, Copies, Secondary, Teller};
+use crate::tls::{CertificateSource, Identity};
 use crate::zone_keeper::ZoneKeeper;
 use crate::zone_writer::ZoneUpdates;
 
@@ -34,6 +37,8 @@ const ZONE_UPDATES_MAX: usize = 1_024;
 const AHEAD_MAX: usize = 16;
 /// Such claims: the zone, and whose.
 pub(super) type Ahead = mpsc::Receiver<(Fqdn, IpAddr)>;
+/// Where in the store's directory a certificate of our own for DNS is kept.
+const CERTIFICATE: &str = "dns-tls";
 /// The machine's own programs may ask for any name too.
 const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1/128"];
 
@@ -69,6 +74,11 @@ pub(super) fn start(
         upstreams: changed.upstreams,
         forwarding: changed.forwarding.unwrap_or_default(),
         protection: changed.protection,
+        encrypted: encrypted(config, table)?,
+    });
+    let server = server.map_err(|error| match error {
+        StartError::Bind(error) => anyhow::Error::new(error),
+        StartError::Tls(error) => anyhow::Error::new(error),
     })?;
     Ok(Some((server, updates.run(requests), heard)))
 }
@@ -156,6 +166,38 @@ fn transfer_access(zone: &EmbeddedZone) -> TransferAccess {
     let ranges = allowed.prefixes.iter().filter_map(|one| IpNet::new(one.address, one.length).ok());
     let addresses = ranges.chain(keyless.map(|secondary| IpNet::from(secondary.address.ip())));
     TransferAccess { keys: keys.collect(), addresses: addresses.collect() }
+}
+
+/// Where DNS is served by TLS and HTTPS on the addresses that the machine has now, and with which certificate.
+fn encrypted(config: &Config, table: &InterfaceTable) -> anyhow::Result<Option<Encrypted>> {
+    let Some(wanted) = config.dns.encrypted.as_ref().filter(|_| config.dns.enabled) else { return Ok(None) };
+    let identity = Identity::load(certificate_source(config, wanted))?;
+    let mut places = encrypted_addresses(config, table);
+    places.retain(|(_, address)| is_here(address.ip(), table));
+    let of = |transport| places.iter().filter(move |place| place.0 == transport).map(|place| place.1).collect();
+    Ok(Some(Encrypted {
+        tls: of(Transport::Tls),
+        https: of(Transport::Https),
+        https_path: wanted.https_path.clone(),
+        identity,
+    }))
+}
+
+/// The certificate that DNS is served with: that of the configuration, or one of our own beside the store.
+pub(crate) fn certificate_source(config: &Config, wanted: &EncryptedDns) -> CertificateSource {
+    if let Some(CertificateFiles { certificate, key }) = wanted.certificate.clone() {
+        return CertificateSource::Files { certificate, key };
+    }
+    // What clients may know this server by. Addresses only where the file names them: others come and go.
+    let servers = config.dns.zones.iter().map(|zone| zone.ns.to_string().trim_end_matches('.').to_owned());
+    let lists = [Some(&config.dns.listen), wanted.tls.as_ref(), wanted.https.as_ref()].into_iter().flatten();
+    let listed = lists.flat_map(|listen| match listen {
+        Listen::Addresses(list) => list.iter().map(SocketAddr::ip).collect::<Vec<_>>(),
+        Listen::Interfaces { .. } => Vec::new(),
+    });
+    let addresses = listed.filter(|address| !address.is_unspecified()).map(|address| address.to_string());
+    let names: BTreeSet<String> = servers.chain(addresses).chain(["localhost".to_owned()]).collect();
+    CertificateSource::SelfMade { directory: config.daemon.store.join(CERTIFICATE), names: names.into_iter().collect() }
 }
 
 /// What the configuration says of protection. This machine itself is never limited.

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use config::Config;
 use dns::Rcode;
-use resolve::Upstream;
+use resolve::{Transport, Upstream};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tracing::{info, warn};
 use zones::AllowAll;
 
-use super::addresses::{dhcp_settings, dns_addresses, is_here, listen_addresses, own_addresses};
+use super::addresses::{dhcp_settings, dns_addresses, encrypted_addresses, is_here, listen_addresses, own_addresses};
 use super::dns::{tell_upstreams, upstreams};
 use crate::dhcp_service::Question;
 use crate::dhcp_sockets::InterfaceTable;
@@ -125,23 +125,35 @@ impl Machine {
     /// Listens on addresses that came, and tries those again that could not be had.
     fn listen(&mut self, table: &InterfaceTable) {
         let Some(server) = &mut self.dns else { return };
-        let wanted = listen_addresses(&self.config, table);
-        self.failing.retain(|address, _| wanted.contains(address));
-        for address in wanted {
-            if server.local_addrs().contains(&address) {
+        let plain = listen_addresses(&self.config, table).into_iter().map(|address| (Transport::Tcp, address));
+        let wanted: Vec<_> = plain.chain(encrypted_addresses(&self.config, table)).collect();
+        self.failing.retain(|address, _| wanted.iter().any(|place| place.1 == *address));
+        for (transport, address) in wanted {
+            let (by, is_served) = match transport {
+                Transport::Tls => (" by TLS", server.encrypted_addrs().contains(&(transport, address))),
+                Transport::Https => (" by HTTPS", server.encrypted_addrs().contains(&(transport, address))),
+                Transport::Udp | Transport::Tcp => ("", server.local_addrs().contains(&address)),
+            };
+            if is_served {
                 continue;
             }
             let words = if is_here(address.ip(), table) {
-                match server.listen(address) {
+                let listened = match transport {
+                    Transport::Udp | Transport::Tcp => server.listen(address),
+                    Transport::Tls | Transport::Https => server.listen_encrypted(transport, address),
+                };
+                match listened {
                     Ok(address) => {
-                        info!("DNS is served on {address} too");
+                        info!("DNS is served{by} on {address} too");
                         self.failing.remove(&address);
                         continue;
                     }
                     Err(error) => format!("{}; it is tried again", crate::words(&error)),
                 }
             } else {
-                format!("DNS is not served on {address} yet: no interface has this address; it is served once one has")
+                format!(
+                    "DNS is not served{by} on {address} yet: no interface has this address; it is served once one has"
+                )
             };
             if self.failing.get(&address) != Some(&words) {
                 warn!("{words}");

@@ -28,7 +28,7 @@ use resolve::blocking::BlockLists;
 use resolve::query::Outgoing;
 use resolve::query_log::Fate;
 use resolve::special::{self, LocalZones};
-use resolve::{Answer, Cache, Found, Key, Limits, Order, PlainQuery, Pool, Reason, Routes, Upstream};
+use resolve::{Answer, Cache, Found, Key, Limits, Order, PlainQuery, Pool, Reason, Routes, Transport, Upstream};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 
@@ -141,6 +141,13 @@ enum Known {
     Stale(Outcome, usize),
     /// Nothing; to be asked of these.
     Nothing(usize),
+}
+
+/// Who asks, and how.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asker {
+    pub(super) source: IpAddr,
+    pub(super) transport: Transport,
 }
 
 /// What others said, as records.
@@ -266,16 +273,16 @@ impl Forwarder {
     }
 
     /// Answers a plain question at once, into `out`, octets to octets; false: it is not plain, or others must be asked.
-    pub(super) fn answer_known(&self, query: &[u8], client: IpAddr, out: &mut Vec<u8>) -> bool {
+    pub(super) fn answer_known(&self, query: &[u8], asker: Asker, out: &mut Vec<u8>) -> bool {
         let Some(query) = PlainQuery::read(query) else { return false };
-        let known = match self.0.blocked(&query.key, client) {
+        let known = match self.0.blocked(&query.key, asker.source) {
             Some(outcome) => Known::Answer(outcome),
             None => self.0.known(&query.key),
         };
         match known {
             Known::Answer(outcome) => {
-                self.0.note(&query.key, client, &outcome);
-                self.0.write(&query, &outcome, out);
+                self.0.note(&query.key, asker, &outcome);
+                self.0.write(&query, &outcome, asker.transport, out);
                 true
             }
             Known::Stale(..) | Known::Nothing(_) => false,
@@ -283,26 +290,26 @@ impl Forwarder {
     }
 
     /// Answers a plain question, asking others where that is needed; none: it is not plain.
-    pub(super) async fn answer(&self, query: &[u8], client: IpAddr) -> Option<Vec<u8>> {
+    pub(super) async fn answer(&self, query: &[u8], asker: Asker) -> Option<Vec<u8>> {
         let query = PlainQuery::read(query)?;
-        let outcome = self.outcome(&query.key, client).await;
+        let outcome = self.outcome(&query.key, asker).await;
         let mut out = Vec::with_capacity(usize::from(UDP_OCTETS_MAX));
-        self.0.write(&query, &outcome, &mut out);
+        self.0.write(&query, &outcome, asker.transport, &mut out);
         Some(out)
     }
 
-    async fn outcome(&self, key: &Key, client: IpAddr) -> Outcome {
-        let outcome = match self.0.blocked(key, client) {
+    async fn outcome(&self, key: &Key, asker: Asker) -> Outcome {
+        let outcome = match self.0.blocked(key, asker.source) {
             Some(outcome) => outcome,
-            None => self.0.resolve(key, Some(client)).await,
+            None => self.0.resolve(key, Some(asker.source)).await,
         };
-        self.0.note(key, client, &outcome);
+        self.0.note(key, asker, &outcome);
         outcome
     }
 
     /// Asks for one name; what is said of it as records.
-    pub(super) async fn resolve(&self, key: &Key, client: IpAddr) -> Forwarded {
-        let outcome = self.outcome(key, client).await;
+    pub(super) async fn resolve(&self, key: &Key, asker: Asker) -> Forwarded {
+        let outcome = self.outcome(key, asker).await;
         let outgoing = Outgoing::build(key, 0, false);
         let mut octets = Vec::new();
         let mut reason = outcome.answer.reason.as_deref().cloned();
@@ -379,9 +386,11 @@ impl Shared {
         }
     }
 
-    fn write(&self, query: &PlainQuery<'_>, outcome: &Outcome, out: &mut Vec<u8>) {
+    fn write(&self, query: &PlainQuery<'_>, outcome: &Outcome, transport: Transport, out: &mut Vec<u8>) {
         let reason = outcome.stale.then(|| stale_reason(&outcome.answer));
-        outcome.answer.write(query, &self.terms(outcome, reason.as_ref()), out);
+        let octets_max = (!transport.is_stream()).then_some(UDP_OCTETS_MAX);
+        let terms = Terms { octets_max, ..self.terms(outcome, reason.as_ref()) };
+        outcome.answer.write(query, &terms, out);
     }
 
     /// The answer to a question; bounded by what a quest may take, and by what validation may.
@@ -400,9 +409,9 @@ impl Shared {
         }
     }
 
-    fn note(&self, key: &Key, client: IpAddr, outcome: &Outcome) {
+    fn note(&self, key: &Key, asker: Asker, outcome: &Outcome) {
         if let Some(log) = &self.log {
-            log.note(client, key, outcome.fate, &outcome.answer);
+            log.note(asker.source, asker.transport, key, outcome.fate, &outcome.answer);
         }
     }
 

@@ -12,17 +12,18 @@ use hickory_proto::op::{Edns, OpCode};
 use hickory_proto::rr::rdata::TSIG;
 use hickory_proto::rr::rdata::opt::EdnsOption;
 use hickory_proto::rr::{DNSClass, Record};
-use hickory_server::net::runtime::Time;
+use hickory_server::net::runtime::{Time as _, TokioTime};
 use hickory_server::net::xfer::Protocol;
-use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
+use hickory_server::server::{Request, ResponseHandler, ResponseInfo};
 use ipnet::IpNet;
-use resolve::Reason;
+use resolve::{Reason, Transport};
 use zones::cookie::{Answered, OPTION, Presented};
 use zones::respond::BAD_COOKIE;
 use zones::{Asked, Askers, Kind, Place, Question, QuestionMeta, Requestor, ZoneSet};
 
 use super::cookies::CookieKeeper;
-use super::forward::Forwarder;
+use super::counts::Counts;
+use super::forward::{Asker, Forwarder};
 use super::rate::{RateLimiter, Verdict, ticks_since};
 use super::reply::{self, BAD_VERS, Reply};
 use super::transfer::{self, Transfers};
@@ -43,6 +44,7 @@ pub(super) struct Parts {
     pub(super) forwarder: Arc<ArcSwapOption<Forwarder>>,
     pub(super) cookies: Arc<CookieKeeper>,
     pub(super) limiter: RateLimiter,
+    pub(super) counts: Arc<Counts>,
     pub(super) started: Instant,
 }
 
@@ -110,6 +112,11 @@ impl Handler {
         &self.0
     }
 
+    /// Where requests and connections are counted.
+    pub(super) fn counts(&self) -> &Counts {
+        &self.0.counts
+    }
+
     /// The upstreams, for those who may use them.
     pub(super) fn forwarder_for(&self, source: IpAddr) -> Option<Arc<Forwarder>> {
         // An IPv4 client of an IPv6 socket comes as ::ffff:a.b.c.d.
@@ -132,7 +139,7 @@ impl Handler {
         // Those who may have names resolved are exempt from the limits.
         if let Some(forwarder) = forwarder.filter(|_| responded.is_none())
             && !is_ours(seen, query)
-            && forwarder.answer_known(query, source, out)
+            && forwarder.answer_known(query, Asker { source, transport: Transport::Udp }, out)
         {
             return Datagram::Answered;
         }
@@ -155,12 +162,12 @@ impl Handler {
     }
 
     /// Answers a plain question about others' names by asking them; none: it is not one.
-    pub(super) async fn answer_forwarded(&self, query: &[u8], source: IpAddr) -> Option<Vec<u8>> {
-        let forwarder = self.forwarder_for(source)?;
-        if is_ours(self.0.snapshot.load().seen_by(source, None), query) {
+    pub(super) async fn answer_forwarded(&self, query: &[u8], asker: Asker) -> Option<Vec<u8>> {
+        let forwarder = self.forwarder_for(asker.source)?;
+        if is_ours(self.0.snapshot.load().seen_by(asker.source, None), query) {
             return None;
         }
-        forwarder.answer(query, source).await
+        forwarder.answer(query, asker).await
     }
 
     /// Answers a plain question that came by a connection, into `out`; false: it is none.
@@ -193,7 +200,14 @@ impl Handler {
         self.0.cookies.with(|cookies| cookies.is_some_and(|cookies| cookies.required))
     }
 
-    async fn answer(&self, request: &Request, clock: fn() -> u64, handle: &mut impl ResponseHandler) -> ResponseInfo {
+    /// The general way of a request: whatever it is, it is answered to `handle`.
+    pub(super) async fn handle(
+        &self,
+        request: &Request,
+        transport: Transport,
+        handle: &mut impl ResponseHandler,
+    ) -> ResponseInfo {
+        let clock = TokioTime::current_time;
         let now = clock();
         let mut signed_by = match self.verify(request, now) {
             Ok(signed_by) => signed_by,
@@ -224,7 +238,10 @@ impl Handler {
                 Ok(question) if matches!(question.rtype, RecordType::AXFR | RecordType::IXFR) => {
                     return self.transfer(request, question, signed_by, clock, handle).await;
                 }
-                Ok(question) => self.query(request, &question, signed_by.as_ref().and_then(Signer::key)).await,
+                Ok(question) => {
+                    let key = signed_by.as_ref().and_then(Signer::key);
+                    self.query((request, transport), &question, key).await
+                }
             },
             OpCode::Update => {
                 let signer = signed_by.as_ref().map(|by| by.requestor.clone());
@@ -278,7 +295,12 @@ impl Handler {
         }
     }
 
-    async fn query(&self, request: &Request, question: &Question, key: Option<&Fqdn>) -> Reply {
+    async fn query(
+        &self,
+        (request, transport): (&Request, Transport),
+        question: &Question,
+        key: Option<&Fqdn>,
+    ) -> Reply {
         let forwarder = self.forwarder_for(request.src().ip());
         let snapshot = self.0.snapshot.load();
         let meta = QuestionMeta { stream: request.protocol() != Protocol::Udp };
@@ -291,7 +313,7 @@ impl Handler {
         match (go_on, forwarder) {
             (None, _) => {}
             (Some(name), Some(forwarder)) => {
-                query::forward(&mut reply, &forwarder, request, &name, question.rtype).await
+                query::forward(&mut reply, &forwarder, request, (&name, question.rtype), transport).await
             }
             // A chain of ours that leads elsewhere is an answer by itself; any other name is not for this asker.
             (Some(name), None) if name == question.name => {
@@ -363,17 +385,6 @@ fn read_question(request: &Request) -> Result<Question, Rcode> {
         // OPT, TSIG and their likes are no question.
         41 | 128..=250 => Err(Rcode::FORM_ERR),
         _ => Ok(Question { name, rtype }),
-    }
-}
-
-#[async_trait::async_trait]
-impl RequestHandler for Handler {
-    async fn handle_request<R: ResponseHandler, T: Time>(
-        &self,
-        request: &Request,
-        mut response_handle: R,
-    ) -> ResponseInfo {
-        self.answer(request, T::current_time, &mut response_handle).await
     }
 }
 

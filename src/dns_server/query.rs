@@ -4,10 +4,10 @@ use dns::wire::{WireError, name_to_hickory, rdata_to_hickory};
 use dns::{Fqdn, Rcode, RecordType};
 use hickory_proto::rr::Record;
 use hickory_server::server::Request;
-use resolve::Key;
+use resolve::{Key, Transport};
 use zones::{AnswerSet, Question, QuestionMeta, ZoneSet};
 
-use super::forward::Forwarder;
+use super::forward::{Asker, Forwarder};
 use super::reply::Reply;
 
 /// The answer of our zones; and the name to ask others for: the question's own when it is in no zone of ours, or
@@ -46,12 +46,12 @@ pub(super) async fn forward(
     reply: &mut Reply,
     forwarder: &Forwarder,
     request: &Request,
-    name: &Fqdn,
-    rtype: RecordType,
+    asked: (&Fqdn, RecordType),
+    transport: Transport,
 ) {
     let dnssec_ok = request.edns.as_ref().is_some_and(|edns| edns.flags().dnssec_ok);
-    let key = Key::new(name, rtype, dnssec_ok, request.metadata.checking_disabled);
-    let found = forwarder.resolve(&key, request.src().ip()).await;
+    let key = Key::new(asked.0, asked.1, dnssec_ok, request.metadata.checking_disabled);
+    let found = forwarder.resolve(&key, Asker { source: request.src().ip(), transport }).await;
     // RFC 4035 section 3.2.3: AD says that everything was validated, which nobody does with a chain that began with us;
     // RFC 6840 section 5.7: for those who ask for it.
     let asks = dnssec_ok || request.metadata.authentic_data;

@@ -95,6 +95,7 @@ impl DnsServerHandle {
             forwarder: Arc::clone(&self.forwarder),
             cookies: Arc::clone(&self.cookies.1),
             limiter: rate::RateLimiter::new(answers),
+            counts: Arc::clone(&before.parts().counts),
             started: before.parts().started,
         });
         self.handler.store(Arc::new(handler));

@@ -21,12 +21,14 @@ const PORT_TRIES: usize = 16;
 pub enum BindError {
     /// Another program has the port, for UDP or for TCP.
     #[error(
-        "cannot serve DNS on {}: port {} is already used by {holder}: stop it, or serve DNS elsewhere (`listen` or \
-         `port` in [dns])", .address.ip(), .address.port()
+        "cannot serve DNS on {}: port {} is already used by {holder}: stop it, or serve DNS elsewhere ({key} in [dns])",
+        .address.ip(), .address.port()
     )]
     PortUsed {
         /// The address.
         address: SocketAddr,
+        /// Where the configuration says so.
+        key: &'static str,
         /// Who has it.
         holder: PortHolder,
     },
@@ -52,9 +54,9 @@ pub enum BindError {
 }
 
 impl BindError {
-    fn new(address: SocketAddr, source: io::Error) -> Self {
+    fn new(address: SocketAddr, key: &'static str, source: io::Error) -> Self {
         match source.kind() {
-            ErrorKind::AddrInUse => Self::PortUsed { address, holder: find_address_holder(address) },
+            ErrorKind::AddrInUse => Self::PortUsed { address, key, holder: find_address_holder(address) },
             ErrorKind::PermissionDenied => Self::NoPermission(address),
             ErrorKind::AddrNotAvailable => Self::NotOurAddress(address),
             _ => Self::System { address, source },
@@ -76,7 +78,7 @@ pub(super) fn bind(address: SocketAddr) -> Result<Bound, BindError> {
         match bind_both(address) {
             // A port that is free for UDP may be taken for TCP.
             Err(error) if error.kind() == ErrorKind::AddrInUse && tries > 0 => {}
-            result => return result.map_err(|source| BindError::new(address, source)),
+            result => return result.map_err(|source| BindError::new(address, "`listen` or `port`", source)),
         }
     }
 }
@@ -84,9 +86,18 @@ pub(super) fn bind(address: SocketAddr) -> Result<Bound, BindError> {
 fn bind_both(address: SocketAddr) -> io::Result<Bound> {
     let udp = UdpSocket::from_std(open(address, Type::DGRAM)?.into())?;
     let address = udp.local_addr()?;
+    Ok(Bound { address, udp, tcp: listen(address)? })
+}
+
+/// A place for connections alone; `key` says where the configuration asks for it.
+pub(super) fn bind_stream(address: SocketAddr, key: &'static str) -> Result<TcpListener, BindError> {
+    listen(address).map_err(|source| BindError::new(address, key, source))
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let stream = open(address, Type::STREAM)?;
     stream.listen(BACKLOG)?;
-    Ok(Bound { address, udp, tcp: TcpListener::from_std(stream.into())? })
+    TcpListener::from_std(stream.into())
 }
 
 fn open(address: SocketAddr, kind: Type) -> io::Result<Socket> {

@@ -6,31 +6,34 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use dns::padding;
 use hickory_proto::op::{Header, Message, MessageType, ResponseCode};
 use hickory_proto::rr::Record;
 use hickory_proto::serialize::binary::{BinDecodable as _, BinDecoder, BinEncoder};
 use hickory_server::net::NetError;
-use hickory_server::net::runtime::TokioTime;
 use hickory_server::net::xfer::Protocol;
-use hickory_server::server::{Request, RequestHandler as _, ResponseHandler, ResponseInfo};
+use hickory_server::server::{Request, ResponseHandler, ResponseInfo};
 use hickory_server::zone_handler::MessageResponse;
+use resolve::Transport;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::counts::Counts;
+use super::forward::Asker;
 use super::handler::Live;
 use super::shares::{Share, Shares};
 use crate::quiet::Quiet;
 
 /// Requests of one connection that wait for an upstream, the store or the reader of a transfer at once; the next is read
 /// when one of them is done.
-const WAITING_MAX: usize = 32;
+pub(super) const WAITING_MAX: usize = 32;
 /// And how many octets they come to.
-const WAITING_OCTETS_MAX: usize = 128 << 10;
+pub(super) const WAITING_OCTETS_MAX: usize = 128 << 10;
 /// How long a request may take to arrive once it has begun, and a reply to be taken.
-const PROGRESS: Duration = Duration::from_secs(10);
+pub(super) const PROGRESS: Duration = Duration::from_secs(10);
 /// How long a connection may be silent when few places are left: so those who only hold them lose them first.
 const IDLE_WHEN_FULL: Duration = Duration::from_millis(500);
 /// The pause after a failed accept (out of file descriptors), so that it is not tried in a tight loop.
@@ -90,8 +93,12 @@ impl Slot {
 }
 
 /// Accepts until told to stop; each connection is `attend`ed to by a task of its own.
-pub(super) async fn serve<A, F>(listener: TcpListener, slots: Slots, mut stopped: watch::Receiver<bool>, attend: A)
-where
+pub(super) async fn serve<A, F>(
+    listener: TcpListener,
+    (slots, counts): (Slots, Arc<Counts>),
+    mut stopped: watch::Receiver<bool>,
+    attend: A,
+) where
     A: Fn(TcpStream, SocketAddr, Slot) -> F,
     F: Future<Output = io::Result<()>> + Send + 'static,
 {
@@ -105,7 +112,10 @@ where
         match accepted {
             Ok((stream, source, permit)) => {
                 // Closed at once: the asker's others are answered all the same.
-                let Some(slot) = slots.take(permit, source.ip()) else { continue };
+                let Some(slot) = slots.take(permit, source.ip()) else {
+                    counts.connection_refused();
+                    continue;
+                };
                 let attended = attend(stream, source, slot);
                 connections.spawn(async move {
                     if let Err(error) = attended.await {
@@ -135,12 +145,18 @@ async fn accept(listener: &TcpListener, slots: &Slots) -> io::Result<(TcpStream,
 }
 
 /// Answers what comes by a stream of messages, each behind its length.
-pub(super) async fn converse<S>(stream: S, source: SocketAddr, live: Live, slot: Slot) -> io::Result<()>
+pub(super) async fn converse<S>(
+    stream: S,
+    (source, transport): (SocketAddr, Transport),
+    live: Live,
+    slot: Slot,
+) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let asker = Asker { source: source.ip(), transport };
     let (mut reader, writer) = tokio::io::split(stream);
-    let replies = Replies(Arc::new(Mutex::new(Some(writer))));
+    let mut replies = Replies { writer: Arc::new(Mutex::new(Some(writer))), padded: false };
     let (mut waiting, octets_left) = (JoinSet::new(), Arc::new(Semaphore::new(WAITING_OCTETS_MAX)));
     let mut out = Vec::new();
     while let Some(octets) = read_message(&mut reader, slot.idle()).await? {
@@ -151,8 +167,10 @@ where
             break;
         }
         let handler = live.load_full();
+        handler.counts().requests(transport, 1);
+        replies.padded = transport.is_encrypted() && padding::is_asked(&octets);
         if handler.answer_stream(&octets, source.ip(), &mut out) {
-            replies.write(&out).await?;
+            replies.write(&mut out).await?;
             continue;
         }
         // Hickory makes room for as many questions as are promised, up to 65,535, before it reads them.
@@ -161,22 +179,26 @@ where
         let Some(Ok(request)) = read else {
             let metadata = header.metadata;
             let refusal = Message::error_msg(metadata.id, metadata.op_code, ResponseCode::FormErr);
-            return replies.write(&refusal.to_vec().map_err(io::Error::other)?).await;
+            return replies.write(&mut refusal.to_vec().map_err(io::Error::other)?).await;
         };
         if waiting.len() >= WAITING_MAX {
             waiting.join_next().await;
         }
         // At most 65,535, so that they are there in the end.
         let room = Arc::clone(&octets_left).acquire_many_owned(length as u32).await.map_err(io::Error::other)?;
-        let replies = replies.clone();
+        let mut replies = replies.clone();
         waiting.spawn(async move {
-            handler.handle_request::<_, TokioTime>(&request, replies).await;
+            match handler.answer_forwarded(request.as_slice(), asker).await {
+                // Whoever does not take it has gone: that is found by the reader too.
+                Some(mut reply) => drop(replies.write(&mut reply).await),
+                None => drop(handler.handle(&request, transport, &mut replies).await),
+            }
             drop(room);
         });
     }
     // Who has no more to ask may still wait for answers.
     while waiting.join_next().await.is_some() {}
-    Ok(())
+    replies.end().await
 }
 
 /// The next message; none when the other side has nothing more to say.
@@ -191,24 +213,31 @@ async fn read_message(reader: &mut (impl AsyncRead + Unpin), idle: Duration) -> 
     Ok(Some(octets))
 }
 
-/// Writes replies, each in full before the next, so that a slow reader slows the writer. None: a reply was cut off, and
-/// what came behind it would be taken for a part of it.
-struct Replies<S>(Arc<Mutex<Option<WriteHalf<S>>>>);
+/// Writes replies, each in full before the next, so that a slow reader slows the writer.
+struct Replies<S> {
+    /// None: a reply was cut off, and what came behind it would be taken for a part of it.
+    writer: Arc<Mutex<Option<WriteHalf<S>>>>,
+    /// Their length is not to tell what they say (RFC 8467).
+    padded: bool,
+}
 
 impl<S> Clone for Replies<S> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self { writer: Arc::clone(&self.writer), padded: self.padded }
     }
 }
 
 impl<S: AsyncWrite> Replies<S> {
-    async fn write(&self, message: &[u8]) -> io::Result<()> {
+    async fn write(&self, message: &mut Vec<u8>) -> io::Result<()> {
+        if self.padded {
+            padding::pad(message, padding::ANSWER_BLOCK);
+        }
         let length = u16::try_from(message.len()).map_err(io::Error::other)?;
         // RFC 7766 section 8: length and message in one write, so that they travel in one segment.
         let mut framed = Vec::with_capacity(message.len() + 2);
         framed.extend_from_slice(&length.to_be_bytes());
         framed.extend_from_slice(message);
-        let mut place = self.0.lock().await;
+        let mut place = self.writer.lock().await;
         let mut writer = place.take().ok_or(io::ErrorKind::BrokenPipe)?;
         timeout(PROGRESS, async {
             writer.write_all(&framed).await?;
@@ -217,6 +246,14 @@ impl<S: AsyncWrite> Replies<S> {
         .await??;
         *place = Some(writer);
         Ok(())
+    }
+
+    /// Nothing more is said: TLS tells it to the other side.
+    async fn end(&self) -> io::Result<()> {
+        match self.writer.lock().await.take() {
+            Some(mut writer) => timeout(PROGRESS, writer.shutdown()).await?,
+            None => Ok(()),
+        }
     }
 }
 
@@ -237,7 +274,7 @@ impl<S: AsyncWrite + Send + 'static> ResponseHandler for Replies<S> {
         let mut encoder = BinEncoder::new(&mut octets);
         encoder.set_max_size(u16::MAX);
         let info = response.destructive_emit(&mut encoder)?;
-        self.write(&octets).await?;
+        self.write(&mut octets).await?;
         Ok(info)
     }
 }

@@ -12,17 +12,18 @@ use hickory_proto::op::{Header, Message, MessageType, ResponseCode};
 use hickory_proto::rr::Record;
 use hickory_proto::serialize::binary::{BinDecodable as _, BinDecoder, BinEncoder};
 use hickory_server::net::NetError;
-use hickory_server::net::runtime::TokioTime;
 use hickory_server::net::xfer::Protocol;
-use hickory_server::server::{Request, RequestHandler as _, ResponseHandler, ResponseInfo};
+use hickory_server::server::{Request, ResponseHandler, ResponseInfo};
 use hickory_server::zone_handler::MessageResponse;
 use nix::sys::socket::{SockaddrIn, SockaddrIn6};
+use resolve::Transport;
 use tokio::net::UdpSocket;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use self::batch::{Incoming, Local, Outgoing, Peer};
+use super::forward;
 use super::handler::{Datagram, Handler, Live};
 use super::reply::{UDP_OCTETS_MAX, UDP_OCTETS_PLAIN};
 use super::shares::Shares;
@@ -75,7 +76,9 @@ async fn serve_family<S: Peer + Send>(
                     break;
                 }
             }
+            let mut came = 0;
             for (query, peer, local) in incoming.iter() {
+                came += 1;
                 let source = peer.to_std();
                 if !can_be_answered(source) {
                     continue;
@@ -89,6 +92,7 @@ async fn serve_family<S: Peer + Send>(
                     waiting.add(query, Asker { socket: Arc::clone(&socket), source, local }, &handler);
                 }
             }
+            handler.counts().requests(Transport::Udp, came);
             outgoing.send(&socket).await;
         }
         tokio::task::yield_now().await;
@@ -167,7 +171,8 @@ fn can_be_answered(source: SocketAddr) -> bool {
 
 /// The general way of a request.
 async fn request(octets: Vec<u8>, asker: Asker, handler: Handler) {
-    if let Some(reply) = handler.answer_forwarded(&octets, asker.source.ip()).await {
+    let asks = forward::Asker { source: asker.source.ip(), transport: Transport::Udp };
+    if let Some(reply) = handler.answer_forwarded(&octets, asks).await {
         return asker.answer(&reply).await;
     }
     // Only what cannot be a request at all lacks the twelve octets of a header.
@@ -181,8 +186,8 @@ async fn request(octets: Vec<u8>, asker: Asker, handler: Handler) {
     match read {
         Some(Ok(request)) => {
             let asked = request.edns.as_ref().map(|edns| edns.max_payload().clamp(UDP_OCTETS_PLAIN, UDP_OCTETS_MAX));
-            let replies = Datagrams { asker, octets_max: asked.unwrap_or(UDP_OCTETS_PLAIN) };
-            handler.handle_request::<_, TokioTime>(&request, replies).await;
+            let mut replies = Datagrams { asker, octets_max: asked.unwrap_or(UDP_OCTETS_PLAIN) };
+            handler.handle(&request, Transport::Udp, &mut replies).await;
         }
         None | Some(Err(_)) => {
             let metadata = header.metadata;

@@ -94,7 +94,10 @@ fn ports(config: &Config) -> Vec<u16> {
         Listen::Addresses(list) => list.iter().map(std::net::SocketAddr::port).collect(),
     };
     let mut ports = vec![config.daemon.ports.server];
-    ports.extend(config.dns.enabled.then(|| listened(&config.dns.listen)).unwrap_or_default());
+    if config.dns.enabled {
+        let encrypted = config.dns.encrypted.iter().flat_map(|encrypted| encrypted.tls.iter().chain(&encrypted.https));
+        ports.extend(std::iter::once(&config.dns.listen).chain(encrypted).flat_map(listened));
+    }
     ports.extend(config.tftp.iter().flat_map(|tftp| listened(&tftp.listen)));
     ports.extend(config.web.iter().map(|web| web.listen.port()));
     ports

@@ -89,6 +89,7 @@ pub(crate) struct Options {
     pub(crate) upstreams: Vec<SocketAddr>,
     pub(crate) forwarding: leasehold::dns_server::forward::Forwarding,
     pub(crate) protection: Protection,
+    pub(crate) encrypted: Option<leasehold::dns_server::Encrypted>,
     /// Nobody takes updates off the queue.
     pub(crate) stuck: bool,
 }
@@ -118,6 +119,7 @@ impl Server {
             upstreams: options.upstreams.into_iter().map(resolve::Upstream::from).collect(),
             forwarding: options.forwarding,
             protection: options.protection,
+            encrypted: options.encrypted,
         };
         let guard = runtime.enter();
         if options.stuck {

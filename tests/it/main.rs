@@ -24,6 +24,7 @@ mod dns_datagrams;
 mod dns_failures;
 mod dns_protection;
 mod embedded_dns;
+mod encrypted_dns;
 mod errors;
 mod explain;
 mod explain_names;

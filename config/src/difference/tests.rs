@@ -109,6 +109,7 @@ fn what_only_a_restart_can_change_is_refused_with_its_key_and_what_to_do() {
         ("[server]\ncontrol = \"/run/other\"\n", "the control socket cannot change while the daemon runs"),
         ("[server]\nserver_port = 6767\n", "the ports of DHCP cannot change"),
         ("[server]\nlog = \"debug\"\n", "what is logged cannot change"),
+        ("[dns]\ntls_listen = \"same\"\n", "where DNS is served by TLS and HTTPS"),
         ("[web]\nlisten = \"127.0.0.1:9000\"\n", "the page and the API cannot change"),
         ("[web]\nenabled = false\n", "the page and the API cannot change"),
     ];

@@ -279,6 +279,17 @@ impl Word for ResolvConf {
         "Where other names are asked: a list of servers, or \"resolv.conf\" for those that the machine itself uses.";
 }
 
+/// `"same"`: where DNS is served without encryption.
+#[derive(Clone, Copy, Debug)]
+pub struct SameAddresses;
+
+impl Word for SameAddresses {
+    const WORD: &'static str = "same";
+    const NAME: &'static str = "EncryptedListen";
+    const DESCRIPTION: &'static str =
+        "Where it is served: a list of addresses, or \"same\" for those that DNS is served on anyway.";
+}
+
 /// A fixed word, or a list.
 #[derive(Clone, Debug)]
 pub enum WordOr<W, T> {

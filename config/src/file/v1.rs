@@ -15,7 +15,8 @@ pub use super::keys::{LeaseKeys, NamingKeys, OptionKeys, SecondKeys, TimeKeys};
 use super::kinds::{
     Address, AskerText, BytesText, ClassName, ClientIdText, DomainName, DuidText, Duration, FilePath, FreeText,
     HostAddress, HostName, HowOften, InterfaceName, MacAddress, NetworkName, OneOrMore, OwnAddress, PercentText,
-    Prefix, Range, RateText, RecordTypeText, ResolvConf, Secret, ServerAddress, UpstreamText, ViewName, WordOr,
+    Prefix, Range, RateText, RecordTypeText, ResolvConf, SameAddresses, Secret, ServerAddress, UpstreamText, ViewName,
+    WordOr,
 };
 use super::matching::Match;
 use super::naming::{AfterExpiryValue, Generate, TtlValue};
@@ -286,6 +287,17 @@ pub struct Dns {
     pub gss_keytab: Option<At<FilePath>>,
     /// Who may not ask for other names, even if in a subnet.
     pub deny_forward: Option<Vec<At<AskerText>>>,
+    /// Where DNS over TLS is served (RFC 7858); else nowhere.
+    pub tls_listen: Option<At<WordOr<SameAddresses, ServerAddress>>>,
+    /// Where DNS over HTTPS is served (RFC 8484); else nowhere.
+    pub https_listen: Option<At<WordOr<SameAddresses, ServerAddress>>>,
+    /// The path that it is asked at.
+    pub https_path: Option<At<FreeText>>,
+    /// The certificate that is shown there, in PEM, with those that lead to its authority behind it; else one that is made
+    /// here.
+    pub certificate: Option<At<FilePath>>,
+    /// Its key, in PEM; else it is in the same file.
+    pub certificate_key: Option<At<FilePath>>,
     /// Whether and how DNS cookies are answered.
     pub cookies: Option<Cookies>,
     /// How much anybody gets of it.

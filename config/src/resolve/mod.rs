@@ -5,6 +5,7 @@ mod class;
 mod clients;
 mod definitions;
 mod embedded;
+mod encrypted;
 mod gss;
 mod hosts;
 mod key_file;

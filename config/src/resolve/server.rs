@@ -9,6 +9,7 @@ use dns::{Fqdn, RecordType};
 use ipnet::Ipv4Net;
 
 use super::access::askers;
+use super::encrypted;
 use super::gss;
 use super::keys::Keys;
 use super::protection;
@@ -64,6 +65,8 @@ pub(super) fn dns_enabled(file: &v1::File, zones: &Zones, findings: &mut Finding
             || written.upstreams.is_some()
             || written.forward_for.is_some()
             || written.deny_forward.is_some()
+            || written.tls_listen.is_some()
+            || written.https_listen.is_some()
             || !file.forward.is_empty()
             || !file.block.is_empty();
         return configured || zones.embedded().next().is_some();
@@ -135,6 +138,7 @@ pub(super) fn dns(
         gss_keytab: gss::own_keytab(written.gss_keytab.as_ref(), keys, findings),
         forward: forward(file, &listen, enabled, (subnets, keys), findings),
         protection: protection::read(written, subnets, findings),
+        encrypted: encrypted::read(written, &listen, findings),
         listen,
     }
 }

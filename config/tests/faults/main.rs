@@ -6,6 +6,7 @@ mod access;
 mod classes;
 mod dns;
 mod embedded;
+mod encrypted;
 mod gss;
 mod hosts;
 mod leases;

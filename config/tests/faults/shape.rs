@@ -112,7 +112,7 @@ fn a_key_like_nothing_gets_the_list() {
             "2:1",
             "foo",
             "unknown key `foo` in [dns]",
-            "enabled, forward, forward_for, gss_keytab, limits, listen, port, upstreams",
+            "https_listen, https_path, limits, listen, port, tls_listen, upstreams",
         )],
     );
     refused(
