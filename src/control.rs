@@ -19,6 +19,8 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
 use tokio::sync::Semaphore;
+use web::Actor;
+use web::model::{ChangesQuery, PastQuery};
 
 pub use self::audit_views::{
     AuditCounts, AuditFindingView, AuditSummary, AuditView, AuditZoneView, MendView, MendZoneView,
@@ -44,6 +46,11 @@ const ANSWER_WAIT: Duration = Duration::from_secs(30);
 pub enum Request {
     /// Every lease: a list of [`LeaseView`].
     Leases,
+    /// The lease of an address: a [`LeaseView`], or nothing.
+    LeaseAt {
+        /// The address.
+        address: Ipv4Addr,
+    },
     /// Every name: a list of [`NameView`].
     Names,
     /// Counters and state: a [`StatusView`].
@@ -55,6 +62,24 @@ pub enum Request {
     Reload {
         /// Only tell what would change.
         dry_run: bool,
+    },
+    /// A part of the audit log: a [`Changes`](web::model::Changes).
+    Changes(ChangesQuery),
+    /// What happened lately, the newest first: an [`Events`](web::model::Events).
+    Events {
+        /// Only behind the event of this number.
+        after: Option<u64>,
+        /// So many at most.
+        limit: usize,
+    },
+    /// A part of the history of leases: a [`Past`](web::model::Past).
+    Past(PastQuery),
+    /// Who had an address at a moment: a [`PastHolder`](web::model::PastHolder).
+    PastHolder {
+        /// The address.
+        address: Ipv4Addr,
+        /// UTC seconds.
+        at: u64,
     },
     /// Write a new snapshot and drop old segments, while serving: a sentence.
     Compact,
@@ -254,6 +279,9 @@ pub struct PoolView {
 pub trait Responder: Send + Sync + 'static {
     /// The answer to one request, as JSON.
     fn respond(&self, request: Request) -> impl Future<Output = Answer<serde_json::Value>> + Send;
+
+    /// Notes what `actor` changed, or tried to, and what came of it. Returns when it is kept.
+    fn noted(&self, actor: Actor, what: String, result: Result<(), String>) -> impl Future<Output = ()> + Send;
 }
 
 /// The listening socket; its file is removed on drop.
@@ -330,6 +358,8 @@ fn remove_leftover(path: &Path) -> anyhow::Result<()> {
 }
 
 async fn converse(stream: tokio::net::UnixStream, responder: &impl Responder) -> std::io::Result<()> {
+    // Who asks is known by the system's word (SO_PEERCRED), not by theirs.
+    let actor = Actor::Local { uid: stream.peer_cred().ok().map(|peer| peer.uid()) };
     let (reading, mut writing) = stream.into_split();
     let mut line = String::new();
     let mut reader = tokio::io::BufReader::new(reading.take(REQUEST_BYTES_MAX));
@@ -337,13 +367,48 @@ async fn converse(stream: tokio::net::UnixStream, responder: &impl Responder) ->
         return Ok(());
     }
     let answer = match serde_json::from_str(&line) {
-        Ok(request) => responder.respond(request).await,
+        Ok(request) => {
+            let change = request_words(&request);
+            let answer = responder.respond(request).await;
+            if let Some(what) = change {
+                let result = match &answer {
+                    Answer::Ok(_) => Ok(()),
+                    Answer::Error(words) => Err(words.clone()),
+                };
+                responder.noted(actor, what, result).await;
+            }
+            answer
+        }
         Err(error) => Answer::Error(format!("the request cannot be read: {error}")),
     };
     let mut text = serde_json::to_vec(&answer)?;
     text.push(b'\n');
     // Whoever asks and does not read keeps its place only so long.
     tokio::time::timeout(ANSWER_WAIT, writing.write_all(&text)).await?
+}
+
+/// What a request changes, in words for the audit log; `None`: it only asks.
+fn request_words(request: &Request) -> Option<String> {
+    let of = |zone: &Option<String>| {
+        zone.as_ref().map_or_else(|| "every zone".to_owned(), |zone| format!("the zone {zone}"))
+    };
+    match request {
+        Request::Reload { dry_run: false } => Some("read the configuration again, and take it over".to_owned()),
+        Request::Compact => Some("compact the lease store".to_owned()),
+        Request::DnsRepair { zone, dry_run: false, yes } => {
+            let also = if *yes { ", also deleting more than may be deleted unasked" } else { "" };
+            Some(format!("repair {}{also}", of(zone)))
+        }
+        Request::DnsAdopt { zone, names, all_without_dhcid, dry_run: false } => {
+            let what = if *all_without_dhcid { "all records without DHCID".to_owned() } else { names.join(", ") };
+            Some(format!("adopt {what} in {}", of(zone)))
+        }
+        Request::DnsConfirmDeletions { zone, dry_run: false } => {
+            Some(format!("confirm what is held back from being deleted in the zone {zone}"))
+        }
+        Request::DnsResync { zone, dry_run: false } => Some(format!("tell DNS every name of {} anew", of(zone))),
+        _ => None,
+    }
 }
 
 /// Asks the daemon at `socket`.

@@ -39,14 +39,17 @@ use config::Config;
 use ddns::reconcile::Reconciler;
 use ddns::wanted::WantedTable;
 use dhcp::decision::CommitOutcome;
+use dhcp::settings::ReservedFor;
 use store::Contents;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle as TaskHandle;
 use tokio::time::timeout;
 use tracing::{info, warn};
+use web::Feed;
 
 pub use addresses::socket_settings;
 
+use crate::changes::ChangeLog;
 use crate::clock::{Clock, machine_wall_secs};
 use crate::committer::{Committer, End};
 use crate::control::ControlSocket;
@@ -58,12 +61,15 @@ use crate::dhcp_service::{Question, ServiceChannels, ServiceError};
 use crate::dhcp_sockets::InterfaceTable;
 use crate::embedded_zones::relay::not_served;
 use crate::embedded_zones::{self, LoadedZones, StoredZones};
+use crate::history::answers::HistoryDesk;
+use crate::history::{HistoryThread, NewDevices};
 use crate::http::DeskParts;
 use crate::leasequery_server::LeaseQueryServer;
 use crate::query_log::SharedLog;
 use crate::reload::Orders;
 use crate::responder::DaemonResponder;
 use crate::service::watchdog::Watched;
+use crate::transfer;
 use crate::updater::{Updater, UpdaterChannels, UpdaterParts, UpdaterQuestion};
 use crate::wiring::{CommitterSink, KeptZones, ServiceRows};
 use crate::zone_keeper::ZoneKeeper;
@@ -113,6 +119,7 @@ pub struct Daemon {
     /// Follows the machine, and owns the DNS server.
     machine: TaskHandle<()>,
     machine_stop: oneshot::Sender<()>,
+    history: Option<HistoryThread>,
     tasks: Tasks,
 }
 
@@ -169,6 +176,7 @@ impl Daemon {
 
         let tftp_server = tftp::start(&config, &table)?;
         let page = page::Page::bind(&config).await?;
+        let news = page::News::new(clock.now());
 
         let table_of_names = WantedTable::load(wanted, &confirmed);
         let ddns_settings = Arc::new(config.ddns.clone());
@@ -185,6 +193,7 @@ impl Daemon {
             confirmed,
         );
 
+        let history = start_history(&config, news.feed())?;
         let counters = Arc::new(Counters::default());
         let parts = ServiceParts {
             config: Arc::clone(&config),
@@ -195,7 +204,8 @@ impl Daemon {
             ddns: Arc::clone(&ddns_settings),
             counters: Arc::clone(&counters),
             channels,
-            told: page.as_ref().map(page::Page::lease_news),
+            told: Some(news.leases()),
+            history: history.as_ref().map(HistoryThread::feed),
         };
         let service = dhcp_thread::start(parts).await?;
         // Only now, so that whoever can connect to it finds the daemon serving.
@@ -242,7 +252,7 @@ impl Daemon {
             channels: updater_channels,
             inheritor,
         });
-        let updater = updater.telling(page.as_ref().map(page::Page::name_news));
+        let updater = updater.telling(Some(news.names()));
         tasks.spawn("the updater", updater.run());
         if let Some(server) = tftp_server {
             tasks.spawn(TFTP, tftp::follow(server, Arc::clone(&config), interfaces.clone()));
@@ -261,11 +271,19 @@ impl Daemon {
             queries: queries.clone(),
             config: Arc::clone(&live),
             orders,
+            changes: ChangeLog::new(&config.daemon.store),
+            feed: news.feed(),
+            history: history.as_ref().map(|history| HistoryDesk {
+                feed: history.feed(),
+                store: config.daemon.store.clone(),
+                config: Arc::clone(&live),
+            }),
         });
         let log_file = config.dns.forward.as_ref().and_then(|forward| forward.resolver.log.file.clone());
         if let (Some(log), Some(path)) = (queries.clone(), log_file) {
             tasks.spawn("the log of queries", log.write(path, questions.clone()));
         }
+        tasks.spawn("the teller of news", news.tell(Arc::clone(&live), clock.clone()));
         if let Some(page) = page {
             let parts = DeskParts {
                 responder: Arc::clone(&responder),
@@ -274,6 +292,10 @@ impl Daemon {
                 clock: clock.clone(),
             };
             tasks.spawn("the page", page.serve(parts));
+        }
+        if let Some(settings) = config.backup.clone() {
+            let making = transfer::backups::keep_making(config.daemon.store.clone(), settings, Arc::clone(&live));
+            tasks.spawn("the maker of backups", making);
         }
         tasks.spawn("the control socket", socket.serve(responder));
         info!("ready: {}", summary(&config));
@@ -302,6 +324,7 @@ impl Daemon {
             service_ended,
             machine,
             machine_stop,
+            history,
             tasks,
         })
     }
@@ -352,6 +375,9 @@ impl Daemon {
         // The updater ends by itself when the service's end of its channel is gone, the others never. What is under way
         // is done again after the next start.
         self.tasks.shutdown().await;
+        if let Some(history) = self.history {
+            history.stop().await;
+        }
         let told = timeout(THREAD_PATIENCE, self.running.committer.tell_to_stop()).await;
         if let (Ok(()), Some(thread)) = (told, self.committer_thread.take()) {
             join(thread, "the lease store is not closed").await;
@@ -414,6 +440,20 @@ async fn start_leasequery(
     }
     let (port, questions) = (config.daemon.ports.server, questions.clone());
     LeaseQueryServer::bind(port, &queries.allow, questions, Arc::clone(counters)).await.map(Some)
+}
+
+/// The thread that writes the history of leases, when one is kept.
+fn start_history(config: &Config, feed: Arc<Feed>) -> anyhow::Result<Option<HistoryThread>> {
+    let Some(settings) = config.history else { return Ok(None) };
+    let reservations = config.dhcp.subnets.iter().flat_map(|subnet| &subnet.reservations);
+    let reserved = reservations.flat_map(|one| &one.clients).filter_map(|client| match client {
+        ReservedFor::Hardware(hardware) => Some(*hardware),
+        _ => None,
+    });
+    let devices = NewDevices { feed, reserved: reserved.collect(), switches: Arc::clone(&config.switches) };
+    HistoryThread::start(&config.daemon.store, settings, devices)
+        .context("no thread for the history of leases")
+        .map(Some)
 }
 
 /// What the daemon itself keeps of its parts' channels.

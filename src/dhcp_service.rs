@@ -28,6 +28,7 @@ use crate::core::pipeline::{Arrival, BatchOutcome, Departure, Link, Output, Pipe
 use crate::counters::Counters;
 use crate::delayed::Delayed;
 use crate::dhcp_sockets::{BATCH_MAX, Batch, DhcpSender, DhcpSockets, InterfaceInfo, Outgoing};
+use crate::history::HistoryFeed;
 use crate::http::news::LeaseNews;
 use crate::intake::Intake;
 use crate::lease_log::{self, LeaseLog};
@@ -99,6 +100,8 @@ pub struct DhcpService {
     payloads: Vec<u8>,
     /// For the page.
     told: Option<Arc<LeaseNews>>,
+    /// For the history of leases.
+    history: Option<Arc<HistoryFeed>>,
 }
 
 impl DhcpService {
@@ -140,6 +143,7 @@ impl DhcpService {
             delayed: Delayed::default(),
             payloads: Vec::new(),
             told: None,
+            history: None,
         }
     }
 
@@ -147,6 +151,13 @@ impl DhcpService {
     #[must_use]
     pub fn telling(mut self, told: Option<Arc<LeaseNews>>) -> Self {
         self.told = told;
+        self
+    }
+
+    /// The same, also leaving what happens to leases for their history.
+    #[must_use]
+    pub fn remembering(mut self, history: Option<Arc<HistoryFeed>>) -> Self {
+        self.history = history;
         self
     }
 
@@ -396,6 +407,9 @@ impl DhcpService {
         // The log last: nobody waits for it.
         for event in &events {
             self.log.event(event);
+        }
+        if let Some(history) = self.history.as_ref().filter(|_| !events.is_empty()) {
+            history.push(self.clock.now().wall_secs, &events);
         }
         if let Some(told) = &self.told {
             told.push(events);

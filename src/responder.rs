@@ -1,5 +1,6 @@
 //! Answers commands at the control socket by asking the daemon's parts.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -12,8 +13,11 @@ use dhcp::options::RelayAgentInfo;
 use dhcp::relay_info::{Switches, Whereabouts};
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
+use web::model::{Changes, ChangesQuery, Events, Past, PastHolder, PastQuery};
+use web::{Actor, Feed};
 
 use crate::auditor::Auditor;
+use crate::changes::ChangeLog;
 use crate::committer::Committer;
 use crate::control::{
     Answer, HeldBackView, LeaseView, NameView, PoolView, RelayView, Request, Responder, StatusView, SubnetView,
@@ -23,6 +27,7 @@ use crate::counters::Counters;
 use crate::dhcp_service::Question;
 use crate::explain;
 use crate::explain::views::Explanation;
+use crate::history::answers::HistoryDesk;
 use crate::query_log::SharedLog;
 use crate::reload::Orders;
 use crate::service::confinement;
@@ -56,15 +61,29 @@ pub struct DaemonResponder {
     pub config: Arc<ArcSwap<Config>>,
     /// Whoever can change it; none: nobody.
     pub orders: Option<Orders>,
+    /// Who changed what.
+    pub changes: Arc<ChangeLog>,
+    /// What happens, as the page hears it.
+    pub feed: Arc<Feed>,
+    /// The history of leases; none: none is kept.
+    pub history: Option<HistoryDesk>,
 }
 
 impl Responder for DaemonResponder {
+    async fn noted(&self, actor: Actor, what: String, result: Result<(), String>) {
+        self.changes.note(actor, what, result).await;
+    }
+
     async fn respond(&self, request: Request) -> Answer<serde_json::Value> {
         match request {
             Request::Leases => match self.ask_service(Question::Leases).await {
                 Some(leases) => json(
                     &leases.iter().map(|lease| lease_view(lease, &self.config.load().switches)).collect::<Vec<_>>(),
                 ),
+                None => ending(),
+            },
+            Request::LeaseAt { address } => match self.ask_service(|to| Question::LeasesAt(vec![address], to)).await {
+                Some(leases) => json(&leases.first().map(|lease| lease_view(lease, &self.config.load().switches))),
                 None => ending(),
             },
             Request::Names => {
@@ -117,6 +136,16 @@ impl Responder for DaemonResponder {
                 Some(orders) => told(orders.reload(dry_run).await),
                 None => Answer::Error(NO_FILE.to_owned()),
             },
+            Request::Changes(query) => told(self.changes(query).await),
+            Request::Events { after, limit } => {
+                let most = limit.min(EVENTS_MAX);
+                json(&Events {
+                    run: self.feed.events(0).run,
+                    events: self.feed.newest(most, |event| after.is_none_or(|after| event.id > after)),
+                })
+            }
+            Request::Past(query) => told(self.past(query).await),
+            Request::PastHolder { address, at } => told(self.past_holder(address, at).await),
             Request::Compact => match self.committer.compact().await {
                 Ok(words) => json(&words),
                 Err(words) => Answer::Error(words),
@@ -124,6 +153,9 @@ impl Responder for DaemonResponder {
         }
     }
 }
+
+/// Events told at once: as many as are remembered.
+const EVENTS_MAX: usize = 1_024;
 
 impl DaemonResponder {
     /// First what the leases say, then how DNS stands for the names and addresses that they lead to.
@@ -173,6 +205,39 @@ impl DaemonResponder {
         let view =
             |held: HeldBack| HeldBackView { zone: held.apex.to_string(), held: held.keys.len(), names: held.names };
         held.await.unwrap_or_default().into_iter().map(view).collect()
+    }
+
+    /// A part of the history of leases.
+    ///
+    /// # Errors
+    /// What cannot be understood or read, in words.
+    pub async fn past(&self, query: PastQuery) -> Result<Past, String> {
+        self.history()?.past(query).await
+    }
+
+    /// A part of the audit log.
+    ///
+    /// # Errors
+    /// What cannot be read, in words.
+    pub async fn changes(&self, query: ChangesQuery) -> Result<Changes, String> {
+        let log = Arc::clone(&self.changes);
+        let read = tokio::task::spawn_blocking(move || log.changes(&query)).await;
+        read.unwrap_or_else(|_| Err("the audit log could not be read".to_owned()))
+    }
+
+    /// Who had an address at a moment, in UTC seconds.
+    ///
+    /// # Errors
+    /// What cannot be read, in words.
+    pub async fn past_holder(&self, address: Ipv4Addr, at: u64) -> Result<PastHolder, String> {
+        let history = self.history()?;
+        let lease = self.ask_service(|to| Question::LeasesAt(vec![address], to)).await;
+        history.holder(address, at, lease.into_iter().flatten().next()).await
+    }
+
+    fn history(&self) -> Result<&HistoryDesk, String> {
+        let none = "no history of leases is kept: take `record = \"off\"` out of [history]";
+        self.history.as_ref().ok_or_else(|| none.to_owned())
     }
 
     /// Asks the DHCP service; `None`: the daemon is ending.

@@ -161,7 +161,7 @@ pub fn render(faults: &Faults, source: &str, color: bool) -> String {
 
 /// The text with every value of a `secret` in stars, each of its bytes one: what is drawn ends in logs and in questions to
 /// others.
-fn without_secrets(source: &str) -> String {
+pub(crate) fn without_secrets(source: &str) -> String {
     let mut bytes = source.as_bytes().to_vec();
     for (at, word) in source.match_indices("secret") {
         let rest = &source[at + word.len()..];

@@ -52,6 +52,12 @@ pub fn decode<'b>(bytes: &'b [u8], file_name: &str) -> Result<&'b str, Faults> {
     })
 }
 
+/// A configuration's text with every value of a `secret` in stars: for files that leave the machine.
+#[must_use]
+pub fn without_secrets(text: &str) -> String {
+    fault::without_secrets(text)
+}
+
 /// Checks `text`, the contents of the file `file_name`; `secrets` reads the files that hold keys.
 ///
 /// # Errors

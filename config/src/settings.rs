@@ -29,6 +29,10 @@ pub struct Config {
     pub tftp: Option<TftpSettings>,
     /// The page and the HTTP API; `None`: turned off.
     pub web: Option<WebSettings>,
+    /// The history of leases; `None`: none is kept.
+    pub history: Option<HistorySettings>,
+    /// Backups; `None` only where no file was read.
+    pub backup: Option<BackupSettings>,
     /// For the daemon itself.
     pub daemon: Daemon,
     /// What it gives up before it opens anything.
@@ -410,6 +414,28 @@ impl Default for Daemon {
             ports: Ports::default(),
         }
     }
+}
+
+/// What is kept of the history of leases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HistorySettings {
+    /// For how many seconds.
+    pub keep_secs: u64,
+    /// How many bytes it may take on disk.
+    pub bytes_max: u64,
+    /// Without names and without what relays say of the place.
+    pub nameless: bool,
+}
+
+/// Backups that are made while the daemon runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackupSettings {
+    /// How many seconds lie between two; `None`: they are made by command alone.
+    pub every_secs: Option<u32>,
+    /// How many are kept.
+    pub keep: usize,
+    /// Where.
+    pub directory: PathBuf,
 }
 
 /// UDP ports of DHCP.

@@ -1,11 +1,18 @@
 //! The command line, one file for each command.
 
+pub mod audit_log;
 pub mod check;
+pub mod csv;
 pub mod db;
 pub mod demo;
 pub mod dns;
+pub mod events;
 pub mod explain;
+pub mod export;
+pub mod history;
 pub mod leases;
+pub mod mac;
+pub mod moment;
 pub mod queries;
 pub mod reload;
 pub mod run;
@@ -52,13 +59,24 @@ fn execute(command: Command, log: &LogArgs) -> anyhow::Result<ExitCode> {
         Command::Leases(leases) => leases::run(&leases),
         Command::Dns(dns) => dns::run(&dns),
         Command::Explain(explain) => explain::run(&explain),
+        Command::Mac(mac) => mac::run(&mac),
+        Command::Events(events) => events::run(&events),
+        Command::AuditLog(log) => audit_log::run(&log),
+        Command::History(history) => history::run(&history),
         Command::Queries(queries) => queries::run(&queries),
         Command::Reload(reload) => reload::run(&reload),
         Command::Status(status) => status::run(&status),
+        Command::Export(one) => export::export(&one),
+        Command::Import(one) => export::import(&one),
+        Command::Backup(one) => export::backup(&one),
+        Command::Restore(one) => export::restore(&one),
         Command::Db(db) => db::run(db),
         Command::Demo(demo) => demo::run(demo),
     }
 }
+
+/// The exit code for scripts where what was asked for is not there. Faults are 1, a wrong command line is 2.
+pub const NOT_FOUND: u8 = 3;
 
 /// How much is logged, and how.
 #[derive(Args, Clone, Debug, Default)]
@@ -93,12 +111,29 @@ pub enum Command {
     Dns(dns::Dns),
     /// Tell why a name is what it is, or is not there; or what a packet would lead to under a configuration.
     Explain(explain::Explain),
+    /// Tell which hardware address has an address, and how that is known.
+    Mac(mac::Mac),
+    /// Show what happens to leases and names.
+    Events(events::Events),
+    /// Show who changed what.
+    AuditLog(audit_log::AuditLog),
+    /// Show who had which address when.
+    History(history::History),
     /// Show what the running daemon was asked about names of others, and what became of it.
     Queries(queries::Queries),
     /// Have the running daemon read its configuration file again.
     Reload(reload::Reload),
     /// Show how the running daemon stands.
     Status(status::Status),
+    /// Write all that the server holds to one file.
+    Export(export::Export),
+    /// Bring in what another server exported.
+    Import(export::Import),
+    /// Make and list backups.
+    #[command(subcommand)]
+    Backup(export::Backup),
+    /// Put a backup in the place of the store.
+    Restore(export::Restore),
     /// Look after the lease store.
     #[command(subcommand)]
     Db(db::Db),

@@ -15,6 +15,7 @@ use crate::core::pipeline::Pipeline;
 use crate::counters::Counters;
 use crate::dhcp_service::{DhcpService, ServiceChannels, ServiceError, Storing};
 use crate::dhcp_sockets::{DhcpSockets, InterfaceTable};
+use crate::history::HistoryFeed;
 use crate::http::news::LeaseNews;
 use crate::lease_log::LeaseLog;
 use crate::zone_keeper::ZoneKeeper;
@@ -31,6 +32,8 @@ pub(super) struct ServiceParts {
     pub(super) channels: ServiceChannels,
     /// What happens to leases, for the page.
     pub(super) told: Option<Arc<LeaseNews>>,
+    /// The same, for the history of leases.
+    pub(super) history: Option<Arc<HistoryFeed>>,
 }
 
 /// A service that runs.
@@ -54,7 +57,7 @@ pub(super) async fn start(parts: ServiceParts) -> anyhow::Result<Service> {
             Err(error) => return drop(started.send(Err(anyhow::Error::new(error).context("no runtime for DHCP")))),
         };
         runtime.block_on(async move {
-            let ServiceParts { config, core, clock, committer, zones, ddns, counters, channels, told } = parts;
+            let ServiceParts { config, core, clock, committer, zones, ddns, counters, channels, told, history } = parts;
             let sockets = match DhcpSockets::open(socket_settings(&config)) {
                 Ok(sockets) => sockets,
                 Err(error) => return drop(started.send(Err(anyhow::Error::new(error).context("cannot serve DHCP")))),
@@ -63,7 +66,7 @@ pub(super) async fn start(parts: ServiceParts) -> anyhow::Result<Service> {
             let storing = Storing { committer, zones, ddns };
             let log = LeaseLog::new(Arc::clone(&config.switches));
             let service = DhcpService::new(sockets, Pipeline::new(core), clock, storing, counters, channels, log);
-            let service = service.telling(told);
+            let service = service.telling(told).remembering(history);
             // Whoever started the service waits for this.
             drop(started.send(Ok(interfaces)));
             let outcome = service.run().await;

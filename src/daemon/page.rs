@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use config::Config;
 use tokio::sync::mpsc;
 use web::Feed;
 
+use crate::clock::Clock;
 use crate::http::news::{LeaseNews, Telling, tell};
 use crate::http::{DeskParts, Place, serve};
 use crate::updater::Told;
@@ -13,11 +15,46 @@ use crate::updater::Told;
 /// What became of names, on its way to the page; what does not fit is not told there.
 const NAME_NEWS_MAX: usize = 1_024;
 
-/// A page whose address is bound, and where it hears what happens.
-pub(super) struct Page {
-    place: Place,
+/// What happens, on its way to whoever wants to hear of it: the page, and commands.
+pub(super) struct News {
     leases: Arc<LeaseNews>,
     names: (mpsc::Sender<Told>, mpsc::Receiver<Told>),
+    feed: Arc<Feed>,
+}
+
+impl News {
+    /// Nothing has happened yet in the run that began at `now`.
+    pub(super) fn new(now: dhcp::time::Now) -> Self {
+        // Another run has another moment of the boot, or another second.
+        let feed = Arc::new(Feed::new(format!("{:x}{:x}", now.wall_secs, now.boot_ms)));
+        Self { leases: Arc::default(), names: mpsc::channel(NAME_NEWS_MAX), feed }
+    }
+
+    /// Where the DHCP service tells what happens to leases.
+    pub(super) fn leases(&self) -> Arc<LeaseNews> {
+        Arc::clone(&self.leases)
+    }
+
+    /// Where the updater tells what becomes of names.
+    pub(super) fn names(&self) -> mpsc::Sender<Told> {
+        self.names.0.clone()
+    }
+
+    /// What was told lately.
+    pub(super) fn feed(&self) -> Arc<Feed> {
+        Arc::clone(&self.feed)
+    }
+
+    /// Tells it until dropped.
+    pub(super) async fn tell(self, config: Arc<ArcSwap<Config>>, clock: Clock) {
+        let Self { leases, names: (_, names), feed } = self;
+        tell(Telling { leases, names, feed, config, clock }).await;
+    }
+}
+
+/// A page whose address is bound.
+pub(super) struct Page {
+    place: Place,
 }
 
 impl Page {
@@ -27,28 +64,12 @@ impl Page {
     /// An address that the configuration names cannot be had.
     pub(super) async fn bind(config: &Config) -> anyhow::Result<Option<Self>> {
         let Some(settings) = &config.web else { return Ok(None) };
-        let place = Place::bind(settings).await?;
-        Ok(Some(Self { place, leases: Arc::default(), names: mpsc::channel(NAME_NEWS_MAX) }))
-    }
-
-    /// Where the DHCP service tells what happens to leases.
-    pub(super) fn lease_news(&self) -> Arc<LeaseNews> {
-        Arc::clone(&self.leases)
-    }
-
-    /// Where the updater tells what becomes of names.
-    pub(super) fn name_news(&self) -> mpsc::Sender<Told> {
-        self.names.0.clone()
+        Ok(Some(Self { place: Place::bind(settings).await? }))
     }
 
     /// Serves until dropped.
     pub(super) async fn serve(self, parts: DeskParts) {
-        let Self { place, leases, names: (_, names) } = self;
-        let now = parts.clock.now();
-        // Another run has another moment of the boot, or another second.
-        let feed = Arc::new(Feed::new(format!("{:x}{:x}", now.wall_secs, now.boot_ms)));
-        let (config, clock) = (Arc::clone(&parts.config), parts.clock.clone());
-        let telling = Telling { leases, names, feed: Arc::clone(&feed), config, clock };
-        tokio::join!(serve(place, parts, feed), tell(telling));
+        let feed = Arc::clone(&parts.responder.feed);
+        serve(self.place, parts, feed).await;
     }
 }

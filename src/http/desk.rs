@@ -120,6 +120,13 @@ impl Desk {
             Ask::Records(apex, query, to) => drop(to.send(self.records(&apex, query).await)),
             Ask::DnsWork(query, to) => drop(to.send(self.dns_work(query).await)),
             Ask::History(range, to) => drop(to.send(Ok(self.figures(range)))),
+            Ask::Past(query, to) => drop(to.send(self.parts.responder.past(query).await.map_err(Refusal::Bad))),
+            Ask::Changes(query, to) => {
+                drop(to.send(self.parts.responder.changes(query).await.map_err(Refusal::Bad)));
+            }
+            Ask::PastHolder(address, at, to) => {
+                drop(to.send(self.parts.responder.past_holder(address, at).await.map_err(Refusal::Bad)));
+            }
             Ask::Configuration(to) => drop(to.send(Ok(self.configuration()))),
         }
     }

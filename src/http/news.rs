@@ -119,6 +119,19 @@ pub async fn tell(telling: Telling) {
     }
 }
 
+/// A device that was never seen here before has a lease.
+pub(crate) fn of_new_device(lease: &Lease, at: u64, switches: &Switches) -> Given {
+    let detail = format!("{}, never seen here before, got {}", lease.hardware, lease.address);
+    Given {
+        at,
+        kind: "new-device",
+        level: Level::Info,
+        title: who(lease),
+        detail,
+        lease: Some(row_of(lease, switches)),
+    }
+}
+
 /// Who a lease is about: its name, else what the client calls itself, else its hardware address.
 fn who(lease: &Lease) -> String {
     let name =

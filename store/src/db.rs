@@ -8,12 +8,14 @@ mod mend;
 mod repair;
 mod segments;
 mod survey;
+mod transfer;
 
 use std::io;
 
 pub use dump::{DumpError, dump};
 pub use repair::{AddressRange, RepairOptions, RepairReport, repair};
 pub use survey::Loss;
+pub use transfer::{Copied, RawRows, copy, is_free, put_row, read_row, replace};
 
 use crate::journal::format::{Listing, Loaded, ReadFault};
 use crate::journal::{CommitError, Compacted, CompactionError, Cut, Journal, JournalReport, OpenError, Options};
@@ -140,6 +142,19 @@ fn look<S: Storage>(storage: &S, mut visit: impl FnMut(u8, &[u8], Row)) -> Resul
         Ok(())
     });
     Ok((report.map_err(fault)?, loaded.newest_stamp()))
+}
+
+/// Gives `take` each lease of a store that may be in use, as it stands: without a lock, and without a write.
+///
+/// # Errors
+/// A store that is not there, damaged, or of another version.
+pub fn leases<S: Storage>(storage: &S, mut take: impl FnMut(dhcp::lease::Lease)) -> Result<(), OpenError> {
+    look(storage, |_, _, row| {
+        if let Row::Lease(lease) = row {
+            take(lease);
+        }
+    })
+    .map(drop)
 }
 
 /// Why [`compact`] failed. The store is as before.

@@ -99,7 +99,7 @@ pub use zeros::Zeroing;
 
 pub(crate) use loaded::Unreadable;
 
-use frame::Rows;
+pub(crate) use frame::{RowRef, Rows};
 
 /// The format's parts, for who reads damaged stores.
 pub(crate) mod format {

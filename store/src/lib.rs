@@ -4,7 +4,9 @@
 //! segments, snapshots and recovery), [`rows`] (leases, DNS work and zone records as tagged fields), [`Store`] (what
 //! the daemon opens and commits to), [`db`] (check, compact, repair, dump).
 
+pub mod archive;
 pub mod db;
+pub mod history;
 pub mod journal;
 pub mod rows;
 #[cfg(any(test, feature = "simulated"))]

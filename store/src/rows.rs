@@ -19,8 +19,8 @@
 //! the older program itself writes that row again. So a field whose loss would be wrong is given a critical tag.
 
 mod dns_work;
-mod field;
-mod lease;
+pub(crate) mod field;
+pub(crate) mod lease;
 mod suffix;
 mod zone;
 mod zone_past;

@@ -26,8 +26,9 @@ use crate::body::SMALL;
 use crate::explanation::Explanation;
 use crate::guard::Guard;
 use crate::model::{
-    Configuration, DnsWork, DnsWorkQuery, Event, Events, History, Host, LeaseQuery, Leases, Problem, Range, Records,
-    RecordsQuery, SORTS, STATES, Status, SubnetDetail, SubnetMap, Subnets, WINDOW, Zones,
+    Changes, ChangesQuery, Configuration, DnsWork, DnsWorkQuery, Event, Events, History, Host, LeaseQuery, Leases,
+    Past, PastHolder, PastQuery, Problem, Range, Records, RecordsQuery, SORTS, STATES, Status, SubnetDetail, SubnetMap,
+    Subnets, WINDOW, Zones,
 };
 use crate::problem::problem;
 use crate::routes::{BY_COOKIE, BY_TOKEN, Route, Routes};
@@ -103,6 +104,9 @@ fn routed() -> Routes<Shared> {
         .may(Need::VIEW, routes!(records))
         .may(Need::VIEW, routes!(dns_work))
         .may(Need::VIEW, routes!(history))
+        .may(Need::VIEW, routes!(past))
+        .may(Need::VIEW, routes!(past_holder))
+        .may(Need::OPERATE, routes!(changes))
         .may(Need::VIEW, routes!(configuration))
         .may(Need::VIEW, routes!(events))
         .may(Need::VIEW, routes!(event_stream))
@@ -306,6 +310,46 @@ struct HistoryQuery {
     responses((status = 200, body = History), (status = 400, body = Problem)))]
 async fn history(State(shared): State<Shared>, Asked(query): Asked<HistoryQuery>) -> Told<History> {
     shared.handle.ask(|to| Ask::History(query.range, to)).await.map(Json)
+}
+
+/// What happened to leases, the newest first: who had which address when
+#[utoipa::path(get, path = "/api/v1/lease-history", tag = "leases", params(PastQuery),
+    responses((status = 200, body = Past), (status = 400, body = Problem)))]
+async fn past(State(shared): State<Shared>, Asked(mut query): Asked<PastQuery>) -> Told<Past> {
+    for text in [&query.of, &query.subnet, &query.kind, &query.after] {
+        bounded(text)?;
+    }
+    query.limit = Some(limit(query.limit)?);
+    shared.handle.ask(|to| Ask::Past(query, to)).await.map(Json)
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct HolderQuery {
+    /// The moment, in UTC seconds.
+    at: u64,
+}
+
+/// Who had an address at a moment
+#[utoipa::path(get, path = "/api/v1/lease-history/{address}", tag = "leases",
+    params(("address" = String, Path, description = "An IPv4 address"), HolderQuery),
+    responses((status = 200, body = PastHolder), (status = 400, body = Problem), (status = 404, body = Problem)))]
+async fn past_holder(
+    State(shared): State<Shared>,
+    Path(address): Path<String>,
+    Asked(query): Asked<HolderQuery>,
+) -> Told<PastHolder> {
+    let address = address.parse().map_err(|_| Refusal::Bad(format!("{address:?} is no IPv4 address")))?;
+    shared.handle.ask(|to| Ask::PastHolder(address, query.at, to)).await.map(Json)
+}
+
+/// The audit log: who changed what, the newest first
+#[utoipa::path(get, path = "/api/v1/changes", tag = "operation", params(ChangesQuery),
+    responses((status = 200, body = Changes), (status = 400, body = Problem)))]
+async fn changes(State(shared): State<Shared>, Asked(mut query): Asked<ChangesQuery>) -> Told<Changes> {
+    bounded(&query.q)?;
+    query.limit = Some(limit(query.limit)?);
+    shared.handle.ask(|to| Ask::Changes(query, to)).await.map(Json)
 }
 
 /// The configuration that runs, secrets left out

@@ -9,8 +9,8 @@ use tokio::sync::{mpsc, oneshot};
 use crate::explanation::Explanation;
 use crate::feed::Feed;
 use crate::model::{
-    Configuration, DnsWork, DnsWorkQuery, History, Host, LeaseQuery, Leases, Range, Records, RecordsQuery, Status,
-    SubnetDetail, SubnetMap, Subnets, Zones,
+    Changes, ChangesQuery, Configuration, DnsWork, DnsWorkQuery, History, Host, LeaseQuery, Leases, Past, PastHolder,
+    PastQuery, Range, Records, RecordsQuery, Status, SubnetDetail, SubnetMap, Subnets, Zones,
 };
 
 /// Where an answer goes. Whoever asked may have gone; then nobody misses it.
@@ -36,6 +36,12 @@ pub enum Ask {
     Records(String, RecordsQuery, Reply<Records>),
     DnsWork(DnsWorkQuery, Reply<DnsWork>),
     History(Range, Reply<History>),
+    /// The history of leases.
+    Past(PastQuery, Reply<Past>),
+    /// The audit log.
+    Changes(ChangesQuery, Reply<Changes>),
+    /// Who had an address at a moment, in UTC seconds.
+    PastHolder(Ipv4Addr, u64, Reply<PastHolder>),
     Configuration(Reply<Configuration>),
 }
 

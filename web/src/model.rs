@@ -1,6 +1,8 @@
 //! What goes over the wire, in JSON. Times are UTC seconds; shares are of one; sentences are for people, and all else are
 //! the values themselves.
 
+mod changes;
+mod lease_history;
 mod leases;
 mod names;
 mod status;
@@ -11,6 +13,8 @@ use utoipa::ToSchema;
 
 use crate::access::{Actor, Role};
 
+pub use changes::{Change, Changes, ChangesQuery};
+pub use lease_history::{Past, PastHolder, PastQuery, PastRow};
 pub use leases::{DnsState, Host, LeaseQuery, LeaseRow, Leases, RelayMarks, SORTS, STATES};
 pub use names::{
     DnsWork, DnsWorkQuery, DnsWorkRow, RecordRow, Records, RecordsQuery, WorkState, Zone, ZoneServer, Zones,
@@ -67,14 +71,14 @@ pub struct SignIn {
 }
 
 /// Something that happened.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Event {
     /// Counts up from the daemon's start.
     pub id: u64,
     /// When, in UTC seconds.
     pub at: u64,
     /// What kind of thing: `bound`, `renewed`, `released`, `expired`, `declined`, `conflict`, `renamed`, `name-ended`,
-    /// `published`, `dns`, `dns-failed`.
+    /// `new-device`, `published`, `dns`, `dns-failed`.
     pub kind: String,
     /// How it is to be taken.
     pub level: Level,
@@ -88,7 +92,7 @@ pub struct Event {
 }
 
 /// What happened lately, the newest first.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Events {
     /// Names this run of the daemon: identifiers of another run mean other events.
     pub run: String,

@@ -67,6 +67,10 @@ text_kind!(
     HowOften, r"^(hourly|daily|weekly|never|([0-9]+ ?[smhdw])+)$", "daily"
 );
 text_kind!(
+    /// A size: a number and `MB` or `GB`, which are 2^20 and 2^30 bytes.
+    SizeText, r"^[0-9]+ ?([MG]i?B|[MG])$", "512MB"
+);
+text_kind!(
     /// A share of a hundred.
     PercentText, r"^[0-9]{1,3} ?%$", "20%"
 );

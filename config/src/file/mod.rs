@@ -2,6 +2,7 @@
 
 pub mod access;
 mod at;
+mod keeping;
 mod keys;
 pub mod kinds;
 pub mod matching;

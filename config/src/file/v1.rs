@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 pub use super::access::{UpdateRule, View};
 use super::at::At;
+pub use super::keeping::{Backup, History, HistoryWord};
 pub use super::keys::{LeaseKeys, NamingKeys, OptionKeys, SecondKeys, TimeKeys};
 use super::kinds::{
     Address, AskerText, BytesText, ClassName, ClientIdText, DomainName, DuidText, Duration, FilePath, FreeText,
@@ -64,6 +65,12 @@ pub struct File {
     /// What the daemon gives up once it runs.
     #[serde(default)]
     pub service: Service,
+    /// The history of leases.
+    #[serde(default)]
+    pub history: History,
+    /// Backups.
+    #[serde(default)]
+    pub backup: Backup,
     /// Who may ask this server who has which address.
     #[serde(default)]
     pub leasequery: Leasequery,

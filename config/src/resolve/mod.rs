@@ -8,6 +8,7 @@ mod embedded;
 mod encrypted;
 mod gss;
 mod hosts;
+mod keeping;
 mod key_file;
 mod keys;
 mod limits;
@@ -154,6 +155,8 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
         switches: Arc::new(switches::read(&file.switch, findings)),
         tftp: file.tftp.as_ref().and_then(|at| tftp::read(&at.value, findings)),
         web: web::read(&file.web, findings),
+        history: keeping::history(&file.history, findings),
+        backup: keeping::backup(&file.backup, &daemon.store, findings),
         daemon,
         service: service::read(&file.service, findings),
     };

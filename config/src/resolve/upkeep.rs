@@ -9,8 +9,8 @@ use crate::file::At;
 use crate::file::kinds::{HowOften, PercentText};
 use crate::file::v1;
 
-/// The shortest pause between two audits: each reads every zone whole.
-const AUDIT_SECS_MIN: u32 = 60;
+/// The shortest pause between two audits or backups: each reads everything.
+const PAUSE_SECS_MIN: u32 = 60;
 
 pub(super) fn read(written: &v1::Ddns, findings: &mut Findings) -> Upkeep {
     let defaults = Upkeep::default();
@@ -45,9 +45,10 @@ pub(super) fn read(written: &v1::Ddns, findings: &mut Findings) -> Upkeep {
     }
 }
 
-fn pause(at: &At<HowOften>, findings: &mut Findings) -> Option<u32> {
+/// How often, in seconds.
+pub(super) fn pause(at: &At<HowOften>, findings: &mut Findings) -> Option<u32> {
     let written = at.value.0.trim();
-    let secs = parse_duration(written).filter(|secs| (AUDIT_SECS_MIN..u32::MAX).contains(secs));
+    let secs = parse_duration(written).filter(|secs| (PAUSE_SECS_MIN..u32::MAX).contains(secs));
     if secs.is_none() {
         findings.fault(
             at.span,

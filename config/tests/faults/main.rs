@@ -9,6 +9,7 @@ mod embedded;
 mod encrypted;
 mod gss;
 mod hosts;
+mod keeping;
 mod leases;
 mod limits;
 mod named;

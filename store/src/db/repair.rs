@@ -95,7 +95,11 @@ pub fn repair<S: Storage>(storage: &S, options: &RepairOptions) -> Result<Repair
     for &address in &suspects {
         put_in_quarantine(&mut survey, address, options);
     }
-    let rows = write(storage, &survey, options)?;
+    // The past of zones of which something may be missing leads nowhere: secondaries take them whole, with a serial beyond what
+    // they have.
+    let known = survey.rows.iter().filter(|((stream, _), _)| !matches!(*stream, ZONE_DIFFERENCES | ZONE_STATED));
+    let live = known.filter_map(|((stream, key), known)| Some((*stream, &key[..], known.value.as_deref()?)));
+    let rows = write_rows(storage, &survey, &options.open, options.now, live)?;
     let kept = keep_aside(storage, &survey.files, options.now).map_err(|e| io(&names::kept(options.now), 0, e))?;
     Ok(RepairReport {
         losses: survey.losses,
@@ -108,10 +112,16 @@ pub fn repair<S: Storage>(storage: &S, options: &RepairOptions) -> Result<Repair
 }
 
 /// Writes the new store beside the old one and puts it in force: its number of rows.
-fn write<S: Storage>(storage: &S, survey: &Survey, options: &RepairOptions) -> Result<u64, OpenError> {
+pub(super) fn write_rows<'a, S: Storage>(
+    storage: &S,
+    survey: &Survey,
+    options: &Options,
+    now: u64,
+    rows: impl Iterator<Item = (u8, &'a [u8], &'a [u8])>,
+) -> Result<u64, OpenError> {
     let number = survey.next_number;
     let unfinished = format!("{}{}", names::snapshot(number), names::UNFINISHED);
-    let segment_bytes = options.open.segment_bytes;
+    let segment_bytes = options.segment_bytes;
     let superblock = |kind, repaired_at| Superblock {
         kind,
         store_id: survey.store_id,
@@ -124,16 +134,9 @@ fn write<S: Storage>(storage: &S, survey: &Survey, options: &RepairOptions) -> R
         // "Segment N is durable before snapshot N is written."
         begin_segment(storage, &superblock(Kind::Segment, 0), segment_bytes)?;
         let file = storage.create(&unfinished, 0)?;
-        let mut writer = SnapshotWriter::new(file, &superblock(Kind::Snapshot, options.now.max(1)))?;
-        for ((stream, key), known) in &survey.rows {
-            // The past of zones of which something may be missing leads nowhere: secondaries take them whole, with a serial
-            // beyond what they have.
-            if matches!(*stream, ZONE_DIFFERENCES | ZONE_STATED) {
-                continue;
-            }
-            if let Some(value) = &known.value {
-                writer.push(*stream, key, value)?;
-            }
+        let mut writer = SnapshotWriter::new(file, &superblock(Kind::Snapshot, now.max(1)))?;
+        for (stream, key, value) in rows {
+            writer.push(stream, key, value)?;
         }
         let (_, rows) = writer.finish()?;
         storage.rename(&unfinished, &names::snapshot(number))?;
@@ -194,7 +197,7 @@ fn leased_address((stream, key): &RowId) -> Option<Ipv4Addr> {
     }
 }
 
-fn encoded(row: &Row) -> (RowId, Option<Vec<u8>>) {
+pub(super) fn encoded(row: &Row) -> (RowId, Option<Vec<u8>>) {
     let mut batch = Batch::new();
     let mut transaction = batch.transaction();
     row.write(&mut transaction);

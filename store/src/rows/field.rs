@@ -18,7 +18,7 @@ const FAMILY_V4: u8 = 4;
 const FAMILY_V6: u8 = 6;
 
 /// Appends a field whose bytes `value` appends.
-pub(super) fn put(out: &mut Vec<u8>, tag: u8, value: impl FnOnce(&mut Vec<u8>)) {
+pub(crate) fn put(out: &mut Vec<u8>, tag: u8, value: impl FnOnce(&mut Vec<u8>)) {
     out.extend_from_slice(&[tag, 0]);
     let start = out.len();
     value(out);
@@ -34,32 +34,32 @@ pub(super) fn put(out: &mut Vec<u8>, tag: u8, value: impl FnOnce(&mut Vec<u8>)) 
     out[at] = length as u8;
 }
 
-pub(super) fn put_bytes(out: &mut Vec<u8>, tag: u8, value: &[u8]) {
+pub(crate) fn put_bytes(out: &mut Vec<u8>, tag: u8, value: &[u8]) {
     put(out, tag, |out| out.extend_from_slice(value));
 }
 
-pub(super) fn put_number(out: &mut Vec<u8>, tag: u8, value: u64) {
+pub(crate) fn put_number(out: &mut Vec<u8>, tag: u8, value: u64) {
     put(out, tag, |out| number(out, value));
 }
 
-pub(super) fn number(out: &mut Vec<u8>, value: u64) {
+pub(crate) fn number(out: &mut Vec<u8>, value: u64) {
     let octets = 8 - value.leading_zeros() as usize / 8;
     out.extend_from_slice(&value.to_le_bytes()[..octets]);
 }
 
-pub(super) fn put_name(out: &mut Vec<u8>, tag: u8, name: &Fqdn) {
+pub(crate) fn put_name(out: &mut Vec<u8>, tag: u8, name: &Fqdn) {
     put_bytes(out, tag, name.as_wire());
 }
 
-pub(super) fn put_identity(out: &mut Vec<u8>, tag: u8, identity: &HostIdentity) {
+pub(crate) fn put_identity(out: &mut Vec<u8>, tag: u8, identity: &HostIdentity) {
     put_bytes(out, tag, &identity.to_bytes());
 }
 
-pub(super) fn put_addresses(out: &mut Vec<u8>, tag: u8, addresses: &[IpAddr]) {
+pub(crate) fn put_addresses(out: &mut Vec<u8>, tag: u8, addresses: &[IpAddr]) {
     put(out, tag, |out| addresses.iter().for_each(|&a| address(out, a)));
 }
 
-pub(super) fn address(out: &mut Vec<u8>, address: IpAddr) {
+pub(crate) fn address(out: &mut Vec<u8>, address: IpAddr) {
     match address {
         IpAddr::V4(v4) => {
             out.push(FAMILY_V4);
@@ -73,7 +73,7 @@ pub(super) fn address(out: &mut Vec<u8>, address: IpAddr) {
 }
 
 /// Gives `visit` each field in turn; it returns false for a tag that it does not know.
-pub(super) fn read<'a>(
+pub(crate) fn read<'a>(
     mut rest: &'a [u8],
     mut visit: impl FnMut(u8, &'a [u8]) -> Result<bool, RowFault>,
 ) -> Result<(), RowFault> {
@@ -99,33 +99,33 @@ fn read_length(bytes: &[u8]) -> Option<(usize, &[u8])> {
     None
 }
 
-pub(super) fn read_number(bytes: &[u8], field: &'static str) -> Result<u64, RowFault> {
+pub(crate) fn read_number(bytes: &[u8], field: &'static str) -> Result<u64, RowFault> {
     let mut octets = [0; 8];
     octets.get_mut(..bytes.len()).ok_or(RowFault::Field(field))?.copy_from_slice(bytes);
     Ok(u64::from_le_bytes(octets))
 }
 
-pub(super) fn read_u32(bytes: &[u8], field: &'static str) -> Result<u32, RowFault> {
+pub(crate) fn read_u32(bytes: &[u8], field: &'static str) -> Result<u32, RowFault> {
     u32::try_from(read_number(bytes, field)?).map_err(|_| RowFault::Field(field))
 }
 
-pub(super) fn read_guard(bytes: &[u8]) -> Result<ConflictGuard, RowFault> {
+pub(crate) fn read_guard(bytes: &[u8]) -> Result<ConflictGuard, RowFault> {
     match bytes {
         &[code] => ConflictGuard::from_code(code).ok_or(RowFault::Field("guard")),
         _ => Err(RowFault::Field("guard")),
     }
 }
 
-pub(super) fn read_name(bytes: &[u8], field: &'static str) -> Result<Fqdn, RowFault> {
+pub(crate) fn read_name(bytes: &[u8], field: &'static str) -> Result<Fqdn, RowFault> {
     Fqdn::from_wire(bytes).map_err(|_| RowFault::Field(field))
 }
 
-pub(super) fn read_identity(bytes: &[u8], field: &'static str) -> Result<HostIdentity, RowFault> {
+pub(crate) fn read_identity(bytes: &[u8], field: &'static str) -> Result<HostIdentity, RowFault> {
     HostIdentity::from_bytes(bytes).ok_or(RowFault::Field(field))
 }
 
 /// The address at the start of `bytes`, and what follows it.
-pub(super) fn split_address(bytes: &[u8]) -> Option<(IpAddr, &[u8])> {
+pub(crate) fn split_address(bytes: &[u8]) -> Option<(IpAddr, &[u8])> {
     match bytes {
         [FAMILY_V4, rest @ ..] => {
             let (octets, rest) = rest.split_first_chunk::<4>()?;
@@ -139,14 +139,14 @@ pub(super) fn split_address(bytes: &[u8]) -> Option<(IpAddr, &[u8])> {
     }
 }
 
-pub(super) fn read_v4(bytes: &[u8]) -> Option<Ipv4Addr> {
+pub(crate) fn read_v4(bytes: &[u8]) -> Option<Ipv4Addr> {
     match split_address(bytes)? {
         (IpAddr::V4(address), []) => Some(address),
         _ => None,
     }
 }
 
-pub(super) fn read_addresses(mut bytes: &[u8], field: &'static str) -> Result<Vec<IpAddr>, RowFault> {
+pub(crate) fn read_addresses(mut bytes: &[u8], field: &'static str) -> Result<Vec<IpAddr>, RowFault> {
     let mut addresses = Vec::new();
     while !bytes.is_empty() {
         let (address, rest) = split_address(bytes).ok_or(RowFault::Field(field))?;

@@ -158,7 +158,7 @@ fn blank(address: Ipv4Addr) -> Result<Lease, RowFault> {
     })
 }
 
-fn state_code(state: LeaseState) -> u8 {
+pub(crate) fn state_code(state: LeaseState) -> u8 {
     match state {
         LeaseState::Bound => 1,
         LeaseState::Released => 2,
@@ -167,7 +167,7 @@ fn state_code(state: LeaseState) -> u8 {
     }
 }
 
-fn read_state(bytes: &[u8]) -> Option<LeaseState> {
+pub(crate) fn read_state(bytes: &[u8]) -> Option<LeaseState> {
     Some(match bytes {
         [1] => LeaseState::Bound,
         [2] => LeaseState::Released,
@@ -184,7 +184,7 @@ fn read_subnet(bytes: &[u8]) -> Option<Ipv4Net> {
     }
 }
 
-fn read_hardware(bytes: &[u8]) -> Option<HardwareAddress> {
+pub(crate) fn read_hardware(bytes: &[u8]) -> Option<HardwareAddress> {
     let (&htype, address) = bytes.split_first()?;
     HardwareAddress::new(htype, address)
 }

@@ -50,7 +50,7 @@ pub struct Leases {
 }
 
 /// A lease.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LeaseRow {
     /// The address.
     #[schema(value_type = String)]
@@ -87,7 +87,7 @@ pub struct LeaseRow {
 }
 
 /// Option 82, in hexadecimal.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RelayMarks {
     /// All of it, in words.
     pub words: String,
@@ -100,7 +100,7 @@ pub struct RelayMarks {
 }
 
 /// How the name of a lease stands in DNS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DnsState {
     /// The lease has no name that this server keeps.
