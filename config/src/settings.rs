@@ -309,6 +309,8 @@ pub struct Resolver {
     pub order: resolve::Order,
     /// What is kept of answers.
     pub limits: resolve::Limits,
+    /// The authorities that upstreams' certificates are believed by; `None`: those that the machine knows.
+    pub upstream_ca: Option<PathBuf>,
     /// Whether and how answers are validated.
     pub validation: Option<Validation>,
     /// Names that are not resolved.

@@ -6,13 +6,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use config::Config;
 use config::settings::{
-    CertificateFiles, Cookies, DnsProtection, EmbeddedZone, EncryptedDns, Listen, Transfers, Upstreams,
+    CertificateFiles, Cookies, DnsProtection, EmbeddedZone, EncryptedDns, Forward, Listen, Transfers, Upstreams,
 };
 use dns::{Fqdn, TsigKey};
 use ipnet::IpNet;
-use resolve::{Transport, Upstream};
+use resolve::{Over, Transport, Upstream};
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 use zones::Askers;
@@ -27,7 +28,7 @@ use crate::dns_server::{
 };
 use crate::query_log::SharedLog;
 use crate::secondaries::{self, Copies, Secondary, Teller};
-use crate::tls::{CertificateSource, Identity};
+use crate::tls::{CertificateSource, Identity, Trust};
 use crate::zone_keeper::ZoneKeeper;
 use crate::zone_writer::ZoneUpdates;
 
@@ -235,10 +236,27 @@ pub(super) fn forwarding(config: &Config, log: Option<Arc<SharedLog>>) -> anyhow
         routes: routes.collect(),
         order: resolver.order,
         limits: resolver.limits,
+        tls: upstream_tls(forwarding)?,
         anchors: anchors.transpose()?,
         blocks: block_lists::follow(&resolver.blocks),
         log,
     })
+}
+
+/// Whom upstreams' certificates are believed by, where any is asked by TLS or HTTPS.
+fn upstream_tls(forward: &Forward) -> anyhow::Result<Option<forward::UpstreamTls>> {
+    let general = match &forward.upstreams {
+        Upstreams::ResolvConf => &[][..],
+        Upstreams::Servers(servers) => servers,
+    };
+    let mut all = general.iter().chain(forward.resolver.routes.iter().flat_map(|route| &route.upstreams));
+    if !all.any(|upstream| matches!(upstream.over, Over::Tls { .. } | Over::Https { .. })) {
+        return Ok(None);
+    }
+    let trust = forward.resolver.upstream_ca.clone().map_or(Trust::System, Trust::File);
+    let tls =
+        forward::UpstreamTls::new(&trust).context("upstreams cannot be asked by TLS (`upstream_ca` in [resolver])")?;
+    Ok(Some(tls))
 }
 
 /// Who is asked about names outside our zones, as of now. Never ourselves: the question would go round in circles.

@@ -2,10 +2,11 @@
 //!
 //! The values and the decisions are `resolve`'s; here are its sockets, its clock and its tasks. Reading order:
 //! [`Forwarder`] (what is known of a question, and who is asked), `quests` (one question on its way), `transport` (one
-//! attempt), `loops` (whether an upstream leads back to us), `system` (whom this machine asks).
+//! attempt), `channel` (connections by TLS and HTTPS), `loops` (whether an upstream leads back to us), `system` (whom this machine asks).
 //!
 //! A question that is under way is asked once: whoever asks for the same meanwhile waits for the same answer.
 
+mod channel;
 mod loops;
 mod quests;
 mod system;
@@ -36,6 +37,8 @@ use super::reply::UDP_OCTETS_MAX;
 use super::shares::Shares;
 use crate::query_log::SharedLog;
 use crate::{clock, descriptors};
+use channel::Channel;
+pub use channel::UpstreamTls;
 pub use system::{is_ourselves, system_upstreams, upstreams_of};
 pub use validation::Anchors;
 use validation::Validator;
@@ -67,6 +70,8 @@ pub struct Forwarding {
     pub order: Order,
     /// What is kept of answers.
     pub limits: Limits,
+    /// Whom upstreams' certificates are believed by; none: none of them is asked by TLS or HTTPS.
+    pub tls: Option<UpstreamTls>,
     /// By what answers are validated; none: they are not.
     pub anchors: Option<Anchors>,
     /// Names that are not resolved; swapped by whoever reads the lists.
@@ -121,7 +126,16 @@ fn count(counter: &AtomicU64) {
 /// Upstreams that are asked about the same names.
 struct Group {
     upstreams: Vec<Upstream>,
+    /// Of those that are asked by TLS or HTTPS.
+    channels: Vec<Option<Arc<Channel>>>,
     pool: Mutex<Pool>,
+}
+
+impl Group {
+    /// One of them, and the connection to it.
+    fn peer(&self, index: usize) -> (Upstream, Option<Arc<Channel>>) {
+        (self.upstreams[index].clone(), self.channels[index].clone())
+    }
 }
 
 /// An answer, and how it goes out.
@@ -225,6 +239,7 @@ impl Forwarder {
         let lists = std::iter::once(upstreams).chain(settings.routes.iter().map(|route| &route.upstreams[..]));
         let groups = lists.map(|upstreams| Group {
             upstreams: upstreams.to_vec(),
+            channels: upstreams.iter().map(|upstream| Channel::new(upstream, settings.tls.as_ref())).collect(),
             pool: Mutex::new(Pool::new(upstreams.len(), settings.order)),
         });
         let groups: Vec<Group> = groups.collect();

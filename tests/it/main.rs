@@ -25,6 +25,7 @@ mod dns_failures;
 mod dns_protection;
 mod embedded_dns;
 mod encrypted_dns;
+mod encrypted_upstreams;
 mod errors;
 mod explain;
 mod explain_names;

@@ -318,6 +318,8 @@ pub struct Dns {
 pub struct Resolver {
     /// Which of several upstreams is asked first.
     pub order: Option<UpstreamOrder>,
+    /// A PEM file of authorities by which certificates of upstreams are believed, in place of those that this machine knows.
+    pub upstream_ca: Option<At<FilePath>>,
     /// Memory for answers, in MiB.
     pub cache_mib: Option<At<u32>>,
     /// The longest time that an answer is believed.

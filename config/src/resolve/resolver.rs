@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use dns::Fqdn;
 use resolve::blocking::Instead;
-use resolve::{Limits, NoUpstream, Order, Over, Upstream};
+use resolve::{Limits, NoUpstream, Order, Upstream};
 
 use super::scalars::{finite_seconds, name, prefix, seconds};
 use crate::fault::{Findings, Span};
@@ -29,15 +29,6 @@ const CACHE_MIB_MAX: u32 = 16_384;
 pub(super) fn upstream(at: &At<UpstreamText>, findings: &mut Findings) -> Option<Upstream> {
     let text = at.value.0.trim();
     match text.parse() {
-        Ok(Upstream { over: Over::Tls { .. } | Over::Https { .. }, .. }) => {
-            findings.fault(
-                at.span,
-                format!("`{text}`: upstreams are not asked by TLS or HTTPS yet"),
-                "not spoken",
-                "write the address alone, or tcp:// in front of it",
-            );
-            None
-        }
         Ok(upstream) => Some(upstream),
         Err(why) => {
             let mend = match why {
@@ -45,8 +36,10 @@ pub(super) fn upstream(at: &At<UpstreamText>, findings: &mut Findings) -> Option
                     "write an address such as 192.0.2.53, 192.0.2.53:5353, 2001:db8::53 or [2001:db8::53]:5353; a host \
                      name is not taken, since it would have to be resolved first"
                 }
-                NoUpstream::Scheme => "write the address alone, or tcp:// in front of it",
-                NoUpstream::Name => "write the address alone",
+                NoUpstream::Scheme => "write the address alone, or tcp://, tls:// or https:// in front of it",
+                NoUpstream::Name => {
+                    "write the address alone, or for TLS the name in its certificate: tls://192.0.2.53#dns.example"
+                }
             };
             findings.fault(at.span, format!("`{text}` is not a DNS server: {why}"), "not a server", mend);
             None
@@ -75,6 +68,7 @@ pub(super) fn read(file: &v1::File, wanted: bool, findings: &mut Findings) -> Re
         routes: routes(&file.forward, findings),
         order,
         limits: limits(written, findings),
+        upstream_ca: written.upstream_ca.as_ref().map(path),
         validation: validation(written, findings),
         blocks: blocks(&file.block, findings),
         log: log(written, findings),

@@ -8,18 +8,24 @@ use super::{and, config, refused};
 
 #[test]
 fn a_resolver_with_everything() {
-    let text = and("[dns]\nupstreams = [\"192.0.2.53\", \"tcp://192.0.2.54:5353\"]\n\
-         [resolver]\norder = \"fastest\"\ncache_mib = 64\nttl_max = \"1h\"\nstale = \"0s\"\nvalidate = true\n\
+    let text = and(
+        "[dns]\nupstreams = [\"192.0.2.53\", \"tcp://192.0.2.54:5353\", \"tls://192.0.2.55#dns.example\"]\n\
+         [resolver]\norder = \"fastest\"\nupstream_ca = \"/etc/ca.pem\"\ncache_mib = 64\nttl_max = \"1h\"\nstale = \"0s\"\nvalidate = true\n\
          trust_anchors = \"/etc/leasehold/root.key\"\nnot_validated = [\"corp.example\"]\n\
          [[forward]]\ndomains = [\"corp.example\", \"10.in-addr.arpa\"]\nupstreams = [\"10.0.0.53\"]\n\
          [[block]]\nname = \"ads\"\nfile = \"/etc/leasehold/ads.txt\"\nrefresh = \"1h\"\nclients = [\"192.168.30.0/25\"]\n\
-         except = [\"good.example\"]\nanswer = \"nowhere\"\nreason = \"filtered\"\n");
+         except = [\"good.example\"]\nanswer = \"nowhere\"\nreason = \"filtered\"\n",
+    );
     let forward = config(&text).dns.forward.unwrap();
     let Upstreams::Servers(servers) = &forward.upstreams else { panic!("{forward:?}") };
-    assert_eq!(servers.iter().map(ToString::to_string).collect::<Vec<_>>(), ["192.0.2.53", "tcp://192.0.2.54:5353"]);
+    assert_eq!(
+        servers.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["192.0.2.53", "tcp://192.0.2.54:5353", "tls://192.0.2.55#dns.example"]
+    );
     let resolver = forward.resolver;
     assert_eq!((resolver.order, resolver.limits.octets_max), (Order::Fastest, 64 << 20));
     assert_eq!((resolver.limits.ttl_max, resolver.limits.stale_secs), (3_600, 0));
+    assert_eq!(resolver.upstream_ca.unwrap().to_str(), Some("/etc/ca.pem"));
     let validation = resolver.validation.unwrap();
     assert_eq!(validation.trust_anchors.unwrap().to_str(), Some("/etc/leasehold/root.key"));
     assert_eq!(validation.not_validated[0].to_string(), "corp.example.");
@@ -38,7 +44,7 @@ fn upstreams_that_are_none() {
             "`quic://192.0.2.1` is not a DNS server: it begins with something other than udp://, tcp://, tls:// or https://",
         ),
         ("192.0.2.1#x", "`192.0.2.1#x` is not a DNS server: what stands behind # is not the name of a certificate"),
-        ("tls://192.0.2.1", "`tls://192.0.2.1`: upstreams are not asked by TLS or HTTPS yet"),
+        ("tls://dns.example", "`tls://dns.example` is not a DNS server: it has no IP address"),
     ] {
         refused(
             &and(&format!("[dns]\nupstreams = [\"{text}\"]\n")),

@@ -84,14 +84,13 @@ pub(super) async fn watch(forwarder: Weak<Shared>) {
             let over = lock(&group.pool).loops_over(shared.now_ms());
             for (index, token) in tokens.iter().enumerate() {
                 if round % ALL_AFTER == 0 || over.contains(&index) {
-                    let (upstream, sent) =
-                        (group.upstreams[index].clone(), Outgoing::build(&token.key, shared.random(), false));
+                    let (upstream, sent) = (group.peer(index), Outgoing::build(&token.key, shared.random(), false));
                     // What is answered does not matter: whether it arrives here does.
                     let sockets = Arc::clone(&shared.means.sockets);
                     shared.runtime.spawn(async move {
                         // It is never closed.
                         let Ok(_socket) = sockets.acquire().await else { return };
-                        drop(attempt(&upstream, &sent, false).await);
+                        drop(attempt((&upstream.0, upstream.1.as_ref()), &sent, false).await);
                     });
                 }
             }

@@ -11,7 +11,7 @@ use futures_util::stream::FuturesUnordered;
 use resolve::query::Outgoing;
 use resolve::query_log::Fate;
 use resolve::quest::{Failure, QUEST_MS};
-use resolve::{Answer, Heard, Key, Quest, Reason, Said, Step};
+use resolve::{Answer, Heard, Key, Over, Quest, Reason, Said, Step};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::transport::{Came, attempt};
@@ -147,11 +147,11 @@ impl Shared {
         stream: bool,
         socket: OwnedSemaphorePermit,
     ) -> BoxFuture<'static, (usize, Came)> {
+        let (upstream, channel) = group.peer(upstream);
         // Letters are of use where somebody can forge an answer.
-        let sent = Outgoing::build(key, self.random(), !stream);
-        let upstream = group.upstreams[upstream].clone();
+        let sent = Outgoing::build(key, self.random(), !stream && upstream.over == Over::Datagrams);
         Box::pin(async move {
-            let came = attempt(&upstream, &sent, stream).await;
+            let came = attempt((&upstream, channel.as_ref()), &sent, stream).await;
             drop(socket);
             (number, came)
         })

@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use dns::Rcode;
@@ -10,6 +11,8 @@ use resolve::upstreams::ATTEMPT_MS;
 use resolve::{Heard, Lie, Over, Said, Upstream};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
+
+use super::channel::Channel;
 
 /// The largest datagram read. More than is asked for, since some servers do not look at that; what is larger is no answer.
 const DATAGRAM_OCTETS_MAX: usize = 4_096;
@@ -20,10 +23,18 @@ const LIES_MAX: usize = 16;
 pub(super) type Came = Result<Heard, Said>;
 
 /// Asks as the upstream wants to be asked; `stream`: a datagram was too small.
-pub(super) async fn attempt(upstream: &Upstream, sent: &Outgoing, stream: bool) -> Came {
+pub(super) async fn attempt(
+    (upstream, channel): (&Upstream, Option<&Arc<Channel>>),
+    sent: &Outgoing,
+    stream: bool,
+) -> Came {
     match upstream.over {
+        Over::Tls { .. } | Over::Https { .. } => match channel {
+            Some(channel) => channel.ask(sent).await,
+            None => Err(Said::Unreachable),
+        },
         Over::Datagrams if !stream => by_datagram(upstream.address, sent).await,
-        _ => by_tcp(upstream.address, sent).await,
+        Over::Datagrams | Over::Tcp => by_tcp(upstream.address, sent).await,
     }
 }
 
@@ -68,7 +79,7 @@ async fn exchange_datagrams(upstream: SocketAddr, sent: &Outgoing) -> std::io::R
     Ok(Err(Said::Lied))
 }
 
-fn unreachable_or_silent(error: &std::io::Error) -> Said {
+pub(super) fn unreachable_or_silent(error: &std::io::Error) -> Said {
     // What this machine lacks says nothing of the upstream.
     let lacks = [nix::libc::EMFILE, nix::libc::ENFILE, nix::libc::ENOBUFS, nix::libc::ENOMEM];
     if error.raw_os_error().is_some_and(|code| lacks.contains(&code)) {
@@ -95,7 +106,7 @@ async fn by_tcp(upstream: SocketAddr, sent: &Outgoing) -> Came {
 }
 
 /// Judges what came by a stream: there nobody else can have sent it, so that what is no answer is the upstream's lie.
-fn read(octets: &[u8], sent: &Outgoing) -> Came {
+pub(super) fn read(octets: &[u8], sent: &Outgoing) -> Came {
     match Heard::read(octets, sent) {
         // Nothing is larger than a stream.
         Ok(Heard::Truncated) => Err(Said::Lied),
