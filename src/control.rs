@@ -3,6 +3,7 @@
 //! Only root and the daemon's own user can open it (mode 0600 in a directory of the daemon's).
 
 mod audit_views;
+mod roles;
 mod server_views;
 
 use std::io::{BufRead, BufReader, Write};
@@ -367,24 +368,27 @@ async fn converse(stream: tokio::net::UnixStream, responder: &impl Responder) ->
         return Ok(());
     }
     let answer = match serde_json::from_str(&line) {
-        Ok(request) => {
-            let change = request_words(&request);
-            let answer = responder.respond(request).await;
-            if let Some(what) = change {
-                let result = match &answer {
-                    Answer::Ok(_) => Ok(()),
-                    Answer::Error(words) => Err(words.clone()),
-                };
-                responder.noted(actor, what, result).await;
-            }
-            answer
-        }
+        Ok(request) => obey(request, actor, responder).await,
         Err(error) => Answer::Error(format!("the request cannot be read: {error}")),
     };
     let mut text = serde_json::to_vec(&answer)?;
     text.push(b'\n');
     // Whoever asks and does not read keeps its place only so long.
     tokio::time::timeout(ANSWER_WAIT, writing.write_all(&text)).await?
+}
+
+/// Does what `actor` asks for, and notes what it changes.
+pub async fn obey(request: Request, actor: Actor, responder: &impl Responder) -> Answer<serde_json::Value> {
+    let change = request_words(&request);
+    let answer = responder.respond(request).await;
+    if let Some(what) = change {
+        let result = match &answer {
+            Answer::Ok(_) => Ok(()),
+            Answer::Error(words) => Err(words.clone()),
+        };
+        responder.noted(actor, what, result).await;
+    }
+    answer
 }
 
 /// What a request changes, in words for the audit log; `None`: it only asks.

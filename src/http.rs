@@ -1,7 +1,8 @@
 //! The page and the HTTP API, as far as they are the daemon's: the crate `web` has routes, connections and files, and
 //! asks here by a bounded channel.
 //!
-//! Reading order: `desk` (takes questions and has them answered, so many at once), then what answers them: `status` and
+//! Reading order: `place` (where it is served, and for whom), `surroundings` (what whoever judges requests knows of the
+//! machine), `desk` (takes questions and has them answered, so many at once), then what answers them: `status` and
 //! `attention` (is all well?), `leases` and `search` (windows of a list that is not copied), `subnets`, `zones`, `names`
 //! (DNS work); [`news`] (what happens, from the DHCP service and the updater to the page) and `history` (figures over
 //! time).
@@ -16,70 +17,43 @@ mod history;
 mod leases;
 mod names;
 pub mod news;
+mod place;
 mod search;
 mod status;
 mod subnets;
 mod surroundings;
 mod zones;
 
-use std::io::ErrorKind;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
-use config::settings::WebSettings;
+use config::Config;
 use tokio::net::TcpListener;
-use tracing::{info, warn};
-use web::access::{Accounts, Role};
+use tracing::info;
 use web::{Access, Feed, Handle, Server};
 
 pub use self::desk::{Desk, DeskParts};
+pub use self::place::{Place, accounts};
 use self::surroundings::Machine;
+pub(crate) use self::surroundings::random;
 
 /// Questions that wait; more are told to come again.
 const ASKS_MAX: usize = 64;
 /// How soon a default address that could not be had is tried again.
 const AGAIN: Duration = Duration::from_secs(30);
-
-/// A bound socket, or an address that is to be had later.
-#[derive(Debug)]
-pub struct Place {
-    listener: Option<TcpListener>,
-    address: SocketAddr,
-}
-
-impl Place {
-    /// Binds the address. One that nobody has asked for and that is taken, or that the machine does not have, is tried
-    /// again later: addresses and names are worth more than the page.
-    ///
-    /// # Errors
-    /// An address that the configuration names cannot be had.
-    pub async fn bind(settings: &WebSettings) -> anyhow::Result<Self> {
-        let address = settings.listen;
-        match TcpListener::bind(address).await {
-            Ok(listener) => Ok(Self { address: listener.local_addr().unwrap_or(address), listener: Some(listener) }),
-            Err(error) if settings.is_written => {
-                let held = match error.kind() {
-                    ErrorKind::AddrInUse => format!(": {} has it", crate::port_holder::find_address_holder(address)),
-                    _ => String::new(),
-                };
-                Err(error).with_context(|| format!("cannot serve the page on {address} (`listen` in [web]){held}"))
-            }
-            Err(error) => {
-                warn!("the page is not served: {address} cannot be had ({error}); `listen` in [web] names another one");
-                Ok(Self { listener: None, address })
-            }
-        }
-    }
-}
+/// How soon a configuration that was read again holds for who may come.
+const SOON: Duration = Duration::from_millis(250);
 
 /// Serves the page until dropped.
 pub async fn serve(place: Place, parts: DeskParts, feed: Arc<Feed>) {
-    let Place { mut listener, address } = place;
+    let scheme = place.scheme();
+    let Place { mut listener, address, redirect, identity, tls } = place;
     let (handle, asked) = Handle::new(ASKS_MAX, Arc::clone(&feed));
+    let people = |config: &Config| config.web.as_ref().map(accounts).unwrap_or_default();
+    let live = Arc::clone(&parts.config);
+    let mut known = live.load_full();
+    let access = Access::new(people(&known), Arc::new(Machine::new()));
     let desk = Arc::new(Desk::new(parts, feed));
-    let access = Access::new(Accounts::open_to_this_machine(Role::Administer), Arc::new(Machine::new()));
     let serving = async {
         let listener = loop {
             if let Some(listener) = listener.take() {
@@ -88,10 +62,31 @@ pub async fn serve(place: Place, parts: DeskParts, feed: Arc<Feed>) {
             tokio::time::sleep(AGAIN).await;
             listener = TcpListener::bind(address).await.ok();
         };
-        info!("the page is at http://{address}/");
-        web::serve(Server { listener, handle, access, tls: None }).await;
+        info!("the page is at {scheme}://{address}/");
+        web::serve(Server { listener, handle, access: access.clone(), tls }).await;
     };
-    tokio::join!(serving, desk.answer(asked), desk.sample());
+    // Who may come follows a configuration that is read again.
+    let admitting = async {
+        loop {
+            tokio::time::sleep(SOON).await;
+            let now = live.load_full();
+            if !Arc::ptr_eq(&known, &now) {
+                access.replace(people(&now));
+                known = now;
+            }
+        }
+    };
+    let sending_on = async {
+        if let Some(listener) = redirect {
+            web::redirect(listener, address.port()).await;
+        }
+    };
+    let following = async {
+        if let Some(identity) = identity {
+            identity.follow().await;
+        }
+    };
+    tokio::join!(serving, admitting, sending_on, following, desk.answer(asked), desk.sample());
 }
 
 /// A name as people write it: without the last dot.

@@ -4,7 +4,7 @@
 //! [`dhcp_service`] (the way of a packet), [`dhcp_sockets`], [`committer`] (the store's thread), [`updater`] and
 //! [`ddns_client`] (names to DNS servers), [`auditor`] and [`inheritor`] (what stands there already), [`zone_keeper`] and
 //! [`dns_server`] (embedded zones), [`tftp_server`],
-//! [`link_check`], then [`control`], [`http`] (the page and its API), [`commands`] and [`demo`].
+//! [`link_check`], then [`control`], [`http`] (the page and its API), [`remote`] (another machine's), [`commands`] and [`demo`].
 //! [`ddns_client`] (names to DNS servers), [`zone_keeper`], [`zone_writer`] and [`dns_server`] (embedded zones), [`link_check`], [`prober`] (is an address used already?), then
 //! [`control`], [`commands`] and [`demo`].
 
@@ -44,6 +44,7 @@ pub mod prober;
 pub mod query_log;
 pub mod quiet;
 pub mod reload;
+pub mod remote;
 pub mod responder;
 pub mod secondaries;
 pub mod service;

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::Config;
+use crate::settings::{WebSettings, WebToken, WebUser};
 pub use dhcp_part::client_of;
 
 /// What became of a part of the configuration.
@@ -144,6 +145,47 @@ impl Difference {
         }
     }
 
+    /// Who may come over HTTP.
+    fn people(&mut self, old: &WebSettings, new: &WebSettings) {
+        let users = |web: &WebSettings| -> BTreeMap<String, WebUser> {
+            web.users.iter().map(|user| (format!("user {} of the page", user.name), user.clone())).collect()
+        };
+        let tokens = |web: &WebSettings| -> BTreeMap<String, WebToken> {
+            web.tokens.iter().map(|token| (format!("token {} of the API", token.name), token.clone())).collect()
+        };
+        let password = |old: &WebUser, new: &WebUser| match old.password_hash == new.password_hash {
+            true => "",
+            false => "another password: who has signed in has to do it again",
+        };
+        self.named(&users(old), &users(new), password);
+        self.named(&tokens(old), &tokens(new), |_, _| "");
+        self.section("the names of the page (`names` in [web])", old.names != new.names);
+        self.section(
+            "what this machine's users may do (`loopback_role` in [web])",
+            old.loopback_role != new.loopback_role,
+        );
+    }
+
+    fn named<T: PartialEq>(
+        &mut self,
+        old: &BTreeMap<String, T>,
+        new: &BTreeMap<String, T>,
+        words: impl Fn(&T, &T) -> &'static str,
+    ) {
+        for (name, one) in new {
+            match old.get(name) {
+                None => self.changes.push(Change::new(Verb::Added, name, "")),
+                Some(before) if before != one => {
+                    self.changes.push(Change::new(Verb::Changed, name, words(before, one)))
+                }
+                Some(_) => {}
+            }
+        }
+        for name in old.keys().filter(|name| !new.contains_key(*name)) {
+            self.changes.push(Change::new(Verb::Removed, name, ""));
+        }
+    }
+
     /// Whatever else is different: a section that is not known here is not taken over in silence.
     fn rest(&mut self, old: &Config, new: &Config) {
         let mut merged = old.clone();
@@ -190,7 +232,10 @@ impl Difference {
             );
         }
         if let (Some(web), Some(now)) = (&mut merged.web, &new.web) {
+            self.people(web, now);
             (web.text, web.file) = (now.text.clone(), now.file.clone());
+            (web.users, web.tokens) = (now.users.clone(), now.tokens.clone());
+            (web.names, web.loopback_role) = (now.names.clone(), now.loopback_role);
         }
         if merged.web != new.web {
             self.refused.push(

@@ -159,11 +159,14 @@ pub fn render(faults: &Faults, source: &str, color: bool) -> String {
     out
 }
 
-/// The text with every value of a `secret` in stars, each of its bytes one: what is drawn ends in logs and in questions to
+/// Keys whose values nobody is shown.
+const SECRETS: [&str; 3] = ["secret", "password_hash", "token_hash"];
+
+/// The text with every value of a secret in stars, each of its bytes one: what is drawn ends in logs and in questions to
 /// others.
 pub(crate) fn without_secrets(source: &str) -> String {
     let mut bytes = source.as_bytes().to_vec();
-    for (at, word) in source.match_indices("secret") {
+    for (at, word) in SECRETS.into_iter().flat_map(|word| source.match_indices(word)) {
         let rest = &source[at + word.len()..];
         let value = rest.trim_start_matches(['"', '\'']).trim_start_matches([' ', '\t']);
         let Some(value) = value.strip_prefix('=').map(|value| value.trim_start_matches([' ', '\t'])) else { continue };

@@ -67,8 +67,10 @@ pub fn check(text: &str, file_name: &str, secrets: &dyn ReadSecret) -> Result<Ch
     let file = file::read(text, &mut findings);
     let mut config = resolve::resolve(&file, secrets, &mut findings);
     if let Some(web) = &mut config.web {
-        let places = file.key.iter().filter_map(|key| Some(key.value.secret.as_ref()?.span));
-        web.text = resolve::web::without_secrets(text, places.collect()).into();
+        let keys = file.key.iter().filter_map(|key| Some(key.value.secret.as_ref()?.span));
+        let users = file.web.user.iter().filter_map(|user| Some(user.value.password_hash.as_ref()?.span));
+        let tokens = file.web.token.iter().filter_map(|token| Some(token.value.token_hash.as_ref()?.span));
+        web.text = resolve::web::without_secrets(text, keys.chain(users).chain(tokens).collect()).into();
         web.file = file_name.into();
     }
     let faults = findings.into_faults(file_name, text);

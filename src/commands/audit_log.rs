@@ -9,7 +9,7 @@ use web::model::{Change, Changes, ChangesQuery, WINDOW};
 
 use super::{NOT_FOUND, moment};
 use crate::changes::ChangeLog;
-use crate::control::{self, Request, local_time};
+use crate::control::{Request, local_time};
 
 /// Show who changed what.
 #[derive(Args, Debug)]
@@ -52,7 +52,7 @@ pub fn run(log: &AuditLog) -> anyhow::Result<ExitCode> {
         query.limit = Some((most - found.len()).min(WINDOW));
         let part: Changes = match &log.store {
             Some(store) => ChangeLog::new(store).changes(&query).map_err(anyhow::Error::msg)?,
-            None => control::ask(&log.daemon.socket, &Request::Changes(query.clone()))?,
+            None => log.daemon.ask(&Request::Changes(query.clone()))?,
         };
         found.extend(part.changes);
         query.before = part.next;

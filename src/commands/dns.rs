@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use comfy_table::{ContentArrangement, Table, presets};
 
-use crate::control::{self, NameView, Request, ZoneServersView};
+use crate::control::{NameView, Request, ZoneServersView};
 
 /// Show which names DNS does not hold yet, and why; compare zones with what they should hold, and mend them.
 #[derive(Args, Debug)]
@@ -51,13 +51,13 @@ pub fn run(dns: &Dns) -> anyhow::Result<ExitCode> {
     if let Some(action) = &dns.action {
         return Ok(upkeep::run(action));
     }
-    let mut names: Vec<NameView> = control::ask(&dns.daemon.socket, &Request::Names)?;
+    let mut names: Vec<NameView> = dns.daemon.ask(&Request::Names)?;
     names.retain(|name| dns.all || !name.done);
     if dns.daemon.json {
         println!("{}", serde_json::to_string_pretty(&names)?);
         return Ok(ExitCode::SUCCESS);
     }
-    let zones: Vec<ZoneServersView> = control::ask(&dns.daemon.socket, &Request::DnsServers)?;
+    let zones: Vec<ZoneServersView> = dns.daemon.ask(&Request::DnsServers)?;
     for line in zones.iter().flat_map(|zone| zone.lines(true)) {
         println!("{line}");
     }

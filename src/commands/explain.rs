@@ -42,9 +42,9 @@ pub struct Explain {
     /// What to explain.
     #[arg(value_name = "NAME|ADDRESS|MAC", required_unless_present = "packet", conflicts_with_all = ["packet", "config"])]
     pub what: Option<String>,
-    /// The daemon's control socket.
-    #[arg(long, value_name = "PATH", default_value = crate::control::DEFAULT_SOCKET)]
-    pub socket: PathBuf,
+    /// Where the daemon is.
+    #[command(flatten)]
+    pub daemon: super::Daemon,
     /// A capture (pcap, pcapng), a file with the message, or its bytes in hexadecimal.
     #[arg(long, value_name = "FILE|HEX", requires = "config")]
     pub packet: Option<String>,
@@ -60,9 +60,6 @@ pub struct Explain {
     /// Only the packet with this number, of a capture.
     #[arg(long, value_name = "N", requires = "packet")]
     pub number: Option<usize>,
-    /// Print JSON.
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// Runs it. The packets of a capture are decided one after the other, as a server without leases would have had them.
@@ -71,7 +68,7 @@ pub struct Explain {
 /// The file has faults, or the packet cannot be read; no daemon answers at the socket.
 pub fn run(explain: &Explain) -> anyhow::Result<ExitCode> {
     let (Some(packet), Some(path)) = (&explain.packet, &explain.config) else {
-        return asked::run(explain.what.as_deref().unwrap_or_default(), &explain.socket, explain.json);
+        return asked::run(explain.what.as_deref().unwrap_or_default(), &explain.daemon);
     };
     let config = match super::check::load(path)? {
         Ok(config) => config,
@@ -92,7 +89,7 @@ pub fn run(explain: &Explain) -> anyhow::Result<ExitCode> {
     if told.is_empty() {
         bail!("no packet has that number");
     }
-    if explain.json {
+    if explain.daemon.json {
         println!("{}", serde_json::to_string_pretty(&told)?);
     } else {
         let several = packets.len() > 1;

@@ -12,7 +12,7 @@ use dhcp::relay_info::Switches;
 use web::model::{Past, PastHolder, PastQuery, PastRow, WINDOW};
 
 use super::{NOT_FOUND, csv, moment};
-use crate::control::{self, Request, local_time};
+use crate::control::{Request, local_time};
 use crate::history::answers;
 
 /// Show who had which address when.
@@ -101,7 +101,7 @@ fn list(history: &History) -> anyhow::Result<ExitCode> {
 fn past(history: &History, query: &PastQuery) -> anyhow::Result<Past> {
     match &history.store {
         Some(store) => answers::past(store, query, &Switches::default()).map_err(anyhow::Error::msg),
-        None => control::ask(&history.daemon.socket, &Request::Past(query.clone())),
+        None => history.daemon.ask(&Request::Past(query.clone())),
     }
 }
 
@@ -115,7 +115,7 @@ fn who(history: &History, at: u64) -> anyhow::Result<ExitCode> {
             let lease = stored_lease(store, address)?;
             answers::holder(store, address, at, lease.as_ref(), &Switches::default()).map_err(anyhow::Error::msg)?
         }
-        None => control::ask(&history.daemon.socket, &Request::PastHolder { address, at })?,
+        None => history.daemon.ask(&Request::PastHolder { address, at })?,
     };
     if history.daemon.json {
         println!("{}", serde_json::to_string_pretty(&found)?);

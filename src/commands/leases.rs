@@ -11,7 +11,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use ipnet::Ipv4Net;
 
 use super::{NOT_FOUND, csv};
-use crate::control::{self, LeaseView, Request, local_time};
+use crate::control::{LeaseView, Request, local_time};
 use crate::history::views::hardware;
 
 /// How often `--watch` looks.
@@ -91,7 +91,7 @@ pub enum Sort {
 pub fn run(leases: &Leases) -> anyhow::Result<ExitCode> {
     let mac = leases.mac.as_deref().map(mac_digits).transpose()?;
     loop {
-        let mut found: Vec<LeaseView> = control::ask(&leases.daemon.socket, &Request::Leases)?;
+        let mut found: Vec<LeaseView> = leases.daemon.ask(&Request::Leases)?;
         found.retain(|lease| is_wanted(leases, mac.as_deref(), lease));
         found.sort_by(|one, other| order(leases.sort, one, other).then(one.address.cmp(&other.address)));
         if leases.reverse {

@@ -17,12 +17,17 @@ pub mod queries;
 pub mod reload;
 pub mod run;
 pub mod status;
+pub mod web;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use config::settings;
+use serde::de::DeserializeOwned;
+
+use crate::control::{self, Request};
+use crate::remote::Remote;
 
 /// DHCP and DNS in one daemon: a client takes a lease and its name resolves.
 #[derive(Debug, Parser)]
@@ -70,6 +75,7 @@ fn execute(command: Command, log: &LogArgs) -> anyhow::Result<ExitCode> {
         Command::Import(one) => export::import(&one),
         Command::Backup(one) => export::backup(&one),
         Command::Restore(one) => export::restore(&one),
+        Command::Web(web) => web::run(&web),
         Command::Db(db) => db::run(db),
         Command::Demo(demo) => demo::run(demo),
     }
@@ -134,6 +140,9 @@ pub enum Command {
     Backup(export::Backup),
     /// Put a backup in the place of the store.
     Restore(export::Restore),
+    /// Make a user or a token for the page and the HTTP API.
+    #[command(subcommand)]
+    Web(web::Web),
     /// Look after the lease store.
     #[command(subcommand)]
     Db(db::Db),
@@ -145,9 +154,22 @@ pub enum Command {
 #[derive(Args, Clone, Debug)]
 pub struct Daemon {
     /// The daemon's control socket.
-    #[arg(long, value_name = "PATH", default_value = crate::control::DEFAULT_SOCKET)]
+    #[arg(long, value_name = "PATH", default_value = crate::control::DEFAULT_SOCKET, conflicts_with = "server")]
     pub socket: PathBuf,
+    /// Or another machine's.
+    #[command(flatten)]
+    pub remote: Remote,
     /// Print JSON instead of a table.
     #[arg(long)]
     pub json: bool,
+}
+
+impl Daemon {
+    /// Asks it.
+    ///
+    /// # Errors
+    /// When nobody answers there, or the answer is an error, told in words.
+    pub fn ask<T: DeserializeOwned>(&self, request: &Request) -> anyhow::Result<T> {
+        self.remote.ask(request).unwrap_or_else(|| control::ask(&self.socket, request))
+    }
 }

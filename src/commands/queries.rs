@@ -31,7 +31,7 @@ pub struct Queries {
 /// # Errors
 /// When no daemon answers at the socket, or it remembers no questions.
 pub fn run(queries: &Queries) -> anyhow::Result<ExitCode> {
-    let ask = |from| control::ask::<QueriesView>(&queries.daemon.socket, &Request::Queries { from });
+    let ask = |from| queries.daemon.ask::<QueriesView>(&Request::Queries { from });
     let is_wanted = |view: &QueryView| !queries.blocked || view.fate == "blocked";
     let mut part = ask(None)?;
     if !queries.follow {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::control::{self, Request};
+use crate::control::Request;
 use crate::reload::ReloadView;
 
 /// Have the running daemon read its configuration file again, and take it over as a whole or not at all.
@@ -23,7 +23,7 @@ pub struct Reload {
 /// # Errors
 /// When no daemon answers at the socket.
 pub fn run(reload: &Reload) -> anyhow::Result<ExitCode> {
-    let view: ReloadView = control::ask(&reload.daemon.socket, &Request::Reload { dry_run: reload.dry_run })?;
+    let view: ReloadView = reload.daemon.ask(&Request::Reload { dry_run: reload.dry_run })?;
     if reload.daemon.json {
         println!("{}", serde_json::to_string_pretty(&view)?);
     } else {

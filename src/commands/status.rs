@@ -20,7 +20,7 @@ pub struct Status {
 /// # Errors
 /// When no daemon answers at the socket.
 pub fn run(status: &Status) -> anyhow::Result<ExitCode> {
-    let view: StatusView = control::ask(&status.daemon.socket, &Request::Status)?;
+    let view: StatusView = status.daemon.ask(&Request::Status)?;
     let code = if view.storage_full { ExitCode::FAILURE } else { ExitCode::SUCCESS };
     if status.daemon.json {
         println!("{}", serde_json::to_string_pretty(&view)?);

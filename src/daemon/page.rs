@@ -61,10 +61,10 @@ impl Page {
     /// Binds the address; `None` when the configuration turns the page off.
     ///
     /// # Errors
-    /// An address that the configuration names cannot be had.
+    /// An address that the configuration names cannot be had, or a certificate.
     pub(super) async fn bind(config: &Config) -> anyhow::Result<Option<Self>> {
         let Some(settings) = &config.web else { return Ok(None) };
-        Ok(Some(Self { place: Place::bind(settings).await? }))
+        Ok(Some(Self { place: Place::bind(settings, &config.daemon.store).await? }))
     }
 
     /// Serves until dropped.

@@ -15,14 +15,16 @@ use dhcp::lease::{Lease, LeaseState};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tracing::info;
 use web::explanation::Explanation;
 use web::model::{Configuration, Host, Status};
-use web::{Ask, Feed, Refusal};
+use web::{Actor, Ask, Feed, Refusal, Role};
 use zones::ZoneSet;
 
 use super::history::History;
 use super::search::Lists;
 use crate::clock::Clock;
+use crate::control::{self, Answer, Request};
 use crate::core::Core;
 use crate::core::explain::Subject;
 use crate::dhcp_service::{Look, Question};
@@ -128,6 +130,24 @@ impl Desk {
                 drop(to.send(self.parts.responder.past_holder(address, at).await.map_err(Refusal::Bad)));
             }
             Ask::Configuration(to) => drop(to.send(Ok(self.configuration()))),
+            Ask::Command(request, role, actor, to) => drop(to.send(self.obey(request, role, actor).await)),
+        }
+    }
+
+    /// Does what a command of another machine asks. The role is the route's that it came by: whoever sends a request by
+    /// another route than it needs is refused.
+    async fn obey(&self, request: serde_json::Value, role: Role, actor: Actor) -> Result<serde_json::Value, Refusal> {
+        let request: Request = serde_json::from_value(request)
+            .map_err(|error| Refusal::Unfit(format!("this is no request of a command of this version: {error}")))?;
+        if request.role() > role {
+            return Err(Refusal::Forbidden(format!("this request needs the role `{}`", request.role())));
+        }
+        if request.role() > Role::View {
+            info!("{actor} asks for {request:?}");
+        }
+        match control::obey(request, actor, &*self.parts.responder).await {
+            Answer::Ok(answer) => Ok(answer),
+            Answer::Error(words) => Err(Refusal::Bad(words)),
         }
     }
 

@@ -15,6 +15,8 @@ use web::model::LeaseQuery;
 const LISTS_MAX: usize = 8;
 /// For how long: while somebody scrolls, windows of one list are asked for.
 const LIST_KEPT: Duration = Duration::from_secs(3);
+/// Up to so many leases a list is made anew each time: it costs a few looks, and a lease that came just now is in it.
+const ANEW_MAX: usize = 2_000;
 /// Digits of a hardware address from which on a search is taken for one.
 const HEX_DIGITS_MIN: usize = 4;
 
@@ -40,6 +42,9 @@ impl Lists {
     }
 
     pub(super) fn keep(&mut self, key: Key, list: List) {
+        if list.all <= ANEW_MAX {
+            return;
+        }
         if self.0.len() >= LISTS_MAX {
             self.0.remove(0);
         }

@@ -100,6 +100,7 @@ fn ports(config: &Config) -> Vec<u16> {
     }
     ports.extend(config.tftp.iter().flat_map(|tftp| listened(&tftp.listen)));
     ports.extend(config.web.iter().map(|web| web.listen.port()));
+    ports.extend(config.web.iter().filter_map(|web| web.redirect).map(|redirect| redirect.port()));
     ports
 }
 

@@ -73,5 +73,6 @@ mod upkeep;
 mod users;
 mod validation;
 mod vendor_options;
+mod web_access;
 mod wire;
 mod zones_beside_bind;

@@ -19,6 +19,7 @@ use crate::netns::{Host, Lab};
 use crate::packet::{self, Said};
 use crate::process::{Running, succeed, wait_for};
 use crate::servers::{self, DnsServer};
+use crate::web_access;
 
 const CONFIG: &str = r#"# The home network.
 [[subnet]]
@@ -155,9 +156,13 @@ fn pictures() -> PathBuf {
 }
 
 fn drive(lab: &Lab, server: &Host, what: &str, more: &[&Path]) -> Running {
+    drive_at(PAGE, lab, server, what, more)
+}
+
+fn drive_at(url: &str, lab: &Lab, server: &Host, what: &str, more: &[&Path]) -> Running {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/page/drive.mjs");
     let mut command = server.tool("node");
-    command.arg(script).args([what, PAGE]).arg(modules()).args(more);
+    command.arg(script).args([what, url]).arg(modules()).args(more);
     command.env("HOME", lab.directory());
     Running::start("the browser", &mut command)
 }
@@ -202,6 +207,28 @@ fn a_lease_shows_live_on_the_page_and_no_view_has_a_fault() {
     });
     daemon.stop();
     bind.stop();
+}
+
+#[test]
+fn somebody_signs_in_sees_a_lease_arrive_and_signs_out() {
+    let lab = Lab::new();
+    let server = lan::server(&lab);
+    let phone = lan::client_host(&lab, &server, "phone");
+    let password = "correct horse battery";
+    let user = web_access::made(&server, &["password", "--user", "anna", "--role", "operate"], password);
+    let web = "[web]\nlisten = \"127.0.0.1:8067\"\ntls = true\n";
+    let home = CONFIG.split("# Guests").next().unwrap();
+    let mut daemon = Leasehold::start(&server, &format!("{home}\n[[zone]]\nname = \"home.example\"\n{web}\n{user}"));
+    let words = [&pictures(), Path::new("anna"), Path::new(password)];
+    let mut browser = drive_at("https://127.0.0.1:8067", &lab, &server, "door", &words);
+    browser.wait_log("EMPTY", 1, 2 * PATIENCE);
+    let mut client = Client::new(Kind::Udhcpc, &phone, Naming::Hostname("phone".to_owned()));
+    client.take();
+    browser.wait_log("SEEN", 1, PATIENCE);
+    let ended = browser.wait_end(LOOKS);
+    assert!(ended.success() && browser.log().contains("DONE"), "{}", browser.log());
+    client.release();
+    daemon.stop();
 }
 
 #[test]

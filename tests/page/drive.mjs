@@ -2,9 +2,10 @@
 //
 //   node drive.mjs views URL MODULES PICTURES GO
 //   node drive.mjs many URL MODULES LEASES
+//   node drive.mjs door URL MODULES PICTURES NAME PASSWORD
 //
 // URL: the page. MODULES: where npm put playwright-core and axe-core. PICTURES: a directory for screenshots. GO: a file that
-// appears when the network holds what the pictures are to show. LEASES: how many there are.
+// appears when the network holds what the pictures are to show. LEASES: how many there are. NAME, PASSWORD: who signs in.
 import fs from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -111,6 +112,65 @@ async function looks(pictures) {
   }
 }
 
+/** The page behind its door: signing in, what is live then, signing out. The certificate is of the daemon's own making. */
+async function door(pictures, name, password) {
+  for (const [device, viewport] of [['desktop', { width: 1280, height: 800 }], ['phone', { width: 390, height: 844 }]]) {
+    const phone = device === 'phone';
+    for (const colorScheme of ['light', 'dark']) {
+      const context = await browser.newContext({ viewport, colorScheme, isMobile: phone, hasTouch: phone, bypassCSP: true, reducedMotion: 'reduce', locale: 'en-GB', ignoreHTTPSErrors: true });
+      const page = await open(context, '/leases');
+      await page.getByRole('heading', { level: 1, name: 'Sign in' }).waitFor({ timeout: PATIENCE });
+      await page.waitForTimeout(400);
+      await page.screenshot({ path: path.join(pictures, `sign-in-${device}-${colorScheme}.png`) });
+      await page.evaluate(axe);
+      const { violations } = await page.evaluate(() => axe.run(document, { resultTypes: ['violations'] }));
+      for (const { id, help, nodes } of violations) faults.push(`sign-in-${device}-${colorScheme}: axe ${id}: ${help}: ${nodes.map(node => node.html).slice(0, 3).join(' ')}`);
+      await context.close();
+    }
+  }
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ignoreHTTPSErrors: true });
+  const page = await open(context, '/leases');
+  const answers = [];
+  page.on('response', response => answers.push(`${response.status()} ${new URL(response.url()).pathname}`));
+  const fill = async word => {
+    await page.getByLabel('Name').fill(name);
+    await page.getByLabel('Password').fill(word);
+    await page.keyboard.press('Enter');
+  };
+  await page.getByLabel('Name').waitFor({ timeout: PATIENCE });
+  must((await page.evaluate(() => document.activeElement?.id)) === 'name', 'the first field has the focus');
+  await fill(`${password}?`);
+  await page.getByRole('alert').getByText('do not belong together').waitFor({ timeout: PATIENCE });
+  must((await page.evaluate(() => document.activeElement?.id)) === 'password', 'the password has the focus after a wrong one');
+  must((await page.getByLabel('Password').inputValue()) === '', 'a wrong password does not stay');
+  must(!answers.some(answer => answer.includes('/leases')), 'nothing is asked for before one has signed in');
+  await fill(password);
+  await shows(page, 'No leases yet');
+  await shows(page, `${name} · operate`);
+  say('EMPTY');
+  await shows(page, 'phone.home.example');
+  say('SEEN');
+  must(await page.evaluate(() => document.cookie) === '', 'no script sees the cookie');
+  await page.reload();
+  await shows(page, 'phone.home.example');
+  // Another tab: what ends in one ends in all, and what was shown stays beneath.
+  const other = await open(context, '/subnets');
+  await shows(other, '192.168.30.0/24');
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.getByRole('heading', { level: 1, name: 'Sign in' }).waitFor({ timeout: PATIENCE });
+  const again = other.getByRole('dialog', { name: 'Sign in again' });
+  await again.waitFor({ timeout: PATIENCE });
+  await again.getByLabel('Name').fill(name);
+  await again.getByLabel('Password').fill(password);
+  await other.keyboard.press('Enter');
+  await again.waitFor({ state: 'detached', timeout: PATIENCE });
+  await shows(other, '192.168.30.0/24');
+  await page.getByRole('link', { name: 'phone', exact: true }).first().waitFor({ timeout: PATIENCE });
+  await context.close();
+  // What a browser says of wrong passwords and ended sessions is no fault of the page.
+  faults.splice(0, faults.length, ...faults.filter(fault => !/status of 401/.test(fault)));
+}
+
 /** A long list is a few nodes, from its first row to its last. */
 async function many(leases) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: 'en-GB' });
@@ -136,6 +196,7 @@ async function many(leases) {
 
 try {
   if (what === 'many') await many(Number(more[0]));
+  else if (what === 'door') await door(...more);
   else {
     const [pictures, go] = more;
     await live();
@@ -146,6 +207,9 @@ try {
   say('DONE');
 } catch (error) {
   say(`FAULT ${error.stack}\n${faults.join('\n')}`);
+  for (const page of browser.contexts().flatMap(context => context.pages())) {
+    say(`AT ${page.url()}: ${await page.evaluate(() => document.body.innerText.slice(0, 1500)).catch(() => 'no text')}`);
+  }
   process.exitCode = 1;
 } finally {
   await browser.close();

@@ -32,7 +32,7 @@ use crate::model::{
 };
 use crate::problem::problem;
 use crate::routes::{BY_COOKIE, BY_TOKEN, Route, Routes};
-use crate::{files, guard, metrics, session};
+use crate::{commands, files, guard, metrics, session};
 
 /// Streams of events at once: they hold a connection each, and others must have some.
 const STREAMS_MAX: usize = 32;
@@ -42,7 +42,7 @@ const ASKED_BYTES_MAX: usize = 512;
 /// What every route knows.
 #[derive(Clone)]
 pub(crate) struct Shared {
-    handle: Handle,
+    pub(crate) handle: Handle,
     pub(crate) access: Access,
     streams: Arc<Semaphore>,
 }
@@ -110,6 +110,9 @@ fn routed() -> Routes<Shared> {
         .may(Need::VIEW, routes!(configuration))
         .may(Need::VIEW, routes!(events))
         .may(Need::VIEW, routes!(event_stream))
+        .may(Need::VIEW, routes!(commands::view))
+        .may(Need::OPERATE, routes!(commands::operate))
+        .may(Need::ADMINISTER, routes!(commands::administer))
         .may(Need::VIEW, routes!(prometheus))
         .may(Need::Nobody, routes!(health))
         .may(Need::Nobody, routes!(ready))

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::access::{Actor, Role};
 use crate::explanation::Explanation;
 use crate::feed::Feed;
 use crate::model::{
@@ -43,6 +44,8 @@ pub enum Ask {
     /// Who had an address at a moment, in UTC seconds.
     PastHolder(Ipv4Addr, u64, Reply<PastHolder>),
     Configuration(Reply<Configuration>),
+    /// What a command asks at the control socket, of somebody whose role is known; as JSON, which is the daemon's own matter.
+    Command(serde_json::Value, Role, Actor, Reply<serde_json::Value>),
 }
 
 /// Why there is no answer.

@@ -14,6 +14,7 @@ pub mod access;
 mod api;
 mod ask;
 mod body;
+mod commands;
 mod conditions;
 pub mod explanation;
 mod feed;

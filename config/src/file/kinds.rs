@@ -148,6 +148,18 @@ text_kind!(
     Secret, r"^[A-Za-z0-9+/\s]+=*$", "c2VjcmV0IG9mIDMyIGJ5dGVzLCBmb3IgYSB0ZXN0ISE="
 );
 text_kind!(
+    /// A password's hash by argon2id (a PHC string).
+    PasswordHash, r"^\$argon2id\$", "$argon2id$v=19$m=19456,t=2,p=1$c2FsdCBvZiAxNiBvY3RldA$aGFzaCBvZiAzMiBvY3RldHMsIGFzIGFuIGV4YW1wbGU"
+);
+text_kind!(
+    /// SHA-256 of a token, in hexadecimal.
+    TokenHash, r"^[0-9A-Fa-f]{64}$", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+);
+text_kind!(
+    /// A day: year, month, day.
+    DateText, r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "2027-12-31"
+);
+text_kind!(
     /// A path of a file or directory.
     FilePath, r"^.+$", "/var/lib/leasehold"
 );

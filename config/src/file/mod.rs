@@ -16,6 +16,7 @@ mod syntax;
 #[macro_use]
 mod tables;
 pub mod v1;
+mod web;
 mod words;
 
 pub use at::At;

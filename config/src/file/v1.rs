@@ -23,10 +23,11 @@ use super::matching::Match;
 use super::naming::{AfterExpiryValue, Generate, TtlValue};
 use super::option_value::{OptionTable, OptionValue};
 pub use super::protection::{Cookies, DnsLimits};
+pub use super::web::{Web, WebToken, WebUser};
 pub use super::words::{
     Algorithm, Allocate, BlockAnswer, BlockReason, Bootp, Clean, ClientUpdates, Conflict, ConflictCheck, FormerServer,
-    LogFormat, LogLevel, MessageTypeWord, OptionKind, Outside, OwnNameWord, PastCap, Probe, QueryLogWord, Replace,
-    ReservedNames, ReverseGuard, Sandbox, SubnetReverse, UpstreamOrder,
+    LocalRole, LogFormat, LogLevel, MessageTypeWord, OptionKind, Outside, OwnNameWord, PastCap, Probe, QueryLogWord,
+    Replace, ReservedNames, ReverseGuard, RoleWord, Sandbox, SubnetReverse, UpstreamOrder,
 };
 
 /// A whole file.
@@ -383,16 +384,6 @@ pub struct Tftp {
     pub root: Option<At<FilePath>>,
     /// Addresses to listen on; else those of the interfaces that are served.
     pub listen: Option<Vec<At<ServerAddress>>>,
-}
-
-/// The page and the HTTP API, for this machine's own users.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Web {
-    /// Whether they are served; they are unless this is false.
-    pub enabled: Option<bool>,
-    /// Address to listen on, of loopback; else 127.0.0.1:8067.
-    pub listen: Option<At<ServerAddress>>,
 }
 
 /// What the daemon gives up before it opens anything.

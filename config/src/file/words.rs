@@ -343,3 +343,29 @@ words! {
         Off = "off",
     }
 }
+
+words! {
+    /// What somebody may do over HTTP; each may do what those before it may.
+    RoleWord {
+        /// See everything but secrets.
+        View = "view",
+        /// Also change what comes and goes: reservations, leases, records, DNS work.
+        Operate = "operate",
+        /// Also change the server itself: its configuration, its store.
+        Administer = "administer",
+    }
+}
+
+words! {
+    /// What users of the machine itself may do without signing in.
+    LocalRole {
+        /// See everything but secrets.
+        View = "view",
+        /// Also change what comes and goes.
+        Operate = "operate",
+        /// Everything.
+        Administer = "administer",
+        /// Nothing: they sign in as others do.
+        Nobody = "none",
+    }
+}

@@ -154,7 +154,7 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
         dhcp,
         switches: Arc::new(switches::read(&file.switch, findings)),
         tftp: file.tftp.as_ref().and_then(|at| tftp::read(&at.value, findings)),
-        web: web::read(&file.web, findings),
+        web: web::read(&file.web, secrets, findings),
         history: keeping::history(&file.history, findings),
         backup: keeping::backup(&file.backup, &daemon.store, findings),
         daemon,

@@ -7,7 +7,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 
 use super::Action;
 use crate::commands::Daemon;
-use crate::control::{self, AuditView, AuditZoneView, MendView, MendZoneView, Request, ZoneServersView};
+use crate::control::{AuditView, AuditZoneView, MendView, MendZoneView, Request, ZoneServersView};
 
 /// Something is wrong, or was not done.
 const FOUND: u8 = 1;
@@ -124,7 +124,7 @@ pub(super) fn run(action: &Action) -> ExitCode {
 
 /// Tells which servers do their work, and fails when one does not.
 fn servers(daemon: &Daemon) -> anyhow::Result<ExitCode> {
-    let zones: Vec<ZoneServersView> = control::ask(&daemon.socket, &Request::DnsServers)?;
+    let zones: Vec<ZoneServersView> = daemon.ask(&Request::DnsServers)?;
     if daemon.json {
         println!("{}", serde_json::to_string_pretty(&zones)?);
     } else {
@@ -135,7 +135,7 @@ fn servers(daemon: &Daemon) -> anyhow::Result<ExitCode> {
 }
 
 fn audited(zones: &Zones) -> anyhow::Result<ExitCode> {
-    let view: AuditView = control::ask(&zones.daemon.socket, &Request::DnsAudit { zone: zones.zone.clone() })?;
+    let view: AuditView = zones.daemon.ask(&Request::DnsAudit { zone: zones.zone.clone() })?;
     if zones.daemon.json {
         println!("{}", serde_json::to_string_pretty(&view)?);
     } else {
@@ -208,7 +208,7 @@ fn mended(change: &Change, request: impl FnOnce(Option<String>, bool) -> Request
 }
 
 fn show_done(daemon: &Daemon, request: &Request) -> anyhow::Result<ExitCode> {
-    let view: MendView = control::ask(&daemon.socket, request)?;
+    let view: MendView = daemon.ask(request)?;
     if daemon.json {
         println!("{}", serde_json::to_string_pretty(&view)?);
     } else {

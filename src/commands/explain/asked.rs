@@ -1,15 +1,15 @@
 //! `leasehold explain NAME|ADDRESS|MAC`: the running daemon's story, as a person reads it.
 
 use std::fmt::Write as _;
-use std::path::Path;
 use std::process::ExitCode;
 
-use crate::control::{self, Request, local_time};
+use crate::commands::Daemon;
+use crate::control::{Request, local_time};
 use crate::explain::views::{Explanation, LeaseStory, Policy, RecordStory};
 
-pub(super) fn run(asked: &str, socket: &Path, json: bool) -> anyhow::Result<ExitCode> {
-    let told: Explanation = control::ask(socket, &Request::Explain(asked.to_owned()))?;
-    if json {
+pub(super) fn run(asked: &str, daemon: &Daemon) -> anyhow::Result<ExitCode> {
+    let told: Explanation = daemon.ask(&Request::Explain(asked.to_owned()))?;
+    if daemon.json {
         println!("{}", serde_json::to_string_pretty(&told)?);
     } else {
         print!("{}", text(&told));

@@ -1,5 +1,6 @@
 // The API: asked for, kept while something newer is on its way, never shown as an empty page because of a fault.
 import { useEffect, useReducer, useRef } from './lib.js';
+import { changeHeaders, lose } from './me.js';
 
 const kept = new Map();
 const KEPT_MAX = 60;
@@ -16,12 +17,29 @@ export async function get(path, signal) {
   if (!response.ok) {
     const error = new Error(body?.detail ?? `The server answered ${response.status}.`);
     error.status = response.status;
+    if (response.status === 401) lose();
     throw error;
   }
   kept.delete(path);
   kept.set(path, { data: body, at: Date.now() });
   if (kept.size > KEPT_MAX) kept.delete(kept.keys().next().value);
   return body;
+}
+
+/** Changes something; `etag`: what it was when it was last seen, so that a change of somebody else's is not lost. */
+export async function change(method, path, { body, etag, signal } = {}) {
+  const headers = { accept: 'application/json', ...changeHeaders(), ...(body !== undefined && { 'content-type': 'application/json' }), ...(etag && { 'if-match': etag }) };
+  let response;
+  try {
+    response = await fetch('/api/v1' + path, { method, signal, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+  } catch (error) {
+    if (error.name === 'AbortError') throw error;
+    throw new Error('The server does not answer. Whether the change was made is not known: look before you try again.');
+  }
+  const told = response.status === 204 ? null : await response.json().catch(() => null);
+  if (response.status === 401) lose();
+  if (!response.ok) throw Object.assign(new Error(told?.detail ?? `The server answered ${response.status}.`), { status: response.status, told });
+  return { data: told, etag: response.headers.get('etag') };
 }
 
 /** `{data, error, at, reload}` of a path; `null` asks for nothing. `every`: asked for again, in milliseconds, while seen. */

@@ -1,6 +1,7 @@
 // One stream of events for all tabs of a browser: a tab that holds a lock reads it and tells the others, since HTTP/1.1
 // allows six connections only.
 import { useEffect, useReducer } from './lib.js';
+import { lose, own } from './me.js';
 
 const channel = 'BroadcastChannel' in window ? new BroadcastChannel('leasehold') : null;
 const listeners = new Set();
@@ -25,9 +26,13 @@ function tell(message) {
   channel?.postMessage(message);
 }
 
+let greeted = false;
 function read() {
+  // A session that is over is asked about at the door, not here again and again.
+  if (!own.me?.role) { setTimeout(read, 1000); return; }
   const source = new EventSource('/api/v1/events/stream');
-  source.addEventListener('hello', () => tell({ state: 'live' }));
+  // What happened between the answers that the views began with and the stream was told to nobody.
+  source.addEventListener('hello', () => { tell({ state: 'live', gap: !greeted }); greeted = true; });
   source.addEventListener('events', event => tell({ state: 'live', events: JSON.parse(event.data) }));
   source.addEventListener('gap', () => tell({ state: 'live', gap: true }));
   source.addEventListener('error', () => {
@@ -35,6 +40,7 @@ function read() {
     // The browser comes again by itself, unless it was refused.
     if (source.readyState === EventSource.CLOSED) {
       source.close();
+      fetch('/api/v1/me').then(answer => answer.json()).then(me => { if (!me.role) lose(); }).catch(() => {});
       setTimeout(read, 3000);
     }
   });
@@ -49,7 +55,13 @@ setInterval(() => {
   else if (Date.now() - live.at > 12000) be('reconnecting');
 }, 4000);
 const lead = () => { leads = true; read(); return new Promise(() => {}); };
-if (navigator.locks && channel) navigator.locks.request('leasehold-stream', lead); else lead();
+let listening = false;
+/** Begins to read, once it is known who one is. */
+export function listen() {
+  if (listening) return;
+  listening = true;
+  if (navigator.locks && channel) navigator.locks.request('leasehold-stream', lead); else lead();
+}
 
 /** Calls `listen` with `{events}` or `{gap}`. */
 export function useEvents(listen, inputs = []) {

@@ -2,8 +2,9 @@
 import { base, html, render, useEffect, useLayoutEffect, useRef, useState } from './lib.js';
 import { useApi, get } from './api.js';
 import { go, placeOf, useWhere, where } from './router.js';
-import { useEvents, useLive } from './live.js';
-import { Icon, announce, arrival, hostPath, span, title, useTick } from './ui.js';
+import { listen, useEvents, useLive } from './live.js';
+import { ask, signOut, useMe } from './me.js';
+import { Icon, Problem, announce, arrival, hostPath, span, title, useTick } from './ui.js';
 import { Overview } from './views/overview.js';
 import { Leases } from './views/leases.js';
 import { Host } from './views/host.js';
@@ -12,6 +13,7 @@ import { DnsWork } from './views/dns-work.js';
 import { Zone, Zones } from './views/zones.js';
 import { Events } from './views/events.js';
 import { Configuration, More } from './views/more.js';
+import { SignIn, SignInAgain } from './views/sign-in.js';
 
 const VIEWS = [
   [/^\/$/, Overview, '/', 'Overview'],
@@ -61,6 +63,17 @@ function Theme({ menu }) {
     announce(`Colours: ${next[2]}`);
   };
   return html`<button type="button" onClick=${pick} title=${`Colours: ${THEMES[at][2]}. Change to: ${next[2]}`}><${Icon} name=${THEMES[at][1]} small=${!menu}/>${menu ? 'Colours' : html`<span class="vh">Colours: </span>${THEMES[at][2]}`}${menu && html`<span class="end">${THEMES[at][2]}</span>`}</button>`;
+}
+
+/** Who one is; on a machine whose users need no login, nothing. */
+function Me({ menu }) {
+  const { me } = useMe();
+  const [fault, setFault] = useState(null);
+  if (me?.known_by !== 'session') return null;
+  const out = () => signOut().catch(error => setFault(error.message));
+  const words = fault ?? 'Sign out';
+  return menu ? html`<button type="button" onClick=${out}><${Icon} name="log-out"/>${words}<span class="end">${me.name} · ${me.role}</span></button>`
+    : html`<div class="me" title=${`You may ${me.role}`}><span class="vh">Signed in as </span>${me.name} · ${me.role}</div><button type="button" onClick=${out}><${Icon} name="log-out" small/>${words}</button>`;
 }
 
 function Find({ onClose }) {
@@ -172,8 +185,8 @@ function App() {
       <button type="button" class="find" onClick=${() => open('find')}><${Icon} name="search" small/>Find anything<kbd>/</kbd></button>
       <div class="nav">${NAVIGATION.map(one => typeof one === 'string' ? html`<div class="h" key=${one}>${one}</div>`
         : html`<a key=${one[0]} href=${one[0]} aria-current=${is(one[0])}><${Icon} name=${one[1]}/>${one[2]}${one[0] === '/dns-work' && refused > 0 && html`<span class="count">${refused > 999 ? '999+' : refused}<span class="vh"> refused</span></span>`}</a>`)}</div>
-      <div class="foot"><${Connection} host=${status.data?.host ?? location.host}/><${Theme}/><button type="button" onClick=${() => open('help')}><${Icon} name="keyboard" small/>Keys</button></div></nav>
-    <main id="main" tabindex="-1"><${View} key=${current + (rest ?? '')} rest=${rest && decodeURIComponent(rest)} query=${query} status=${status} theme=${Theme} connection=${Connection}/></main>
+      <div class="foot"><${Connection} host=${status.data?.host ?? location.host}/><${Me}/><${Theme}/><button type="button" onClick=${() => open('help')}><${Icon} name="keyboard" small/>Keys</button></div></nav>
+    <main id="main" tabindex="-1"><${View} key=${current + (rest ?? '')} rest=${rest && decodeURIComponent(rest)} query=${query} status=${status} theme=${Theme} me=${Me} connection=${Connection}/></main>
     <nav class="tabs" aria-label="Sections">${TABS.map(([to, icon, text]) => html`<a key=${to} href=${to} aria-current=${is(to) ?? (to === '/more' && !TABS.some(([one]) => one === current) ? 'page' : undefined)}><${Icon} name=${icon}/>${text}</a>`)}</nav>
     </div><div id="said" class="vh" role="status" aria-live="polite"></div>
     ${opened === 'find' && html`<${Find} onClose=${() => open(null)}/>`}${opened === 'help' && html`<${Help} onClose=${() => open(null)}/>`}`;
@@ -181,4 +194,16 @@ function App() {
 
 const Missing = () => html`<div class="empty"><${Icon} name="search"/><h1 id="h1" tabindex="-1">There is no such view</h1><p><a class="link" href="/">Go to the overview</a></p></div>`;
 
-render(html`<${App}/>`, document.getElementById('app'));
+/** The page for whoever is known, else the door. */
+function Root() {
+  const { me, lost, fault } = useMe();
+  const inside = Boolean(me?.role);
+  useEffect(() => { if (inside) listen(); }, [inside]);
+  if (fault && !me) return html`<main class="door" id="main"><${Brand}/><${Problem} error=${fault} retry=${ask}/></main>`;
+  if (!me) return null;
+  if (!inside && !lost) return html`<${SignIn} brand=${html`<${Brand}/>`}/>`;
+  return html`<${App}/>${!inside && html`<${SignInAgain}/>`}`;
+}
+
+render(html`<${Root}/>`, document.getElementById('app'));
+ask();

@@ -51,7 +51,8 @@ export function List({ path, sort = '', filtered, set, query, status }) {
       const here = list.patch(row => row.address === lease.address, row => ({ ...lease, reserved: row.reserved, dns: row.name === lease.name ? row.dns : lease.name ? 'pending' : 'none', changed: Date.now() }));
       if (!here && (kind === 'bound' || kind === 'declined')) fresh++;
     }
-    if (events.some(event => event.lease?.name)) later(1500);
+    // The server keeps a long list for three seconds.
+    if (fresh || events.some(event => event.lease?.name)) later(list.all > 2000 ? 3200 : 1500);
     if (!fresh) return;
     // Nothing moves under a hand.
     const held = scrollY > 0 || selected || whole.current?.matches(':hover') || whole.current?.contains(document.activeElement);

@@ -14,8 +14,8 @@ export function Configuration({ status }) {
       : html`<div class="card"><${Empty} icon="file-text" title="There is no file">The daemon was started without one.</${Empty}></div>`}`;
 }
 
-export function More({ theme, connection, status }) {
+export function More({ theme, me, connection, status }) {
   return html`<${Head} icon="ellipsis" heading="More">Leasehold ${status.data?.version ?? ''} on ${status.data?.host ?? 'this machine'}</${Head}>
-    <div class="card menu"><a href="/dns-work"><${Icon} name="refresh-cw"/>DNS work${status.data?.names.refused > 0 && html`<span class="count">${status.data.names.refused}<span class="vh"> refused</span></span>`}</a><a href="/events"><${Icon} name="history"/>Events</a><a href="/configuration"><${Icon} name="settings-2"/>Configuration</a><${theme} menu/></div>
+    <div class="card menu"><a href="/dns-work"><${Icon} name="refresh-cw"/>DNS work${status.data?.names.refused > 0 && html`<span class="count">${status.data.names.refused}<span class="vh"> refused</span></span>`}</a><a href="/events"><${Icon} name="history"/>Events</a><a href="/configuration"><${Icon} name="settings-2"/>Configuration</a><${theme} menu/><${me} menu/></div>
     <p class="row dim sm more-btn"><${connection} host=${status.data?.host ?? ''}/></p>`;
 }
