@@ -109,7 +109,7 @@ impl Served {
         Self::build(accounts, answer)
     }
 
-    fn build(accounts: Accounts, mut answer: impl FnMut(Ask) + Send + 'static) -> Self {
+    pub(crate) fn build(accounts: Accounts, mut answer: impl FnMut(Ask) + Send + 'static) -> Self {
         // The daemon's part may sleep on one of its threads.
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let feed = Arc::new(Feed::new("run".to_owned()));
