@@ -1,13 +1,15 @@
-//! Block lists from their files, read again when those change.
+//! Block lists from files, read again when those change, and from elsewhere (`fetch`), kept in files of our own.
+
+mod fetch;
 
 use std::hash::RandomState;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
-use config::settings::Block;
+use config::settings::{Block, BlockSource};
 use ipnet::IpNet;
 use resolve::Reason;
 use resolve::blocking::set::Reach;
@@ -17,9 +19,13 @@ use tracing::{info, warn};
 /// A longer file is read up to here: ten million names.
 const FILE_OCTETS_MAX: u64 = 512 << 20;
 
-/// The lists as they are now; a task follows their files until nobody holds them any more. Needs a tokio runtime.
+/// How soon a list that could not be fetched is asked for again; twice as long each time.
+const FETCH_AGAIN: Duration = Duration::from_secs(30);
+
+/// The lists as they are now; a task follows each until nobody holds them any more. What is fetched from elsewhere is kept in
+/// `copies`. Needs a tokio runtime.
 #[must_use]
-pub fn follow(blocks: &[Block]) -> Arc<ArcSwap<BlockLists>> {
+pub fn follow(blocks: &[Block], copies: &Path) -> Arc<ArcSwap<BlockLists>> {
     let lists = blocks.iter().map(|block| BlockList {
         name: block.name.clone(),
         clients: block.clients.iter().copied().map(IpNet::V4).collect(),
@@ -32,23 +38,52 @@ pub fn follow(blocks: &[Block]) -> Arc<ArcSwap<BlockLists>> {
     let published = Arc::new(ArcSwap::from_pointee(lists));
     for (index, block) in blocks.iter().enumerate() {
         // The first time before anybody is answered: a machine that starts should not let through what it blocks.
-        let read = read(&block.name, &block.file, None);
+        let file = match &block.source {
+            BlockSource::File(file) => file.clone(),
+            BlockSource::Url(_) => fetch::copy_of(copies, &block.name),
+        };
+        // Of a list that was never fetched nothing is there yet.
+        let is_there = matches!(block.source, BlockSource::File(_)) || file.exists();
+        let read = is_there.then(|| read(&block.name, &file, None)).flatten();
         let changed = read.as_ref().map(|(_, changed)| *changed);
         if let Some((names, _)) = read {
             publish(&published, index, names);
         }
-        tokio::spawn(watch(Arc::downgrade(&published), index, block.clone(), changed));
+        tokio::spawn(watch(Arc::downgrade(&published), index, (block.clone(), file), changed));
     }
     published
 }
 
-async fn watch(published: Weak<ArcSwap<BlockLists>>, index: usize, block: Block, mut changed: Option<SystemTime>) {
+async fn watch(
+    published: Weak<ArcSwap<BlockLists>>,
+    index: usize,
+    (block, file): (Block, PathBuf),
+    mut changed: Option<SystemTime>,
+) {
+    let refresh = Duration::from_secs(u64::from(block.refresh_secs));
+    let (mut pause, mut again) =
+        if let BlockSource::Url(_) = block.source { (Duration::ZERO, FETCH_AGAIN) } else { (refresh, refresh) };
     loop {
-        tokio::time::sleep(Duration::from_secs(u64::from(block.refresh_secs))).await;
+        tokio::time::sleep(pause).await;
         if published.strong_count() == 0 {
             return;
         }
-        let (name, file, before) = (block.name.clone(), block.file.clone(), changed);
+        pause = refresh;
+        if let BlockSource::Url(url) = &block.source {
+            match fetch::fetch(url, &file).await {
+                Ok(_) => again = FETCH_AGAIN,
+                Err(why) => {
+                    warn!(
+                        "the block list {} could not be fetched from {url}: {why}; what it had before counts on",
+                        block.name
+                    );
+                    pause = again.min(refresh);
+                    again = (again * 2).min(refresh);
+                    continue;
+                }
+            }
+        }
+        let (name, file, before) = (block.name.clone(), file.clone(), changed);
         let found = tokio::task::spawn_blocking(move || read(&name, &file, before)).await.ok().flatten();
         let (Some(published), Some((names, at))) = (published.upgrade(), found) else { continue };
         changed = Some(at);
@@ -65,6 +100,12 @@ fn publish(published: &ArcSwap<BlockLists>, index: usize, names: Listed) {
         }
         lists
     });
+}
+
+/// Whether a text has any name in it: what a server shows in place of a list seldom has.
+fn holds_names(text: &[u8]) -> bool {
+    let (_, read) = lines::read(text, &RandomState::new());
+    read.blocked + read.allowed > 0
 }
 
 /// Reads a list when its file has changed. What cannot be read leaves the list as it was, and is told.

@@ -425,13 +425,22 @@ pub struct Validation {
     pub not_validated: Vec<Fqdn>,
 }
 
+/// Where a list of names is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BlockSource {
+    /// In this file.
+    File(PathBuf),
+    /// Fetched from this URL.
+    Url(String),
+}
+
 /// A list of names that are not resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
     /// What it is called.
     pub name: String,
-    /// The file that holds it.
-    pub file: PathBuf,
+    /// Where it is.
+    pub source: BlockSource,
     /// How often it is looked for anew, in seconds.
     pub refresh_secs: u32,
     /// For whom; empty: for everybody.

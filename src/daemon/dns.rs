@@ -40,6 +40,8 @@ const AHEAD_MAX: usize = 16;
 pub(super) type Ahead = mpsc::Receiver<(Fqdn, IpAddr)>;
 /// Where in the store's directory a certificate of our own for DNS is kept.
 const CERTIFICATE: &str = "dns-tls";
+/// Where in the store's directory lists that are fetched are kept.
+const BLOCK_LISTS: &str = "block-lists";
 /// The machine's own programs may ask for any name too.
 const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1/128"];
 
@@ -238,7 +240,7 @@ pub(super) fn forwarding(config: &Config, log: Option<Arc<SharedLog>>) -> anyhow
         limits: resolver.limits,
         tls: upstream_tls(forwarding)?,
         anchors: anchors.transpose()?,
-        blocks: block_lists::follow(&resolver.blocks),
+        blocks: block_lists::follow(&resolver.blocks, &config.daemon.store.join(BLOCK_LISTS)),
         log,
     })
 }

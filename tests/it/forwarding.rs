@@ -342,7 +342,7 @@ fn listed_names_are_blocked_for_their_clients_and_lists_are_read_again() {
     let upstream = Strange::start(|query| vec![answer_with(query, 1, 60)]);
     let block = |instead, clients: &[&str]| config::settings::Block {
         name: "ads".to_owned(),
-        file: file.clone(),
+        source: config::settings::BlockSource::File(file.clone()),
         refresh_secs: 1,
         clients: clients.iter().map(|prefix| prefix.parse().unwrap()).collect(),
         except: vec![name("excused.deep.example")],
@@ -356,7 +356,8 @@ fn listed_names_are_blocked_for_their_clients_and_lists_are_read_again() {
     ] {
         let start = |clients: &[&str]| {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-            let blocks = runtime.block_on(async { leasehold::block_lists::follow(&[block(instead, clients)]) });
+            let blocks = runtime
+                .block_on(async { leasehold::block_lists::follow(&[block(instead, clients)], directory.path()) });
             (forwarding_to(vec![upstream.address], Forwarding { blocks, ..Forwarding::default() }), runtime)
         };
         let (server, _runtime) = start(&["127.0.0.0/8"]);
@@ -375,7 +376,8 @@ fn listed_names_are_blocked_for_their_clients_and_lists_are_read_again() {
         server.stop();
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let blocks = runtime.block_on(async { leasehold::block_lists::follow(&[block(Instead::NxDomain, &[])]) });
+    let blocks =
+        runtime.block_on(async { leasehold::block_lists::follow(&[block(Instead::NxDomain, &[])], directory.path()) });
     let server = forwarding_to(vec![upstream.address], Forwarding { blocks, ..Forwarding::default() });
     assert_eq!(status(&server.dig(&["ads.example"])), "NXDOMAIN");
     std::fs::write(&file, "new.example\n").unwrap();

@@ -8,6 +8,7 @@
 mod architecture;
 mod asker;
 mod audit;
+mod block_urls;
 mod check_online;
 mod claims;
 mod clients;

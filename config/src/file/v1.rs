@@ -360,9 +360,10 @@ pub struct Block {
     /// What it is called in answers and in the log.
     #[schemars(required)]
     pub name: Option<At<FreeText>>,
-    /// The file that holds it.
-    #[schemars(required)]
+    /// The file that holds it. Either this or `url`.
     pub file: Option<At<FilePath>>,
+    /// Where it is fetched by HTTP. Either this or `file`.
+    pub url: Option<At<FreeText>>,
     /// How often it is looked for anew.
     pub refresh: Option<At<Duration>>,
     /// For the clients of these prefixes; else for everybody.

@@ -12,7 +12,7 @@ use crate::fault::{Findings, Span};
 use crate::file::At;
 use crate::file::kinds::{FilePath, UpstreamText};
 use crate::file::v1;
-use crate::settings::{Block, Keeps, QueryLog, Resolver, Route, Validation};
+use crate::settings::{Block, BlockSource, Keeps, QueryLog, Resolver, Route, Validation};
 
 /// How often a list is looked for anew unless the file says so, in seconds.
 const REFRESH_SECS: u32 = 86_400;
@@ -157,6 +157,53 @@ fn routes(written: &[At<v1::ForwardTo>], findings: &mut Findings) -> Vec<Route> 
     read.collect()
 }
 
+/// Where a list is: one of the two.
+fn block_source(at: &At<v1::Block>, findings: &mut Findings) -> Option<BlockSource> {
+    match (&at.value.file, &at.value.url) {
+        (Some(file), None) => Some(BlockSource::File(path(file))),
+        (None, Some(url)) => {
+            let text = url.value.0.trim();
+            let rest = text.strip_prefix("https://").or(text.strip_prefix("http://")).unwrap_or_default();
+            if rest.is_empty() || rest.starts_with('/') || text.contains(|letter: char| letter.is_whitespace()) {
+                findings.fault(
+                    url.span,
+                    format!("`{text}` is no address of a list"),
+                    "not a URL",
+                    "write one that begins with https://, such as \"https://lists.example/ads.txt\"",
+                );
+                return None;
+            }
+            if text.starts_with("http://") {
+                findings.warn(
+                    url.span,
+                    "whoever is on the way to this server can change what is blocked",
+                    "not encrypted",
+                    "write https:// where the server has it",
+                );
+            }
+            Some(BlockSource::Url(text.to_owned()))
+        }
+        (Some(_), Some(url)) => {
+            findings.fault(
+                url.span,
+                "this list is in a file and at a URL",
+                "`file` says where it is",
+                "keep one of the two, or make two lists",
+            );
+            None
+        }
+        (None, None) => {
+            findings.fault(
+                at.span,
+                "this [[block]] has neither a `file` nor a `url`",
+                "no names",
+                "write `file = \"/etc/leasehold/ads.txt\"` or `url = \"https://lists.example/ads.txt\"`",
+            );
+            None
+        }
+    }
+}
+
 fn blocks(written: &[At<v1::Block>], findings: &mut Findings) -> Vec<Block> {
     let mut seen: BTreeSet<String> = BTreeSet::new();
     let read = written.iter().filter_map(|at| {
@@ -171,7 +218,7 @@ fn blocks(written: &[At<v1::Block>], findings: &mut Findings) -> Vec<Block> {
                 "give it a name of its own, of up to 60 characters: it is told to whoever asks for a listed name",
             );
         }
-        let file = path(block.file.as_ref()?);
+        let source = block_source(at, findings)?;
         let refresh_secs = block.refresh.as_ref().and_then(|at| {
             let secs = finite_seconds(at, "refresh", findings)?;
             if secs < REFRESH_SECS_MIN {
@@ -186,7 +233,7 @@ fn blocks(written: &[At<v1::Block>], findings: &mut Findings) -> Vec<Block> {
         });
         Some(Block {
             name: called,
-            file,
+            source,
             refresh_secs: refresh_secs.unwrap_or(REFRESH_SECS),
             clients: block.clients.iter().flatten().filter_map(|at| prefix(at, findings)).collect(),
             except: names(block.except.as_ref(), findings),

@@ -1,6 +1,6 @@
 //! How names of others are resolved: `[resolver]`, `[[forward]]`, `[[block]]`.
 
-use config::settings::{Keeps, Upstreams};
+use config::settings::{BlockSource, Keeps, Upstreams};
 use resolve::Order;
 use resolve::blocking::Instead;
 
@@ -124,4 +124,22 @@ fn a_cache_and_lists_out_of_range() {
         &and(&format!("{block}{block}")),
         &[("11:8", "\"ads\"", "`ads` cannot be the name of this list", "a name of its own")],
     );
+}
+
+#[test]
+fn a_list_is_in_a_file_or_at_a_url() {
+    let block = |rest: &str| and(&format!("[[block]]\nname = \"ads\"\n{rest}"));
+    let url = |text: &str| block(&format!("url = \"{text}\"\n"));
+    let read = config(&url("https://lists.example/ads.txt")).dns.forward.unwrap().resolver.blocks;
+    assert_eq!(read[0].source, BlockSource::Url("https://lists.example/ads.txt".to_owned()));
+    let message = "this [[block]] has neither a `file` nor a `url`";
+    refused(&block(""), &[("7:1", "[[block]]", message, "write `file = ")]);
+    refused(
+        &block("file = \"/a\"\nurl = \"https://lists.example/\"\n"),
+        &[("10:7", "\"https://lists.example/\"", "this list is in a file and at a URL", "keep one of the two")],
+    );
+    for text in ["lists.example/ads.txt", "ftp://lists.example/", "https://", "https:///ads.txt"] {
+        let message = format!("`{text}` is no address of a list");
+        refused(&url(text), &[("9:7", &format!("\"{text}\""), &message, "begins with https://")]);
+    }
 }
