@@ -61,9 +61,11 @@ pub enum Verdict {
 /// The buckets of one limit.
 #[derive(Clone, Debug)]
 pub struct Buckets {
-    rate: Rate,
-    /// [`SETS`] times [`WAYS`].
-    places: Vec<Bucket>,
+    /// Microseconds in which an empty bucket fills.
+    span_us: u64,
+    /// What one thing takes out of a bucket, in microseconds.
+    share_us: u64,
+    sets: Vec<[Bucket; WAYS]>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -89,7 +91,7 @@ impl Buckets {
     /// Full buckets for everyone.
     #[must_use]
     pub fn new(rate: Rate) -> Self {
-        Self { rate, places: vec![Bucket::default(); BUCKETS_MAX] }
+        Self { span_us: rate.span_us(), share_us: rate.share_us(), sets: vec![[Bucket::default(); WAYS]; SETS] }
     }
 
     /// Takes one out of the bucket of the sender `key`, at boot time `now_ms`.
@@ -105,19 +107,25 @@ impl Buckets {
     fn look(&mut self, key: u64, now_ms: u64, takes: bool) -> Verdict {
         // A bucket that was never used is full at 0, so no time may be 0.
         let now = now_ms.saturating_mul(1000).saturating_add(1);
-        let (span, share) = (self.rate.span_us(), self.rate.share_us());
-        let set = usize::try_from(key % SETS as u64).unwrap_or(0) * WAYS;
-        let places = &mut self.places[set..set + WAYS];
-        let own = places.iter().position(|bucket| bucket.key == key && bucket.full_at > now);
-        let Some(place) = own.or_else(|| places.iter().position(|bucket| bucket.full_at <= now)) else {
-            return Verdict::NoPlace;
-        };
-        let full_at = places[place].full_at.max(now).saturating_add(share);
-        if full_at - now > span {
+        let set = usize::try_from(key % SETS as u64).unwrap_or(0);
+        let set = &mut self.sets[set];
+        // Its own place, else the first that is free.
+        let mut place = None;
+        for (at, bucket) in set.iter().enumerate() {
+            if bucket.full_at <= now {
+                place = place.or(Some(at));
+            } else if bucket.key == key {
+                place = Some(at);
+                break;
+            }
+        }
+        let Some(bucket) = place.and_then(|at| set.get_mut(at)) else { return Verdict::NoPlace };
+        let full_at = bucket.full_at.max(now).saturating_add(self.share_us);
+        if full_at - now > self.span_us {
             return Verdict::Past;
         }
         if takes {
-            places[place] = Bucket { key, full_at };
+            *bucket = Bucket { key, full_at };
         }
         Verdict::Within
     }
@@ -226,13 +234,19 @@ impl LeaseGate {
             Sip::new(relay).number(hardware.htype.into()).bytes(hardware.as_bytes()).finish()
         };
         let mut client = self.clients.as_mut().zip(hardware.map(key));
+        let Some(relays) = &mut self.relays else {
+            return match client {
+                Some((clients, key)) => {
+                    verdict(clients.look(key, now_ms, takes), DropReason::ClientLeaseLimit).map(drop)
+                }
+                None => Ok(()),
+            };
+        };
         // The relay's bucket is looked into before the client's is taken from: what is refused takes nothing.
         if let Some((clients, key)) = &mut client {
             verdict(clients.would_take(*key, now_ms), DropReason::ClientLeaseLimit)?;
         }
-        if let Some(relays) = &mut self.relays {
-            verdict(relays.look(relay, now_ms, takes), DropReason::RelayLeaseLimit)?;
-        }
+        verdict(relays.look(relay, now_ms, takes), DropReason::RelayLeaseLimit)?;
         if let (Some((clients, key)), true) = (client, takes) {
             clients.take(key, now_ms);
         }
