@@ -1,6 +1,7 @@
 //! Offers: addresses that are kept from others for a while. Nothing of them is stored.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::net::Ipv4Addr;
 
 use dns::Bytes;
@@ -15,6 +16,9 @@ use crate::probing::ProbeId;
 /// How many offers are held at once; when one more comes, the oldest goes. A flood of DISCOVERs so costs at most
 /// some 25 MB (and option 82 besides, where reservations ask for it), and a client whose offer went is still served when its REQUEST comes and the address is free.
 pub(super) const OFFERS_MAX: usize = 65_536;
+
+/// So many ends of offers that hold no more are borne, beside two for each offer, before they are sorted out.
+const STALE_ENDS_MIN: usize = 64;
 
 /// An address offered to a client.
 #[derive(Clone, Debug)]
@@ -59,7 +63,9 @@ pub(super) struct Offers {
     by_address: HashTable<u32>,
     /// What each client is offered in each subnet: one address, or few.
     by_client: Chains,
-    by_end: BTreeSet<(u64, Ipv4Addr)>,
+    /// When they end. An entry outlives its offer until it is the first: nearly every offer is taken before it ends, and
+    /// to look for its entry would cost more. The first one's offer holds.
+    by_end: BinaryHeap<Reverse<(u64, Ipv4Addr)>>,
     /// How many hold behind each port.
     by_port: BTreeMap<u64, u32>,
 }
@@ -161,7 +167,7 @@ impl Offers {
     pub(super) fn put(&mut self, offer: Offer, home: Option<Home>, key_hash: impl FnOnce(Home) -> u64) {
         let address = offer.address;
         self.remove(address);
-        self.by_end.insert((offer.until_ms, address));
+        self.by_end.push(Reverse((offer.until_ms, address)));
         if let Some(port) = offer.port {
             *self.by_port.entry(port).or_default() += 1;
         }
@@ -185,6 +191,16 @@ impl Offers {
         if home.is_some() {
             self.by_client.insert(slot, &mut self.slots);
         }
+        if self.by_end.len() > STALE_ENDS_MIN + 2 * self.by_address.len() {
+            let mut ends = std::mem::take(&mut self.by_end);
+            ends.retain(|Reverse(end)| self.ends(*end));
+            self.by_end = ends;
+        }
+    }
+
+    /// Whether there is an offer that ends so.
+    fn ends(&self, (until_ms, address): (u64, Ipv4Addr)) -> bool {
+        self.get(address).is_some_and(|offer| offer.until_ms == until_ms)
     }
 
     /// The probe that an offer waited for is over: it may be made.
@@ -208,9 +224,11 @@ impl Offers {
         self.by_client.remove(slot, &mut self.slots);
         let offer = self.slots.offers[slot as usize].offer.take()?;
         self.unused.push(slot);
-        self.by_end.remove(&(offer.until_ms, address));
         if let Some(port) = offer.port {
             forget_one(&mut self.by_port, port);
+        }
+        while self.by_end.peek().is_some_and(|Reverse(end)| !self.ends(*end)) {
+            self.by_end.pop();
         }
         Some(offer)
     }
@@ -234,7 +252,7 @@ impl Offers {
 
     /// The one that lapses first, and when.
     pub(super) fn first_to_end(&self) -> Option<(u64, Ipv4Addr)> {
-        self.by_end.first().copied()
+        self.by_end.peek().map(|Reverse(end)| *end)
     }
 
     pub(super) fn is_empty(&self) -> bool {
