@@ -1,11 +1,11 @@
 //! What happens: taken from the DHCP service and the updater without holding them up, and told to the page.
 //!
 //! The DHCP service leaves its events in a bounded list and goes on; it wakes nobody more than some ten times a second,
-//! however many there are. What does not fit is counted, and told as so many renewals more.
+//! and once a second while nobody watches, however many there are. What does not fit is counted, and told as so many more.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -27,8 +27,10 @@ use crate::updater::Told;
 
 /// Events that wait to be told: as many as the page remembers, since older ones would be pushed out at once.
 const WAITING_MAX: usize = 1_024;
-/// What happens within this time is told together.
+/// What happens within this time is told together, while somebody watches.
 const TOGETHER: Duration = Duration::from_millis(100);
+/// The same while nobody does: putting an event into words costs more than deciding on the lease did.
+const TOGETHER_UNWATCHED: Duration = Duration::from_secs(1);
 
 /// Lease events on their way.
 #[derive(Debug, Default)]
@@ -41,8 +43,33 @@ pub struct LeaseNews {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    events: VecDeque<LeaseEvent>,
+    /// As they came: a batch is moved, and not its events.
+    batches: VecDeque<Vec<LeaseEvent>>,
+    events: usize,
     left_out: usize,
+}
+
+impl Waiting {
+    fn push(&mut self, mut batch: Vec<LeaseEvent>) {
+        // There may be room in it for many more, and it may wait for long.
+        if batch.capacity() > 2 * batch.len() {
+            batch.shrink_to_fit();
+        }
+        self.events += batch.len();
+        self.batches.push_back(batch);
+        // A whole batch at a time, and never the newest.
+        while let Some(oldest) = self.batches.front().map(Vec::len).filter(|len| self.events - len >= WAITING_MAX) {
+            self.batches.pop_front();
+            self.events -= oldest;
+            self.left_out += oldest;
+        }
+    }
+
+    /// The newest ones that may be told, and how many are left out.
+    fn into_events(self) -> (Vec<LeaseEvent>, usize) {
+        let over = self.events.saturating_sub(WAITING_MAX);
+        (self.batches.into_iter().flatten().skip(over).collect(), self.left_out + over)
+    }
 }
 
 impl LeaseNews {
@@ -51,32 +78,30 @@ impl LeaseNews {
         if events.is_empty() {
             return;
         }
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.events.extend(events);
-        while waiting.events.len() > WAITING_MAX {
-            waiting.events.pop_front();
-            waiting.left_out += 1;
-        }
-        drop(waiting);
+        self.lock().push(events);
         if self.sleeps.swap(false, Ordering::AcqRel) {
             self.wake.notify_one();
         }
     }
 
     /// What happened since the last time; waits until something does.
-    async fn take(&self) -> (VecDeque<LeaseEvent>, usize) {
+    async fn take(&self) -> (Vec<LeaseEvent>, usize) {
         loop {
-            let taken = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
-            if !taken.events.is_empty() {
-                return (taken.events, taken.left_out);
+            let taken = std::mem::take(&mut *self.lock());
+            if taken.events > 0 {
+                return taken.into_events();
             }
             self.sleeps.store(true, Ordering::Release);
             // Whatever came before that flag woke nobody.
-            let came = !self.waiting.lock().unwrap_or_else(PoisonError::into_inner).events.is_empty();
+            let came = self.lock().events > 0;
             if !came {
                 self.wake.notified().await;
             }
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -112,7 +137,7 @@ pub async fn tell(telling: Telling) {
                 });
                 let switches = Arc::clone(&config.load().switches);
                 feed.push(rest.into_iter().chain(events.iter().map(|event| of_lease(event, at, &switches))));
-                tokio::time::sleep(TOGETHER).await;
+                tokio::time::sleep(if feed.is_watched() { TOGETHER } else { TOGETHER_UNWATCHED }).await;
             }
             Some(told) = names.recv() => feed.push([of_name(&told, clock.now().wall_secs)]),
         }

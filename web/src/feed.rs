@@ -61,6 +61,12 @@ impl Feed {
         self.newest.send_if_modified(|newest| std::mem::replace(newest, id) != id);
     }
 
+    /// Whether anybody follows what happens.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        self.newest.receiver_count() > 0
+    }
+
     /// The newest events that `wanted` picks, the newest first.
     pub fn newest(&self, most: usize, wanted: impl Fn(&Event) -> bool) -> Vec<Event> {
         let ring = self.lock();
