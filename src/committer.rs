@@ -1,5 +1,6 @@
-//! The committer: one thread that owns the store. Whatever was submitted while a sync ran is the next group, so a
-//! client that is alone waits for nobody, and a crowd shares its syncs.
+//! The committer: one thread that has the store. Whatever was submitted while a sync ran is the next group, so a
+//! client that is alone waits for nobody, and a crowd shares its syncs. Who submits while nobody else does may commit on
+//! its own thread ([`Committer::commit_alone`]): two threads need not wake each other then.
 //!
 //! The DHCP service, the updater and the embedded zones all submit here: leases, DNS work and zone changes stand in
 //! one journal under one sync. Outcomes are told in the order of submission, by the callback each one brings.
@@ -9,7 +10,9 @@
 //! its decisions and begun a new epoch.
 
 mod group;
+mod hands;
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -22,6 +25,7 @@ use tokio::sync::{oneshot, watch};
 use tracing::{info, warn};
 
 pub use group::{Gate, GroupCommit};
+use hands::{Hands, Held};
 
 /// Submissions that may wait. The DHCP service has two under way, the updater and the zones are bounded themselves.
 const QUEUE_MAX: usize = 1_024;
@@ -95,6 +99,8 @@ enum Message {
     IsAlive(oneshot::Sender<()>),
     Compact(Told),
     Compacted(Result<Compacted, CompactionError>, Option<Told>),
+    /// There is something to do besides commits.
+    Upkeep,
     Stop,
 }
 
@@ -114,6 +120,7 @@ pub enum End {
 #[derive(Clone, Debug)]
 pub struct Committer {
     queue: SyncSender<Message>,
+    hands: Arc<Hands<FileStorage>>,
     /// Whether the store has failed; closed once the thread is gone.
     failed: watch::Receiver<bool>,
 }
@@ -126,9 +133,10 @@ impl Committer {
     pub fn start(store: Store<FileStorage>) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (queue, messages) = sync_channel(QUEUE_MAX);
         let (told, failed) = watch::channel(false);
-        let worker = Worker { commits: GroupCommit::new(store), messages, queue: queue.clone() };
+        let hands = Arc::new(Hands::new(GroupCommit::new(store)));
+        let worker = Worker { hands: Arc::clone(&hands), messages, queue: queue.clone() };
         let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(move || worker.run(&told))?;
-        Ok((Self { queue, failed }, thread))
+        Ok((Self { queue, hands, failed }, thread))
     }
 
     /// Waits until nothing is committed any more, whoever's submission it was that found out.
@@ -146,11 +154,10 @@ impl Committer {
     pub async fn submit(&self, submission: Submission) -> Result<(), NotTaken> {
         let mut waiting = submission;
         loop {
-            match self.queue.try_send(Message::Commit(waiting)) {
+            match self.enqueue(waiting) {
                 Ok(()) => return Ok(()),
-                Err(TrySendError::Full(Message::Commit(back))) => waiting = back,
-                Err(TrySendError::Disconnected(Message::Commit(back))) => return Err(NotTaken(back)),
-                Err(_) => return Ok(()),
+                Err(TrySendError::Full(back)) => waiting = back,
+                Err(TrySendError::Disconnected(back)) => return Err(NotTaken(back)),
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -161,12 +168,36 @@ impl Committer {
     /// # Errors
     /// The submission comes back when there is none, or when the committer has stopped.
     pub fn try_submit(&self, submission: Submission) -> Result<(), NotTaken> {
-        match self.queue.try_send(Message::Commit(submission)) {
-            Err(TrySendError::Full(Message::Commit(back)) | TrySendError::Disconnected(Message::Commit(back))) => {
-                Err(NotTaken(back))
+        self.enqueue(submission).map_err(|(TrySendError::Full(back) | TrySendError::Disconnected(back))| NotTaken(back))
+    }
+
+    /// Commits on the calling thread when nobody else's submission waits and the disk is quick: the outcome is told before
+    /// this returns. Else submits as [`Committer::try_submit`] does.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn commit_alone(&self, submission: Submission) -> Result<(), NotTaken> {
+        match self.hands.commit_alone(submission) {
+            Ok(needs_upkeep) => {
+                if needs_upkeep {
+                    // A full queue brings the thread to it as well.
+                    drop(self.queue.try_send(Message::Upkeep));
+                }
+                Ok(())
             }
-            _ => Ok(()),
+            Err(back) => self.try_submit(back),
         }
+    }
+
+    fn enqueue(&self, submission: Submission) -> Result<(), TrySendError<Submission>> {
+        self.hands.one_more();
+        let refused = match self.queue.try_send(Message::Commit(submission)) {
+            Err(TrySendError::Full(Message::Commit(back))) => TrySendError::Full(back),
+            Err(TrySendError::Disconnected(Message::Commit(back))) => TrySendError::Disconnected(back),
+            _ => return Ok(()),
+        };
+        self.hands.one_less();
+        Err(refused)
     }
 
     /// Asks whether the store can take more than it could when it last found no room. `None`: it is too busy to say.
@@ -216,61 +247,78 @@ impl Committer {
 }
 
 struct Worker {
-    commits: GroupCommit<FileStorage>,
+    hands: Arc<Hands<FileStorage>>,
     messages: Receiver<Message>,
     /// For the compaction's thread to tell its end.
     queue: SyncSender<Message>,
 }
 
+impl Drop for Worker {
+    /// Whoever has a handle yet commits nothing any more, and the store can be opened again.
+    fn drop(&mut self) {
+        self.hands.close();
+    }
+}
+
 impl Worker {
-    fn run(mut self, told: &watch::Sender<bool>) {
-        self.write_zeros();
-        while let Ok(first) = self.messages.recv() {
-            let mut group = Vec::new();
-            let mut next = Some(first);
-            let mut stop = false;
-            while let Some(message) = next.take() {
-                match message {
-                    Message::Commit(submission) => group.push(submission),
-                    Message::HasRoom(to) => drop(to.send(self.commits.has_room())),
-                    // Whoever asked has given up.
-                    Message::IsAlive(to) => drop(to.send(())),
-                    Message::Compact(to) => self.compact(Some(to)),
-                    Message::Compacted(result, to) => Self::compacted(result, to),
-                    Message::Stop => {
-                        stop = true;
-                        break;
-                    }
-                }
-                if group.len() < GROUP_MAX {
-                    next = self.messages.try_recv().ok();
-                }
-            }
-            self.commits.commit(group);
-            if self.commits.failed() {
-                told.send_replace(true);
-            }
-            if stop {
-                return;
-            }
-            if self.commits.compaction_due() {
-                self.compact(None);
-            }
-            self.write_zeros();
+    fn run(self, told: &watch::Sender<bool>) {
+        let mut goes_on = self.hands.with(Self::write_zeros).is_some();
+        while goes_on && let Ok(first) = self.messages.recv() {
+            goes_on = self.hands.with(|held| self.commit_group(held, first, told)) == Some(true);
         }
+    }
+
+    /// Takes what waits, and commits it; whether more may come.
+    fn commit_group(&self, held: &mut Held<FileStorage>, first: Message, told: &watch::Sender<bool>) -> bool {
+        let mut group = Vec::new();
+        let mut next = Some(first);
+        let mut stop = false;
+        while let Some(message) = next.take() {
+            match message {
+                Message::Commit(submission) => {
+                    self.hands.one_less();
+                    group.push(submission);
+                }
+                Message::HasRoom(to) => drop(to.send(held.commits.has_room())),
+                // Whoever asked may have given up.
+                Message::IsAlive(to) => drop(to.send(())),
+                Message::Compact(to) => self.compact(held, Some(to)),
+                Message::Compacted(result, to) => Self::compacted(result, to),
+                Message::Upkeep => {}
+                Message::Stop => {
+                    stop = true;
+                    break;
+                }
+            }
+            if group.len() < GROUP_MAX {
+                next = self.messages.try_recv().ok();
+            }
+        }
+        held.commit(group);
+        if held.commits.failed() {
+            told.send_replace(true);
+        }
+        if stop {
+            return false;
+        }
+        if held.commits.compaction_due() {
+            self.compact(held, None);
+        }
+        Self::write_zeros(held);
+        true
     }
 
     /// So that a sync in the next segment has nothing but its data to bring to the disk. Without it the space is
     /// reserved, and nothing but that is lost.
-    fn write_zeros(&mut self) {
-        if let Some(zeroing) = self.commits.begin_zeroing() {
+    fn write_zeros(held: &mut Held<FileStorage>) {
+        if let Some(zeroing) = held.commits.begin_zeroing() {
             drop(in_background("zeros", move || Zeroing::run(zeroing)));
         }
     }
 
-    fn compact(&mut self, to: Option<Told>) {
+    fn compact(&self, held: &mut Held<FileStorage>, to: Option<Told>) {
         let refuse = |to: Option<Told>, words: String| drop(to.map(|to| to.send(Err(words))));
-        match self.commits.begin_compaction() {
+        match held.commits.begin_compaction() {
             Ok(Some(compaction)) => {
                 let queue = self.queue.clone();
                 let begun = in_background("compaction", move || {

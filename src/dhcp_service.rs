@@ -253,8 +253,9 @@ impl DhcpService {
     /// Decides on those whose turn it is.
     async fn decide(&mut self) -> Result<(), ServiceError> {
         let arrivals = self.intake.take(BATCH_MAX);
+        let alone = arrivals.len() == 1 && self.intake.is_empty() && self.pipeline.is_idle();
         let step = self.pipeline.decide(self.clock.now(), arrivals);
-        self.step(step).await
+        self.step_on(step, alone).await
     }
 
     /// How long until [`DhcpService::turn`] has something to do.
@@ -341,6 +342,12 @@ impl DhcpService {
     }
 
     async fn step(&mut self, step: Step) -> Result<(), ServiceError> {
+        self.step_on(step, false).await
+    }
+
+    /// Does what a step asks for. What is `alone`, with nothing before it and nobody waiting, may be committed at once: then
+    /// no thread has to be woken, and whoever comes meanwhile waits for one sync.
+    async fn step_on(&mut self, step: Step, alone: bool) -> Result<(), ServiceError> {
         for dropped in self.pipeline.take_dropped() {
             self.counters.dropped(dropped.reason);
             self.log.dropped(&dropped);
@@ -366,7 +373,7 @@ impl DhcpService {
                     done: Box::new(move |result| _ = outcomes.send(result)),
                 };
                 let storing = &self.storing;
-                match storing.zones.submit_leases(&storing.ddns, submission) {
+                match storing.zones.submit_leases(&storing.ddns, submission, alone) {
                     Ok(written) => self.pipeline.names_written(written),
                     Err(NotTaken(submission)) => {
                         storing.committer.submit(submission).await.map_err(|_| ServiceError::CommitterGone)?;

@@ -133,7 +133,8 @@ impl ZoneKeeper {
     }
 
     /// Submits transactions of leases together with the new names that they bring to embedded zones, which are published
-    /// before the outcome is told. Returns the generations of the rows that they make true. Nothing waits.
+    /// before the outcome is told. Returns the generations of the rows that they make true. Nothing waits; but where no zone
+    /// changes, `alone` lets the submission be committed before this returns ([`Committer::commit_alone`]).
     ///
     /// # Errors
     /// The submission comes back when there is no place in the queue; its names are then left to the updater.
@@ -141,11 +142,16 @@ impl ZoneKeeper {
         self: &Arc<Self>,
         settings: &Settings,
         mut submission: Submission,
+        alone: bool,
     ) -> Result<Vec<u64>, NotTaken> {
         let mut state = self.lock();
         let Some(decided) = state.decide_with_leases(settings, submission.stamp, &mut submission.transactions) else {
             drop(state);
-            return self.committer.try_submit(submission).map(|()| Vec::new());
+            let taken = match alone {
+                true => self.committer.commit_alone(submission),
+                false => self.committer.try_submit(submission),
+            };
+            return taken.map(|()| Vec::new());
         };
         let written = decided.written.clone();
         submission.zones_epoch = Some(decided.epoch);

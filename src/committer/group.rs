@@ -61,6 +61,12 @@ impl<S: Storage> GroupCommit<S> {
         !self.failed && self.store.prepare_spare()
     }
 
+    /// Whether the committer's thread has something to do besides commits.
+    #[must_use]
+    pub fn needs_upkeep(&self) -> bool {
+        self.failed || self.compaction_due() || self.store.zeroing_due()
+    }
+
     /// Whether it is time for [`GroupCommit::begin_compaction`].
     #[must_use]
     pub fn compaction_due(&self) -> bool {

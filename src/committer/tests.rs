@@ -114,3 +114,72 @@ async fn a_committer_that_was_stopped_is_gone_and_what_came_before_is_stored() {
     assert!(committer.submit(later).await.is_err());
     open(directory.path());
 }
+
+/// Who submits alone, told on which thread.
+fn told_where(to: &Arc<Mutex<Vec<Option<String>>>>) -> Submission {
+    let to = Arc::clone(to);
+    let done = Box::new(move |result| {
+        assert_eq!(result, CommitResult::Committed);
+        to.lock().unwrap().push(std::thread::current().name().map(str::to_owned));
+    });
+    Submission { done, ..submission(Lane::Dhcp, 1).0 }
+}
+
+#[tokio::test]
+async fn who_submits_alone_commits_on_its_own_thread_once_the_disk_is_known_to_be_quick() {
+    let directory = tempfile::tempdir().unwrap();
+    let (committer, thread) = open(directory.path());
+    let told = Arc::default();
+    committer.commit_alone(told_where(&told)).unwrap();
+    let (behind, result) = submission(Lane::Updater, 1);
+    committer.submit(behind).await.unwrap();
+    assert_eq!(result.await, Ok(CommitResult::Committed));
+    assert_eq!(*told.lock().unwrap(), [Some("committer".to_owned())], "nothing was known of the disk");
+
+    // As many as it takes for slow ones to be forgotten, on a machine that is busy.
+    let here = std::thread::current().name().map(str::to_owned);
+    let mut tries = 0;
+    while told.lock().unwrap().last() != Some(&here) {
+        tries += 1;
+        assert!(tries < 10_000, "no commit was made here");
+        let before = told.lock().unwrap().len();
+        committer.commit_alone(told_where(&told)).unwrap();
+        while told.lock().unwrap().len() == before {
+            tokio::task::yield_now().await;
+        }
+    }
+    committer.tell_to_stop().await;
+    thread.join().unwrap();
+    let (_, contents, _) = Store::open(FileStorage::new(directory.path()), &Options::default()).unwrap();
+    assert_eq!(contents.next_sequence, told.lock().unwrap().len() as u64 + 2, "each was stored, and the first is 1");
+    assert!(committer.commit_alone(submission(Lane::Dhcp, 1).0).is_err(), "the committer has stopped");
+}
+
+#[test]
+fn nobody_goes_before_what_waits() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _, _) = Store::open(FileStorage::new(directory.path()), &Options::default()).unwrap();
+    let hands = Hands::new(GroupCommit::new(store));
+    let alone = || hands.commit_alone(submission(Lane::Dhcp, 1).0).is_ok();
+    hands.with(Held::take_for_quick).unwrap();
+    assert!(alone());
+    hands.one_more();
+    assert!(!alone(), "another submission waits");
+    hands.one_less();
+    hands.with(Held::take_for_quick).unwrap();
+    assert!(alone());
+    assert!(!hands.with(|_| alone()).unwrap(), "another thread has the store");
+    hands.close();
+    assert!(!alone() && hands.with(|_| ()).is_none(), "nothing is committed any more");
+}
+
+#[test]
+fn a_store_that_a_panic_left_is_gone() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _, _) = Store::open(FileStorage::new(directory.path()), &Options::default()).unwrap();
+    let hands = Hands::new(GroupCommit::new(store));
+    std::thread::scope(|scope| {
+        assert!(scope.spawn(|| hands.with(|_| panic!("on purpose"))).join().is_err());
+    });
+    assert!(hands.with(|_| ()).is_none());
+}

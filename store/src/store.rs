@@ -150,6 +150,12 @@ impl<S: Storage> Store<S> {
         self.journal.prepare_spare()
     }
 
+    /// Whether [`Store::begin_zeroing`] has something to write.
+    #[must_use]
+    pub fn zeroing_due(&self) -> bool {
+        self.journal.zeroing_due()
+    }
+
     /// The writing of zeros to the next segment's space, to be run on another thread while commits go on, so that their
     /// syncs have less to do; `None` when there is nothing to be written.
     pub fn begin_zeroing(&mut self) -> Option<Zeroing<S>> {

@@ -90,10 +90,16 @@ impl Shared {
 }
 
 impl<S: Storage> Journal<S> {
+    /// Whether there is a spare to which nobody has begun to write zeros.
+    #[must_use]
+    pub fn zeroing_due(&self) -> bool {
+        !self.failed && self.spare.is_some() && !self.zeroing_begun
+    }
+
     /// The writing of zeros to the spare, to be done on any thread while commits go on; `None` when there is no spare, or
     /// when it was begun for this one.
     pub fn begin_zeroing(&mut self) -> Option<Zeroing<S>> {
-        if self.failed || self.spare.is_none() || self.zeroing_begun {
+        if !self.zeroing_due() {
             return None;
         }
         self.zeroing_begun = true;

@@ -1,0 +1,146 @@
+//! The store goes from hand to hand: the committer's thread has it for each group, and who submits alone may have it for
+//! one commit on its own thread, without waking another. No lock is held while a sync runs: the store itself is lent, and
+//! comes back.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use store::storage::Storage;
+
+use super::{GroupCommit, Submission};
+
+/// A disk that syncs within this time may hold up who commits on its own thread: whatever comes meanwhile waits no longer
+/// than that.
+const QUICK: Duration = Duration::from_millis(1);
+
+/// Where the store is.
+#[derive(Debug)]
+pub(super) struct Hands<S: Storage> {
+    place: Mutex<Place<S>>,
+    back: Condvar,
+    /// Submissions in the queue, or taken from it by a thread that waits for the store.
+    waiting: AtomicUsize,
+}
+
+#[derive(Debug)]
+enum Place<S: Storage> {
+    Here(Box<Held<S>>),
+    Lent,
+    /// Nothing is committed any more.
+    Gone,
+}
+
+/// The store, and how its disk does.
+#[derive(Debug)]
+pub(super) struct Held<S: Storage> {
+    pub(super) commits: GroupCommit<S>,
+    /// How long a commit takes, at worst, of late.
+    pace: Duration,
+}
+
+impl<S: Storage> Held<S> {
+    /// See [`GroupCommit::commit`].
+    pub(super) fn commit(&mut self, group: Vec<Submission>) {
+        if group.is_empty() {
+            return;
+        }
+        let began = Instant::now();
+        self.commits.commit(group);
+        // What was slow is forgotten by and by.
+        self.pace = began.elapsed().max(self.pace * 7 / 8);
+    }
+}
+
+#[cfg(test)]
+impl<S: Storage> Held<S> {
+    /// However long commits took.
+    pub(super) fn take_for_quick(&mut self) {
+        self.pace = Duration::ZERO;
+    }
+}
+
+impl<S: Storage> Hands<S> {
+    pub(super) fn new(commits: GroupCommit<S>) -> Self {
+        // Nothing is known of the disk yet.
+        let held = Held { commits, pace: QUICK };
+        Self { place: Mutex::new(Place::Here(Box::new(held))), back: Condvar::new(), waiting: AtomicUsize::new(0) }
+    }
+
+    /// Does `work` with the store, once whoever has it gives it back; `None` when it is gone.
+    pub(super) fn with<T>(&self, work: impl FnOnce(&mut Held<S>) -> T) -> Option<T> {
+        self.lend(self.once_back(), work)
+    }
+
+    /// Commits at once, if nobody has the store, no submission waits for it, and its disk is quick; else the submission
+    /// comes back. Tells whether [`GroupCommit::needs_upkeep`].
+    pub(super) fn commit_alone(&self, submission: Submission) -> Result<bool, Submission> {
+        let place = self.place();
+        let is_quick = matches!(&*place, Place::Here(held) if held.pace < QUICK);
+        if !is_quick || self.waiting.load(Ordering::Acquire) > 0 {
+            return Err(submission);
+        }
+        let mut alone = Some(submission);
+        let needs_upkeep = self.lend(place, |held| {
+            held.commit(alone.take().into_iter().collect());
+            held.commits.needs_upkeep()
+        });
+        alone.map_or(Ok(needs_upkeep == Some(true)), Err)
+    }
+
+    fn lend<T>(&self, mut place: MutexGuard<'_, Place<S>>, work: impl FnOnce(&mut Held<S>) -> T) -> Option<T> {
+        let mut held = match std::mem::replace(&mut *place, Place::Lent) {
+            Place::Here(held) => held,
+            other => {
+                *place = other;
+                return None;
+            }
+        };
+        drop(place);
+        let lent = Lent(self);
+        let done = work(&mut held);
+        *self.place() = Place::Here(held);
+        drop(lent);
+        Some(done)
+    }
+
+    /// A submission is about to wait.
+    pub(super) fn one_more(&self) {
+        self.waiting.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// It waits no longer: who has the store has it too, or there was no place in the queue.
+    pub(super) fn one_less(&self) {
+        self.waiting.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Closes the store, once whoever has it gives it back.
+    pub(super) fn close(&self) {
+        let was = std::mem::replace(&mut *self.once_back(), Place::Gone);
+        drop(was);
+    }
+
+    fn once_back(&self) -> MutexGuard<'_, Place<S>> {
+        let is_lent = |place: &mut Place<S>| matches!(place, Place::Lent);
+        self.back.wait_while(self.place(), is_lent).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn place(&self) -> MutexGuard<'_, Place<S>> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The store is in somebody's hands; dropped once it is back.
+struct Lent<'a, S: Storage>(&'a Hands<S>);
+
+impl<S: Storage> Drop for Lent<'_, S> {
+    fn drop(&mut self) {
+        let mut place = self.0.place();
+        // Of a panic: what it left behind is not committed to any more.
+        if matches!(*place, Place::Lent) {
+            *place = Place::Gone;
+        }
+        drop(place);
+        self.0.back.notify_one();
+    }
+}
