@@ -44,6 +44,9 @@ const EXPIRIES_PER_TURN: usize = 256;
 const SETTLED_PER_TURN: usize = 256;
 /// Batches decided one after the other before all else is looked at again.
 const TURNS_OF_A_CROWD: u32 = 8;
+/// Datagrams' buffers that are kept for the next ones: those of the batches under way. What held a longer one is not.
+const BUFFERS_KEPT_MAX: usize = 3 * BATCH_MAX;
+const BUFFER_BYTES_MAX: usize = 1_500;
 /// Batches taken from the sockets before one is decided.
 const RECEIVES_PER_TURN: usize = 16;
 /// Interfaces whose values are kept ready; an interface that changes gets a new value.
@@ -98,6 +101,8 @@ pub struct DhcpService {
     delayed: Delayed,
     /// Replies of a batch as bytes, one after the other.
     payloads: Vec<u8>,
+    /// Buffers for datagrams.
+    buffers: Vec<Vec<u8>>,
     /// For the page.
     told: Option<Arc<LeaseNews>>,
     /// For the history of leases.
@@ -142,6 +147,7 @@ impl DhcpService {
             log,
             delayed: Delayed::default(),
             payloads: Vec::new(),
+            buffers: Vec::new(),
             told: None,
             history: None,
         }
@@ -227,11 +233,14 @@ impl DhcpService {
         let before = self.intake.counts();
         let mut kept = 0;
         for datagram in received.iter() {
+            let mut payload = self.buffers.pop().unwrap_or_default();
+            payload.clear();
+            payload.extend_from_slice(datagram.payload);
             let arrival = Arrival {
                 link: self.link_of(datagram.interface),
                 source: datagram.source,
                 destination: datagram.destination,
-                payload: datagram.payload.into(),
+                payload,
             };
             kept += usize::from(self.intake.put(arrival));
         }
@@ -406,11 +415,12 @@ impl DhcpService {
     /// Publishes what happened, and sends what waited for the commit. The events first: the updater is another thread,
     /// and while it wakes and signs its updates the replies leave.
     fn finish(&mut self, output: Output) {
-        let Output { departures, events, names } = output;
+        let Output { departures, events, names, done } = output;
         if !names.rows.is_empty() {
             self.publish(names);
         }
         self.depart(departures);
+        self.keep_buffers(done);
         // The log last: nobody waits for it.
         for event in &events {
             self.log.event(event);
@@ -421,6 +431,12 @@ impl DhcpService {
         if let Some(told) = &self.told {
             told.push(events);
         }
+    }
+
+    fn keep_buffers(&mut self, done: Vec<Arrival>) {
+        let buffers = done.into_iter().map(|arrival| arrival.payload);
+        let room = BUFFERS_KEPT_MAX.saturating_sub(self.buffers.len());
+        self.buffers.extend(buffers.filter(|buffer| buffer.capacity() <= BUFFER_BYTES_MAX).take(room));
     }
 
     /// An event that does not fit into the channel is not lost: its rows are stored, and the updater reads them when it

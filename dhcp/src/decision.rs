@@ -66,6 +66,16 @@ impl Events {
             }
         }
     }
+
+    /// Moves them behind those of `all`.
+    #[inline]
+    pub fn append_to(self, all: &mut Vec<LeaseEvent>) {
+        match self.0 {
+            Held::None => {}
+            Held::One(event) => all.push(event),
+            Held::Many(events) => all.extend(events),
+        }
+    }
 }
 
 impl Deref for Events {

@@ -80,6 +80,28 @@ pub struct Work {
     pub dropped: Option<DropReason>,
 }
 
+/// What follows from the datagrams of a batch, one after the other.
+#[derive(Debug)]
+pub struct Gathering<'b> {
+    /// Each to be stored all or none.
+    pub transactions: &'b mut Vec<Vec<Row>>,
+    /// What happened to leases, to be told once all of it is stored.
+    pub events: &'b mut Vec<LeaseEvent>,
+    /// The rows that want something else since, for the updater.
+    pub names: &'b mut Vec<WantedRow>,
+}
+
+/// The rest of [`Work`], of a datagram whose rows, events and reply were gathered.
+#[derive(Clone, Copy, Debug)]
+pub struct Gathered {
+    /// See [`Work`].
+    pub transaction: Option<TransactionId>,
+    /// See [`Work`].
+    pub probe: Option<ProbeNeeded>,
+    /// See [`Work`].
+    pub dropped: Option<DropReason>,
+}
+
 /// What a failed commit has to undo.
 #[derive(Debug)]
 struct Pending {
@@ -216,6 +238,58 @@ impl Core {
         let decision = self.engine.handle_message(now, ingress, datagram, &names);
         let terms = names.into_terms();
         self.work_of(decision, &terms)
+    }
+
+    /// The same for one datagram of a batch: what follows is put behind what followed from those before it, and nothing is
+    /// moved twice. `reply` takes the reply.
+    pub fn handle_one_of(
+        &mut self,
+        now: Now,
+        ingress: &Ingress<'_>,
+        datagram: &[u8],
+        gathering: &mut Gathering<'_>,
+        reply: impl FnOnce(Reply, Destination),
+    ) -> Gathered {
+        self.outcomes.now = now;
+        let names = CoreNames::new(&self.wanted, &self.settings, &self.outcomes);
+        let decision = self.engine.handle_message(now, ingress, datagram, &names);
+        let terms = names.into_terms();
+        let is_plain = self.outcomes.lingering.is_empty()
+            && decision.events.iter().all(|event| self.concerns_no_name(event, &terms));
+        if is_plain {
+            return self.gather_plain(decision, gathering, reply);
+        }
+        let work = self.work_of(decision, &terms);
+        if work.transaction.is_some() {
+            gathering.transactions.push(work.rows);
+        }
+        work.events.append_to(gathering.events);
+        gathering.names.extend(work.names);
+        if let Some((message, destination)) = work.reply {
+            reply(message, destination);
+        }
+        Gathered { transaction: work.transaction, probe: work.probe, dropped: work.dropped }
+    }
+
+    /// What [`Core::work_of`] comes to where no lease had, has or wants a name.
+    fn gather_plain(
+        &mut self,
+        decision: Decision,
+        gathering: &mut Gathering<'_>,
+        reply: impl FnOnce(Reply, Destination),
+    ) -> Gathered {
+        let Decision { reply: replied, events, dropped, probe, ticket } = decision;
+        let mut transaction = None;
+        if !events.is_empty() {
+            let rows: Vec<Row> = events.iter().map(|event| Row::Lease(event.lease.clone())).collect();
+            transaction = self.open_transaction(&rows, [ticket, None], Undos::default());
+            gathering.transactions.push(rows);
+            events.append_to(gathering.events);
+        }
+        if let Some((message, destination)) = replied {
+            reply(message, destination);
+        }
+        Gathered { transaction, probe, dropped }
     }
 
     /// Takes what came of a probe, with the datagram that waits for it; see [`Engine::handle_probe_result`].

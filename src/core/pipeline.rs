@@ -27,7 +27,7 @@ use faults::{Fault, planted};
 use ipnet::Ipv4Net;
 use store::rows::Row;
 
-use super::{Core, NameEvent, TransactionId, Work};
+use super::{Core, Gathering, NameEvent, TransactionId, Work};
 
 /// Batches decided but not committed. One is syncing, one is decided beside it; more would only add latency.
 pub const BATCHES_IN_FLIGHT_MAX: usize = 2;
@@ -53,7 +53,7 @@ pub struct Arrival {
     /// To which address.
     pub destination: Ipv4Addr,
     /// The UDP payload.
-    pub payload: Box<[u8]>,
+    pub payload: Vec<u8>,
 }
 
 /// A reply that may leave now.
@@ -89,6 +89,8 @@ pub struct Output {
     pub events: Vec<LeaseEvent>,
     /// For the updater; without rows it need not be told.
     pub names: NameEvent,
+    /// The datagrams that it follows from, which nobody needs any more: what they are kept in can be used again.
+    pub done: Vec<Arrival>,
 }
 
 /// What a decided batch asks for.
@@ -245,17 +247,20 @@ impl Pipeline {
         arrivals.retain(|arrival| {
             let admitted = self.gate.admit(now.boot_ms, &arrival.ingress(), &arrival.payload);
             if let Err(reason) = admitted {
-                let (link, payload) = (Arc::clone(&arrival.link), arrival.payload.clone());
-                self.dropped.push(Dropped { reason, link, payload });
+                self.dropped.push(Dropped::of(arrival, reason));
             }
             admitted.is_ok()
         });
-        let mut batch = Batch::default();
-        let mut transactions = Vec::new();
+        let mut batch = Batch::for_datagrams(arrivals.len());
+        let mut transactions = Vec::with_capacity(arrivals.len());
         for arrival in &arrivals {
-            let work = self.core.handle_message(now, &arrival.ingress(), &arrival.payload);
-            self.wait_for(work.probe, arrival);
-            batch.take(work, Some(arrival), &mut transactions, &mut self.dropped);
+            let Output { departures, events, names, .. } = &mut batch.output;
+            let gathering = &mut Gathering { transactions: &mut transactions, events, names: &mut names.rows };
+            let reply = |reply, destination| departures.push(Departure::answering(arrival, reply, destination));
+            let told = self.core.handle_one_of(now, &arrival.ingress(), &arrival.payload, gathering, reply);
+            batch.last = told.transaction.or(batch.last);
+            self.wait_for(told.probe, arrival);
+            self.dropped.extend(told.dropped.map(|reason| Dropped::of(arrival, reason)));
         }
         batch.arrivals = arrivals;
         self.step(batch, transactions)
@@ -372,7 +377,7 @@ impl Pipeline {
 
     fn step(&mut self, mut batch: Batch, transactions: Vec<Vec<Row>>) -> Step {
         if transactions.is_empty() && self.in_flight.is_empty() {
-            return Step::Finish(batch.output);
+            return Step::Finish(batch.into_output());
         }
         let early = if planted(Fault::AckBeforeSync) { std::mem::take(&mut batch.output) } else { Output::default() };
         self.in_flight.push_back(batch);
@@ -404,7 +409,7 @@ impl Pipeline {
             if let Some(last) = batch.last {
                 self.core.settle(last, CommitOutcome::Committed);
             }
-            return Ok(batch.output);
+            return Ok(batch.into_output());
         }
         Ok(self.without_room(now, batch))
     }
@@ -436,6 +441,17 @@ impl Pipeline {
 }
 
 impl Batch {
+    /// With room for what as many datagrams lead to as a rule.
+    fn for_datagrams(count: usize) -> Self {
+        let output =
+            Output { departures: Vec::with_capacity(count), events: Vec::with_capacity(count), ..Output::default() };
+        Self { output, ..Self::default() }
+    }
+
+    fn into_output(self) -> Output {
+        Output { done: self.arrivals, ..self.output }
+    }
+
     fn take(
         &mut self,
         work: Work,
@@ -448,17 +464,19 @@ impl Batch {
             transactions.push(work.rows);
         }
         if let Some(arrival) = arrival {
-            if let Some(reason) = work.dropped {
-                let payload = arrival.payload.clone();
-                dropped.push(Dropped { reason, link: Arc::clone(&arrival.link), payload });
-            }
+            dropped.extend(work.dropped.map(|reason| Dropped::of(arrival, reason)));
             if let Some((reply, destination)) = work.reply {
-                let link = Arc::clone(&arrival.link);
-                self.output.departures.push(Departure { link, asked: arrival.destination, reply, destination });
+                self.output.departures.push(Departure::answering(arrival, reply, destination));
             }
         }
-        self.output.events.extend(work.events);
+        work.events.append_to(&mut self.output.events);
         self.output.names.rows.extend(work.names);
+    }
+}
+
+impl Dropped {
+    fn of(arrival: &Arrival, reason: DropReason) -> Self {
+        Self { reason, link: Arc::clone(&arrival.link), payload: arrival.payload.as_slice().into() }
     }
 }
 
@@ -474,6 +492,10 @@ impl Arrival {
 }
 
 impl Departure {
+    fn answering(arrival: &Arrival, reply: Reply, destination: Destination) -> Self {
+        Self { link: Arc::clone(&arrival.link), asked: arrival.destination, reply, destination }
+    }
+
     /// The source address of the datagram. What was sent to one address is answered from it, whichever interface has
     /// it: a relay agent or a firewall on the way may know no other. To what was sent to all: the server identifier
     /// when it is an address of the link, else (RFC 5107 makes it a relay agent's) the link's first.

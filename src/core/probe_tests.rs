@@ -57,7 +57,7 @@ impl Bench {
             link: Arc::clone(&self.link),
             source: (Ipv4Addr::UNSPECIFIED, 68),
             destination: Ipv4Addr::BROADCAST,
-            payload: payload.into(),
+            payload,
         }
     }
 

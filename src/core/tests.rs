@@ -73,12 +73,7 @@ impl Bench {
         let mut payload = Vec::new();
         message.encode(&mut payload);
         let destination = if message.ciaddr.is_unspecified() { Ipv4Addr::BROADCAST } else { SERVER };
-        let arrival = Arrival {
-            link: Arc::clone(&self.link),
-            source: (message.ciaddr, 68),
-            destination,
-            payload: payload.into(),
-        };
+        let arrival = Arrival { link: Arc::clone(&self.link), source: (message.ciaddr, 68), destination, payload };
         self.pipeline.decide(self.now, vec![arrival])
     }
 

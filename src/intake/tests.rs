@@ -21,7 +21,7 @@ fn message(link: &Arc<Link>, client: u32, kind: u8, secs: u8) -> Arrival {
         link: Arc::clone(link),
         source: (Ipv4Addr::new(10, 0, 0, 2), 67),
         destination: Ipv4Addr::new(10, 0, 0, 1),
-        payload: payload.into(),
+        payload,
     }
 }
 
@@ -125,7 +125,7 @@ fn only_the_same_message_of_the_same_client_is_a_repetition() {
         let mut arrival = message(&lan, 150, kind, 9);
         let mut payload = arrival.payload.to_vec();
         change(&mut payload);
-        arrival.payload = payload.into();
+        arrival.payload = payload;
         arrival
     };
     let identified = |kind, name: u8| {
@@ -184,7 +184,7 @@ fn queues_have_an_end_in_messages_and_bytes() {
         let mut arrival = message(&lan, client, REQUEST, 0);
         let mut payload = arrival.payload.to_vec();
         payload.resize(4_096, 0);
-        arrival.payload = payload.into();
+        arrival.payload = payload;
         arrival
     };
     (0..3_000).for_each(|client| _ = intake.put(great(client)));
@@ -192,7 +192,7 @@ fn queues_have_an_end_in_messages_and_bytes() {
 
     // A repetition that is longer has no more room than another message has: the former one stays.
     let mut longer = great(100);
-    longer.payload = [&longer.payload[..], &[0]].concat().into();
+    longer.payload = [&longer.payload[..], &[0]].concat();
     assert!(!intake.put(longer));
     assert!(intake.put(great(100)));
     let taken: Vec<Arrival> =

@@ -74,12 +74,8 @@ impl Piped {
     /// The addresses that the replies to these messages give.
     fn ask(&mut self, messages: Vec<Vec<u8>>) -> anyhow::Result<Vec<Ipv4Addr>> {
         let (asked, link) = (messages.len(), &self.link);
-        let arrival = |payload: Vec<u8>| Arrival {
-            link: Arc::clone(link),
-            source: (RELAY, 67),
-            destination: SERVER,
-            payload: payload.into(),
-        };
+        let arrival =
+            |payload: Vec<u8>| Arrival { link: Arc::clone(link), source: (RELAY, 67), destination: SERVER, payload };
         let arrivals = messages.into_iter().map(arrival).collect();
         let output = self.counted_batch(arrivals)?;
         let given: Vec<Ipv4Addr> = output.departures.iter().map(|departure| departure.reply.yiaddr).collect();

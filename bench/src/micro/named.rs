@@ -127,7 +127,7 @@ impl World {
             link: Arc::clone(&self.link),
             source: (RELAY, 67),
             destination: SERVER,
-            payload: message.into(),
+            payload: message,
         };
         let arrivals: Vec<Arrival> = messages.into_iter().map(arrival).collect();
         let output = if self.counts { self.counted_batch(arrivals)? } else { self.batch(arrivals)? };

@@ -46,7 +46,7 @@ fn arrival(client: u8, message_type: MessageType, ciaddr: Ipv4Addr, options: &[(
         link: link(),
         source: (ciaddr, 68),
         destination: if unicast { SERVER } else { Ipv4Addr::BROADCAST },
-        payload: payload.into(),
+        payload,
     }
 }
 

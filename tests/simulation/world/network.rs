@@ -66,7 +66,7 @@ impl World {
             link: Arc::new(link),
             source,
             destination: if packet.ciaddr == 0 && relay.is_none() { Ipv4Addr::BROADCAST } else { SERVER },
-            payload: packet.encode().into(),
+            payload: packet.encode(),
         };
         for _ in 0..self.copies() {
             let at = self.now + 1 + self.delay();
