@@ -165,7 +165,7 @@ impl Form {
     }
 
     fn fill(&self, mut fill: impl FnMut(Gap, &mut OptionList)) -> OptionList {
-        let mut options = OptionList::with_usual_room();
+        let mut options = OptionList::default();
         let mut done = 0;
         for &(end, gap) in &self.gaps {
             if done < end {

@@ -1,37 +1,31 @@
 //! Options one after another in one piece of memory, as a reply carries them.
 
 use std::fmt;
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 
 use dns::Bytes;
 
-/// What a reply with the usual options takes.
-const USUAL_BYTES: usize = 96;
+/// What a reply with the usual options takes at most: so many bytes are kept in place.
+const USUAL_BYTES: usize = 94;
 
-/// Options and their data, in the order in which they are to stand; each code once, at most 65,535 bytes each. However
-/// many there are, they are one allocation.
+/// Options and their data, in the order in which they are to stand; each code once, at most 65,535 bytes each. The usual
+/// ones take no allocation, and however many others there are, they are one.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct OptionList {
     /// Code, length and data of each, as they are sent. Where `has_long`, each length takes two bytes, the lower one first.
-    bytes: Vec<u8>,
+    bytes: Growing,
     /// One of them is over 255 bytes, so that it is sent in parts (RFC 3396).
     has_long: bool,
 }
 
 impl OptionList {
-    /// An empty list with room for the usual options.
-    #[must_use]
-    pub fn with_usual_room() -> Self {
-        Self { bytes: Vec::with_capacity(USUAL_BYTES), has_long: false }
-    }
-
     /// Adds an option as the last one. What is over 65,535 bytes is cut off.
     #[inline]
     pub fn push(&mut self, code: u8, data: &[u8]) {
         match u8::try_from(data.len()) {
             Ok(len) if !self.has_long => {
-                self.bytes.extend_from_slice(&[code, len]);
-                self.bytes.extend_from_slice(data);
+                self.bytes.append(&[code, len]);
+                self.bytes.append(data);
             }
             _ => self.push_long(code, data),
         }
@@ -45,8 +39,8 @@ impl OptionList {
         }
         let len = u16::try_from(data.len()).unwrap_or(u16::MAX);
         let [low, high] = len.to_le_bytes();
-        self.bytes.extend_from_slice(&[code, low, high]);
-        self.bytes.extend_from_slice(&data[..usize::from(len)]);
+        self.bytes.append(&[code, low, high]);
+        self.bytes.append(&data[..usize::from(len)]);
     }
 
     /// The options as they are sent. `None`: one of them is sent in parts.
@@ -61,7 +55,7 @@ impl OptionList {
         if self.has_long {
             Iter { rest: sent, has_long: false }.for_each(|(code, data)| self.push_long(code, data));
         } else {
-            self.bytes.extend_from_slice(sent);
+            self.bytes.append(sent);
         }
     }
 
@@ -108,6 +102,76 @@ impl OptionList {
         }
     }
 }
+
+/// Bytes that only grow, in place while they are few.
+#[derive(Clone)]
+enum Growing {
+    /// The first so many of these.
+    Here(u8, [u8; USUAL_BYTES]),
+    Apart(Vec<u8>),
+}
+
+impl Growing {
+    #[inline]
+    fn append(&mut self, more: &[u8]) {
+        let Self::Here(len, here) = self else { return self.append_apart(more) };
+        let from = usize::from(*len);
+        match here.get_mut(from..from + more.len()) {
+            Some(place) => {
+                place.copy_from_slice(more);
+                // No more than there is room for.
+                *len += more.len() as u8;
+            }
+            None => self.append_apart(more),
+        }
+    }
+
+    fn append_apart(&mut self, more: &[u8]) {
+        match self {
+            Self::Here(..) => {
+                let mut all = Vec::with_capacity(2 * USUAL_BYTES + more.len());
+                all.extend_from_slice(self);
+                all.extend_from_slice(more);
+                *self = Self::Apart(all);
+            }
+            Self::Apart(all) => all.extend_from_slice(more),
+        }
+    }
+}
+
+impl Default for Growing {
+    fn default() -> Self {
+        Self::Here(0, [0; USUAL_BYTES])
+    }
+}
+
+impl Deref for Growing {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Here(len, here) => here.get(..usize::from(*len)).unwrap_or_default(),
+            Self::Apart(all) => all,
+        }
+    }
+}
+
+impl DerefMut for Growing {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        match self {
+            Self::Here(len, here) => here.get_mut(..usize::from(*len)).unwrap_or_default(),
+            Self::Apart(all) => all,
+        }
+    }
+}
+
+impl PartialEq for Growing {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Growing {}
 
 /// See [`OptionList::iter`].
 #[derive(Clone, Debug)]
@@ -219,6 +283,19 @@ mod tests {
         assert_eq!((list.as_sent(), list.get(1), list.get(224)), (None, Some(&[8, 8][..]), Some(&[7; 255][..])));
         list.retain(|code| code != 225);
         assert_eq!(list.as_sent().map(<[u8]>::len), Some(267), "equal lists are equal bytes");
+    }
+
+    #[test]
+    fn a_list_grows_past_what_is_kept_in_place() {
+        for last in 0..=200 {
+            let mut list = OptionList::default();
+            list.push(3, &[1; 60]);
+            list.push(6, &vec![2; last]);
+            list.push_sent(&[15, 1, 9]);
+            let told: Vec<_> = list.iter().map(|(code, data)| (code, data.len())).collect();
+            assert_eq!(told, [(3, 60), (6, last), (15, 1)]);
+            assert_eq!(list, list.iter().collect());
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub fn in_requested_order<D: Deref<Target = [u8]>>(
     always: impl IntoIterator<Item = u8>,
     lookup: impl Fn(u8) -> Option<D>,
 ) -> OptionList {
-    let mut ordered = OptionList::with_usual_room();
+    let mut ordered = OptionList::default();
     for_each_code(parameter_request_list, all, mandatory, always, |code| {
         lookup(code).into_iter().for_each(|data| ordered.push(code, &data));
     });
