@@ -217,20 +217,22 @@ impl Offers {
         self.by_port.get(&port).copied().unwrap_or(0)
     }
 
-    pub(super) fn remove(&mut self, address: Ipv4Addr) -> Option<Offer> {
+    pub(super) fn remove(&mut self, address: Ipv4Addr) {
         let Slots { secret, .. } = self.slots;
         let found = self.by_address.find_entry(secret.hash_address(address), |slot| self.slots.is_at(*slot, address));
-        let (slot, _) = found.ok()?.remove();
+        let Ok(found) = found else { return };
+        let (slot, _) = found.remove();
         self.by_client.remove(slot, &mut self.slots);
-        let offer = self.slots.offers[slot as usize].offer.take()?;
+        let offer = &mut self.slots.offers[slot as usize].offer;
+        let port = offer.as_ref().and_then(|offer| offer.port);
+        *offer = None;
         self.unused.push(slot);
-        if let Some(port) = offer.port {
+        if let Some(port) = port {
             forget_one(&mut self.by_port, port);
         }
         while self.by_end.peek().is_some_and(|Reverse(end)| !self.ends(*end)) {
             self.by_end.pop();
         }
-        Some(offer)
     }
 
     /// What a client is offered in a subnet.
