@@ -80,11 +80,44 @@ pub struct Work {
     pub dropped: Option<DropReason>,
 }
 
+/// A transaction of leases without names gets no further decision's once it has so many: each by itself would cost the
+/// journal a frame, and all of a large batch would be lost together with a damaged one.
+const PLAIN_ROWS_MAX: usize = 16;
+
+/// What is to be stored of a batch.
+#[derive(Debug, Default)]
+pub struct Transactions {
+    /// Each to be stored all or none, in this order.
+    pub all: Vec<Vec<Row>>,
+    /// The last one has nothing but leases that concern no name.
+    last_is_plain: bool,
+}
+
+impl Transactions {
+    /// One of its own.
+    pub fn push(&mut self, rows: Vec<Row>) {
+        self.all.push(rows);
+        self.last_is_plain = false;
+    }
+
+    /// The one that leases which concern no name are to be put into, all those of a decision; `more` may come.
+    fn plain(&mut self, more: usize) -> Option<&mut Vec<Row>> {
+        let has_room = self.all.last().is_some_and(|last| last.len() < PLAIN_ROWS_MAX);
+        if !(self.last_is_plain && has_room) {
+            self.all.push(Vec::with_capacity(PLAIN_ROWS_MAX.min(1 + more)));
+            self.last_is_plain = true;
+        }
+        self.all.last_mut()
+    }
+}
+
 /// What follows from the datagrams of a batch, one after the other.
 #[derive(Debug)]
 pub struct Gathering<'b> {
-    /// Each to be stored all or none.
-    pub transactions: &'b mut Vec<Vec<Row>>,
+    /// To be stored.
+    pub transactions: &'b mut Transactions,
+    /// How many datagrams of the batch are left.
+    pub left: usize,
     /// What happened to leases, to be told once all of it is stored.
     pub events: &'b mut Vec<LeaseEvent>,
     /// The rows that want something else since, for the updater.
@@ -281,9 +314,10 @@ impl Core {
         let Decision { reply: replied, events, dropped, probe, ticket } = decision;
         let mut transaction = None;
         if !events.is_empty() {
-            let rows: Vec<Row> = events.iter().map(|event| Row::Lease(event.lease.clone())).collect();
-            transaction = self.open_transaction(&rows, [ticket, None], Undos::default());
-            gathering.transactions.push(rows);
+            if let Some(rows) = gathering.transactions.plain(gathering.left) {
+                rows.extend(events.iter().map(|event| Row::Lease(event.lease.clone())));
+            }
+            transaction = Some(self.open_pending([ticket, None], Undos::default()));
             events.append_to(gathering.events);
         }
         if let Some((message, destination)) = replied {
@@ -420,13 +454,14 @@ impl Core {
 
     /// A transaction of these rows; nothing for none.
     fn open_transaction(&mut self, rows: &[Row], tickets: [Option<Ticket>; 2], undo: Undos) -> Option<TransactionId> {
-        if rows.is_empty() {
-            return None;
-        }
+        (!rows.is_empty()).then(|| self.open_pending(tickets, undo))
+    }
+
+    fn open_pending(&mut self, tickets: [Option<Ticket>; 2], undo: Undos) -> TransactionId {
         let id = TransactionId(self.next_transaction);
         self.next_transaction += 1;
         self.pending.push_back(Pending { id, tickets, undo });
-        Some(id)
+        id
     }
 }
 

@@ -27,7 +27,7 @@ use faults::{Fault, planted};
 use ipnet::Ipv4Net;
 use store::rows::Row;
 
-use super::{Core, Gathering, NameEvent, TransactionId, Work};
+use super::{Core, Gathering, NameEvent, TransactionId, Transactions, Work};
 
 /// Batches decided but not committed. One is syncing, one is decided beside it; more would only add latency.
 pub const BATCHES_IN_FLIGHT_MAX: usize = 2;
@@ -252,10 +252,11 @@ impl Pipeline {
             admitted.is_ok()
         });
         let mut batch = Batch::for_datagrams(arrivals.len());
-        let mut transactions = Vec::with_capacity(arrivals.len());
-        for arrival in &arrivals {
+        let mut transactions = Transactions::default();
+        for (at, arrival) in arrivals.iter().enumerate() {
             let Output { departures, events, names, .. } = &mut batch.output;
-            let gathering = &mut Gathering { transactions: &mut transactions, events, names: &mut names.rows };
+            let left = arrivals.len() - 1 - at;
+            let gathering = &mut Gathering { transactions: &mut transactions, left, events, names: &mut names.rows };
             let reply = |reply, destination| departures.push(Departure::answering(arrival, reply, destination));
             let told = self.core.handle_one_of(now, &arrival.ingress(), &arrival.payload, gathering, reply);
             batch.last = told.transaction.or(batch.last);
@@ -263,7 +264,7 @@ impl Pipeline {
             self.dropped.extend(told.dropped.map(|reason| Dropped::of(arrival, reason)));
         }
         batch.arrivals = arrivals;
-        self.step(batch, transactions)
+        self.step(batch, transactions.all)
     }
 
     /// Probes to be made since the last call. They wait for no commit, and no other client waits for them.

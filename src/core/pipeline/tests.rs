@@ -210,3 +210,27 @@ fn a_reply_comes_from_the_address_that_was_asked_else_from_the_server_identifier
         assert_eq!(source(to_all, Ipv4Addr::new(10, 9, 9, 9)), Some(SERVER), "a relay's identifier is not ours");
     }
 }
+
+#[test]
+fn leases_without_names_share_transactions_and_one_with_a_name_has_its_own() {
+    let mut pipeline = pipeline(Vec::new());
+    let unnamed = |client: u8| {
+        let hardware = HardwareAddress::new(1, &[2, 0, 0, 0, 1, client]).unwrap();
+        let address = Ipv4Addr::new(192, 168, 30, 120 + client);
+        let mut payload = Vec::new();
+        ClientMessage::new(MessageType::Request, client.into(), hardware)
+            .with(code::REQUESTED_IP_ADDRESS, address.octets())
+            .with(code::SERVER_IDENTIFIER, SERVER.octets())
+            .encode(&mut payload);
+        Arrival { payload, ..request(client, address) }
+    };
+    let mut arrivals: Vec<Arrival> = (0..20).map(unnamed).collect();
+    arrivals.push(request(1, Ipv4Addr::new(192, 168, 30, 100)));
+    arrivals.extend((20..22).map(unnamed));
+    let transactions = submit(pipeline.decide(START, arrivals));
+    let leases = |rows: &Vec<Row>| rows.iter().filter(|row| matches!(row, Row::Lease(_))).count();
+    assert_eq!(transactions.iter().map(leases).collect::<Vec<_>>(), [16, 4, 1, 2]);
+    assert!(transactions[2].len() > 1, "with what DNS should hold");
+    let output = pipeline.complete(START, BatchOutcome::Committed).unwrap();
+    assert_eq!((output.departures.len(), output.done.len(), pipeline.core().unsettled()), (23, 23, 0));
+}
