@@ -427,7 +427,8 @@ pub fn ask<T: DeserializeOwned>(socket: &Path, request: &Request) -> anyhow::Res
     text.push(b'\n');
     stream.write_all(&text)?;
     let mut line = String::new();
-    BufReader::new(stream).read_line(&mut line)?;
+    let read = || BufReader::new(stream).read_line(&mut line);
+    crate::commands::terminal::with_progress("waiting for the daemon", read)?;
     match serde_json::from_str::<Answer<T>>(&line).context("the daemon's answer cannot be read")? {
         Answer::Ok(value) => Ok(value),
         Answer::Error(words) => bail!("{words}"),

@@ -49,7 +49,7 @@ pub fn start(asked: &LogArgs, level: LogLevel, format: LogFormat) -> anyhow::Res
         builder.json().init();
     } else {
         // The fields of a lease stand in its sentence already.
-        builder.fmt_fields(for_people()).with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init();
+        builder.fmt_fields(for_people()).with_ansi(commands::terminal::has_colours(&std::io::stderr())).init();
     }
     Ok(())
 }

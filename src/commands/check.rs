@@ -1,6 +1,6 @@
 //! `leasehold check FILE`, and with `--online` its DNS servers.
 
-use std::io::{IsTerminal, Read as _};
+use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,6 +12,8 @@ use config::{Checked, Config, Faults, ReadSecret};
 use crate::tls::{CertificateSource, Identity};
 
 mod online;
+
+use super::terminal::has_colours;
 
 /// The octets of one file that a master file includes.
 const MASTER_FILE_OCTETS_MAX: u64 = 64 << 20;
@@ -45,7 +47,7 @@ pub fn run(check: &Check) -> anyhow::Result<ExitCode> {
     if check.json {
         println!("{}", serde_json::to_string_pretty(&found.to_json(&read.text))?);
     } else {
-        print!("{}", config::render(found, &read.text, std::io::stdout().is_terminal()));
+        print!("{}", config::render(found, &read.text, has_colours(&std::io::stdout())));
         let (faults, warnings) = found.count();
         println!("{}: {}", check.file.display(), counted(faults, warnings));
     }
@@ -84,7 +86,7 @@ fn counted(faults: usize, warnings: usize) -> String {
 /// When the file cannot be read.
 pub fn load(file: &Path) -> anyhow::Result<Result<Config, String>> {
     let read = Text::read(file)?;
-    let colour = std::io::stderr().is_terminal();
+    let colour = has_colours(&std::io::stderr());
     Ok(match read.check() {
         Ok(checked) => {
             if !checked.warnings.is_empty() {

@@ -12,6 +12,7 @@ use store::db::{self, AddressRange, CheckReport, CompactError, DumpError, Loss, 
 use store::storage::{FileStorage, LockError};
 use store::{Compacted, OpenError, Options};
 
+use super::terminal::with_progress;
 use crate::control::{self, Request};
 
 /// Losses are listed up to this many lines; the number of all is told.
@@ -94,7 +95,7 @@ impl Place {
 }
 
 fn check(found: &Found) -> anyhow::Result<ExitCode> {
-    let report = db::check(&found.storage)?;
+    let report = with_progress("reading the store", || db::check(&found.storage))?;
     let CheckReport { counts, transactions, segments, unknown_rows, cut, losses, .. } = &report;
     println!(
         "{}: {} leases, {} wanted and {} confirmed names, {} sets of embedded zones; {segments} segments with {transactions} transactions",
@@ -132,7 +133,7 @@ fn print_loss(loss: &Loss) {
 }
 
 fn compact(found: &Found) -> anyhow::Result<ExitCode> {
-    match db::compact(found.storage.clone(), &Options::default()) {
+    match with_progress("writing a snapshot", || db::compact(found.storage.clone(), &Options::default())) {
         Ok(None) => println!("{}: nothing to compact", found.shown),
         Ok(Some(done)) => {
             let Compacted { rows, bytes, segments, bytes_before } = done;
@@ -180,7 +181,7 @@ fn mend(found: &Found, quarantine_hours: u64) -> anyhow::Result<ExitCode> {
         quarantine_until: now.saturating_add(quarantine_hours.saturating_mul(3_600)),
         pools: pools.collect(),
     };
-    let report = db::repair(&found.storage, &options)?;
+    let report = with_progress("making a new store", || db::repair(&found.storage, &options))?;
     for loss in &report.losses {
         print_loss(loss);
     }

@@ -3,6 +3,7 @@
 pub mod audit_log;
 pub mod check;
 pub mod csv;
+pub mod completions;
 pub mod db;
 pub mod demo;
 pub mod dns;
@@ -13,11 +14,13 @@ pub mod history;
 pub mod leases;
 pub mod mac;
 pub mod moment;
+pub mod man;
 pub mod queries;
 pub mod reload;
 pub mod run;
 pub mod status;
 pub mod web;
+pub mod terminal;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -78,6 +81,8 @@ fn execute(command: Command, log: &LogArgs) -> anyhow::Result<ExitCode> {
         Command::Web(web) => web::run(&web),
         Command::Db(db) => db::run(db),
         Command::Demo(demo) => demo::run(demo),
+        Command::Completions(completions) => completions::run(&completions),
+        Command::Man(man) => man::run(&man),
     }
 }
 
@@ -148,6 +153,10 @@ pub enum Command {
     Db(db::Db),
     /// Show the whole thing on loopback, without root and without a file.
     Demo(demo::Demo),
+    /// Print what a shell needs to complete commands and options.
+    Completions(completions::Completions),
+    /// Write the manual: a page for each command.
+    Man(man::Man),
 }
 
 /// How a command finds the running daemon.
