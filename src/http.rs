@@ -3,7 +3,8 @@
 //!
 //! Reading order: `place` (where it is served, and for whom), `surroundings` (what whoever judges requests knows of the
 //! machine), `desk` (takes questions and has them answered, so many at once), then what answers them: `status` and
-//! `attention` (is all well?), `leases` and `search` (windows of a list that is not copied), `subnets`, `zones`, `names`
+//! `attention` (is all well?), `leases` and `search` (windows of a list that is not copied), `hosts`, `queries`,
+//! `subnets`, `zones`, `names`
 //! (DNS work); [`news`] (what happens, from the DHCP service and the updater to the page) and `history` (figures over
 //! time).
 //!
@@ -14,10 +15,12 @@
 mod attention;
 mod desk;
 mod history;
+mod hosts;
 mod leases;
 mod names;
 pub mod news;
 mod place;
+mod queries;
 mod search;
 mod status;
 mod subnets;

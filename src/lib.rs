@@ -38,6 +38,7 @@ pub mod lease_log;
 pub mod leasequery_server;
 pub mod link_check;
 pub mod logging;
+pub mod makers;
 pub mod neighbours;
 pub mod port_holder;
 pub mod prober;

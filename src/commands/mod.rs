@@ -2,8 +2,8 @@
 
 pub mod audit_log;
 pub mod check;
-pub mod csv;
 pub mod completions;
+pub mod csv;
 pub mod db;
 pub mod demo;
 pub mod dns;
@@ -13,14 +13,14 @@ pub mod export;
 pub mod history;
 pub mod leases;
 pub mod mac;
-pub mod moment;
 pub mod man;
+pub mod moment;
 pub mod queries;
 pub mod reload;
 pub mod run;
 pub mod status;
-pub mod web;
 pub mod terminal;
+pub mod web;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

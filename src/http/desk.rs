@@ -65,6 +65,7 @@ pub struct Desk {
     /// Addresses that are reserved, and by which configuration.
     reserved: std::sync::Mutex<(Arc<Config>, Arc<HashSet<Ipv4Addr>>)>,
     pub(super) lists: Mutex<Lists>,
+    pub(super) hosts: Mutex<super::hosts::Kept>,
     pub(super) history: std::sync::Mutex<History>,
     status: Mutex<Option<(Instant, Status)>>,
 }
@@ -78,6 +79,7 @@ impl Desk {
             machine: machine.trim().to_owned(),
             reserved: std::sync::Mutex::new((Arc::clone(&config), Arc::new(reserved_by(&config)))),
             lists: Mutex::default(),
+            hosts: Mutex::default(),
             history: std::sync::Mutex::default(),
             status: Mutex::default(),
             parts,
@@ -130,6 +132,8 @@ impl Desk {
                 drop(to.send(self.parts.responder.past_holder(address, at).await.map_err(Refusal::Bad)));
             }
             Ask::Configuration(to) => drop(to.send(Ok(self.configuration()))),
+            Ask::Hosts(query, to) => drop(to.send(self.hosts(query).await)),
+            Ask::Queries(query, to) => drop(to.send(self.queries(query).await)),
             Ask::Command(request, role, actor, to) => drop(to.send(self.obey(request, role, actor).await)),
         }
     }
@@ -185,11 +189,16 @@ impl Desk {
             event.lease.as_ref().is_some_and(|lease| Some(&lease.hardware) == hardware.as_ref())
         };
         let events = self.feed.newest(EVENTS_OF_HOST, of_host);
+        let maker = match &hardware {
+            Some(hardware) => self.maker(hardware).await,
+            None => None,
+        };
         Ok(Host {
             id: id.to_owned(),
             title: title.unwrap_or_else(|| id.to_owned()),
             private_hardware: hardware.as_deref().is_some_and(is_private),
             hardware,
+            maker,
             leases,
             events,
             explanation,
@@ -298,7 +307,7 @@ fn reserved_by(config: &Config) -> HashSet<Ipv4Addr> {
 }
 
 /// IEEE 802: the bit of an address that nobody assigned. Phones make such ones up for each network.
-fn is_private(hardware: &str) -> bool {
+pub(super) fn is_private(hardware: &str) -> bool {
     let first = hardware.split(':').next().and_then(|octet| u8::from_str_radix(octet, 16).ok());
     first.is_some_and(|octet| octet & 2 != 0)
 }

@@ -9,7 +9,7 @@ use landlock::{
 };
 
 /// Read by libraries: certificates, time zones, resolvers, Kerberos; and by us: interfaces, routes, who has a port.
-const READ: [&str; 8] = ["/etc", "/usr", "/lib", "/lib64", "/bin", "/proc", "/sys", "/run"];
+const READ: [&str; 9] = ["/etc", "/usr", "/lib", "/lib64", "/bin", "/proc", "/sys", "/run", "/var/lib/ieee-data"];
 /// Devices that any program may use.
 const DEVICES: [&str; 6] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/log"];
 /// Where the whole of a directory would be more than the file in it that is meant.

@@ -26,13 +26,13 @@ use crate::body::SMALL;
 use crate::explanation::Explanation;
 use crate::guard::Guard;
 use crate::model::{
-    Changes, ChangesQuery, Configuration, DnsWork, DnsWorkQuery, Event, Events, History, Host, LeaseQuery, Leases,
-    Past, PastHolder, PastQuery, Problem, Range, Records, RecordsQuery, SORTS, STATES, Status, SubnetDetail, SubnetMap,
-    Subnets, WINDOW, Zones,
+    Changes, ChangesQuery, Configuration, DnsWork, DnsWorkQuery, Event, Events, FATES, History, Host, Hosts,
+    HostsQuery, LeaseQuery, Leases, Past, PastHolder, PastQuery, Problem, Queries, QueriesQuery, Range, Records,
+    RecordsQuery, SORTS, STATES, Status, SubnetDetail, SubnetMap, Subnets, WINDOW, Zones,
 };
 use crate::problem::problem;
 use crate::routes::{BY_COOKIE, BY_TOKEN, Route, Routes};
-use crate::{commands, files, guard, metrics, session};
+use crate::{commands, files, guard, metrics, query_feed, session};
 
 /// Streams of events at once: they hold a connection each, and others must have some.
 const STREAMS_MAX: usize = 32;
@@ -95,7 +95,10 @@ fn routed() -> Routes<Shared> {
         .may(Need::Nobody, routes!(session::sign_out))
         .may(Need::VIEW, routes!(status))
         .may(Need::VIEW, routes!(leases))
+        .may(Need::VIEW, routes!(hosts))
         .may(Need::VIEW, routes!(host))
+        .may(Need::VIEW, routes!(queries))
+        .may(Need::VIEW, routes!(query_stream))
         .may(Need::VIEW, routes!(explain))
         .may(Need::VIEW, routes!(subnets))
         .may(Need::VIEW, routes!(subnet))
@@ -199,6 +202,49 @@ async fn leases(State(shared): State<Shared>, Asked(mut query): Asked<LeaseQuery
     known(query.sort.strip_prefix('-').unwrap_or(&query.sort), &SORTS, "the order")?;
     query.limit = Some(limit(query.limit)?);
     shared.handle.ask(|to| Ask::Leases(query, to)).await.map(Json)
+}
+
+/// A window of the hosts that have or had a lease
+#[utoipa::path(get, path = "/api/v1/hosts", tag = "leases", params(HostsQuery),
+    responses((status = 200, body = Hosts), (status = 400, body = Problem)))]
+async fn hosts(State(shared): State<Shared>, Asked(mut query): Asked<HostsQuery>) -> Told<Hosts> {
+    bounded(&query.q)?;
+    query.limit = Some(limit(query.limit)?);
+    shared.handle.ask(|to| Ask::Hosts(query, to)).await.map(Json)
+}
+
+/// What was asked about names of others, by whom, and what became of it
+#[utoipa::path(get, path = "/api/v1/queries", tag = "names", params(QueriesQuery),
+    responses((status = 200, body = Queries), (status = 400, body = Problem)))]
+async fn queries(State(shared): State<Shared>, Asked(mut query): Asked<QueriesQuery>) -> Told<Queries> {
+    bounded(&query.q)?;
+    bounded(&query.hardware)?;
+    known(&query.fate, &FATES, "the fate")?;
+    query.limit = Some(limit(query.limit)?);
+    shared.handle.ask(|to| Ask::Queries(query, to)).await.map(Json)
+}
+
+/// What is asked about names of others, as it is
+///
+/// A stream of server-sent events. `queries` carries a list of questions, as `/api/v1/queries` tells them. It begins with
+/// what is asked from then on; with `Last-Event-ID` it goes on where it was left.
+#[utoipa::path(get, path = "/api/v1/queries/stream", tag = "names",
+    params(("Last-Event-ID" = Option<String>, Header, description = "The identifier of the last message that was taken")),
+    responses((status = 200, content_type = "text/event-stream", body = String), (status = 503, body = Problem)))]
+async fn query_stream(
+    State(shared): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let slot = Arc::clone(&shared.streams).try_acquire_owned().map_err(|_| Refusal::Busy)?;
+    let last = headers.get("last-event-id").and_then(|last| last.to_str().ok()?.parse().ok());
+    let stream = query_feed::stream(shared.handle.clone(), last);
+    // As with events.
+    let stream = futures_util::StreamExt::take_while(stream, move |_| {
+        let _held = &slot;
+        std::future::ready(shared.access.still_holds(&caller))
+    });
+    Ok(Sse::new(stream).keep_alive(KeepAlive::default()).into_response())
 }
 
 /// All that is known of one host

@@ -10,8 +10,9 @@ use crate::access::{Actor, Role};
 use crate::explanation::Explanation;
 use crate::feed::Feed;
 use crate::model::{
-    Changes, ChangesQuery, Configuration, DnsWork, DnsWorkQuery, History, Host, LeaseQuery, Leases, Past, PastHolder,
-    PastQuery, Range, Records, RecordsQuery, Status, SubnetDetail, SubnetMap, Subnets, Zones,
+    Changes, ChangesQuery, Configuration, DnsWork, DnsWorkQuery, History, Host, Hosts, HostsQuery, LeaseQuery, Leases,
+    Past, PastHolder, PastQuery, Queries, QueriesQuery, Range, Records, RecordsQuery, Status, SubnetDetail, SubnetMap,
+    Subnets, Zones,
 };
 
 /// Where an answer goes. Whoever asked may have gone; then nobody misses it.
@@ -46,6 +47,8 @@ pub enum Ask {
     Configuration(Reply<Configuration>),
     /// What a command asks at the control socket, of somebody whose role is known; as JSON, which is the daemon's own matter.
     Command(serde_json::Value, Role, Actor, Reply<serde_json::Value>),
+    Hosts(HostsQuery, Reply<Hosts>),
+    Queries(QueriesQuery, Reply<Queries>),
 }
 
 /// Why there is no answer.

@@ -1,7 +1,8 @@
 //! The page and the HTTP API: what is asked over HTTP, what is answered, and the files of the page.
 //!
 //! Reading order: `model` (what goes over the wire), `ask` (the bounded channel by which the daemon is asked; this crate
-//! knows nothing of leases and zones itself), `feed` (what happened lately, as a stream that can be taken up again),
+//! knows nothing of leases and zones itself), `feed` (what happened lately, as a stream that can be taken up again), `query_feed`
+//! (questions as they are asked),
 //! `access` (who asks, and what they may do), `routes` (each with the role that it needs), `api` (what they answer, and their
 //! description as OpenAPI), `conditions` (two writers at once), `body` and `problem` (what is sent, and what is wrong with it),
 //! `metrics` (Prometheus), `files` (the page, compressed when the program was built), `guard` (what a browser may do with the
@@ -23,6 +24,7 @@ mod guard;
 mod metrics;
 pub mod model;
 mod problem;
+mod query_feed;
 mod routes;
 mod server;
 mod session;

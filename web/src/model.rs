@@ -5,6 +5,7 @@ mod changes;
 mod lease_history;
 mod leases;
 mod names;
+mod queries;
 mod status;
 mod subnets;
 
@@ -15,10 +16,11 @@ use crate::access::{Actor, Role};
 
 pub use changes::{Change, Changes, ChangesQuery};
 pub use lease_history::{Past, PastHolder, PastQuery, PastRow};
-pub use leases::{DnsState, Host, LeaseQuery, LeaseRow, Leases, RelayMarks, SORTS, STATES};
+pub use leases::{DnsState, Host, HostRow, Hosts, HostsQuery, LeaseQuery, LeaseRow, Leases, RelayMarks, SORTS, STATES};
 pub use names::{
     DnsWork, DnsWorkQuery, DnsWorkRow, RecordRow, Records, RecordsQuery, WorkState, Zone, ZoneServer, Zones,
 };
+pub use queries::{FATES, Queries, QueriesQuery, QueryRow};
 pub use status::{
     Attention, Configuration, History, LeaseTotals, Level, NameTotals, Range, Status, Storage, Traffic, Verdict, Way,
 };

@@ -126,10 +126,63 @@ pub struct Host {
     pub hardware: Option<String>,
     /// The hardware address was made up by the device, to be recognised by nobody.
     pub private_hardware: bool,
+    /// Who made it, where the machine has a list of makers.
+    pub maker: Option<String>,
     /// Its leases, ended ones included.
     pub leases: Vec<LeaseRow>,
     /// Why its name is what it is, and how its records stand.
     pub explanation: Explanation,
     /// What happened lately, the newest first.
     pub events: Vec<Event>,
+}
+
+/// Which hosts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct HostsQuery {
+    /// Part of a name, an address, a maker or a hardware address; that one in any notation.
+    #[serde(default)]
+    pub q: String,
+    /// How many to leave out at the front.
+    #[serde(default)]
+    pub offset: usize,
+    /// How many to tell, 200 at most.
+    pub limit: Option<usize>,
+}
+
+/// A window of the hosts that have or had a lease, those last heard of first.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Hosts {
+    /// How many there are of what was asked for.
+    pub total: usize,
+    /// How many there are at all.
+    pub all: usize,
+    /// The place of the first row.
+    pub offset: usize,
+    /// At most 200 rows.
+    pub rows: Vec<HostRow>,
+}
+
+/// A host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct HostRow {
+    /// Its hardware address.
+    pub hardware: String,
+    /// The hardware address was made up by the device.
+    pub private_hardware: bool,
+    /// Who made it, where the machine has a list of makers.
+    pub maker: Option<String>,
+    /// Its name, else what it calls itself.
+    pub title: Option<String>,
+    /// The address that it holds, or held last.
+    #[schema(value_type = String)]
+    pub address: Ipv4Addr,
+    /// How many addresses it holds.
+    pub addresses: usize,
+    /// How its lease stands: `bound`, `released`, `expired` or `quarantined`.
+    pub state: String,
+    /// When the oldest lease that is known of it began, in UTC seconds.
+    pub first_seen_at: u64,
+    /// Its last sign of life, in UTC seconds.
+    pub last_seen_at: u64,
 }
