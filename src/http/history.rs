@@ -1,6 +1,8 @@
-//! Figures over time, kept in memory from the start on: an hour closely, a day and a week less so.
+//! Figures over time: an hour closely, a day and a week less so. They are also written beside the lease store now and then, so
+//! that a restart does not empty the plots. Losing them costs a plot, so nothing waits for the disk, and nothing fails by it.
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -20,6 +22,11 @@ const PACE_STEP_SECS: u64 = 300;
 const PACE_SECS_MIN: u64 = 600;
 /// Subnets whose pace is known; more have none.
 const PACED_MAX: usize = 512;
+
+/// The file beside the lease store, how often it is written, in looks, and how long it is at most, in octets.
+const FILE: &str = "figures";
+const LOOKS_PER_WRITE: u32 = 30;
+const FILE_OCTETS_MAX: u64 = 1 << 20;
 
 /// One look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,9 +120,67 @@ impl Pace {
     }
 }
 
+impl History {
+    /// A line for each point: the place of its range, and what was seen.
+    fn text(&self) -> String {
+        let of_range = |(place, points): (usize, &VecDeque<Look>)| -> String {
+            let line = |look: &Look| format!("{place} {} {} {} {}\n", look.at, look.leases, look.received, look.sent);
+            points.iter().map(line).collect()
+        };
+        self.points.iter().enumerate().map(of_range).collect()
+    }
+
+    /// What was written; lines that are none, or not of the past, are left out.
+    fn of_text(text: &str, now: u64) -> Self {
+        let mut history = Self::default();
+        for line in text.lines() {
+            let mut numbers = line.split(' ').map(str::parse::<u64>);
+            let mut next = || numbers.next()?.ok();
+            let (Some(place), Some(at), Some(leases), Some(received), Some(sent)) =
+                (next(), next(), next(), next(), next())
+            else {
+                continue;
+            };
+            let look = Look { at, leases: u32::try_from(leases).unwrap_or(u32::MAX), received, sent };
+            let place = usize::try_from(place).unwrap_or(usize::MAX);
+            let (Some(points), Some((_, _, most))) = (history.points.get_mut(place), RANGES.get(place)) else {
+                continue;
+            };
+            let follows = points.back().is_none_or(|last| last.at < at) && at <= now;
+            if follows && points.len() < *most {
+                points.push_back(look);
+            }
+        }
+        history
+    }
+}
+
+fn read(path: &Path) -> Option<String> {
+    let is_ours = std::fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() <= FILE_OCTETS_MAX);
+    is_ours.then(|| std::fs::read_to_string(path).ok())?
+}
+
+/// In the place of the former file, whole or not at all.
+fn write(path: &Path, text: &str) -> std::io::Result<()> {
+    let beside = path.with_extension("new");
+    std::fs::write(&beside, text)?;
+    std::fs::rename(&beside, path)
+}
+
 impl Desk {
+    /// Takes up what was written before the start.
+    async fn remember(&self, path: &Path) {
+        let (path, now) = (path.to_path_buf(), self.parts.clock.now().wall_secs);
+        if let Ok(Some(text)) = tokio::task::spawn_blocking(move || read(&path)).await {
+            *self.history.lock().unwrap_or_else(PoisonError::into_inner) = History::of_text(&text, now);
+        }
+    }
+
     /// Looks now and then, for ever.
     pub(super) async fn sample(&self) {
+        let path = self.parts.config.daemon.store.join(FILE);
+        self.remember(&path).await;
+        let mut looks = 0_u32;
         let mut ticks = tokio::time::interval(Duration::from_secs(u64::from(LOOK_SECS)));
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -130,7 +195,17 @@ impl Desk {
                 sent: values.sent,
             };
             let free = counts.iter().take(PACED_MAX).map(|counts| (counts.prefix, counts.free)).collect();
-            self.history.lock().unwrap_or_else(PoisonError::into_inner).take(look, free);
+            let text = {
+                let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+                history.take(look, free);
+                looks = looks.wrapping_add(1);
+                (looks % LOOKS_PER_WRITE == 0).then(|| history.text())
+            };
+            if let Some(text) = text {
+                let path = path.clone();
+                // A full disk keeps the former file; what is in memory is shown all the same.
+                drop(tokio::task::spawn_blocking(move || write(&path, &text)).await);
+            }
         }
     }
 
@@ -169,6 +244,28 @@ mod tests {
             assert_eq!((figures.leases.len(), figures.sent.len()), (figures.at.len(), figures.at.len()));
             assert!(figures.received.iter().all(|rate| *rate == 2.0), "{:?}", figures.received);
             assert!(figures.at.windows(2).all(|two| two[1] - two[0] == u64::from(step)), "{range:?}");
+        }
+    }
+
+    #[test]
+    fn figures_outlive_a_restart_and_a_file_that_is_none_does_no_harm() {
+        let history = looked(30);
+        let now = history.points[0].back().unwrap().at;
+        let again = History::of_text(&history.text(), now);
+        assert_eq!(again.points, history.points);
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(FILE);
+        assert_eq!(read(&path), None);
+        write(&path, &history.text()).unwrap();
+        assert_eq!(read(&path).unwrap(), history.text());
+        // Another start, with counters from 0 and an hour later: no rate is negative or enormous.
+        let mut later = again;
+        later.take(Look { at: now + 3_600, leases: 3, received: 5, sent: 5 }, Vec::new());
+        assert_eq!(later.figures(Range::Hour).received.last(), Some(&0.0));
+        let past = History::of_text(&history.text(), now - 7_200);
+        assert!(past.points.iter().all(|points| points.back().unwrap().at <= now - 7_200), "the clock was set back");
+        for bad in ["", "x", "9 1 1 1 1\n", "0 5 1 1\n", "0 5 1 1 1\n0 4 1 1 1\n", "0 -1 1 1 1"] {
+            assert!(History::of_text(bad, now).points.iter().all(|points| points.len() < 2), "{bad}");
         }
     }
 

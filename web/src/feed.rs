@@ -104,7 +104,15 @@ impl Feed {
     }
 
     /// Those behind `at`; `None`: some of them are forgotten.
-    fn since(&self, at: u64) -> Option<Vec<Arc<Event>>> {
+    /// The number of the newest event, as it goes up; 0 before the first one.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.newest.subscribe()
+    }
+
+    /// The events behind this one, oldest first and so many at a time; `None`: some of them are forgotten.
+    #[must_use]
+    pub fn since(&self, at: u64) -> Option<Vec<Arc<Event>>> {
         let ring = self.lock();
         let first = ring.front().map_or(at + 1, |event| event.id);
         if first > at + 1 {

@@ -8,6 +8,8 @@ import { Icon, Problem, announce, arrival, hostPath, span, title, useTick } from
 import { Overview } from './views/overview.js';
 import { Leases } from './views/leases.js';
 import { Host } from './views/host.js';
+import { Hosts } from './views/hosts.js';
+import { Queries } from './views/queries.js';
 import { Subnet, Subnets } from './views/subnets.js';
 import { DnsWork } from './views/dns-work.js';
 import { Zone, Zones } from './views/zones.js';
@@ -18,19 +20,21 @@ import { SignIn, SignInAgain } from './views/sign-in.js';
 const VIEWS = [
   [/^\/$/, Overview, '/', 'Overview'],
   [/^\/leases$/, Leases, '/leases', 'Leases'],
-  [/^\/hosts\/(.+)$/, Host, '/leases', 'Host'],
+  [/^\/hosts$/, Hosts, '/hosts', 'Hosts'],
+  [/^\/hosts\/(.+)$/, Host, '/hosts', 'Host'],
   [/^\/subnets$/, Subnets, '/subnets', 'Subnets'],
   [/^\/subnets\/(.+)$/, Subnet, '/subnets', 'Subnet'],
   [/^\/zones$/, Zones, '/zones', 'Zones'],
   [/^\/zones\/(.+)$/, Zone, '/zones', 'Zone'],
   [/^\/dns-work$/, DnsWork, '/dns-work', 'DNS work'],
+  [/^\/queries$/, Queries, '/queries', 'Queries'],
   [/^\/events$/, Events, '/events', 'Events'],
   [/^\/configuration$/, Configuration, '/configuration', 'Configuration'],
   [/^\/more$/, More, '/more', 'More'],
 ];
 const NAVIGATION = [
-  ['/', 'layout-dashboard', 'Overview', 'o'], ['/leases', 'list', 'Leases', 'l'], ['/subnets', 'network', 'Subnets', 's'],
-  'Names', ['/zones', 'globe', 'Zones', 'z'], ['/dns-work', 'refresh-cw', 'DNS work', 'd'],
+  ['/', 'layout-dashboard', 'Overview', 'o'], ['/leases', 'list', 'Leases', 'l'], ['/hosts', 'monitor-smartphone', 'Hosts', 'h'], ['/subnets', 'network', 'Subnets', 's'],
+  'Names', ['/zones', 'globe', 'Zones', 'z'], ['/dns-work', 'refresh-cw', 'DNS work', 'd'], ['/queries', 'activity', 'Queries', 'q'],
   'Server', ['/events', 'history', 'Events', 'e'], ['/configuration', 'settings-2', 'Configuration', 'c'],
 ];
 const LINKS = NAVIGATION.filter(Array.isArray);
@@ -121,7 +125,7 @@ function Find({ onClose }) {
       ${text && !hits.length && html`<div class="empty"><p>Nothing has “${text}” in it.</p></div>`}</div></dialog>`;
 }
 
-const KEYS = [['/', 'Find anything'], ['g o', 'Overview'], ['g l', 'Leases'], ['g s', 'Subnets'], ['g z', 'Zones'], ['g d', 'DNS work'], ['g e', 'Events'], ['g c', 'Configuration'], ['j k', 'Next and previous row'], ['Enter', 'Open'], ['Esc', 'Close'], ['?', 'These keys']];
+const KEYS = [['/', 'Find anything'], ['g o', 'Overview'], ['g l', 'Leases'], ['g h', 'Hosts'], ['g s', 'Subnets'], ['g z', 'Zones'], ['g d', 'DNS work'], ['g q', 'Queries'], ['g e', 'Events'], ['g c', 'Configuration'], ['j k', 'Next and previous row'], ['Enter', 'Open'], ['Esc', 'Close'], ['?', 'These keys']];
 function Help({ onClose }) {
   const [off, setOff] = useState(localStorage.getItem('keys') === 'off');
   const box = useRef();

@@ -4,6 +4,7 @@ import { useApi } from '../api.js';
 import { useEvents } from '../live.js';
 import { Copy, Dns, Empty, Head, Icon, Problem, Skeleton, State, Time, Words, absolute, dots, plural, sentence, span } from '../ui.js';
 import { Feed } from './feed.js';
+import { QueriesOf } from './queries.js';
 
 export function Host({ rest }) {
   const host = useApi(`/hosts/${encodeURIComponent(rest)}`, { every: 15000 });
@@ -13,13 +14,13 @@ export function Host({ rest }) {
     if (about) { clearTimeout(soon.current); soon.current = setTimeout(host.reload, 200); }
   }, [host.reload, host.data]);
   const { data, error } = host;
-  if (!data) return error ? html`<${Head} icon="monitor-smartphone" heading=${rest} crumb=${['/leases', 'Leases']}>${error.status === 404 ? 'Nothing is known of it.' : ''}</${Head}>${error.status === 404 ? html`<div class="card"><${Empty} icon="search" title="Nobody by this name or address"><${Words}>${error.message}</${Words}</${Empty}></div>` : html`<${Problem} error=${error} retry=${host.reload}/>`}`
+  if (!data) return error ? html`<${Head} icon="monitor-smartphone" heading=${rest} crumb=${['/hosts', 'Hosts']}>${error.status === 404 ? 'Nothing is known of it.' : ''}</${Head}>${error.status === 404 ? html`<div class="card"><${Empty} icon="search" title="Nobody by this name or address"><${Words}>${error.message}</${Words}</${Empty}></div>` : html`<${Problem} error=${error} retry=${host.reload}/>`}`
     : html`<h1 id="h1" tabindex="-1" class="vh">${rest}</h1><${Skeleton} height=${360}/>`;
   const { leases, explanation } = data;
   const now = leases[0];
   const [icon, mark] = !now ? ['bookmark', 'plain'] : leases.some(one => one.dns === 'refused') ? ['octagon-x', 'bad'] : now.state === 'bound' ? ['circle-check', 'ok'] : ['timer-off', 'plain'];
-  return html`<${Head} icon=${icon} mark=${mark === 'plain' ? '' : mark} heading=${data.title} crumb=${['/leases', 'Leases']}><span class="wrap"><${Verdict} leases=${leases} otherwise=${explanation.verdict}/></span></${Head}>
-    <div class="two"><div><${Facts} data=${data} now=${now}/>${leases.length > 0 && html`<${Addresses} leases=${leases}/>`}</div>
+  return html`<${Head} icon=${icon} mark=${mark === 'plain' ? '' : mark} heading=${data.title} crumb=${['/hosts', 'Hosts']}><span class="wrap"><${Verdict} leases=${leases} otherwise=${explanation.verdict}/></span></${Head}>
+    <div class="two"><div><${Facts} data=${data} now=${now}/>${leases.length > 0 && html`<${Addresses} leases=${leases}/>`}${data.hardware && html`<${QueriesOf} hardware=${data.hardware}/>`}</div>
       <div><${Story} explanation=${explanation}/><section class="card box" aria-labelledby="hist-h"><h2 id="hist-h">Lately</h2>${data.events.length ? html`<${Feed} events=${data.events}/>` : html`<p class="dim sm">Nothing since the daemon started.</p>`}</section></div></div>`;
 }
 
@@ -38,6 +39,7 @@ function Facts({ data, now }) {
   const { hardware, explanation } = data;
   return html`<section class="card box" aria-labelledby="who-h"><h2 id="who-h">Who it is</h2><dl class="dl">
     ${hardware && html`<${Fact} words="Hardware" copied=${hardware}><span class="mono">${hardware}</span>${data.private_hardware && html` <span class="dim sm">made up by the device</span>`}</${Fact}>`}
+    ${data.maker && html`<${Fact} words="Maker">${data.maker}</${Fact}>`}
     ${now?.client_id && html`<${Fact} words="Client ID" copied=${now.client_id}><span class="mono">${now.client_id}</span></${Fact}>`}
     ${now?.hostname && html`<${Fact} words="Says it is" copied=${now.hostname}>${now.hostname}</${Fact}>`}
     ${now?.name && html`<${Fact} words="Name" copied=${now.name}>${now.name}</${Fact}>`}
