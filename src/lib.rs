@@ -30,6 +30,7 @@ pub mod dns_writer;
 pub mod embedded_zones;
 pub mod explain;
 pub mod history;
+pub mod hooks;
 pub mod http;
 pub mod inheritor;
 pub mod intake;

@@ -8,9 +8,10 @@ mod dns_part;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::path::PathBuf;
 
 use crate::Config;
-use crate::settings::{WebSettings, WebToken, WebUser};
+use crate::settings::{HookSettings, HookTarget, WebSettings, WebToken, WebUser};
 pub use dhcp_part::client_of;
 
 /// What became of a part of the configuration.
@@ -186,6 +187,32 @@ impl Difference {
         }
     }
 
+    /// What the daemon has given up at its start, it does not get back.
+    fn service(&mut self, old: &Config, new: &Config) {
+        if old.service != new.service {
+            self.refused.push(
+                "what the daemon gives up cannot change while it runs ([service]); restart the daemon, or take it back"
+                    .to_owned(),
+            );
+        }
+        let programs = |config: &Config| -> BTreeSet<PathBuf> {
+            let program = |hook: &HookSettings| match &hook.target {
+                HookTarget::Command(program, _) => Some(program.clone()),
+                HookTarget::Url(_) => None,
+            };
+            config.hooks.iter().filter_map(program).collect()
+        };
+        let more: Vec<PathBuf> = programs(new).difference(&programs(old)).cloned().collect();
+        if let Some(program) = more.first().filter(|_| old.service.sandbox) {
+            self.refused.push(format!(
+                "the daemon may start no program that was not named when it began ({}, `command` in [[hook]]); restart \
+                 the daemon, or take it back",
+                program.display()
+            ));
+        }
+        self.section("who is told of lease events (`[[hook]]`)", old.hooks != new.hooks);
+    }
+
     /// Whatever else is different: a section that is not known here is not taken over in silence.
     fn rest(&mut self, old: &Config, new: &Config) {
         let mut merged = old.clone();
@@ -244,6 +271,9 @@ impl Difference {
             );
             merged.web = new.web.clone();
         }
+        self.service(old, new);
+        merged.service = new.service.clone();
+        merged.hooks = new.hooks.clone();
         if merged.dns != new.dns {
             self.refused.push(
                 "something in [dns] changed that a running daemon cannot take over; restart the daemon, or take it back"

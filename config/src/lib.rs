@@ -70,7 +70,14 @@ pub fn check(text: &str, file_name: &str, secrets: &dyn ReadSecret) -> Result<Ch
         let keys = file.key.iter().filter_map(|key| Some(key.value.secret.as_ref()?.span));
         let users = file.web.user.iter().filter_map(|user| Some(user.value.password_hash.as_ref()?.span));
         let tokens = file.web.token.iter().filter_map(|token| Some(token.value.token_hash.as_ref()?.span));
-        web.text = resolve::web::without_secrets(text, keys.chain(users).chain(tokens).collect()).into();
+        let signing = file.hook.iter().filter_map(|hook| Some(hook.value.secret.as_ref()?.span));
+        // Addresses of hooks may hold a password, or a token in their question.
+        let address = |hook: &file::v1::Hook| {
+            hook.url.as_ref().filter(|url| url.value.0.contains(['@', '?'])).map(|url| url.span)
+        };
+        let addresses = file.hook.iter().filter_map(|hook| address(&hook.value));
+        let places = keys.chain(users).chain(tokens).chain(signing).chain(addresses);
+        web.text = resolve::web::without_secrets(text, places.collect()).into();
         web.file = file_name.into();
     }
     let faults = findings.into_faults(file_name, text);

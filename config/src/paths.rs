@@ -10,9 +10,10 @@ use toml::{Table, Value};
 /// Tables whose texts are told to clients.
 const FOR_CLIENTS: [&str; 7] = ["dhcp", "subnet", "network", "class", "host", "option", "switch"];
 /// Keys of files that are only read, wherever they stand.
-const READ_ONLY: [&str; 10] = [
+const READ_ONLY: [&str; 11] = [
     "upstream_ca",
     "file",
+    "command",
     "root",
     "secret_file",
     "keytab",

@@ -1,4 +1,4 @@
-//! The page and the HTTP API as the configuration wants them.
+//! The page and the HTTP API as the configuration wants them, and hooks, which hear of leases from the same feed.
 
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use web::Feed;
 
 use crate::clock::Clock;
+use crate::hooks;
 use crate::http::news::{LeaseNews, Telling, tell};
 use crate::http::{DeskParts, Place, serve};
 use crate::updater::Told;
@@ -20,14 +21,17 @@ pub(super) struct News {
     leases: Arc<LeaseNews>,
     names: (mpsc::Sender<Told>, mpsc::Receiver<Told>),
     feed: Arc<Feed>,
+    /// Names this run.
+    run: String,
 }
 
 impl News {
     /// Nothing has happened yet in the run that began at `now`.
     pub(super) fn new(now: dhcp::time::Now) -> Self {
         // Another run has another moment of the boot, or another second.
-        let feed = Arc::new(Feed::new(format!("{:x}{:x}", now.wall_secs, now.boot_ms)));
-        Self { leases: Arc::default(), names: mpsc::channel(NAME_NEWS_MAX), feed }
+        let run = format!("{:x}{:x}", now.wall_secs, now.boot_ms);
+        let feed = Arc::new(Feed::new(run.clone()));
+        Self { leases: Arc::default(), names: mpsc::channel(NAME_NEWS_MAX), feed, run }
     }
 
     /// Where the DHCP service tells what happens to leases.
@@ -45,10 +49,11 @@ impl News {
         Arc::clone(&self.feed)
     }
 
-    /// Tells it until dropped.
+    /// Tells it, also to hooks, until dropped.
     pub(super) async fn tell(self, config: Arc<ArcSwap<Config>>, clock: Clock) {
-        let Self { leases, names: (_, names), feed } = self;
-        tell(Telling { leases, names, feed, config, clock }).await;
+        let Self { leases, names: (_, names), feed, run } = self;
+        let hooks = hooks::follow(Arc::clone(&config), Arc::clone(&feed), &run);
+        tokio::join!(tell(Telling { leases, names, feed, config, clock }), hooks);
     }
 }
 
@@ -58,7 +63,7 @@ pub(super) struct Page {
 }
 
 impl Page {
-    /// Binds the address; `None` when the configuration turns the page off.
+    /// Binds the address; `None` when the configuration turns the page off and has no hooks.
     ///
     /// # Errors
     /// An address that the configuration names cannot be had, or a certificate.

@@ -178,7 +178,7 @@ impl Desk {
 
     /// Looks now and then, for ever.
     pub(super) async fn sample(&self) {
-        let path = self.parts.config.daemon.store.join(FILE);
+        let path = self.parts.config.load().daemon.store.join(FILE);
         self.remember(&path).await;
         let mut looks = 0_u32;
         let mut ticks = tokio::time::interval(Duration::from_secs(u64::from(LOOK_SECS)));

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use config::Config;
-use config::settings::Listen;
+use config::settings::{HookTarget, Listen};
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
@@ -68,13 +68,20 @@ pub fn confine(config: &Config, file: Option<&Path>, text: &str) -> anyhow::Resu
     if let Some(user) = &config.service.user {
         privileges::become_user(user, &[store, control])?;
     }
+    privileges::keep_from_programs();
     if !config.service.sandbox {
         let off = || Measure { told: Err("`sandbox = \"off\"` in [service]".to_owned()) };
         IN_FORCE.get_or_init(|| vec![off()]);
         return Ok(());
     }
     port_holder::remember(&ports(config));
-    let places = Places { commands: false, ..Places::named(file, text, &[store, control]) };
+    let programs = config.hooks.iter().filter_map(|hook| match &hook.target {
+        HookTarget::Command(program, _) => Some(program.clone()),
+        HookTarget::Url(_) => None,
+    });
+    let programs: Vec<_> = programs.collect();
+    let mut places = Places { commands: !programs.is_empty(), ..Places::named(file, text, &[store, control]) };
+    places.read.extend(programs);
     let measures = IN_FORCE.get_or_init(|| {
         [files::confine(&places), calls::confine(places.commands)].map(|told| Measure { told }).to_vec()
     });

@@ -59,9 +59,13 @@ pub fn become_user(name: &str, written: &[&Path]) -> anyhow::Result<()> {
     setresgid(user.gid, user.gid, user.gid).with_context(failed)?;
     setresuid(user.uid, user.uid, user.uid).with_context(failed)?;
     let sets = CapabilitySets { effective: KEPT, permitted: KEPT, inheritable: CapabilitySet::empty() };
-    set_capabilities(None, sets).with_context(failed)?;
-    clear_ambient_capability_set().with_context(failed)?;
-    Ok(())
+    set_capabilities(None, sets).with_context(failed)
+}
+
+/// Programs that are started, for hooks, get none of our capabilities.
+pub fn keep_from_programs() {
+    // A kernel that has no such set hands none on.
+    _ = clear_ambient_capability_set();
 }
 
 /// A directory and what root has left in it become the user's. Links are not followed, and what belongs to somebody else

@@ -13,11 +13,11 @@ use serde_json::Value;
 use crate::asker::Asker;
 use crate::clients::{Client, Kind, Naming};
 use crate::lan;
-use crate::leasehold::Leasehold;
+use crate::leasehold::{Leasehold, STORE};
 use crate::load::{Load, Plan};
 use crate::netns::{Host, Lab};
 use crate::packet::{self, Said};
-use crate::process::{Running, succeed, wait_for};
+use crate::process::{Running, finish, succeed, wait_for};
 use crate::servers::{self, DnsServer};
 use crate::web_access;
 
@@ -63,6 +63,16 @@ key    = "ddns-home"
 [[key]]
 name   = "ddns-home"
 secret = "c2VjcmV0IG9mIDMyIGJ5dGVzLCBmb3IgYSB0ZXN0ISE="
+
+[dns]
+upstreams = ["192.168.30.9"]
+
+[resolver]
+log = "whole"
+
+[[block]]
+name = "adverts"
+file = "/etc/bind/adverts.txt"
 "#;
 
 /// The page, as the daemon serves it unasked.
@@ -145,7 +155,52 @@ fn fill(relay: &Host) {
     }
 }
 
-fn pictures() -> PathBuf {
+/// Names of others that a host asks for: one that is there, one that is not, one that is blocked and one that nobody
+/// answers for.
+fn ask_for_names(host: &Host) {
+    for asked in ["example.org", "www.example.org", "ads.example", "video.example.com", "ads.example", "example.org"] {
+        finish(host.tool("dig").args(["@192.168.30.1", "+tries=1", "+time=6", asked]));
+    }
+}
+
+/// An hour and a day as a daemon that ran before has written them down: leases that come and go, and their messages.
+fn seed_figures(host: &Host) {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let mut text = String::new();
+    for (range, step, points) in [(0, 10, 360_u64), (1, 300, 288)] {
+        let mut received = 0;
+        for point in 0..points {
+            let wave = ((point as f64 / points as f64 - 0.35) * std::f64::consts::TAU).sin();
+            received += step / 3 + (step as f64 * (1.0 + wave) / 5.0) as u64 + (point * 37) % 5;
+            let (at, leases) = (now - (points - point) * step, (25.0 + 13.0 * wave) as u64);
+            text.push_str(&format!("{range} {at} {leases} {received} {}\n", received * 9 / 10));
+        }
+    }
+    host.write(&format!("{STORE}/figures"), &text);
+}
+
+/// Every metric that a query of the dashboard in `examples` names.
+fn dashboards_metrics() -> Vec<String> {
+    let text =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/grafana/leasehold.json")).unwrap();
+    let dashboard: Value = serde_json::from_str(&text).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap().iter();
+    let targets = panels.flat_map(|panel| panel["targets"].as_array().unwrap());
+    let queries = targets.map(|target| target["expr"].as_str().unwrap().to_owned());
+    let list = dashboard["templating"]["list"].as_array().unwrap().iter();
+    let variables = list.filter_map(|one| one["query"]["query"].as_str().map(str::to_owned));
+    let mut names: Vec<String> = queries.chain(variables).flat_map(|query| metric_names(&query)).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+fn metric_names(query: &str) -> Vec<String> {
+    let words = query.split(|one: char| !one.is_ascii_alphanumeric() && one != '_');
+    words.filter(|word| word.starts_with("leasehold_")).map(str::to_owned).collect()
+}
+
+pub(crate) fn pictures() -> PathBuf {
     let directory = match std::env::var_os("LEASEHOLD_REWRITE_SCREENSHOTS") {
         Some(_) => "docs/screenshots",
         None => "target/page",
@@ -155,7 +210,7 @@ fn pictures() -> PathBuf {
     directory
 }
 
-fn drive(lab: &Lab, server: &Host, what: &str, more: &[&Path]) -> Running {
+pub(crate) fn drive(lab: &Lab, server: &Host, what: &str, more: &[&Path]) -> Running {
     drive_at(PAGE, lab, server, what, more)
 }
 
@@ -176,9 +231,16 @@ fn a_lease_shows_live_on_the_page_and_no_view_has_a_fault() {
     // It knows no key of ours, and says so.
     let names = lan::client_host(&lab, &server, "names");
     names.ip("address add 192.168.30.9/24 dev eth0");
-    let mut bind =
-        DnsServer::start(servers::Kind::Bind, &names, "192.168.30.9:53".parse().unwrap(), &["lab.example.net"]);
-    let mut daemon = Leasehold::start(&server, CONFIG);
+    let mut bind = DnsServer::start(
+        servers::Kind::Bind,
+        &names,
+        "192.168.30.9:53".parse().unwrap(),
+        &["lab.example.net", "example.org"],
+    );
+    server.write("/etc/bind/adverts.txt", "ads.example\n");
+    let mut daemon = Leasehold::prepare(&server, CONFIG);
+    seed_figures(&server);
+    daemon.resume();
     let go = lab.directory().join("go");
     let mut browser = drive(&lab, &server, "views", &[&pictures(), &go]);
     browser.wait_log("EMPTY", 1, PATIENCE);
@@ -188,6 +250,11 @@ fn a_lease_shows_live_on_the_page_and_no_view_has_a_fault() {
     let found = get(&server, "/api/v1/leases?q=phone");
     assert_eq!(found["rows"][0]["address"], address.to_string(), "{found}");
     fill(&relay);
+    ask_for_names(&phone);
+    let asked = get(&server, "/api/v1/queries?q=phone&fate=blocked");
+    assert_eq!((&asked["remembered"], &asked["total"]), (&true.into(), &2.into()), "{asked}");
+    assert_eq!(asked["rows"][0]["why"], "listed in adverts", "{asked}");
+    assert_eq!(asked["rows"][0]["host"], "phone.home.example", "{asked}");
     wait_for("the refusing server to be told of", PATIENCE, || {
         let status = get(&server, "/api/v1/status");
         let attention = status["verdict"]["attention"].as_array().unwrap().clone();
@@ -259,6 +326,8 @@ fn the_api_tells_what_the_network_holds() {
     let relay = relay(&lab, &server);
     let mut daemon = Leasehold::start(&server, CONFIG);
     fill(&relay);
+    // One that is no message at all, so that something is counted as not answered.
+    relay.inside(|| std::net::UdpSocket::bind("192.168.30.2:0").unwrap().send_to(b"junk", "192.168.30.1:67").unwrap());
     let all = get(&server, "/api/v1/leases?limit=10");
     assert_eq!((all["total"].as_u64(), all["rows"].as_array().map(Vec::len)), (Some(37), Some(10)), "{all}");
     for (written, total) in
@@ -291,6 +360,19 @@ fn the_api_tells_what_the_network_holds() {
     assert!(!shown["text"].as_str().unwrap().contains("c2Vjcm"), "a secret is shown");
     let metrics = succeed(server.tool("curl").args(["-sS", &format!("{PAGE}/metrics")]));
     assert!(metrics.contains("leasehold_addresses{") && metrics.trim_end().ends_with("# EOF"), "{metrics}");
+    let asked = dashboards_metrics();
+    assert!(asked.len() > 10, "{asked:?}");
+    for metric in asked {
+        let is_there = |line: &str| line.strip_prefix(metric.as_str()).is_some_and(|rest| rest.starts_with(['{', ' ']));
+        assert!(metrics.lines().any(is_there), "the dashboard asks for {metric}, which is not in {metrics}");
+    }
+    let hosts = get(&server, "/api/v1/hosts?limit=5");
+    assert_eq!((&hosts["total"], hosts["rows"].as_array().map(Vec::len)), (&37.into(), Some(5)), "{hosts}");
+    let found = get(&server, "/api/v1/hosts?q=0200.0000.1002");
+    assert_eq!((&found["total"], &found["rows"][0]["title"]), (&1.into(), &"nas.home.example".into()), "{found}");
+    assert_eq!(found["rows"][0]["private_hardware"], true, "{found}");
+    let asked = get(&server, "/api/v1/queries");
+    assert_eq!((&asked["remembered"], &asked["total"]), (&true.into(), &0.into()), "{asked}");
     daemon.stop();
 }
 

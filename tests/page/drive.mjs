@@ -3,6 +3,7 @@
 //   node drive.mjs views URL MODULES PICTURES GO
 //   node drive.mjs many URL MODULES LEASES
 //   node drive.mjs door URL MODULES PICTURES NAME PASSWORD
+//   node drive.mjs first URL MODULES PICTURES
 //
 // URL: the page. MODULES: where npm put playwright-core and axe-core. PICTURES: a directory for screenshots. GO: a file that
 // appears when the network holds what the pictures are to show. LEASES: how many there are. NAME, PASSWORD: who signs in.
@@ -71,7 +72,7 @@ async function keys(page) {
   await page.keyboard.press('Enter');
   await shows(page, 'Why its name is what it is');
   must((await page.evaluate(() => document.activeElement?.id)) === 'h1', 'the heading has the focus after a step');
-  for (const [key, heading] of [['s', 'subnet'], ['z', 'zone'], ['d', 'DNS holds every name'], ['e', 'Events'], ['c', 'Configuration'], ['l', 'lease'], ['o', 'All is well']]) {
+  for (const [key, heading] of [['s', 'subnet'], ['z', 'zone'], ['d', 'DNS holds every name'], ['h', 'host'], ['q', 'Queries'], ['e', 'Events'], ['c', 'Configuration'], ['l', 'lease'], ['o', 'All is well']]) {
     await page.keyboard.press('g');
     await page.keyboard.press(key);
     await page.getByRole('heading', { level: 1, name: heading }).waitFor({ timeout: PATIENCE });
@@ -84,7 +85,7 @@ async function keys(page) {
 const VIEWS = [
   ['overview', '/', 'need'], ['leases', '/leases?subnet=192.168.30.0%2F24', 'maria-iphone'], ['host', '/hosts/02:00:00:00:10:01', 'Why its name'], ['host-refused', '/hosts/02:00:00:00:30:01', 'is not as wanted'],
   ['subnets', '/subnets', '10.20.8.0/24'], ['subnet', '/subnets/192.168.30.0/24', 'Point at an address'], ['zones', '/zones', 'home.example'], ['zone', '/zones/home.example', 'anna-pixel'],
-  ['dns-work', '/dns-work', 'probe-1'], ['events', '/events', 'got'], ['configuration', '/configuration', '(left out)'], ['leases-none', '/leases?q=nobody-has-this', 'No lease fits'],
+  ['dns-work', '/dns-work', 'probe-1'], ['hosts', '/hosts', '38 hosts'], ['queries', '/queries', 'listed in adverts'], ['events', '/events', 'got'], ['configuration', '/configuration', '(left out)'], ['leases-none', '/leases?q=nobody-has-this', 'No lease fits'],
 ];
 const PHONE_ONLY = [['more', '/more', 'Colours']];
 
@@ -194,8 +195,23 @@ async function many(leases) {
   await context.close();
 }
 
+/** What a new user sees on a phone: the first lease. */
+async function first(pictures) {
+  const context = await browser.newContext({ viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, locale: 'en-GB', reducedMotion: 'reduce' });
+  const page = await open(context, '/leases');
+  await shows(page, 'phone.home.example');
+  await shows(page, '1 lease');
+  await page.waitForTimeout(300);
+  await page.screenshot({ path: path.join(pictures, 'first-lease-phone-light.png') });
+  // The whole row is the link of its address.
+  await page.getByRole('link', { name: /^192\.168\.30\./ }).click();
+  await shows(page, 'It calls itself phone');
+  await context.close();
+}
+
 try {
-  if (what === 'many') await many(Number(more[0]));
+  if (what === 'first') await first(more[0]);
+  else if (what === 'many') await many(Number(more[0]));
   else if (what === 'door') await door(...more);
   else {
     const [pictures, go] = more;

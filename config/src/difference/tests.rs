@@ -112,6 +112,8 @@ fn what_only_a_restart_can_change_is_refused_with_its_key_and_what_to_do() {
         ("[dns]\ntls_listen = \"same\"\n", "where DNS is served by TLS and HTTPS"),
         ("[web]\nlisten = \"127.0.0.1:9000\"\n", "the page and the API cannot change"),
         ("[web]\nenabled = false\n", "the page and the API cannot change"),
+        ("[service]\nuser = \"leasehold\"\n", "what the daemon gives up cannot change"),
+        ("[[hook]]\ncommand = [\"/bin/a\"]\n", "may start no program that was not named when it began (/bin/a"),
     ];
     for (text, expected) in table {
         let (_, refused) = between(BASE, &format!("{text}{BASE}"));
@@ -120,6 +122,17 @@ fn what_only_a_restart_can_change_is_refused_with_its_key_and_what_to_do() {
     }
     let (_, refused) = between(BASE, "[[zone]]\nname = \"lan.example\"\n");
     assert!(refused[0].starts_with("DHCP cannot be turned off while the daemon runs"), "{refused:#?}");
+}
+
+#[test]
+fn hooks_are_followed_where_no_program_is_new() {
+    let (one, other) = ("[[hook]]\nurl = \"http://a/\"\n", "[[hook]]\nurl = \"http://b/\"\n");
+    let (changes, refused) = between(&format!("{BASE}{one}"), &format!("{BASE}{other}"));
+    assert_eq!(changes, ["who is told of lease events (`[[hook]]`) changed"]);
+    assert!(refused.is_empty(), "{refused:#?}");
+    let program = "[[hook]]\ncommand = [\"/bin/a\"]\n";
+    let (_, refused) = between(&format!("{BASE}{program}"), &format!("{BASE}{program}events = [\"renewed\"]\n"));
+    assert!(refused.is_empty(), "{refused:#?}");
 }
 
 #[test]

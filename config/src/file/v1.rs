@@ -26,8 +26,8 @@ pub use super::protection::{Cookies, DnsLimits};
 pub use super::web::{Web, WebToken, WebUser};
 pub use super::words::{
     Algorithm, Allocate, BlockAnswer, BlockReason, Bootp, Clean, ClientUpdates, Conflict, ConflictCheck, FormerServer,
-    LocalRole, LogFormat, LogLevel, MessageTypeWord, OptionKind, Outside, OwnNameWord, PastCap, Probe, QueryLogWord,
-    Replace, ReservedNames, ReverseGuard, RoleWord, Sandbox, SubnetReverse, UpstreamOrder,
+    HookEvent, LocalRole, LogFormat, LogLevel, MessageTypeWord, OptionKind, Outside, OwnNameWord, PastCap, Probe,
+    QueryLogWord, Replace, ReservedNames, ReverseGuard, RoleWord, Sandbox, SubnetReverse, UpstreamOrder,
 };
 
 /// A whole file.
@@ -72,6 +72,9 @@ pub struct File {
     /// Backups.
     #[serde(default)]
     pub backup: Backup,
+    /// Whom lease events are told.
+    #[serde(default)]
+    pub hook: Vec<At<Hook>>,
     /// Who may ask this server who has which address.
     #[serde(default)]
     pub leasequery: Leasequery,
@@ -395,6 +398,30 @@ pub struct Service {
     pub user: Option<At<FreeText>>,
     /// Whether it gives up files and system calls that it has no use for; on unless this says off.
     pub sandbox: Option<Sandbox>,
+}
+
+/// Somebody who is told of lease events: an address that they are posted to, or a program that is run.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Hook {
+    /// What the log calls it; else where it leads to.
+    pub name: Option<At<FreeText>>,
+    /// Where each event is posted to, as JSON.
+    pub url: Option<At<FreeText>>,
+    /// The program that is run for each event, with its arguments; the event is its standard input.
+    pub command: Option<At<Vec<At<FreeText>>>>,
+    /// Which events; else bound, released, expired, declined and conflict.
+    pub events: Option<At<Vec<HookEvent>>>,
+    /// What posts are signed with (HMAC-SHA256). Better in a file of its own that only the daemon can read.
+    pub secret: Option<At<FreeText>>,
+    /// A file that holds the secret.
+    pub secret_file: Option<At<FilePath>>,
+    /// How long one delivery may take.
+    pub timeout: Option<At<Duration>>,
+    /// How often a delivery that failed is tried again, 20 times at most.
+    pub retries: Option<u32>,
+    /// How many events wait at most; the oldest are left out.
+    pub queue: Option<At<u32>>,
 }
 
 /// A TSIG key (RFC 8945).

@@ -369,3 +369,24 @@ words! {
         Nobody = "none",
     }
 }
+
+words! {
+    /// What happens to a lease.
+    #[derive(PartialOrd, Ord)]
+    HookEvent {
+        /// A client got an address.
+        Bound = "bound",
+        /// It has it for longer.
+        Renewed = "renewed",
+        /// It gave it back.
+        Released = "released",
+        /// The lease ran out.
+        Expired = "expired",
+        /// The client says that somebody else uses the address.
+        Declined = "declined",
+        /// Somebody answers at an address that was not given to it.
+        Conflict = "conflict",
+        /// The lease has another name, or none.
+        Renamed = "renamed",
+    }
+}

@@ -7,6 +7,7 @@ mod definitions;
 mod embedded;
 mod encrypted;
 mod gss;
+mod hooks;
 mod hosts;
 mod keeping;
 mod key_file;
@@ -159,6 +160,7 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
         backup: keeping::backup(&file.backup, &daemon.store, findings),
         daemon,
         service: service::read(&file.service, findings),
+        hooks: hooks::read(&file.hook, secrets, findings),
     };
     // With ports of its own the daemon is being tried out, and real clients do not hear it anyway.
     if default_ports && config.dhcp.subnets.iter().any(|subnet| config.tells_own_dns(subnet)) {

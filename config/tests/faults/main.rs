@@ -8,6 +8,7 @@ mod dns;
 mod embedded;
 mod encrypted;
 mod gss;
+mod hooks;
 mod hosts;
 mod keeping;
 mod leases;

@@ -117,7 +117,12 @@ fn a_key_like_nothing_gets_the_list() {
     );
     refused(
         "[foo]\na = 1\n",
-        &[("1:2", "foo", "unknown key `foo` at the top of the file", "ddns, dhcp, dns, forward, history, host, key")],
+        &[(
+            "1:2",
+            "foo",
+            "unknown key `foo` at the top of the file",
+            "ddns, dhcp, dns, forward, history, hook, host, key",
+        )],
     );
 }
 
