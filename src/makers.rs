@@ -44,7 +44,7 @@ impl Makers {
         (!makers.prefixes.is_empty()).then_some(makers)
     }
 
-    /// From the text of a list, in any of the forms: `MA-L,00000C,"Cisco, Inc",...`, `00-00-0C   (hex)		Cisco`,
+    /// From the text of a list, in any of the forms: `MA-L,00000C,"Cisco, Inc",...`, `00-00-0C   (hex) Cisco`,
     /// `00000C Cisco`.
     #[must_use]
     pub fn parse(text: &str) -> Self {
@@ -95,7 +95,10 @@ fn entry(line: &str) -> Option<(String, &str)> {
     }
     let name = match rest.strip_prefix(',') {
         Some(cell) => cell.strip_prefix('"').map_or_else(|| cell.split(',').next(), |cell| cell.split('"').next())?,
-        None => rest.trim_start().strip_prefix("(hex)").unwrap_or(rest),
+        None => {
+            let rest = rest.trim_start();
+            rest.strip_prefix("(hex)").or_else(|| rest.strip_prefix("(base 16)")).unwrap_or(rest)
+        }
     };
     let name = name.trim();
     (!name.is_empty()).then_some((digits, name))

@@ -54,6 +54,8 @@ pub struct QueryRow {
     pub host: Option<String>,
     /// Its hardware address.
     pub hardware: Option<String>,
+    /// How it came: `udp`, `tcp`, `tls` or `https`.
+    pub transport: String,
     /// For what; absent: names are not remembered.
     pub name: Option<String>,
     /// For which type.

@@ -11,6 +11,7 @@ const FATES = {
   known: ['circle-check', 'ok', 'From memory'], asked: ['circle-check', 'ok', 'Answered'], stale: ['clock', 'warn', 'Answered, out of date'],
   local: ['info', 'info', 'Answered here'], blocked: ['eye-off', 'bad', 'Blocked'], failed: ['octagon-x', 'bad', 'Failed'],
 };
+const BY = { tls: 'by TLS', https: 'by HTTPS' };
 const fits = (row, fate, q) => (!fate || row.fate === fate) && (!q || [row.name, row.host, row.hardware, row.client].some(text => text?.toLowerCase().includes(q.toLowerCase())));
 
 /** The questions that fit, the newest first, kept up by a stream of their own while they are looked at. */
@@ -67,7 +68,7 @@ export function QueryRow({ row, own }) {
   const at = row.at_ms / 1000;
   return html`<li class=${row.fresh ? 'fresh' : ''}><${Icon} name=${icon} kind=${kind} small label=${words}/>
     <span class="t">${row.name ?? html`<span class="dim">a name</span>`} <span class="dim sm">${row.type}</span></span><time datetime=${new Date(row.at_ms).toISOString()}>${moment(at)}</time>
-    <span class="sub">${!own && html`<a class="link" href=${`/hosts/${encodeURIComponent(row.hardware ?? row.client)}`}>${who}</a> · `}${words}${row.rcode !== 'NOERROR' && ` · ${row.rcode}`}${row.why && html` · <${Words}>${sentence(dots(row.why))}</${Words}>`}</span></li>`;
+    <span class="sub">${!own && html`<a class="link" href=${`/hosts/${encodeURIComponent(row.hardware ?? row.client)}`}>${who}</a> · `}${words}${BY[row.transport] ? ` ${BY[row.transport]}` : ''}${row.rcode !== 'NOERROR' && ` · ${row.rcode}`}${row.why && html` · <${Words}>${sentence(dots(row.why))}</${Words}>`}</span></li>`;
 }
 
 /** What one host asked for lately; nothing where questions are not remembered. */
