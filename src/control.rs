@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use ipnet::Ipv4Net;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
@@ -59,6 +60,27 @@ pub enum Request {
     /// Why a name is what it is, or is not there: an [`Explanation`](crate::explain::views::Explanation). A name, an
     /// address or a hardware address, as text.
     Explain(String),
+    /// Reserve an address: a [`ReloadView`](crate::reload::ReloadView).
+    Reserve {
+        /// What.
+        reserve: ReserveRequest,
+        /// Only tell what would change.
+        dry_run: bool,
+    },
+    /// Take out what a client has reserved: a [`ReloadView`](crate::reload::ReloadView).
+    Unreserve {
+        /// Whose.
+        client: String,
+        /// In this subnet; `None`: everywhere.
+        subnet: Option<Ipv4Net>,
+        /// Only tell what would change.
+        dry_run: bool,
+    },
+    /// End a lease: the [`LeaseView`] that it was.
+    Release {
+        /// Of this address.
+        address: Ipv4Addr,
+    },
     /// Read the configuration again, and take it over: a [`ReloadView`](crate::reload::ReloadView).
     Reload {
         /// Only tell what would change.
@@ -130,6 +152,21 @@ pub enum Request {
         /// Only tell what would be done.
         dry_run: bool,
     },
+}
+
+/// What is to be reserved.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReserveRequest {
+    /// Whom it is for: a hardware address, `hex:` or `text:` and a client identifier, or `duid:hex:` and a DUID.
+    pub client: Option<String>,
+    /// The address; `None`: one from the pools of `subnet`.
+    pub address: Option<Ipv4Addr>,
+    /// The subnet; `None`: the one that the address is in.
+    pub subnet: Option<Ipv4Net>,
+    /// The host's name.
+    pub hostname: Option<String>,
+    /// In place of all that: what this address's lease says.
+    pub from_lease: Option<Ipv4Addr>,
 }
 
 /// The daemon's answer.

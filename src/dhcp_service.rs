@@ -11,12 +11,14 @@ mod parts;
 mod reload;
 
 use std::collections::VecDeque;
+use std::net::Ipv4Addr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use ddns::wanted::WantedRow;
+use dhcp::lease::Lease;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep};
 use tracing::{error, info, warn};
@@ -86,6 +88,9 @@ pub struct DhcpService {
     outcomes: (mpsc::UnboundedSender<CommitResult>, mpsc::UnboundedReceiver<CommitResult>),
     /// Who wants every committed row: answered when nothing is in flight.
     rows_wanted: Vec<oneshot::Sender<Vec<WantedRow>>>,
+    /// Leases that are to end, and those that have, to be told when nothing is in flight.
+    to_release: VecDeque<(Ipv4Addr, oneshot::Sender<Result<Lease, String>>)>,
+    released: Vec<(Lease, oneshot::Sender<Result<Lease, String>>)>,
     /// Another configuration, taken when nothing is in flight.
     reloads: VecDeque<Reload>,
     /// The store without room was asked.
@@ -139,6 +144,8 @@ impl DhcpService {
             channels,
             outcomes,
             rows_wanted: Vec::new(),
+            to_release: VecDeque::new(),
+            released: Vec::new(),
             reloads: VecDeque::new(),
             room: None,
             expiry: Pause::No,
@@ -185,6 +192,7 @@ impl DhcpService {
             }
             if self.pipeline.is_idle() {
                 self.tell_wanted_rows();
+                self.tell_released();
                 while let Some(reload) = self.reloads.pop_front() {
                     self.reload(reload, &mut received).await;
                 }
@@ -192,8 +200,11 @@ impl DhcpService {
             if self.stopping && self.pipeline.is_idle() {
                 return Ok(());
             }
-            let room =
-                self.pipeline.has_room() && !self.stopping && self.rows_wanted.is_empty() && self.reloads.is_empty();
+            if self.pipeline.has_room() && !self.stopping {
+                self.end_leases().await?;
+            }
+            let is_asked = !(self.rows_wanted.is_empty() && self.released.is_empty() && self.reloads.is_empty());
+            let room = self.pipeline.has_room() && !self.stopping && !is_asked;
             self.drain_sockets(&mut received);
             let deciding = room && !self.intake.is_empty();
             if deciding && turns < TURNS_OF_A_CROWD {
@@ -529,6 +540,7 @@ impl DhcpService {
                 let ddns = Arc::clone(&self.storing.ddns);
                 self.pipeline.reconfigure(settings, ddns, own, self.clock.now());
             }
+            Question::Release(address, to) => self.to_release.push_back((address, to)),
             Question::Reload(reload) => self.reloads.push_back(*reload),
             Question::Stop => self.stopping = true,
         }

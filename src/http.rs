@@ -13,6 +13,7 @@
 //! leases, as `leasehold explain` does.)
 
 mod attention;
+mod changes;
 mod desk;
 mod history;
 mod hosts;

@@ -14,6 +14,7 @@ pub mod changes;
 pub mod clock;
 pub mod commands;
 pub mod committer;
+pub mod config_files;
 pub mod control;
 pub mod core;
 pub mod counters;

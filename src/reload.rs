@@ -1,14 +1,23 @@
 //! Changes of the configuration while the daemon runs: who asks for them, and what is told.
 //!
 //! Whoever wants a change (SIGHUP, a command, the API) leaves an [`Order`]; whoever runs the daemon takes one at a time,
-//! so that two changes never meet. The file is read and checked whole: a file with a fault changes nothing.
+//! so that two changes never meet. The files are read and checked whole: a file with a fault changes nothing.
+//!
+//! A reservation or a record that is put or taken out is a change of the file beside the main one: that file is written
+//! first, and then taken over with the main file as it is in force, which somebody may be editing. Where it cannot be taken
+//! over the former text is put back.
 
 use std::path::{Path, PathBuf};
 
+use config::Config;
+use config::beside::edit::{Edit, EditError, edited};
+use config::beside::{AllFound, unreadable};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
+use web::Refusal;
 
+use crate::config_files::Files;
 use crate::daemon::Daemon;
 
 /// Orders that wait; more wait to be left.
@@ -29,6 +38,9 @@ pub struct ReloadView {
     pub faults: Option<String>,
     /// What is probably not meant in it, drawn so.
     pub warnings: Option<String>,
+    /// All of both, as `leasehold check --json` tells them.
+    #[serde(default)]
+    pub found: Vec<serde_json::Value>,
 }
 
 impl ReloadView {
@@ -60,21 +72,49 @@ impl ReloadView {
     }
 }
 
+/// Whether a change may be made to this text of the file beside the main one; asked in the same breath as it is made.
+pub type Guard = Box<dyn FnOnce(&str) -> Result<(), Refusal> + Send>;
+
 /// What is to be done.
-#[derive(Debug)]
 pub enum Order {
-    /// Read the file again, and take it over unless that is only to be told.
+    /// Read the files again, and take them over unless that is only to be told.
     Reload {
         /// Only tell.
         dry_run: bool,
         /// What came of it, or why nothing could.
-        to: oneshot::Sender<Result<ReloadView, String>>,
+        to: oneshot::Sender<Result<ReloadView, Refusal>>,
     },
+    /// Change the file beside the main one, and take it over.
+    Edit {
+        /// The changes, all or none.
+        edits: Vec<Edit>,
+        /// Only tell.
+        dry_run: bool,
+        /// Refuses it, where somebody else has changed the file.
+        guard: Guard,
+        /// What came of it, or why nothing could.
+        to: oneshot::Sender<Result<ReloadView, Refusal>>,
+    },
+    /// Tell what this text would change as the main file.
+    Check {
+        /// The text.
+        text: String,
+        /// What came of it.
+        to: oneshot::Sender<Result<ReloadView, Refusal>>,
+    },
+    /// Tell what the file beside the main one says; empty when there is none.
+    Beside(oneshot::Sender<Result<String, Refusal>>),
 }
 
 /// Where orders are left. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Orders(mpsc::Sender<Order>);
+
+impl std::fmt::Debug for Order {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Order")
+    }
+}
 
 /// A place for orders, and where they come out.
 #[must_use]
@@ -84,15 +124,58 @@ pub fn orders() -> (Orders, mpsc::Receiver<Order>) {
 }
 
 impl Orders {
-    /// Has the file read again.
+    /// Has the files read again.
     ///
     /// # Errors
-    /// Why that is not possible, in words.
-    pub async fn reload(&self, dry_run: bool) -> Result<ReloadView, String> {
+    /// Why that is not possible.
+    pub async fn reload(&self, dry_run: bool) -> Result<ReloadView, Refusal> {
+        self.give(|to| Order::Reload { dry_run, to }).await
+    }
+
+    /// Has the file beside the main one changed.
+    ///
+    /// # Errors
+    /// Why that is not possible.
+    pub async fn edit(&self, edits: Vec<Edit>, dry_run: bool, guard: Guard) -> Result<ReloadView, Refusal> {
+        self.give(|to| Order::Edit { edits, dry_run, guard, to }).await
+    }
+
+    /// Has a text checked.
+    ///
+    /// # Errors
+    /// The daemon is ending.
+    pub async fn check(&self, text: String) -> Result<ReloadView, Refusal> {
+        self.give(|to| Order::Check { text, to }).await
+    }
+
+    /// What the file beside the main one says.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub async fn beside(&self) -> Result<String, Refusal> {
+        self.give(Order::Beside).await
+    }
+
+    async fn give<T>(&self, order: impl FnOnce(oneshot::Sender<Result<T, Refusal>>) -> Order) -> Result<T, Refusal> {
         let (to, answer) = oneshot::channel();
-        let ending = || "the daemon is ending".to_owned();
-        self.0.send(Order::Reload { dry_run, to }).await.map_err(|_| ending())?;
-        answer.await.map_err(|_| ending())?
+        self.0.send(order(to)).await.map_err(|_| Refusal::Ending)?;
+        answer.await.map_err(|_| Refusal::Ending)?
+    }
+}
+
+/// A refusal in words, for commands.
+#[must_use]
+pub fn refusal_words(refusal: Refusal) -> String {
+    match refusal {
+        Refusal::NotFound(words)
+        | Refusal::Bad(words)
+        | Refusal::Unknown(words)
+        | Refusal::Forbidden(words)
+        | Refusal::Conflict(words)
+        | Refusal::Changed(words)
+        | Refusal::Unfit(words) => words,
+        Refusal::Wait(_) | Refusal::Busy => "the daemon is busy; try again".to_owned(),
+        Refusal::Ending => "the daemon is ending".to_owned(),
     }
 }
 
@@ -100,58 +183,133 @@ impl Orders {
 #[derive(Debug)]
 pub struct Reloader {
     file: PathBuf,
+    /// As they are in force.
+    in_force: Option<Files>,
 }
 
 impl Reloader {
-    /// For this file.
+    /// For this file, which is in force as it is now.
     #[must_use]
     pub fn new(file: &Path) -> Self {
-        Self { file: file.to_path_buf() }
+        Self { file: file.to_path_buf(), in_force: Files::read(file).ok() }
     }
 
     /// Carries one out.
-    pub async fn carry_out(&self, order: Order, daemon: &mut Daemon) {
+    pub async fn carry_out(&mut self, order: Order, daemon: &mut Daemon) {
         // Whoever asked may have gone.
         match order {
-            Order::Reload { dry_run, to } => drop(to.send(self.reload(dry_run, daemon).await)),
-        }
-    }
-
-    /// Reads the file again, as SIGHUP asks for, and tells in the log what came of it.
-    pub async fn hang_up(&self, daemon: &mut Daemon) {
-        match self.reload(false, daemon).await {
-            Ok(view) if view.applied => {
-                view.effects.iter().for_each(|effect| warn!("configuration: {effect}"));
-                info!("the configuration was read again: {} changes are in force", view.changes.len());
+            Order::Reload { dry_run, to } => drop(to.send(Ok(self.reload(dry_run, daemon).await))),
+            Order::Edit { edits, dry_run, guard, to } => {
+                drop(to.send(self.edit(&edits, dry_run, guard, daemon).await));
             }
-            Ok(view) if view.is_good() => info!("the configuration was read again: nothing is different"),
-            Ok(view) => view.lines(false).iter().for_each(|line| error!("{line}")),
-            Err(words) => error!("the configuration was not read again: {words}"),
+            Order::Check { text, to } => {
+                let files = self.read().map(|files| files.with_main(&text));
+                drop(to.send(Ok(take_over(files.as_ref(), true, daemon).await)));
+            }
+            Order::Beside(to) => drop(to.send(self.beside())),
         }
     }
 
-    async fn reload(&self, dry_run: bool, daemon: &mut Daemon) -> Result<ReloadView, String> {
-        let checked = match crate::commands::check::load_told(&self.file).map_err(|error| format!("{error:#}"))? {
-            Ok(checked) => checked,
-            Err(faults) => return Ok(ReloadView { faults: Some(faults), ..ReloadView::default() }),
-        };
-        let (config, warnings) = checked;
-        let difference = daemon.difference(&config);
-        let mut view = ReloadView {
-            applied: false,
-            changes: difference.changes.iter().map(ToString::to_string).collect(),
-            effects: if difference.is_empty() { Vec::new() } else { daemon.effects(&config).await },
-            refused: difference.refused,
-            faults: None,
-            warnings,
-        };
-        if dry_run || !view.is_good() {
-            return Ok(view);
+    /// Reads the files again, as SIGHUP asks for, and tells in the log what came of it.
+    pub async fn hang_up(&mut self, daemon: &mut Daemon) {
+        let view = self.reload(false, daemon).await;
+        if view.applied {
+            view.effects.iter().for_each(|effect| warn!("configuration: {effect}"));
+            info!("the configuration was read again: {} changes are in force", view.changes.len());
+        } else if view.is_good() {
+            info!("the configuration was read again: nothing is different");
+        } else {
+            view.lines(false).iter().for_each(|line| error!("{line}"));
         }
-        match daemon.reload(config).await {
-            Ok(_) => view.applied = !view.changes.is_empty(),
-            Err(why) => view.refused = why.lines().map(str::to_owned).collect(),
+    }
+
+    fn read(&self) -> Result<Files, AllFound> {
+        Files::read(&self.file).map_err(|error| unreadable(&self.file.display().to_string(), &format!("{error:#}")))
+    }
+
+    fn beside(&self) -> Result<String, Refusal> {
+        let files = Files::read(&self.file).map_err(|error| Refusal::Conflict(format!("{error:#}")))?;
+        files.beside().map(str::to_owned).map_err(Refusal::Conflict)
+    }
+
+    async fn reload(&mut self, dry_run: bool, daemon: &mut Daemon) -> ReloadView {
+        let files = self.read();
+        let view = take_over(files.as_ref(), dry_run, daemon).await;
+        if let Ok(files) = files
+            && view.is_good()
+            && !dry_run
+        {
+            self.in_force = Some(files);
+        }
+        view
+    }
+
+    async fn edit(
+        &mut self,
+        edits: &[Edit],
+        dry_run: bool,
+        guard: Guard,
+        daemon: &mut Daemon,
+    ) -> Result<ReloadView, Refusal> {
+        let now = Files::read(&self.file).map_err(|error| Refusal::Conflict(format!("{error:#}")))?;
+        let former = now.beside().map_err(Refusal::Conflict)?.to_owned();
+        guard(&former)?;
+        let refused = |error: EditError| match error {
+            EditError::Absent(words) => Refusal::NotFound(words),
+            other => Refusal::Conflict(other.to_string()),
+        };
+        let text = edits.iter().try_fold(former.clone(), |text, edit| edited(&text, edit)).map_err(refused)?;
+        // Somebody may be in the middle of editing the main file.
+        let base = match &self.in_force {
+            Some(in_force) => now.clone().with_main_of(in_force),
+            None => now.clone(),
+        };
+        let files = base.with_beside(&text);
+        let told = take_over(Ok(&files), true, daemon).await;
+        if dry_run || !told.is_good() || text == former {
+            return Ok(told);
+        }
+        files.write_beside().map_err(|error| {
+            Refusal::Conflict(format!("{} cannot be written, and nothing was changed: {error}", files.beside_name()))
+        })?;
+        let view = take_over(Ok(&files), false, daemon).await;
+        if view.is_good() {
+            self.in_force = Some(files);
+        } else if let Err(error) = now.write_beside() {
+            error!("{} could not be put back: {error}", now.beside_name());
         }
         Ok(view)
     }
+}
+
+/// Checks the files, tells what they change, and takes them over unless that is only to be told.
+async fn take_over(files: Result<&Files, &AllFound>, dry_run: bool, daemon: &mut Daemon) -> ReloadView {
+    let (config, warnings): (Config, AllFound) = match files.map_err(Clone::clone).and_then(Files::check) {
+        Ok(checked) => checked,
+        Err(found) => {
+            return ReloadView { faults: Some(found.render(false)), found: list(&found), ..Default::default() };
+        }
+    };
+    let difference = daemon.difference(&config);
+    let mut view = ReloadView {
+        applied: false,
+        changes: difference.changes.iter().map(ToString::to_string).collect(),
+        effects: if difference.is_empty() { Vec::new() } else { daemon.effects(&config).await },
+        refused: difference.refused,
+        faults: None,
+        warnings: (!warnings.is_empty()).then(|| warnings.render(false)),
+        found: list(&warnings),
+    };
+    if dry_run || !view.is_good() {
+        return view;
+    }
+    match daemon.reload(config).await {
+        Ok(_) => view.applied = !view.changes.is_empty(),
+        Err(why) => view.refused = why.lines().map(str::to_owned).collect(),
+    }
+    view
+}
+
+fn list(found: &AllFound) -> Vec<serde_json::Value> {
+    found.to_json().as_array().cloned().unwrap_or_default()
 }

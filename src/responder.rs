@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use config::Config;
+use config::beside::edit::{Client, Edit, NewReservation};
 use ddns::reconcile::HeldBack;
 use ddns::wanted::{RowKey, Want};
 use dhcp::engine::{PoolCounts, SubnetCounts};
@@ -14,14 +15,14 @@ use dhcp::relay_info::{Switches, Whereabouts};
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 use web::model::{Changes, ChangesQuery, Events, Past, PastHolder, PastQuery};
-use web::{Actor, Feed};
+use web::{Actor, Feed, Refusal};
 
 use crate::auditor::Auditor;
 use crate::changes::ChangeLog;
 use crate::committer::Committer;
 use crate::control::{
-    Answer, HeldBackView, LeaseView, NameView, PoolView, RelayView, Request, Responder, StatusView, SubnetView,
-    ZoneServersView,
+    Answer, HeldBackView, LeaseView, NameView, PoolView, RelayView, Request, ReserveRequest, Responder, StatusView,
+    SubnetView, ZoneServersView,
 };
 use crate::counters::Counters;
 use crate::dhcp_service::Question;
@@ -29,7 +30,7 @@ use crate::explain;
 use crate::explain::views::Explanation;
 use crate::history::answers::HistoryDesk;
 use crate::query_log::SharedLog;
-use crate::reload::Orders;
+use crate::reload::{Guard, Orders, ReloadView, refusal_words};
 use crate::service::confinement;
 use crate::updater::{NameStatus, UpdaterQuestion};
 
@@ -133,7 +134,7 @@ impl Responder for DaemonResponder {
                 ),
             },
             Request::Reload { dry_run } => match &self.orders {
-                Some(orders) => told(orders.reload(dry_run).await),
+                Some(orders) => told(orders.reload(dry_run).await.map_err(refusal_words)),
                 None => Answer::Error(NO_FILE.to_owned()),
             },
             Request::Changes(query) => told(self.changes(query).await),
@@ -146,6 +147,12 @@ impl Responder for DaemonResponder {
             }
             Request::Past(query) => told(self.past(query).await),
             Request::PastHolder { address, at } => told(self.past_holder(address, at).await),
+            Request::Reserve { reserve, dry_run } => told(self.reserve(reserve, dry_run).await.map_err(refusal_words)),
+            Request::Unreserve { client, subnet, dry_run } => {
+                let edit = Edit::Unreserve(Client::parse(&client), subnet);
+                told(self.edit(vec![edit], dry_run, Box::new(|_| Ok(()))).await.map_err(refusal_words))
+            }
+            Request::Release { address } => told(self.release(address).await.map_err(refusal_words)),
             Request::Compact => match self.committer.compact().await {
                 Ok(words) => json(&words),
                 Err(words) => Answer::Error(words),
@@ -158,6 +165,72 @@ impl Responder for DaemonResponder {
 const EVENTS_MAX: usize = 1_024;
 
 impl DaemonResponder {
+    /// Changes the file beside the main one.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn edit(&self, edits: Vec<Edit>, dry_run: bool, guard: Guard) -> Result<ReloadView, Refusal> {
+        self.orders()?.edit(edits, dry_run, guard).await
+    }
+
+    /// Whoever can change the configuration.
+    ///
+    /// # Errors
+    /// Nobody can: there is no file.
+    pub fn orders(&self) -> Result<&Orders, Refusal> {
+        self.orders.as_ref().ok_or_else(|| Refusal::Conflict(NO_FILE.to_owned()))
+    }
+
+    /// Reserves an address: for a client, or for whoever has it by a lease.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn reserve(&self, wanted: ReserveRequest, dry_run: bool) -> Result<ReloadView, Refusal> {
+        let new = self.reservation_of(wanted).await?;
+        self.edit(vec![Edit::Reserve(new)], dry_run, Box::new(|_| Ok(()))).await
+    }
+
+    /// What is to be written.
+    ///
+    /// # Errors
+    /// There is no such lease, or it is not told for whom.
+    pub async fn reservation_of(&self, wanted: ReserveRequest) -> Result<NewReservation, Refusal> {
+        let ReserveRequest { client, address, subnet, hostname, from_lease } = wanted;
+        if let Some(leased) = from_lease {
+            let asked = self.ask_service(|to| Question::LeasesAt(vec![leased], to)).await.ok_or(Refusal::Ending)?;
+            let held = asked.into_iter().find(|lease| lease.state == LeaseState::Bound);
+            let lease = held.ok_or_else(|| Refusal::NotFound(format!("nobody holds {leased} by a lease")))?;
+            let label = lease.name.as_ref().map(|name| {
+                let full = name.fqdn.to_string();
+                full.split('.').next().unwrap_or_default().to_owned()
+            });
+            return Ok(NewReservation {
+                client: Client::Hardware(lease.hardware.to_string()),
+                address: Some(leased),
+                subnet: Some(lease.subnet),
+                hostname: hostname.or(label),
+            });
+        }
+        let client = client.ok_or_else(|| Refusal::Bad("it is not told for whom to reserve".to_owned()))?;
+        let config = self.config.load();
+        // The subnet that the address is in: so a client's reservation there is changed, and those elsewhere are not.
+        let of_address = |address: &Ipv4Addr| {
+            config.dhcp.subnets.iter().map(|subnet| subnet.prefix).find(|prefix| prefix.contains(address))
+        };
+        let subnet = subnet.or_else(|| address.as_ref().and_then(of_address));
+        Ok(NewReservation { client: Client::parse(&client), address, subnet, hostname })
+    }
+
+    /// Ends the lease of an address; its DNS records go with it. What it was.
+    ///
+    /// # Errors
+    /// There is none, or its end could not be stored.
+    pub async fn release(&self, address: Ipv4Addr) -> Result<LeaseView, Refusal> {
+        let ended = self.ask_service(|to| Question::Release(address, to)).await.ok_or(Refusal::Ending)?;
+        let lease = ended.map_err(Refusal::NotFound)?;
+        Ok(lease_view(&lease, &self.config.load().switches))
+    }
+
     /// First what the leases say, then how DNS stands for the names and addresses that they lead to.
     async fn explain(&self, asked: &str) -> Answer<serde_json::Value> {
         match self.story(asked, Look::AtServers).await {

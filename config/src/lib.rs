@@ -9,6 +9,7 @@
 //! Architecture Invariant: this crate opens no file and asks no system. The text comes in; secrets in files of
 //! their own are read through [`ReadSecret`].
 
+pub mod beside;
 mod derive;
 pub mod difference;
 pub mod effects;
@@ -64,8 +65,16 @@ pub fn without_secrets(text: &str) -> String {
 /// Everything that is wrong with the file, warnings among it.
 pub fn check(text: &str, file_name: &str, secrets: &dyn ReadSecret) -> Result<Checked, Faults> {
     let mut findings = fault::Findings::default();
-    let file = file::read(text, &mut findings);
+    let mut file = file::read(text, &mut findings);
+    beside::gather(&mut file, &mut findings);
     let mut config = resolve::resolve(&file, secrets, &mut findings);
+    show(&mut config, &file, beside::Text { name: file_name, text });
+    let faults = findings.into_faults(file_name, text);
+    if faults.refuse() { Err(faults) } else { Ok(Checked { config, warnings: faults }) }
+}
+
+/// What the page shows of the file.
+fn show(config: &mut Config, file: &file::v1::File, main: beside::Text<'_>) {
     if let Some(web) = &mut config.web {
         let keys = file.key.iter().filter_map(|key| Some(key.value.secret.as_ref()?.span));
         let users = file.web.user.iter().filter_map(|user| Some(user.value.password_hash.as_ref()?.span));
@@ -77,9 +86,7 @@ pub fn check(text: &str, file_name: &str, secrets: &dyn ReadSecret) -> Result<Ch
         };
         let addresses = file.hook.iter().filter_map(|hook| address(&hook.value));
         let places = keys.chain(users).chain(tokens).chain(signing).chain(addresses);
-        web.text = resolve::web::without_secrets(text, places.collect()).into();
-        web.file = file_name.into();
+        web.text = resolve::web::without_secrets(main.text, places.collect()).into();
+        web.file = main.name.into();
     }
-    let faults = findings.into_faults(file_name, text);
-    if faults.refuse() { Err(faults) } else { Ok(Checked { config, warnings: faults }) }
 }

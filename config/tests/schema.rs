@@ -61,6 +61,8 @@ fn the_reference_has_every_key_with_type_default_and_meaning_and_no_other() {
         "class",
         "tftp",
         "switch",
+        "reservation",
+        "record",
         "host",
         "view",
         "resolver",
@@ -110,6 +112,11 @@ fn the_examples_in_the_reference_are_toml_with_known_keys() {
             "[[host]]" => {
                 let subnet = |third| format!("[[subnet]]\nprefix = \"192.168.{third}.0/24\"\ndomain = \"nasir.xyz\"\n");
                 format!("[[zone]]\nname = \"nasir.xyz\"\n{}{}{block}", subnet(30), subnet(31))
+            }
+            "[[reservation]]" => {
+                format!(
+                    "[[subnet]]\nprefix = \"192.168.30.0/24\"\ndomain = \"nasir.xyz\"\n[[zone]]\nname = \"nasir.xyz\"\n{block}"
+                )
             }
             "records" => format!("[[zone]]\nname = \"nasir.xyz\"\n{block}"),
             "[[subnet.reservation]]" | "[[subnet.pool]]" => {

@@ -17,6 +17,7 @@ pub mod man;
 pub mod moment;
 pub mod queries;
 pub mod reload;
+pub mod reserve;
 pub mod run;
 pub mod status;
 pub mod terminal;
@@ -73,6 +74,9 @@ fn execute(command: Command, log: &LogArgs) -> anyhow::Result<ExitCode> {
         Command::History(history) => history::run(&history),
         Command::Queries(queries) => queries::run(&queries),
         Command::Reload(reload) => reload::run(&reload),
+        Command::Reserve(asked) => reserve::reserve(&asked),
+        Command::Unreserve(asked) => reserve::unreserve(&asked),
+        Command::Release(asked) => reserve::release(&asked),
         Command::Status(status) => status::run(&status),
         Command::Export(one) => export::export(&one),
         Command::Import(one) => export::import(&one),
@@ -134,6 +138,12 @@ pub enum Command {
     Queries(queries::Queries),
     /// Have the running daemon read its configuration file again.
     Reload(reload::Reload),
+    /// Reserve an address for a client.
+    Reserve(reserve::Reserve),
+    /// Take out a reservation that was made so.
+    Unreserve(reserve::Unreserve),
+    /// End a lease.
+    Release(reserve::Release),
     /// Show how the running daemon stands.
     Status(status::Status),
     /// Write all that the server holds to one file.

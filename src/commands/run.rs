@@ -138,7 +138,7 @@ impl Told {
 async fn serve_until_told(mut config: Config, file: Option<&Path>, mut told: Told) -> anyhow::Result<ExitCode> {
     let mut pauses = Pauses::default();
     let notifier = Arc::new(Notifier::from_environment());
-    let reloader = file.map(Reloader::new);
+    let mut reloader = file.map(Reloader::new);
     loop {
         let started = Instant::now();
         let (orders, mut ordered) = reload::orders();
@@ -151,7 +151,7 @@ async fn serve_until_told(mut config: Config, file: Option<&Path>, mut told: Tol
                     tokio::select! {
                         ended = daemon.ended() => break ended,
                         never = &mut feeding => match never {},
-                        signal = told.next() => match (signal, &reloader) {
+                        signal = told.next() => match (signal, &mut reloader) {
                             (Some(signal), _) => {
                                 info!("told to stop ({signal})");
                                 notifier.tell(&[Word::Stopping]);
@@ -166,7 +166,7 @@ async fn serve_until_told(mut config: Config, file: Option<&Path>, mut told: Tol
                                 info!("told to read the configuration again (SIGHUP), but it was started without a file");
                             }
                         },
-                        Some(order) = ordered.recv() => if let Some(reloader) = &reloader {
+                        Some(order) = ordered.recv() => if let Some(reloader) = &mut reloader {
                             reloader.carry_out(order, &mut daemon).await;
                         },
                     }

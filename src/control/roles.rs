@@ -26,7 +26,10 @@ impl Request {
             | Self::DnsRepair { .. }
             | Self::DnsAdopt { .. }
             | Self::DnsConfirmDeletions { .. }
-            | Self::DnsResync { .. } => Role::Operate,
+            | Self::DnsResync { .. }
+            | Self::Reserve { .. }
+            | Self::Unreserve { .. }
+            | Self::Release { .. } => Role::Operate,
             Self::Compact | Self::Reload { .. } => Role::Administer,
         }
     }

@@ -340,6 +340,13 @@ impl Core {
         decisions.into_iter().map(|decision| self.work_of(decision, &terms)).collect()
     }
 
+    /// Ends a lease because its operator says so; dropped where there is none.
+    pub fn release(&mut self, now: Now, address: Ipv4Addr) -> Work {
+        self.outcomes.now = now;
+        let decision = self.engine.release_by_hand(now, address);
+        self.work_of(decision, &[])
+    }
+
     /// When [`Core::handle_timeout`] wants to be called next, in boot milliseconds.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<u64> {

@@ -355,6 +355,20 @@ impl Pipeline {
         self.step(batch, transactions)
     }
 
+    /// Ends a lease because its operator says so.
+    ///
+    /// # Errors
+    /// There is none, or no room to store its end.
+    pub fn release(&mut self, now: Now, address: Ipv4Addr) -> Result<Step, DropReason> {
+        let work = self.core.release(now, address);
+        if let Some(reason) = work.dropped {
+            return Err(reason);
+        }
+        let (mut batch, mut transactions) = (Batch::default(), Vec::new());
+        batch.take(work, None, &mut transactions, &mut self.dropped);
+        Ok(self.step(batch, transactions))
+    }
+
     /// The updater found this out.
     pub fn settle_names(&mut self, names: &[Feedback]) -> Step {
         let mut batch = Batch { settled: names.to_vec(), ..Batch::default() };

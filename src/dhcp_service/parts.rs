@@ -40,6 +40,8 @@ pub enum Question {
     Look(Look),
     /// New settings, and the machine's own addresses on all interfaces.
     Reconfigure(Arc<dhcp::settings::Settings>, Vec<Ipv4Addr>),
+    /// End a lease because its operator says so; the lease that it was, once its end is committed.
+    Release(Ipv4Addr, oneshot::Sender<Result<Lease, String>>),
     /// Another configuration.
     Reload(Box<Reload>),
     /// End, once what is under way is committed and sent.

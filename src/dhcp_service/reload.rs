@@ -1,12 +1,41 @@
-//! Another configuration, between two batches.
+//! What an operator asks for between two batches: another configuration, the end of a lease.
 
+use dhcp::lease::LeaseState;
+use dhcp::message::DropReason;
 use tracing::warn;
 
-use super::{DhcpService, Reload};
+use super::{DhcpService, Reload, ServiceError};
 use crate::dhcp_sockets::Batch;
 use crate::lease_log::LeaseLog;
 
 impl DhcpService {
+    /// Ends the leases that are to end. They are told of once nothing is in flight any more.
+    pub(super) async fn end_leases(&mut self) -> Result<(), ServiceError> {
+        while let Some((address, to)) = self.to_release.pop_front() {
+            let before = self.pipeline.core().engine().lease(address);
+            match (before, self.pipeline.release(self.clock.now(), address)) {
+                (Some(lease), Ok(step)) => {
+                    self.released.push((lease, to));
+                    self.step(step).await?;
+                }
+                (_, Err(DropReason::StorageFull)) => drop(to.send(Err("the lease store has no room".to_owned()))),
+                _ => drop(to.send(Err(format!("nobody holds {address} by a lease")))),
+            }
+        }
+        Ok(())
+    }
+
+    /// What came of leases that were to end, while nothing is in flight.
+    pub(super) fn tell_released(&mut self) {
+        for (lease, to) in self.released.drain(..) {
+            let now = self.pipeline.core().engine().lease(lease.address);
+            let ended = now.is_none_or(|now| now.state != LeaseState::Bound);
+            let why = || format!("the end of the lease of {} could not be stored", lease.address);
+            // Whoever asked may have gone.
+            drop(to.send(if ended { Ok(lease) } else { Err(why()) }));
+        }
+    }
+
     /// Takes another configuration while nothing is in flight. What arrives meanwhile is taken from the sockets, and
     /// decided by whichever configuration is in force then.
     pub(super) async fn reload(&mut self, reload: Reload, received: &mut Batch) {

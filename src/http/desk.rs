@@ -134,6 +134,22 @@ impl Desk {
             Ask::Configuration(to) => drop(to.send(Ok(self.configuration()))),
             Ask::Hosts(query, to) => drop(to.send(self.hosts(query).await)),
             Ask::Queries(query, to) => drop(to.send(self.queries(query).await)),
+            Ask::Reservations(to) => drop(to.send(self.reservations().await)),
+            Ask::Reserve { key, written, dry_run, conditions, to } => {
+                drop(to.send(self.reserve(key, written, dry_run, conditions).await));
+            }
+            Ask::Unreserve { key, subnet, dry_run, conditions, to } => {
+                drop(to.send(self.unreserve(&key, subnet, dry_run, conditions).await));
+            }
+            Ask::PutRecords { key, written, dry_run, conditions, to } => {
+                drop(to.send(self.put_records(key, written, dry_run, conditions).await));
+            }
+            Ask::DeleteRecords { key, dry_run, conditions, to } => {
+                drop(to.send(self.delete_records(key, dry_run, conditions).await));
+            }
+            Ask::Release(address, to) => drop(to.send(self.release(address).await)),
+            Ask::CheckConfiguration(text, to) => drop(to.send(self.check(text).await)),
+            Ask::Apply { dry_run, to } => drop(to.send(self.apply(dry_run).await)),
             Ask::Command(request, role, actor, to) => drop(to.send(self.obey(request, role, actor).await)),
         }
     }

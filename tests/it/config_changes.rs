@@ -71,25 +71,6 @@ fn change(by: By, leasehold: &mut Leasehold<'_>, host: &Host, config: &str) {
     }
 }
 
-/// Each of these by a restart, and by a reload.
-macro_rules! both_ways {
-    ($($name:ident)*) => {
-        $(#[test]
-        fn $name() {
-            bodies::$name(By::Restart);
-        })*
-
-        mod without_a_restart {
-            use super::{By, bodies};
-
-            $(#[test]
-            fn $name() {
-                bodies::$name(By::Reload);
-            })*
-        }
-    };
-}
-
 fn own<'lab>(server: &'lab Host) -> Dig<'lab> {
     Dig::new(server, SocketAddr::from(([192, 168, 30, 1], 53)))
 }
@@ -109,14 +90,78 @@ fn domain(name: &str) -> String {
     format!("domain = \"{name}\"\n")
 }
 
-both_ways! {
-    names_follow_a_domain_that_changes_and_leave_the_old_one
-    names_go_when_a_subnet_names_nobody_any_more
-    names_follow_a_zone_to_bind_and_back
-    names_left_at_a_server_whose_zone_went_are_removed_when_it_comes_back
-    names_of_reservations_and_static_records_are_taken_from_their_present_holders
-    names_of_a_subnet_that_went_stay_until_their_leases_end
-    names_are_kept_up_with_a_key_that_was_rotated
+#[test]
+fn names_follow_a_domain_that_changes_and_leave_the_old_one() {
+    bodies::names_follow_a_domain_that_changes_and_leave_the_old_one(By::Restart);
+}
+
+#[test]
+fn names_go_when_a_subnet_names_nobody_any_more() {
+    bodies::names_go_when_a_subnet_names_nobody_any_more(By::Restart);
+}
+
+#[test]
+fn names_follow_a_zone_to_bind_and_back() {
+    bodies::names_follow_a_zone_to_bind_and_back(By::Restart);
+}
+
+#[test]
+fn names_left_at_a_server_whose_zone_went_are_removed_when_it_comes_back() {
+    bodies::names_left_at_a_server_whose_zone_went_are_removed_when_it_comes_back(By::Restart);
+}
+
+#[test]
+fn names_of_reservations_and_static_records_are_taken_from_their_present_holders() {
+    bodies::names_of_reservations_and_static_records_are_taken_from_their_present_holders(By::Restart);
+}
+
+#[test]
+fn names_of_a_subnet_that_went_stay_until_their_leases_end() {
+    bodies::names_of_a_subnet_that_went_stay_until_their_leases_end(By::Restart);
+}
+
+#[test]
+fn names_are_kept_up_with_a_key_that_was_rotated() {
+    bodies::names_are_kept_up_with_a_key_that_was_rotated(By::Restart);
+}
+
+mod without_a_restart {
+    use super::{By, bodies};
+
+    #[test]
+    fn names_follow_a_domain_that_changes_and_leave_the_old_one() {
+        bodies::names_follow_a_domain_that_changes_and_leave_the_old_one(By::Reload);
+    }
+
+    #[test]
+    fn names_go_when_a_subnet_names_nobody_any_more() {
+        bodies::names_go_when_a_subnet_names_nobody_any_more(By::Reload);
+    }
+
+    #[test]
+    fn names_follow_a_zone_to_bind_and_back() {
+        bodies::names_follow_a_zone_to_bind_and_back(By::Reload);
+    }
+
+    #[test]
+    fn names_left_at_a_server_whose_zone_went_are_removed_when_it_comes_back() {
+        bodies::names_left_at_a_server_whose_zone_went_are_removed_when_it_comes_back(By::Reload);
+    }
+
+    #[test]
+    fn names_of_reservations_and_static_records_are_taken_from_their_present_holders() {
+        bodies::names_of_reservations_and_static_records_are_taken_from_their_present_holders(By::Reload);
+    }
+
+    #[test]
+    fn names_of_a_subnet_that_went_stay_until_their_leases_end() {
+        bodies::names_of_a_subnet_that_went_stay_until_their_leases_end(By::Reload);
+    }
+
+    #[test]
+    fn names_are_kept_up_with_a_key_that_was_rotated() {
+        bodies::names_are_kept_up_with_a_key_that_was_rotated(By::Reload);
+    }
 }
 
 mod bodies {

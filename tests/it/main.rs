@@ -56,6 +56,7 @@ mod query_log;
 mod recovery;
 mod relays;
 mod reload;
+mod reserve;
 mod reserved_names;
 mod secondaries;
 mod self_by_lease;

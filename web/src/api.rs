@@ -32,7 +32,7 @@ use crate::model::{
 };
 use crate::problem::problem;
 use crate::routes::{BY_COOKIE, BY_TOKEN, Route, Routes};
-use crate::{commands, files, guard, metrics, query_feed, session};
+use crate::{changes, commands, files, guard, metrics, query_feed, session};
 
 /// Streams of events at once: they hold a connection each, and others must have some.
 const STREAMS_MAX: usize = 32;
@@ -111,6 +111,12 @@ fn routed() -> Routes<Shared> {
         .may(Need::VIEW, routes!(past_holder))
         .may(Need::OPERATE, routes!(changes))
         .may(Need::VIEW, routes!(configuration))
+        .may(Need::VIEW, routes!(changes::reservations))
+        .may(Need::OPERATE, routes!(changes::put_reservation, changes::delete_reservation))
+        .may(Need::OPERATE, routes!(changes::put_records, changes::delete_records))
+        .may(Need::OPERATE, routes!(changes::release))
+        .may(Need::ADMINISTER, routes!(changes::check))
+        .may(Need::ADMINISTER, routes!(changes::apply))
         .may(Need::VIEW, routes!(events))
         .may(Need::VIEW, routes!(event_stream))
         .may(Need::VIEW, routes!(commands::view))
@@ -151,7 +157,7 @@ async fn no_such_route() -> Response {
 }
 
 /// A query string whose faults are told as every problem is.
-struct Asked<T>(T);
+pub(crate) struct Asked<T>(pub(crate) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
     type Rejection = Response;
@@ -163,7 +169,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
     }
 }
 
-fn bounded(text: &str) -> Result<(), Refusal> {
+pub(crate) fn bounded(text: &str) -> Result<(), Refusal> {
     if text.len() > ASKED_BYTES_MAX {
         return Err(Refusal::Bad(format!("what is asked for is longer than {ASKED_BYTES_MAX} bytes")));
     }

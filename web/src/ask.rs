@@ -7,12 +7,13 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::access::{Actor, Role};
+use crate::conditions::{Conditions, ETag};
 use crate::explanation::Explanation;
 use crate::feed::Feed;
 use crate::model::{
-    Changes, ChangesQuery, Configuration, DnsWork, DnsWorkQuery, History, Host, Hosts, HostsQuery, LeaseQuery, Leases,
-    Past, PastHolder, PastQuery, Queries, QueriesQuery, Range, Records, RecordsQuery, Status, SubnetDetail, SubnetMap,
-    Subnets, Zones,
+    Changes, ChangesQuery, Configuration, DnsWork, DnsWorkQuery, Edited, History, Host, Hosts, HostsQuery, LeaseQuery,
+    LeaseRow, Leases, Past, PastHolder, PastQuery, Queries, QueriesQuery, Range, Records, RecordsKey, RecordsQuery,
+    RecordsWrite, ReservationWrite, Reservations, Status, SubnetDetail, SubnetMap, Subnets, Zones,
 };
 
 /// Where an answer goes. Whoever asked may have gone; then nobody misses it.
@@ -49,6 +50,44 @@ pub enum Ask {
     Command(serde_json::Value, Role, Actor, Reply<serde_json::Value>),
     Hosts(HostsQuery, Reply<Hosts>),
     Queries(QueriesQuery, Reply<Queries>),
+    /// With the version of what is made by commands, the API and the page.
+    Reservations(Reply<(ETag, Reservations)>),
+    Reserve {
+        key: String,
+        written: ReservationWrite,
+        dry_run: bool,
+        conditions: Conditions,
+        to: Reply<Edited>,
+    },
+    Unreserve {
+        key: String,
+        subnet: Option<String>,
+        dry_run: bool,
+        conditions: Conditions,
+        to: Reply<Edited>,
+    },
+    PutRecords {
+        key: RecordsKey,
+        written: RecordsWrite,
+        dry_run: bool,
+        conditions: Conditions,
+        to: Reply<Edited>,
+    },
+    DeleteRecords {
+        key: RecordsKey,
+        dry_run: bool,
+        conditions: Conditions,
+        to: Reply<Edited>,
+    },
+    /// End the lease of this address.
+    Release(Ipv4Addr, Reply<LeaseRow>),
+    /// Of this text as the main file.
+    CheckConfiguration(String, Reply<Edited>),
+    /// Take the files over as they are.
+    Apply {
+        dry_run: bool,
+        to: Reply<Edited>,
+    },
 }
 
 /// Why there is no answer.

@@ -15,6 +15,7 @@ pub mod access;
 mod api;
 mod ask;
 mod body;
+mod changes;
 mod commands;
 mod conditions;
 pub mod explanation;

@@ -2,6 +2,7 @@
 //! the values themselves.
 
 mod changes;
+mod edits;
 mod lease_history;
 mod leases;
 mod names;
@@ -15,6 +16,10 @@ use utoipa::ToSchema;
 use crate::access::{Actor, Role};
 
 pub use changes::{Change, Changes, ChangesQuery};
+pub use edits::{
+    ConfigurationText, DryRun, Edited, Fault, RecordsKey, RecordsWrite, Reservation, ReservationDelete,
+    ReservationWrite, Reservations,
+};
 pub use lease_history::{Past, PastHolder, PastQuery, PastRow};
 pub use leases::{DnsState, Host, HostRow, Hosts, HostsQuery, LeaseQuery, LeaseRow, Leases, RelayMarks, SORTS, STATES};
 pub use names::{

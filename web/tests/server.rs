@@ -118,7 +118,7 @@ fn what_is_asked_wrongly_is_told_in_json() {
 }
 
 #[test]
-fn nothing_is_changed_over_http_yet() {
+fn what_can_only_be_read_takes_no_other_method() {
     let served = Served::new();
     for method in ["POST", "PUT", "DELETE", "PATCH"] {
         for path in ["/", "/api/v1/leases", "/api/v1/configuration"] {

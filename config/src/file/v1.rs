@@ -105,6 +105,12 @@ pub struct File {
     /// Machines with one name for all their addresses.
     #[serde(default)]
     pub host: Vec<At<Host>>,
+    /// Addresses kept for certain clients, written beside the subnets.
+    #[serde(default)]
+    pub reservation: Vec<At<Reservation>>,
+    /// Static records, written beside the zones.
+    #[serde(default)]
+    pub record: Vec<At<Record>>,
 }
 
 /// A machine that has one name, whichever of its interfaces is asked for: some have their addresses by DHCP, others are
@@ -518,6 +524,8 @@ pub struct Secondary {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
+    /// In a `[[record]]` that stands by itself: the zone's name.
+    pub zone: Option<At<DomainName>>,
     /// Its owner: relative to the zone, `@` for the apex, or a full name with a final dot.
     #[schemars(required)]
     pub name: Option<At<FreeText>>,
@@ -619,6 +627,8 @@ table! {
     ] Reservation {
         /// The address; without it, the client gets one from the pools.
         pub address: Option<At<Address>>,
+        /// In a `[[reservation]]` that stands by itself: the subnet's prefix; else the subnet that the address is in.
+        pub subnet: Option<At<Prefix>>,
         /// The client's hardware address, or a list of several: one host's interfaces.
         pub hardware: Option<At<OneOrMore<MacAddress>>>,
         /// The client's identifier (option 61), or a list of several.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod access;
+mod beside;
 mod classes;
 mod dns;
 mod embedded;

@@ -11,6 +11,7 @@ use super::record::{HotState, Kept};
 use crate::decision::{Decision, LeaseEventKind};
 use crate::lease::LeaseState;
 use crate::message::DropReason;
+use crate::time::Now;
 
 impl Engine {
     /// RFC 2131 section 4.3.4: "Upon receipt of a DHCPRELEASE message, the server marks the network address as not
@@ -32,6 +33,18 @@ impl Engine {
         }
         let released = bind::end(kept, LeaseState::Released, exchange.now.wall_secs, LeaseEventKind::Released);
         self.book.withdraw(message.ciaddr);
+        self.write([released])
+    }
+
+    /// Ends the binding of an address because its operator says so, as a RELEASE of its holder would.
+    pub fn release_by_hand(&mut self, now: Now, address: Ipv4Addr) -> Decision {
+        let bound = self.book.record(address).filter(|record| record.hot.state() == HotState::Bound);
+        let Some(kept) = bound.map(|record| record.kept()) else { return Decision::drop(DropReason::NotTheHolder) };
+        if self.storage_full {
+            return Decision::drop(DropReason::StorageFull);
+        }
+        let released = bind::end(kept, LeaseState::Released, now.wall_secs, LeaseEventKind::Released);
+        self.book.withdraw(address);
         self.write([released])
     }
 

@@ -1,0 +1,233 @@
+//! Reservations made by commands, in a file of their own beside the main one; leases ended by a command.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use crate::asker::Asker;
+use crate::dig::Dig;
+use crate::field::{self, RELAY, SERVER};
+use crate::leasehold::{CONFIG, CONTROL, Leasehold};
+use crate::load::Plan;
+use crate::netns::{Host, Lab};
+use crate::packet::{self, Said};
+use crate::process::{finish, succeed, wait_for};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Beside the main file, as the host sees it.
+const BESIDE: &str = "/run/leasehold.local.toml";
+
+/// What a command prints, with standard error behind it, and whether it was content.
+fn told(leasehold: &Leasehold<'_>, words: &[&str]) -> (String, bool) {
+    let all: Vec<&str> = words.iter().copied().chain(["--socket", CONTROL]).collect();
+    let output = finish(&mut leasehold.command(&all));
+    let text = [output.stdout, output.stderr].concat();
+    (String::from_utf8_lossy(&text).into_owned(), output.status.success())
+}
+
+fn done(leasehold: &Leasehold<'_>, words: &[&str]) -> String {
+    let (text, good) = told(leasehold, words);
+    assert!(good, "{words:?}: {text}");
+    text
+}
+
+fn beside(host: &Host) -> String {
+    std::fs::read_to_string(host.path(BESIDE)).unwrap_or_default()
+}
+
+fn hardware(client: u32) -> String {
+    Plan::hardware(client).map(|octet| format!("{octet:02x}")).join(":")
+}
+
+/// A client with a name takes a lease.
+fn take_named(asker: &mut Asker, client: u32, name: &str) -> Ipv4Addr {
+    let mut said = Said::new(packet::DISCOVER, 0, Plan::hardware(client));
+    said.hostname = Some(name.to_owned());
+    let offer = asker.ask(said, PATIENCE).expect("an offer");
+    let mut said = Said::new(packet::REQUEST, 0, Plan::hardware(client));
+    (said.requested, said.server, said.hostname) = (Some(offer.yiaddr), Some(offer.server), Some(name.to_owned()));
+    let ack = asker.ask(said, PATIENCE).expect("an ACK");
+    assert_eq!(ack.kind, packet::ACK);
+    ack.yiaddr
+}
+
+#[test]
+fn a_reservation_is_made_by_a_command_kept_over_a_restart_and_taken_out_again() {
+    let lab = Lab::new();
+    let (server, relay) = field::hosts(&lab);
+    let mut leasehold = Leasehold::start(&server, &field::config(false));
+    let dig = Dig::new(&server, SocketAddr::from((SERVER, 53)));
+    let reserved = Ipv4Addr::new(10, 77, 0, 9);
+    let words = ["reserve", &hardware(1), "10.77.0.9", "--name", "printer"];
+    let dry = done(&leasehold, &[&words[..], &["--dry-run"]].concat());
+    assert!(dry.contains("added: 10.77.0.9 as printer") && dry.contains("this was a dry run"), "{dry}");
+    assert_eq!((beside(&server), dig.addresses("printer.nasir.xyz")), (String::new(), vec![]));
+    let made = done(&leasehold, &words);
+    assert!(made.contains("all of it is in force now"), "{made}");
+    // Its name is there before the client has ever been seen, and its client gets the address.
+    dig.wait_agree("printer.nasir.xyz", reserved);
+    let mut asker = Asker::new(&relay, RELAY, true);
+    assert_eq!(asker.take(1, PATIENCE).expect("an ACK").yiaddr, reserved);
+    // What somebody writes into the file stays, and the same again is no change.
+    let text = beside(&server);
+    assert!(text.starts_with("# ") && text.contains(&hardware(1)) && text.contains("hostname = \"printer\""), "{text}");
+    server.write(BESIDE, &text.replace("hostname =", "# upstairs\nhostname ="));
+    assert!(done(&leasehold, &words).contains("nothing is different"));
+    done(&leasehold, &["reserve", "hex:01:02:03:04:05:06:07", "10.77.0.10"]);
+    assert!(beside(&server).contains("# upstairs") && beside(&server).contains("client_id"), "{}", beside(&server));
+    // A restart, and `check`, read both files.
+    leasehold.stop();
+    leasehold.resume();
+    dig.wait_agree("printer.nasir.xyz", reserved);
+    let checked = succeed(&mut leasehold.command(&["check", CONFIG]));
+    assert!(checked.contains("no fault"), "{checked}");
+    // Another address for the same client takes the place of the first.
+    done(&leasehold, &["reserve", &hardware(1), "10.77.0.11", "--name", "printer"]);
+    // The name is with the lease as long as there is one.
+    dig.wait_agree("printer.nasir.xyz", reserved);
+    done(&leasehold, &["release", &reserved.to_string()]);
+    dig.wait_agree("printer.nasir.xyz", Ipv4Addr::new(10, 77, 0, 11));
+    assert!(!beside(&server).contains("10.77.0.9\""), "{}", beside(&server));
+    done(&leasehold, &["unreserve", &hardware(1)]);
+    dig.wait_gone("printer.nasir.xyz", Ipv4Addr::new(10, 77, 0, 11));
+    let (text, good) = told(&leasehold, &["unreserve", &hardware(1)]);
+    assert!(!good && text.contains("no reservation for"), "{text}");
+}
+
+#[test]
+fn what_does_not_go_with_the_main_file_is_refused_with_both_places() {
+    let lab = Lab::new();
+    let (server, _) = field::hosts(&lab);
+    let main = format!(
+        "{}[[subnet.reservation]]\nhardware = \"02:00:00:00:00:01\"\naddress = \"10.77.0.9\"\n",
+        field::config(false)
+    );
+    let leasehold = Leasehold::start(&server, &main);
+    let (text, good) = told(&leasehold, &["reserve", "02:00:00:00:00:02", "10.77.0.9"]);
+    assert!(!good && text.contains("leasehold.local.toml:6:11") && text.contains("; /run/leasehold.toml:"), "{text}");
+    assert!(text.contains("the daemon goes on as before"), "{text}");
+    let (text, good) = told(&leasehold, &["reserve", "02:00:00:00:00:02", "10.99.0.9"]);
+    assert!(!good && text.contains("10.99.0.9 is in no [[subnet]]"), "{text}");
+    let (text, good) = told(&leasehold, &["reserve", "nonsense", "10.77.0.8"]);
+    assert!(!good && text.contains("leasehold.local.toml:"), "{text}");
+    assert_eq!(beside(&server), "", "nothing was written");
+    // What is the main file's is changed there.
+    let (text, good) = told(&leasehold, &["unreserve", "02:00:00:00:00:01"]);
+    assert!(!good && text.contains("what the main file says is changed there"), "{text}");
+    // A fault that somebody writes into the file has its own file's line; a main file that is being edited is no matter.
+    server.write(BESIDE, "[[reservation]]\nhardware = \"02:00:00:00:00:03\"\naddress = \"10.77.0.300\"\n[dns]\n");
+    let (text, good) = told(&leasehold, &["reload"]);
+    assert!(!good && text.contains("leasehold.local.toml:3:11") && text.contains("`dns` does not belong"), "{text}");
+    server.write(BESIDE, "");
+    let halfway = std::fs::read_to_string(server.path(CONFIG)).unwrap() + "[[subnet]]\nprefix = ";
+    server.write(CONFIG, &halfway);
+    done(&leasehold, &["reserve", "02:00:00:00:00:02", "10.77.0.8"]);
+    let (_, good) = told(&leasehold, &["reload"]);
+    assert!(!good, "the main file is not to be read yet");
+}
+
+#[test]
+fn a_lease_becomes_a_reservation_and_is_ended_with_its_records_by_commands() {
+    let lab = Lab::new();
+    let (server, relay) = field::hosts(&lab);
+    let leasehold = Leasehold::start(&server, &field::config(false));
+    let dig = Dig::new(&server, SocketAddr::from((SERVER, 53)));
+    let mut asker = Asker::new(&relay, RELAY, true);
+    let first = take_named(&mut asker, 1, "laptop");
+    let second = take_named(&mut asker, 2, "phone");
+    dig.wait_agree("laptop.nasir.xyz", first);
+    done(&leasehold, &["reserve", "--from-lease", &first.to_string()]);
+    let text = beside(&server);
+    let expected = format!("address = \"{first}\"\nhostname = \"laptop\"");
+    assert!(text.contains(&hardware(1)) && text.contains(&expected), "{text}");
+    dig.wait_agree("laptop.nasir.xyz", first);
+    // Of the other one everything goes.
+    let ended = done(&leasehold, &["release", &second.to_string()]);
+    assert!(ended.contains(&format!("{second} was leased to {}", hardware(2))), "{ended}");
+    dig.wait_gone("phone.nasir.xyz", second);
+    let shown = leasehold.leases();
+    assert!(shown.iter().any(|lease| lease.address == second && lease.state == "released"), "{shown:?}");
+    let (text, good) = told(&leasehold, &["release", &second.to_string()]);
+    assert!(!good && text.contains("nobody holds"), "{text}");
+    // A reserved name stays when the lease ends.
+    done(&leasehold, &["release", &first.to_string()]);
+    wait_for("nothing is left to be done", PATIENCE, || leasehold.names().iter().all(|name| name.done).then_some(()));
+    dig.wait_agree("laptop.nasir.xyz", first);
+    let (text, good) = told(&leasehold, &["reserve", "--from-lease", "10.77.9.9"]);
+    assert!(!good && text.contains("nobody holds 10.77.9.9 by a lease"), "{text}");
+}
+
+/// Asks the API by curl: the status, and the answer.
+fn asked(server: &Host, method: &str, path: &str, body: Option<&str>, more: &[&str]) -> (u16, serde_json::Value) {
+    let mut command = server.command("curl");
+    command.args(["-s", "-o", "-", "-w", "\n%{http_code}", "-X", method]);
+    command.arg(format!("http://127.0.0.1:8067/api/v1/{path}"));
+    if let Some(body) = body {
+        command.args(["-H", "content-type: application/json", "-d", body]);
+    }
+    more.iter().for_each(|header| _ = command.args(["-H", *header]));
+    let text = succeed(&mut command);
+    let (answer, status) = text.trim_end().rsplit_once('\n').expect("a status behind the answer");
+    (status.parse().expect("a status"), serde_json::from_str(answer).unwrap_or_default())
+}
+
+#[test]
+fn reservations_and_records_are_put_by_the_api_once_and_two_writers_do_not_lose_a_change() {
+    let lab = Lab::new();
+    let (server, relay) = field::hosts(&lab);
+    let leasehold = Leasehold::start(&server, &field::config(false));
+    let dig = Dig::new(&server, SocketAddr::from((SERVER, 53)));
+    let nas = "{\"address\":\"10.77.0.9\",\"hostname\":\"nas\"}";
+    let path = "reservations/52:54:00:12:34:56";
+    let (status, told) = asked(&server, "PUT", &format!("{path}?dry_run=true"), Some(nas), &[]);
+    assert_eq!((status, told["applied"].as_bool(), beside(&server).as_str()), (200, Some(false), ""), "{told}");
+    assert!(told["changes"][0].as_str().unwrap().ends_with("added: 10.77.0.9 as nas"), "{told}");
+    let (status, told) = asked(&server, "PUT", path, Some(nas), &[]);
+    assert_eq!((status, told["applied"].as_bool()), (200, Some(true)), "{told}");
+    dig.wait_agree("nas.nasir.xyz", Ipv4Addr::new(10, 77, 0, 9));
+    // The same again is no change, in whatever way its client is written.
+    let (status, told) = asked(&server, "PUT", "reservations/5254.0012.3456", Some(nas), &[]);
+    assert_eq!(
+        (status, told["applied"].as_bool(), told["changes"].as_array().map(Vec::len)),
+        (200, Some(false), Some(0))
+    );
+    // Two have seen the same, and the later one is told of the earlier one's change.
+    let mut command = server.command("curl");
+    let head = succeed(command.args(["-s", "-D", "-", "-o", "/dev/null", "http://127.0.0.1:8067/api/v1/reservations"]));
+    let tag = head.lines().find_map(|line| line.strip_prefix("etag: ")).expect("a version").trim().to_owned();
+    let seen = format!("if-match: {tag}");
+    let tv = "{\"address\":\"10.77.0.10\"}";
+    assert_eq!(asked(&server, "PUT", "reservations/02:00:00:00:00:07", Some(tv), &[&seen]).0, 200);
+    let (status, told) = asked(&server, "PUT", "reservations/02:00:00:00:00:08", Some(tv), &[&seen]);
+    assert_eq!(status, 412, "{told}");
+    let (_, listed) = asked(&server, "GET", "reservations", None, &[]);
+    let listed = listed["reservations"].as_array().expect("a list").clone();
+    assert_eq!(listed.len(), 2, "{listed:?}");
+    assert!(listed.iter().all(|one| one["made"] == true && one["subnet"] == "10.77.0.0/16"), "{listed:?}");
+    // What has a fault is a problem with its place, and changes nothing.
+    let (status, told) = asked(&server, "PUT", "reservations/02:00:00:00:00:08", Some(tv), &[]);
+    let detail = told["detail"].as_str().unwrap_or_default();
+    assert!(status == 422 && detail.contains("leasehold.local.toml:") && detail.contains("reserved twice"), "{told}");
+    assert_eq!(asked(&server, "DELETE", "reservations/02:00:00:00:00:07", None, &[]).0, 200);
+    assert_eq!(asked(&server, "DELETE", "reservations/02:00:00:00:00:07", None, &[]).0, 404);
+    // Static records, and the end of a lease.
+    let data = "{\"data\":[\"10.77.0.20\"]}";
+    assert_eq!(asked(&server, "PUT", "zones/nasir.xyz/records/www/A", Some(data), &[]).0, 200);
+    assert_eq!(dig.addresses("www.nasir.xyz"), [Ipv4Addr::new(10, 77, 0, 20)]);
+    assert_eq!(asked(&server, "DELETE", "zones/nasir.xyz/records/www/A", None, &[]).0, 200);
+    assert!(dig.addresses("www.nasir.xyz").is_empty());
+    let mut asker = Asker::new(&relay, RELAY, true);
+    let leased = take_named(&mut asker, 3, "phone");
+    let (status, ended) = asked(&server, "POST", &format!("leases/{leased}/release"), None, &[]);
+    assert_eq!((status, ended["address"].as_str()), (200, Some(leased.to_string().as_str())), "{ended}");
+    dig.wait_gone("phone.nasir.xyz", leased);
+    // A text is checked, and the files are taken over.
+    let main = std::fs::read_to_string(server.path(CONFIG)).unwrap();
+    let text = serde_json::json!({ "text": main.replace("10.77.250.255", "10.77.999.255") }).to_string();
+    let (status, told) = asked(&server, "POST", "configuration/check", Some(&text), &[]);
+    let fault = &told["faults"][0];
+    assert!(status == 200 && fault["line"].as_u64() > Some(1) && fault["column"].as_u64() > Some(1), "{told}");
+    server.write(CONFIG, &main.replace("10.77.250.255", "10.77.240.255"));
+    let (status, told) = asked(&server, "POST", "configuration/apply", None, &[]);
+    assert_eq!((status, told["applied"].as_bool()), (200, Some(true)), "{told}");
+    assert!(leasehold.log().contains("the pools of subnet 10.77.0.0/16 changed"), "{}", leasehold.log());
+}

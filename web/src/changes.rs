@@ -1,0 +1,161 @@
+//! Routes that change something: reservations, static records, leases, the configuration.
+
+#![allow(unused_qualifications, reason = "what utoipa makes of `params` names types by their paths")]
+
+use std::net::Ipv4Addr;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::response::Response;
+
+use crate::api::{Asked, Shared, bounded};
+use crate::ask::{Ask, Refusal};
+use crate::body::Sent;
+use crate::conditions::Conditions;
+use crate::model::{
+    ConfigurationText, DryRun, Edited, LeaseRow, Problem, RecordsKey, RecordsWrite, ReservationDelete,
+    ReservationWrite, Reservations,
+};
+
+/// The longest configuration that is checked here, in bytes.
+const CONFIGURATION_MAX: usize = 4 << 20;
+
+type Made = Result<Json<Edited>, Refusal>;
+
+/// A change that was only to be told is told, also what keeps it from being made; one that was to be made and could not
+/// is a problem.
+fn made(change: Edited, dry_run: bool) -> Made {
+    match change.hindrance().filter(|_| !dry_run) {
+        Some(words) => Err(Refusal::Unfit(words)),
+        None => Ok(Json(change)),
+    }
+}
+
+/// Every reservation
+///
+/// The `ETag` is that of the file of reservations and records that are made by commands, this API and the page.
+#[utoipa::path(get, path = "/api/v1/reservations", tag = "reservations",
+    responses((status = 200, body = Reservations), (status = 304, description = "It is as `If-None-Match` says")))]
+pub(crate) async fn reservations(State(shared): State<Shared>, conditions: Conditions) -> Result<Response, Refusal> {
+    let (tag, list) = shared.handle.ask(Ask::Reservations).await?;
+    Ok(conditions.told(&tag, list))
+}
+
+/// Reserve
+///
+/// In the place of what this client has reserved in the subnet; the same again changes nothing. With `If-Match` only while
+/// nobody else has changed reservations or records.
+#[utoipa::path(put, path = "/api/v1/reservations/{key}", tag = "reservations",
+    params(("key" = String, Path, description = "Whom for: a hardware address, `hex:` or `text:` and a client identifier, \
+        `duid:hex:` and a DUID"), DryRun),
+    request_body = ReservationWrite, responses((status = 200, body = Edited)))]
+pub(crate) async fn put_reservation(
+    State(shared): State<Shared>,
+    Path(key): Path<String>,
+    Asked(DryRun { dry_run }): Asked<DryRun>,
+    conditions: Conditions,
+    Sent(written): Sent<ReservationWrite>,
+) -> Made {
+    bounded(&key)?;
+    let change = shared.handle.ask(|to| Ask::Reserve { key, written, dry_run, conditions, to }).await?;
+    made(change, dry_run)
+}
+
+/// Take a reservation out
+///
+/// One that was made by a command, this API or the page; what the main file says is changed there.
+#[utoipa::path(delete, path = "/api/v1/reservations/{key}", tag = "reservations",
+    params(("key" = String, Path, description = "Whose"), ReservationDelete),
+    responses((status = 200, body = Edited), (status = 404, body = Problem)))]
+pub(crate) async fn delete_reservation(
+    State(shared): State<Shared>,
+    Path(key): Path<String>,
+    Asked(ReservationDelete { subnet, dry_run }): Asked<ReservationDelete>,
+    conditions: Conditions,
+) -> Made {
+    bounded(&key)?;
+    let change = shared.handle.ask(|to| Ask::Unreserve { key, subnet, dry_run, conditions, to }).await?;
+    made(change, dry_run)
+}
+
+/// Put static records
+///
+/// In the place of those that were made so of this name and type; the same again changes nothing.
+#[utoipa::path(put, path = "/api/v1/zones/{apex}/records/{name}/{rtype}", tag = "names",
+    params(("apex" = String, Path, description = "The zone's name"),
+        ("name" = String, Path, description = "The owner, relative to the zone; `@` for the zone itself"),
+        ("rtype" = String, Path, description = "The type"), DryRun),
+    request_body = RecordsWrite, responses((status = 200, body = Edited)))]
+pub(crate) async fn put_records(
+    State(shared): State<Shared>,
+    Path((zone, name, rtype)): Path<(String, String, String)>,
+    Asked(DryRun { dry_run }): Asked<DryRun>,
+    conditions: Conditions,
+    Sent(written): Sent<RecordsWrite>,
+) -> Made {
+    [&zone, &name, &rtype].into_iter().try_for_each(|text| bounded(text))?;
+    if written.data.is_empty() {
+        return Err(Refusal::Unfit("`data` is empty: DELETE takes records out".to_owned()));
+    }
+    let key = RecordsKey { zone, name, rtype };
+    let change = shared.handle.ask(|to| Ask::PutRecords { key, written, dry_run, conditions, to }).await?;
+    made(change, dry_run)
+}
+
+/// Take static records out
+///
+/// Those that were made by this API or the page; what the main file says is changed there.
+#[utoipa::path(delete, path = "/api/v1/zones/{apex}/records/{name}/{rtype}", tag = "names",
+    params(("apex" = String, Path, description = "The zone's name"),
+        ("name" = String, Path, description = "The owner, relative to the zone; `@` for the zone itself"),
+        ("rtype" = String, Path, description = "The type"), DryRun),
+    responses((status = 200, body = Edited), (status = 404, body = Problem)))]
+pub(crate) async fn delete_records(
+    State(shared): State<Shared>,
+    Path((zone, name, rtype)): Path<(String, String, String)>,
+    Asked(DryRun { dry_run }): Asked<DryRun>,
+    conditions: Conditions,
+) -> Made {
+    [&zone, &name, &rtype].into_iter().try_for_each(|text| bounded(text))?;
+    let key = RecordsKey { zone, name, rtype };
+    let change = shared.handle.ask(|to| Ask::DeleteRecords { key, dry_run, conditions, to }).await?;
+    made(change, dry_run)
+}
+
+/// End a lease
+///
+/// As its client's RELEASE would: the address is free, and its DNS records go in the same transaction. Answers with the
+/// lease that it was.
+#[utoipa::path(post, path = "/api/v1/leases/{address}/release", tag = "leases",
+    params(("address" = String, Path, description = "The address")),
+    responses((status = 200, body = LeaseRow), (status = 404, body = Problem)))]
+pub(crate) async fn release(
+    State(shared): State<Shared>,
+    Path(address): Path<String>,
+) -> Result<Json<LeaseRow>, Refusal> {
+    let address: Ipv4Addr = address.parse().map_err(|_| Refusal::Bad(format!("{address:?} is no IPv4 address")))?;
+    shared.handle.ask(|to| Ask::Release(address, to)).await.map(Json)
+}
+
+/// Check a configuration
+///
+/// Tells what is wrong with a text as the main file, what it would change, and what that does to leases. Nothing is
+/// changed.
+#[utoipa::path(post, path = "/api/v1/configuration/check", tag = "configuration",
+    request_body = ConfigurationText, responses((status = 200, body = Edited)))]
+pub(crate) async fn check(
+    State(shared): State<Shared>,
+    Sent(written): Sent<ConfigurationText, CONFIGURATION_MAX>,
+) -> Made {
+    shared.handle.ask(|to| Ask::CheckConfiguration(written.text, to)).await.map(Json)
+}
+
+/// Take the configuration's files over as they are on the disk now
+///
+/// As a whole or not at all, as `leasehold reload`.
+#[utoipa::path(post, path = "/api/v1/configuration/apply", tag = "configuration",
+    params(DryRun), responses((status = 200, body = Edited)))]
+pub(crate) async fn apply(State(shared): State<Shared>, Asked(DryRun { dry_run }): Asked<DryRun>) -> Made {
+    let change = shared.handle.ask(|to| Ask::Apply { dry_run, to }).await?;
+    made(change, dry_run)
+}
