@@ -84,7 +84,7 @@ pub enum Sort {
     Renewed,
 }
 
-/// Runs it: 3 when nothing is found.
+/// Runs it: 3 when nothing is found of what was asked for.
 ///
 /// # Errors
 /// When no daemon answers at the socket, or a hardware address cannot be read.
@@ -103,7 +103,10 @@ pub fn run(leases: &Leases) -> anyhow::Result<ExitCode> {
         }
         print(leases, &found)?;
         if !leases.watch {
-            return Ok(if found.is_empty() { ExitCode::from(NOT_FOUND) } else { ExitCode::SUCCESS });
+            // A server without leases is well; one that lacks what was asked for is told apart.
+            let picked = leases.subnet.is_some() || leases.name.is_some() || mac.is_some() || leases.state.is_some();
+            let missed = found.is_empty() && picked;
+            return Ok(if missed { ExitCode::from(NOT_FOUND) } else { ExitCode::SUCCESS });
         }
         std::thread::sleep(EVERY);
     }
