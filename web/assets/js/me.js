@@ -1,5 +1,5 @@
 // Who one is to the server, and what one may do. The server refuses anyway: what is hidden here only does not disappoint.
-import { useEffect, useReducer } from './lib.js';
+import { useLayoutEffect, useReducer } from './lib.js';
 
 const ROLES = ['view', 'operate', 'administer'];
 const watchers = new Set();
@@ -61,7 +61,8 @@ tabs?.addEventListener('message', () => { own.lost = Boolean(own.me?.role); ask(
 
 export function useMe() {
   const [, draw] = useReducer(x => x + 1, 0);
-  useEffect(() => {
+  // At once, not after the next frame: the first answer may be there before that.
+  useLayoutEffect(() => {
     watchers.add(draw);
     return () => watchers.delete(draw);
   }, []);
