@@ -3,6 +3,7 @@
 //! Only root and the daemon's own user can open it (mode 0600 in a directory of the daemon's).
 
 mod audit_views;
+mod copy_views;
 mod roles;
 mod server_views;
 
@@ -28,6 +29,7 @@ pub use self::audit_views::{
     AuditCounts, AuditFindingView, AuditSummary, AuditView, AuditZoneView, MendView, MendZoneView,
 };
 
+pub use self::copy_views::ZoneCopyView;
 pub use self::server_views::{ServerView, ZoneServersView};
 
 /// Where the daemon listens unless its configuration says otherwise.
@@ -145,6 +147,15 @@ pub enum Request {
         /// Only tell what would be done.
         dry_run: bool,
     },
+    /// How the copies of other servers' zones stand: a list of [`ZoneCopyView`].
+    DnsCopies,
+    /// Ask the primaries of a copy now: a [`ZoneCopyView`], as it stands then.
+    DnsRefresh {
+        /// The zone.
+        zone: String,
+        /// Take it whole, whatever its serial is.
+        whole: bool,
+    },
     /// Tell DNS every name anew: a [`MendView`].
     DnsResync {
         /// The zone; `None`: every one.
@@ -258,6 +269,9 @@ pub struct StatusView {
     /// How the DNS servers of every zone are doing.
     #[serde(default)]
     pub zones: Vec<ZoneServersView>,
+    /// How the copies of other servers' zones stand.
+    #[serde(default)]
+    pub copies: Vec<ZoneCopyView>,
     /// What the last audit of the zones that was made unasked found.
     #[serde(default)]
     pub audit: Option<AuditSummary>,

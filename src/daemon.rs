@@ -59,6 +59,7 @@ use crate::ddns_client::{Timing, UpdateClient};
 use crate::departed_names;
 use crate::dhcp_service::{Question, ServiceChannels, ServiceError};
 use crate::dhcp_sockets::InterfaceTable;
+use crate::dns_server::Board;
 use crate::embedded_zones::relay::not_served;
 use crate::embedded_zones::{self, LoadedZones, StoredZones};
 use crate::history::answers::HistoryDesk;
@@ -72,6 +73,7 @@ use crate::service::watchdog::Watched;
 use crate::transfer;
 use crate::updater::{Updater, UpdaterChannels, UpdaterParts, UpdaterQuestion};
 use crate::wiring::{CommitterSink, KeptZones, ServiceRows};
+use crate::zone_intake::{self, Intake};
 use crate::zone_keeper::ZoneKeeper;
 use crate::zone_writer::ZoneUpdates;
 use dhcp_thread::{Service, ServiceParts};
@@ -146,8 +148,9 @@ impl Daemon {
         let Opened { store, contents, engine, clock } = open_store(&config, Arc::clone(&dhcp_settings))?;
         let mut contents = contents;
         let mut stored_zones = StoredZones::take(&mut contents);
+        let Contents { wanted, mut confirmed, suffixes, zone_copies, .. } = contents;
+        let copies = zone_intake::load::load(&config.dns, &mut stored_zones, zone_copies);
         let asleep = not_served(&stored_zones, &config.dns);
-        let Contents { wanted, mut confirmed, suffixes, .. } = contents;
         let starting = Starting::new(store)?;
         let committer = starting.committer();
 
@@ -155,8 +158,11 @@ impl Daemon {
         let mut first_rows = departed_names::withdraw(&mut stored_zones.sets, &config.ddns, &wanted, &confirmed);
         departed_names::words(&first_rows).iter().for_each(|words| info!("{words}"));
         let loaded = embedded_zones::load(&config.dns, stored_zones, &own_laid, clock.now().wall_secs)?;
-        let LoadedZones { zones, histories, rows } = loaded;
+        let LoadedZones { mut zones, mut histories, rows } = loaded;
         first_rows.extend(rows);
+        first_rows.extend(copies.rows);
+        histories.extend(copies.histories);
+        let copies = zone_intake::Copies::new(&config.dns, copies.zones, &mut zones, &clock);
         commit_first(&committer, &clock, first_rows).await?;
         departed_names::disprove(&mut confirmed, &config.ddns, &wanted, &zones);
         let keeper = ZoneKeeper::new(zones, histories, committer.clone(), clock.clone());
@@ -167,12 +173,19 @@ impl Daemon {
         let mut tasks = Tasks::default();
         let updates = ZoneUpdates::new(Arc::clone(&keeper), questions.clone(), clock.clone());
         let queries = config.dns.forward.as_ref().and_then(|forward| SharedLog::new(&forward.resolver.log));
-        let dns_server =
-            dns::start(&config, &table, &keeper, updates, queries.clone())?.map(|(server, writing, ahead)| {
+        let notices = Arc::new(Board::default());
+        let dns_server = dns::start(&config, &table, &keeper, (updates, Arc::clone(&notices)), queries.clone())?.map(
+            |(server, writing, ahead)| {
                 tasks.spawn("the writer of the embedded zones", writing);
                 dns::follow_copies(&mut tasks, &config, &keeper, ahead);
                 server
-            });
+            },
+        );
+        let (copy_questions, asked) = mpsc::channel(QUESTIONS_MAX);
+        if dns_server.is_some() && !config.dns.secondary.is_empty() {
+            let intake = Intake::new(copies, Arc::clone(&keeper), clock.clone(), notices, asked);
+            tasks.spawn("the task that follows primaries", intake.run());
+        }
 
         let tftp_server = tftp::start(&config, &table)?;
         let page = page::Page::bind(&config).await?;
@@ -278,6 +291,7 @@ impl Daemon {
                 store: config.daemon.store.clone(),
                 config: Arc::clone(&live),
             }),
+            copies: copy_questions,
         });
         let log_file = config.dns.forward.as_ref().and_then(|forward| forward.resolver.log.file.clone());
         if let (Some(log), Some(path)) = (queries.clone(), log_file) {

@@ -1,7 +1,7 @@
 //! The edge to those who ask and change names: a DNS server on UDP and TCP.
 //!
 //! Reading order: `handler` (what is done with a request), `query` (answered from a snapshot of our zones, or
-//! through [`forward`]), `update` (RFC 2136, from whoever has a right), `transfer` (AXFR), `reply` (EDNS, signing
+//! through [`forward`]), `update` (RFC 2136, from whoever has a right), `transfer` (AXFR), `notify` (RFC 1996, from primaries), `reply` (EDNS, signing
 //! and size of what goes out), `cookies` and `rate` (what keeps others from using us against somebody), `udp` (datagrams,
 //! plain questions octets to octets), `tcp` (connections), `secure` and `https` (encrypted ones) and `sockets` (binding).
 //!
@@ -16,6 +16,7 @@ mod counts;
 pub mod forward;
 mod handler;
 mod https;
+mod notify;
 mod query;
 mod rate;
 mod reload;
@@ -48,6 +49,7 @@ pub use self::cookies::CookieMode;
 pub use self::counts::DnsCounts;
 use self::forward::{ForwardCountsNow, Forwarder, Forwarding};
 use self::handler::{Handler, Live};
+pub use self::notify::{Board, CopyRights, Notice};
 pub use self::rate::AnswerLimits;
 pub use self::reload::{Changed, PreparedSockets};
 pub use self::secure::Encrypted;
@@ -73,6 +75,10 @@ pub struct DnsServerSettings {
     pub transfers: TransferSettings,
     /// Who may update a zone, by its apex; a zone that is not here nobody may.
     pub rights: HashMap<Fqdn, Arc<UpdateRights>>,
+    /// Who may say what of the zones that are copies of other servers', by apex.
+    pub copies: HashMap<Fqdn, CopyRights>,
+    /// Where it is left that such a zone has changed.
+    pub notices: Arc<Board>,
     /// The keys of our services in a Kerberos realm, whose clients' tickets sign updates; none: tickets are not taken.
     pub gss_keytab: Option<PathBuf>,
     /// For whom names outside our zones are forwarded: the daemon's own subnets and loopback.
@@ -157,6 +163,8 @@ impl DnsServer {
             keys: settings.keys,
             transfers: transfer::Transfers::new(settings.transfers),
             rights: settings.rights,
+            copies: settings.copies,
+            notices: settings.notices,
             acceptor: settings.gss_keytab.as_deref().and_then(acceptor),
             forward_for: settings.forward_for,
             forward_not_for: settings.forward_not_for,

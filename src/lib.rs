@@ -56,6 +56,7 @@ pub mod tls;
 pub mod transfer;
 pub mod updater;
 pub mod wiring;
+pub mod zone_intake;
 pub mod zone_keeper;
 pub mod zone_writer;
 

@@ -22,7 +22,7 @@ use crate::changes::ChangeLog;
 use crate::committer::Committer;
 use crate::control::{
     Answer, HeldBackView, LeaseView, NameView, PoolView, RelayView, Request, ReserveRequest, Responder, StatusView,
-    SubnetView, ZoneServersView,
+    SubnetView, ZoneCopyView, ZoneServersView,
 };
 use crate::counters::Counters;
 use crate::dhcp_service::Question;
@@ -33,6 +33,7 @@ use crate::query_log::SharedLog;
 use crate::reload::{Guard, Orders, ReloadView, refusal_words};
 use crate::service::confinement;
 use crate::updater::{NameStatus, UpdaterQuestion};
+use crate::zone_intake::{self, IntakeQuestion};
 
 /// Whether DNS servers are asked what they hold of a story's names now, which takes as long as they do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +69,8 @@ pub struct DaemonResponder {
     pub feed: Arc<Feed>,
     /// The history of leases; none: none is kept.
     pub history: Option<HistoryDesk>,
+    /// Whoever follows the primaries of copies.
+    pub copies: mpsc::Sender<IntakeQuestion>,
 }
 
 impl Responder for DaemonResponder {
@@ -101,6 +104,7 @@ impl Responder for DaemonResponder {
                     storage_full,
                     subnets: subnets.iter().map(subnet_view).collect(),
                     zones: self.servers().await.unwrap_or_default(),
+                    copies: zone_intake::standings(&self.copies).await,
                     audit: self.auditor.load_full().last(),
                     held_back: self.held_back().await,
                     counters: self.counters.values(),
@@ -113,6 +117,8 @@ impl Responder for DaemonResponder {
                 Some(zones) => json(&zones),
                 None => ending(),
             },
+            Request::DnsCopies => json(&zone_intake::standings(&self.copies).await),
+            Request::DnsRefresh { zone, whole } => told(zone_intake::refresh(&self.copies, &zone, whole).await),
             Request::DnsAudit { zone } => told(self.auditor.load_full().audit(zone.as_deref()).await),
             Request::DnsRepair { zone, dry_run, yes } => {
                 told(self.auditor.load_full().repair(zone.as_deref(), dry_run, yes).await)
@@ -268,6 +274,11 @@ impl DaemonResponder {
         let (to, zones) = oneshot::channel();
         self.updater.send(UpdaterQuestion::Servers(to)).await.ok()?;
         Some(zones.await.ok()?.iter().map(ZoneServersView::new).collect())
+    }
+
+    /// How the copies of other servers' zones stand.
+    pub async fn copies(&self) -> Vec<ZoneCopyView> {
+        zone_intake::standings(&self.copies).await
     }
 
     /// What a changed configuration would delete, and does not without being confirmed.

@@ -4,9 +4,10 @@
 //! Deciding and submitting happen under one lock, so that the journal holds the changes in the order in which they
 //! were decided. Nothing waits under it.
 //!
-//! [`by_lease`] takes away what holders of leases wrote by themselves. [`with_leases`] decides new names in the transactions of their leases; all else comes as updates.
+//! [`copies`] are zones of other servers. [`by_lease`] takes away what holders of leases wrote by themselves. [`with_leases`] decides new names in the transactions of their leases; all else comes as updates.
 
 mod by_lease;
+mod copies;
 mod past;
 mod relay;
 pub mod with_leases;

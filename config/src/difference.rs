@@ -136,6 +136,13 @@ impl Difference {
                 if new.dns.enabled { "on" } else { "off" }
             ));
         }
+        if old.dns.secondary != new.dns.secondary {
+            self.refused.push(
+                "zones that are copies of other servers' cannot change while the daemon runs (`kind = \"secondary\"` in \
+                 [[zone]], its primaries, keys and views); restart the daemon, or take it back"
+                    .to_owned(),
+            );
+        }
         if old.serves_dhcp() != new.serves_dhcp() {
             self.refused.push(format!(
                 "DHCP cannot be turned {} while the daemon runs (the {} [[subnet]]); restart the daemon, or take it \
@@ -225,6 +232,7 @@ impl Difference {
         dns.enabled = now.enabled;
         dns.listen = now.listen.clone();
         dns.zones = now.zones.clone();
+        dns.secondary = now.secondary.clone();
         dns.gss_keytab = now.gss_keytab.clone();
         dns.views = now.views.clone();
         dns.own_names = now.own_names.clone();

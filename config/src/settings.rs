@@ -9,6 +9,7 @@ use dhcp::options::code;
 use dhcp::relay_info::Switches;
 use dns::{Fqdn, Rrset, Soa, TsigKey};
 use ipnet::Ipv4Net;
+use zones::intake::Limits;
 use zones::{AccessList, Askers, Audiences, Sight, UpdatePolicy, View};
 
 pub use crate::file::v1::{Cookies, HookEvent};
@@ -271,6 +272,8 @@ pub struct DnsSettings {
     pub listen: Listen,
     /// The zones that it holds, sorted by apex.
     pub zones: Vec<EmbeddedZone>,
+    /// The zones of other servers that it holds a copy of, sorted by apex.
+    pub secondary: Vec<SecondaryZone>,
     /// The keys of our services in a Kerberos realm, with whose tickets clients sign; none: tickets are not taken.
     pub gss_keytab: Option<PathBuf>,
     /// The views, in their order.
@@ -346,7 +349,8 @@ impl DnsSettings {
     /// Who sees what of the zones; `None`: everybody the same.
     #[must_use]
     pub fn audiences(&self) -> Option<Audiences> {
-        let sights: Vec<Sight> = self.zones.iter().map(|zone| zone.sight.clone()).collect();
+        let copies = self.secondary.iter().map(|zone| &zone.sight);
+        let sights: Vec<Sight> = self.zones.iter().map(|zone| &zone.sight).chain(copies).cloned().collect();
         Audiences::new(&self.views, &sights)
     }
 }
@@ -402,6 +406,34 @@ pub struct EmbeddedZone {
     pub transfers: Transfers,
     /// Made for a subnet's PTR records, not written in the file.
     pub derived: bool,
+}
+
+/// A zone of other servers that this one holds a copy of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecondaryZone {
+    /// The apex.
+    pub apex: Fqdn,
+    /// The servers that it is transferred from, the preferred one first; never empty.
+    pub primaries: Vec<Primary>,
+    /// Who may say that it has changed, beside them.
+    pub notify: Askers,
+    /// How much of a transfer is taken.
+    pub limits: Limits,
+    /// Every key that its tables name: signatures by others are not known.
+    pub keys: Vec<Arc<TsigKey>>,
+    /// Who sees it.
+    pub sight: Sight,
+    /// Who may transfer it from here, and who is told of changes.
+    pub transfers: Transfers,
+}
+
+/// A server that a zone is transferred from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Primary {
+    /// Where it answers.
+    pub address: SocketAddr,
+    /// What signs questions, answers and notifications.
+    pub key: Option<Arc<TsigKey>>,
 }
 
 /// Who has copies of a zone.

@@ -91,14 +91,24 @@ impl Rdata {
         if bytes.len() > usize::from(u16::MAX) {
             return Err(RdataError::Length);
         }
+        Self::read(rtype, bytes, |rest| Fqdn::read_wire(rest).map_err(RdataError::Name))
+    }
+
+    /// The same of data whose names may be compressed, as they are in a message: `name` reads one at the start of what is
+    /// left, and tells how many octets it takes there.
+    pub(crate) fn read(
+        rtype: RecordType,
+        bytes: &[u8],
+        name: impl Fn(&[u8]) -> Result<(Fqdn, usize), RdataError>,
+    ) -> Result<Self, RdataError> {
         let mut canonical = Vec::with_capacity(bytes.len());
         let mut rest = bytes;
         for field in layout(rtype) {
             let used = match field {
                 Field::Name => {
-                    let (name, used) = Fqdn::read_wire(rest).map_err(RdataError::Name)?;
+                    let (name, used) = name(rest)?;
                     canonical.extend_from_slice(name.as_wire());
-                    rest = &rest[used..];
+                    rest = rest.get(used..).ok_or(RdataError::Length)?;
                     continue;
                 }
                 Field::Octets(count) => *count,
@@ -111,6 +121,11 @@ impl Rdata {
             rest = left;
         }
         if rest.is_empty() { Ok(Self(canonical.into_boxed_slice())) } else { Err(RdataError::Length) }
+    }
+
+    /// Whether data of this type holds names that are lowered, and may be compressed in a message.
+    pub(crate) fn has_names(rtype: RecordType) -> bool {
+        layout(rtype).iter().any(|field| matches!(field, Field::Name))
     }
 
     /// Whether this is data of that type, in the one form that compares equal to its like: what [`Rdata::from_wire`] makes.

@@ -27,19 +27,19 @@ fn comes_back(row: &Row) {
     store.commit(1, [std::slice::from_ref(row)]).expect("there is room");
     drop(store);
     let (_, contents, report) = Store::open(disk, &options).expect("what was written is read");
-    let Contents { leases, wanted, confirmed, zone_sets, suffixes, zone_differences, zone_stated, .. } = contents;
+    let Contents { leases, wanted, confirmed, zone_sets, suffixes, zone_differences, zone_stated, zone_copies, .. } =
+        contents;
     let (is_there, count) = match row {
         Row::Lease(lease) => (leases.contains(lease), 1),
         Row::Wanted(row) => (wanted.contains(row), 1),
         Row::Confirmed(row) => (confirmed.contains(row), 1),
         Row::ZoneSet { zone, set: Some(set), .. } => (zone_sets.contains(&(zone.clone(), set.clone())), 1),
         Row::Suffix(assignment) => (suffixes.contains(assignment), 1),
-        Row::ZoneDifference { zone, difference } => {
-            (zone_differences.contains(&(zone.clone(), difference.clone())), 1)
-        }
+        Row::ZoneDifference { zone, difference } => (zone_differences.contains(&(zone.clone(), difference.clone())), 1),
         Row::ZoneStated { zone, name, rtype, stated: true } => {
             (zone_stated.contains(&(zone.clone(), name.clone(), *rtype)), 1)
         }
+        Row::ZoneCopy { zone, checked_at } => (zone_copies.contains(&(zone.clone(), *checked_at)), 1),
         _ => (true, 0),
     };
     assert!(is_there && report.rows == count, "{row:?}");

@@ -21,6 +21,8 @@ impl Reason {
     pub const BOGUS: u16 = 6;
     /// Cached Error (section 4.14).
     pub const CACHED: u16 = 13;
+    /// Not Ready (section 4.15).
+    pub const NOT_READY: u16 = 14;
     /// Blocked, by whoever runs this server (section 4.16).
     pub const BLOCKED: u16 = 15;
     /// Filtered, as the client wished (section 4.18).
@@ -33,6 +35,8 @@ impl Reason {
     pub const UNREACHABLE: u16 = 22;
     /// Network Error (section 4.24).
     pub const NETWORK: u16 = 23;
+    /// Invalid Data (section 4.25): among others, of a zone that has expired.
+    pub const INVALID_DATA: u16 = 24;
     /// Synthesized (IANA, draft-homburg-dnsop-codcp).
     pub const SYNTHESIZED: u16 = 29;
 

@@ -1,5 +1,6 @@
 //! `leasehold dns`.
 
+mod copies;
 mod upkeep;
 
 use std::process::ExitCode;
@@ -7,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use comfy_table::{ContentArrangement, Table, presets};
 
-use crate::control::{NameView, Request, ZoneServersView};
+use crate::control::{NameView, Request, ZoneCopyView, ZoneServersView};
 
 /// Show which names DNS does not hold yet, and why; compare zones with what they should hold, and mend them.
 #[derive(Args, Debug)]
@@ -41,6 +42,11 @@ pub enum Action {
     /// Show how the DNS servers of each zone are doing: which is in use, which is passed over, since when, its last answer
     /// and the next try. Exit code 1 when one does not do its work.
     Servers(upkeep::Servers),
+    /// Show the zones that are copies of other servers': from which primary, which serial, when it was checked last and is
+    /// next, when it expires, and what went wrong. Exit code 1 when one is not fresh.
+    Copies(copies::Copies),
+    /// Ask the primaries of a copy now. Exit code 1 when it is not fresh then.
+    Refresh(copies::Refresh),
 }
 
 /// Runs it.
@@ -49,7 +55,11 @@ pub enum Action {
 /// When no daemon answers at the socket.
 pub fn run(dns: &Dns) -> anyhow::Result<ExitCode> {
     if let Some(action) = &dns.action {
-        return Ok(upkeep::run(action));
+        return match action {
+            Action::Copies(shown) => copies::show(shown),
+            Action::Refresh(order) => copies::refresh(order),
+            action => Ok(upkeep::run(action)),
+        };
     }
     let mut names: Vec<NameView> = dns.daemon.ask(&Request::Names)?;
     names.retain(|name| dns.all || !name.done);
@@ -60,6 +70,10 @@ pub fn run(dns: &Dns) -> anyhow::Result<ExitCode> {
     let zones: Vec<ZoneServersView> = dns.daemon.ask(&Request::DnsServers)?;
     for line in zones.iter().flat_map(|zone| zone.lines(true)) {
         println!("{line}");
+    }
+    let copies: Vec<ZoneCopyView> = dns.daemon.ask(&Request::DnsCopies)?;
+    for copy in copies.iter().filter(|copy| dns.all || !copy.is_fresh()) {
+        println!("{}", copy.line());
     }
     if names.is_empty() {
         println!("DNS holds every name that it should");

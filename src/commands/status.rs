@@ -45,6 +45,9 @@ pub fn run(status: &Status) -> anyhow::Result<ExitCode> {
     for line in view.zones.iter().flat_map(|zone| zone.lines(false)) {
         println!("{line}");
     }
+    for copy in &view.copies {
+        println!("{}", copy.line());
+    }
     if let Some(audit) = &view.audit {
         let c = &audit.counts;
         println!(

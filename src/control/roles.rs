@@ -20,9 +20,11 @@ impl Request {
             | Self::Past(_)
             | Self::PastHolder { .. }
             | Self::Queries { .. }
-            | Self::DnsServers => Role::View,
+            | Self::DnsServers
+            | Self::DnsCopies => Role::View,
             Self::Changes(_)
             | Self::DnsAudit { .. }
+            | Self::DnsRefresh { .. }
             | Self::DnsRepair { .. }
             | Self::DnsAdopt { .. }
             | Self::DnsConfirmDeletions { .. }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use config::Config;
 use config::settings::{
-    CertificateFiles, Cookies, DnsProtection, EmbeddedZone, EncryptedDns, Forward, Listen, Transfers, Upstreams,
+    CertificateFiles, Cookies, DnsProtection, EncryptedDns, Forward, Listen, Primary, Transfers, Upstreams,
 };
 use dns::{Fqdn, TsigKey};
 use ipnet::IpNet;
@@ -23,8 +23,9 @@ use super::tasks::Tasks;
 use crate::block_lists;
 use crate::dhcp_sockets::InterfaceTable;
 use crate::dns_server::{
-    AnswerLimits, Changed, ConnectionLimits, CookieMode, DnsServer, DnsServerHandle, DnsServerSettings, Encrypted,
-    Protection, StartError, TransferAccess, TransferSettings, UpdateRights, ZonePast, forward, zone_writer,
+    AnswerLimits, Board, Changed, ConnectionLimits, CookieMode, CopyRights, DnsServer, DnsServerHandle,
+    DnsServerSettings, Encrypted, Protection, StartError, TransferAccess, TransferSettings, UpdateRights, ZonePast,
+    forward, zone_writer,
 };
 use crate::query_log::SharedLog;
 use crate::secondaries::{self, Copies, Secondary, Teller};
@@ -54,7 +55,7 @@ pub(super) fn start(
     config: &Config,
     table: &InterfaceTable,
     keeper: &Arc<ZoneKeeper>,
-    updates: ZoneUpdates,
+    (updates, notices): (ZoneUpdates, Arc<Board>),
     log: Option<Arc<SharedLog>>,
 ) -> anyhow::Result<Option<(DnsServerHandle, impl Future<Output = ()> + Send + 'static, Ahead)>> {
     if !config.dns.enabled {
@@ -71,6 +72,8 @@ pub(super) fn start(
         keys: changed.keys,
         transfers: changed.transfers,
         rights: changed.rights,
+        copies: changed.copies,
+        notices,
         gss_keytab: changed.gss_keytab,
         forward_for: changed.forward_for,
         forward_not_for: changed.forward_not_for,
@@ -104,14 +107,19 @@ pub(super) fn changed(
     let mut access: HashMap<Fqdn, TransferAccess> = HashMap::new();
     let mut rights: HashMap<Fqdn, Arc<UpdateRights>> = HashMap::new();
     for zone in &config.dns.zones {
-        access.insert(zone.apex.clone(), transfer_access(zone));
+        // Whoever may change the zone may have it.
+        access.insert(zone.apex.clone(), access_by(&zone.transfers, &zone.policy.keys));
         let (policy, from, self_by_lease) = (zone.policy.clone(), zone.update.clone(), zone.self_by_lease);
         rights.insert(zone.apex.clone(), Arc::new(UpdateRights { policy, from, self_by_lease }));
-        for key in zone.keys.iter().chain(&zone.transfers.keys) {
-            if !keys.iter().any(|known| known.name == key.name) {
-                keys.push(Arc::clone(key));
-            }
-        }
+        add_keys(&mut keys, zone.keys.iter().chain(&zone.transfers.keys));
+    }
+    let mut copies: HashMap<Fqdn, CopyRights> = HashMap::new();
+    for zone in &config.dns.secondary {
+        access.insert(zone.apex.clone(), access_by(&zone.transfers, &[]));
+        let key = |primary: &Primary| primary.key.as_ref().map(|key| key.name.clone());
+        let primaries = zone.primaries.iter().map(|primary| (primary.address.ip(), key(primary))).collect();
+        copies.insert(zone.apex.clone(), CopyRights { primaries, notify: zone.notify.clone() });
+        add_keys(&mut keys, zone.keys.iter().chain(&zone.transfers.keys));
     }
     let (ahead, heard) = mpsc::channel(AHEAD_MAX);
     let past: Arc<dyn ZonePast> = Arc::clone(keeper) as Arc<dyn ZonePast>;
@@ -127,6 +135,7 @@ pub(super) fn changed(
         keys,
         transfers,
         rights,
+        copies,
         gss_keytab: config.dns.gss_keytab.clone(),
         forward_for,
         forward_not_for,
@@ -139,33 +148,44 @@ pub(super) fn changed(
 
 /// Tells those who hold copies of the zones of changes, and hears who is ahead of us; whoever did so before ends.
 pub(super) fn follow_copies(tasks: &mut Tasks, config: &Config, keeper: &Arc<ZoneKeeper>, ahead: Ahead) {
-    let copies = copies(config);
-    let any = !copies.is_empty();
-    let teller = any.then(|| Teller::new(Arc::clone(keeper), copies.clone()).run());
+    let mut holders = holders(config);
+    let any = !holders.is_empty();
+    let teller = any.then(|| Teller::new(Arc::clone(keeper), holders.clone()).run());
     tasks.replace("the teller of secondaries", teller);
-    let watch = any.then(|| secondaries::ahead::watch(Arc::clone(keeper), copies, ahead));
+    // The serial of a copy is its primary's to say.
+    holders.retain(|apex, _| !config.dns.secondary.iter().any(|zone| zone.apex == *apex));
+    let watch = any.then(|| secondaries::ahead::watch(Arc::clone(keeper), holders, ahead));
     tasks.replace("the watch over secondaries", watch);
 }
 
-/// Who holds copies of the embedded zones.
-fn copies(config: &Config) -> HashMap<Fqdn, Copies> {
-    let held = config.dns.zones.iter().filter(|_| config.dns.enabled);
-    let copies = held.map(|zone| {
-        let transfers = &zone.transfers;
+fn add_keys<'k>(keys: &mut Vec<Arc<TsigKey>>, more: impl Iterator<Item = &'k Arc<TsigKey>>) {
+    for key in more {
+        if !keys.iter().any(|known| known.name == key.name) {
+            keys.push(Arc::clone(key));
+        }
+    }
+}
+
+/// Who holds copies of the zones that are served.
+fn holders(config: &Config) -> HashMap<Fqdn, Copies> {
+    let own = config.dns.zones.iter().map(|zone| (&zone.apex, &zone.transfers));
+    let others = config.dns.secondary.iter().map(|zone| (&zone.apex, &zone.transfers));
+    let held = own.chain(others).filter(|_| config.dns.enabled);
+    let copies = held.map(|(apex, transfers)| {
         let secondary = |one: &config::settings::Secondary| Secondary { address: one.address, key: one.key.clone() };
         let secondaries = transfers.secondaries.iter().map(secondary).collect();
-        (zone.apex.clone(), Copies { secondaries, name_servers: transfers.notify_ns })
+        (apex.clone(), Copies { secondaries, name_servers: transfers.notify_ns })
     });
     copies.filter(|(_, copies)| copies.name_servers || !copies.secondaries.is_empty()).collect()
 }
 
-fn transfer_access(zone: &EmbeddedZone) -> TransferAccess {
-    let Transfers { secondaries, allowed, .. } = &zone.transfers;
+/// `more` are names of keys.
+fn access_by(transfers: &Transfers, more: &[Fqdn]) -> TransferAccess {
+    let Transfers { secondaries, allowed, .. } = transfers;
     // A secondary that has a key is known by it, and one that has none by its address.
     let keyless = secondaries.iter().filter(|secondary| secondary.key.is_none());
     let known = secondaries.iter().filter_map(|secondary| Some(secondary.key.as_ref()?.name.clone()));
-    // Whoever may change the zone may have it.
-    let keys = zone.policy.keys.iter().cloned().chain(known).chain(allowed.keys.iter().cloned());
+    let keys = more.iter().cloned().chain(known).chain(allowed.keys.iter().cloned());
     let ranges = allowed.prefixes.iter().filter_map(|one| IpNet::new(one.address, one.length).ok());
     let addresses = ranges.chain(keyless.map(|secondary| IpNet::from(secondary.address.ip())));
     TransferAccess { keys: keys.collect(), addresses: addresses.collect() }

@@ -24,11 +24,12 @@ use zones::{Asked, Askers, Kind, Place, Question, QuestionMeta, Requestor, ZoneS
 use super::cookies::CookieKeeper;
 use super::counts::Counts;
 use super::forward::{Asker, Forwarder};
+use super::notify::{Board, CopyRights};
 use super::rate::{RateLimiter, Verdict, ticks_since};
 use super::reply::{self, BAD_VERS, Reply};
 use super::transfer::{self, Transfers};
 use super::update::{UpdateRights, ZoneWriter};
-use super::{query, tkey, update};
+use super::{notify, query, tkey, update};
 use crate::kerberos::{Accepted, Acceptor};
 use crate::quiet::Quiet;
 
@@ -38,6 +39,8 @@ pub(super) struct Parts {
     pub(super) keys: Vec<Arc<TsigKey>>,
     pub(super) transfers: Transfers,
     pub(super) rights: HashMap<Fqdn, Arc<UpdateRights>>,
+    pub(super) copies: HashMap<Fqdn, CopyRights>,
+    pub(super) notices: Arc<Board>,
     pub(super) acceptor: Option<Arc<Acceptor>>,
     pub(super) forward_for: Vec<IpNet>,
     pub(super) forward_not_for: Askers,
@@ -59,6 +62,7 @@ pub(super) struct Handler(Arc<Parts>, Arc<Tellers>);
 #[derive(Default)]
 struct Tellers {
     refused_updates: Quiet,
+    refused_notices: Quiet,
     bad_signature: Quiet,
     refused_ticket: Quiet,
 }
@@ -243,6 +247,9 @@ impl Handler {
                     self.query((request, transport), &question, key).await
                 }
             },
+            OpCode::Update if let Some(why) = self.update_of_copy(request) => {
+                Reply { reason: Some(why), ..Reply::empty(request, Rcode::REFUSED) }
+            }
             OpCode::Update => {
                 let signer = signed_by.as_ref().map(|by| by.requestor.clone());
                 let snapshot = self.0.snapshot.load_full();
@@ -250,6 +257,14 @@ impl Handler {
                 let queue = (&self.0.writer, &self.1.refused_updates);
                 let rcode = update::handle(request, seen, signer, &self.0.rights, queue).await;
                 Reply::empty(request, rcode).prohibited_if(rcode == Rcode::REFUSED)
+            }
+            OpCode::Notify => {
+                let key = signed_by.as_ref().and_then(Signer::key);
+                let rcode = notify::handle(request, key, &self.0.copies, (&self.0.notices, &self.1.refused_notices));
+                let mut reply = Reply::empty(request, rcode).prohibited_if(rcode == Rcode::REFUSED);
+                // RFC 1996 section 3.8: the answer has "QR bit set", and is otherwise like the request, which has AA.
+                reply.metadata.authoritative = true;
+                reply
             }
             _ => Reply::empty(request, Rcode::NOT_IMP),
         };
@@ -293,6 +308,16 @@ impl Handler {
                 Err((refusal.rcode, refusal.signer))
             }
         }
+    }
+
+    /// Why a copy of another server's zone is not changed. RFC 2136 section 6.1: "a slave ... may forward" an update, which
+    /// this server does not: it would vouch for requests whose signatures only the primary can check.
+    fn update_of_copy(&self, request: &Request) -> Option<Reason> {
+        let [zone] = request.queries.queries() else { return None };
+        let zone = name_from_hickory(zone.original().name()).ok()?;
+        let copy = self.0.copies.get(&zone)?;
+        let primary = copy.primaries.first().map(|(address, _)| format!(", {address}")).unwrap_or_default();
+        Some(Reason::new(Reason::PROHIBITED, format!("a copy: send updates to its primary{primary}")))
     }
 
     async fn query(
@@ -347,6 +372,7 @@ impl Handler {
                 transfers.tell_refused(&question.name, source);
                 Rcode::REFUSED
             }
+            None if let Place::Unavailable(_) = seen.place(&question.name) => Rcode::SERV_FAIL,
             None => Rcode::NOT_AUTH,
             Some(zone) => {
                 // A view's records are laid over the zone's: the history is that of the zone beneath.

@@ -4,8 +4,8 @@ use dns::wire::{WireError, name_to_hickory, rdata_to_hickory};
 use dns::{Fqdn, Rcode, RecordType};
 use hickory_proto::rr::Record;
 use hickory_server::server::Request;
-use resolve::{Key, Transport};
-use zones::{AnswerSet, Question, QuestionMeta, ZoneSet};
+use resolve::{Key, Reason, Transport};
+use zones::{AnswerSet, Question, QuestionMeta, Unavailable, ZoneSet};
 
 use super::forward::{Asker, Forwarder};
 use super::reply::Reply;
@@ -21,6 +21,9 @@ pub(super) fn answer(
     let found = zones::answer(snapshot, question, meta);
     if found.prohibited {
         return (Reply::empty(request, Rcode::REFUSED).prohibited_if(true), None);
+    }
+    if let Some(why) = found.unavailable {
+        return (unavailable(request, why), None);
     }
     if !found.ours {
         return (Reply::empty(request, Rcode::REFUSED), Some(question.name.clone()));
@@ -39,6 +42,15 @@ pub(super) fn answer(
         }
     }
     (reply, found.continue_at)
+}
+
+/// What is answered in a zone whose contents are not there.
+pub(super) fn unavailable(request: &Request, why: Unavailable) -> Reply {
+    let reason = match why {
+        Unavailable::NotLoaded => Reason::new(Reason::NOT_READY, "the zone has not been transferred yet"),
+        Unavailable::Expired => Reason::new(Reason::INVALID_DATA, "the zone has expired: no primary was heard of it"),
+    };
+    Reply { reason: Some(reason), ..Reply::empty(request, Rcode::SERV_FAIL) }
 }
 
 /// Asks others for `name` and adds what they say.

@@ -14,8 +14,8 @@ use super::forward::{Forwarder, Forwarding};
 use super::handler::{Handler, Parts};
 use super::sockets::{self, Bound};
 use super::{
-    BindError, DnsServerHandle, Protection, TransferSettings, UpdateRights, ZoneWriter, acceptor, cookies, rate,
-    transfer,
+    BindError, CopyRights, DnsServerHandle, Protection, TransferSettings, UpdateRights, ZoneWriter, acceptor, cookies,
+    rate, transfer,
 };
 
 /// What of a server's settings can change while it serves; see [`super::DnsServerSettings`].
@@ -26,6 +26,8 @@ pub struct Changed {
     pub transfers: TransferSettings,
     /// Who may update a zone, by its apex.
     pub rights: HashMap<Fqdn, Arc<UpdateRights>>,
+    /// Who may say what of the zones that are copies of other servers', by apex.
+    pub copies: HashMap<Fqdn, CopyRights>,
     /// The keys of our services in a Kerberos realm.
     pub gss_keytab: Option<PathBuf>,
     /// For whom names outside our zones are forwarded.
@@ -89,6 +91,8 @@ impl DnsServerHandle {
             keys: changed.keys,
             transfers: transfer::Transfers::new(changed.transfers),
             rights: changed.rights,
+            copies: changed.copies,
+            notices: Arc::clone(&before.parts().notices),
             acceptor,
             forward_for: changed.forward_for,
             forward_not_for: changed.forward_not_for,

@@ -11,7 +11,7 @@ use config::settings::{DnsSettings, EmbeddedZone};
 use ddns::settings::ZoneServer;
 use ddns::wanted::WantedRow;
 use dns::Fqdn;
-use zones::{Histories, History, Zone, ZoneSet};
+use zones::{Histories, History, Place, Zone, ZoneSet};
 
 use super::{Key, LoadedZones, Past, StoredZones, digest_key, is_closest, lay_over, new_zone};
 use crate::departed_names;
@@ -80,6 +80,17 @@ pub fn relay(
         };
         loaded.histories.insert(zone.apex.clone(), history);
         loaded.zones.insert(built);
+    }
+    // Copies of other servers' zones are the same in both: a reload refuses what changes them.
+    for zone in &new.dns.secondary {
+        match served.zones.place(&zone.apex) {
+            Place::Zone(held) => loaded.zones.insert(held.clone()),
+            Place::Unavailable(why) => loaded.zones.withhold(&zone.apex, why),
+            Place::Prohibited | Place::Elsewhere => {}
+        }
+        if let Some(history) = served.histories.get(&zone.apex) {
+            loaded.histories.insert(zone.apex.clone(), history.clone());
+        }
     }
     for (apex, past) in pasts {
         asleep.sets.extend(past.sets.into_values().map(|set| (apex.clone(), set)));

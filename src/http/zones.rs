@@ -6,24 +6,25 @@ use ddns::settings::{Settings, ZoneServer};
 use ddns::wanted::RowKey;
 use dns::{Fqdn, RecordType, Rrset, Soa};
 use web::Refusal;
-use web::model::{RecordRow, Records, RecordsQuery, WINDOW, Zone, ZoneServer as ServerRow, Zones};
+use web::model::{RecordRow, Records, RecordsQuery, WINDOW, Zone, ZoneCopy, ZoneServer as ServerRow, Zones};
 
 use super::desk::Desk;
 use super::names::{name_of, type_of, wanted};
 use super::shown;
-use crate::control::ZoneServersView;
+use crate::control::{ZoneCopyView, ZoneServersView};
 
 impl Desk {
     pub(super) async fn zones(&self) -> Result<Zones, Refusal> {
         let health = self.parts.responder.servers().await.ok_or(Refusal::Ending)?;
         let published = self.parts.zones.load_full();
-        let mut zones: Vec<Zone> = published
-            .zones()
-            .into_iter()
+        let copies = self.parts.responder.copies().await;
+        let is_copy = |apex: &Fqdn| copies.iter().any(|copy| copy.zone == apex.to_string());
+        let own = published.zones().into_iter().filter(|zone| !is_copy(zone.apex()));
+        let mut zones: Vec<Zone> = own
             .map(|zone| {
                 let view = health.iter().find(|view| view.zone == zone.apex().to_string());
                 let (serial, names) = (Some(zone.serial()), Some(zone.name_count()));
-                Zone { serial, names, embedded: true, ..zone_of(zone.apex(), view) }
+                Zone { serial, names, embedded: true, role: "primary".to_owned(), ..zone_of(zone.apex(), view) }
             })
             .collect();
         for view in &health {
@@ -31,6 +32,12 @@ impl Desk {
             if published.get(&apex).is_none() {
                 zones.push(zone_of(&apex, Some(view)));
             }
+        }
+        for copy in copies {
+            let Ok(apex) = copy.zone.parse::<Fqdn>() else { continue };
+            let (serial, names) = (copy.serial, copy.names);
+            let role = "secondary".to_owned();
+            zones.push(Zone { serial, names, embedded: true, role, copy: Some(copy_of(copy)), ..zone_of(&apex, None) });
         }
         zones.sort_by(|one, other| (one.reverse, &one.apex).cmp(&(other.reverse, &other.apex)));
         Ok(Zones { zones })
@@ -87,11 +94,13 @@ impl Desk {
         let config = self.parts.config.load();
         let dns = &config.dns;
         let configured = dns.zones.iter().find(|zone| zone.apex == apex);
+        let is_copy = dns.secondary.iter().any(|zone| zone.apex == apex);
         let rows = window.into_iter().zip(leased).map(|((name, rtype, row), leased)| {
             let written =
                 configured.is_some_and(|zone| zone.records.iter().any(|set| set.name == name && set.rtype == rtype));
             let of_zone = matches!(rtype, RecordType::SOA | RecordType::NS) && name == apex;
             let origin = match () {
+                () if is_copy => "primary",
                 () if written => "configuration",
                 () if of_zone || dns.own_names.contains(&name) => "zone",
                 () if leased => "lease",
@@ -154,7 +163,14 @@ fn zone_of(apex: &Fqdn, view: Option<&ZoneServersView>) -> Zone {
         names: None,
         queued: view.map_or(0, |view| view.queued),
         servers,
+        role: "remote".to_owned(),
+        copy: None,
     }
+}
+
+fn copy_of(view: ZoneCopyView) -> ZoneCopy {
+    let ZoneCopyView { state, primaries, primary, checked_at, next_at, expires_at, error, .. } = view;
+    ZoneCopy { state, primaries, primary, checked_at, next_at, expires_at, error }
 }
 
 /// A row for each record of a set; who put it there is found out for those that are told.

@@ -9,6 +9,7 @@
 //! 0x05 numbers     the name that a host says, in uncompressed wire form; its identity
 //! 0x06 differences apex in uncompressed wire form, the serial after (big-endian, four octets)
 //! 0x07 stated      as zone sets; with the type 0, which no set has, the owner is a digest of views' records
+//! 0x08 copies      apex in uncompressed wire form
 //! ```
 //! The first four are critical (bit 7): a program that does not know one must not open the store. What a later version adds
 //! and an older one may ignore gets a number below 0x80; compaction carries it along untouched.
@@ -23,6 +24,7 @@ pub(crate) mod field;
 pub(crate) mod lease;
 mod suffix;
 mod zone;
+mod zone_copy;
 mod zone_past;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -95,6 +97,18 @@ pub enum Row {
         /// Whether it does.
         stated: bool,
     },
+    /// Stream of zones whose sets are a copy of another server's, by apex: stored with the sets.
+    ZoneCopy {
+        /// The apex.
+        zone: Fqdn,
+        /// When a primary last was known to have nothing newer, in UTC seconds.
+        checked_at: u64,
+    },
+    /// What is stored of a zone is no copy.
+    ZoneCopyGone {
+        /// The apex.
+        zone: Fqdn,
+    },
 }
 
 /// Leases, by address.
@@ -116,8 +130,12 @@ pub(crate) const ZONE_DIFFERENCES: u8 = 0x06;
 /// what the configuration stated last for what updates made.
 pub(crate) const ZONE_STATED: u8 = 0x07;
 
+/// Which zones are copies of other servers', by apex. A program that does not know them does not serve such zones.
+pub(crate) const ZONE_COPIES: u8 = 0x08;
+
 /// Every stream that this version knows.
-pub(crate) const STREAMS: [u8; 7] = [LEASES, WANTED, CONFIRMED, ZONE_SETS, SUFFIXES, ZONE_DIFFERENCES, ZONE_STATED];
+pub(crate) const STREAMS: [u8; 8] =
+    [LEASES, WANTED, CONFIRMED, ZONE_SETS, SUFFIXES, ZONE_DIFFERENCES, ZONE_STATED, ZONE_COPIES];
 
 /// Why the bytes of a row are not one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -192,6 +210,10 @@ impl Row {
             Self::ZoneStated { zone, name, rtype, stated: false } => {
                 to.delete(ZONE_STATED, |out| zone::key(zone, name, *rtype, out));
             }
+            Self::ZoneCopy { zone, checked_at } => {
+                to.put(ZONE_COPIES, |out| zone_copy::key(zone, out), |out| zone_copy::encode(*checked_at, out));
+            }
+            Self::ZoneCopyGone { zone } => to.delete(ZONE_COPIES, |out| zone_copy::key(zone, out)),
         }
     }
 
@@ -230,6 +252,10 @@ impl Row {
                 value.map_or(Ok(()), zone_past::check_stated)?;
                 Self::ZoneStated { zone, name, rtype, stated: value.is_some() }
             }
+            (ZONE_COPIES, Some(value)) => {
+                Self::ZoneCopy { zone: zone_copy::read_key(key)?, checked_at: zone_copy::decode(value)? }
+            }
+            (ZONE_COPIES, None) => Self::ZoneCopyGone { zone: zone_copy::read_key(key)? },
             (other, _) => return Err(RowFault::Stream(other)),
         })
     }
@@ -249,6 +275,7 @@ pub(crate) fn describe_key(stream: u8, key: &[u8]) -> String {
         Ok(Row::ZoneStated { zone, name, rtype, .. }) => {
             format!("that the configuration states the {rtype} records of {name} in the zone {zone}")
         }
+        Ok(Row::ZoneCopyGone { zone }) => format!("that the zone {zone} is a copy"),
         _ => format!("the row {} of stream {stream}", hex(key)),
     }
 }

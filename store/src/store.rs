@@ -31,6 +31,8 @@ pub struct Contents {
     pub zone_differences: Vec<(Fqdn, Arc<Difference>)>,
     /// Apex, owner and type of the sets that the configuration stated.
     pub zone_stated: Vec<(Fqdn, Fqdn, RecordType)>,
+    /// Apex of each zone that is a copy, and when a primary last was known to have nothing newer, in UTC seconds.
+    pub zone_copies: Vec<(Fqdn, u64)>,
     /// One a name and host.
     pub suffixes: Vec<Assignment>,
     /// UTC seconds: no time before this one is believed.
@@ -49,13 +51,15 @@ impl Contents {
             Row::Suffix(assignment) => self.suffixes.push(assignment),
             Row::ZoneDifference { zone, difference } => self.zone_differences.push((zone, difference)),
             Row::ZoneStated { zone, name, rtype, stated: true } => self.zone_stated.push((zone, name, rtype)),
+            Row::ZoneCopy { zone, checked_at } => self.zone_copies.push((zone, checked_at)),
             Row::LeaseGone(_)
             | Row::WantedGone(_)
             | Row::ConfirmedGone(_)
             | Row::SuffixGone(..)
             | Row::ZoneSet { set: None, .. }
             | Row::ZoneDifferenceGone { .. }
-            | Row::ZoneStated { stated: false, .. } => {}
+            | Row::ZoneStated { stated: false, .. }
+            | Row::ZoneCopyGone { .. } => {}
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Needs `dig` and `nsupdate`; loopback and free ports suffice but for the tests that ask from another host, which
 //! need root and network namespaces.
 
+use std::collections::HashMap;
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::process::{Command, Stdio};
@@ -113,6 +114,8 @@ impl Server {
             keys: vec![Arc::new(key())],
             transfers: TransferSettings { access, ..TransferSettings::default() },
             rights,
+            copies: HashMap::new(),
+            notices: Arc::default(),
             gss_keytab: None,
             forward_not_for: Askers::default(),
             forward_for: options.forward_for.iter().map(|prefix| prefix.parse().unwrap()).collect(),
@@ -385,7 +388,7 @@ fn large_answers_are_truncated_to_what_the_asker_takes() {
 fn what_is_not_served_is_refused_by_the_right_code() {
     let server = Server::start(Options::default());
     assert_eq!(status(&server.dig(&["+edns=1", "+noednsneg", "client1.nasir.xyz"])), "BADVERS");
-    assert_eq!(status(&server.dig(&["+opcode=notify", "nasir.xyz", "SOA"])), "NOTIMP");
+    assert_eq!(status(&server.dig(&["+opcode=notify", "nasir.xyz", "SOA"])), "NOTAUTH");
     assert_eq!(status(&server.dig(&["version.bind", "TXT", "CH"])), "REFUSED");
     assert_eq!(status(&server.dig(&["nasir.xyz", "TYPE254"])), "NOTIMP");
     let mut stream = TcpStream::connect(server.address).unwrap();

@@ -14,6 +14,7 @@ mod claims;
 mod clients;
 mod config_changes;
 mod conflicts;
+mod copies;
 mod correctness;
 mod cuts;
 mod ddns_client;

@@ -36,6 +36,7 @@ pub(crate) struct StoreModel {
     suffixes: BTreeMap<(Fqdn, HostIdentity), Assignment>,
     zone_differences: BTreeMap<(Fqdn, u32), Arc<Difference>>,
     zone_stated: BTreeSet<ZoneKey>,
+    zone_copies: BTreeMap<Fqdn, u64>,
 }
 
 fn zone_key(zone: &Fqdn, name: &Fqdn, rtype: RecordType) -> ZoneKey {
@@ -73,6 +74,8 @@ impl StoreModel {
                 Row::ZoneStated { zone, name, rtype, stated: false } => {
                     self.zone_stated.remove(&zone_key(zone, name, *rtype));
                 }
+                Row::ZoneCopy { zone, checked_at } => _ = self.zone_copies.insert(zone.clone(), *checked_at),
+                Row::ZoneCopyGone { zone } => _ = self.zone_copies.remove(zone),
             }
         }
     }
@@ -91,6 +94,7 @@ impl StoreModel {
                 .map(|(zone, step)| ((zone.clone(), step.serial_after), Arc::clone(step)))
                 .collect(),
             zone_stated: contents.zone_stated.iter().cloned().collect(),
+            zone_copies: contents.zone_copies.iter().cloned().collect(),
         }
     }
 

@@ -23,7 +23,7 @@ pub use edits::{
 pub use lease_history::{Past, PastHolder, PastQuery, PastRow};
 pub use leases::{DnsState, Host, HostRow, Hosts, HostsQuery, LeaseQuery, LeaseRow, Leases, RelayMarks, SORTS, STATES};
 pub use names::{
-    DnsWork, DnsWorkQuery, DnsWorkRow, RecordRow, Records, RecordsQuery, WorkState, Zone, ZoneServer, Zones,
+    DnsWork, DnsWorkQuery, DnsWorkRow, RecordRow, Records, RecordsQuery, WorkState, Zone, ZoneCopy, ZoneServer, Zones,
 };
 pub use queries::{FATES, Queries, QueriesQuery, QueryRow};
 pub use status::{

@@ -27,7 +27,7 @@ pub use super::web::{Web, WebToken, WebUser};
 pub use super::words::{
     Algorithm, Allocate, BlockAnswer, BlockReason, Bootp, Clean, ClientUpdates, Conflict, ConflictCheck, FormerServer,
     HookEvent, LocalRole, LogFormat, LogLevel, MessageTypeWord, OptionKind, Outside, OwnNameWord, PastCap, Probe,
-    QueryLogWord, Replace, ReservedNames, ReverseGuard, RoleWord, Sandbox, SubnetReverse, UpstreamOrder,
+    QueryLogWord, Replace, ReservedNames, ReverseGuard, RoleWord, Sandbox, SubnetReverse, UpstreamOrder, ZoneKind,
 };
 
 /// A whole file.
@@ -468,6 +468,19 @@ pub struct Zone {
     /// Instead of `name`: the reverse zone (or zones) of this prefix. Beside `name`: the prefix, longer than 24, whose PTR
     /// records stand in that zone (RFC 2317).
     pub prefix: Option<At<Prefix>>,
+    /// Whether the zone is this server's own (`"primary"`, unless it is written otherwise), or a copy of another server's
+    /// (`"secondary"`), which `primaries` names.
+    pub kind: Option<At<ZoneKind>>,
+    /// Secondary: the servers that the zone is transferred from, the preferred one first.
+    pub primaries: Option<At<Vec<At<Primary>>>>,
+    /// Secondary: who may say that the zone has changed (NOTIFY), beside the primaries.
+    pub allow_notify: Option<Vec<At<AskerText>>>,
+    /// Secondary: the most records that it may have; else 1,000,000.
+    pub records_max: Option<At<u32>>,
+    /// Secondary: the most that one transfer of it may bring, in MiB; else 128.
+    pub transfer_mib_max: Option<At<u32>>,
+    /// Secondary: how long one transfer of it may take; else 30 minutes.
+    pub transfer_time_max: Option<At<Duration>>,
     /// The server that takes its updates (RFC 2136), or several, the preferred one first; else the embedded one holds it.
     pub server: Option<At<OneOrMore<ServerAddress>>>,
     /// The key that signs updates to `server`.
@@ -507,6 +520,17 @@ pub struct Zone {
     pub notify_ns: Option<At<bool>>,
     /// Embedded: who may transfer it, beside the secondaries.
     pub allow_transfer: Option<Vec<At<AskerText>>>,
+}
+
+/// A server that a zone is transferred from.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Primary {
+    /// Where it answers.
+    #[schemars(required)]
+    pub address: Option<At<ServerAddress>>,
+    /// The key that signs all that is asked of it, and that its answers and notifications must be signed with.
+    pub key: Option<At<DomainName>>,
 }
 
 /// A server that holds a copy of an embedded zone.

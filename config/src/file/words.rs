@@ -225,6 +225,16 @@ words! {
 }
 
 words! {
+    /// What this server is of a zone.
+    ZoneKind {
+        /// The zone is its own.
+        Primary = "primary",
+        /// It holds a copy of another server's.
+        Secondary = "secondary",
+    }
+}
+
+words! {
     /// The name that a key or a principal has itself.
     OwnNameWord {
         /// That name.

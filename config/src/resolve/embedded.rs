@@ -73,7 +73,7 @@ pub(super) fn read(
 }
 
 /// Who has copies of the zone.
-fn transfers(zone: &v1::Zone, keys: &Keys<'_>, findings: &mut Findings) -> Transfers {
+pub(super) fn transfers(zone: &v1::Zone, keys: &Keys<'_>, findings: &mut Findings) -> Transfers {
     let mut secondaries: Vec<Secondary> = Vec::new();
     let mut places: Vec<(SocketAddr, Span)> = Vec::new();
     for at in zone.secondaries.iter().flatten() {

@@ -29,6 +29,7 @@ mod resolver;
 mod scalars;
 mod scope;
 mod second;
+mod secondary;
 mod server;
 mod service;
 mod subnet;
@@ -147,7 +148,11 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
             hosts: hosts.settings(guard),
             stated: stated.into(),
             patterns: dhcp.patterns(),
-            without_reverse: subnets.without_reverse,
+            // Of a machine that is configured by hand, a copy has the PTR record when its primary has.
+            without_reverse: {
+                let copies = zones.secondary().filter_map(|zone| secondary::prefix_of(&zone.apex));
+                subnets.without_reverse.into_iter().chain(copies).collect()
+            },
             reverse: server::reverse_guard(&file.ddns),
             retry: server::retry(&file.ddns, findings),
             upkeep: upkeep::read(&file.ddns, findings),

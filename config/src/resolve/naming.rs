@@ -8,6 +8,7 @@ use dns::{Fqdn, NameError};
 
 use super::keys::plain;
 use super::scalars::{finite_seconds, name};
+use super::secondary;
 use super::zones::Zones;
 use crate::fault::{Findings, Span};
 use crate::file::At;
@@ -87,6 +88,10 @@ pub(super) fn domain(at: &At<DomainName>, zones: &Zones, findings: &mut Findings
                 ),
             );
         }
+        return None;
+    }
+    if let Some(apex) = zones.copy_holding(&domain) {
+        secondary::refuse_names(&format!("the domain `{}` is", plain(&domain)), apex, at.span, findings);
         return None;
     }
     Some(domain)
@@ -242,6 +247,10 @@ pub(super) fn hostname(
     }
     let Some(naming) = naming else { return Some((stem.to_owned(), None)) };
     match full_name(stem, naming) {
+        Ok(full) if let Some(apex) = zones.copy_holding(&full) => {
+            secondary::refuse_names(&format!("the name `{}` is", plain(&full)), apex, at.span, findings);
+            None
+        }
         Ok(full) if zones.holding(&full).is_some() => {
             let domain = (full == naming.domain).then_some("the domain's own name");
             if let Some(why) = zones.protects(&full).or(domain) {

@@ -8,7 +8,7 @@ use ddns::settings::{ZoneRoute, ZoneServer};
 use dns::{Fqdn, Rrset};
 use ipnet::Ipv4Net;
 
-use super::zones::{Zone, Zones, enclosing, reverse_apex, reverse_prefixes};
+use super::zones::{Server, Zone, Zones, enclosing, reverse_apex, reverse_prefixes};
 
 /// A subnet is asked for by its parts of length 24, unless it has more of them than this: then whole, and whoever cuts a
 /// network of that size into zones writes them.
@@ -23,7 +23,7 @@ pub(super) fn read<'d>(
     (by_hand, stated): (impl Iterator<Item = IpAddr>, &[Rrset]),
 ) -> (Vec<ZoneRoute>, Vec<Quest>) {
     let mut plan = Plan { zones, routes: BTreeMap::new(), quests: Vec::new(), asked: HashSet::new() };
-    for zone in &zones.list {
+    for zone in zones.list.iter().filter(|zone| !matches!(zone.server, Server::Secondary(_))) {
         plan.routes.insert(zone.apex.clone(), zone.route());
     }
     for apex in zones.list.iter().map(|zone| &zone.apex) {

@@ -69,11 +69,22 @@ pub(super) fn dns_enabled(file: &v1::File, zones: &Zones, findings: &mut Finding
             || written.https_listen.is_some()
             || !file.forward.is_empty()
             || !file.block.is_empty();
-        return configured || zones.embedded().next().is_some();
+        return configured || zones.embedded().next().is_some() || zones.secondary().next().is_some();
     };
     if !enabled.value {
         for zone in &zones.list {
-            if matches!(zone.server, super::zones::Server::Embedded(_)) {
+            use super::zones::Server;
+            if let Server::Secondary(_) = zone.server {
+                findings
+                    .fault(
+                        zone.span,
+                        "the zone is held here as a copy, and the embedded DNS server is turned off",
+                        "nobody serves it",
+                        "take the zone out, or take `enabled = false` out of [dns]",
+                    )
+                    .see(enabled.span, "turned off here");
+            }
+            if let Server::Embedded(_) = zone.server {
                 findings
                     .fault(
                         zone.span,
@@ -130,8 +141,11 @@ pub(super) fn dns(
     };
     let mut held: Vec<_> = zones.embedded().cloned().collect();
     held.sort_by(|one, other| one.apex.cmp(&other.apex));
+    let mut secondary: Vec<_> = zones.secondary().cloned().collect();
+    secondary.sort_by(|one, other| one.apex.cmp(&other.apex));
     DnsSettings {
         enabled,
+        secondary,
         own_names: own_names(zones),
         zones: held,
         views: Vec::new(),

@@ -16,11 +16,12 @@ use super::embedded;
 use super::gss;
 use super::keys::{Keys, ReadSecret, plain};
 use super::scalars::{name, prefix, server_address};
+use super::secondary;
 use crate::fault::{Findings, Span};
 use crate::file::At;
 use crate::file::kinds::{OneOrMore, ServerAddress};
 use crate::file::v1;
-use crate::settings::EmbeddedZone;
+use crate::settings::{EmbeddedZone, SecondaryZone};
 
 /// All zones, written and derived.
 #[derive(Debug, Default)]
@@ -51,6 +52,8 @@ type Servers = Arc<[SocketAddr]>;
 #[derive(Debug)]
 pub(super) enum Server {
     Embedded(Box<EmbeddedZone>),
+    /// Held here as a copy.
+    Secondary(Box<SecondaryZone>),
     /// The addresses, the preferred one first; never empty.
     Remote {
         servers: Arc<[SocketAddr]>,
@@ -74,7 +77,8 @@ pub(super) fn read(
             zones.incomplete = true;
             continue;
         };
-        let server = server(&at.value, span, keys, findings);
+        let is_secondary = secondary::is_secondary(&at.value, findings);
+        let server = if is_secondary { None } else { server(&at.value, span, keys, findings) };
         for apex in apexes {
             if let Some(earlier) = first_by_apex.get(&apex) {
                 findings
@@ -89,6 +93,9 @@ pub(super) fn read(
             }
             first_by_apex.insert(apex.clone(), span);
             let server = match &server {
+                None if is_secondary => {
+                    Server::Secondary(Box::new(secondary::read(at, span, &apex, (access, keys), findings)))
+                }
                 Some((servers, auth)) => Server::Remote {
                     servers: Arc::clone(servers),
                     auth: auth.clone(),
@@ -290,16 +297,30 @@ impl Zones {
     pub(super) fn embedded(&self) -> impl Iterator<Item = &EmbeddedZone> {
         self.list.iter().filter_map(|zone| match &zone.server {
             Server::Embedded(zone) => Some(&**zone),
-            Server::Remote { .. } => None,
+            Server::Secondary(_) | Server::Remote { .. } => None,
         })
+    }
+
+    /// The copies of other servers' zones.
+    pub(super) fn secondary(&self) -> impl Iterator<Item = &SecondaryZone> {
+        self.list.iter().filter_map(|zone| match &zone.server {
+            Server::Secondary(zone) => Some(&**zone),
+            Server::Embedded(_) | Server::Remote { .. } => None,
+        })
+    }
+
+    /// The copy that `name` would be in.
+    pub(super) fn copy_holding(&self, name: &Fqdn) -> Option<&Fqdn> {
+        self.holding(name).filter(|zone| matches!(zone.server, Server::Secondary(_))).map(|zone| &zone.apex)
     }
 
     /// The static records of all zones.
     pub(super) fn records(&self) -> impl Iterator<Item = &Rrset> {
         self.list.iter().flat_map(|zone| {
             let (records, of_views) = match &zone.server {
-                Server::Embedded(zone) => (&zone.records, &zone.sight.overlays[..]),
-                Server::Remote { records, .. } => (records, &[][..]),
+                Server::Embedded(zone) => (&zone.records[..], &zone.sight.overlays[..]),
+                Server::Secondary(_) => (&[][..], &[][..]),
+                Server::Remote { records, .. } => (&records[..], &[][..]),
             };
             records.iter().chain(of_views.iter().flat_map(|(_, sets)| sets))
         })
@@ -308,7 +329,7 @@ impl Zones {
     /// Those that are kept at other servers, by name and type.
     pub(super) fn stated(&self) -> Vec<Rrset> {
         let of_zone = |zone: &Zone| match &zone.server {
-            Server::Embedded(_) => Vec::new(),
+            Server::Embedded(_) | Server::Secondary(_) => Vec::new(),
             Server::Remote { records, .. } => records.clone(),
         };
         let mut all: Vec<Rrset> = self.list.iter().flat_map(of_zone).collect();
@@ -339,7 +360,14 @@ impl Zones {
     /// else it is asked who holds them.
     pub(super) fn add_reverse(&mut self, wanted: &[(Ipv4Net, Span, Fqdn)], findings: &mut Findings) {
         for (net, span, domain) in wanted {
-            if self.classless.iter().any(|classless| classless.prefix.contains(net)) {
+            if let Some(classless) = self.classless.iter().find(|classless| classless.prefix.contains(net)) {
+                if let Some(apex) = self.copy_holding(&classless.parent) {
+                    refuse_reverse(*net, apex, *span, findings);
+                }
+                continue;
+            }
+            if let Some(apex) = reverse_prefixes(*net).find_map(|part| self.copy_holding(&reverse_apex(part))) {
+                refuse_reverse(*net, apex, *span, findings);
                 continue;
             }
             let missing: Vec<Ipv4Net> =
@@ -380,17 +408,32 @@ impl Zones {
                         ),
                     );
                 }
-                None => {}
+                // A domain in a copy is reported where it is written.
+                Some(Server::Secondary(_)) | None => {}
             }
         }
     }
+}
+
+fn refuse_reverse(net: Ipv4Net, apex: &Fqdn, span: Span, findings: &mut Findings) {
+    let apex = plain(apex);
+    findings.fault(
+        span,
+        format!("the reverse names of {net} are in the zone `{apex}`, which is a copy of another server's"),
+        "only its primary changes it",
+        format!(
+            "write `reverse = \"none\"` in the subnet, for no PTR records; or, in the zone `{apex}`, `server` with the \
+             primary's address in place of `kind` and `primaries`, so that they are sent there"
+        ),
+    );
 }
 
 impl Zone {
     /// Where its updates go.
     pub(super) fn route(&self) -> ZoneServer {
         match &self.server {
-            Server::Embedded(_) => ZoneServer::Embedded,
+            // Nothing is sent anywhere for a copy.
+            Server::Embedded(_) | Server::Secondary(_) => ZoneServer::Embedded,
             Server::Remote { servers, auth, .. } => {
                 ZoneServer::Remote { servers: Arc::clone(servers), auth: auth.clone() }
             }

@@ -23,6 +23,7 @@ mod protection;
 mod records;
 mod resolver;
 mod scopes;
+mod secondary;
 mod service;
 mod shape;
 mod switches;

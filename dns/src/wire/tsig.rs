@@ -1,6 +1,7 @@
 //! TSIG (RFC 8945): a client's side ([`sign_request`], [`PendingAnswer`]) and a server's
 //! ([`verify_request`], [`AnswerSigner`]).
 
+mod lenient;
 mod stream;
 
 use std::fmt;
@@ -8,9 +9,7 @@ use std::sync::Arc;
 
 use hickory_proto::op::{Message, MessageType};
 use hickory_proto::rr::rdata::TSIG;
-use hickory_proto::rr::rdata::tsig::{
-    TsigAlgorithm as WireAlgorithm, TsigError, make_tsig_record, message_tbs, signed_bitmessage_to_buf,
-};
+use hickory_proto::rr::rdata::tsig::{TsigAlgorithm as WireAlgorithm, TsigError, make_tsig_record, message_tbs};
 use hickory_proto::rr::{Name, Record};
 use hickory_proto::serialize::binary::BinEncoder;
 
@@ -96,7 +95,11 @@ impl PendingAnswer {
     /// # Errors
     /// [`AnswerError`]; its variants say whether to go on waiting.
     pub fn read(&self, bytes: &[u8], now: u64) -> Result<Message, AnswerError> {
-        let message = Message::from_vec(bytes).map_err(|_| AnswerError::NotOurs)?;
+        self.judge(Message::from_vec(bytes).map_err(|_| AnswerError::NotOurs)?, bytes, now)
+    }
+
+    /// The same of a message that was read from these octets.
+    fn judge(&self, message: Message, bytes: &[u8], now: u64) -> Result<Message, AnswerError> {
         if message.id != self.id || message.message_type != MessageType::Response {
             return Err(AnswerError::NotOurs);
         }
@@ -406,7 +409,7 @@ fn wire_algorithm(algorithm: TsigAlgorithm) -> WireAlgorithm {
 /// The MAC of a signed message when it is whole and verifies. `previous_mac` is the request's, for an answer,
 /// or the former message's when `first` is false.
 fn mac_verifies(signer: &Signer, raw: &[u8], previous_mac: Option<&[u8]>, first: bool) -> Option<Vec<u8>> {
-    let (signed_octets, record) = signed_bitmessage_to_buf(raw, previous_mac, first).ok()?;
+    let (signed_octets, record) = lenient::signed_octets(raw, previous_mac, first).ok()?;
     let whole = record.name == signer.name && signer.is(&record.data.algorithm);
     let verified = whole && signer.verifies(&signed_octets, &record.data.mac);
     // Samba up to 4.17 at least digests the request's MAC without its length in front. That still binds the answer to the

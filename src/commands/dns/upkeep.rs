@@ -115,6 +115,8 @@ pub(super) fn run(action: &Action) -> ExitCode {
         }
         Action::Resync(Resync { change }) => mended(change, |zone, dry_run| Request::DnsResync { zone, dry_run }),
         Action::Servers(Servers { daemon }) => servers(daemon),
+        // Of `copies`.
+        Action::Copies(_) | Action::Refresh(_) => return ExitCode::SUCCESS,
     };
     done.unwrap_or_else(|error| {
         eprintln!("leasehold: {error:#}");

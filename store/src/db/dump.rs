@@ -56,10 +56,13 @@ fn write_row(out: &mut String, row: &Row) {
         Row::ZoneStated { zone, name, rtype, .. } => {
             object.text("row", "stated set").text("zone", zone).text("name", name).text("type", rtype);
         }
+        Row::ZoneCopy { zone, checked_at } => {
+            object.text("row", "zone copy").text("zone", zone).number("checked_at", *checked_at);
+        }
         // Rows that are gone are not in force.
         Row::Suffix(assignment) => write_suffix(&mut object, assignment),
         Row::LeaseGone(_) | Row::WantedGone(_) | Row::ConfirmedGone(_) | Row::SuffixGone(..) => {}
-        Row::ZoneDifferenceGone { .. } => {}
+        Row::ZoneDifferenceGone { .. } | Row::ZoneCopyGone { .. } => {}
     }
     object.end();
 }

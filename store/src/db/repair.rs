@@ -14,7 +14,7 @@ use ipnet::Ipv4Net;
 use super::survey::{Known, Loss, RowId, Scope, Survey};
 use crate::journal::format::{Kind, Listing, Loaded, SnapshotWriter, Superblock, begin_segment, keep_aside, take_lock};
 use crate::journal::{Batch, Cut, OpenError, Options, names};
-use crate::rows::{LEASES, Row, STREAMS, ZONE_DIFFERENCES, ZONE_STATED};
+use crate::rows::{LEASES, Row, STREAMS, ZONE_COPIES, ZONE_DIFFERENCES, ZONE_STATED};
 use crate::storage::Storage;
 
 /// How many addresses one repair quarantines at most: what a new snapshot may grow by.
@@ -96,8 +96,9 @@ pub fn repair<S: Storage>(storage: &S, options: &RepairOptions) -> Result<Repair
         put_in_quarantine(&mut survey, address, options);
     }
     // The past of zones of which something may be missing leads nowhere: secondaries take them whole, with a serial beyond what
-    // they have.
-    let known = survey.rows.iter().filter(|((stream, _), _)| !matches!(*stream, ZONE_DIFFERENCES | ZONE_STATED));
+    // they have; and a copy of which something may be missing is none, so that it is taken anew.
+    let known =
+        survey.rows.iter().filter(|((stream, _), _)| !matches!(*stream, ZONE_DIFFERENCES | ZONE_STATED | ZONE_COPIES));
     let live = known.filter_map(|((stream, key), known)| Some((*stream, &key[..], known.value.as_deref()?)));
     let rows = write_rows(storage, &survey, &options.open, options.now, live)?;
     let kept = keep_aside(storage, &survey.files, options.now).map_err(|e| io(&names::kept(options.now), 0, e))?;

@@ -177,6 +177,8 @@ fn rows() -> impl Strategy<Value = Row> {
         1 => step,
         1 => (names(), any::<u32>()).prop_map(|(zone, serial_after)| Row::ZoneDifferenceGone { zone, serial_after }),
         1 => stated,
+        1 => (names(), seconds()).prop_map(|(zone, checked_at)| Row::ZoneCopy { zone, checked_at }),
+        1 => names().prop_map(|zone| Row::ZoneCopyGone { zone }),
         1 => numbers,
         1 => (names(), identities()).prop_map(|(base, identity)| Row::SuffixGone(base, identity)),
         4 => leases().prop_map(Row::Lease),
@@ -209,7 +211,7 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_bytes_are_a_row_or_a_fault(stream in prop_oneof![0x80_u8..0x86, SUFFIXES..=ZONE_STATED], key: Vec<u8>, value: Option<Vec<u8>>) {
+    fn arbitrary_bytes_are_a_row_or_a_fault(stream in prop_oneof![0x80_u8..0x86, SUFFIXES..=ZONE_COPIES], key: Vec<u8>, value: Option<Vec<u8>>) {
         let _ = Row::read(stream, &key, value.as_deref());
         let _ = describe_key(stream, &key);
     }

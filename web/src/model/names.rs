@@ -27,6 +27,30 @@ pub struct Zone {
     pub queued: usize,
     /// Its servers, the preferred one first.
     pub servers: Vec<ZoneServer>,
+    /// `primary`: its own here; `secondary`: a copy of another server's here; `remote`: at another server.
+    pub role: String,
+    /// How the copy stands, where it is one.
+    pub copy: Option<ZoneCopy>,
+}
+
+/// A zone that is a copy of another server's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ZoneCopy {
+    /// `fresh`; `stale`: no primary could be asked, or none had it, and it has not expired yet; `expired`; `not-loaded`: it
+    /// has never been transferred. The last two are answered with SERVFAIL.
+    pub state: String,
+    /// Its primaries, the preferred one first.
+    pub primaries: Vec<String>,
+    /// Which of them had it last, since the start.
+    pub primary: Option<String>,
+    /// When a primary last was known to have nothing newer, in UTC seconds.
+    pub checked_at: Option<u64>,
+    /// When one is asked next, in UTC seconds; absent while one is asked.
+    pub next_at: Option<u64>,
+    /// When it expires unless one answers, or did, in UTC seconds.
+    pub expires_at: Option<u64>,
+    /// What went wrong at which primaries, since each last had it.
+    pub error: Option<String>,
 }
 
 /// One server of a zone.
@@ -87,8 +111,8 @@ pub struct RecordRow {
     pub ttl: u32,
     /// As in a master file.
     pub data: String,
-    /// Who put it there: `lease`, `zone` (what makes it a zone), `configuration` or `update` (a key's holder, or
-    /// somebody before).
+    /// Who put it there: `lease`, `zone` (what makes it a zone), `configuration`, `update` (a key's holder, or
+    /// somebody before), or `primary` in a copy of another server's zone.
     pub origin: String,
 }
 

@@ -85,8 +85,10 @@ pub struct Standing {
     pub expires_ms: Option<u64>,
     /// Whether it has.
     pub expired: bool,
-    /// What went wrong last, since a round last succeeded: at which primary, why, and when.
-    pub trouble: Option<(usize, String, u64)>,
+    /// The last round failed at every primary.
+    pub failing: bool,
+    /// What went wrong at which primary last, since that one last had the zone: why, and when.
+    pub troubles: Vec<(usize, String, u64)>,
 }
 
 /// See the module.
@@ -105,7 +107,8 @@ pub struct Follower {
     prefer: Option<usize>,
     whole: bool,
     from: Option<usize>,
-    trouble: Option<(usize, String, u64)>,
+    /// One for each primary.
+    troubles: Vec<Option<(String, u64)>>,
 }
 
 #[derive(Clone, Debug)]
@@ -180,7 +183,7 @@ impl Follower {
             prefer: None,
             whole: false,
             from: None,
-            trouble: None,
+            troubles: vec![None; primaries],
         }
     }
 
@@ -252,7 +255,7 @@ impl Follower {
                 None => self.failed(now_ms, random, "it gives nothing".to_owned()),
             },
             Err(failure) if failure.ask_whole && !was_whole => {
-                self.trouble = Some((primary, failure.words, now_ms));
+                self.trouble(primary, now_ms, failure.words);
                 self.fetch_whole()
             }
             Err(failure) => self.failed(now_ms, random, failure.words),
@@ -310,7 +313,11 @@ impl Follower {
             next_ms: self.round.is_none().then_some(self.next_ms),
             expires_ms: held.map(|held| held.expires_ms),
             expired: self.is_expired(),
-            trouble: self.trouble.clone(),
+            failing: self.failures > 0,
+            troubles: {
+                let told = |(at, one): (usize, &Option<(String, u64)>)| one.clone().map(|(words, ms)| (at, words, ms));
+                self.troubles.iter().enumerate().filter_map(told).collect()
+            },
         }
     }
 
@@ -338,8 +345,14 @@ impl Follower {
 
     fn failed(&mut self, now_ms: u64, random: u32, words: String) -> Option<Action> {
         let at = self.round.as_ref()?.at;
-        self.trouble = Some((at, words, now_ms));
+        self.trouble(at, now_ms, words);
         self.next_primary(now_ms, random)
+    }
+
+    fn trouble(&mut self, primary: usize, now_ms: u64, words: String) {
+        if let Some(trouble) = self.troubles.get_mut(primary) {
+            *trouble = Some((words, now_ms));
+        }
     }
 
     /// The primary that is asked has what is here.
@@ -350,7 +363,10 @@ impl Follower {
             held.expires_ms = now_ms.saturating_add(held.expire_ms);
             held.expired = false;
         }
-        (self.from, self.trouble) = (Some(at), None);
+        self.from = Some(at);
+        if let Some(trouble) = self.troubles.get_mut(at) {
+            *trouble = None;
+        }
         self.end(now_ms, random, true);
         None
     }

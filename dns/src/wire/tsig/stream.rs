@@ -1,9 +1,8 @@
 //! The several messages of one answer: a zone transfer, as its client reads it (RFC 8945 section 5.3.1).
 
 use hickory_proto::op::{Message, MessageType};
-use hickory_proto::rr::rdata::tsig::signed_bitmessage_to_buf;
 
-use super::{AnswerError, PendingAnswer};
+use super::{AnswerError, PendingAnswer, lenient};
 
 /// RFC 8945 section 5.3.1: "a client that receives ... MUST be able to receive up to 99 intermediate messages without a
 /// TSIG": more than that is not believed.
@@ -11,7 +10,7 @@ const UNSIGNED_MAX: usize = 99;
 
 /// Judges one message after the other. What an unsigned one says is only to be believed once
 /// [`AnswerStream::is_verified`] says so.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct AnswerStream {
     pending: PendingAnswer,
     previous_mac: Vec<u8>,
@@ -35,12 +34,13 @@ impl AnswerStream {
     pub fn read(&mut self, bytes: &[u8], now: u64) -> Result<Message, AnswerError> {
         if self.first {
             // "The first message ... MUST be signed": it is judged as any single answer.
-            let message = self.pending.read(bytes, now)?;
+            let message = lenient::read(bytes).ok_or(AnswerError::NotOurs)?;
+            let message = self.pending.judge(message, bytes, now)?;
             self.first = false;
             self.previous_mac = message.signature().map(|signature| signature.data.mac.clone()).unwrap_or_default();
             return Ok(message);
         }
-        let message = Message::from_vec(bytes).map_err(|_| AnswerError::NotOurs)?;
+        let message = lenient::read(bytes).ok_or(AnswerError::NotOurs)?;
         if message.id != self.pending.id || message.message_type != MessageType::Response {
             return Err(AnswerError::NotOurs);
         }
@@ -54,7 +54,7 @@ impl AnswerStream {
             return Ok(message);
         };
         let tsig = &signature.data;
-        let signed = signed_bitmessage_to_buf(bytes, Some(&self.previous_mac), false);
+        let signed = lenient::signed_octets(bytes, Some(&self.previous_mac), false);
         let (mut octets, record) = signed.map_err(|_| AnswerError::BadSignature)?;
         // "Prior MAC", then all messages since, then the timers.
         let at = 2 + self.previous_mac.len();

@@ -35,13 +35,15 @@ fn a_copy_is_asked_for_again_after_its_refresh_time_and_after_its_retry_time_whe
     assert_eq!(follower.due(121_000), Some(Action::AskSerial { primary: 0 }));
     assert_eq!(follower.heard_serial(128_000, 0, Err(failure("no answer"))), None);
     assert_eq!(follower.poll_timeout(), Some(148_000));
-    assert_eq!(follower.standing().trouble, Some((0, "no answer".to_owned(), 128_000)));
+    assert_eq!(follower.standing().troubles, [(0, "no answer".to_owned(), 128_000)]);
+    assert!(follower.standing().failing);
     assert_eq!(follower.due(148_000), Some(Action::AskSerial { primary: 0 }));
     let fetch = follower.heard_serial(148_000, 0, Ok(9));
     assert_eq!(fetch, Some(Action::Fetch { primary: 0, wanted: Wanted::Since(7) }));
     assert_eq!(follower.fetched(148_500, 0, Ok(Fetched::Zone(soa(9)))), None);
     let standing = follower.standing();
-    assert_eq!((standing.serial, standing.checked_ms, standing.trouble), (Some(9), Some(148_500), None));
+    assert_eq!((standing.serial, standing.checked_ms, standing.failing), (Some(9), Some(148_500), false));
+    assert_eq!(standing.troubles, []);
 }
 
 #[test]
@@ -69,11 +71,15 @@ fn the_next_primary_is_asked_when_one_fails_or_is_behind() {
     assert_eq!(second, Some(Action::AskSerial { primary: 1 }));
     let third = follower.heard_serial(61_000, 0, Ok(6));
     assert_eq!(third, Some(Action::AskSerial { primary: 2 }));
-    let (at, words, _) = follower.standing().trouble.unwrap();
-    assert_eq!((at, &*words), (1, "it has the serial 6, which is older than 7 here"));
+    let told: Vec<(usize, String)> =
+        follower.standing().troubles.into_iter().map(|(at, words, _)| (at, words)).collect();
+    let behind = "it has the serial 6, which is older than 7 here";
+    assert_eq!(told, [(0, "no answer".to_owned()), (1, behind.to_owned())]);
     assert_eq!(follower.heard_serial(61_000, 0, Ok(8)), Some(Action::Fetch { primary: 2, wanted: Wanted::Since(7) }));
     follower.fetched(61_000, 0, Ok(Fetched::Zone(soa(8))));
-    assert_eq!((follower.standing().from, follower.standing().serial), (Some(2), Some(8)));
+    let standing = follower.standing();
+    assert_eq!((standing.from, standing.serial, standing.failing), (Some(2), Some(8), false));
+    assert_eq!(standing.troubles.len(), 2, "what is wrong at the others is not forgotten");
 }
 
 #[test]
