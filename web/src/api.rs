@@ -244,7 +244,15 @@ async fn query_stream(
 ) -> Result<Response, Refusal> {
     let slot = Arc::clone(&shared.streams).try_acquire_owned().map_err(|_| Refusal::Busy)?;
     let last = headers.get("last-event-id").and_then(|last| last.to_str().ok()?.parse().ok());
-    let stream = query_feed::stream(shared.handle.clone(), last);
+    let from = match last {
+        Some(last) => last,
+        // Asked now, so that a daemon that is busy is told of by the status.
+        None => {
+            let query = QueriesQuery { limit: Some(1), ..QueriesQuery::default() };
+            shared.handle.ask(|to| Ask::Queries(query, to)).await?.next
+        }
+    };
+    let stream = query_feed::stream(shared.handle.clone(), from);
     // As with events.
     let stream = futures_util::StreamExt::take_while(stream, move |_| {
         let _held = &slot;

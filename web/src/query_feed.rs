@@ -15,14 +15,14 @@ const EVERY: Duration = Duration::from_millis(500);
 /// A reader's place.
 struct Reader {
     handle: Handle,
-    /// The number to go on with; `None`: the beginning.
-    from: Option<u64>,
+    /// The number to go on with.
+    from: u64,
     begun: bool,
 }
 
-/// The messages for one reader, from this number on, else from now on; they end with the daemon.
-pub(crate) fn stream(handle: Handle, last: Option<u64>) -> impl Stream<Item = Result<sse::Event, Infallible>> {
-    let reader = Reader { handle, from: last, begun: false };
+/// The messages for one reader, from this number on; they end with the daemon.
+pub(crate) fn stream(handle: Handle, from: u64) -> impl Stream<Item = Result<sse::Event, Infallible>> {
+    let reader = Reader { handle, from, begun: false };
     futures_util::stream::unfold(reader, |mut reader| async move {
         let message = reader.next().await?;
         Some((Ok(message), reader))
@@ -32,23 +32,18 @@ pub(crate) fn stream(handle: Handle, last: Option<u64>) -> impl Stream<Item = Re
 impl Reader {
     async fn next(&mut self) -> Option<sse::Event> {
         if !std::mem::replace(&mut self.begun, true) {
-            if self.from.is_none() {
-                let query = QueriesQuery { limit: Some(1), ..QueriesQuery::default() };
-                let newest = self.handle.ask(|to| Ask::Queries(query, to)).await.ok()?;
-                self.from = Some(newest.next);
-            }
             return Some(sse::Event::default().event("hello").data("{}"));
         }
         loop {
             tokio::time::sleep(EVERY).await;
-            let query = QueriesQuery { from: self.from, limit: Some(WINDOW), ..QueriesQuery::default() };
+            let query = QueriesQuery { from: Some(self.from), limit: Some(WINDOW), ..QueriesQuery::default() };
             let part = match self.handle.ask(|to| Ask::Queries(query, to)).await {
                 Ok(part) => part,
                 // Others ask for more important things.
                 Err(Refusal::Busy) => continue,
                 Err(_) => return None,
             };
-            self.from = Some(part.next);
+            self.from = part.next;
             if !part.rows.is_empty() {
                 let data = serde_json::to_string(&part.rows).ok()?;
                 return Some(sse::Event::default().event("queries").id(part.next.to_string()).data(data));
