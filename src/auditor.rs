@@ -80,7 +80,7 @@ impl Auditor {
 
     /// The zones that are meant: that one, or all.
     async fn zones(&self, zone: Option<&str>) -> Result<Vec<ZoneRoute>, String> {
-        let all = self.settings().await?.zones.clone();
+        let all = self.settings().await?.zones.to_vec();
         let Some(text) = zone else { return Ok(all) };
         let apex: Fqdn = text.parse().map_err(|_| format!("{text} is not the name of a zone"))?;
         let known: Vec<String> = all.iter().map(|route| route.apex.to_string()).collect();

@@ -127,7 +127,7 @@ fn remove(stored: &mut Vec<(Fqdn, Rrset)>, apex: &Fqdn, updates: &[Update]) -> V
     for update in updates {
         let applied: Result<_, Rcode> = zones::apply(&zone, update, &AllowAll);
         if let Ok((next, Some(change))) = applied {
-            touched.extend(change.sets.into_iter().map(|(name, rtype, _)| (name, rtype)));
+            touched.extend(change.into_sets().map(|(name, rtype, _)| (name, rtype)));
             zone = next;
         }
     }

@@ -303,8 +303,9 @@ impl<T> Keeping<T> {
 /// A change as rows: every changed set, the SOA with the new serial among them, and the step that it is, unless that is too
 /// large to be kept.
 fn rows_of(change: ZoneChange) -> Vec<Row> {
-    let ZoneChange { zone, sets, difference, cut, .. } = change;
-    let mut rows = Vec::with_capacity(sets.len() + 1 + cut.len());
+    let ZoneChange { zone, sets, added, difference, cut, .. } = change;
+    let mut rows = Vec::with_capacity(sets.len() + added.len() + 1 + cut.len());
+    rows.extend(added.into_iter().map(|(name, node)| Row::ZoneName { zone: zone.clone(), name, node }));
     rows.extend(sets.into_iter().map(|(name, rtype, set)| Row::ZoneSet { zone: zone.clone(), name, rtype, set }));
     // A step that is larger than all that is kept cuts itself: stored, it would lead from a serial of which nothing is known.
     let is_kept = !cut.contains(&difference.serial_after);

@@ -309,7 +309,7 @@ impl Rig {
         let route =
             |apex: &Fqdn| ZoneRoute { apex: apex.clone(), server: ZoneServer::remote(server, Some(Arc::clone(&key))) };
         let zones = vec![route(&load.domain), route(&load.reverse)];
-        let settings = Arc::new(Settings { zones, ..Settings::default() });
+        let settings = Arc::new(Settings { zones: zones.into(), ..Settings::default() });
         let client = Arc::new(UpdateClient::new(Arc::new(wall_secs), Timing::default()));
         let clock = Clock::new(0);
         let (events, events_out) = mpsc::channel(EVENTS_MAX);

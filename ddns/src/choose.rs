@@ -376,7 +376,7 @@ fn placed(
 /// Whether no client may take the name.
 fn is_protected(name: &Fqdn, naming: &Naming, settings: &Settings, own_reservation: bool) -> bool {
     *name == naming.domain
-        || settings.zones.iter().any(|zone| zone.apex == *name)
+        || settings.zones.has_apex(name)
         || settings.protected.contains(name)
         || (!own_reservation && settings.reserved.contains(name))
 }

@@ -114,9 +114,9 @@ impl Settings {
     /// The index of the zone that holds `name`. `None` also where one is still looked for.
     #[must_use]
     pub fn zone_index_of(&self, name: &Fqdn) -> Option<usize> {
-        let zones = self.zones.iter().enumerate().filter(|(_, zone)| name.is_within(&zone.apex));
-        let (index, zone) = zones.max_by_key(|(_, zone)| zone.apex.as_wire().len())?;
-        let found = self.sought_above(name).is_none_or(|sought| sought.as_wire().len() <= zone.apex.as_wire().len());
+        let index = self.zones.place_of(name)?;
+        let apex = self.zones[index].apex.as_wire();
+        let found = self.sought_above(name).is_none_or(|sought| sought.as_wire().len() <= apex.len());
         (found && !self.may_be_alias(name)).then_some(index)
     }
 
@@ -145,7 +145,7 @@ impl Settings {
         // What is written without a server that could be asked differently stays; what is only a domain goes.
         for (quest, cut) in self.quests.iter().zip(cuts) {
             let (Seeks::Zone(name), false) = (&quest.seeks, stays_written(quest, cut.as_ref())) else { continue };
-            out.zones.retain(|zone| zone.apex != *name || zone.server != quest.server);
+            out.zones.change(|zones| zones.retain(|zone| zone.apex != *name || zone.server != quest.server));
         }
         for (quest, cut) in self.quests.iter().zip(cuts) {
             if !out.settle(quest, cut.as_ref()) {
@@ -155,7 +155,7 @@ impl Settings {
                 }
             }
         }
-        out.zones.sort_by(|one, other| one.apex.cmp(&other.apex));
+        out.zones.change(|zones| zones.sort_by(|one, other| one.apex.cmp(&other.apex)));
         out
     }
 
@@ -186,7 +186,7 @@ impl Settings {
         if let Some(known) = self.zones.iter().find(|zone| zone.apex == *apex) {
             return known.server == *server;
         }
-        self.zones.push(ZoneRoute { apex: apex.clone(), server: server.clone() });
+        self.zones.change(|zones| zones.push(ZoneRoute { apex: apex.clone(), server: server.clone() }));
         true
     }
 }
@@ -228,7 +228,7 @@ mod tests {
         let route = |apex: &str| ZoneRoute { apex: name(apex), server: server() };
         let quest = |seeks, written| Quest { seeks, server: server(), written };
         Settings {
-            zones: ["nasir.xyz", "lab.example", "2.0.192.in-addr.arpa"].map(route).to_vec(),
+            zones: ["nasir.xyz", "lab.example", "2.0.192.in-addr.arpa"].map(route).into_iter().collect(),
             quests: vec![
                 quest(Seeks::Zone(name("nasir.xyz")), true),
                 quest(Seeks::Zone(name("sub.nasir.xyz")), true),
@@ -284,7 +284,7 @@ mod tests {
     #[test]
     fn a_zone_that_is_written_elsewhere_is_not_taken_from_there() {
         let mut settings = settings();
-        settings.zones.push(ZoneRoute { apex: name("example"), server: ZoneServer::Embedded });
+        settings.zones.change(|zones| zones.push(ZoneRoute { apex: name("example"), server: ZoneServer::Embedded }));
         let resolved = settings.resolved(&[None, None, Some(Cut::Zone(name("example"))), None]);
         assert!(resolved.is_sought(&name("pc.lab.example")));
         assert_eq!(zone_of(&resolved, "pc.else.example").as_deref(), Some("example."));

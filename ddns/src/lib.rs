@@ -1,6 +1,6 @@
 //! Dynamic DNS: which name a client gets, who owns it, and how DNS is brought to hold it.
 //!
-//! Reading order: [`settings`], [`cuts`] (where remote zones begin), [`choose`] (from what a client sent to a name, RFC 4702), [`wanted`] (what DNS
+//! Reading order: [`settings`], [`routes`] (which zone a name is in), [`cuts`] (where remote zones begin), [`choose`] (from what a client sent to a name, RFC 4702), [`wanted`] (what DNS
 //! should hold, by name and by address; written in the lease's transaction), [`builder`] (RFC 4703 as RFC 2136
 //! updates, one function per section), [`transaction`] (one name's change, step by step) and [`reconcile`]
 //! (wanted, in flight, confirmed, refused; retried until done). [`audit`] compares a zone with what it should hold, and [`takeover`]
@@ -20,6 +20,7 @@ pub mod kerberos;
 mod model_server;
 mod packed;
 pub mod reconcile;
+pub mod routes;
 pub mod settings;
 pub mod suffixes;
 pub mod takeover;

@@ -329,7 +329,7 @@ impl Reconciler {
     #[must_use]
     pub fn new(settings: Arc<Settings>) -> Self {
         let mut reconciler = Self::default();
-        for zone in &settings.zones {
+        for zone in settings.zones.iter() {
             let ways = match &zone.server {
                 ZoneServer::Embedded => {
                     vec![Way::new(reconciler.server_at(None, EMBEDDED_IN_FLIGHT_MAX), zone.server.clone())]

@@ -11,13 +11,14 @@ use ipnet::Ipv4Net;
 use crate::cuts::{Classless, Quest};
 use crate::hosts::Hosts;
 use crate::kerberos::Gss;
+use crate::routes::Routes;
 use crate::takeover::Inherit;
 
 /// All that naming and updating need to know.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Settings {
     /// The zones that are kept, forward and reverse; the longest match decides.
-    pub zones: Vec<ZoneRoute>,
+    pub zones: Routes,
     /// What has to be asked of servers before it is known where their zones begin. See [`crate::cuts`].
     pub quests: Vec<Quest>,
     /// Domains whose zones are not known yet: nothing is sent for the names in them.
@@ -212,15 +213,13 @@ impl Settings {
     /// The zone that holds `name`: the longest apex that it is within.
     #[must_use]
     pub fn zone_of(&self, name: &Fqdn) -> Option<&ZoneRoute> {
-        self.zones.iter().filter(|zone| name.is_within(&zone.apex)).max_by_key(|zone| zone.apex.as_wire().len())
+        self.zones.place_of(name).map(|place| &self.zones[place])
     }
 
     /// Whether a name is an apex, protected, or kept for a reservation.
     #[must_use]
     pub fn is_protected(&self, name: &Fqdn) -> bool {
-        self.zones.iter().any(|zone| zone.apex == *name)
-            || self.protected.contains(name)
-            || self.reserved.contains(name)
+        self.zones.has_apex(name) || self.protected.contains(name) || self.reserved.contains(name)
     }
 
     /// The zone that the PTR record of `address` is to be kept in; `None`: it is to have none.
@@ -260,7 +259,7 @@ mod tests {
         let zones =
             vec![route("lan"), route("lab.lan"), route("168.192.in-addr.arpa"), route("30.168.192.in-addr.arpa")];
         let without_reverse = vec!["192.168.30.128/25".parse().unwrap()];
-        let settings = Settings { zones, without_reverse, ..Settings::default() };
+        let settings = Settings { zones: zones.into(), without_reverse, ..Settings::default() };
         let zone_of = |name: &str| settings.zone_of(&name.parse().unwrap()).map(|zone| zone.apex.to_string());
         assert_eq!(zone_of("pc.lan").as_deref(), Some("lan."));
         assert_eq!(zone_of("pc.lab.lan").as_deref(), Some("lab.lan."));

@@ -54,7 +54,7 @@
 
 use std::net::IpAddr;
 
-use dns::{Fqdn, HostIdentity, Rcode, Rdata, Update};
+use dns::{Fqdn, HostIdentity, Rcode, Rdata, RecordType, Update};
 use faults::{Fault, planted};
 
 use crate::builder;
@@ -402,6 +402,21 @@ impl FirstWrites {
             State::PointerSet => builder::build_pointer_unguarded(zone, owner, want),
             _ => builder::build_pointer_claim_marked(zone, owner, want, self.mark_of(want)),
         })
+    }
+
+    /// The records that [`FirstWrites::update`] adds, one of each type, in the order of types: all that comes of it where
+    /// nothing at all is at their owner. `None`: they are several of a type.
+    pub fn records(&mut self, key: &RowKey, want: &Want) -> Option<Vec<(RecordType, Rdata)>> {
+        let [address] = *want.addresses.as_slice() else { return None };
+        let (first, is_marked) = match key {
+            RowKey::Forward(_) => (Rdata::address(address), want.guard.writes_dhcid()),
+            RowKey::Reverse(_) => ((RecordType::PTR, Rdata::ptr(&want.name)), true),
+            RowKey::Stated(..) => return None,
+        };
+        let mut records = Vec::with_capacity(2);
+        records.push(first);
+        records.extend(is_marked.then(|| (RecordType::DHCID, self.mark_of(want))));
+        Some(records)
     }
 
     fn mark_of(&mut self, want: &Want) -> Rdata {

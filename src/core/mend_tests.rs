@@ -44,7 +44,7 @@ fn named_lease() -> Lease {
 fn names_that_leases_claim_are_wanted_again_when_their_rows_were_lost() {
     let zones = ["home.test", "10.in-addr.arpa"]
         .map(|apex| ZoneRoute { apex: apex.parse().unwrap(), server: ZoneServer::Embedded });
-    let ddns = ddns::settings::Settings { zones: zones.to_vec(), ..ddns::settings::Settings::default() };
+    let ddns = ddns::settings::Settings { zones: zones.to_vec().into(), ..ddns::settings::Settings::default() };
     let dhcp = Arc::new(dhcp::settings::Settings::default());
     let mut core = Core::new(dhcp, Arc::new(ddns), vec![named_lease()], WantedTable::default(), NOW);
     let work = core.mend_wanted();

@@ -58,7 +58,7 @@ fn dhcp(domain: &str, reservations: &[(u8, &str)]) -> Arc<Settings> {
 fn ddns(reserved: &[&str]) -> Arc<ddns::settings::Settings> {
     let route = |apex: &str| ZoneRoute { apex: apex.parse().unwrap(), server: ZoneServer::Embedded };
     Arc::new(ddns::settings::Settings {
-        zones: ["one.test", "two.test", "10.in-addr.arpa"].map(route).to_vec(),
+        zones: ["one.test", "two.test", "10.in-addr.arpa"].map(route).into_iter().collect(),
         reserved: reserved.iter().map(|name| name.parse().unwrap()).collect(),
         ..ddns::settings::Settings::default()
     })

@@ -66,7 +66,7 @@ fn ddns(dhcp: &Settings) -> Arc<ddns::settings::Settings> {
     let route = |apex: &str| ZoneRoute { apex: apex.parse().unwrap(), server: ZoneServer::Embedded };
     let names = dhcp.subnets[0].reservations.iter().filter_map(|one| one.hostname.as_deref());
     Arc::new(ddns::settings::Settings {
-        zones: ["lan", "10.in-addr.arpa"].map(route).to_vec(),
+        zones: ["lan", "10.in-addr.arpa"].map(route).into_iter().collect(),
         reserved: names.map(|name| format!("{name}.lan").parse().unwrap()).collect(),
         ..ddns::settings::Settings::default()
     })

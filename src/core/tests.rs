@@ -60,7 +60,7 @@ impl Bench {
         let settings = settings(subnet);
         let route = |apex| ZoneRoute { apex: name(apex), server: ZoneServer::Embedded };
         let zones = vec![route("nasir.xyz"), route("30.168.192.in-addr.arpa")];
-        let ddns = ddns::settings::Settings { zones, ..Default::default() };
+        let ddns = ddns::settings::Settings { zones: zones.into(), ..Default::default() };
         let now = Now { boot_ms: 5_000_000, wall_secs: 1_790_000_000 };
         let core = Core::new(Arc::new(settings), Arc::new(ddns), Vec::new(), WantedTable::default(), now);
         let addresses = vec!["192.168.30.1/24".parse().unwrap()];

@@ -154,7 +154,7 @@ impl Transfers {
             None => {
                 // RFC 5936 section 2.2: "the first and last records are the zone's SOA".
                 let is_soa = |set: &Rrset| set.rtype == RecordType::SOA && set.name == *zone.apex();
-                let others = zone.rrsets().filter(|set| !is_soa(set));
+                let others = zone.rrsets_unsorted().filter(|set| !is_soa(set));
                 asked.send(soa.clone().into_iter().chain(others).chain(soa), handle).await
             }
         };

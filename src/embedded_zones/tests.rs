@@ -93,9 +93,10 @@ impl Kept {
         let (zone, change) = zones::apply(loaded.zones.get(&apex()).unwrap(), &update, &AllowAll).unwrap();
         let change = change.unwrap();
         loaded.zones.insert(zone);
-        let rows = change.sets.into_iter().map(|(name, rtype, set)| Row::ZoneSet { zone: apex(), name, rtype, set });
+        let difference = Arc::clone(&change.difference);
+        let rows = change.into_sets().map(|(name, rtype, set)| Row::ZoneSet { zone: apex(), name, rtype, set });
         self.take(rows.collect());
-        self.take(vec![Row::ZoneDifference { zone: apex(), difference: change.difference }]);
+        self.take(vec![Row::ZoneDifference { zone: apex(), difference }]);
     }
 }
 

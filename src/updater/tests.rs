@@ -90,7 +90,7 @@ impl Bench {
             set.insert(Zone::from_sets(name(apex), new.rrsets()).unwrap());
             routes.push(ZoneRoute { apex: name(apex), server: ZoneServer::Embedded });
         }
-        let settings = Arc::new(Settings { zones: routes, ..Settings::default() });
+        let settings = Arc::new(Settings { zones: routes.into(), ..Settings::default() });
         let zones = Arc::new(Zones { authority: Mutex::new(ZoneAuthority::new(set)), failing: AtomicBool::new(false) });
         let dhcp = Arc::new(Dhcp::default());
         let (events, events_out) = mpsc::channel(channel_depth);

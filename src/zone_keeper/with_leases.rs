@@ -14,7 +14,7 @@ use ddns::transaction::FirstWrites;
 use ddns::wanted::{RowKey, Want, WantedRow};
 use dns::{Fqdn, Rcode};
 use store::rows::Row;
-use zones::{AllowAll, Ticket};
+use zones::{AllowAll, Set, Ticket, Together};
 
 use super::{Keeping, by_lease, rows_of};
 use crate::committer::CommitResult;
@@ -54,8 +54,7 @@ impl<T> Keeping<T> {
                 let Some(want) = row.want.as_ref().filter(|want| is_plain(row, want, &claimed)) else { continue };
                 let owner = settings.owner_of(&row.key);
                 let Some(zone) = embedded_zone(settings, &row.key, &owner) else { continue };
-                let update = writes.update(&zone.apex, &row.key, &owner, want, settings.reverse);
-                if update.is_none_or(|update| together.apply(&update, &AllowAll).is_err()) {
+                if !write(&mut together, &mut writes, settings, zone, (row, want, &owner)) {
                     continue;
                 }
                 confirmed.push(confirmed_row(row, want, zone.site(), at));
@@ -77,6 +76,27 @@ impl<T> Keeping<T> {
     pub fn settle_with_leases(&mut self, with_leases: WithLeases, result: CommitResult) -> Vec<(T, Rcode)> {
         self.settle(with_leases.ticket, result)
     }
+}
+
+/// Decides what makes one row true. False: it is refused, and the updater's to do.
+fn write(
+    together: &mut Together<'_>,
+    writes: &mut FirstWrites,
+    settings: &Settings,
+    zone: &ZoneRoute,
+    (row, want, owner): (&WantedRow, &Want, &Fqdn),
+) -> bool {
+    // Nearly always nothing at all is there, so that there is nothing to ask.
+    if let Some(records) = writes.records(&row.key, want) {
+        let set = |(rtype, rdata)| Set { rtype, ttl: want.ttl_secs, rdata: [rdata].into() };
+        match together.add(&zone.apex, owner, records.into_iter().map(set).collect()) {
+            Ok(true) => return true,
+            Ok(false) => {}
+            Err(_) => return false,
+        }
+    }
+    let update = writes.update(&zone.apex, &row.key, owner, want, settings.reverse);
+    update.is_some_and(|update| together.apply(&update, &AllowAll).is_ok())
 }
 
 /// The transactions as they were before [`Keeping::decide_with_leases`].

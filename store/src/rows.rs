@@ -37,7 +37,7 @@ use ddns::suffixes::Assignment;
 use ddns::wanted::{RowKey, WantedRow};
 use dhcp::lease::Lease;
 use dns::{Fqdn, HostIdentity, RecordType, Rrset};
-use zones::Difference;
+use zones::{Difference, Node};
 
 use crate::journal::{TransactionWriter, Unreadable};
 
@@ -71,6 +71,15 @@ pub enum Row {
         rtype: RecordType,
         /// The whole set.
         set: Option<Rrset>,
+    },
+    /// All sets of a name that owned none before: written as one [`Row::ZoneSet`] each, and read as these.
+    ZoneName {
+        /// The apex.
+        zone: Fqdn,
+        /// The owner.
+        name: Fqdn,
+        /// What it owns, shared with the zone.
+        node: Node,
     },
     /// Stream of the steps of embedded zones, by apex and the serial after: stored with the sets that they changed.
     ZoneDifference {
@@ -192,7 +201,14 @@ impl Row {
             }
             Self::SuffixGone(base, identity) => to.delete(SUFFIXES, |out| suffix::key(base, identity, out)),
             Self::ZoneSet { zone, name, rtype, set: Some(set) } => {
-                to.put(ZONE_SETS, |out| zone::key(zone, name, *rtype, out), |out| zone::encode(set, out));
+                let value = |out: &mut Vec<u8>| zone::encode(set.ttl, &set.rdata, out);
+                to.put(ZONE_SETS, |out| zone::key(zone, name, *rtype, out), value);
+            }
+            Self::ZoneName { zone, name, node } => {
+                for set in node.sets() {
+                    let value = |out: &mut Vec<u8>| zone::encode(set.ttl, &set.rdata, out);
+                    to.put(ZONE_SETS, |out| zone::key(zone, name, set.rtype, out), value);
+                }
             }
             Self::ZoneSet { zone, name, rtype, set: None } => {
                 to.delete(ZONE_SETS, |out| zone::key(zone, name, *rtype, out));

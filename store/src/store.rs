@@ -48,6 +48,9 @@ impl Contents {
             Row::Wanted(row) => self.wanted.push(row),
             Row::Confirmed(row) => self.confirmed.push(row),
             Row::ZoneSet { zone, set: Some(set), .. } => self.zone_sets.push((zone, set)),
+            Row::ZoneName { zone, name, node } => {
+                self.zone_sets.extend(node.rrsets(&name).map(|set| (zone.clone(), set)));
+            }
             Row::Suffix(assignment) => self.suffixes.push(assignment),
             Row::ZoneDifference { zone, difference } => self.zone_differences.push((zone, difference)),
             Row::ZoneStated { zone, name, rtype, stated: true } => self.zone_stated.push((zone, name, rtype)),

@@ -58,6 +58,10 @@ impl StoreModel {
                 Row::ZoneSet { zone, name, rtype, set: Some(set) } => {
                     drop(self.zone_sets.insert(zone_key(zone, name, *rtype), set.clone()));
                 }
+                Row::ZoneName { zone, name, node } => {
+                    let sets = node.rrsets(name).map(|set| (zone_key(zone, name, set.rtype), set));
+                    self.zone_sets.extend(sets);
+                }
                 Row::ZoneSet { zone, name, rtype, set: None } => {
                     drop(self.zone_sets.remove(&zone_key(zone, name, *rtype)));
                 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use dns::{Fqdn, Rcode, Rdata, RecordType};
 
-use crate::{Node, Place, Redirect, Set, Unavailable, Zone, ZoneSet};
+use crate::{Node, Place, Redirect, Set, Standing, Unavailable, Zone, ZoneSet};
 
 /// How many aliases (CNAME and DNAME records) are followed for one question.
 pub const CNAME_HOPS_MAX: usize = 8;
@@ -165,11 +165,10 @@ fn find<'z>(zone: &'z Zone, name: &Fqdn, rtype: RecordType) -> Found<'z> {
         Some(Redirect::Dname(owner, set)) => return Found::Dname(owner, set),
         Some(Redirect::Cut(..)) | None => {}
     }
-    if let Some((_, node)) = zone.node(name) {
-        return Found::Node(node);
-    }
-    if zone.exists(name) {
-        return Found::Empty;
+    match zone.standing(name.as_wire()) {
+        Standing::Owner(_, node) => return Found::Node(node),
+        Standing::Above => return Found::Empty,
+        Standing::Missing => {}
     }
     let Some(source) = zone.source_of_synthesis(name) else { return Found::Missing };
     // RFC 4592 section 2.2.2: an asterisk that only has names beneath it exists too, and has no data.

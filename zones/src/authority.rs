@@ -20,7 +20,7 @@ use faults::{Fault, planted};
 
 use crate::intake::Taken;
 use crate::update::Draft;
-use crate::{Histories, History, Policy, Unavailable, Zone, ZoneChange, ZoneSet, update};
+use crate::{Histories, History, Policy, Set, Unavailable, Zone, ZoneChange, ZoneSet, update};
 
 /// One decided change, in the order of deciding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -83,20 +83,30 @@ impl Together<'_> {
     /// # Errors
     /// The response code to answer with; it is not among the changes then.
     pub fn apply(&mut self, update: &Update, policy: &dyn Policy) -> Result<(), Rcode> {
+        self.draft(&update.zone)?.apply(update, policy)
+    }
+
+    /// Decides that a name has these sets which owns no records; see [`Draft::add`]. False: it owns some.
+    ///
+    /// # Errors
+    /// As [`Together::apply`]: there is no such zone, or too much waits for the store.
+    pub fn add(&mut self, zone: &Fqdn, name: &Fqdn, sets: Vec<Set>) -> Result<bool, Rcode> {
+        Ok(self.draft(zone)?.add(name, sets))
+    }
+
+    fn draft(&mut self, apex: &Fqdn) -> Result<&mut Draft, Rcode> {
         let authority = &*self.authority;
         if authority.pending.len() >= ZoneAuthority::PENDING_MAX {
             return Err(Rcode::SERV_FAIL);
         }
-        let at = self.drafts.iter().position(|draft| *draft.apex() == update.zone);
-        let draft = match at {
-            Some(at) => &mut self.drafts[at],
+        let at = match self.drafts.iter().position(|draft| draft.apex() == apex) {
+            Some(at) => at,
             None => {
-                self.drafts.push(Draft::of(authority.decided(&update.zone)?));
-                let last = self.drafts.len() - 1;
-                &mut self.drafts[last]
+                self.drafts.push(Draft::of(authority.decided(apex)?));
+                self.drafts.len() - 1
             }
         };
-        draft.apply(update, policy)
+        Ok(&mut self.drafts[at])
     }
 
     /// What to store, under the ticket; `None`: nothing changed.

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use dns::{Fqdn, RecordType, Rrset};
 
-use crate::Difference;
+use crate::{Difference, Node};
 
-/// One zone's step from one serial to the next. Storing every `sets` entry (put, or delete) in one transaction
-/// is storing the update; the SOA with the new serial is among them.
+/// One zone's step from one serial to the next. Storing every entry of `sets` (put, or delete) and all sets of `added` in
+/// one transaction is storing the update; the SOA with the new serial is among them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ZoneChange {
     /// The apex.
@@ -18,8 +18,22 @@ pub struct ZoneChange {
     pub serial_after: u32,
     /// Each changed set with its whole new content; `None`: the set is gone.
     pub sets: Vec<(Fqdn, RecordType, Option<Rrset>)>,
+    /// Names that owned no records before, with all that they own now: shared with the zone, since most changes are of
+    /// these alone.
+    pub added: Vec<(Fqdn, Node)>,
     /// What the changed sets were; stored with them.
     pub difference: Arc<Difference>,
     /// Differences that are kept no more, by the serial after them: their rows go with this change.
     pub cut: Vec<u32>,
+}
+
+impl ZoneChange {
+    /// Every changed set, whichever of the two lists has it.
+    pub fn into_sets(self) -> impl Iterator<Item = (Fqdn, RecordType, Option<Rrset>)> {
+        let sets_of = |(name, node): (Fqdn, Node)| {
+            let sets: Vec<Rrset> = node.rrsets(&name).collect();
+            sets.into_iter().map(|set| (set.name.clone(), set.rtype, Some(set)))
+        };
+        self.sets.into_iter().chain(self.added.into_iter().flat_map(sets_of))
+    }
 }

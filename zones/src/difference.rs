@@ -31,6 +31,12 @@ pub struct Difference {
 pub struct DifferenceWriter(Vec<u8>);
 
 impl DifferenceWriter {
+    /// Room for a step that adds so many names.
+    pub(crate) fn with_room_for(names: usize) -> Self {
+        // Two sets of each, which were not there, and the SOA set.
+        Self(Vec::with_capacity(names * 64 + 128))
+    }
+
     /// Adds what the set of this name and type was; `None`: there was none. Each set is added once.
     pub fn push(&mut self, name: &Fqdn, rtype: RecordType, ttl: u32, rdata: &[Rdata]) {
         let out = &mut self.0;

@@ -1,6 +1,6 @@
 //! Authoritative zones: snapshots, answers and RFC 2136 updates.
 //!
-//! Reading order: [`zone`] (one zone as a persistent map: a snapshot is a clone), [`zone_set`] (all zones, and how
+//! Reading order: [`zone`] (one zone as a persistent map, whose names `names` keeps: a snapshot is a clone), [`zone_set`] (all zones, and how
 //! a new one begins), [`audience`] (who sees what of them), [`mod@answer`] (a question to an answer, pure),
 //! [`mod@respond`] (the same, octets to octets, with EDNS and [`cookie`]s), [`update`] (prerequisites and changes to the next zone and its difference,
 //! with [`serial`] arithmetic), [`policy`] (who may change what), [`by_lease`] (what the holder of a lease may), [`change`]
@@ -19,6 +19,7 @@ pub mod difference;
 pub mod history;
 pub mod intake;
 pub mod master;
+mod names;
 pub mod policy;
 pub mod respond;
 pub mod serial;
@@ -35,5 +36,5 @@ pub use history::{Histories, History};
 pub use policy::{Requestor, UpdatePolicy};
 pub use respond::{Asked, Kind, Responded, respond};
 pub use update::{AllowAll, Draft, Policy, apply};
-pub use zone::{Node, Redirect, Set, Zone, ZoneError};
+pub use zone::{Node, Redirect, Set, Standing, Zone, ZoneError};
 pub use zone_set::{NewZone, Place, Unavailable, ZoneSet};

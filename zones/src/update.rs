@@ -4,7 +4,7 @@
 //! before the prerequisites (3.2), which are looked at one after the other; then the scan of every change before any is
 //! made (3.4.1), the changes on a clone (3.4.2) and the serial (3.6). Whatever fails leaves the zone as it was: the clone is dropped.
 
-use std::collections::{BTreeMap, BTreeSet, btree_map};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use dns::{Change, Fqdn, Prerequisite, Rcode, Rdata, RecordType, Rrset, Update};
@@ -61,14 +61,15 @@ pub fn apply(zone: &Zone, update: &Update, policy: &dyn Policy) -> Result<(Zone,
 pub struct Draft {
     before: Zone,
     next: Zone,
-    /// The records of each name that was touched, before and now.
-    touched: BTreeMap<Fqdn, Touched>,
+    /// The records of names that were touched, before and after, one touch after the other.
+    touched: Vec<Touched>,
     /// The name that was looked at last: an update says one name several times, and a zone is large.
     open: Option<Open>,
 }
 
 #[derive(Debug)]
 struct Touched {
+    name: Fqdn,
     before: Option<Node>,
     now: Option<Node>,
 }
@@ -87,7 +88,7 @@ impl Draft {
     /// A draft that changes nothing yet.
     #[must_use]
     pub fn of(zone: &Zone) -> Self {
-        Self { before: zone.clone(), next: zone.clone(), touched: BTreeMap::new(), open: None }
+        Self { before: zone.clone(), next: zone.clone(), touched: Vec::new(), open: None }
     }
 
     /// The apex of its zone.
@@ -112,7 +113,10 @@ impl Draft {
         for change in &update.changes {
             scan(&self.next, change)?;
         }
-        if let Some((name, rtype)) = too_many(&self.next, update, policy.records_max()) {
+        let most = policy.records_max();
+        if most < usize::MAX
+            && let Some((name, rtype)) = too_many(&self.next, update, most)
+        {
             policy.tell_too_many(name, rtype);
             return Err(Rcode::REFUSED);
         }
@@ -121,6 +125,20 @@ impl Draft {
         }
         self.close();
         Ok(())
+    }
+
+    /// Puts these sets at a name that owns no records: what an update of such adds comes to, with the prerequisite that the
+    /// name is not in use. False: it is, and nothing was changed. They are one of a type, in the order of their types, none
+    /// of them empty, and what they say is in canonical form.
+    pub fn add(&mut self, name: &Fqdn, sets: Vec<Set>) -> bool {
+        self.close();
+        debug_assert!(name.is_within(self.apex()) && sets.is_sorted_by_key(|set| set.rtype), "{name}");
+        let mut sets = sets;
+        sets.iter_mut().for_each(|set| set.ttl = ttl_of(set.ttl));
+        let now = self.next.add_sets(name, sets);
+        let is_added = now.is_some();
+        self.touched.extend(now.map(|now| Touched { name: name.clone(), before: None, now: Some(now) }));
+        is_added
     }
 
     /// The next zone, and what to store; `None`: the zone is as it was.
@@ -188,11 +206,8 @@ impl Draft {
     fn close(&mut self) {
         let Some(Open { name, node: before, changed }) = self.open.take() else { return };
         let Some(sets) = changed else { return };
-        let now = self.next.put_sets(&name, before.is_some(), sets);
-        match self.touched.entry(name) {
-            btree_map::Entry::Occupied(mut touched) => touched.get_mut().now = now,
-            btree_map::Entry::Vacant(place) => _ = place.insert(Touched { before, now }),
-        }
+        let now = self.next.put_sets(&name, sets);
+        self.touched.push(Touched { name, before, now });
     }
 }
 
@@ -309,9 +324,8 @@ fn add(open: &mut Open, apex: &Fqdn, rtype: RecordType, ttl: u32, rdata: &Rdata)
             return;
         }
     }
-    // RFC 2181 section 8: a TTL with the most significant bit set is zero. Section 5.2: the TTLs of one set are the
-    // same, so that the newest record's becomes the set's.
-    let ttl = if ttl > i32::MAX as u32 { 0 } else { ttl };
+    // RFC 2181 section 5.2: the TTLs of one set are the same, so that the newest record's becomes the set's.
+    let ttl = ttl_of(ttl);
     let single = || Set { rtype, ttl, rdata: [rdata.clone()].into() };
     match place_of(sets, rtype) {
         Err(at) => open.change().insert(at, single()),
@@ -328,6 +342,11 @@ fn add(open: &mut Open, apex: &Fqdn, rtype: RecordType, ttl: u32, rdata: &Rdata)
             }
         },
     }
+}
+
+/// RFC 2181 section 8: a TTL with the most significant bit set is zero.
+fn ttl_of(ttl: u32) -> u32 {
+    if ttl > i32::MAX as u32 { 0 } else { ttl }
 }
 
 /// Section 3.4.2.3: "unless the NAME is the same as ZNAME in which case only those RRs whose TYPE is other than SOA
@@ -360,22 +379,36 @@ fn delete_record(open: &mut Open, apex: &Fqdn, rtype: RecordType, rdata: &Rdata)
 
 /// Section 3.6: the serial goes up once when the zone changed and the update did not raise it itself. Compares what
 /// was touched, so that an addition taken back is no change.
-fn finish(before: &Zone, after: &mut Zone, touched: BTreeMap<Fqdn, Touched>) -> Option<ZoneChange> {
-    let mut sets = Vec::with_capacity(2 * touched.len() + 1);
-    let mut former = DifferenceWriter::default();
-    for (name, touched) in &touched {
-        let [old, new] =
-            [&touched.before, &touched.now].map(|node| node.as_ref().map_or_else(Default::default, Node::sets));
+fn finish(before: &Zone, after: &mut Zone, mut touched: Vec<Touched>) -> Option<ZoneChange> {
+    // Stays in the order of the touches where a name was touched more than once.
+    touched.sort_by(|one, other| one.name.cmp(&other.name));
+    touched.dedup_by(|later, first| {
+        let is_same = later.name == first.name;
+        if is_same {
+            first.now = later.now.take();
+        }
+        is_same
+    });
+    let mut sets = Vec::new();
+    let mut added = Vec::new();
+    let mut former = DifferenceWriter::with_room_for(touched.len());
+    for Touched { name, before, now } in touched {
+        if let (None, Some(node)) = (&before, &now) {
+            node.sets().iter().for_each(|set| former.push_set(&name, set.rtype, None));
+            added.push((name, node.clone()));
+            continue;
+        }
+        let [old, new] = [&before, &now].map(|node| node.as_ref().map_or_else(Default::default, Node::sets));
         let mut types: Vec<RecordType> = old.iter().chain(new).map(|set| set.rtype).collect();
         types.sort_unstable();
         types.dedup();
         let changed = types.into_iter().filter(|rtype| set_of(old, *rtype) != set_of(new, *rtype));
         sets.extend(changed.map(|rtype| {
-            former.push_set(name, rtype, set_of(old, rtype));
-            (name.clone(), rtype, set_of(new, rtype).map(|set| owned(name, set)))
+            former.push_set(&name, rtype, set_of(old, rtype));
+            (name.clone(), rtype, set_of(new, rtype).map(|set| owned(&name, set)))
         }));
     }
-    if sets.is_empty() {
+    if sets.is_empty() && added.is_empty() {
         return None;
     }
     let apex = before.apex().clone();
@@ -390,7 +423,7 @@ fn finish(before: &Zone, after: &mut Zone, touched: BTreeMap<Fqdn, Touched>) -> 
     }
     let (serial_before, serial_after) = (before.serial(), after.serial());
     let difference = Arc::new(former.finish(serial_before, serial_after));
-    Some(ZoneChange { sets, serial_before, serial_after, zone: apex, difference, cut: Vec::new() })
+    Some(ZoneChange { sets, added, serial_before, serial_after, zone: apex, difference, cut: Vec::new() })
 }
 
 #[cfg(test)]

@@ -1,21 +1,17 @@
 //! One zone as a persistent map: a snapshot is a clone.
 //!
-//! Names are kept in the canonical order of RFC 4034 section 6.1, in which everything beneath a name follows it
-//! directly. Whether a name without records has something beneath it (an empty non-terminal), and what the
-//! closest encloser of a missing name is, are therefore questions to a name's neighbours: O(log n), however large
-//! the zone.
-//!
-//! Beside that order there is an index by the names' hashes: to look into a name for each step down a tree costs far more
-//! than to compare numbers that stand in the tree itself. It is a tree too, since a trie of hashes takes three times the
-//! memory.
+//! Names are kept by their hashes ([`crate::names`]), names without records that have something beneath them (empty
+//! non-terminals) among them. Whether a name exists, and what the closest encloser of a missing one is, are therefore
+//! found by one hash a label, however large the zone. The canonical order of RFC 4034 section 6.1 is made when somebody
+//! wants to read in it: kept, it would cost every change more than all else of it.
 
-use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use dns::{Fqdn, Rdata, RecordType, Rrset, Soa};
-use equivalent::{Comparable, Equivalent};
-use imbl::OrdMap;
+
+use crate::names::Names;
 
 /// Why some sets are not a zone.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -70,55 +66,40 @@ impl Node {
     pub fn sets(&self) -> &[Set] {
         &self.0
     }
+
+    /// The same with their owner, as the store keeps them.
+    pub fn rrsets(&self, owner: &Fqdn) -> impl Iterator<Item = Rrset> {
+        self.sets().iter().map(|set| owned(owner, set))
+    }
 }
 
 /// A zone: its apex and all its records. Cloning shares everything.
 #[derive(Clone, Debug)]
 pub struct Zone {
     apex: Fqdn,
-    nodes: OrdMap<Fqdn, Node>,
-    /// The same nodes by the hashes of their names.
-    index: OrdMap<Hashed, Node>,
+    names: Names,
     /// What names are hashed with.
     hashes: RandomState,
+    /// How many names own records.
+    owners: usize,
     /// The apex' node.
     top: Option<Node>,
     /// Names that redirect what is beneath them: owners of NS records below the apex (zone cuts) and of DNAME records.
     /// Empty in nearly every zone, so that looking for one above a name costs nothing there.
-    redirects: OrdMap<Fqdn, ()>,
+    redirects: Arc<BTreeSet<Fqdn>>,
     /// How many names have a label `*`; 0 spares the search for a wildcard.
     wildcards: usize,
-    /// How many names lie more than one label beneath the apex. Without any, no name exists for what is beneath it.
-    deep: usize,
 }
 
-/// A name as the index knows it: by its hash first.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Hashed {
-    hash: u64,
-    name: Fqdn,
-}
-
-/// A name in wire form that is looked for.
-struct Sought<'a> {
-    hash: u64,
-    name: &'a [u8],
-}
-
-impl Equivalent<Hashed> for Sought<'_> {
-    fn equivalent(&self, key: &Hashed) -> bool {
-        self.hash == key.hash && self.name == key.name.as_wire()
-    }
-}
-
-impl Comparable<Hashed> for Sought<'_> {
-    fn compare(&self, key: &Hashed) -> Ordering {
-        match self.hash.cmp(&key.hash) {
-            Ordering::Equal if self.name == key.name.as_wire() => Ordering::Equal,
-            Ordering::Equal => key.name.cmp_wire(self.name).reverse(),
-            other => other,
-        }
-    }
+/// What is at a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing<'z> {
+    /// Records: its name as the zone holds it, and they.
+    Owner(&'z Fqdn, &'z Node),
+    /// None, but there are names beneath it: an empty non-terminal (RFC 4592 section 2.2.2).
+    Above,
+    /// Nothing, neither there nor beneath.
+    Missing,
 }
 
 /// What stands above a name and answers instead of it.
@@ -138,13 +119,12 @@ impl Zone {
     pub fn from_sets(apex: Fqdn, sets: impl IntoIterator<Item = Rrset>) -> Result<Self, ZoneError> {
         let mut zone = Self {
             apex,
-            nodes: OrdMap::new(),
-            index: OrdMap::new(),
+            names: Names::default(),
             hashes: RandomState::new(),
+            owners: 0,
             top: None,
-            redirects: OrdMap::new(),
+            redirects: Arc::default(),
             wildcards: 0,
-            deep: 0,
         };
         for set in sets {
             if !set.name.is_within(&zone.apex) {
@@ -208,20 +188,33 @@ impl Zone {
         Some((set, set.ttl.min(u32::from_be_bytes(*minimum))))
     }
 
+    /// What is at a name.
+    #[must_use]
+    pub fn standing(&self, name: &[u8]) -> Standing<'_> {
+        match self.names.find(self.hash(name), name) {
+            Some(entry) => entry.node.as_ref().map_or(Standing::Above, |node| Standing::Owner(&entry.name, node)),
+            None => Standing::Missing,
+        }
+    }
+
     /// The records of `name`, with the name as the zone holds it.
     #[must_use]
     pub fn node(&self, name: &Fqdn) -> Option<(&Fqdn, &Node)> {
-        self.index.get_key_value(&self.sought(name.as_wire())).map(|(key, node)| (&key.name, node))
+        match self.standing(name.as_wire()) {
+            Standing::Owner(name, node) => Some((name, node)),
+            Standing::Above | Standing::Missing => None,
+        }
     }
 
     /// The records of a name that is borrowed as octets: wire form, in lower case.
     #[must_use]
     pub fn node_of_wire(&self, name: &[u8]) -> Option<&Node> {
-        self.index.get(&self.sought(name))
+        self.names.find(self.hash(name), name)?.node.as_ref()
     }
 
-    fn sought<'a>(&self, name: &'a [u8]) -> Sought<'a> {
-        Sought { hash: self.hashes.hash_one(name), name }
+    fn hash(&self, name: &[u8]) -> u32 {
+        // Whichever half it is.
+        self.hashes.hash_one(name) as u32
     }
 
     /// One set.
@@ -236,35 +229,39 @@ impl Zone {
         self.set(name, rtype).map(|set| owned(name, set))
     }
 
-    /// Every set, in canonical order of names.
+    /// Every set, in canonical order of names: they are sorted for it.
     pub fn rrsets(&self) -> impl Iterator<Item = Rrset> + '_ {
-        self.nodes.iter().flat_map(|(name, node)| node.sets().iter().map(|set| owned(name, set)))
+        let mut owners: Vec<(&Fqdn, &Node)> = self.owners().collect();
+        owners.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        owners.into_iter().flat_map(|(name, node)| node.rrsets(name))
+    }
+
+    /// Every set, those of a name beside each other, in no order of names.
+    pub fn rrsets_unsorted(&self) -> impl Iterator<Item = Rrset> + '_ {
+        self.owners().flat_map(|(name, node)| node.rrsets(name))
+    }
+
+    fn owners(&self) -> impl Iterator<Item = (&Fqdn, &Node)> {
+        self.names.iter().filter_map(|entry| Some((&entry.name, entry.node.as_ref()?)))
     }
 
     /// How many names own records.
     #[must_use]
     pub fn name_count(&self) -> usize {
-        self.nodes.len()
+        self.owners
     }
 
     /// Whether something stands at or beneath `name`: then it exists (RFC 4592 section 2.2.2 on empty
     /// non-terminals), with or without records.
     #[must_use]
     pub fn exists(&self, name: &Fqdn) -> bool {
-        if self.node_of_wire(name.as_wire()).is_some() {
-            return true;
-        }
-        if self.deep == 0 && name.is_within(&self.apex) {
-            return false;
-        }
-        self.nodes.get_next(name).is_some_and(|(next, _)| next.is_within(name))
+        self.standing(name.as_wire()) != Standing::Missing
     }
 
-    /// Whether an answer is to be found at the name that is asked for alone: nothing in the zone redirects what is
-    /// beneath it, stands for what is missing, or exists without records.
+    /// Whether something in the zone stands for names that are missing.
     #[must_use]
-    pub fn is_flat(&self) -> bool {
-        self.redirects.is_empty() && self.wildcards == 0 && self.deep == 0
+    pub fn has_wildcards(&self) -> bool {
+        self.wildcards > 0
     }
 
     /// Whether something in the zone redirects what is beneath it.
@@ -282,7 +279,7 @@ impl Zone {
         let mut found = None;
         let mut candidate = Some(name.clone());
         while let Some(here) = candidate.filter(|here| here.is_within(&self.apex)) {
-            if let Some((owner, ())) = self.redirects.get_key_value(&here) {
+            if let Some(owner) = self.redirects.get(&here) {
                 found = self.redirect_at(owner, here == *name).or(found);
             }
             candidate = here.parent();
@@ -314,12 +311,11 @@ impl Zone {
         self.exists(&source).then_some(source)
     }
 
-    /// The longest existing ancestor of a missing name. Whatever shares the most labels with it is a neighbour.
+    /// The longest existing ancestor of a missing name.
     fn closest_encloser(&self, name: &Fqdn) -> Fqdn {
-        let (before, after) = (self.nodes.get_prev(name), self.nodes.get_next(name));
         let mut candidate = name.parent();
-        while let Some(here) = candidate {
-            if [before, after].into_iter().flatten().any(|(neighbour, _)| neighbour.is_within(&here)) {
+        while let Some(here) = candidate.filter(|here| here.as_wire().len() > self.apex.as_wire().len()) {
+            if self.exists(&here) {
                 return here;
             }
             candidate = here.parent();
@@ -331,54 +327,114 @@ impl Zone {
     pub(crate) fn put(&mut self, name: &Fqdn, rtype: RecordType, set: Option<Rrset>) {
         let before = self.node_of_wire(name.as_wire());
         let mut sets: Vec<Set> = before.map_or_else(Vec::new, |node| node.sets().to_vec());
-        let existed = before.is_some();
         sets.retain(|set| set.rtype != rtype);
         if let Some(set) = set.filter(|set| !set.rdata.is_empty()) {
             let at = sets.partition_point(|other| other.rtype < rtype);
             sets.insert(at, Set { rtype, ttl: set.ttl, rdata: set.rdata.into_boxed_slice() });
         }
-        self.put_sets(name, existed, sets);
+        self.put_sets(name, sets);
     }
 
-    /// Puts all sets of a name in place, in the order of their types; none is empty. `existed`: the name owns records now.
-    /// Returns what the name has then. The caller keeps the apex' SOA.
-    pub(crate) fn put_sets(&mut self, name: &Fqdn, existed: bool, sets: Vec<Set>) -> Option<Node> {
-        let redirects =
-            |set: &Set| set.rtype == RecordType::DNAME || (set.rtype == RecordType::NS && *name != self.apex);
-        match sets.iter().any(redirects) {
-            true => _ = self.redirects.insert(name.clone(), ()),
-            false if self.redirects.is_empty() => {}
-            false => _ = self.redirects.remove(name),
+    /// Puts all sets of a name in place, in the order of their types; none is empty. Returns what the name has then. The
+    /// caller keeps the apex' SOA.
+    pub(crate) fn put_sets(&mut self, name: &Fqdn, sets: Vec<Set>) -> Option<Node> {
+        let node = (!sets.is_empty()).then(|| Node(sets.into()));
+        if node.is_none() && self.node_of_wire(name.as_wire()).is_none() {
+            return None;
         }
-        let change = |count: usize| count + usize::from(!sets.is_empty()) - usize::from(existed);
+        let hash = self.hash(name.as_wire());
+        let (entry, is_new) = self.names.entry(hash, name.as_wire(), || name.clone());
+        let existed = std::mem::replace(&mut entry.node, node.clone()).is_some();
+        let is_void = entry.is_void();
+        self.count(name, existed, node.as_ref());
+        match (is_new, is_void) {
+            (true, _) => self.hold_above(name.as_wire()),
+            (false, true) => self.leave(name.as_wire()),
+            (false, false) => {}
+        }
+        node
+    }
+
+    /// Puts the sets of a name where nothing is, in the order of their types; none is empty. `None`: something is there,
+    /// and the zone is as it was.
+    pub(crate) fn add_sets(&mut self, name: &Fqdn, sets: Vec<Set>) -> Option<Node> {
+        let hash = self.hash(name.as_wire());
+        if self.names.find(hash, name.as_wire()).is_some_and(|entry| entry.node.is_some()) {
+            return None;
+        }
+        let node = Node(sets.into());
+        let (entry, is_new) = self.names.entry(hash, name.as_wire(), || name.clone());
+        entry.node = Some(node.clone());
+        self.count(name, false, Some(&node));
+        if is_new {
+            self.hold_above(name.as_wire());
+        }
+        Some(node)
+    }
+
+    /// Keeps what is known of all names, as the records of one change.
+    fn count(&mut self, name: &Fqdn, existed: bool, node: Option<&Node>) {
+        let change = |count: usize| count + usize::from(node.is_some()) - usize::from(existed);
+        self.owners = change(self.owners);
         if name.as_wire().contains(&b'*') && name.labels().any(|label| label == b"*") {
             self.wildcards = change(self.wildcards);
         }
-        if name.label_count() > self.apex.label_count() + 1 {
-            self.deep = change(self.deep);
+        let is_apex = *name == self.apex;
+        let redirects = |set: &Set| set.rtype == RecordType::DNAME || (set.rtype == RecordType::NS && !is_apex);
+        match node.is_some_and(|node| node.sets().iter().any(redirects)) {
+            true => _ = Arc::make_mut(&mut self.redirects).insert(name.clone()),
+            false if self.redirects.is_empty() => {}
+            false => _ = Arc::make_mut(&mut self.redirects).remove(name),
         }
-        let node = (!sets.is_empty()).then(|| Node(sets.into()));
-        if *name == self.apex {
-            self.top.clone_from(&node);
+        if is_apex {
+            self.top = node.cloned();
         }
-        let Sought { hash, .. } = self.sought(name.as_wire());
-        match &node {
-            Some(node) => {
-                self.index.insert(Hashed { hash, name: name.clone() }, node.clone());
-                self.nodes.insert(name.clone(), node.clone());
+    }
+
+    /// The part of a name above its first label; `None` where that is the apex, or the name itself is.
+    fn above<'n>(&self, name: &'n [u8]) -> Option<&'n [u8]> {
+        let above = name.get(usize::from(*name.first()?) + 1..)?;
+        (above.len() > self.apex.as_wire().len()).then_some(above)
+    }
+
+    /// A name came to exist: what is above it exists by it.
+    fn hold_above(&mut self, name: &[u8]) {
+        let mut name = name;
+        while let Some(above) = self.above(name) {
+            // What stands in a name behind a label is a name.
+            let (entry, is_new) = self.names.entry(self.hashes.hash_one(above) as u32, above, || {
+                Fqdn::from_wire(above).unwrap_or_else(|_| Fqdn::root())
+            });
+            entry.below += 1;
+            if !is_new {
+                return;
             }
-            None => {
-                self.index.remove(&Sought { hash, name: name.as_wire() });
-                self.nodes.remove(name);
-            }
+            name = above;
         }
-        node
+    }
+
+    /// Nothing is at a name or beneath it any more: it goes, and whatever existed by it alone.
+    fn leave(&mut self, name: &[u8]) {
+        let mut name = name;
+        loop {
+            self.names.remove(self.hash(name), name);
+            let Some(above) = self.above(name) else { return };
+            let hash = self.hash(above);
+            let (entry, _) = self.names.entry(hash, above, Fqdn::root);
+            entry.below -= 1;
+            if !entry.is_void() {
+                return;
+            }
+            name = above;
+        }
     }
 }
 
 impl PartialEq for Zone {
     fn eq(&self, other: &Self) -> bool {
-        self.apex == other.apex && self.nodes == other.nodes
+        self.apex == other.apex
+            && self.owners == other.owners
+            && self.owners().all(|(name, node)| other.node_of_wire(name.as_wire()) == Some(node))
     }
 }
 
@@ -397,15 +453,27 @@ pub(crate) fn owned(name: &Fqdn, set: &Set) -> Rrset {
 
 #[cfg(test)]
 impl Zone {
-    /// Fails unless the index and what is counted are what the ordered map says.
+    /// Fails unless what is kept of the names is what their records say.
     pub(crate) fn check(&self) {
-        assert_eq!(self.index.len(), self.nodes.len());
-        for (name, node) in &self.nodes {
-            assert_eq!(self.node(name), Some((name, node)));
+        let owners: BTreeSet<&Fqdn> = self.owners().map(|(name, _)| name).collect();
+        assert_eq!(self.owners, owners.len());
+        let mut existing = BTreeSet::new();
+        for owner in &owners {
+            let mut here = Some(Fqdn::clone(owner));
+            while let Some(name) = here.filter(|name| name.is_within(&self.apex)) {
+                here = name.parent();
+                existing.insert(name);
+            }
         }
-        assert_eq!(self.top.as_ref(), self.nodes.get(&self.apex));
-        let count = |of: &dyn Fn(&Fqdn) -> bool| self.nodes.keys().filter(|name| of(name)).count();
+        assert_eq!(self.names.len(), existing.len());
+        for name in &existing {
+            let entry = self.names.find(self.hash(name.as_wire()), name.as_wire()).unwrap();
+            assert_eq!((&entry.name, entry.node.is_some()), (name, owners.contains(name)));
+            let below = existing.iter().filter(|one| one.parent().as_ref() == Some(name)).count();
+            assert_eq!(entry.below as usize, if *name == self.apex { 0 } else { below }, "{name}");
+        }
+        assert_eq!(self.top.as_ref(), self.node_of_wire(self.apex.as_wire()));
+        let count = |of: &dyn Fn(&Fqdn) -> bool| owners.iter().filter(|name| of(name)).count();
         assert_eq!(self.wildcards, count(&|name| name.labels().any(|label| label == b"*")));
-        assert_eq!(self.deep, count(&|name| name.label_count() > self.apex.label_count() + 1));
     }
 }

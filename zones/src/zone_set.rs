@@ -4,6 +4,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use dns::name::quick_hash;
 use dns::{Fqdn, Rdata, RecordType, Rrset, Soa};
 use imbl::GenericHashMap;
 use imbl::shared_ptr::DefaultSharedPtr;
@@ -11,7 +12,7 @@ use imbl::shared_ptr::DefaultSharedPtr;
 use crate::audience::{Audiences, Shown, overlaid};
 use crate::zone::{Zone, ZoneError};
 
-type ByApex<T> = GenericHashMap<Box<[u8]>, T, BuildHasherDefault<ApexHasher>, DefaultSharedPtr>;
+type ByApex<T> = GenericHashMap<Arc<[u8]>, T, BuildHasherDefault<ApexHasher>, DefaultSharedPtr>;
 
 /// The zones, by apex. Cloning shares everything, so a clone is a snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,21 +72,18 @@ pub enum Place<'z> {
     Elsewhere,
 }
 
-/// A hash of an apex. Whoever asks chooses what is looked for, but not what is found: a quick one does.
+/// A hash of an apex.
 #[derive(Clone, Copy, Debug, Default)]
 struct ApexHasher(u64);
 
 impl Hasher for ApexHasher {
     fn write(&mut self, octets: &[u8]) {
-        let mut mix = |word: u64| self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let (words, rest) = octets.as_chunks::<8>();
-        words.iter().for_each(|word| mix(u64::from_le_bytes(*word)));
-        mix(rest.iter().fold(0, |word, octet| word << 8 | u64::from(*octet)));
+        // Before the octets their number is written, which tells little.
+        self.0 = quick_hash(octets);
     }
 
     fn finish(&self) -> u64 {
-        // A map looks at the low bits, which a product mixes least.
-        self.0 ^ self.0 >> 32
+        self.0
     }
 }
 

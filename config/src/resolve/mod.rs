@@ -138,7 +138,7 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
     let config = Config {
         dns,
         ddns: ddns::settings::Settings {
-            zones: routes,
+            zones: routes.into(),
             quests,
             sought: Vec::new(),
             sought_prefixes: Vec::new(),

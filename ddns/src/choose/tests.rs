@@ -14,7 +14,7 @@ fn name(text: &str) -> Fqdn {
 fn settings() -> Settings {
     let route = |apex: &str| ZoneRoute { apex: name(apex), server: ZoneServer::Embedded };
     Settings {
-        zones: vec![route("nasir.xyz"), route("lab.example"), route("30.168.192.in-addr.arpa")],
+        zones: vec![route("nasir.xyz"), route("lab.example"), route("30.168.192.in-addr.arpa")].into(),
         protected: vec![name("dc1.nasir.xyz"), name("ns.nasir.xyz")],
         reserved: [name("nas.nasir.xyz")].into(),
         ..Settings::default()
@@ -67,7 +67,7 @@ fn wire(flags: u8, text: &str) -> Vec<u8> {
 fn rfc8375_names_under_home_arpa_are_names_of_hosts() {
     let route = |apex: &str| ZoneRoute { apex: name(apex), server: ZoneServer::Embedded };
     let zones = vec![route("home.arpa"), route("30.168.192.in-addr.arpa"), route("8.b.d.0.1.0.0.2.ip6.arpa")];
-    let settings = Settings { zones, ..Settings::default() };
+    let settings = Settings { zones: zones.into(), ..Settings::default() };
     let naming = Naming { domain: name("home.arpa"), ..naming() };
     let published_as = |hostname: &'static str| {
         let question = Question { hostname: hostname.as_bytes(), ..question(&naming) };

@@ -86,7 +86,7 @@ fn found(quest: &Quest, answer: &Result<Cut, Open>) -> Option<(Verdict, String)>
 /// The zones that would be updated, and those whose servers did not say where they are.
 fn zones(settings: &Settings, answers: &[Result<Cut, Open>]) -> Vec<ZoneRoute> {
     let cuts: Vec<Option<Cut>> = answers.iter().map(|answer| answer.as_ref().ok().cloned()).collect();
-    let mut zones = settings.resolved(&cuts).zones;
+    let mut zones = settings.resolved(&cuts).zones.to_vec();
     for (quest, answer) in settings.quests.iter().zip(answers) {
         let (Seeks::Zone(name), Err(Open::Silent(_))) = (&quest.seeks, answer) else { continue };
         let known = |apex: &Fqdn| zones.iter().any(|zone| zone.apex == *apex && zone.server == quest.server);

@@ -184,7 +184,7 @@ fn both(
     let mut subnet = subnet();
     subnet.reservations = reservations.iter().map(reserve).collect();
     subnet.naming = Some(Naming { conflict, ..Naming::of_domain(fqdn("nasir.xyz")) });
-    let ddns = ddns::settings::Settings { zones, reserved, ..Default::default() };
+    let ddns = ddns::settings::Settings { zones: zones.into(), reserved, ..Default::default() };
     (Arc::new(settings(subnet)), Arc::new(ddns))
 }
 

@@ -59,6 +59,8 @@ fn write_row(out: &mut String, row: &Row) {
         Row::ZoneCopy { zone, checked_at } => {
             object.text("row", "zone copy").text("zone", zone).number("checked_at", *checked_at);
         }
+        // It is never read: see there.
+        Row::ZoneName { .. } => {}
         // Rows that are gone are not in force.
         Row::Suffix(assignment) => write_suffix(&mut object, assignment),
         Row::LeaseGone(_) | Row::WantedGone(_) | Row::ConfirmedGone(_) | Row::SuffixGone(..) => {}

@@ -135,7 +135,7 @@ fn several_updates_decided_together_are_one_change_and_fail_together() {
     assert_eq!(changes.len(), 1);
     assert_eq!((changes[0].serial_before, changes[0].serial_after), (serial, serial + 1));
     // Both names and the SOA.
-    assert_eq!(changes[0].sets.len(), 3);
+    assert_eq!(changes[0].clone().into_sets().count(), 3);
     let a = |authority: &ZoneAuthority| {
         let zone = authority.tentative().get(&name("example")).unwrap();
         zone.set(&name("a.example"), RecordType::A).map(|set| set.rdata.to_vec())

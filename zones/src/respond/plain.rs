@@ -8,7 +8,7 @@ use dns::{LABEL_OCTETS_MAX, RecordType};
 
 use super::writer::Written;
 use crate::answer::target_offset;
-use crate::{Zone, ZoneSet};
+use crate::{Standing, Zone, ZoneSet};
 
 /// DS (RFC 4034), which the zone above an apex answers for.
 const DS: RecordType = RecordType(43);
@@ -85,8 +85,12 @@ pub(super) fn find<'a>(zones: &'a ZoneSet, name: &'a [u8], rtype: RecordType) ->
     if zone.has_redirects() {
         return None;
     }
-    let Some(node) = zone.node_of_wire(name) else {
-        return zone.is_flat().then(|| Plain::Missing(negative(zone)));
+    let node = match zone.standing(name) {
+        Standing::Owner(_, node) => node,
+        Standing::Above => return Some(Plain::Empty(negative(zone))),
+        // A wildcard may stand for it.
+        Standing::Missing if zone.has_wildcards() => return None,
+        Standing::Missing => return Some(Plain::Missing(negative(zone))),
     };
     match node.set(rtype) {
         Some(set) => Some(Plain::Set(Written { name, rtype, ttl: set.ttl, rdata: &set.rdata })),

@@ -242,7 +242,7 @@ fn rfc2136_3_6_the_serial_goes_up_once_for_a_changing_update() {
     let (next, change) = change(vec![add("x.example", A, a(1)), add("y.example", A, a(2))]);
     let change = change.unwrap();
     assert_eq!((change.serial_before, change.serial_after, next.serial()), (1, 2, 2));
-    let touched: Vec<_> = change.sets.iter().map(|(name, rtype, _)| (name.to_string(), *rtype)).collect();
+    let touched: Vec<_> = change.into_sets().map(|(name, rtype, _)| (name.to_string(), rtype)).collect();
     assert_eq!(touched, [("example.".into(), SOA), ("x.example.".into(), A), ("y.example.".into(), A)]);
 }
 
@@ -279,10 +279,37 @@ fn the_difference_replayed_gives_the_next_zone() {
         Change::DeleteRecord(name("deep.below.example"), A, a(3)),
     ]);
     let mut replayed = zone();
-    for (name, rtype, set) in change.unwrap().sets {
+    for (name, rtype, set) in change.unwrap().into_sets() {
         replayed.put(&name, rtype, set);
     }
     assert_eq!(replayed, next);
+}
+
+#[test]
+fn a_name_that_is_added_comes_to_what_an_update_comes_to_that_claims_it() {
+    let (free, used) = (name("free.x.example"), name("host.example"));
+    let mut updated = Draft::of(&zone());
+    let claim = Update {
+        zone: name("example"),
+        prerequisites: vec![Prerequisite::NameNotInUse(free.clone())],
+        changes: vec![add("free.x.example", A, a(1)), add("free.x.example", TXT, Rdata::txt(&["t"]))],
+    };
+    updated.apply(&claim, &AllowAll).unwrap();
+    let sets = || -> Vec<Set> {
+        let set = |rtype, rdata| Set { rtype, ttl: 300, rdata: [rdata].into() };
+        vec![set(A, a(1)), set(TXT, Rdata::txt(&["t"]))]
+    };
+    let mut added = Draft::of(&zone());
+    assert!(added.add(&free, sets()));
+    assert!(!added.add(&free, sets()) && !added.add(&used, sets()), "they own records");
+    let other = Update { prerequisites: vec![], changes: vec![add("free.x.example", A, a(2))], ..claim };
+    for draft in [&mut updated, &mut added] {
+        draft.apply(&other, &AllowAll).unwrap();
+    }
+    let (updated, added) = (updated.finish(), added.finish());
+    assert_eq!(updated, added);
+    added.0.check();
+    assert_eq!(added.1.unwrap().into_sets().count(), 3, "with the SOA set");
 }
 
 #[test]

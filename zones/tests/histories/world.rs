@@ -98,7 +98,7 @@ impl World {
             }),
             Step::Commit => {
                 if let Some((ticket, change)) = self.queue.pop_front() {
-                    for (name, rtype, set) in change.sets {
+                    for (name, rtype, set) in change.into_sets() {
                         match set {
                             Some(set) => self.rows.insert((name, rtype), set),
                             None => self.rows.remove(&(name, rtype)),

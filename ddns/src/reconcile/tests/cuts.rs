@@ -18,7 +18,7 @@ fn domains() -> Settings {
     let route = |apex: &str| ZoneRoute { apex: name(apex), server: server() };
     let quest = |seeks| Quest { seeks, server: server(), written: false };
     Settings {
-        zones: vec![route("office.lan"), route("0.0.10.in-addr.arpa")],
+        zones: vec![route("office.lan"), route("0.0.10.in-addr.arpa")].into(),
         quests: vec![
             quest(Seeks::Zone(name("office.lan"))),
             quest(Seeks::Zone(name("0.0.10.in-addr.arpa"))),

@@ -197,7 +197,8 @@ fn stated_records_of_a_zone_that_is_embedded_by_now_are_left_to_it() {
     world.state("www.lan", TXT, &[txt("one")]);
     world.settle();
     let route = |apex| crate::settings::ZoneRoute { apex: name(apex), server: ZoneServer::Embedded };
-    world.settings = Arc::new(Settings { zones: vec![route("lan"), route("10.in-addr.arpa")], ..Settings::default() });
+    world.settings =
+        Arc::new(Settings { zones: vec![route("lan"), route("10.in-addr.arpa")].into(), ..Settings::default() });
     world.restart();
     world.state("www.lan", TXT, &[]);
     world.run();

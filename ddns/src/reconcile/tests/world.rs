@@ -76,7 +76,7 @@ impl World {
     pub(super) fn new() -> Self {
         let address: SocketAddr = "192.0.2.1:53".parse().unwrap();
         let route = |apex| ZoneRoute { apex: name(apex), server: ZoneServer::remote(address, None) };
-        let settings = Settings { zones: vec![route("lan"), route("10.in-addr.arpa")], ..Settings::default() };
+        let settings = Settings { zones: vec![route("lan"), route("10.in-addr.arpa")].into(), ..Settings::default() };
         let settings = Arc::new(settings);
         Self {
             reconciler: Reconciler::new(settings.clone()),
@@ -107,7 +107,7 @@ impl World {
         let to = ZoneServer::Remote { servers, auth: Auth::Unsigned };
         let route = |apex| ZoneRoute { apex: name(apex), server: to.clone() };
         world.settings =
-            Arc::new(Settings { zones: vec![route("lan"), route("10.in-addr.arpa")], ..Settings::default() });
+            Arc::new(Settings { zones: vec![route("lan"), route("10.in-addr.arpa")].into(), ..Settings::default() });
         world.reconciler = Reconciler::new(world.settings.clone());
         world
     }

@@ -169,7 +169,7 @@ proptest! {
             let (Ok((next, change)), Ok(expected)) = (result, expected) else { continue };
             prop_assert_eq!(change.is_some(), expected != model);
             let mut replayed = zone.clone();
-            for (name, rtype, set) in change.into_iter().flat_map(|change| change.sets) {
+            for (name, rtype, set) in change.into_iter().flat_map(ZoneChange::into_sets) {
                 replayed.put(&name, rtype, set);
             }
             prop_assert_eq!(&replayed, &next);
