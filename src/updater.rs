@@ -314,12 +314,7 @@ impl<W: WantedSource, S: RowSink, Z: EmbeddedZones> Updater<W, S, Z> {
 
     fn take(&mut self, event: NameEvent) {
         let now = self.now();
-        for (row, is_written) in event.into_rows() {
-            match is_written {
-                true => self.parts.reconciler.handle_written(now, row),
-                false => self.parts.reconciler.handle_wanted(now, row),
-            }
-        }
+        self.parts.reconciler.handle_rows(now, event.into_rows());
     }
 
     fn take_all(&mut self, rows: Option<Vec<WantedRow>>) {

@@ -269,7 +269,11 @@ impl<T> Keeping<T> {
         let Decision { rcode, change, after } = self.authority.apply(update, policy);
         let Some(ticket) = after else { return Decided::Answered(to, rcode) };
         self.waiting.push_back(Waiting { after: ticket, rcode, to });
-        Decided::Waits(change.map(|change| ToStore { ticket, epoch: self.epoch, rows: rows_of(change) }))
+        Decided::Waits(change.map(|change| {
+            let mut rows = Vec::new();
+            rows_of(change, &mut rows);
+            ToStore { ticket, epoch: self.epoch, rows }
+        }))
     }
 
     /// Takes the outcome of what was to be stored; returns who is to be answered what. What was not stored fails
@@ -302,9 +306,8 @@ impl<T> Keeping<T> {
 
 /// A change as rows: every changed set, the SOA with the new serial among them, and the step that it is, unless that is too
 /// large to be kept.
-fn rows_of(change: ZoneChange) -> Vec<Row> {
+fn rows_of(change: ZoneChange, rows: &mut Vec<Row>) {
     let ZoneChange { zone, sets, added, difference, cut, .. } = change;
-    let mut rows = Vec::with_capacity(sets.len() + added.len() + 1 + cut.len());
     rows.extend(added.into_iter().map(|(name, node)| Row::ZoneName { zone: zone.clone(), name, node }));
     rows.extend(sets.into_iter().map(|(name, rtype, set)| Row::ZoneSet { zone: zone.clone(), name, rtype, set }));
     // A step that is larger than all that is kept cuts itself: stored, it would lead from a serial of which nothing is known.
@@ -313,7 +316,6 @@ fn rows_of(change: ZoneChange) -> Vec<Row> {
     if is_kept {
         rows.push(Row::ZoneDifference { zone, difference });
     }
-    rows
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod idna;
 mod label;
 mod told;
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use dns::{Bytes, Fqdn, HostIdentity};
@@ -146,7 +147,7 @@ fn decide(question: &Question<'_>, settings: &Settings, holders: &dyn Holders, l
         let writes_a = told.is_some_and(|name| name.forward);
         sent.build_reply(writes_a, told.is_some(), told.map(|name| &name.fqdn))
     });
-    Answer { name, client_fqdn: client_fqdn.map(Bytes::from), reason, foreign }
+    Answer { name, client_fqdn, reason, foreign }
 }
 
 fn chosen(
@@ -164,7 +165,7 @@ fn chosen(
         return Err(Reason::Protected);
     }
     let (fqdn, foreign) = granted(&fqdn, question, (source, forward), holders, listener)?;
-    let reverse = settings.reverse_zone_of(question.address).is_some();
+    let reverse = settings.keeps_reverse(question.address);
     if !forward && !reverse {
         return Err(Reason::NothingToWrite);
     }
@@ -265,7 +266,7 @@ fn candidate(
         }
         let made = naming.generate.as_ref().and_then(|form| generated::make(form, question.address, question.hardware));
         let label = made.and_then(|made| clean_label(made.as_bytes(), CleanUp::Hyphen)).ok_or(Reason::NoName)?;
-        return placed(&[label], naming, settings, listener).map(|fqdn| (fqdn, Reason::Generated));
+        return placed(&[Cow::Owned(label)], naming, settings, listener).map(|fqdn| (fqdn, Reason::Generated));
     }
     let (labels, source) =
         own.filter(|_| naming.generate.is_none() || naming.replace == ReplaceName::WhenAbsent).ok_or(Reason::NoName)?;
@@ -273,28 +274,29 @@ fn candidate(
 }
 
 /// The cleaned labels of a name that a client sent, and where it was.
-type Sent = (Vec<Vec<u8>>, Reason);
+type Sent<'q> = (Vec<Cow<'q, [u8]>>, Reason);
 
 /// The labels of the name that the client sent, if it is usable; and whether it sent anything of the kind.
 ///
 /// RFC 4702 section 3.1: where a client sends both, the Client FQDN option counts and the Host Name option does not.
 /// Option 12 is still looked at when option 81 leaves the name to the server.
-fn sent_by_client(
-    question: &Question<'_>,
-    sent: Option<&ClientFqdn<'_>>,
+fn sent_by_client<'q>(
+    question: &Question<'q>,
+    sent: Option<&ClientFqdn<'q>>,
     settings: &Settings,
     listener: &mut impl Listener,
-) -> (Option<Sent>, bool) {
-    let hostname = client_fqdn::ascii_labels(question.hostname);
-    let by_option_81 = sent.map(|sent| (&sent.labels, NameSource::ClientFqdn, Reason::ClientFqdn));
-    let by_option_12 = (&hostname, NameSource::Hostname, Reason::Hostname);
+) -> (Option<Sent<'q>>, bool) {
+    let by_option_81 = sent.map(|sent| (NameSource::ClientFqdn, Reason::ClientFqdn, Some(&sent.labels)));
+    let by_option_12 = (NameSource::Hostname, Reason::Hostname, None);
     let mut was_sent = false;
-    for (raw, source, reason) in by_option_81.into_iter().chain([by_option_12]) {
-        let cleaned = clean_labels(raw, question.naming.clean);
+    for (source, reason, labels) in by_option_81.into_iter().chain([by_option_12]) {
+        // Nobody looks at option 12 where option 81 will do.
+        let raw = labels.map_or_else(|| Cow::Owned(client_fqdn::ascii_labels(question.hostname)), Cow::Borrowed);
+        let cleaned = clean_labels(&raw, question.naming.clean);
         if !raw.is_empty() {
-            listener.hear(|| found(source, raw, cleaned.as_deref()));
+            listener.hear(|| found(source, &raw, cleaned.as_deref()));
         }
-        match usable(raw, cleaned, settings, question.naming) {
+        match usable(&raw, cleaned, settings, question.naming) {
             Ok(labels) => return (Some((labels, reason)), true),
             Err(why) => {
                 was_sent |= why != Unusable::Empty;
@@ -305,7 +307,7 @@ fn sent_by_client(
     (None, was_sent)
 }
 
-fn found(source: NameSource, raw: &[&[u8]], cleaned: Option<&[Vec<u8>]>) -> Step {
+fn found(source: NameSource, raw: &[&[u8]], cleaned: Option<&[Cow<'_, [u8]>]>) -> Step {
     let sent = raw.iter().map(|label| idna::decode(label)).collect::<Vec<_>>().join(".");
     let labels = cleaned.unwrap_or_default().iter().map(|label| String::from_utf8_lossy(label));
     Step::Found { source, sent, cleaned: labels.collect::<Vec<_>>().join(".") }
@@ -315,19 +317,19 @@ fn found(source: NameSource, raw: &[&[u8]], cleaned: Option<&[Vec<u8>]>) -> Step
 ///
 /// # Errors
 /// They are no name.
-fn usable(
+fn usable<'q>(
     raw: &[&[u8]],
-    cleaned: Option<Vec<Vec<u8>>>,
+    cleaned: Option<Vec<Cow<'q, [u8]>>>,
     settings: &Settings,
     naming: &Naming,
-) -> Result<Vec<Vec<u8>>, Unusable> {
+) -> Result<Vec<Cow<'q, [u8]>>, Unusable> {
     let labels = cleaned.ok_or(Unusable::Refused)?;
     let Some(first) = labels.first() else { return Err(Unusable::Empty) };
     let is_octet = |label: &&[u8]| std::str::from_utf8(label).is_ok_and(|text| text.parse::<u8>().is_ok());
     if raw.len() == 4 && raw.iter().all(is_octet) {
         return Err(Unusable::Address);
     }
-    if UNCLAIMABLE.contains(&first.as_slice()) {
+    if UNCLAIMABLE.contains(&&**first) {
         return Err(Unusable::Unclaimable);
     }
     let own = match &naming.generate {
@@ -344,7 +346,7 @@ fn usable(
 /// Puts cleaned labels into a zone: one label goes under the domain; several are a full name where they lie in a zone of
 /// ours, and else what [`Naming::outside`] says.
 fn placed(
-    labels: &[Vec<u8>],
+    labels: &[Cow<'_, [u8]>],
     naming: &Naming,
     settings: &Settings,
     listener: &mut impl Listener,

@@ -8,10 +8,11 @@
 mod domains;
 mod record;
 
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 
 use arena::{Arena, Piece};
+use dns::sip::Sip;
 use dns::{ConflictGuard, Fqdn, HostIdentity};
 use hashbrown::HashTable;
 
@@ -31,9 +32,32 @@ pub(crate) struct PackedRows {
     addresses: HashTable<Piece>,
     domains: Domains,
     /// Names come from clients: nobody must be able to find some that fall on each other.
-    hasher: RandomState,
+    hasher: Hasher,
     /// Room to put a record together, and the identity in it.
     scratch: (Vec<u8>, Vec<u8>),
+}
+
+/// What keys are hashed with, by a secret of each table.
+#[derive(Debug)]
+struct Hasher(Sip);
+
+impl Default for Hasher {
+    fn default() -> Self {
+        Self(Sip::new(RandomState::new().hash_one(0)))
+    }
+}
+
+impl Hasher {
+    fn name(&self, label: &[u8], domain: &[u8]) -> u64 {
+        self.0.bytes(label).bytes(domain).finish()
+    }
+
+    fn address(&self, address: IpAddr) -> u64 {
+        match address {
+            IpAddr::V4(v4) => self.0.number(v4.to_bits().into()).finish(),
+            IpAddr::V6(v6) => self.0.bytes(&v6.octets()).finish(),
+        }
+    }
 }
 
 /// One row where it is.
@@ -61,26 +85,46 @@ impl PackedRows {
             self.enter(joined, is_forward);
             return true;
         }
-        let Some(domain) = self.domains.hold(ordinary.domain) else { return false };
+        let halves = if is_forward { (Some(half), None) } else { (None, Some(half)) };
+        let Some(piece) = self.store(&ordinary, (want.guard, want.after_forward), halves) else { return false };
+        self.enter(piece, is_forward);
+        true
+    }
+
+    /// Takes in the rows of a name and of its address at once, if they are ordinary and say the same; else false. Neither
+    /// key may be here.
+    pub(crate) fn put_pair(&mut self, forward: (&WantedRow, Note), reverse: (&WantedRow, Note)) -> bool {
+        let ((forward, of_name), (reverse, of_address)) = (forward, reverse);
+        let (Some(name), Some(pointer)) = (Ordinary::of(forward), Ordinary::of(reverse)) else { return false };
+        if !name.is_forward || pointer.is_forward || !name.says_as(&pointer) {
+            return false;
+        }
+        let halves = (
+            Some(Half { generation: forward.generation, note: of_name }),
+            Some(Half { generation: reverse.generation, note: of_address }),
+        );
+        let marks = (name.want.guard, pointer.want.after_forward);
+        let Some(piece) = self.store(&name, marks, halves) else { return false };
+        self.enter(piece, true);
+        self.enter(piece, false);
+        true
+    }
+
+    /// Puts a record into the arena; it is still to be entered by its keys.
+    fn store(
+        &mut self,
+        row: &Ordinary<'_>,
+        (guard, after_forward): (ConflictGuard, bool),
+        (forward, reverse): (Option<Half>, Option<Half>),
+    ) -> Option<Piece> {
+        let domain = self.domains.hold(row.domain)?;
         let (bytes, identity) = &mut self.scratch;
         bytes.clear();
         identity.clear();
-        want.identity.parts().iter().for_each(|part| identity.extend_from_slice(part));
-        let record = Record {
-            address: ordinary.address,
-            label: ordinary.label,
-            domain,
-            ttl_secs: want.ttl_secs,
-            identity,
-            guard: want.guard,
-            after_forward: want.after_forward,
-            forward: is_forward.then_some(half),
-            reverse: (!is_forward).then_some(half),
-        };
-        record.write(bytes);
-        let piece = self.arena.put(bytes);
-        self.enter(piece, is_forward);
-        true
+        row.want.identity.parts().iter().for_each(|part| identity.extend_from_slice(part));
+        let (address, label, ttl_secs) = (row.address, row.label, row.want.ttl_secs);
+        Record { address, label, domain, ttl_secs, identity, guard, after_forward, forward, reverse }.write(bytes);
+        Some(self.arena.put(bytes))
     }
 
     /// Takes a row out.
@@ -170,7 +214,7 @@ impl PackedRows {
             let (_, found, number) = read_keys(self.arena.from(*piece));
             found == label && self.domains.at(number).is_some_and(|found| found.as_wire() == domain)
         };
-        self.names.find(hash_of_name(&self.hasher, label, domain), is_it).copied()
+        self.names.find(self.hasher.name(label, domain), is_it).copied()
     }
 
     fn find_address(&self, address: IpAddr) -> Option<Piece> {
@@ -178,7 +222,7 @@ impl PackedRows {
             return None;
         }
         let is_it = |piece: &Piece| read_keys(self.arena.from(*piece)).0 == address;
-        self.addresses.find(self.hasher.hash_one(address), is_it).copied()
+        self.addresses.find(self.hasher.address(address), is_it).copied()
     }
 
     fn row_at(&self, piece: Piece, is_forward: bool) -> Option<PackedRow<'_>> {
@@ -375,6 +419,16 @@ impl<'a> Ordinary<'a> {
     }
 }
 
+impl Ordinary<'_> {
+    /// Whether one record does for both.
+    fn says_as(&self, other: &Self) -> bool {
+        self.address == other.address
+            && (self.label, self.domain) == (other.label, other.domain)
+            && self.want.ttl_secs == other.want.ttl_secs
+            && self.want.identity == other.want.identity
+    }
+}
+
 /// A name's first label, its length octet included, and what stands behind it; `None` for the root.
 fn split(name: &Fqdn) -> Option<(&[u8], &[u8])> {
     let wire = name.as_wire();
@@ -382,20 +436,9 @@ fn split(name: &Fqdn) -> Option<(&[u8], &[u8])> {
     wire.split_at_checked(first + 1).filter(|_| first > 0)
 }
 
-fn hash_of_name(hasher: &RandomState, label: &[u8], domain: &[u8]) -> u64 {
-    let mut hasher = hasher.build_hasher();
-    hasher.write(label);
-    hasher.write(domain);
-    hasher.finish()
-}
-
-fn hash_of_record(hasher: &RandomState, domains: &Domains, bytes: &[u8], is_forward: bool) -> u64 {
+fn hash_of_record(hasher: &Hasher, domains: &Domains, bytes: &[u8], is_forward: bool) -> u64 {
     let (address, label, domain) = read_keys(bytes);
-    if is_forward {
-        hash_of_name(hasher, label, domains.at(domain).map_or(&[], Fqdn::as_wire))
-    } else {
-        hasher.hash_one(address)
-    }
+    if is_forward { hasher.name(label, domains.at(domain).map_or(&[], Fqdn::as_wire)) } else { hasher.address(address) }
 }
 
 #[cfg(test)]

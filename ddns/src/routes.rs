@@ -22,7 +22,13 @@ impl Routes {
     /// The place of the zone with the longest apex that `name` is within.
     #[must_use]
     pub fn place_of(&self, name: &Fqdn) -> Option<usize> {
-        let mut rest = name.as_wire();
+        self.place_of_wire(name.as_wire())
+    }
+
+    /// The same of a name in wire form and lower case.
+    #[must_use]
+    pub fn place_of_wire(&self, name: &[u8]) -> Option<usize> {
+        let mut rest = name;
         loop {
             if let Some(place) = self.place_of_apex(rest) {
                 return Some(place);
@@ -87,6 +93,15 @@ impl Deref for Routes {
 
     fn deref(&self) -> &[ZoneRoute] {
         &self.all
+    }
+}
+
+impl<'r> IntoIterator for &'r Routes {
+    type Item = &'r ZoneRoute;
+    type IntoIter = std::slice::Iter<'r, ZoneRoute>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.all.iter()
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use dns::name::ReverseName;
 use dns::{Fqdn, Rrset, TsigKey};
 use ipnet::Ipv4Net;
 
@@ -226,6 +227,18 @@ impl Settings {
     #[must_use]
     pub fn reverse_zone_of(&self, address: IpAddr) -> Option<&ZoneRoute> {
         if self.has_reverse(address) { self.zone_of(&self.reverse_name_of(address)) } else { None }
+    }
+
+    /// Whether there is such a zone.
+    #[must_use]
+    pub fn keeps_reverse(&self, address: IpAddr) -> bool {
+        match address {
+            // Asked of every message: without a name made for it.
+            IpAddr::V4(v4) if self.classless.is_empty() => {
+                self.has_reverse(address) && self.zones.place_of_wire(&ReverseName::of(v4)).is_some()
+            }
+            _ => self.reverse_zone_of(address).is_some(),
+        }
     }
 
     /// Whether `address` is to have a PTR record, if a zone holds it.

@@ -404,19 +404,16 @@ impl FirstWrites {
         })
     }
 
-    /// The records that [`FirstWrites::update`] adds, one of each type, in the order of types: all that comes of it where
-    /// nothing at all is at their owner. `None`: they are several of a type.
-    pub fn records(&mut self, key: &RowKey, want: &Want) -> Option<Vec<(RecordType, Rdata)>> {
+    /// The records that [`FirstWrites::update`] adds, which are all that comes of it where nothing at all is at their owner:
+    /// one of an address or a name, and the data of the DHCID record, if there is to be one. `None`: they are more.
+    pub fn records(&mut self, key: &RowKey, want: &Want) -> Option<((RecordType, Rdata), Option<Rdata>)> {
         let [address] = *want.addresses.as_slice() else { return None };
         let (first, is_marked) = match key {
             RowKey::Forward(_) => (Rdata::address(address), want.guard.writes_dhcid()),
             RowKey::Reverse(_) => ((RecordType::PTR, Rdata::ptr(&want.name)), true),
             RowKey::Stated(..) => return None,
         };
-        let mut records = Vec::with_capacity(2);
-        records.push(first);
-        records.extend(is_marked.then(|| (RecordType::DHCID, self.mark_of(want))));
-        Some(records)
+        Some((first, is_marked.then(|| self.mark_of(want))))
     }
 
     fn mark_of(&mut self, want: &Want) -> Rdata {

@@ -28,5 +28,4 @@ pub mod probing;
 pub mod relay_info;
 pub mod reply;
 pub mod settings;
-mod sip;
 pub mod time;

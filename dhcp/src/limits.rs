@@ -15,7 +15,7 @@ use crate::decision::Ingress;
 use crate::identity::HardwareAddress;
 use crate::message::{DropReason, Message};
 use crate::options::RelayAgentInfo;
-use crate::sip::Sip;
+use dns::sip::Sip;
 
 /// How many senders a table remembers at once: a mebibyte for each limit that is set.
 pub const BUCKETS_MAX: usize = SETS * WAYS;

@@ -160,12 +160,19 @@ impl Dhcid {
         // Section 3.4: digest type 1 is SHA-256. Section 3.5: "The input to the digest hash function is
         // defined to be: digest = SHA-256(< identifier > < FQDN >)", the name "in its canonical form".
         let mut digest = Sha256::new();
-        digest.update(&identity.to_bytes()[1..]);
+        if identity.stated().is_some() {
+            digest.update(&identity.to_bytes()[1..]);
+        } else {
+            // The first part is the type code alone.
+            identity.parts()[1..].iter().for_each(|part| digest.update(part));
+        }
         digest.update(name.as_wire());
-        let mut rdata = identity.type_code().to_be_bytes().to_vec();
-        rdata.push(1);
-        rdata.extend_from_slice(&digest.finalize());
-        Self(Rdata(rdata.into_boxed_slice()))
+        let mut rdata = [0; 35];
+        let (head, tail) = rdata.split_at_mut(3);
+        head[..2].copy_from_slice(&identity.type_code().to_be_bytes());
+        head[2] = 1;
+        tail.copy_from_slice(&digest.finalize());
+        Self(Rdata(Box::new(rdata)))
     }
 }
 

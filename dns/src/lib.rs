@@ -3,7 +3,8 @@
 //! Reading order: [`name`] (a domain name as canonical wire bytes), [`record`] (types, record data,
 //! sets), [`rdata`] (what stands in record data), [`text`] (data as
 //! people write it), [`rcode`], [`update`] (RFC 2136 as values: prerequisites and changes), [`dhcid`] (RFC 4701), [`naming`] (rules of names),
-//! [`padding`] (RFC 7830), [`tsig`] (keys), [`bytes`] (a few of them by value), and [`wire`], the only place where hickory's types meet ours.
+//! [`padding`] (RFC 7830), [`tsig`] (keys), [`bytes`] (a few of them by value), [`sip`] (hashes of what clients choose), and
+//! [`wire`], the only place where hickory's types meet ours.
 //!
 //! Architecture Invariant: hickory's `Name` and `Record` never appear in state, journal or the public
 //! API of any crate but in `wire`; they cost several hundred bytes each.
@@ -16,6 +17,7 @@ pub mod padding;
 pub mod rcode;
 pub mod rdata;
 pub mod record;
+pub mod sip;
 pub mod text;
 pub mod tsig;
 pub mod update;

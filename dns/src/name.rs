@@ -2,9 +2,12 @@
 
 use std::cmp::Ordering;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 use std::sync::Arc;
+
+mod reverse;
+
+pub use reverse::ReverseName;
 
 /// The most octets that a name takes in wire form, the root label included (RFC 1035 section 3.1).
 pub const NAME_OCTETS_MAX: usize = 255;
@@ -81,12 +84,17 @@ impl Fqdn {
         I: IntoIterator<Item = L>,
         L: AsRef<[u8]>,
     {
-        let mut wire = Vec::with_capacity(64);
+        let (mut wire, mut length) = ([0; NAME_OCTETS_MAX], 0);
         for label in labels {
-            push_label(&mut wire, label.as_ref())?;
+            let label = label.as_ref();
+            let octets = checked_label(label, length)?;
+            wire[length] = octets;
+            let place = &mut wire[length + 1..length + 1 + label.len()];
+            place.copy_from_slice(label);
+            place.make_ascii_lowercase();
+            length += 1 + label.len();
         }
-        wire.push(0);
-        Ok(Self(wire.into()))
+        Ok(Self(wire[..=length].into()))
     }
 
     /// The wire form: length octets and labels in lower case, ending with the root label.
@@ -171,76 +179,6 @@ impl Fqdn {
     pub fn replace_suffix(&self, old: &Self, new: &Self) -> Result<Self, NameError> {
         let kept = self.0.len().saturating_sub(old.0.len());
         append_name(self.0[..kept].to_vec(), new)
-    }
-
-    /// The name under which the PTR record of `address` stands: in `in-addr.arpa` (RFC 1035
-    /// section 3.5) or `ip6.arpa` (RFC 3596 section 2.5).
-    #[must_use]
-    pub fn reverse(address: IpAddr) -> Self {
-        // 16 octets in hexadecimal take most: 32 labels of one digit, and 10 octets behind them.
-        let (mut wire, mut len) = ([0; 74], 0);
-        let mut push = |octets: &[u8]| {
-            if let Some(place) = wire.get_mut(len..len + octets.len()) {
-                place.copy_from_slice(octets);
-                len += octets.len();
-            }
-        };
-        match address {
-            IpAddr::V4(v4) => {
-                for octet in v4.octets().into_iter().rev() {
-                    let [hundreds, tens, ones] = [octet / 100, octet / 10 % 10, octet % 10].map(|digit| b'0' + digit);
-                    match octet {
-                        100.. => push(&[3, hundreds, tens, ones]),
-                        10.. => push(&[2, tens, ones]),
-                        _ => push(&[1, ones]),
-                    }
-                }
-                push(b"\x07in-addr\x04arpa\x00");
-            }
-            IpAddr::V6(v6) => {
-                for octet in v6.octets().iter().rev() {
-                    for nibble in [octet & 0x0f, octet >> 4] {
-                        push(&[1, b"0123456789abcdef"[usize::from(nibble)]]);
-                    }
-                }
-                push(b"\x03ip6\x04arpa\x00");
-            }
-        }
-        Self(wire[..len].into())
-    }
-
-    /// The address whose reverse name this is; `None` for any other name.
-    #[must_use]
-    pub fn to_reverse_address(&self) -> Option<IpAddr> {
-        let labels: Vec<&[u8]> = self.labels().collect();
-        match labels.as_slice() {
-            [host @ .., b"in-addr", b"arpa"] if host.len() == 4 => {
-                let mut octets = [0; 4];
-                for (octet, label) in octets.iter_mut().rev().zip(host) {
-                    *octet = decimal_octet(label)?;
-                }
-                Some(IpAddr::V4(Ipv4Addr::from(octets)))
-            }
-            [host @ .., b"ip6", b"arpa"] if host.len() == 32 => {
-                let mut bits = 0_u128;
-                for label in host.iter().rev() {
-                    let [digit] = label else { return None };
-                    bits = bits << 4 | u128::from(char::from(*digit).to_digit(16)?);
-                }
-                Some(IpAddr::V6(Ipv6Addr::from_bits(bits)))
-            }
-            _ => None,
-        }
-    }
-
-    /// Whether this is a name of addresses, in `in-addr.arpa` or `ip6.arpa`. Not every name under `arpa` is one:
-    /// `home.arpa` (RFC 8375) is a domain of hosts.
-    #[must_use]
-    pub fn is_reverse(&self) -> bool {
-        [&b"\x07in-addr\x04arpa\x00"[..], b"\x03ip6\x04arpa\x00"].iter().any(|tail| {
-            let start = self.0.len().checked_sub(tail.len());
-            start.is_some_and(|start| self.0[start..] == **tail && self.label_starts_at(start))
-        })
     }
 
     /// Whether a label's length octet (or the root label) stands at octet `offset`.
@@ -456,18 +394,23 @@ impl fmt::Display for Fqdn {
     }
 }
 
-/// Appends `label` in lower case; leaves room for the root label.
-fn push_label(wire: &mut Vec<u8>, label: &[u8]) -> Result<(), NameError> {
+/// The length of a label that can stand behind so many octets and before the root label.
+fn checked_label(label: &[u8], behind: usize) -> Result<u8, NameError> {
     if label.is_empty() {
         return Err(NameError::EmptyLabel);
     }
     if label.len() > LABEL_OCTETS_MAX {
         return Err(NameError::LabelTooLong);
     }
-    if wire.len() + label.len() + 2 > NAME_OCTETS_MAX {
+    if behind + label.len() + 2 > NAME_OCTETS_MAX {
         return Err(NameError::TooLong);
     }
-    wire.push(label.len() as u8);
+    Ok(label.len() as u8)
+}
+
+/// Appends `label` in lower case; leaves room for the root label.
+fn push_label(wire: &mut Vec<u8>, label: &[u8]) -> Result<(), NameError> {
+    wire.push(checked_label(label, wire.len())?);
     wire.extend(label.iter().map(u8::to_ascii_lowercase));
     Ok(())
 }
@@ -491,13 +434,6 @@ fn escaped(bytes: &[u8]) -> Result<(u8, usize), NameError> {
         [b'0'..=b'9', ..] | [] => Err(NameError::BadEscape),
         [other, ..] => Ok((*other, 1)),
     }
-}
-
-/// A decimal octet as it stands in a reverse name: no leading zero, at most 255.
-fn decimal_octet(label: &[u8]) -> Option<u8> {
-    let text = std::str::from_utf8(label).ok()?;
-    let octet: u8 = text.parse().ok()?;
-    (octet.to_string() == text).then_some(octet)
 }
 
 #[cfg(test)]

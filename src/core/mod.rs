@@ -432,9 +432,12 @@ impl Core {
                 self.take_in(event, terms, &mut changes);
             }
         }
-        let mut rows: Vec<Row> = events.iter().map(|event| Row::Lease(event.lease.clone())).collect();
-        rows.extend(std::mem::take(&mut changes.numbers));
+        let numbers = std::mem::take(&mut changes.numbers);
         let (wanted, undo) = changes.into_rows();
+        let leases = events.iter().map(|event| Row::Lease(event.lease.clone()));
+        let mut rows: Vec<Row> = Vec::with_capacity(leases.len() + numbers.len() + wanted.len());
+        rows.extend(leases);
+        rows.extend(numbers);
         if !planted(Fault::DnsRowDropped) {
             rows.extend(wanted.iter().cloned().map(Row::Wanted));
         }

@@ -12,7 +12,7 @@ use ddns::reconcile::{ConfirmedRow, LastAnswer};
 use ddns::settings::{Settings, Site, ZoneRoute, ZoneServer};
 use ddns::transaction::FirstWrites;
 use ddns::wanted::{RowKey, Want, WantedRow};
-use dns::{Fqdn, Rcode};
+use dns::{Fqdn, Rcode, RecordType};
 use store::rows::Row;
 use zones::{AllowAll, Set, Ticket, Together};
 
@@ -45,7 +45,8 @@ impl<T> Keeping<T> {
             // One that no longer fits has nothing to take away.
             let _ = together.apply(&update, &AllowAll);
         }
-        let mut confirmed: Vec<ConfirmedRow> = Vec::new();
+        // Of each lease its name and its address.
+        let mut confirmed: Vec<ConfirmedRow> = Vec::with_capacity(2 * transactions.len());
         let mut writes = FirstWrites::default();
         for transaction in transactions.iter() {
             let mut claimed: Vec<&Fqdn> = Vec::new();
@@ -66,7 +67,8 @@ impl<T> Keeping<T> {
         let (ticket, changes) = together.finish()?;
         let mut written: Vec<u64> = confirmed.iter().map(|row| row.generation).collect();
         written.sort_unstable();
-        let mut rows: Vec<Row> = changes.into_iter().flat_map(rows_of).collect();
+        let mut rows = Vec::with_capacity(2 * confirmed.len() + 3 * changes.len());
+        changes.into_iter().for_each(|change| rows_of(change, &mut rows));
         rows.extend(confirmed.into_iter().map(Row::Confirmed));
         transactions.push(rows);
         Some(WithLeases { epoch: self.epoch, written, ticket })
@@ -87,9 +89,15 @@ fn write(
     (row, want, owner): (&WantedRow, &Want, &Fqdn),
 ) -> bool {
     // Nearly always nothing at all is there, so that there is nothing to ask.
-    if let Some(records) = writes.records(&row.key, want) {
-        let set = |(rtype, rdata)| Set { rtype, ttl: want.ttl_secs, rdata: [rdata].into() };
-        match together.add(&zone.apex, owner, records.into_iter().map(set).collect()) {
+    if let Some(((rtype, rdata), mark)) = writes.records(&row.key, want) {
+        let set = |rtype, rdata| Set { rtype, ttl: want.ttl_secs, rdata: [rdata].into() };
+        let first = set(rtype, rdata);
+        // Types are in their order: a DHCID record's is the greatest of these.
+        let added = match mark.map(|mark| set(RecordType::DHCID, mark)) {
+            Some(mark) => together.add(&zone.apex, owner, [first, mark]),
+            None => together.add(&zone.apex, owner, [first]),
+        };
+        match added {
             Ok(true) => return true,
             Ok(false) => {}
             Err(_) => return false,

@@ -90,7 +90,7 @@ impl Together<'_> {
     ///
     /// # Errors
     /// As [`Together::apply`]: there is no such zone, or too much waits for the store.
-    pub fn add(&mut self, zone: &Fqdn, name: &Fqdn, sets: Vec<Set>) -> Result<bool, Rcode> {
+    pub fn add(&mut self, zone: &Fqdn, name: &Fqdn, sets: impl IntoIterator<Item = Set>) -> Result<bool, Rcode> {
         Ok(self.draft(zone)?.add(name, sets))
     }
 

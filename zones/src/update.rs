@@ -130,12 +130,12 @@ impl Draft {
     /// Puts these sets at a name that owns no records: what an update of such adds comes to, with the prerequisite that the
     /// name is not in use. False: it is, and nothing was changed. They are one of a type, in the order of their types, none
     /// of them empty, and what they say is in canonical form.
-    pub fn add(&mut self, name: &Fqdn, sets: Vec<Set>) -> bool {
+    pub fn add(&mut self, name: &Fqdn, sets: impl IntoIterator<Item = Set>) -> bool {
         self.close();
-        debug_assert!(name.is_within(self.apex()) && sets.is_sorted_by_key(|set| set.rtype), "{name}");
-        let mut sets = sets;
-        sets.iter_mut().for_each(|set| set.ttl = ttl_of(set.ttl));
+        let sets = sets.into_iter().map(|set| Set { ttl: ttl_of(set.ttl), ..set });
         let now = self.next.add_sets(name, sets);
+        let is_sorted = |node: &Node| node.sets().is_sorted_by_key(|set| set.rtype);
+        debug_assert!(name.is_within(self.apex()) && now.iter().all(is_sorted), "{name}");
         let is_added = now.is_some();
         self.touched.extend(now.map(|now| Touched { name: name.clone(), before: None, now: Some(now) }));
         is_added

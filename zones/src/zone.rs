@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
+use dns::sip::Sip;
 use dns::{Fqdn, Rdata, RecordType, Rrset, Soa};
 
 use crate::names::Names;
@@ -79,7 +80,7 @@ pub struct Zone {
     apex: Fqdn,
     names: Names,
     /// What names are hashed with.
-    hashes: RandomState,
+    hashes: Sip,
     /// How many names own records.
     owners: usize,
     /// The apex' node.
@@ -120,7 +121,7 @@ impl Zone {
         let mut zone = Self {
             apex,
             names: Names::default(),
-            hashes: RandomState::new(),
+            hashes: Sip::new(RandomState::new().hash_one(0)),
             owners: 0,
             top: None,
             redirects: Arc::default(),
@@ -214,7 +215,7 @@ impl Zone {
 
     fn hash(&self, name: &[u8]) -> u32 {
         // Whichever half it is.
-        self.hashes.hash_one(name) as u32
+        self.hashes.bytes(name).finish() as u32
     }
 
     /// One set.
@@ -232,7 +233,7 @@ impl Zone {
     /// Every set, in canonical order of names: they are sorted for it.
     pub fn rrsets(&self) -> impl Iterator<Item = Rrset> + '_ {
         let mut owners: Vec<(&Fqdn, &Node)> = self.owners().collect();
-        owners.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        owners.sort_unstable_by_key(|(name, _)| *name);
         owners.into_iter().flat_map(|(name, node)| node.rrsets(name))
     }
 
@@ -357,12 +358,12 @@ impl Zone {
 
     /// Puts the sets of a name where nothing is, in the order of their types; none is empty. `None`: something is there,
     /// and the zone is as it was.
-    pub(crate) fn add_sets(&mut self, name: &Fqdn, sets: Vec<Set>) -> Option<Node> {
+    pub(crate) fn add_sets(&mut self, name: &Fqdn, sets: impl Iterator<Item = Set>) -> Option<Node> {
         let hash = self.hash(name.as_wire());
         if self.names.find(hash, name.as_wire()).is_some_and(|entry| entry.node.is_some()) {
             return None;
         }
-        let node = Node(sets.into());
+        let node = Node(sets.collect());
         let (entry, is_new) = self.names.entry(hash, name.as_wire(), || name.clone());
         entry.node = Some(node.clone());
         self.count(name, false, Some(&node));
@@ -401,10 +402,10 @@ impl Zone {
     fn hold_above(&mut self, name: &[u8]) {
         let mut name = name;
         while let Some(above) = self.above(name) {
+            let hash = self.hash(above);
             // What stands in a name behind a label is a name.
-            let (entry, is_new) = self.names.entry(self.hashes.hash_one(above) as u32, above, || {
-                Fqdn::from_wire(above).unwrap_or_else(|_| Fqdn::root())
-            });
+            let make = || Fqdn::from_wire(above).unwrap_or_else(|_| Fqdn::root());
+            let (entry, is_new) = self.names.entry(hash, above, make);
             entry.below += 1;
             if !is_new {
                 return;
@@ -454,6 +455,7 @@ pub(crate) fn owned(name: &Fqdn, set: &Set) -> Rrset {
 #[cfg(test)]
 impl Zone {
     /// Fails unless what is kept of the names is what their records say.
+    #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     pub(crate) fn check(&self) {
         let owners: BTreeSet<&Fqdn> = self.owners().map(|(name, _)| name).collect();
         assert_eq!(self.owners, owners.len());

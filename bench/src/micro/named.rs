@@ -193,12 +193,7 @@ impl World {
         let Some(zones) = &mut self.zones else { return Ok(()) };
         let Now { boot_ms, wall_secs } = NOW;
         let now = ddns::Now { boot_ms, wall_secs };
-        for (row, is_written) in std::mem::take(&mut output.names).into_rows() {
-            match is_written {
-                true => zones.reconciler.handle_written(now, row),
-                false => zones.reconciler.handle_wanted(now, row),
-            }
-        }
+        zones.reconciler.handle_rows(now, std::mem::take(&mut output.names).into_rows());
         anyhow::ensure!(zones.reconciler.poll_send(now).is_none(), "something is to be sent");
         drop(zones.reconciler.take_effects());
         Ok(())

@@ -1,6 +1,6 @@
 //! The Client FQDN option (81), after RFC 4702: what a client sent, and what it is told.
 
-use dns::Fqdn;
+use dns::{Bytes, Fqdn};
 
 /// Bit 0. RFC 4702 section 2.1: "whether the server SHOULD or SHOULD NOT perform the A RR (FQDN-to-address) DNS updates".
 const S: u8 = 0x01;
@@ -63,7 +63,7 @@ impl<'a> ClientFqdn<'a> {
     /// The data of the option to reply with. `writes_a` and `writes_anything` are what the server will really do;
     /// `name` the name it will really be published by, `None` when it will not be.
     #[must_use]
-    pub fn build_reply(&self, writes_a: bool, writes_anything: bool, name: Option<&Fqdn>) -> Box<[u8]> {
+    pub fn build_reply(&self, writes_a: bool, writes_anything: bool, name: Option<&Fqdn>) -> Bytes {
         let mut flags = 0;
         if writes_a {
             flags |= S;
@@ -79,14 +79,25 @@ impl<'a> ClientFqdn<'a> {
             flags |= N;
         }
         // Section 2.2: "A server SHOULD set these to 255 when sending the option".
-        let mut data = Vec::with_capacity(3 + name.map_or(self.raw_name.len(), |name| name.as_wire().len()));
-        data.extend_from_slice(&[flags, 255, 255]);
+        let head = [flags, 255, 255];
         match name {
-            Some(name) if self.wire => data.extend_from_slice(name.as_wire()),
-            Some(name) => data.extend_from_slice(name.to_string().trim_end_matches('.').as_bytes()),
-            None => data.extend_from_slice(self.raw_name),
+            Some(name) if self.wire => joined(head, name.as_wire()),
+            Some(name) => joined(head, name.to_string().trim_end_matches('.').as_bytes()),
+            None => joined(head, self.raw_name),
         }
-        data.into_boxed_slice()
+    }
+}
+
+fn joined(head: [u8; 3], name: &[u8]) -> Bytes {
+    let mut data = [0; 3 + 255];
+    match data.get_mut(..3 + name.len()) {
+        Some(data) => {
+            data[..3].copy_from_slice(&head);
+            data[3..].copy_from_slice(name);
+            Bytes::from(&*data)
+        }
+        // A client may send more than a name.
+        None => [&head, name].concat().into(),
     }
 }
 

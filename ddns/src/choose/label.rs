@@ -50,12 +50,24 @@ fn is_clean(raw: &[u8]) -> bool {
 }
 
 /// All labels of a name, cleaned; those of which nothing is left are skipped. `None` when one of them is refused.
-pub(super) fn clean_labels(raw: &[&[u8]], clean: CleanUp) -> Option<Vec<Vec<u8>>> {
-    let cleaned = raw.iter().map(|label| clean_label(label, clean));
-    match clean {
-        CleanUp::Refuse => cleaned.collect(),
-        CleanUp::Hyphen | CleanUp::Drop => Some(cleaned.flatten().collect()),
+pub(super) fn clean_labels<'l>(raw: &[&'l [u8]], clean: CleanUp) -> Option<Vec<Cow<'l, [u8]>>> {
+    let mut labels = Vec::with_capacity(raw.len());
+    for label in raw {
+        match clean_label_of(label, clean) {
+            Some(label) => labels.push(label),
+            None if clean == CleanUp::Refuse => return None,
+            None => {}
+        }
     }
+    Some(labels)
+}
+
+/// [`clean_label`], without a copy where nothing is to be changed.
+fn clean_label_of(raw: &[u8], clean: CleanUp) -> Option<Cow<'_, [u8]>> {
+    if is_clean(raw) && !raw.iter().any(u8::is_ascii_uppercase) {
+        return Some(Cow::Borrowed(raw));
+    }
+    clean_label(raw, clean).map(Cow::Owned)
 }
 
 fn cut(label: &str) -> &str {
@@ -168,7 +180,7 @@ mod tests {
     #[test]
     fn one_refused_label_refuses_the_name() {
         assert_eq!(clean_labels(&[b"pc", b"a_b"], CleanUp::Refuse), None);
-        assert_eq!(clean_labels(&[b"pc", b"__"], CleanUp::Hyphen), Some(vec![b"pc".to_vec()]));
+        assert_eq!(clean_labels(&[b"pc", b"__"], CleanUp::Hyphen), Some(vec![Cow::Borrowed(&b"pc"[..])]));
     }
 
     fn check(raw: &[u8], clean: CleanUp) -> Result<(), TestCaseError> {

@@ -112,6 +112,15 @@ impl Rows {
         }
     }
 
+    /// The same of a name and of its address, neither of which is here.
+    pub(super) fn put_pair_done(&mut self, forward: (&WantedRow, u32), reverse: (&WantedRow, u32), at: u64) {
+        let note = |lane| Note { lane, done: true, at };
+        if !self.packs() || !self.packed.put_pair((forward.0, note(forward.1)), (reverse.0, note(reverse.1))) {
+            self.put_done(forward.0, forward.1, at);
+            self.put_done(reverse.0, reverse.1, at);
+        }
+    }
+
     /// Packs a row that has nothing left to do, if it can be.
     pub(super) fn rest(&mut self, index: u32) {
         let Some(entry) = self.at(index).filter(|entry| entry.note().is_some()) else { return };

@@ -66,6 +66,19 @@ impl Rows {
         before
     }
 
+    /// Takes in the rows of a name and of its address, neither of which is here.
+    pub(super) fn set_pair(&mut self, forward: &WantedRow, reverse: &WantedRow) {
+        #[cfg(test)]
+        let may_pack = !self.all_odd;
+        #[cfg(not(test))]
+        let may_pack = true;
+        let note = Note::default();
+        if !may_pack || !self.packed.put_pair((forward, note), (reverse, note)) {
+            self.set(&forward.key, Some(forward));
+            self.set(&reverse.key, Some(reverse));
+        }
+    }
+
     fn pack(&mut self, row: &WantedRow) -> bool {
         #[cfg(test)]
         if self.all_odd {

@@ -8,7 +8,7 @@ use super::slab::Home;
 use crate::identity::HardwareAddress;
 use crate::lease::Lease;
 use crate::message::Message;
-use crate::sip::Sip;
+use dns::sip::Sip;
 
 /// What a message says of its sender's identity.
 #[derive(Clone, Copy, Debug)]

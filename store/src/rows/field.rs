@@ -35,16 +35,27 @@ pub(crate) fn put(out: &mut Vec<u8>, tag: u8, value: impl FnOnce(&mut Vec<u8>)) 
 }
 
 pub(crate) fn put_bytes(out: &mut Vec<u8>, tag: u8, value: &[u8]) {
-    put(out, tag, |out| out.extend_from_slice(value));
+    match u8::try_from(value.len()) {
+        Ok(length @ 0..0x80) => {
+            out.reserve(2 + value.len());
+            out.extend_from_slice(&[tag, length]);
+            out.extend_from_slice(value);
+        }
+        _ => put(out, tag, |out| out.extend_from_slice(value)),
+    }
 }
 
 pub(crate) fn put_number(out: &mut Vec<u8>, tag: u8, value: u64) {
-    put(out, tag, |out| number(out, value));
+    let octets = octets_of(value);
+    let mut field = [0; 10];
+    // At most eight octets.
+    field[..2].copy_from_slice(&[tag, octets as u8]);
+    field[2..].copy_from_slice(&value.to_le_bytes());
+    out.extend_from_slice(&field[..2 + octets]);
 }
 
-pub(crate) fn number(out: &mut Vec<u8>, value: u64) {
-    let octets = 8 - value.leading_zeros() as usize / 8;
-    out.extend_from_slice(&value.to_le_bytes()[..octets]);
+fn octets_of(number: u64) -> usize {
+    8 - number.leading_zeros() as usize / 8
 }
 
 pub(crate) fn put_name(out: &mut Vec<u8>, tag: u8, name: &Fqdn) {
@@ -52,7 +63,10 @@ pub(crate) fn put_name(out: &mut Vec<u8>, tag: u8, name: &Fqdn) {
 }
 
 pub(crate) fn put_identity(out: &mut Vec<u8>, tag: u8, identity: &HostIdentity) {
-    put_bytes(out, tag, &identity.to_bytes());
+    match identity.stated() {
+        Some(_) => put_bytes(out, tag, &identity.to_bytes()),
+        None => put(out, tag, |out| identity.parts().iter().for_each(|part| out.extend_from_slice(part))),
+    }
 }
 
 pub(crate) fn put_addresses(out: &mut Vec<u8>, tag: u8, addresses: &[IpAddr]) {
@@ -201,8 +215,8 @@ mod tests {
     fn numbers_take_what_they_need() {
         for value in [0, 1, 255, 256, u64::from(u32::MAX), 1 << 32, u64::MAX] {
             let mut out = Vec::new();
-            number(&mut out, value);
-            assert_eq!(read_number(&out, "n"), Ok(value));
+            put_number(&mut out, 1, value);
+            assert_eq!(read_number(&out[2..], "n"), Ok(value));
         }
         assert_eq!(read_number(&[0; 9], "n"), Err(RowFault::Field("n")));
     }

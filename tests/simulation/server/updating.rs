@@ -36,12 +36,7 @@ impl Server {
             self.take_asked(now);
         }
         while let Some(event) = self.events.pop_front() {
-            for (row, is_written) in event.into_rows() {
-                match is_written {
-                    true => self.reconciler.handle_written(ddns_now(now), row),
-                    false => self.reconciler.handle_wanted(ddns_now(now), row),
-                }
-            }
+            self.reconciler.handle_rows(ddns_now(now), event.into_rows());
         }
         if !rows_first {
             self.take_asked(now);

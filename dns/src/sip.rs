@@ -1,34 +1,39 @@
 //! SipHash-1-3 of a few short values at once (Aumasson and Bernstein, "SipHash: a fast short-input PRF").
 //!
-//! The standard library's hasher takes values byte by byte and costs three times as much for what is hashed here several
+//! The standard library's hasher takes values byte by byte and costs three times as much for what is hashed several
 //! times a message. Each value is taken in whole words with its length before it, so that no two lists of values look
 //! alike.
 
 /// A hash under way.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Sip {
+pub struct Sip {
     v: [u64; 4],
 }
 
 impl Sip {
     /// Nobody who does not know the key can find values that fall on each other.
-    pub(crate) fn new(key: u64) -> Self {
+    #[must_use]
+    pub fn new(key: u64) -> Self {
         let other = key.rotate_left(32);
         let constants = [0x736F_6D65_7073_6575, 0x646F_7261_6E64_6F6D, 0x6C79_6765_6E65_7261, 0x7465_6462_7974_6573];
         let keys = [key, other, key, other];
         Self { v: std::array::from_fn(|at| constants[at] ^ keys[at]) }
     }
 
+    /// One more value: a number.
+    #[must_use]
     #[inline]
-    pub(crate) fn number(mut self, number: u64) -> Self {
+    pub fn number(mut self, number: u64) -> Self {
         self.v[3] ^= number;
         self.round();
         self.v[0] ^= number;
         self
     }
 
+    /// One more value: some bytes.
+    #[must_use]
     #[inline]
-    pub(crate) fn bytes(mut self, bytes: &[u8]) -> Self {
+    pub fn bytes(mut self, bytes: &[u8]) -> Self {
         self = self.number(bytes.len() as u64);
         let (words, rest) = bytes.as_chunks::<8>();
         for word in words {
@@ -37,8 +42,10 @@ impl Sip {
         if rest.is_empty() { self } else { self.number(last_word(rest)) }
     }
 
+    /// The hash of all values so far.
+    #[must_use]
     #[inline]
-    pub(crate) fn finish(mut self) -> u64 {
+    pub fn finish(mut self) -> u64 {
         self.v[2] ^= 0xFF;
         (0..3).for_each(|_| self.round());
         self.v.iter().fold(0, |all, word| all ^ word)
