@@ -237,7 +237,7 @@ mod tests {
     #[test]
     fn a_file_that_is_too_long_or_no_text_is_told() {
         let folder = tempfile::tempdir().unwrap();
-        let long = fs::File::create(folder.path().join("long")).unwrap();
+        let long = File::create(folder.path().join("long")).unwrap();
         long.set_len(MASTER_FILE_OCTETS_MAX + 1).unwrap();
         let told = read_beneath(folder.path(), Path::new("long")).unwrap_err();
         assert_eq!(told, format!("it has more than {MASTER_FILE_OCTETS_MAX} octets"));
