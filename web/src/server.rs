@@ -1,8 +1,11 @@
 //! Connections: so many at once and from one address, and each only as long as it asks.
 
 use std::collections::HashMap;
+use std::io::{self, IoSlice};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
@@ -13,10 +16,11 @@ use hyper::service::Service as _;
 use hyper::{Request, Response, StatusCode, header};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
@@ -31,6 +35,9 @@ const CONNECTIONS_OF_ONE: usize = 16;
 const HEAD_WAIT: Duration = Duration::from_secs(20);
 /// TLS must be agreed upon by then.
 const HANDSHAKE_WAIT: Duration = Duration::from_secs(10);
+/// What is sent must be taken by then, or the connection is closed: answers are long, and whoever never reads them would
+/// keep a place for ever.
+const WRITE_WAIT: Duration = Duration::from_secs(30);
 /// Bytes of a request's head that are read.
 const HEAD_BYTES_MAX: usize = 16 * 1_024;
 /// What a connection of TLS begins with (RFC 8446 section 5.1).
@@ -130,9 +137,69 @@ impl Drop for Place {
     }
 }
 
+/// A stream whose writing fails once nothing of it was taken for so long.
+#[derive(Debug)]
+struct Impatient<S> {
+    stream: S,
+    wait: Duration,
+    /// Runs while a write waits.
+    until: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S> Impatient<S> {
+    fn new(stream: S, wait: Duration) -> Self {
+        Self { stream, wait, until: None }
+    }
+
+    fn judge(&mut self, wrote: Poll<io::Result<usize>>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if wrote.is_ready() {
+            self.until = None;
+            return wrote;
+        }
+        let wait = self.wait;
+        let until = self.until.get_or_insert_with(|| Box::pin(tokio::time::sleep(wait)));
+        until.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Impatient<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let wrote = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.judge(wrote, cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let wrote = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.judge(wrote, cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    // A socket has nothing to flush: what waits, waits in a write.
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
 async fn converse(stream: TcpStream, remote: SocketAddr, local: SocketAddr, router: Router, tls: Option<Tls>) {
     let peer = Peer { remote, local, tls: tls.is_some() };
-    let Some(tls) = tls else { return answer(stream, peer, router).await };
+    let Some(tls) = tls else { return answer(Impatient::new(stream, WRITE_WAIT), peer, router).await };
     let mut first = [0];
     // Whoever wrote `http://` by mistake is helped on.
     match tokio::time::timeout(HANDSHAKE_WAIT, stream.peek(&mut first)).await {
@@ -141,6 +208,7 @@ async fn converse(stream: TcpStream, remote: SocketAddr, local: SocketAddr, rout
         _ => return,
     }
     let acceptor = TlsAcceptor::from(tls.config);
+    let stream = Impatient::new(stream, WRITE_WAIT);
     if let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE_WAIT, acceptor.accept(stream)).await {
         answer(stream, peer, router).await;
     }
@@ -179,7 +247,8 @@ async fn send_elsewhere(stream: TcpStream, port: u16) {
         response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
         Ok::<_, std::convert::Infallible>(response)
     });
-    drop(connection().keep_alive(false).serve_connection(TokioIo::new(stream), service).await);
+    let stream = TokioIo::new(Impatient::new(stream, WRITE_WAIT));
+    drop(connection().keep_alive(false).serve_connection(stream, service).await);
 }
 
 /// Where the same is by TLS; `None` for what is no host.
@@ -206,6 +275,19 @@ mod tests {
         for (host, path) in [("", "/"), ("a@evil.example", "/"), ("a/b", "/"), ("a b", "/"), ("dhcp.lan", "*")] {
             assert_eq!(elsewhere(host, 443, path), None, "{host} {path}");
         }
+    }
+
+    #[tokio::test]
+    async fn who_takes_no_answer_loses_the_connection() {
+        use tokio::io::AsyncWriteExt as _;
+        let router = Router::new().fallback(|| async { "long".repeat(100_000) });
+        let (mut client, server) = tokio::io::duplex(1_024);
+        let here = "127.0.0.1:9".parse().expect("an address");
+        let peer = Peer { remote: here, local: here, tls: false };
+        client.write_all(b"GET / HTTP/1.1\r\nhost: here\r\n\r\n").await.expect("room for it");
+        let answering = answer(Impatient::new(server, Duration::from_millis(50)), peer, router);
+        tokio::time::timeout(Duration::from_secs(10), answering).await.expect("the connection ends");
+        drop(client);
     }
 
     #[test]
