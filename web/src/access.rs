@@ -213,7 +213,10 @@ pub struct Access {
 struct Inner {
     accounts: RwLock<Arc<Accounts>>,
     sessions: Mutex<Sessions>,
+    /// At names and passwords.
     guesses: Mutex<Guesses>,
+    /// At tokens: whoever has a wrong one does not keep people at the same address from signing in.
+    token_guesses: Mutex<Guesses>,
     surroundings: Arc<dyn Surroundings>,
     hashing: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
@@ -243,6 +246,7 @@ impl Access {
                 accounts: RwLock::new(Arc::new(accounts)),
                 sessions: Mutex::default(),
                 guesses: Mutex::default(),
+                token_guesses: Mutex::default(),
                 surroundings,
                 hashing: Arc::new(Semaphore::new(HASHES_AT_ONCE)),
                 waiting: Arc::new(Semaphore::new(HASHES_AT_ONCE + HASHES_WAITING)),
@@ -327,7 +331,9 @@ impl Access {
     pub(crate) fn still_holds(&self, caller: &Caller) -> bool {
         let accounts = self.accounts();
         match &caller.way {
-            Way::Session { key, .. } => locked(&self.inner.sessions).is_open(key, self.surroundings().elapsed()),
+            Way::Session { key, .. } => {
+                locked(&self.inner.sessions).is_open(key, self.surroundings().elapsed(), &accounts)
+            }
             Way::Token { hash } => {
                 accounts.token(hash).is_some_and(|token| token.is_valid_at(self.surroundings().wall_secs()))
             }

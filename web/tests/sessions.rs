@@ -91,7 +91,10 @@ fn wrong_passwords_and_unknown_names_are_told_alike_and_slowed_down() {
     assert!(held.status == 429 && held.head.contains("retry-after: 1"), "{}", held.head);
     served.world.secs.store(1, Ordering::SeqCst);
     assert_eq!(sign_in(&served, "anna", PASSWORD).status, 200);
-    assert_eq!(sign_in(&served, "anna", "wrong horse").status, 401, "and the count begins anew");
+    served.world.secs.store(2, Ordering::SeqCst);
+    assert_eq!(sign_in(&served, "anna", "wrong horse").status, 401, "signing in was not counted");
+    served.world.secs.store(3, Ordering::SeqCst);
+    assert_eq!(sign_in(&served, "anna", PASSWORD).status, 429, "and took nothing back but itself");
     let told = served.world.told.lock().unwrap();
     assert!(!format!("{told:?}").contains("horse") && !format!("{told:?}").contains("Anna"), "{told:?}");
     assert!(told.iter().any(|one| matches!(one, Incident::HeldOff { .. })), "{told:?}");

@@ -63,14 +63,18 @@ impl Access {
     fn by_token(&self, authorization: &str, nobody: Caller) -> Result<Caller, Refusal> {
         let address = nobody.peer.remote.ip().to_canonical();
         let elapsed = self.surroundings().elapsed();
-        if let Err(held) = locked(&self.inner.guesses).check(address, elapsed) {
-            if held.is_new {
-                self.surroundings().tell(&Incident::HeldOff { address, wait: held.wait });
-            }
-            return Err(Refusal::Wait(held.wait));
-        }
+        // Only wrong ones wait: others at the same address must not be able to keep a right one out. Nobody guesses 256
+        // bits meanwhile.
         let wrong = |why: &str, told: &str| {
-            locked(&self.inner.guesses).wrong(address, elapsed);
+            let mut guesses = locked(&self.inner.token_guesses);
+            if let Err(held) = guesses.check(address, elapsed) {
+                if held.is_new {
+                    self.surroundings().tell(&Incident::HeldOff { address, wait: held.wait });
+                }
+                return Err(Refusal::Wait(held.wait));
+            }
+            guesses.wrong(address, elapsed);
+            drop(guesses);
             self.surroundings().tell(&Incident::WrongToken { why: why.to_owned(), address });
             Err(Refusal::Unknown(told.to_owned()))
         };
@@ -111,7 +115,7 @@ impl Access {
         let accounts = self.accounts();
         for (_, text) in pairs.filter(|(name, _)| *name == wanted) {
             let key = key_of(text);
-            let found = locked(&self.inner.sessions).use_one(&key, self.surroundings().elapsed());
+            let found = locked(&self.inner.sessions).use_one(&key, self.surroundings().elapsed(), &accounts);
             let Some((name, csrf)) = found else { continue };
             let Some(user) = accounts.user(&name) else { continue };
             let address = nobody.peer.remote.ip().to_canonical();

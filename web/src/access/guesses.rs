@@ -1,7 +1,7 @@
 //! How often somebody may be wrong: a few times at once, then after growing pauses, for each address and for each name.
 //!
 //! A name alone is held up a minute at most, since anybody could lock its owner out by it; an address from which the name
-//! has signed in before is not held up for the name's sake at all. Tables are bounded: the entry that was wrong the longest
+//! has signed in before waits only for the wrong attempts at the name that were made from there. Tables are bounded: the entry that was wrong the longest
 //! time ago makes room.
 
 use std::collections::HashMap;
@@ -51,8 +51,8 @@ pub(super) struct Held {
 pub(super) struct Guesses {
     addresses: HashMap<IpAddr, Entry>,
     names: HashMap<String, Entry>,
-    /// Names and the addresses that they have signed in from.
-    known: HashMap<(String, IpAddr), Duration>,
+    /// Names and the addresses that they have signed in from, with what was wrong there since.
+    known: HashMap<(String, IpAddr), Entry>,
     /// Until when pauses were told of.
     told: HashMap<IpAddr, Duration>,
 }
@@ -61,12 +61,16 @@ impl Guesses {
     /// An attempt begins; it is counted as wrong until it is [`right`](Self::right).
     pub(super) fn start(&mut self, name: &str, address: IpAddr, now: Duration) -> Result<(), Held> {
         let name = kept(name);
-        let of_name = match self.known.contains_key(&(name.clone(), block(address))) {
-            true => Duration::ZERO,
-            false => self.names.get(&name).map_or(Duration::ZERO, |entry| entry.free_at(PAUSE_OF_NAME)),
-        };
+        let pair = (name.clone(), block(address));
+        let known = self.known.get(&pair);
+        let of_name =
+            known.or_else(|| self.names.get(&name)).map_or(Duration::ZERO, |entry| entry.free_at(PAUSE_OF_NAME));
+        let is_known = known.is_some();
         self.check_until(of_name, address, now)?;
         self.wrong(address, now);
+        if is_known {
+            count(&mut self.known, pair, now);
+        }
         count(&mut self.names, name, now);
         Ok(())
     }
@@ -90,12 +94,13 @@ impl Guesses {
         Err(Held { wait: free_at - now, is_new })
     }
 
-    /// An attempt that was started was right: its name and address begin anew, and are known to belong together.
+    /// An attempt that was started was right: it is not counted as wrong any more, and its name and address are known to
+    /// belong together. Others that were wrong stay counted: they may have been at another's name, or another's at this one.
     pub(super) fn right(&mut self, name: &str, address: IpAddr, now: Duration) {
         let (name, block) = (kept(name), block(address));
-        self.addresses.remove(&block);
-        self.names.remove(&name);
-        put(&mut self.known, (name, block), now, |last| *last);
+        take_back(&mut self.addresses, &block);
+        take_back(&mut self.names, &name);
+        put(&mut self.known, (name, block), Entry { wrong: 0, last: now }, |entry| entry.last);
     }
 
     /// An attempt from there was wrong.
@@ -108,6 +113,15 @@ fn count<K: Clone + Eq + Hash>(table: &mut HashMap<K, Entry>, key: K, now: Durat
     let before = table.get(&key).filter(|entry| now.saturating_sub(entry.last) < FORGOTTEN);
     let wrong = before.map_or(0, |entry| entry.wrong).saturating_add(1);
     put(table, key, Entry { wrong, last: now }, |entry| entry.last);
+}
+
+/// One that was counted was right.
+fn take_back<K: Eq + Hash>(table: &mut HashMap<K, Entry>, key: &K) {
+    let Some(entry) = table.get_mut(key) else { return };
+    entry.wrong = entry.wrong.saturating_sub(1);
+    if entry.wrong == 0 {
+        table.remove(key);
+    }
 }
 
 /// Puts it in; where there is no room for one more, the oldest makes it.
@@ -145,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_waits_longer_and_longer_and_a_right_password_begins_anew() {
+    fn an_address_waits_longer_and_longer() {
         let mut guesses = Guesses::default();
         let mut now = secs(10);
         let mut waits = Vec::new();
@@ -163,12 +177,42 @@ mod tests {
         }
         assert_eq!(waits, [0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900, 900, 900]);
         assert!(guesses.start("a", address(2), now).is_ok(), "others do not wait");
-        guesses.right("a", address(1), now);
-        assert!(guesses.start("a", address(1), now).is_ok());
     }
 
     #[test]
-    fn a_name_is_held_up_a_minute_at_most_and_never_where_its_owner_is_known() {
+    fn a_right_password_of_one_name_does_not_forgive_guesses_at_another() {
+        let mut guesses = Guesses::default();
+        let sign_in = |guesses: &mut Guesses, name: &str, now| {
+            let started = guesses.start(name, address(1), now);
+            started.map(|()| guesses.right(name, address(1), now))
+        };
+        // Both are known there, and signing in is never counted.
+        for at in 0..100 {
+            sign_in(&mut guesses, "admin", secs(at)).unwrap();
+            sign_in(&mut guesses, "viewer", secs(at)).unwrap();
+        }
+        let mut guessed = 0;
+        for at in 100..700 {
+            guessed += u32::from(guesses.start("admin", address(1), secs(at)).is_ok());
+            let _ = sign_in(&mut guesses, "viewer", secs(at));
+        }
+        assert!(guessed < 20, "{guessed} guesses in ten minutes");
+    }
+
+    #[test]
+    fn an_address_where_a_name_is_known_waits_for_what_was_wrong_from_there() {
+        let mut guesses = Guesses::default();
+        guesses.start("anna", address(1), secs(0)).unwrap();
+        guesses.right("anna", address(1), secs(0));
+        (0..FREE).for_each(|_| guesses.start("anna", address(1), secs(1)).unwrap());
+        // Not for the address's sake alone.
+        guesses.addresses.clear();
+        assert!(guesses.start("anna", address(1), secs(1)).is_err());
+        assert!(guesses.start("berta", address(1), secs(1)).is_ok());
+    }
+
+    #[test]
+    fn a_name_is_held_up_a_minute_at_most_and_not_by_others_where_its_owner_is_known() {
         let mut guesses = Guesses::default();
         guesses.start("anna", address(77), secs(0)).unwrap();
         guesses.right("anna", address(77), secs(0));

@@ -72,10 +72,11 @@ impl Sessions {
         }
     }
 
-    /// Whose session this is and the word that its changes carry; it is used by that.
-    pub(super) fn use_one(&mut self, key: &Key, now: Duration) -> Option<(String, String)> {
+    /// Whose session this is and the word that its changes carry; it is used by that. It is nobody's where the user has
+    /// another password by now: one that was opened just as the password changed was not there yet to be ended.
+    pub(super) fn use_one(&mut self, key: &Key, now: Duration, accounts: &Accounts) -> Option<(String, String)> {
         let session = self.open.get_mut(key)?;
-        if !session.holds(now) {
+        if !session.holds(now) || !session.is_of(accounts) {
             self.open.remove(key);
             return None;
         }
@@ -84,8 +85,8 @@ impl Sessions {
     }
 
     /// Whether it is open; it is not used by that.
-    pub(super) fn is_open(&self, key: &Key, now: Duration) -> bool {
-        self.open.get(key).is_some_and(|session| session.holds(now))
+    pub(super) fn is_open(&self, key: &Key, now: Duration, accounts: &Accounts) -> bool {
+        self.open.get(key).is_some_and(|session| session.holds(now) && session.is_of(accounts))
     }
 
     pub(super) fn close(&mut self, key: &Key) {
@@ -94,15 +95,18 @@ impl Sessions {
 
     /// Ends the sessions of users who are gone or have another password.
     pub(super) fn keep(&mut self, accounts: &Accounts) {
-        self.open.retain(|_, session| {
-            accounts.user(&session.user).is_some_and(|user| user.password_hash == session.password_hash)
-        });
+        self.open.retain(|_, session| session.is_of(accounts));
     }
 }
 
 impl Session {
     fn holds(&self, now: Duration) -> bool {
         now.saturating_sub(self.used) < IDLE && now.saturating_sub(self.opened) < LASTS
+    }
+
+    /// Whether its user is there and has the password still that it was opened with.
+    fn is_of(&self, accounts: &Accounts) -> bool {
+        accounts.user(&self.user).is_some_and(|user| user.password_hash == self.password_hash)
     }
 }
 
@@ -143,6 +147,10 @@ mod tests {
         key_of(&sessions.open(&user(name), now, id(number), id(0)).text)
     }
 
+    fn accounts() -> Accounts {
+        Accounts { users: vec![user("a")], ..Accounts::default() }
+    }
+
     const HOUR: Duration = Duration::from_secs(3_600);
 
     #[test]
@@ -157,14 +165,14 @@ mod tests {
     fn a_session_ends_when_it_is_not_used_and_after_a_week() {
         let mut sessions = Sessions::default();
         let idle = open(&mut sessions, "a", Duration::ZERO, 1);
-        assert!(sessions.use_one(&idle, 11 * HOUR).is_some());
-        assert!(sessions.use_one(&idle, 22 * HOUR).is_some(), "each use counts");
-        assert!(sessions.use_one(&idle, 35 * HOUR).is_none());
+        assert!(sessions.use_one(&idle, 11 * HOUR, &accounts()).is_some());
+        assert!(sessions.use_one(&idle, 22 * HOUR, &accounts()).is_some(), "each use counts");
+        assert!(sessions.use_one(&idle, 35 * HOUR, &accounts()).is_none());
         let used = open(&mut sessions, "a", Duration::ZERO, 3);
         for hours in (0..7 * 24).step_by(6) {
-            assert!(sessions.use_one(&used, HOUR * hours).is_some(), "{hours}");
+            assert!(sessions.use_one(&used, HOUR * hours, &accounts()).is_some(), "{hours}");
         }
-        assert!(sessions.use_one(&used, 7 * 24 * HOUR).is_none());
+        assert!(sessions.use_one(&used, 7 * 24 * HOUR, &accounts()).is_none());
     }
 
     #[test]
@@ -173,7 +181,19 @@ mod tests {
         let keys = [("a", 1), ("b", 2), ("c", 3)].map(|(name, number)| open(&mut sessions, name, HOUR, number));
         let other = User { password_hash: "two".into(), ..user("b") };
         sessions.keep(&Accounts { users: vec![user("a"), other], ..Accounts::default() });
-        assert_eq!(keys.map(|key| sessions.is_open(&key, HOUR)), [true, false, false]);
+        assert_eq!(keys.map(|key| sessions.open.contains_key(&key)), [true, false, false]);
+    }
+
+    #[test]
+    fn a_session_of_a_former_password_is_nobodys() {
+        let mut sessions = Sessions::default();
+        let other = User { password_hash: "two".into(), ..user("a") };
+        let accounts = Accounts { users: vec![other], ..Accounts::default() };
+        sessions.keep(&accounts);
+        // It was verified before the password changed, and is opened after.
+        let key = open(&mut sessions, "a", HOUR, 1);
+        assert!(!sessions.is_open(&key, HOUR, &accounts));
+        assert!(sessions.use_one(&key, HOUR, &accounts).is_none());
     }
 
     #[test]
@@ -181,9 +201,9 @@ mod tests {
         let mut sessions = Sessions::default();
         let at = |number: usize| Duration::from_secs(number as u64);
         let keys: Vec<Key> = (0..SESSIONS_OF_USER).map(|number| open(&mut sessions, "a", at(number), number)).collect();
-        sessions.use_one(&keys[0], at(100));
+        sessions.use_one(&keys[0], at(100), &accounts());
         open(&mut sessions, "a", at(101), 100);
-        assert!(sessions.is_open(&keys[0], at(101)) && !sessions.is_open(&keys[1], at(101)));
+        assert!(sessions.is_open(&keys[0], at(101), &accounts()) && !sessions.is_open(&keys[1], at(101), &accounts()));
         for number in 0..2 * SESSIONS_MAX {
             open(&mut sessions, &format!("u{number}"), at(200 + number), 1_000 + number);
         }
