@@ -16,6 +16,8 @@ use resolve::blocking::set::Reach;
 use resolve::blocking::{BlockList, BlockLists, Listed, NameSet, lines};
 use tracing::{info, warn};
 
+pub(crate) use self::fetch::unpacked;
+
 /// A longer file is read up to here: ten million names.
 const FILE_OCTETS_MAX: u64 = 512 << 20;
 

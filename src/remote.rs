@@ -53,7 +53,7 @@ impl Remote {
         let body = serde_json::to_vec(request)?;
         let mut response = asking.send(&body[..]).map_err(|error| unreachable(&base, &error))?;
         let status = response.status();
-        let answer = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
+        let answer = crate::block_lists::unpacked(response.body_mut(), ANSWER_BYTES_MAX);
         let answer = answer.with_context(|| format!("the answer of {base} broke off"))?;
         if status.is_success() {
             return serde_json::from_slice(&answer).with_context(|| {

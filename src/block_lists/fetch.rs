@@ -1,7 +1,7 @@
 //! Lists from elsewhere: fetched by HTTP, and kept in a file, so that a start without a network blocks at once.
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -72,8 +72,7 @@ fn fetch_now(url: &str, copy: &Path) -> Result<bool, String> {
     }
     let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let known = Known { url: url.to_owned(), etag: header("etag"), last_modified: header("last-modified") };
-    let read = response.body_mut().with_config().limit(OCTETS_MAX).read_to_vec();
-    let text = read.map_err(|error| error.to_string())?;
+    let text = unpacked(response.body_mut(), OCTETS_MAX).map_err(|error| error.to_string())?;
     if !super::holds_names(&text) {
         return Err("what came holds no name: is it a list?".to_owned());
     }
@@ -86,6 +85,17 @@ fn fetch_now(url: &str, copy: &Path) -> Result<bool, String> {
     replace(copy, &text).map_err(words)?;
     replace(&beside, &serde_json::to_vec(&known).unwrap_or_default()).map_err(words)?;
     Ok(true)
+}
+
+/// The whole of a body, unless it is longer. The limit of `ureq` is for what comes over the wire: a few of those octets can
+/// unpack to any number.
+pub(crate) fn unpacked(body: &mut ureq::Body, octets_max: u64) -> io::Result<Vec<u8>> {
+    let mut octets = Vec::new();
+    body.as_reader().take(octets_max + 1).read_to_end(&mut octets)?;
+    match octets.len() as u64 > octets_max {
+        true => Err(io::Error::other(format!("it is longer than {octets_max} octets"))),
+        false => Ok(octets),
+    }
 }
 
 fn agent() -> ureq::Agent {
@@ -113,4 +123,42 @@ fn replace(path: &Path, octets: &[u8]) -> io::Result<()> {
     file.write_all(octets)?;
     file.sync_all()?;
     fs::rename(&beside, path)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_that_unpacks_to_more_than_is_taken_is_refused() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/list", listener.local_addr().unwrap());
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        packed.write_all(&vec![b'a'; 1 << 20]).unwrap();
+        let packed = packed.finish().unwrap();
+        assert!(packed.len() < 1 << 14, "short on the wire");
+        let server = std::thread::spawn(move || {
+            for _ in 0..2 {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    let mut octet = [0];
+                    stream.read_exact(&mut octet).unwrap();
+                    request.push(octet[0]);
+                }
+                let length = packed.len();
+                write!(
+                    stream,
+                    "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
+                )
+                .unwrap();
+                stream.write_all(&packed).unwrap();
+            }
+        });
+        let ask = |octets_max| unpacked(agent().get(&url).call().unwrap().body_mut(), octets_max);
+        assert_eq!(ask(1 << 20).unwrap().len(), 1 << 20);
+        assert!(ask((1 << 20) - 1).unwrap_err().to_string().contains("longer"));
+        server.join().unwrap();
+    }
 }
