@@ -1,6 +1,6 @@
 //! Serials of zones that are brought in: none may go back, or secondaries would keep what they have.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dns::{Fqdn, Rdata, RecordType, Rrset, Soa};
 use store::Row;
@@ -31,7 +31,10 @@ impl Moved {
 
 fn apex_of(row: &Row) -> Option<&Fqdn> {
     match row {
-        Row::ZoneSet { zone, .. } | Row::ZoneDifference { zone, .. } | Row::ZoneStated { zone, .. } => Some(zone),
+        Row::ZoneSet { zone, .. }
+        | Row::ZoneDifference { zone, .. }
+        | Row::ZoneStated { zone, .. }
+        | Row::ZoneCopy { zone, .. } => Some(zone),
         _ => None,
     }
 }
@@ -65,11 +68,18 @@ pub fn keep_other_zones(rows: &mut RawRows, here: &RawRows) {
 }
 
 /// Raises the serials of zones in `rows` that would go back in a store that holds `here`; all of them where `always`. The
-/// steps behind a serial that was raised are forgotten, since secondaries may have others.
+/// steps behind a serial that was raised are forgotten, since secondaries may have others. A copy of another server's zone
+/// keeps the serial that it came with: beyond its primary's it would not be asked for again.
 pub fn carry(rows: &mut RawRows, here: &RawRows, always: bool, now: u64) -> Vec<Moved> {
     let (theirs, ours) = (soas(rows), soas(here));
+    let copies: BTreeSet<Fqdn> = read_all(rows)
+        .filter_map(|(_, row)| match row {
+            Row::ZoneCopy { zone, .. } => Some(zone),
+            _ => None,
+        })
+        .collect();
     let mut moved = Vec::new();
-    for (apex, (set, soa)) in theirs {
+    for (apex, (set, soa)) in theirs.into_iter().filter(|(apex, _)| !copies.contains(apex)) {
         let own = ours.get(&apex).map(|(_, soa)| soa.serial);
         let differs = contents(rows, &apex) != contents(here, &apex);
         let becomes = match own {
@@ -174,5 +184,30 @@ mod tests {
         let here = zone("b.test", 5, 1);
         keep_other_zones(&mut rows, &here);
         assert_eq!((serial(&rows, "a.test"), serial(&rows, "b.test")), (70, 5));
+    }
+
+    fn copy(apex: &str, serial: u32, www: u8) -> RawRows {
+        let mut rows = zone(apex, serial, www);
+        put_row(&mut rows, &Row::ZoneCopy { zone: apex.parse().unwrap(), checked_at: NOW });
+        rows
+    }
+
+    #[test]
+    fn a_copy_of_another_servers_zone_keeps_its_serial_on_restore() {
+        for always in [false, true] {
+            let mut rows = copy("a.test", 70, 1);
+            assert_eq!(carry(&mut rows, &copy("a.test", 71, 2), always, NOW), []);
+            assert_eq!(serial(&rows, "a.test"), 70, "its primary would be behind it");
+        }
+    }
+
+    #[test]
+    fn a_copy_that_the_file_lacks_stays_a_copy() {
+        let mut rows = zone("a.test", 70, 1);
+        let here = copy("b.test", 5, 1);
+        keep_other_zones(&mut rows, &here);
+        assert!(here.iter().all(|(id, value)| rows.get(id) == Some(value)));
+        assert_eq!(carry(&mut rows, &here, true, NOW).len(), 1, "the other one alone");
+        assert_eq!(serial(&rows, "b.test"), 5);
     }
 }
