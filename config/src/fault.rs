@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, ThemeCharacters, ThemeStyles};
+use toml::de::DeTable;
 
 /// A stretch of the file, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -171,13 +172,66 @@ pub(crate) fn without_secrets(source: &str) -> String {
         let value = rest.trim_start_matches(['"', '\'']).trim_start_matches([' ', '\t']);
         let Some(value) = value.strip_prefix('=').map(|value| value.trim_start_matches([' ', '\t'])) else { continue };
         let start = source.len() - value.len();
-        let quotes = value.len() - value.trim_start_matches(['"', '\'']).len();
-        let end = value[quotes..]
-            .find(['"', '\''])
-            .map_or_else(|| value.find('\n').unwrap_or(value.len()), |length| quotes + length);
+        let (quotes, end) = inside(value);
         for byte in bytes.iter_mut().take(start + end).skip(start + quotes).filter(|byte| **byte != b'\n') {
             *byte = b'*';
         }
+    }
+    // Whole characters became stars.
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+/// Where the text of a value begins and ends. What is not a string, or has no end, goes to the end of its line.
+fn inside(value: &str) -> (usize, usize) {
+    let Some(quote) = ["\"\"\"", "'''", "\"", "'"].into_iter().find(|quote| value.starts_with(quote)) else {
+        return (0, value.find('\n').unwrap_or(value.len()));
+    };
+    let begin = quote.len();
+    let mut at = begin;
+    while let Some(next) = value[at..].chars().next() {
+        match next {
+            _ if value[at..].starts_with(quote) => return (begin, at),
+            '\n' if begin == 1 => return (begin, at),
+            // An escaped quote ends nothing. Between single quotes nothing is escaped.
+            '\\' if quote.starts_with('"') => at += 1 + value[at + 1..].chars().next().map_or(0, char::len_utf8),
+            _ => at += next.len_utf8(),
+        }
+    }
+    (begin, value.len())
+}
+
+/// The text with the addresses of hooks in stars but for their hosts: passwords and tokens stand before those and behind.
+pub(crate) fn without_addresses(source: &str) -> String {
+    let (document, faults) = DeTable::parse_recoverable(source);
+    let hooks = document.get_ref().get("hook").and_then(|hooks| hooks.get_ref().as_array());
+    let urls = hooks.into_iter().flatten().filter_map(|hook| hook.get_ref().as_table()?.get("url"));
+    let mut places: Vec<usize> = urls.map(|url| url.span().start).collect();
+    if !faults.is_empty() {
+        // What cannot be read may hold others, and any address may be one.
+        places.extend(source.match_indices("://").map(|(at, _)| {
+            let line = source[..at].rfind('\n').map_or(0, |newline| newline + 1);
+            source[..at].rfind(['"', '\'']).unwrap_or(line).max(line)
+        }));
+    }
+    let mut bytes = source.as_bytes().to_vec();
+    for start in places {
+        let value = &source[start..];
+        let (begin, end) = inside(value);
+        let address = &value[begin..end];
+        let mut stars = |from: usize, to: usize| {
+            let part = bytes.iter_mut().take(start + begin + to).skip(start + begin + from);
+            part.filter(|byte| **byte != b'\n').for_each(|byte| *byte = b'*');
+        };
+        // With an escape in it, its parts are not what they look like.
+        let Some(authority) = address.find("://").map(|at| at + 3).filter(|_| !address.contains('\\')) else {
+            stars(0, address.len());
+            continue;
+        };
+        let tail = address[authority..].find(['/', '?', '#']).map_or(address.len(), |length| authority + length);
+        if let Some(user) = address[authority..tail].rfind('@') {
+            stars(authority, authority + user);
+        }
+        stars((tail + 1).min(address.len()), address.len());
     }
     // Whole characters became stars.
     String::from_utf8(bytes).unwrap_or_default()
@@ -329,5 +383,45 @@ impl Fault {
     /// Points to another place in the file as well.
     pub(crate) fn see(&mut self, span: Span, text: impl Into<String>) {
         self.related = Some((span, text.into()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_with_the_other_quote_is_left_out_whole() {
+        for (written, shown) in [
+            (r#"secret = "a'bc" # c"#, r#"secret = "****" # c"#),
+            (r#"secret = 'a"bc' # c"#, r#"secret = '****' # c"#),
+            (r#"secret = "a\"b'c" # c"#, r#"secret = "******" # c"#),
+            (r#"secret = 'ab\' # c"#, r#"secret = '***' # c"#),
+            (r#"secret = "a\é" # c"#, r#"secret = "****" # c"#),
+            ("secret = \"\"\"a\"b'\nc\"\"\" # c", "secret = \"\"\"****\n*\"\"\" # c"),
+            ("secret = '''a'b''' # c", "secret = '''***''' # c"),
+            ("secret = \"ab\nname = \"n\"", "secret = \"**\nname = \"n\""),
+            ("secret = \"\" # c", "secret = \"\" # c"),
+        ] {
+            assert_eq!(without_secrets(written), shown);
+        }
+    }
+
+    #[test]
+    fn addresses_of_hooks_are_left_out_of_an_export() {
+        for (url, shown) in [
+            ("https://user:pass@h.example:8443/t/abc?token=x", "https://*********@h.example:8443/*************"),
+            ("http://h.example?token=x", "http://h.example?*******"),
+            ("http://h.example/", "http://h.example/"),
+            ("http://h.example", "http://h.example"),
+            (r"http://me\u0040h.example/", "*************************"),
+        ] {
+            let text = |url: &str| format!("[[block]]\nurl = \"https://l.example/list\"\n[[hook]]\nurl = \"{url}\"\n");
+            assert_eq!(crate::without_secrets(&text(url)), text(shown));
+            let inline = |url: &str| format!("hook = [{{ name = 'it', url = \"{url}\" }}]");
+            assert_eq!(crate::without_secrets(&inline(url)), inline(shown));
+        }
+        let broken = "[[hook]\nurl = \"https://h.example/t/abc\"\n# http://u:p@h.example";
+        assert_eq!(without_addresses(broken), "[[hook]\nurl = \"https://h.example/*****\"\n# http://***@h.example");
     }
 }

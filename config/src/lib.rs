@@ -53,10 +53,11 @@ pub fn decode<'b>(bytes: &'b [u8], file_name: &str) -> Result<&'b str, Faults> {
     })
 }
 
-/// A configuration's text with every value of a `secret` in stars: for files that leave the machine.
+/// A configuration's text with every value of a `secret` in stars, and the addresses of hooks but for their hosts: for files
+/// that leave the machine.
 #[must_use]
 pub fn without_secrets(text: &str) -> String {
-    fault::without_secrets(text)
+    fault::without_addresses(&fault::without_secrets(text))
 }
 
 /// Checks `text`, the contents of the file `file_name`; `secrets` reads the files that hold keys.
@@ -80,13 +81,9 @@ fn show(config: &mut Config, file: &file::v1::File, main: beside::Text<'_>) {
         let users = file.web.user.iter().filter_map(|user| Some(user.value.password_hash.as_ref()?.span));
         let tokens = file.web.token.iter().filter_map(|token| Some(token.value.token_hash.as_ref()?.span));
         let signing = file.hook.iter().filter_map(|hook| Some(hook.value.secret.as_ref()?.span));
-        // Addresses of hooks may hold a password, or a token in their question.
-        let address = |hook: &file::v1::Hook| {
-            hook.url.as_ref().filter(|url| url.value.0.contains(['@', '?'])).map(|url| url.span)
-        };
-        let addresses = file.hook.iter().filter_map(|hook| address(&hook.value));
-        let places = keys.chain(users).chain(tokens).chain(signing).chain(addresses);
-        web.text = resolve::web::without_secrets(main.text, places.collect()).into();
+        let places = keys.chain(users).chain(tokens).chain(signing);
+        let text = resolve::web::without_secrets(main.text, places.collect());
+        web.text = fault::without_addresses(&text).into();
         web.file = main.name.into();
     }
 }
