@@ -108,6 +108,9 @@ pub enum TransferFault {
     /// A change of something that is not so here.
     #[error("the changes do not fit the copy here, at the {1} records of {0}")]
     Inexact(Fqdn, RecordType),
+    /// The steps rewrite large sets again and again.
+    #[error("the changes take more work than the whole zone")]
+    Laborious,
     /// A zone without name servers.
     #[error("the zone has no NS record")]
     NoServers,

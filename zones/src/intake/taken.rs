@@ -8,7 +8,10 @@ use dns::{Fqdn, Rdata, RecordType, Rrset};
 
 use super::reading::{Incoming, Step, TransferFault};
 use crate::serial::is_newer;
-use crate::{Difference, DifferenceWriter, Zone};
+use crate::{Difference, DifferenceWriter, History, Standing, Zone};
+
+/// About how many octets of sets the steps of one transfer may rewrite: each rewrites all that is at the names it touches.
+const WORK_MAX: usize = 1 << 30;
 
 /// The next zone. Storing `sets` and `differences` in one transaction is storing it.
 #[derive(Clone, Debug)]
@@ -17,7 +20,7 @@ pub struct Taken {
     pub zone: Zone,
     /// Each changed set with its whole new content; `None`: the set is gone.
     pub sets: Vec<(Fqdn, RecordType, Option<Rrset>)>,
-    /// The steps that lead to it, oldest first.
+    /// The steps that lead to it, oldest first; of many the newest, as many as a history keeps.
     pub differences: Vec<Arc<Difference>>,
     /// No step leads from the copy that was there to this zone: its past is to be forgotten.
     pub forget: bool,
@@ -34,7 +37,7 @@ pub fn take(apex: &Fqdn, before: Option<&Zone>, incoming: Incoming) -> Result<Op
         (Incoming::Current(_), _) => return Ok(None),
         (Incoming::Whole(sets), Some(before)) => replaced(before, sets)?,
         (Incoming::Whole(sets), None) => new(apex, sets)?,
-        (Incoming::Steps(steps), Some(before)) => stepped(before, steps)?,
+        (Incoming::Steps(steps), Some(before)) => stepped(before, steps, WORK_MAX)?,
         (Incoming::Steps(steps), None) => {
             let theirs = steps.first().map_or(0, |step| step.from);
             return Err(TransferFault::Start { theirs, ours: 0 });
@@ -85,25 +88,36 @@ struct Edit {
     added: Vec<(u32, Rdata)>,
 }
 
-fn stepped(before: &Zone, steps: Vec<Step>) -> Result<Taken, TransferFault> {
+fn stepped(before: &Zone, steps: Vec<Step>, work_max: usize) -> Result<Taken, TransferFault> {
     let mut zone = before.clone();
     let mut touched: BTreeSet<Key> = BTreeSet::new();
-    let mut differences = Vec::with_capacity(steps.len());
+    // Each step keeps whole sets, so that small steps may add up to many times the transfer: what no history keeps goes at
+    // once.
+    let (mut history, mut forget) = (History::default(), false);
+    let mut work_left = work_max;
     for step in steps {
         if zone.serial() != step.from {
             return Err(TransferFault::Start { theirs: step.from, ours: zone.serial() });
         }
-        differences.push(Arc::new(one_step(&mut zone, step, &mut touched)?));
+        let difference = one_step(&mut zone, step, &mut touched, &mut work_left)?;
+        // Nothing leads from the past to the steps that are left when some are missing.
+        forget |= !history.push(Arc::new(difference)).is_empty();
     }
     let sets = touched.into_iter().map(|(name, rtype)| {
         let now = zone.rrset(&name, rtype);
         (name, rtype, now)
     });
     let sets = sets.collect();
-    Ok(Taken { zone, sets, differences, forget: false })
+    let differences = history.differences().cloned().collect();
+    Ok(Taken { zone, sets, differences, forget })
 }
 
-fn one_step(zone: &mut Zone, step: Step, touched: &mut BTreeSet<Key>) -> Result<Difference, TransferFault> {
+fn one_step(
+    zone: &mut Zone,
+    step: Step,
+    touched: &mut BTreeSet<Key>,
+    work_left: &mut usize,
+) -> Result<Difference, TransferFault> {
     let mut edits: BTreeMap<Key, Edit> = BTreeMap::new();
     for ZoneRecord { name, rtype, rdata, .. } in step.removed {
         edits.entry((name, rtype)).or_default().removed.push(rdata);
@@ -118,12 +132,24 @@ fn one_step(zone: &mut Zone, step: Step, touched: &mut BTreeSet<Key>) -> Result<
         touched.insert(key);
     };
     for ((name, rtype), edit) in edits {
+        spend(zone, &name, work_left)?;
         let set = edited(zone, &name, rtype, edit)?;
         put(zone, (name, rtype), set);
     }
     let ZoneRecord { name, rtype, ttl, rdata } = step.soa;
+    spend(zone, &name, work_left)?;
     put(zone, (name.clone(), rtype), Some(Rrset::single(name, rtype, ttl, rdata)));
     Ok(former.finish(step.from, step.to))
+}
+
+/// Counts what is to be rewritten at a name.
+fn spend(zone: &Zone, name: &Fqdn, work_left: &mut usize) -> Result<(), TransferFault> {
+    const OVERHEAD: usize = 32;
+    let Standing::Owner(_, node) = zone.standing(name.as_wire()) else { return Ok(()) };
+    let records = node.sets().iter().flat_map(|set| set.rdata.iter());
+    let work = records.map(|one| one.0.len() + OVERHEAD).sum();
+    *work_left = work_left.checked_sub(work).ok_or(TransferFault::Laborious)?;
+    Ok(())
 }
 
 /// The set after an edit. What is removed must be there, and what is added must not: else the copy here is another than

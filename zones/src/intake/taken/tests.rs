@@ -78,6 +78,30 @@ fn steps_are_made_one_after_the_other_and_each_is_kept() {
 }
 
 #[test]
+fn many_small_steps_of_one_large_set_cost_no_more_than_is_kept() {
+    let large =
+        |at: u16| ZoneRecord { rdata: Rdata::a([10, 0, (at >> 8) as u8, at as u8].into()), ..a("l.example", 0) };
+    let all = Rrset::new(name("l.example"), RecordType::A, 60, (0..2_000).map(|at| large(at).rdata).collect());
+    let sets = zone(0, &[]).rrsets().chain(all).collect::<Vec<Rrset>>();
+    let before = Zone::from_sets(name("example"), sets).unwrap();
+    let steps = || {
+        let each = (0..500).map(|at: u16| step(at.into(), u32::from(at) + 1, vec![large(at)], vec![large(2_000 + at)]));
+        each.collect::<Vec<Step>>()
+    };
+    let next = stepped(&before, steps(), WORK_MAX).unwrap();
+    assert_eq!((next.zone.serial(), next.sets.len(), next.forget), (500, 2, true));
+    let cost: usize = next.differences.iter().map(|one| one.cost()).sum();
+    assert!(cost <= History::COST_MAX && cost > History::COST_MAX / 2, "{cost}");
+    assert_eq!(next.differences.last().unwrap().serial_after, 500);
+    // Fewer of them are all kept, and lead on from the past.
+    let few = stepped(&before, steps().into_iter().take(5).collect(), WORK_MAX).unwrap();
+    assert_eq!((few.differences.len(), few.forget), (5, false));
+    // What would take too long is asked for whole.
+    let laborious = stepped(&before, steps(), 100 * 2_000 * 36).unwrap_err();
+    assert_eq!((&laborious, laborious.may_be_had_whole()), (&TransferFault::Laborious, true));
+}
+
+#[test]
 fn a_step_may_change_the_ttl_of_a_set() {
     let before = zone(7, &[("a.example", 1)]);
     let longer = ZoneRecord { ttl: 90, ..a("a.example", 1) };
