@@ -41,8 +41,9 @@ const TRY_AGAIN: Duration = Duration::from_secs(10);
 const SLACK_SECS: u64 = 600;
 /// Records that are written in one piece.
 const AT_ONCE: usize = 4_096;
-/// Machines that are looked for in the history at once; of a crowd, the rest is not told to be new.
-const NEW_AT_ONCE: usize = 100;
+/// How much of each second goes into looking whether machines are new: a look reads the records that are in no part
+/// yet. Of a crowd, the rest is not told to be new.
+const LOOKING: Duration = Duration::from_millis(20);
 /// Machines that are known to have been looked for.
 const SEEN_MAX: usize = 256 * 1024;
 /// How long the end waits for what is on its way.
@@ -261,10 +262,10 @@ impl Keeping {
         drop(opened);
         self.catch_up(&mut kept)?;
         let (mut synced, mut swept) = (Instant::now(), None::<Instant>);
+        let mut looks = Looks { second: Instant::now(), spent: Duration::ZERO };
         while let Some(taken) = self.feed.take(SYNC_EVERY) {
-            let mut looked = 0;
             for (now, event) in taken.events {
-                if event.kind == LeaseEventKind::Bound && self.is_new(&mut kept.seen, &mut looked, &event.lease) {
+                if event.kind == LeaseEventKind::Bound && self.is_new(&mut kept.seen, &mut looks, &event.lease) {
                     self.devices.feed.push([of_new_device(&event.lease, now, &self.devices.switches)]);
                 }
                 kept.note(now, Record::of(&event, now))?;
@@ -289,15 +290,12 @@ impl Keeping {
 
     /// Whether a machine is in no lease that the history knows of, and has no reservation. It is looked for before its own
     /// lease is written.
-    fn is_new(&self, seen: &mut HashSet<HardwareAddress>, looked: &mut usize, lease: &Lease) -> bool {
+    fn is_new(&self, seen: &mut HashSet<HardwareAddress>, looks: &mut Looks, lease: &Lease) -> bool {
         let hardware = lease.hardware;
         if hardware.as_bytes().is_empty() || seen.contains(&hardware) {
             return false;
         }
-        if *looked >= NEW_AT_ONCE {
-            return false;
-        }
-        *looked += 1;
+        let Some(began) = looks.begin(Instant::now()) else { return false };
         if seen.len() >= SEEN_MAX {
             seen.clear();
         }
@@ -307,9 +305,11 @@ impl Keeping {
         let reader = Reader::new(FileStorage::new(directory(&self.store)));
         // What cannot be read is not said to be new.
         let known = |query: &Query| reader.knows(query).unwrap_or(true);
-        !self.devices.reserved.contains(&hardware)
+        let is_new = !self.devices.reserved.contains(&hardware)
             && !known(&by_hardware)
-            && !by_client.is_some_and(|query| known(&query))
+            && !by_client.is_some_and(|query| known(&query));
+        looks.spent += began.elapsed();
+        is_new
     }
 
     /// What the journal has and the history does not.
@@ -349,6 +349,22 @@ impl Keeping {
             );
         }
         Ok(())
+    }
+}
+
+/// What looking for new machines has cost in this second.
+struct Looks {
+    second: Instant,
+    spent: Duration,
+}
+
+impl Looks {
+    /// When a look begins, or none while this second's share is used up.
+    fn begin(&mut self, now: Instant) -> Option<Instant> {
+        if now.duration_since(self.second) >= Duration::from_secs(1) {
+            *self = Self { second: now, spent: Duration::ZERO };
+        }
+        (self.spent < LOOKING).then_some(now)
     }
 }
 
@@ -393,5 +409,23 @@ impl Kept {
         self.writer.append(self.newest, &self.pending)?;
         self.pending.clear();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::{LOOKING, Looks};
+
+    #[test]
+    fn a_crowd_of_new_machines_costs_a_share_of_each_second_and_no_more() {
+        let start = Instant::now();
+        let mut looks = Looks { second: start, spent: Duration::ZERO };
+        assert_eq!(looks.begin(start), Some(start));
+        looks.spent += LOOKING;
+        assert_eq!(looks.begin(start + Duration::from_millis(999)), None);
+        let next = start + Duration::from_secs(1);
+        assert_eq!(looks.begin(next), Some(next));
     }
 }

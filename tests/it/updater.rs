@@ -93,7 +93,7 @@ impl Bench {
         let key = Some(Arc::new(key(KEY_NAME, KEY_SECRET)));
         let route = |apex| ZoneRoute { apex: name(apex), server: ZoneServer::remote(server, key.clone()) };
         let zones = vec![route("forward.example"), route("10.in-addr.arpa")];
-        Self::over(Arc::new(Settings { zones, ..Settings::default() }), Arc::default())
+        Self::over(Arc::new(Settings { zones: zones.into(), ..Settings::default() }), Arc::default())
     }
 
     fn over(settings: Arc<Settings>, dhcp: Arc<Dhcp>) -> Self {
