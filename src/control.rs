@@ -25,6 +25,8 @@ use tokio::sync::Semaphore;
 use web::Actor;
 use web::model::{ChangesQuery, PastQuery};
 
+use crate::reload::ReloadView;
+
 pub use self::audit_views::{
     AuditCounts, AuditFindingView, AuditSummary, AuditView, AuditZoneView, MendView, MendZoneView,
 };
@@ -431,9 +433,15 @@ async fn converse(stream: tokio::net::UnixStream, responder: &impl Responder) ->
 /// Does what `actor` asks for, and notes what it changes.
 pub async fn obey(request: Request, actor: Actor, responder: &impl Responder) -> Answer<serde_json::Value> {
     let change = request_words(&request);
+    let of_configuration =
+        matches!(request, Request::Reload { .. } | Request::Reserve { .. } | Request::Unreserve { .. });
     let answer = responder.respond(request).await;
     if let Some(what) = change {
         let result = match &answer {
+            // A configuration that was refused is an answer too, and tells why.
+            Answer::Ok(view) if of_configuration => {
+                ReloadView::deserialize(view).map_err(|error| error.to_string()).and_then(|view| view.outcome())
+            }
             Answer::Ok(_) => Ok(()),
             Answer::Error(words) => Err(words.clone()),
         };
@@ -448,7 +456,7 @@ fn request_words(request: &Request) -> Option<String> {
         zone.as_ref().map_or_else(|| "every zone".to_owned(), |zone| format!("the zone {zone}"))
     };
     match request {
-        Request::Reload { dry_run: false } => Some("read the configuration again, and take it over".to_owned()),
+        Request::Reload { dry_run: false } => Some(APPLY_WORDS.to_owned()),
         Request::Compact => Some("compact the lease store".to_owned()),
         Request::DnsRepair { zone, dry_run: false, yes } => {
             let also = if *yes { ", also deleting more than may be deleted unasked" } else { "" };
@@ -462,8 +470,66 @@ fn request_words(request: &Request) -> Option<String> {
             Some(format!("confirm what is held back from being deleted in the zone {zone}"))
         }
         Request::DnsResync { zone, dry_run: false } => Some(format!("tell DNS every name of {} anew", of(zone))),
-        _ => None,
+        Request::Reserve { reserve, dry_run: false } => Some(reserve.words()),
+        Request::Unreserve { client, subnet, dry_run: false } => Some(unreserve_words(client, subnet.as_ref())),
+        Request::Release { address } => Some(release_words(*address)),
+        Request::DnsRefresh { zone, whole } => {
+            Some(format!("refresh the copy of the zone {zone}{}", if *whole { ", whole" } else { "" }))
+        }
+        Request::Reload { dry_run: true }
+        | Request::Reserve { dry_run: true, .. }
+        | Request::Unreserve { dry_run: true, .. }
+        | Request::DnsRepair { dry_run: true, .. }
+        | Request::DnsAdopt { dry_run: true, .. }
+        | Request::DnsConfirmDeletions { dry_run: true, .. }
+        | Request::DnsResync { dry_run: true, .. }
+        | Request::Leases
+        | Request::LeaseAt { .. }
+        | Request::Names
+        | Request::Status
+        | Request::Explain(_)
+        | Request::Changes(_)
+        | Request::Events { .. }
+        | Request::Past(_)
+        | Request::PastHolder { .. }
+        | Request::Queries { .. }
+        | Request::DnsServers
+        | Request::DnsAudit { .. }
+        | Request::DnsCopies => None,
     }
+}
+
+impl ReserveRequest {
+    /// In words for the audit log.
+    pub(crate) fn words(&self) -> String {
+        let Self { client, address, subnet, hostname, from_lease } = self;
+        let mut words = "reserve".to_owned();
+        let mut say = |before: &str, what: Option<String>| {
+            if let Some(what) = what {
+                words.extend([" ", before, &what]);
+            }
+        };
+        say("", address.map(|address| address.to_string()));
+        say("in ", subnet.map(|subnet| subnet.to_string()));
+        say("for ", client.clone());
+        say("as its lease says ", from_lease.map(|address| address.to_string()));
+        say("by the name ", hostname.clone());
+        words
+    }
+}
+
+/// Taking the files over, in words for the audit log.
+pub(crate) const APPLY_WORDS: &str = "read the configuration again, and take it over";
+
+/// Taking a reservation out, in words for the audit log.
+pub(crate) fn unreserve_words(client: &str, subnet: Option<&impl std::fmt::Display>) -> String {
+    let of = subnet.map(|subnet| format!(" in {subnet}")).unwrap_or_default();
+    format!("take out what is reserved for {client}{of}")
+}
+
+/// Ending a lease, in words for the audit log.
+pub(crate) fn release_words(address: Ipv4Addr) -> String {
+    format!("end the lease of {address}")
 }
 
 /// Asks the daemon at `socket`.
@@ -517,5 +583,73 @@ mod tests {
         let refused = ControlSocket::bind(&path).unwrap_err().to_string();
         assert!(refused.contains("is not a socket, and is left as it is"), "{refused}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
+    }
+
+    /// Every request that changes something, or needs more than `view`; and one that only asks.
+    fn requests() -> Vec<Request> {
+        let (zone, dry_run) = ("nasir.xyz".to_owned(), false);
+        let address = Ipv4Addr::new(10, 0, 0, 5);
+        vec![
+            Request::Status,
+            Request::Reserve { reserve: ReserveRequest::default(), dry_run },
+            Request::Unreserve { client: "00:11:32:aa:bb:cc".to_owned(), subnet: None, dry_run },
+            Request::Release { address },
+            Request::Reload { dry_run },
+            Request::Changes(ChangesQuery::default()),
+            Request::Compact,
+            Request::DnsAudit { zone: None },
+            Request::DnsRepair { zone: None, dry_run, yes: false },
+            Request::DnsAdopt { zone: None, names: Vec::new(), all_without_dhcid: true, dry_run },
+            Request::DnsConfirmDeletions { zone: zone.clone(), dry_run },
+            Request::DnsRefresh { zone, whole: false },
+            Request::DnsResync { zone: None, dry_run },
+        ]
+    }
+
+    #[test]
+    fn every_request_that_needs_more_than_view_has_words_for_the_audit_log() {
+        for request in requests() {
+            // These two only ask: the one tells who did what, the other costs other servers' time.
+            let asks = matches!(request, Request::Changes(_) | Request::DnsAudit { .. });
+            let changes = request.role() > web::Role::View && !asks;
+            assert_eq!(request_words(&request).is_some(), changes, "{request:?}");
+        }
+    }
+
+    /// Who, what, and what came of it.
+    type Noted = (Actor, String, Result<(), String>);
+
+    /// Answers all alike, and keeps what is noted.
+    struct Alike(serde_json::Value, std::sync::Mutex<Vec<Noted>>);
+
+    impl Responder for Alike {
+        async fn respond(&self, _: Request) -> Answer<serde_json::Value> {
+            Answer::Ok(self.0.clone())
+        }
+
+        async fn noted(&self, actor: Actor, what: String, result: Result<(), String>) {
+            self.1.lock().unwrap().push((actor, what, result));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refused_reload_is_noted_as_refused() {
+        let root = Actor::Local { uid: Some(0) };
+        let refused = ReloadView { refused: vec!["the store cannot be another".to_owned()], ..Default::default() };
+        let found = vec![serde_json::json!({ "severity": "warning" })];
+        let faulty = ReloadView { faults: Some("drawn".to_owned()), found, ..Default::default() };
+        let good = ReloadView { applied: true, ..Default::default() };
+        for (view, result) in [
+            (refused, Err("the store cannot be another".to_owned())),
+            (faulty, Err("the files have faults".to_owned())),
+            (good, Ok(())),
+        ] {
+            let responder = Alike(serde_json::to_value(view).unwrap(), std::sync::Mutex::default());
+            obey(Request::Reload { dry_run: false }, root.clone(), &responder).await;
+            assert_eq!(responder.1.into_inner().unwrap(), [(root.clone(), APPLY_WORDS.to_owned(), result)]);
+        }
+        let responder = Alike(serde_json::Value::Null, std::sync::Mutex::default());
+        obey(Request::Reload { dry_run: true }, root, &responder).await;
+        assert!(responder.1.into_inner().unwrap().is_empty(), "a dry run changes nothing");
     }
 }

@@ -275,6 +275,7 @@ impl Daemon {
         let followed = Machine::new(Arc::clone(&config), &table, questions.clone(), Arc::clone(&keeper), dns_server);
         let followed = Arc::new(tokio::sync::Mutex::new(followed));
         let machine = tokio::spawn(Machine::follow(Arc::clone(&followed), interfaces.clone(), stopped));
+        let change_log = ChangeLog::new(&config.daemon.store);
         let responder = Arc::new(DaemonResponder {
             service: questions.clone(),
             updater: updater_questions.clone(),
@@ -284,7 +285,7 @@ impl Daemon {
             queries: queries.clone(),
             config: Arc::clone(&live),
             orders,
-            changes: ChangeLog::new(&config.daemon.store),
+            changes: Arc::clone(&change_log),
             feed: news.feed(),
             history: history.as_ref().map(|history| HistoryDesk {
                 feed: history.feed(),
@@ -325,6 +326,7 @@ impl Daemon {
             counters,
             queries,
             auditor,
+            change_log,
             leasequery,
             interfaces,
             machine: followed,
@@ -347,6 +349,12 @@ impl Daemon {
     #[must_use]
     pub fn watched(&self) -> Watched {
         Watched { service: self.running.questions.clone(), committer: self.running.committer.clone() }
+    }
+
+    /// Who changed what.
+    #[must_use]
+    pub fn changes(&self) -> &Arc<ChangeLog> {
+        &self.running.change_log
     }
 
     /// The configuration that is in force.

@@ -15,9 +15,11 @@ use config::beside::{AllFound, unreadable};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
-use web::Refusal;
+use web::model::{Edited, Fault};
+use web::{Actor, Refusal};
 
 use crate::config_files::Files;
+use crate::control::APPLY_WORDS;
 use crate::daemon::Daemon;
 
 /// Orders that wait; more wait to be left.
@@ -48,6 +50,26 @@ impl ReloadView {
     #[must_use]
     pub fn is_good(&self) -> bool {
         self.refused.is_empty() && self.faults.is_none()
+    }
+
+    /// As the API tells it.
+    #[must_use]
+    pub fn edited(self) -> Edited {
+        let Self { applied, changes, effects, refused, found, .. } = self;
+        // Made by the same crate that they are read here from.
+        let faults: Vec<Fault> = found.into_iter().filter_map(|one| serde_json::from_value(one).ok()).collect();
+        Edited { applied, changes, effects, refused, faults }
+    }
+
+    /// What came of it, for the audit log.
+    ///
+    /// # Errors
+    /// Why it was not taken over.
+    pub fn outcome(&self) -> Result<(), String> {
+        match self.is_good() {
+            true => Ok(()),
+            false => Err(self.clone().edited().hindrance().unwrap_or_else(|| "the files have faults".to_owned())),
+        }
     }
 
     /// In lines for people.
@@ -213,6 +235,8 @@ impl Reloader {
     /// Reads the files again, as SIGHUP asks for, and tells in the log what came of it.
     pub async fn hang_up(&mut self, daemon: &mut Daemon) {
         let view = self.reload(false, daemon).await;
+        // The system does not tell who sent the signal.
+        daemon.changes().note(Actor::Daemon, format!("{APPLY_WORDS} (SIGHUP)"), view.outcome()).await;
         if view.applied {
             view.effects.iter().for_each(|effect| warn!("configuration: {effect}"));
             info!("the configuration was read again: {} changes are in force", view.changes.len());

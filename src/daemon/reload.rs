@@ -30,6 +30,7 @@ use super::machine::Followed;
 use super::opening::commit;
 use super::{BULK_LEASEQUERY, Daemon, TFTP, addresses, dns, own_name, start_leasequery, tftp, upkeep};
 use crate::auditor::Auditor;
+use crate::changes::ChangeLog;
 use crate::clock::Clock;
 use crate::committer::{CommitResult, Committer};
 use crate::counters::Counters;
@@ -61,6 +62,7 @@ pub(super) struct Running {
     pub(super) counters: Arc<Counters>,
     pub(super) queries: Option<Arc<SharedLog>>,
     pub(super) auditor: Arc<ArcSwap<Auditor>>,
+    pub(super) change_log: Arc<ChangeLog>,
     /// Who may ask for leases by TCP, where somebody may.
     pub(super) leasequery: Option<Arc<ArcSwap<Vec<Ipv4Net>>>>,
     pub(super) interfaces: watch::Receiver<Arc<InterfaceTable>>,

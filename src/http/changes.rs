@@ -6,14 +6,14 @@ use std::net::Ipv4Addr;
 use config::beside::edit::{Client, Edit, NewRecords, RecordKey};
 use dhcp::settings::ReservedFor;
 use ipnet::Ipv4Net;
-use web::model::{Edited, Fault, LeaseRow, RecordsKey, RecordsWrite, Reservation, ReservationWrite, Reservations};
-use web::{Conditions, ETag, Refusal};
+use web::model::{Edited, LeaseRow, RecordsKey, RecordsWrite, Reservation, ReservationWrite, Reservations};
+use web::{Actor, Ask, Conditions, ETag, Refusal};
 
 use super::desk::Desk;
 use super::leases::row_of;
-use crate::control::ReserveRequest;
+use crate::control::{APPLY_WORDS, ReserveRequest, Responder, release_words, unreserve_words};
 use crate::dhcp_service::Question;
-use crate::reload::{Guard, ReloadView};
+use crate::reload::{Guard, ReloadView, refusal_words};
 
 impl Desk {
     pub(super) async fn reservations(&self) -> Result<(ETag, Reservations), Refusal> {
@@ -88,7 +88,7 @@ impl Desk {
 
     async fn edit(&self, edit: Edit, dry_run: bool, conditions: Conditions) -> Result<Edited, Refusal> {
         let guard: Guard = Box::new(move |text| conditions.check(Some(&ETag::of_bytes(text.as_bytes()))));
-        self.parts.responder.edit(vec![edit], dry_run, guard).await.map(change_of)
+        self.parts.responder.edit(vec![edit], dry_run, guard).await.map(ReloadView::edited)
     }
 
     pub(super) async fn release(&self, address: Ipv4Addr) -> Result<LeaseRow, Refusal> {
@@ -99,12 +99,12 @@ impl Desk {
 
     pub(super) async fn check(&self, text: String) -> Result<Edited, Refusal> {
         let orders = self.parts.responder.orders()?;
-        orders.check(text).await.map(change_of)
+        orders.check(text).await.map(ReloadView::edited)
     }
 
     pub(super) async fn apply(&self, dry_run: bool) -> Result<Edited, Refusal> {
         let orders = self.parts.responder.orders()?;
-        orders.reload(dry_run).await.map(change_of)
+        orders.reload(dry_run).await.map(ReloadView::edited)
     }
 }
 
@@ -116,11 +116,96 @@ fn record_key(key: RecordsKey) -> RecordKey {
     RecordKey { zone: key.zone, name: key.name, rtype: key.rtype }
 }
 
-fn change_of(view: ReloadView) -> Edited {
-    let ReloadView { applied, changes, effects, refused, found, .. } = view;
-    // Made by the same crate that they are read here from.
-    let faults: Vec<Fault> = found.into_iter().filter_map(|one| serde_json::from_value(one).ok()).collect();
-    Edited { applied, changes, effects, refused, faults }
+/// Who asks for what change, in words for the audit log; `None`: it only asks, or only wants to be told.
+pub(super) fn change_of(ask: &Ask) -> Option<(Actor, String)> {
+    let records = |RecordsKey { zone, name, rtype }: &RecordsKey| format!("{rtype} of {name} in the zone {zone}");
+    match ask {
+        Ask::Reserve { key, written, dry_run: false, actor, .. } => {
+            let ReservationWrite { address, subnet, hostname } = written;
+            let words = ReserveRequest {
+                client: Some(key.clone()),
+                address: *address,
+                subnet: None,
+                hostname: hostname.clone(),
+                from_lease: None,
+            }
+            .words();
+            let of = subnet.as_ref().map(|subnet| format!(", in {subnet}")).unwrap_or_default();
+            Some((actor.clone(), words + &of))
+        }
+        Ask::Unreserve { key, subnet, dry_run: false, actor, .. } => {
+            Some((actor.clone(), unreserve_words(key, subnet.as_ref())))
+        }
+        Ask::PutRecords { key, written, dry_run: false, actor, .. } => {
+            Some((actor.clone(), format!("put the records {}: {}", records(key), written.data.join(", "))))
+        }
+        Ask::DeleteRecords { key, dry_run: false, actor, .. } => {
+            Some((actor.clone(), format!("take out the records {}", records(key))))
+        }
+        Ask::Release(address, actor, _) => Some((actor.clone(), release_words(*address))),
+        Ask::Apply { dry_run: false, actor, .. } => Some((actor.clone(), APPLY_WORDS.to_owned())),
+        Ask::Reserve { dry_run: true, .. }
+        | Ask::Unreserve { dry_run: true, .. }
+        | Ask::PutRecords { dry_run: true, .. }
+        | Ask::DeleteRecords { dry_run: true, .. }
+        | Ask::Apply { dry_run: true, .. }
+        | Ask::CheckConfiguration(..)
+        | Ask::Status(_)
+        | Ask::Leases(..)
+        | Ask::Host(..)
+        | Ask::Explain(..)
+        | Ask::Subnets(_)
+        | Ask::Subnet(..)
+        | Ask::Map(..)
+        | Ask::Zones(_)
+        | Ask::Records(..)
+        | Ask::DnsWork(..)
+        | Ask::History(..)
+        | Ask::Past(..)
+        | Ask::Changes(..)
+        | Ask::PastHolder(..)
+        | Ask::Configuration(_)
+        | Ask::Hosts(..)
+        | Ask::Queries(..)
+        | Ask::Reservations(_)
+        // Noted where commands are obeyed.
+        | Ask::Command(..) => None,
+    }
+}
+
+/// What keeps an answer from being a change that was made.
+pub(super) trait Outcome {
+    /// In words; none where nothing does.
+    fn hindered(&self) -> Option<String>;
+}
+
+impl Outcome for Edited {
+    fn hindered(&self) -> Option<String> {
+        self.hindrance()
+    }
+}
+
+impl Outcome for LeaseRow {
+    fn hindered(&self) -> Option<String> {
+        None
+    }
+}
+
+/// Makes a change, and notes it before whoever asked is told.
+pub(super) async fn noting<T: Outcome>(
+    responder: &impl Responder,
+    change: Option<(Actor, String)>,
+    making: impl Future<Output = Result<T, Refusal>>,
+) -> Result<T, Refusal> {
+    let made = making.await;
+    if let Some((actor, what)) = change {
+        let result = match &made {
+            Ok(made) => made.hindered().map_or(Ok(()), Err),
+            Err(refusal) => Err(refusal_words(refusal.clone())),
+        };
+        responder.noted(actor, what, result).await;
+    }
+    made
 }
 
 /// The keys of reservations in the file beside the main one, each with its address.
@@ -142,5 +227,56 @@ fn key_of(client: &ReservedFor) -> String {
         ReservedFor::Port { circuit_id, remote_id } => {
             format!("circuit hex:{} of remote hex:{}", hex(circuit_id), hex(remote_id))
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+mod tests {
+    use std::sync::Mutex;
+
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::control::{Answer, Request};
+
+    /// Who, what, and what came of it.
+    type Noted = (Actor, String, Result<(), String>);
+
+    #[derive(Default)]
+    struct Kept(Mutex<Vec<Noted>>);
+
+    impl Responder for Kept {
+        async fn respond(&self, _: Request) -> Answer<serde_json::Value> {
+            Answer::Ok(serde_json::Value::Null)
+        }
+
+        async fn noted(&self, actor: Actor, what: String, result: Result<(), String>) {
+            self.0.lock().unwrap().push((actor, what, result));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reservation_by_the_api_is_noted_with_who_made_it() {
+        let actor = Actor::Token { name: "netbox".to_owned(), address: [10, 0, 0, 2].into() };
+        let ask = |dry_run| Ask::Reserve {
+            key: "00:11:32:aa:bb:cc".to_owned(),
+            written: ReservationWrite { address: Some([10, 0, 0, 5].into()), subnet: None, hostname: None },
+            dry_run,
+            conditions: Conditions::default(),
+            actor: actor.clone(),
+            to: oneshot::channel().0,
+        };
+        assert_eq!(change_of(&ask(true)), None, "a dry run changes nothing");
+        let kept = Kept::default();
+        let applied = Edited { applied: true, ..Edited::default() };
+        let refused = Edited { refused: vec!["it is taken".to_owned()], ..Edited::default() };
+        let gone = Refusal::Changed("somebody was first".to_owned());
+        for made in [Ok(applied), Ok(refused), Err(gone)] {
+            _ = noting(&kept, change_of(&ask(false)), async { made }).await;
+        }
+        let what = "reserve 10.0.0.5 for 00:11:32:aa:bb:cc".to_owned();
+        let results = [Ok(()), Err("it is taken".to_owned()), Err("somebody was first".to_owned())];
+        assert_eq!(kept.0.into_inner().unwrap(), results.map(|result| (actor.clone(), what.clone(), result)));
     }
 }

@@ -21,6 +21,7 @@ use web::model::{Configuration, Host, Status};
 use web::{Actor, Ask, Feed, Refusal, Role};
 use zones::ZoneSet;
 
+use super::changes::{change_of, noting};
 use super::history::History;
 use super::search::Lists;
 use crate::clock::Clock;
@@ -111,6 +112,8 @@ impl Desk {
     }
 
     async fn answer_one(&self, ask: Ask) {
+        let change = change_of(&ask);
+        let by = &*self.parts.responder;
         // Whoever asked may have gone: then nobody misses the answer.
         match ask {
             Ask::Status(to) => drop(to.send(self.status().await)),
@@ -135,21 +138,21 @@ impl Desk {
             Ask::Hosts(query, to) => drop(to.send(self.hosts(query).await)),
             Ask::Queries(query, to) => drop(to.send(self.queries(query).await)),
             Ask::Reservations(to) => drop(to.send(self.reservations().await)),
-            Ask::Reserve { key, written, dry_run, conditions, to } => {
-                drop(to.send(self.reserve(key, written, dry_run, conditions).await));
+            Ask::Reserve { key, written, dry_run, conditions, to, .. } => {
+                drop(to.send(noting(by, change, self.reserve(key, written, dry_run, conditions)).await));
             }
-            Ask::Unreserve { key, subnet, dry_run, conditions, to } => {
-                drop(to.send(self.unreserve(&key, subnet, dry_run, conditions).await));
+            Ask::Unreserve { key, subnet, dry_run, conditions, to, .. } => {
+                drop(to.send(noting(by, change, self.unreserve(&key, subnet, dry_run, conditions)).await));
             }
-            Ask::PutRecords { key, written, dry_run, conditions, to } => {
-                drop(to.send(self.put_records(key, written, dry_run, conditions).await));
+            Ask::PutRecords { key, written, dry_run, conditions, to, .. } => {
+                drop(to.send(noting(by, change, self.put_records(key, written, dry_run, conditions)).await));
             }
-            Ask::DeleteRecords { key, dry_run, conditions, to } => {
-                drop(to.send(self.delete_records(key, dry_run, conditions).await));
+            Ask::DeleteRecords { key, dry_run, conditions, to, .. } => {
+                drop(to.send(noting(by, change, self.delete_records(key, dry_run, conditions)).await));
             }
-            Ask::Release(address, to) => drop(to.send(self.release(address).await)),
+            Ask::Release(address, _, to) => drop(to.send(noting(by, change, self.release(address)).await)),
             Ask::CheckConfiguration(text, to) => drop(to.send(self.check(text).await)),
-            Ask::Apply { dry_run, to } => drop(to.send(self.apply(dry_run).await)),
+            Ask::Apply { dry_run, to, .. } => drop(to.send(noting(by, change, self.apply(dry_run)).await)),
             Ask::Command(request, role, actor, to) => drop(to.send(self.obey(request, role, actor).await)),
         }
     }

@@ -57,6 +57,7 @@ pub enum Ask {
         written: ReservationWrite,
         dry_run: bool,
         conditions: Conditions,
+        actor: Actor,
         to: Reply<Edited>,
     },
     Unreserve {
@@ -64,6 +65,7 @@ pub enum Ask {
         subnet: Option<String>,
         dry_run: bool,
         conditions: Conditions,
+        actor: Actor,
         to: Reply<Edited>,
     },
     PutRecords {
@@ -71,21 +73,24 @@ pub enum Ask {
         written: RecordsWrite,
         dry_run: bool,
         conditions: Conditions,
+        actor: Actor,
         to: Reply<Edited>,
     },
     DeleteRecords {
         key: RecordsKey,
         dry_run: bool,
         conditions: Conditions,
+        actor: Actor,
         to: Reply<Edited>,
     },
     /// End the lease of this address.
-    Release(Ipv4Addr, Reply<LeaseRow>),
+    Release(Ipv4Addr, Actor, Reply<LeaseRow>),
     /// Of this text as the main file.
     CheckConfiguration(String, Reply<Edited>),
     /// Take the files over as they are.
     Apply {
         dry_run: bool,
+        actor: Actor,
         to: Reply<Edited>,
     },
 }

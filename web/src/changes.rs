@@ -4,10 +4,11 @@
 
 use std::net::Ipv4Addr;
 
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::Response;
+use axum::{Extension, Json};
 
+use crate::access::Caller;
 use crate::api::{Asked, Shared, bounded};
 use crate::ask::{Ask, Refusal};
 use crate::body::Sent;
@@ -51,13 +52,15 @@ pub(crate) async fn reservations(State(shared): State<Shared>, conditions: Condi
     request_body = ReservationWrite, responses((status = 200, body = Edited)))]
 pub(crate) async fn put_reservation(
     State(shared): State<Shared>,
+    Extension(caller): Extension<Caller>,
     Path(key): Path<String>,
     Asked(DryRun { dry_run }): Asked<DryRun>,
     conditions: Conditions,
     Sent(written): Sent<ReservationWrite>,
 ) -> Made {
+    let actor = caller.known()?;
     bounded(&key)?;
-    let change = shared.handle.ask(|to| Ask::Reserve { key, written, dry_run, conditions, to }).await?;
+    let change = shared.handle.ask(|to| Ask::Reserve { key, written, dry_run, conditions, actor, to }).await?;
     made(change, dry_run)
 }
 
@@ -69,12 +72,14 @@ pub(crate) async fn put_reservation(
     responses((status = 200, body = Edited), (status = 404, body = Problem)))]
 pub(crate) async fn delete_reservation(
     State(shared): State<Shared>,
+    Extension(caller): Extension<Caller>,
     Path(key): Path<String>,
     Asked(ReservationDelete { subnet, dry_run }): Asked<ReservationDelete>,
     conditions: Conditions,
 ) -> Made {
+    let actor = caller.known()?;
     bounded(&key)?;
-    let change = shared.handle.ask(|to| Ask::Unreserve { key, subnet, dry_run, conditions, to }).await?;
+    let change = shared.handle.ask(|to| Ask::Unreserve { key, subnet, dry_run, conditions, actor, to }).await?;
     made(change, dry_run)
 }
 
@@ -88,17 +93,19 @@ pub(crate) async fn delete_reservation(
     request_body = RecordsWrite, responses((status = 200, body = Edited)))]
 pub(crate) async fn put_records(
     State(shared): State<Shared>,
+    Extension(caller): Extension<Caller>,
     Path((zone, name, rtype)): Path<(String, String, String)>,
     Asked(DryRun { dry_run }): Asked<DryRun>,
     conditions: Conditions,
     Sent(written): Sent<RecordsWrite>,
 ) -> Made {
+    let actor = caller.known()?;
     [&zone, &name, &rtype].into_iter().try_for_each(|text| bounded(text))?;
     if written.data.is_empty() {
         return Err(Refusal::Unfit("`data` is empty: DELETE takes records out".to_owned()));
     }
     let key = RecordsKey { zone, name, rtype };
-    let change = shared.handle.ask(|to| Ask::PutRecords { key, written, dry_run, conditions, to }).await?;
+    let change = shared.handle.ask(|to| Ask::PutRecords { key, written, dry_run, conditions, actor, to }).await?;
     made(change, dry_run)
 }
 
@@ -112,13 +119,15 @@ pub(crate) async fn put_records(
     responses((status = 200, body = Edited), (status = 404, body = Problem)))]
 pub(crate) async fn delete_records(
     State(shared): State<Shared>,
+    Extension(caller): Extension<Caller>,
     Path((zone, name, rtype)): Path<(String, String, String)>,
     Asked(DryRun { dry_run }): Asked<DryRun>,
     conditions: Conditions,
 ) -> Made {
+    let actor = caller.known()?;
     [&zone, &name, &rtype].into_iter().try_for_each(|text| bounded(text))?;
     let key = RecordsKey { zone, name, rtype };
-    let change = shared.handle.ask(|to| Ask::DeleteRecords { key, dry_run, conditions, to }).await?;
+    let change = shared.handle.ask(|to| Ask::DeleteRecords { key, dry_run, conditions, actor, to }).await?;
     made(change, dry_run)
 }
 
@@ -131,10 +140,12 @@ pub(crate) async fn delete_records(
     responses((status = 200, body = LeaseRow), (status = 404, body = Problem)))]
 pub(crate) async fn release(
     State(shared): State<Shared>,
+    Extension(caller): Extension<Caller>,
     Path(address): Path<String>,
 ) -> Result<Json<LeaseRow>, Refusal> {
+    let actor = caller.known()?;
     let address: Ipv4Addr = address.parse().map_err(|_| Refusal::Bad(format!("{address:?} is no IPv4 address")))?;
-    shared.handle.ask(|to| Ask::Release(address, to)).await.map(Json)
+    shared.handle.ask(|to| Ask::Release(address, actor, to)).await.map(Json)
 }
 
 /// Check a configuration
@@ -155,7 +166,12 @@ pub(crate) async fn check(
 /// As a whole or not at all, as `leasehold reload`.
 #[utoipa::path(post, path = "/api/v1/configuration/apply", tag = "configuration",
     params(DryRun), responses((status = 200, body = Edited)))]
-pub(crate) async fn apply(State(shared): State<Shared>, Asked(DryRun { dry_run }): Asked<DryRun>) -> Made {
-    let change = shared.handle.ask(|to| Ask::Apply { dry_run, to }).await?;
+pub(crate) async fn apply(
+    State(shared): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Asked(DryRun { dry_run }): Asked<DryRun>,
+) -> Made {
+    let actor = caller.known()?;
+    let change = shared.handle.ask(|to| Ask::Apply { dry_run, actor, to }).await?;
     made(change, dry_run)
 }

@@ -13,7 +13,7 @@ use crate::body::Sent;
 use crate::model::Problem;
 
 async fn obey(shared: Shared, caller: Caller, role: Role, request: Value) -> Result<Json<Value>, Refusal> {
-    let actor = caller.actor.ok_or_else(|| Refusal::Unknown("it is not known who asks".to_owned()))?;
+    let actor = caller.known()?;
     shared.handle.ask(|to| Ask::Command(request, role, actor, to)).await.map(Json)
 }
 

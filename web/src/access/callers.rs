@@ -143,6 +143,14 @@ impl Access {
 }
 
 impl Caller {
+    /// Who asks, for the audit log.
+    ///
+    /// # Errors
+    /// That is not known.
+    pub(crate) fn known(self) -> Result<Actor, Refusal> {
+        self.actor.ok_or_else(|| Refusal::Unknown("it is not known who asks".to_owned()))
+    }
+
     /// Whether a request that changes something is meant by whoever is known by it.
     ///
     /// # Errors
