@@ -132,6 +132,33 @@ impl Files {
     }
 }
 
+/// Has `write` put `files` beside the main one, and `former` again where that fails: it may fail when the new text already
+/// stands there, and a later start would take that over.
+///
+/// # Errors
+/// Why, and what stands there now, in words.
+pub fn write_or_put_back(
+    files: &Files,
+    former: &Files,
+    write: impl Fn(&Files) -> io::Result<()>,
+) -> Result<(), String> {
+    let Err(error) = write(files) else { return Ok(()) };
+    let name = files.beside_name();
+    let put_back = write(former);
+    // Also where only the directory could not be synced, again, the former text stands there.
+    let stands = match fs::read(Path::new(name)) {
+        Ok(bytes) => former.beside.as_ref() == Some(&bytes),
+        Err(error) => error.kind() == ErrorKind::NotFound && former.beside.is_none(),
+    };
+    Err(match put_back {
+        Err(again) if !stands => format!(
+            "{name} cannot be written ({error}), and what it said before could not be put back ({again}): look at it \
+             before the next start; the daemon goes on as before"
+        ),
+        _ => format!("{name} cannot be written, and nothing was changed: {error}"),
+    })
+}
+
 /// What came of reading and checking files, with what cannot be read told as a fault.
 ///
 /// # Errors
@@ -232,6 +259,33 @@ mod tests {
         // A folder that is itself reached by a link is where the link leads.
         symlink(&folder, top.path().join("way")).unwrap();
         assert_eq!(read_beneath(&top.path().join("way"), Path::new("a.zone")), Ok("a".to_owned()));
+    }
+
+    #[test]
+    fn what_could_not_be_written_for_certain_is_put_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let main = folder.path().join("leasehold.toml");
+        fs::write(&main, "").unwrap();
+        let unsynced = |files: &Files| {
+            files.write_beside()?;
+            Err(io::Error::other("the directory could not be synced"))
+        };
+        let none = Files::read(&main).unwrap();
+        let told = write_or_put_back(&none.with_beside("# new"), &none, unsynced).unwrap_err();
+        assert!(told.contains("nothing was changed"), "{told}");
+        assert_eq!(Files::read(&main).unwrap().beside, None);
+        let former = none.with_beside("# former");
+        former.write_beside().unwrap();
+        let told = write_or_put_back(&none.with_beside("# new"), &former, unsynced).unwrap_err();
+        assert!(told.contains("nothing was changed"), "{told}");
+        assert_eq!(Files::read(&main).unwrap().beside(), Ok("# former"));
+        let calls = std::cell::Cell::new(0);
+        let once = |files: &Files| match calls.replace(calls.get() + 1) {
+            0 => unsynced(files),
+            _ => Err(io::Error::other("the disk is full")),
+        };
+        let told = write_or_put_back(&none.with_beside("# new"), &former, once).unwrap_err();
+        assert!(told.contains("could not be put back (the disk is full)"), "{told}");
     }
 
     #[test]

@@ -18,7 +18,7 @@ use tracing::{error, info, warn};
 use web::model::{Edited, Fault};
 use web::{Actor, Refusal};
 
-use crate::config_files::Files;
+use crate::config_files::{Files, write_or_put_back};
 use crate::control::APPLY_WORDS;
 use crate::daemon::Daemon;
 
@@ -293,9 +293,7 @@ impl Reloader {
         if dry_run || !told.is_good() || text == former {
             return Ok(told);
         }
-        files.write_beside().map_err(|error| {
-            Refusal::Conflict(format!("{} cannot be written, and nothing was changed: {error}", files.beside_name()))
-        })?;
+        write_or_put_back(&files, &now, Files::write_beside).map_err(Refusal::Conflict)?;
         let view = take_over(Ok(&files), false, daemon).await;
         if view.is_good() {
             self.in_force = Some(files);
