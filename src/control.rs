@@ -90,6 +90,15 @@ pub enum Request {
         /// Only tell what would change.
         dry_run: bool,
     },
+    /// Devices that nobody knew: a list of [`Device`](web::model::Device).
+    Devices,
+    /// Decide about one: a sentence.
+    DecideDevice {
+        /// Its hardware address.
+        hardware: String,
+        /// `approve`, `deny` or `forget`.
+        verdict: String,
+    },
     /// A part of the audit log: a [`Changes`](web::model::Changes).
     Changes(ChangesQuery),
     /// What happened lately, the newest first: an [`Events`](web::model::Events).
@@ -457,6 +466,7 @@ fn request_words(request: &Request) -> Option<String> {
     };
     match request {
         Request::Reload { dry_run: false } => Some(APPLY_WORDS.to_owned()),
+        Request::DecideDevice { hardware, verdict } => Some(format!("{verdict} the device {hardware}")),
         Request::Compact => Some("compact the lease store".to_owned()),
         Request::DnsRepair { zone, dry_run: false, yes } => {
             let also = if *yes { ", also deleting more than may be deleted unasked" } else { "" };
@@ -485,6 +495,7 @@ fn request_words(request: &Request) -> Option<String> {
         | Request::DnsResync { dry_run: true, .. }
         | Request::Leases
         | Request::LeaseAt { .. }
+        | Request::Devices
         | Request::Names
         | Request::Status
         | Request::Explain(_)

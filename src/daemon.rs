@@ -57,6 +57,7 @@ use crate::core::Core;
 use crate::counters::Counters;
 use crate::ddns_client::{Timing, UpdateClient};
 use crate::departed_names;
+use crate::devices::DeviceDesk;
 use crate::dhcp_service::{Question, ServiceChannels, ServiceError};
 use crate::dhcp_sockets::InterfaceTable;
 use crate::dns_server::Board;
@@ -207,6 +208,9 @@ impl Daemon {
         );
 
         let history = start_history(&config, news.feed())?;
+        let devices = DeviceDesk::open(&config.daemon.store, Arc::clone(&config.switches), news.feed())?;
+        let devices = Arc::new(devices);
+        core.set_devices(devices.devices());
         let counters = Arc::new(Counters::default());
         let parts = ServiceParts {
             config: Arc::clone(&config),
@@ -219,6 +223,7 @@ impl Daemon {
             channels,
             told: Some(news.leases()),
             history: history.as_ref().map(HistoryThread::feed),
+            devices: Arc::clone(&devices),
         };
         let service = dhcp_thread::start(parts).await?;
         // Only now, so that whoever can connect to it finds the daemon serving.
@@ -285,6 +290,7 @@ impl Daemon {
             queries: queries.clone(),
             config: Arc::clone(&live),
             orders,
+            devices,
             changes: Arc::clone(&change_log),
             feed: news.feed(),
             history: history.as_ref().map(|history| HistoryDesk {

@@ -29,6 +29,7 @@ use crate::core::NameEvent;
 use crate::core::pipeline::{Arrival, BatchOutcome, Departure, Link, Output, Pipeline, Step};
 use crate::counters::Counters;
 use crate::delayed::Delayed;
+use crate::devices::DeviceDesk;
 use crate::dhcp_sockets::{BATCH_MAX, Batch, DhcpSender, DhcpSockets, InterfaceInfo, Outgoing};
 use crate::history::HistoryFeed;
 use crate::http::news::LeaseNews;
@@ -112,6 +113,8 @@ pub struct DhcpService {
     told: Option<Arc<LeaseNews>>,
     /// For the history of leases.
     history: Option<Arc<HistoryFeed>>,
+    /// Takes those who wait for approval.
+    devices: Option<Arc<DeviceDesk>>,
 }
 
 impl DhcpService {
@@ -157,6 +160,7 @@ impl DhcpService {
             buffers: Vec::new(),
             told: None,
             history: None,
+            devices: None,
         }
     }
 
@@ -171,6 +175,13 @@ impl DhcpService {
     #[must_use]
     pub fn remembering(mut self, history: Option<Arc<HistoryFeed>>) -> Self {
         self.history = history;
+        self
+    }
+
+    /// The same, also telling who waits for approval.
+    #[must_use]
+    pub fn admitting(mut self, devices: Arc<DeviceDesk>) -> Self {
+        self.devices = Some(devices);
         self
     }
 
@@ -370,6 +381,9 @@ impl DhcpService {
     async fn step_on(&mut self, step: Step, alone: bool) -> Result<(), ServiceError> {
         for dropped in self.pipeline.take_dropped() {
             self.counters.dropped(dropped.reason);
+            if let Some(devices) = &self.devices {
+                devices.note(&dropped, self.clock.now().wall_secs);
+            }
             self.log.dropped(&dropped);
         }
         for probe in self.pipeline.take_probes() {
@@ -542,6 +556,7 @@ impl DhcpService {
             }
             Question::Release(address, to) => self.to_release.push_back((address, to)),
             Question::Reload(reload) => self.reloads.push_back(*reload),
+            Question::Devices(devices) => self.pipeline.set_devices(devices),
             Question::Stop => self.stopping = true,
         }
     }

@@ -24,6 +24,7 @@ pub mod delayed;
 pub mod demo;
 pub mod departed_names;
 pub mod descriptors;
+pub mod devices;
 pub mod dhcp_service;
 pub mod dhcp_sockets;
 pub mod dns_server;

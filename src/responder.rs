@@ -25,6 +25,7 @@ use crate::control::{
     SubnetView, ZoneCopyView, ZoneServersView,
 };
 use crate::counters::Counters;
+use crate::devices::DeviceDesk;
 use crate::dhcp_service::Question;
 use crate::explain;
 use crate::explain::views::Explanation;
@@ -67,6 +68,8 @@ pub struct DaemonResponder {
     pub changes: Arc<ChangeLog>,
     /// What happens, as the page hears it.
     pub feed: Arc<Feed>,
+    /// Devices that nobody knew.
+    pub devices: Arc<DeviceDesk>,
     /// The history of leases; none: none is kept.
     pub history: Option<HistoryDesk>,
     /// Whoever follows the primaries of copies.
@@ -143,6 +146,8 @@ impl Responder for DaemonResponder {
                 Some(orders) => told(orders.reload(dry_run).await.map_err(refusal_words)),
                 None => Answer::Error(NO_FILE.to_owned()),
             },
+            Request::Devices => json(&self.devices.list()),
+            Request::DecideDevice { hardware, verdict } => told(self.decide_device(hardware, verdict).await),
             Request::Changes(query) => told(self.changes(query).await),
             Request::Events { after, limit } => {
                 let most = limit.min(EVENTS_MAX);
@@ -297,6 +302,24 @@ impl DaemonResponder {
     /// What cannot be understood or read, in words.
     pub async fn past(&self, query: PastQuery) -> Result<Past, String> {
         self.history()?.past(query).await
+    }
+
+    /// Decides about a device that nobody knew: a sentence, once the decision is on the disk and in force.
+    ///
+    /// # Errors
+    /// What cannot be understood or kept, in words.
+    pub async fn decide_device(&self, hardware: String, verdict: String) -> Result<String, String> {
+        let (desk, decides) = (Arc::clone(&self.devices), (hardware.clone(), verdict.clone()));
+        let decided =
+            tokio::task::spawn_blocking(move || desk.decide(&decides.0, &decides.1, crate::clock::machine_wall_secs()));
+        let devices = decided.await.unwrap_or_else(|_| Err("the decision could not be kept".to_owned()))?;
+        let told = self.service.send(Question::Devices(devices)).await;
+        told.map_err(|_| "it is kept, and the daemon is ending".to_owned())?;
+        Ok(match verdict.as_str() {
+            "approve" => format!("{hardware} is approved: it is served as soon as it asks again"),
+            "deny" => format!("{hardware} is denied: it gets no address where unknown devices wait"),
+            _ => format!("what was decided of {hardware} is forgotten"),
+        })
     }
 
     /// A part of the audit log.

@@ -96,6 +96,11 @@ fn write_to(store: &Path, file: &Path, contents: &Contents, now: u64) -> anyhow:
     if let Some((name, text)) = &contents.configuration {
         writer.file(name, text.as_bytes())?;
     }
+    match fs::read(store.join(crate::devices::FILE)) {
+        Ok(decided) => writer.file(crate::devices::FILE, &decided)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error.into()),
+    }
     for ((stream, key), value) in &rows {
         writer.row(*stream, key, value)?;
     }

@@ -89,6 +89,10 @@ drop_reasons! {
     ClassDenied, "class_denied", "the client is of a class that gets no address";
     /// No subnet of the link is for a client of these classes.
     ClassNotAllowed, "class_not_allowed", "no subnet of the link is for a client of its classes";
+    /// Nobody knows the device, and unknown ones wait in its subnet until somebody approves of them.
+    WaitsForApproval, "waits_for_approval", "nobody knows the device: it waits for `leasehold approve`";
+    /// Somebody has denied the device, and unknown ones wait in its subnet.
+    DeviceDenied, "device_denied", "the device was denied";
     /// The interface has no address that could be the server identifier.
     NoServerAddress, "no_server_address", "the interface has no address to answer from";
     /// A DISCOVER found every address of the link's pools taken.

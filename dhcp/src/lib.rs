@@ -14,6 +14,7 @@ pub mod class;
 pub mod client;
 pub mod decision;
 pub mod destination;
+pub mod devices;
 mod drop_reason;
 pub mod engine;
 mod few;

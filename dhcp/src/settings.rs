@@ -7,6 +7,7 @@ use dns::HostIdentity;
 use ipnet::Ipv4Net;
 
 use crate::class::{ClassId, ClassSet, Classes};
+use crate::devices::UnknownClients;
 use crate::identity::{ClientId, HardwareAddress};
 use crate::limits::Limits;
 use crate::probing::{ProbeWhen, Probing};
@@ -106,6 +107,8 @@ pub struct Subnet {
     pub active: bool,
     /// Who may have an address here.
     pub access: Access,
+    /// What is done with clients that nobody knows.
+    pub unknown_clients: UnknownClients,
     /// What its clients are given.
     pub scope: Scope,
     /// T1 and T2 in thousandths of the lease time (defaults 500 and 875, RFC 2131 section 4.4.5).
@@ -144,6 +147,7 @@ impl Subnet {
             reservations: Vec::new(),
             active: true,
             access: Access::default(),
+            unknown_clients: UnknownClients::Serve,
             scope: Scope::default(),
             renewal_permille: 500,
             rebinding_permille: 875,

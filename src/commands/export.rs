@@ -1,6 +1,7 @@
 //! `leasehold export`, `import`, `restore` and `backup`.
 
 use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -217,6 +218,7 @@ fn bring_in(
         bring_configuration(place, &archive.files)?;
     }
     if !dry_run {
+        bring_devices(&found.store, &archive.files)?;
         bring_past(&found.store, &archive.past, now)?;
     }
     Ok(ExitCode::SUCCESS)
@@ -264,7 +266,10 @@ fn unserved(plan: &Plan, config: Option<&Config>) -> Vec<String> {
 fn bring_configuration(place: &Place, files: &[(String, Vec<u8>)]) -> anyhow::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
-    let (Some(file), Some((_, text))) = (&place.config, files.first()) else { return Ok(()) };
+    let (Some(file), Some((_, text))) = (&place.config, files.iter().find(|(name, _)| name != crate::devices::FILE))
+    else {
+        return Ok(());
+    };
     let shown = file.display();
     if file.exists() {
         let mut own = Vec::new();
@@ -282,6 +287,25 @@ fn bring_configuration(place: &Place, files: &[(String, Vec<u8>)]) -> anyhow::Re
     println!(
         "the configuration of the file is now {shown}: look at its interfaces and addresses, and fill in secrets left out"
     );
+    Ok(())
+}
+
+/// What was decided of devices, where nothing was decided here.
+fn bring_devices(store: &Path, files: &[(String, Vec<u8>)]) -> anyhow::Result<()> {
+    let path = store.join(crate::devices::FILE);
+    let Some((_, decided)) = files.iter().find(|(name, _)| name == crate::devices::FILE).filter(|_| !path.exists())
+    else {
+        return Ok(());
+    };
+    let unfinished = path.with_extension("json.new");
+    std::fs::write(&unfinished, decided)?;
+    std::fs::File::open(&unfinished)?.sync_all()?;
+    let (made, owner) = (std::fs::metadata(&unfinished)?, std::fs::metadata(store)?);
+    if made.uid() != owner.uid() {
+        std::os::unix::fs::chown(&unfinished, Some(owner.uid()), Some(owner.gid()))?;
+    }
+    std::fs::rename(&unfinished, &path)?;
+    println!("what was decided of unknown devices was brought in");
     Ok(())
 }
 

@@ -6,6 +6,7 @@ pub mod completions;
 pub mod csv;
 pub mod db;
 pub mod demo;
+pub mod devices;
 pub mod dns;
 pub mod events;
 pub mod explain;
@@ -68,6 +69,9 @@ fn execute(command: Command, log: &LogArgs) -> anyhow::Result<ExitCode> {
         Command::Leases(leases) => leases::run(&leases),
         Command::Dns(dns) => dns::run(&dns),
         Command::Explain(explain) => explain::run(&explain),
+        Command::Devices(one) => devices::run(&one),
+        Command::Approve(one) => devices::decide(&one, "approve"),
+        Command::Deny(one) => devices::decide(&one, "deny"),
         Command::Mac(mac) => mac::run(&mac),
         Command::Events(events) => events::run(&events),
         Command::AuditLog(log) => audit_log::run(&log),
@@ -126,6 +130,12 @@ pub enum Command {
     Dns(dns::Dns),
     /// Tell why a name is what it is, or is not there; or what a packet would lead to under a configuration.
     Explain(explain::Explain),
+    /// Show devices that nobody knew: who waits for approval, and what was decided.
+    Devices(devices::Devices),
+    /// Serve a device that waits.
+    Approve(devices::Decide),
+    /// Give a device no address where unknown ones wait.
+    Deny(devices::Decide),
     /// Tell which hardware address has an address, and how that is known.
     Mac(mac::Mac),
     /// Show what happens to leases and names.

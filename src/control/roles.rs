@@ -20,9 +20,11 @@ impl Request {
             | Self::Past(_)
             | Self::PastHolder { .. }
             | Self::Queries { .. }
+            | Self::Devices
             | Self::DnsServers
             | Self::DnsCopies => Role::View,
             Self::Changes(_)
+            | Self::DecideDevice { .. }
             | Self::DnsAudit { .. }
             | Self::DnsRefresh { .. }
             | Self::DnsRepair { .. }

@@ -247,6 +247,11 @@ impl Core {
         self.engine.reconfigure(dhcp, now);
     }
 
+    /// See [`Engine::set_devices`].
+    pub fn set_devices(&mut self, devices: Arc<dhcp::devices::Devices>) {
+        self.engine.set_devices(devices);
+    }
+
     /// Tells the engine whether anything can be stored.
     pub fn set_storage_full(&mut self, full: bool) {
         self.engine.set_storage_full(full);

@@ -195,6 +195,11 @@ impl Pipeline {
         self.core.reconfigure(dhcp, ddns, own, now);
     }
 
+    /// What was decided of devices that nobody knew, from now on.
+    pub fn set_devices(&mut self, devices: Arc<dhcp::devices::Devices>) {
+        self.core.set_devices(devices);
+    }
+
     /// How many packets found the table of the limits full, and were let through.
     #[must_use]
     pub fn unlimited(&self) -> u64 {

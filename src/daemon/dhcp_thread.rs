@@ -13,6 +13,7 @@ use crate::committer::Committer;
 use crate::core::Core;
 use crate::core::pipeline::Pipeline;
 use crate::counters::Counters;
+use crate::devices::DeviceDesk;
 use crate::dhcp_service::{DhcpService, ServiceChannels, ServiceError, Storing};
 use crate::dhcp_sockets::{DhcpSockets, InterfaceTable};
 use crate::history::HistoryFeed;
@@ -34,6 +35,8 @@ pub(super) struct ServiceParts {
     pub(super) told: Option<Arc<LeaseNews>>,
     /// The same, for the history of leases.
     pub(super) history: Option<Arc<HistoryFeed>>,
+    /// Takes those who wait for approval.
+    pub(super) devices: Arc<DeviceDesk>,
 }
 
 /// A service that runs.
@@ -57,7 +60,19 @@ pub(super) async fn start(parts: ServiceParts) -> anyhow::Result<Service> {
             Err(error) => return drop(started.send(Err(anyhow::Error::new(error).context("no runtime for DHCP")))),
         };
         runtime.block_on(async move {
-            let ServiceParts { config, core, clock, committer, zones, ddns, counters, channels, told, history } = parts;
+            let ServiceParts {
+                config,
+                core,
+                clock,
+                committer,
+                zones,
+                ddns,
+                counters,
+                channels,
+                told,
+                history,
+                devices,
+            } = parts;
             let sockets = match DhcpSockets::open(socket_settings(&config)) {
                 Ok(sockets) => sockets,
                 Err(error) => return drop(started.send(Err(anyhow::Error::new(error).context("cannot serve DHCP")))),
@@ -66,7 +81,7 @@ pub(super) async fn start(parts: ServiceParts) -> anyhow::Result<Service> {
             let storing = Storing { committer, zones, ddns };
             let log = LeaseLog::new(Arc::clone(&config.switches));
             let service = DhcpService::new(sockets, Pipeline::new(core), clock, storing, counters, channels, log);
-            let service = service.telling(told).remembering(history);
+            let service = service.telling(told).remembering(history).admitting(devices);
             // Whoever started the service waits for this.
             drop(started.send(Ok(interfaces)));
             let outcome = service.run().await;

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use ddns::reconcile::Feedback;
 use ddns::wanted::WantedRow;
+use dhcp::devices::Devices;
 use dhcp::engine::{Page, SubnetCounts};
 use dhcp::lease::Lease;
 use dhcp::leasequery::Query;
@@ -38,6 +39,8 @@ pub enum Question {
     Status(oneshot::Sender<(bool, Vec<SubnetCounts>)>),
     /// Looks at the core between two batches.
     Look(Look),
+    /// What was decided of devices that nobody knew.
+    Devices(Arc<Devices>),
     /// New settings, and the machine's own addresses on all interfaces.
     Reconfigure(Arc<dhcp::settings::Settings>, Vec<Ipv4Addr>),
     /// End a lease because its operator says so; the lease that it was, once its end is committed.

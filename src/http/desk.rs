@@ -128,6 +128,14 @@ impl Desk {
             Ask::DnsWork(query, to) => drop(to.send(self.dns_work(query).await)),
             Ask::History(range, to) => drop(to.send(Ok(self.figures(range)))),
             Ask::Past(query, to) => drop(to.send(self.parts.responder.past(query).await.map_err(Refusal::Bad))),
+            Ask::Devices(to) => drop(to.send(Ok(self.parts.responder.devices.list()))),
+            Ask::DecideDevice(hardware, decision, actor, to) => {
+                let what = format!("{} the device {hardware}", decision.verdict);
+                let done = self.parts.responder.decide_device(hardware, decision.verdict).await;
+                let result = done.as_ref().map(drop).map_err(Clone::clone);
+                self.parts.responder.changes.note(actor, what, result).await;
+                drop(to.send(done.map_err(Refusal::Bad)));
+            }
             Ask::Changes(query, to) => {
                 drop(to.send(self.parts.responder.changes(query).await.map_err(Refusal::Bad)));
             }

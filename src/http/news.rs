@@ -13,6 +13,7 @@ use config::Config;
 use ddns::reconcile::News;
 use ddns::wanted::RowKey;
 use dhcp::decision::{LeaseEvent, LeaseEventKind};
+use dhcp::identity::HardwareAddress;
 use dhcp::lease::{Lease, LeaseState};
 use dhcp::relay_info::Switches;
 use tokio::sync::{Notify, mpsc};
@@ -157,6 +158,14 @@ pub(crate) fn of_new_device(lease: &Lease, at: u64, switches: &Switches) -> Give
     }
 }
 
+/// A device that nobody knows wants an address, and waits for approval.
+pub(crate) fn of_waiting_device(hardware: &HardwareAddress, hostname: &str, place: Option<&str>, at: u64) -> Given {
+    let title = if hostname.is_empty() { hardware.to_string() } else { hostname.to_owned() };
+    let behind = place.map_or_else(String::new, |place| format!(", behind {place}"));
+    let detail = format!("{hardware}{behind} is not known, and waits for approval");
+    Given { at, kind: "waiting", level: Level::Warn, title, detail, lease: None }
+}
+
 /// Who a lease is about: its name, else what the client calls itself, else its hardware address.
 fn who(lease: &Lease) -> String {
     let name =
@@ -220,7 +229,7 @@ mod tests {
             address: [10, 0, 0, last].into(),
             subnet: "10.0.0.0/24".parse().unwrap(),
             state: LeaseState::Bound,
-            hardware: dhcp::identity::HardwareAddress::new(1, &[0, 1, 2, 3, 4, last]).unwrap(),
+            hardware: HardwareAddress::new(1, &[0, 1, 2, 3, 4, last]).unwrap(),
             client_id: None,
             started_at: 1,
             renewed_at: 1,

@@ -166,3 +166,39 @@ fn leases_are_listed_as_they_are_asked_for_and_events_followed() {
     assert!(csv.starts_with("address,subnet,state,hardware") && csv.lines().count() == 2, "{csv}");
     leasehold.stop();
 }
+
+#[test]
+fn a_device_that_nobody_knows_waits_until_it_is_approved_also_after_a_restart() {
+    let lab = Lab::new();
+    let (server, host) = (lab.host("server"), lab.host("client"));
+    lab.cable(&server, "eth0", &host, "eth0");
+    server.ip("address add 192.168.30.1/24 dev eth0");
+    let mut leasehold = Leasehold::start(&server, &format!("{CONFIG}unknown_clients = \"wait\"\n"));
+    let waiting = |daemon: &Leasehold<'_>| -> Value {
+        let words = ["devices", "--waiting", "--json", "--socket", CONTROL];
+        serde_json::from_slice(&finish(&mut daemon.command(&words)).stdout).unwrap()
+    };
+    let mut asking =
+        host.start("udhcpc", &["-f", "-i", "eth0", "-t", "50", "-T", "1", "-A", "1", "-x", "hostname:alpha"]);
+    wait_for("the device waits", PATIENCE, || (!waiting(&leasehold).as_array().unwrap().is_empty()).then_some(()));
+    let told = waiting(&leasehold);
+    assert_eq!((&told[0]["state"], &told[0]["hostname"]), (&Value::from("waiting"), &Value::from("alpha")), "{told}");
+    let hardware = told[0]["hardware"].as_str().unwrap().to_owned();
+    assert!(leasehold.leases().is_empty());
+    succeed(&mut leasehold.command(&["approve", &hardware, "--socket", CONTROL]));
+    asking.wait_log(" obtained from ", 1, PATIENCE);
+    assert_eq!(waiting(&leasehold), Value::Array(vec![]));
+    // The decision outlives the daemon, and can be another one.
+    leasehold.kill();
+    leasehold.resume();
+    let words = ["devices", "--json", "--socket", CONTROL];
+    let known: Value = serde_json::from_slice(&finish(&mut leasehold.command(&words)).stdout).unwrap();
+    assert_eq!((&known[0]["state"], &known[0]["hardware"]), (&Value::from("approved"), &Value::from(&*hardware)));
+    succeed(&mut leasehold.command(&["deny", &hardware, "--socket", CONTROL]));
+    asking.signal(nix::sys::signal::Signal::SIGUSR1);
+    wait_for("it is refused", PATIENCE, || {
+        let all: Value = serde_json::from_slice(&finish(&mut leasehold.command(&words)).stdout).unwrap();
+        (all[0]["times"].as_u64().unwrap() > 0 && all[0]["state"] == "denied").then_some(())
+    });
+    leasehold.stop();
+}

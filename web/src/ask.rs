@@ -11,9 +11,10 @@ use crate::conditions::{Conditions, ETag};
 use crate::explanation::Explanation;
 use crate::feed::Feed;
 use crate::model::{
-    Changes, ChangesQuery, Configuration, DnsWork, DnsWorkQuery, Edited, History, Host, Hosts, HostsQuery, LeaseQuery,
-    LeaseRow, Leases, Past, PastHolder, PastQuery, Queries, QueriesQuery, Range, Records, RecordsKey, RecordsQuery,
-    RecordsWrite, ReservationWrite, Reservations, Status, SubnetDetail, SubnetMap, Subnets, Zones,
+    Changes, ChangesQuery, Configuration, Device, DeviceDecision, DnsWork, DnsWorkQuery, Edited, History, Host, Hosts,
+    HostsQuery, LeaseQuery, LeaseRow, Leases, Past, PastHolder, PastQuery, Queries, QueriesQuery, Range, Records,
+    RecordsKey, RecordsQuery, RecordsWrite, ReservationWrite, Reservations, Status, SubnetDetail, SubnetMap, Subnets,
+    Zones,
 };
 
 /// Where an answer goes. Whoever asked may have gone; then nobody misses it.
@@ -41,6 +42,10 @@ pub enum Ask {
     History(Range, Reply<History>),
     /// The history of leases.
     Past(PastQuery, Reply<Past>),
+    /// Devices that nobody knew.
+    Devices(Reply<Vec<Device>>),
+    /// What somebody decides of the device of this hardware address; a sentence.
+    DecideDevice(String, DeviceDecision, Actor, Reply<String>),
     /// The audit log.
     Changes(ChangesQuery, Reply<Changes>),
     /// Who had an address at a moment, in UTC seconds.

@@ -2,6 +2,7 @@
 //! the values themselves.
 
 mod changes;
+mod devices;
 mod edits;
 mod lease_history;
 mod leases;
@@ -16,6 +17,7 @@ use utoipa::ToSchema;
 use crate::access::{Actor, Role};
 
 pub use changes::{Change, Changes, ChangesQuery};
+pub use devices::{Device, DeviceDecision};
 pub use edits::{
     ConfigurationText, DryRun, Edited, Fault, RecordsKey, RecordsWrite, Reservation, ReservationDelete,
     ReservationWrite, Reservations,
@@ -85,7 +87,7 @@ pub struct Event {
     /// When, in UTC seconds.
     pub at: u64,
     /// What kind of thing: `bound`, `renewed`, `released`, `expired`, `declined`, `conflict`, `renamed`, `name-ended`,
-    /// `new-device`, `published`, `dns`, `dns-failed`.
+    /// `new-device`, `waiting`, `published`, `dns`, `dns-failed`.
     pub kind: String,
     /// How it is to be taken.
     pub level: Level,

@@ -88,6 +88,7 @@ fn subnet(part: &str, old: &Subnet, new: &Subnet, changes: &mut Vec<Change>) {
         ("shared network", old.network != new.network),
         ("interfaces", old.interfaces != new.interfaces),
         ("who may have an address", old.access != new.access),
+        ("devices that nobody knows", old.unknown_clients != new.unknown_clients),
         ("options", scope_options(&old.scope) != scope_options(&new.scope)),
         ("lease times", old.scope.lease_secs != new.scope.lease_secs),
         ("boot", old.scope.boot != new.scope.boot),

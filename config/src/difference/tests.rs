@@ -47,6 +47,11 @@ fn what_a_file_changes_is_told_in_words() {
         ),
         (
             "domain = \"lan.example\"\n",
+            "domain = \"lan.example\"\nunknown_clients = \"wait\"\n",
+            &["subnet 10.0.0.0/24 changed: devices that nobody knows"],
+        ),
+        (
+            "domain = \"lan.example\"\n",
             "domain = \"lan.example\"\nrouters = [\"10.0.0.1\"]\n",
             &["subnet 10.0.0.0/24 changed: options"],
         ),

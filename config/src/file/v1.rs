@@ -27,7 +27,8 @@ pub use super::web::{Web, WebToken, WebUser};
 pub use super::words::{
     Algorithm, Allocate, BlockAnswer, BlockReason, Bootp, Clean, ClientUpdates, Conflict, ConflictCheck, FormerServer,
     HookEvent, LocalRole, LogFormat, LogLevel, MessageTypeWord, OptionKind, Outside, OwnNameWord, PastCap, Probe,
-    QueryLogWord, Replace, ReservedNames, ReverseGuard, RoleWord, Sandbox, SubnetReverse, UpstreamOrder, ZoneKind,
+    QueryLogWord, Replace, ReservedNames, ReverseGuard, RoleWord, Sandbox, SubnetReverse, UnknownWord, UpstreamOrder,
+    ZoneKind,
 };
 
 /// A whole file.
@@ -586,6 +587,8 @@ table! {
         pub interfaces: Option<Vec<At<InterfaceName>>>,
         /// Whether it is served. Once false: no offers, renewals are refused, names stay until their leases end.
         pub active: Option<bool>,
+        /// What is done with devices that nobody knows.
+        pub unknown_clients: Option<UnknownWord>,
         /// Only clients of these classes may have an address here.
         pub allow: Option<Vec<At<ClassName>>>,
         /// Clients of these classes may not have an address here.

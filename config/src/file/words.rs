@@ -355,6 +355,16 @@ words! {
 }
 
 words! {
+    /// What is done with devices that nobody knows: that have no record of a lease, no reservation and no approval.
+    UnknownWord {
+        /// They are served as all others.
+        Serve = "serve",
+        /// They get no address until somebody approves of them.
+        Wait = "wait",
+    }
+}
+
+words! {
     /// What somebody may do over HTTP; each may do what those before it may.
     RoleWord {
         /// See everything but secrets.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
+use dhcp::devices::UnknownClients;
 use dhcp::settings::{AddressRange, Allocator, BootpClients, NamingPart, Scope, Subnet};
 use ipnet::Ipv4Net;
 
@@ -162,6 +163,10 @@ fn read_one(at: &At<v1::Subnet>, common: &Common<'_>, out: &mut Subnets, finding
         reservations,
         active: written.active.unwrap_or(true),
         access,
+        unknown_clients: match written.unknown_clients {
+            None | Some(v1::UnknownWord::Serve) => UnknownClients::Serve,
+            Some(v1::UnknownWord::Wait) => UnknownClients::Wait,
+        },
         scope,
         renewal_permille,
         rebinding_permille,

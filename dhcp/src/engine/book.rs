@@ -14,6 +14,7 @@ use super::pools::{Pools, Random, Way};
 use super::record::{HotState, Kept};
 use super::table::{Home, Record, Saved, Table};
 use super::vacancies::Vacancy;
+use crate::devices::Devices;
 use crate::leasequery::Query;
 use crate::probing::ProbeId;
 use crate::settings::{AddressRange, Pool, Settings};
@@ -30,6 +31,8 @@ pub(super) struct Book {
     /// The machine's own addresses, sorted.
     own: Vec<Ipv4Addr>,
     random: Random,
+    /// What was decided of devices that nobody knew.
+    pub(super) devices: Arc<Devices>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -89,6 +92,7 @@ impl Book {
             counts: Vec::new(),
             own: Vec::new(),
             random: Random::from_seed(seed),
+            devices: Arc::default(),
         };
         book.replan(settings);
         book

@@ -26,6 +26,7 @@ use std::sync::Arc;
 use faults::{Fault, planted};
 
 use crate::decision::{CommitOutcome, Decision, Ingress, LeaseEvent, LeaseEventKind, Ticket};
+use crate::devices::Devices;
 use crate::lease::Lease;
 use crate::limits::LeaseGate;
 use crate::message::{DropReason, Message, MessageType};
@@ -116,6 +117,11 @@ impl Engine {
         };
         engine.time_lingering(now);
         engine
+    }
+
+    /// What was decided of devices that nobody knew, from now on.
+    pub fn set_devices(&mut self, devices: Arc<Devices>) {
+        self.book.devices = devices;
     }
 
     /// Decides on one datagram. Its own memory changes at once (tentatively, until `settle`), so that two

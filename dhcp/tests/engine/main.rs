@@ -26,5 +26,6 @@ mod scenarios;
 mod scopes;
 mod settling;
 mod shared_networks;
+mod unknown;
 mod vendors;
 mod world;

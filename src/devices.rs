@@ -1,0 +1,262 @@
+//! Devices that nobody knew: which wait, and what was decided of them.
+//!
+//! Decisions are the file `devices.json` of the store's directory, replaced as a whole. Those who wait are only remembered
+//! while the daemon runs: a device that still wants an address asks again within minutes.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anyhow::Context;
+use dhcp::devices::{DeviceVerdict, Devices};
+use dhcp::identity::HardwareAddress;
+use dhcp::message::{DropReason, Message};
+use dhcp::options::code;
+use dhcp::relay_info::{Switches, Whereabouts};
+use serde::{Deserialize, Serialize};
+use web::Feed;
+use web::model::Device;
+
+use crate::core::pipeline::Dropped;
+use crate::history::views::hardware as read_hardware;
+use crate::http::news::of_waiting_device;
+
+/// The file of decisions.
+pub const FILE: &str = "devices.json";
+/// Devices that wait and are remembered; who was heard longest ago is forgotten first.
+const WAITING_MAX: usize = 1_024;
+/// Decisions that are kept: more than anybody makes by hand.
+const DECIDED_MAX: usize = 100_000;
+
+/// A decision as the file has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Decided {
+    hardware: String,
+    /// `approved` or `denied`.
+    verdict: String,
+    /// UTC seconds.
+    at: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Waiting {
+    first_seen: u64,
+    last_seen: u64,
+    times: u64,
+    hostname: String,
+    vendor_class: String,
+    interface: String,
+    relay: Option<std::net::Ipv4Addr>,
+    place: Option<String>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct DeviceDesk {
+    path: PathBuf,
+    switches: Arc<Switches>,
+    feed: Arc<Feed>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    decided: BTreeMap<HardwareAddress, (DeviceVerdict, u64)>,
+    waiting: BTreeMap<HardwareAddress, Waiting>,
+}
+
+impl DeviceDesk {
+    /// Reads what was decided in the store in `store`.
+    ///
+    /// # Errors
+    /// A file that cannot be read: nobody is served, or refused, by mistake.
+    pub fn open(store: &Path, switches: Arc<Switches>, feed: Arc<Feed>) -> anyhow::Result<Self> {
+        let path = store.join(FILE);
+        let shown = || format!("what was decided of devices, {}, cannot be read", path.display());
+        let list: Vec<Decided> = match fs::read(&path) {
+            Ok(text) => serde_json::from_slice(&text).with_context(shown)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(error).with_context(shown),
+        };
+        let mut state = State::default();
+        for one in list {
+            let hardware = read_hardware(&one.hardware).with_context(shown)?;
+            let verdict = match one.verdict.as_str() {
+                "approved" => DeviceVerdict::Approved,
+                "denied" => DeviceVerdict::Denied,
+                other => return Err(anyhow::anyhow!("{other:?} is no verdict")).with_context(shown),
+            };
+            state.decided.insert(hardware, (verdict, one.at));
+        }
+        Ok(Self { path, switches, feed, state: Mutex::new(state) })
+    }
+
+    /// What the engine needs to know.
+    #[must_use]
+    pub fn devices(&self) -> Arc<Devices> {
+        let state = self.lock();
+        Arc::new(Devices(state.decided.iter().map(|(hardware, (verdict, _))| (*hardware, *verdict)).collect()))
+    }
+
+    /// A datagram got no answer; it counts when its sender waits, or was denied. `now` is UTC seconds.
+    pub fn note(&self, dropped: &Dropped, now: u64) {
+        if !matches!(dropped.reason, DropReason::WaitsForApproval | DropReason::DeviceDenied) {
+            return;
+        }
+        let Ok(message) = Message::parse(&dropped.payload) else { return };
+        let marks = message.options.get(code::RELAY_AGENT_INFORMATION).unwrap_or_default();
+        let place = Whereabouts::read(&self.switches, message.giaddr, marks, &message.hardware);
+        let text = |code| message.options.get(code).unwrap_or_default().escape_ascii().to_string();
+        let heard = Waiting {
+            first_seen: now,
+            last_seen: now,
+            times: 1,
+            hostname: text(code::HOST_NAME),
+            vendor_class: text(code::VENDOR_CLASS_IDENTIFIER),
+            interface: dropped.link.name.clone(),
+            relay: (!message.giaddr.is_unspecified()).then_some(message.giaddr),
+            place: place.map(|place| place.to_string()),
+        };
+        let mut state = self.lock();
+        let hardware = message.hardware;
+        if let Some(known) = state.waiting.get_mut(&hardware) {
+            *known = Waiting { first_seen: known.first_seen, times: known.times + 1, ..heard };
+            return;
+        }
+        if state.waiting.len() >= WAITING_MAX {
+            let oldest = state.waiting.iter().min_by_key(|(_, one)| one.last_seen).map(|(hardware, _)| *hardware);
+            oldest.map(|oldest| state.waiting.remove(&oldest));
+        }
+        let told = (dropped.reason == DropReason::WaitsForApproval)
+            .then(|| of_waiting_device(&hardware, &heard.hostname, heard.place.as_deref(), now));
+        state.waiting.insert(hardware, heard);
+        drop(state);
+        self.feed.push(told);
+    }
+
+    /// Every device that waits or of which something was decided, those that wait first.
+    #[must_use]
+    pub fn list(&self) -> Vec<Device> {
+        let state = self.lock();
+        let view = |hardware: &HardwareAddress| {
+            let (heard, decided) = (state.waiting.get(hardware), state.decided.get(hardware));
+            Device {
+                hardware: hardware.to_string(),
+                state: match decided.map(|(verdict, _)| verdict) {
+                    None => "waiting",
+                    Some(DeviceVerdict::Approved) => "approved",
+                    Some(DeviceVerdict::Denied) => "denied",
+                }
+                .to_owned(),
+                decided_at: decided.map(|(_, at)| *at),
+                first_seen: heard.map(|heard| heard.first_seen),
+                last_seen: heard.map(|heard| heard.last_seen),
+                times: heard.map_or(0, |heard| heard.times),
+                hostname: heard.map(|heard| heard.hostname.clone()).unwrap_or_default(),
+                vendor_class: heard.map(|heard| heard.vendor_class.clone()).unwrap_or_default(),
+                interface: heard.map(|heard| heard.interface.clone()),
+                relay: heard.and_then(|heard| heard.relay),
+                place: heard.and_then(|heard| heard.place.clone()),
+            }
+        };
+        let undecided = state.waiting.keys().filter(|hardware| !state.decided.contains_key(hardware));
+        undecided.chain(state.decided.keys()).map(view).collect()
+    }
+
+    /// Decides: `approve`, `deny`, or `forget` what was decided. Returns what the engine needs to know, when it is on the
+    /// disk.
+    ///
+    /// # Errors
+    /// What cannot be understood or written, in words; nothing is changed then.
+    pub fn decide(&self, hardware: &str, verdict: &str, now: u64) -> Result<Arc<Devices>, String> {
+        let address = read_hardware(hardware);
+        let address = address.ok_or_else(|| format!("{hardware:?} is no hardware address of six octets"))?;
+        let verdict = match verdict {
+            "approve" => Some(DeviceVerdict::Approved),
+            "deny" => Some(DeviceVerdict::Denied),
+            "forget" => None,
+            other => return Err(format!("{other:?} is none of approve, deny and forget")),
+        };
+        let mut state = self.lock();
+        let mut decided = state.decided.clone();
+        match verdict {
+            Some(verdict) => _ = decided.insert(address, (verdict, now)),
+            None => {
+                decided.remove(&address).ok_or_else(|| format!("nothing was decided of {address}"))?;
+            }
+        }
+        if decided.len() > DECIDED_MAX {
+            return Err(format!("as many as {DECIDED_MAX} decisions are kept: forget some"));
+        }
+        let written = write(&self.path, &decided);
+        written.map_err(|error| format!("{} cannot be written: {error}", self.path.display()))?;
+        state.decided = decided;
+        if verdict == Some(DeviceVerdict::Approved) {
+            state.waiting.remove(&address);
+        }
+        drop(state);
+        Ok(self.devices())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn write(path: &Path, decided: &BTreeMap<HardwareAddress, (DeviceVerdict, u64)>) -> io::Result<()> {
+    let word = |verdict: &DeviceVerdict| match verdict {
+        DeviceVerdict::Approved => "approved",
+        DeviceVerdict::Denied => "denied",
+    };
+    let one = |(hardware, (verdict, at)): (&HardwareAddress, &(DeviceVerdict, u64))| Decided {
+        hardware: hardware.to_string(),
+        verdict: word(verdict).to_owned(),
+        at: *at,
+    };
+    let list: Vec<Decided> = decided.iter().map(one).collect();
+    let unfinished = path.with_extension("json.new");
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(&unfinished)?;
+    serde_json::to_writer_pretty(&mut file, &list)?;
+    file.write_all(b"\n")?;
+    file.sync_all()?;
+    let owner = fs::metadata(directory)?;
+    if nix::unistd::Uid::effective().is_root() && owner.uid() != 0 {
+        chown(&unfinished, Some(owner.uid()), Some(owner.gid()))?;
+    }
+    fs::rename(&unfinished, path)?;
+    File::open(directory)?.sync_all()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+mod tests {
+    use super::*;
+
+    fn desk(store: &Path) -> DeviceDesk {
+        DeviceDesk::open(store, Arc::default(), Arc::new(Feed::new("1".to_owned()))).unwrap()
+    }
+
+    #[test]
+    fn what_was_decided_is_there_after_a_restart() {
+        let store = tempfile::tempdir().unwrap();
+        let first = desk(store.path());
+        first.decide("02:00:00:00:00:01", "approve", 7).unwrap();
+        first.decide("02-00-00-00-00-02", "deny", 8).unwrap();
+        first.decide("02:00:00:00:00:03", "deny", 9).unwrap();
+        first.decide("02:00:00:00:00:03", "forget", 9).unwrap();
+        let again = desk(store.path());
+        let told: Vec<(String, String)> = again.list().into_iter().map(|one| (one.hardware, one.state)).collect();
+        let expected = [("02:00:00:00:00:01", "approved"), ("02:00:00:00:00:02", "denied")];
+        assert_eq!(told, expected.map(|(hardware, state)| (hardware.to_owned(), state.to_owned())));
+        assert_eq!(again.devices(), first.devices());
+        assert!(
+            again.decide("printer", "approve", 1).is_err() && again.decide("02:00:00:00:00:09", "forget", 1).is_err()
+        );
+        fs::write(store.path().join(FILE), "[{").unwrap();
+        assert!(DeviceDesk::open(store.path(), Arc::default(), Arc::new(Feed::new("1".to_owned()))).is_err());
+    }
+}
