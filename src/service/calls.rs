@@ -2,8 +2,8 @@
 //! time. Whatever else a taken-over daemon would ask of the kernel fails with EPERM: a call that was forgotten here is an
 //! error of one thing and told, not the end of the daemon.
 //!
-//! The list was found by running the integration tests under strace; where a call has newer and older forms, all are in it,
-//! since the C library chooses.
+//! The list was written from what these are known to ask for, and the integration tests run the daemon under it. Where a
+//! call has newer and older forms, all are in it, since the C library chooses.
 
 use std::collections::BTreeMap;
 
