@@ -216,8 +216,7 @@ impl Intake {
             Outcome::Serial(outcome) => followed.follower.heard_serial(now.boot_ms, random, outcome),
             Outcome::Fetched(Ok((fetched, zone))) => {
                 if let Some(zone) = zone {
-                    // What is served and stored now; see `fetch`.
-                    (followed.zone, followed.served, followed.stored_at) = (Some(zone), true, now.wall_secs);
+                    followed.took(zone, now.wall_secs);
                 }
                 followed.follower.fetched(now.boot_ms, random, Ok(fetched))
             }
@@ -284,6 +283,14 @@ impl Intake {
 }
 
 impl Followed {
+    /// This zone is stored now; see `fetch`.
+    fn took(&mut self, zone: Zone, wall_secs: u64) {
+        // The first one is served by being stored. A former copy may have expired since, and been put out of service
+        // together with this one: `follow_expiry` shows it then.
+        self.served |= self.zone.is_none();
+        (self.zone, self.stored_at) = (Some(zone), wall_secs);
+    }
+
     async fn follow_expiry(&mut self, keeper: &ZoneKeeper) {
         let apex = &self.settings.apex;
         let Some(zone) = &self.zone else { return };

@@ -14,7 +14,7 @@ use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use dns::{Rcode, padding};
-use hickory_proto::op::{Header, Message, MessageType, ResponseCode};
+use hickory_proto::op::{Header, Message, MessageType, OpCode, ResponseCode};
 use hickory_proto::rr::{Record, RecordType};
 use hickory_proto::serialize::binary::{BinDecodable as _, BinDecoder, BinEncoder};
 use hickory_server::net::NetError;
@@ -241,6 +241,9 @@ impl Desk {
             return None;
         }
         let refusal = |code| Message::error_msg(header.metadata.id, header.metadata.op_code, code).to_vec().ok();
+        if !is_carried(header.metadata.op_code) {
+            return refusal(ResponseCode::NotImp);
+        }
         // Hickory makes room for as many questions as are promised, up to 65,535, before it reads them.
         let read = (header.counts.queries <= 1).then(|| Request::from_bytes(octets, self.source, Protocol::Tcp));
         let Some(Ok(request)) = read else { return refusal(ResponseCode::FormErr) };
@@ -255,6 +258,12 @@ impl Desk {
         handler.handle(&request, Transport::Https, &mut one).await;
         one.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
+}
+
+/// A request of HTTP can be made by any page that a browser shows, and one by GET be made again or before it is wanted: what
+/// changes something, as an update by the right of the sender's lease, does not come this way.
+fn is_carried(opcode: OpCode) -> bool {
+    opcode == OpCode::Query
 }
 
 async fn drop_body(body: &mut Incoming) {

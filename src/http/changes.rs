@@ -168,7 +168,9 @@ pub(super) fn change_of(ask: &Ask) -> Option<(Actor, String)> {
         | Ask::Hosts(..)
         | Ask::Queries(..)
         | Ask::Reservations(_)
-        // Noted where commands are obeyed.
+        | Ask::Devices(_)
+        // Noted where they are decided, and where commands are obeyed.
+        | Ask::DecideDevice(..)
         | Ask::Command(..) => None,
     }
 }

@@ -91,7 +91,12 @@ fn ranges_under_the_name_of_the_table_of_pools() {
 fn a_key_of_another_table_is_sent_there() {
     refused(
         "lease_time = \"12h\"\n",
-        &[("1:1", "lease_time", "unknown key `lease_time` at the top of the file", "[dhcp], [[network]], [[subnet]]")],
+        &[(
+            "1:1",
+            "lease_time",
+            "unknown key `lease_time` at the top of the file",
+            "[dhcp], [[network]], [[reservation]]",
+        )],
     );
     refused(
         &and("[[subnet.reservation]]\naddress = \"192.168.30.5\"\nhardware = \"52:54:00:12:34:56\"\nactive = false\n"),
