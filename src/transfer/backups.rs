@@ -78,7 +78,9 @@ pub fn make(
         .mode(0o700)
         .create(directory)
         .with_context(|| format!("cannot make the directory {} of backups", directory.display()))?;
-    let file = directory.join(name(now));
+    // One that was made in this second stays, and this one takes the next second's name.
+    let file = (now..).map(|second| directory.join(name(second))).find(|file| !file.exists());
+    let file = file.context("no name is left for a backup")?;
     let written = super::write(store, &file, contents, now)?;
     for old in list(directory)?.into_iter().skip(keep.max(1)) {
         std::fs::remove_file(&old.file).with_context(|| format!("cannot remove {}", old.file.display()))?;

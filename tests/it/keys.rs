@@ -160,8 +160,14 @@ fn a_secret_is_in_no_log_process_list_store_dump_or_answer() {
     let dump = finish(server.command(PROGRAM).args(["db", "dump", "--store", STORE]));
     assert!(dump.status.success() && !dump.stdout.is_empty());
     holds_no_secret("the dump", &dump.stdout);
-    for entry in fs::read_dir(server.path(STORE)).unwrap() {
-        holds_no_secret("the store", &fs::read(entry.unwrap().path()).unwrap());
+    let mut directories = vec![server.path(STORE)];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).unwrap().map(|entry| entry.unwrap()) {
+            match entry.file_type().unwrap().is_dir() {
+                true => directories.push(entry.path()),
+                false => holds_no_secret("the store", &fs::read(entry.path()).unwrap()),
+            }
+        }
     }
     bind.stop();
 }
