@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::clients::{Client, Kind, Naming};
 use crate::dig::Dig;
-use crate::leasehold::{CONFIG, Leasehold, STORE};
+use crate::leasehold::{CONFIG, CONTROL, Leasehold, STORE};
 use crate::netns::{Host, Lab};
 use crate::process::{finish, succeed};
 
@@ -75,6 +75,8 @@ fn every_client_keeps_address_and_name_and_every_zone_answers_the_same_on_anothe
     dig.wait_agree("alpha.lan.test", first);
     dig.wait_agree("beta.lan.test", second);
     let before = zones(&dig);
+    // What is asked of the history is written first: otherwise the last half second of it is not in the file yet.
+    succeed(&mut old.command(&["history", &first.to_string(), "--at", "now", "--socket", CONTROL]));
     // From beside the running daemon.
     let told = succeed(&mut old.command(&["export", FILE, "--config", CONFIG, "--with-history"]));
     assert!(told.contains("2 leases (2 bound)") && told.contains("records of history"), "{told}");
