@@ -114,12 +114,11 @@ pub fn check<S: Storage>(storage: &S) -> Result<CheckReport, OpenError> {
     }
 }
 
-/// Gives `visit` each row in force, sorted by stream and key, from the files of a store that may be in use: what was
-/// stored when the files were opened, or later. Also the newest stamp.
-fn look<S: Storage>(storage: &S, mut visit: impl FnMut(u8, &[u8], Row)) -> Result<(JournalReport, u64), OpenError> {
+/// The files of a store that may be in use, opened as they stood at one moment.
+fn read_beside<S: Storage>(storage: &S) -> Result<Loaded<S>, OpenError> {
     let fault = |fault: ReadFault| fault.into_open_error(storage.describe());
     let mut tries = 0;
-    let mut loaded = loop {
+    loop {
         tries += 1;
         let listing = Listing::new(storage.list().map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => OpenError::NoStore { directory: storage.describe() },
@@ -129,14 +128,21 @@ fn look<S: Storage>(storage: &S, mut visit: impl FnMut(u8, &[u8], Row)) -> Resul
             return Err(OpenError::NoStore { directory: storage.describe() });
         }
         match Loaded::read(storage, &listing) {
-            Ok(loaded) => break loaded,
+            Ok(loaded) => return Ok(loaded),
             // A compaction removed a file after it was listed.
             Err(ReadFault::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound && tries < TRIES => {}
             // The end was read while it was written, or a file was removed between its neighbours' listing.
             Err(ReadFault::Damaged(_)) if tries < TRIES / 2 => {}
             Err(other) => return Err(fault(other)),
         }
-    };
+    }
+}
+
+/// Gives `visit` each row in force, sorted by stream and key, from the files of a store that may be in use: what was
+/// stored when the files were opened, or later. Also the newest stamp.
+fn look<S: Storage>(storage: &S, mut visit: impl FnMut(u8, &[u8], Row)) -> Result<(JournalReport, u64), OpenError> {
+    let fault = |fault: ReadFault| fault.into_open_error(storage.describe());
+    let mut loaded = read_beside(storage)?;
     let report = loaded.visit(&STREAMS, |stream, key, value| {
         visit(stream, key, Row::read(stream, key, Some(value))?);
         Ok(())

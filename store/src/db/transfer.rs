@@ -7,16 +7,13 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use crate::journal::format::{Listing, Loaded, ReadFault, take_lock};
+use crate::journal::format::{Listing, ReadFault, take_lock};
 use crate::journal::{Journal, OpenError, Options, names};
 use crate::rows::{Row, RowFault, STREAMS};
 use crate::storage::Storage;
 
 use super::repair::write_rows;
 use super::survey::Survey;
-
-/// How often the files are listed again when a compaction changes them meanwhile.
-const TRIES: usize = 8;
 
 /// Rows by stream and key, as their octets.
 pub type RawRows = BTreeMap<(u8, Vec<u8>), Vec<u8>>;
@@ -38,23 +35,7 @@ pub struct Copied {
 pub fn copy<S: Storage>(storage: &S, mut visit: impl FnMut(u8, &[u8], &[u8])) -> Result<Copied, OpenError> {
     let fault = |fault: ReadFault| fault.into_open_error(storage.describe());
     let every: Vec<u8> = (0..=u8::MAX).collect();
-    let mut tries = 0;
-    let mut loaded = loop {
-        tries += 1;
-        let listing = Listing::new(storage.list().map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => OpenError::NoStore { directory: storage.describe() },
-            _ => fault(ReadFault::Io { file: "the directory".to_owned(), source }),
-        })?);
-        if listing.segments.is_empty() && listing.snapshots.is_empty() {
-            return Err(OpenError::NoStore { directory: storage.describe() });
-        }
-        match Loaded::read(storage, &listing) {
-            Ok(loaded) => break loaded,
-            Err(ReadFault::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound && tries < TRIES => {}
-            Err(ReadFault::Damaged(_)) if tries < TRIES / 2 => {}
-            Err(other) => return Err(fault(other)),
-        }
-    };
+    let mut loaded = super::read_beside(storage)?;
     let report = loaded.visit(&every, |stream, key, value| {
         if STREAMS.contains(&stream) {
             Row::read(stream, key, Some(value))?;
