@@ -1,19 +1,23 @@
 //! The names of a zone by their hashes: a persistent trie whose leaves hold several names.
 //!
 //! ```text
-//! root ─▶ branch: 16 slots, by four bits of the hash ─▶ leaf: at most 16 names
+//! root ─▶ branch: 16 slots, by four bits of the hash ─▶ leaf: at most 32 names
 //!              │  several slots share a leaf until it  ─▶ leaf
 //!              │  is full; then each gets half         ─▶ branch: 16 slots, by the next four bits …
 //! ```
 //!
-//! A clone shares everything. A change copies one leaf and the branches above it, unless nobody else has them: the names
-//! of a batch of leases cost a copy of what they touch, once. A leaf is small, since copying counts every name in it
-//! twice, up and down; and it is half full at least, since what is shared by several slots is split in two.
+//! A clone shares everything. A change copies one leaf and the branches above it, unless nobody else has them. A new name,
+//! which is nearly every change, copies no leaf: it goes into a free place behind the others, and the snapshots that
+//! share the leaf do not see it, because each says how many of the places are its own. So no name is counted up and down
+//! for another one's sake, each a wait for memory somewhere else. Where two snapshots go on from one, the first has the
+//! place and the other copies. A leaf is half full at least, since what is shared by several slots is split in two.
 //!
 //! A name that only has others beneath it is here too, without a node, and counts them: so whether a name exists is
 //! found by its hash, however large the zone, and no order of names has to be kept.
 
-use std::sync::Arc;
+use std::slice;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use dns::Fqdn;
 
@@ -25,9 +29,9 @@ const SLOTS: usize = 1 << BITS;
 /// Branches above each other before the hash is used up. A leaf beneath the last takes whatever comes.
 const LEVELS: u32 = u32::BITS / BITS;
 /// So many names are in a leaf before it is split.
-const LEAF_MAX: usize = 16;
-/// By how much a copied leaf is made larger than it has to be.
-const LEAF_ROOM: usize = 4;
+const LEAF_MAX: usize = 32;
+/// The fewest places of a leaf that has names.
+const PLACES_MIN: usize = 4;
 
 /// See the module.
 #[derive(Clone, Debug, Default)]
@@ -50,8 +54,22 @@ pub(crate) struct Entry {
 
 #[derive(Clone, Debug)]
 enum Leafed {
-    Leaf(Arc<Vec<Entry>>),
+    Leaf(Leaf),
     Branch(Arc<Branch>),
+}
+
+/// The first `len` of some places, which are filled one after the other and never emptied while they are shared.
+#[derive(Clone, Debug, Default)]
+struct Leaf {
+    places: Arc<Places>,
+    len: u32,
+}
+
+#[derive(Debug, Default)]
+struct Places {
+    /// Those of the entries, which are looked through without touching what they are of.
+    hashes: Box<[AtomicU32]>,
+    entries: Box<[OnceLock<Entry>]>,
 }
 
 #[derive(Clone, Debug)]
@@ -63,13 +81,14 @@ struct Branch {
 
 impl Default for Leafed {
     fn default() -> Self {
-        Self::Leaf(Arc::default())
+        Self::Leaf(Leaf::default())
     }
 }
 
 impl Entry {
-    fn is(&self, hash: u32, name: &[u8]) -> bool {
-        self.hash == hash && self.name.as_wire() == name
+    /// A name with so many beneath it.
+    pub(crate) fn new(hash: u32, name: Fqdn, node: Option<Node>, below: u32) -> Self {
+        Self { hash, below, name, node }
     }
 
     /// Whether nothing holds the name.
@@ -90,7 +109,7 @@ impl Names {
         let (mut at, mut level) = (&self.root, 0);
         loop {
             match at {
-                Leafed::Leaf(leaf) => return leaf.iter().find(|entry| entry.is(hash, name)),
+                Leafed::Leaf(leaf) => return leaf.find(hash, name).map(|(_, entry)| entry),
                 Leafed::Branch(branch) => {
                     at = &branch.children[branch.child_of(hash, level)];
                     level += 1;
@@ -99,59 +118,44 @@ impl Names {
         }
     }
 
-    /// A name, to be changed; it is put here when it is not, as `make` has it, and is the caller's to take away should
-    /// nothing hold it in the end. Tells whether it is new.
-    pub(crate) fn entry(&mut self, hash: u32, name: &[u8], make: impl FnOnce() -> Fqdn) -> (&mut Entry, bool) {
+    /// A name that is here, to be changed. Should nothing hold it in the end, it is the caller's to take away.
+    pub(crate) fn change(&mut self, hash: u32, name: &[u8]) -> Option<&mut Entry> {
+        self.find(hash, name)?;
+        self.leaf_of(hash).change(hash, name)
+    }
+
+    /// Puts a name here, which must not be here.
+    pub(crate) fn add(&mut self, entry: Entry) {
+        let hash = entry.hash;
         if let Leafed::Leaf(leaf) = &mut self.root
-            && is_full(leaf, hash, name)
+            && leaf.is_full()
         {
-            let entries = own(leaf, 0);
-            self.root = Leafed::Branch(Arc::new(Branch::of(std::mem::take(entries), 0)));
+            let entries = std::mem::take(leaf).into_entries();
+            self.root = Leafed::Branch(Arc::new(Branch::of(entries, 0)));
             self.leaves += 1;
         }
         let (mut at, mut level) = (&mut self.root, 0);
-        let leaf = loop {
+        loop {
             match at {
-                Leafed::Leaf(leaf) => break leaf,
+                Leafed::Leaf(leaf) => break leaf.push(entry),
                 Leafed::Branch(branch) => {
                     let branch = Arc::make_mut(branch);
-                    self.leaves += branch.make_room(hash, name, level);
+                    self.leaves += branch.make_room(hash, level);
                     let child = branch.child_of(hash, level);
                     at = &mut branch.children[child];
                     level += 1;
                 }
             }
-        };
-        let found = leaf.iter().position(|entry| entry.is(hash, name));
-        let entries = own(leaf, LEAF_ROOM);
-        let place = found.unwrap_or(entries.len());
-        if found.is_none() {
-            entries.push(Entry { hash, below: 0, name: make(), node: None });
-            self.entries += 1;
         }
-        (&mut entries[place], found.is_none())
+        self.entries += 1;
     }
 
     /// Takes a name away.
     pub(crate) fn remove(&mut self, hash: u32, name: &[u8]) {
-        let (mut at, mut level) = (&mut self.root, 0);
-        let leaf = loop {
-            match at {
-                Leafed::Leaf(leaf) => break leaf,
-                Leafed::Branch(branch) => {
-                    let branch = Arc::make_mut(branch);
-                    let child = branch.child_of(hash, level);
-                    at = &mut branch.children[child];
-                    level += 1;
-                }
-            }
-        };
-        let Some(place) = leaf.iter().position(|entry| entry.is(hash, name)) else { return };
-        let entries = own(leaf, 0);
-        entries.swap_remove(place);
-        if entries.len() < entries.capacity() / 2 {
-            entries.shrink_to(entries.len() + LEAF_ROOM);
+        if self.find(hash, name).is_none() {
+            return;
         }
+        self.leaf_of(hash).remove(hash, name);
         self.entries -= 1;
         // Most leaves are empty or nearly: most names went.
         if self.entries < self.leaves {
@@ -159,24 +163,42 @@ impl Names {
         }
     }
 
+    /// The leaf of a hash, beneath branches that are ours alone.
+    fn leaf_of(&mut self, hash: u32) -> &mut Leaf {
+        let (mut at, mut level) = (&mut self.root, 0);
+        loop {
+            match at {
+                Leafed::Leaf(leaf) => return leaf,
+                Leafed::Branch(branch) => {
+                    let branch = Arc::make_mut(branch);
+                    let child = branch.child_of(hash, level);
+                    at = &mut branch.children[child];
+                    level += 1;
+                }
+            }
+        }
+    }
+
     fn rebuild(&mut self) {
         let mut built = Self::default();
-        for entry in self.iter() {
-            *built.entry(entry.hash, entry.name.as_wire(), || entry.name.clone()).0 = entry.clone();
-        }
+        self.iter().for_each(|entry| built.add(entry.clone()));
         *self = built;
     }
 
     /// All names, in no order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
-        let (mut above, mut leaf) = (vec![std::slice::from_ref(&self.root).iter()], [].iter());
+        let (mut above, mut leaf): (_, slice::Iter<'_, OnceLock<Entry>>) =
+            (vec![slice::from_ref(&self.root).iter()], [].iter());
         std::iter::from_fn(move || {
             loop {
-                if let Some(entry) = leaf.next() {
-                    return Some(entry);
+                if let Some(place) = leaf.next() {
+                    match place.get() {
+                        Some(entry) => return Some(entry),
+                        None => continue,
+                    }
                 }
                 match above.last_mut()?.next() {
-                    Some(Leafed::Leaf(entries)) => leaf = entries.iter(),
+                    Some(Leafed::Leaf(shared)) => leaf = shared.own_places().iter(),
                     Some(Leafed::Branch(branch)) => above.push(branch.children.iter()),
                     None => drop(above.pop()),
                 }
@@ -185,10 +207,86 @@ impl Names {
     }
 }
 
+impl Leaf {
+    /// A leaf of its own, with room for one name more at least.
+    fn of(entries: Vec<Entry>) -> Self {
+        let room = (entries.len() + 1).next_power_of_two().max(PLACES_MIN);
+        let len = entries.len() as u32;
+        let hash_of = |entry: Option<&Entry>| AtomicU32::new(entry.map_or(0, |entry| entry.hash));
+        let hashes = (0..room).map(|at| hash_of(entries.get(at))).collect();
+        let free = std::iter::repeat_with(OnceLock::new);
+        let entries = entries.into_iter().map(OnceLock::from).chain(free).take(room).collect();
+        Self { places: Arc::new(Places { hashes, entries }), len }
+    }
+
+    fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    fn is_full(&self) -> bool {
+        self.len() >= LEAF_MAX
+    }
+
+    /// The places that this leaf has names in.
+    fn own_places(&self) -> &[OnceLock<Entry>] {
+        &self.places.entries[..self.len()]
+    }
+
+    fn find(&self, hash: u32, name: &[u8]) -> Option<(usize, &Entry)> {
+        // What was put here before this leaf was handed on is seen by whoever it was handed to.
+        let hashes = self.places.hashes[..self.len()].iter().enumerate();
+        let alike = hashes.filter(|(_, other)| other.load(Ordering::Relaxed) == hash);
+        let mut entries = alike.filter_map(|(at, _)| Some((at, self.places.entries[at].get()?)));
+        entries.find(|(_, entry)| entry.name.as_wire() == name)
+    }
+
+    /// Puts a name behind the others, into their places if nobody else did.
+    fn push(&mut self, entry: Entry) {
+        let (at, hash) = (self.len(), entry.hash);
+        let back = match self.places.entries.get(at) {
+            Some(free) => free.set(entry).err(),
+            None => Some(entry),
+        };
+        let Some(entry) = back else {
+            self.places.hashes[at].store(hash, Ordering::Relaxed);
+            self.len += 1;
+            return;
+        };
+        let mut entries = std::mem::take(self).into_entries();
+        entries.push(entry);
+        *self = Self::of(entries);
+    }
+
+    /// A name's entry, in a leaf that is ours alone.
+    fn change(&mut self, hash: u32, name: &[u8]) -> Option<&mut Entry> {
+        let (at, _) = self.find(hash, name)?;
+        if Arc::get_mut(&mut self.places).is_none() {
+            *self = Self::of(std::mem::take(self).into_entries());
+        }
+        Arc::get_mut(&mut self.places)?.entries.get_mut(at)?.get_mut()
+    }
+
+    fn remove(&mut self, hash: u32, name: &[u8]) {
+        let Some((at, _)) = self.find(hash, name) else { return };
+        let mut entries = std::mem::take(self).into_entries();
+        entries.swap_remove(at);
+        *self = Self::of(entries);
+    }
+
+    /// The names, moved where nobody else has them.
+    fn into_entries(self) -> Vec<Entry> {
+        let len = self.len();
+        match Arc::try_unwrap(self.places) {
+            Ok(places) => places.entries.into_iter().take(len).filter_map(OnceLock::into_inner).collect(),
+            Err(shared) => shared.entries[..len].iter().filter_map(|place| place.get().cloned()).collect(),
+        }
+    }
+}
+
 impl Branch {
     /// Two leaves of what was one, at this level.
     fn of(entries: Vec<Entry>, level: u32) -> Self {
-        let mut branch = Self { slots: [0; SLOTS], children: vec![Leafed::Leaf(Arc::new(entries))] };
+        let mut branch = Self { slots: [0; SLOTS], children: vec![Leafed::Leaf(Leaf::of(entries))] };
         branch.split(0, 0, SLOTS, level);
         branch
     }
@@ -198,21 +296,24 @@ impl Branch {
     }
 
     /// Splits what is full where a name is to be put; returns how many leaves more there are.
-    fn make_room(&mut self, hash: u32, name: &[u8], level: u32) -> usize {
+    fn make_room(&mut self, hash: u32, level: u32) -> usize {
         let mut more = 0;
         loop {
             let child = self.child_of(hash, level);
             let Leafed::Leaf(leaf) = &mut self.children[child] else { return more };
+            if !leaf.is_full() {
+                return more;
+            }
             let is_one = |slot: &u8| usize::from(*slot) == child;
             let (first, count) = (
                 self.slots.iter().position(is_one).unwrap_or(0),
                 self.slots.iter().filter(|slot| is_one(slot)).count(),
             );
-            if !is_full(leaf, hash, name) || (count == 1 && level + 1 == LEVELS) {
+            if count == 1 && level + 1 == LEVELS {
                 return more;
             }
             if count == 1 {
-                let entries = std::mem::take(own(leaf, 0));
+                let entries = std::mem::take(leaf).into_entries();
                 self.children[child] = Leafed::Branch(Arc::new(Self::of(entries, level + 1)));
                 return more + 1;
             }
@@ -225,35 +326,18 @@ impl Branch {
     fn split(&mut self, child: usize, first: usize, count: usize, level: u32) {
         let middle = first + count / 2;
         let Leafed::Leaf(leaf) = &mut self.children[child] else { return };
+        let entries = std::mem::take(leaf).into_entries();
         let (upper, lower): (Vec<Entry>, Vec<Entry>) =
-            std::mem::take(own(leaf, 0)).into_iter().partition(|entry| slot_of(entry.hash, level) >= middle);
-        self.children[child] = Leafed::Leaf(Arc::new(lower));
+            entries.into_iter().partition(|entry| slot_of(entry.hash, level) >= middle);
+        self.children[child] = Leafed::Leaf(Leaf::of(lower));
         // There are no more children than slots.
         self.slots[middle..first + count].fill(self.children.len() as u8);
-        self.children.push(Leafed::Leaf(Arc::new(upper)));
+        self.children.push(Leafed::Leaf(Leaf::of(upper)));
     }
 }
 
 fn slot_of(hash: u32, level: u32) -> usize {
     (hash >> (BITS * (LEVELS - 1 - level))) as usize % SLOTS
-}
-
-/// Whether a leaf has no room for a name that it does not have.
-fn is_full(leaf: &[Entry], hash: u32, name: &[u8]) -> bool {
-    leaf.len() >= LEAF_MAX && !leaf.iter().any(|entry| entry.is(hash, name))
-}
-
-/// A leaf that is ours alone. What has to be copied for it gets room for some more.
-fn own(leaf: &mut Arc<Vec<Entry>>, room: usize) -> &mut Vec<Entry> {
-    if Arc::get_mut(leaf).is_none() {
-        let mut copy = Vec::with_capacity(leaf.len() + room);
-        copy.extend_from_slice(leaf);
-        *leaf = Arc::new(copy);
-    } else if leaf.len() == leaf.capacity() && room > 0 {
-        Arc::make_mut(leaf).reserve_exact(room);
-    }
-    // Nobody else has it now, so that nothing is copied.
-    Arc::make_mut(leaf)
 }
 
 #[cfg(test)]
@@ -277,9 +361,14 @@ mod tests {
 
     fn put(names: &mut Names, number: u32, below: u32) -> bool {
         let name = name(number);
-        let (entry, is_new) = names.entry(hash_of(number), name.as_wire(), || name.clone());
-        entry.below = below;
-        is_new
+        match names.change(hash_of(number), name.as_wire()) {
+            Some(entry) => entry.below = below,
+            None => {
+                names.add(Entry::new(hash_of(number), name, None, below));
+                return true;
+            }
+        }
+        false
     }
 
     fn found(names: &Names, number: u32) -> Option<u32> {
@@ -316,6 +405,30 @@ mod tests {
             }
             prop_assert_eq!(all(&names), model);
             for (names, model) in snapshots {
+                prop_assert_eq!(all(&names), model);
+            }
+        }
+
+        #[test]
+        fn snapshots_that_go_on_apart_do_not_see_each_others_names(
+            steps in prop::collection::vec((0..4_usize, 0..200_u32, 0..4_u32), 1..400),
+        ) {
+            let mut versions: [(Names, BTreeMap<String, u32>); 4] = Default::default();
+            for (at, number, what) in steps {
+                let (names, model) = &mut versions[at];
+                match what {
+                    0 => {
+                        names.remove(hash_of(number), name(number).as_wire());
+                        model.remove(&name(number).to_string());
+                    }
+                    3 => versions[at] = versions[(at + 1) % 4].clone(),
+                    below => {
+                        put(names, number, below);
+                        model.insert(name(number).to_string(), below);
+                    }
+                }
+            }
+            for (names, model) in versions {
                 prop_assert_eq!(all(&names), model);
             }
         }

@@ -63,6 +63,8 @@ pub struct Draft {
     next: Zone,
     /// The records of names that were touched, before and after, one touch after the other.
     touched: Vec<Touched>,
+    /// A name may be among them more than once.
+    repeats: bool,
     /// The name that was looked at last: an update says one name several times, and a zone is large.
     open: Option<Open>,
 }
@@ -88,7 +90,7 @@ impl Draft {
     /// A draft that changes nothing yet.
     #[must_use]
     pub fn of(zone: &Zone) -> Self {
-        Self { before: zone.clone(), next: zone.clone(), touched: Vec::new(), open: None }
+        Self { before: zone.clone(), next: zone.clone(), touched: Vec::new(), repeats: false, open: None }
     }
 
     /// The apex of its zone.
@@ -144,7 +146,11 @@ impl Draft {
     /// The next zone, and what to store; `None`: the zone is as it was.
     #[must_use]
     pub fn finish(self) -> (Zone, Option<ZoneChange>) {
-        let Self { before, mut next, touched, .. } = self;
+        let Self { before, mut next, mut touched, repeats, .. } = self;
+        // Names that were only added are there once each, as nearly always.
+        if repeats {
+            merge_repeated(&mut touched);
+        }
         let change = finish(&before, &mut next, touched);
         (next, change)
     }
@@ -207,6 +213,7 @@ impl Draft {
         let Some(Open { name, node: before, changed }) = self.open.take() else { return };
         let Some(sets) = changed else { return };
         let now = self.next.put_sets(&name, sets);
+        self.repeats = true;
         self.touched.push(Touched { name, before, now });
     }
 }
@@ -377,9 +384,8 @@ fn delete_record(open: &mut Open, apex: &Fqdn, rtype: RecordType, rdata: &Rdata)
     set.rdata = data.into();
 }
 
-/// Section 3.6: the serial goes up once when the zone changed and the update did not raise it itself. Compares what
-/// was touched, so that an addition taken back is no change.
-fn finish(before: &Zone, after: &mut Zone, mut touched: Vec<Touched>) -> Option<ZoneChange> {
+/// Of a name that was touched more than once: what it had before the first touch, and has after the last.
+fn merge_repeated(touched: &mut Vec<Touched>) {
     // Stays in the order of the touches where a name was touched more than once.
     touched.sort_by(|one, other| one.name.cmp(&other.name));
     touched.dedup_by(|later, first| {
@@ -389,6 +395,11 @@ fn finish(before: &Zone, after: &mut Zone, mut touched: Vec<Touched>) -> Option<
         }
         is_same
     });
+}
+
+/// Section 3.6: the serial goes up once when the zone changed and the update did not raise it itself. Compares what
+/// was touched, so that an addition taken back is no change.
+fn finish(before: &Zone, after: &mut Zone, touched: Vec<Touched>) -> Option<ZoneChange> {
     let mut sets = Vec::new();
     let mut added = Vec::new();
     let mut former = DifferenceWriter::with_room_for(touched.len());

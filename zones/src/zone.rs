@@ -12,7 +12,7 @@ use std::sync::Arc;
 use dns::sip::Sip;
 use dns::{Fqdn, Rdata, RecordType, Rrset, Soa};
 
-use crate::names::Names;
+use crate::names::{Entry, Names};
 
 /// Why some sets are not a zone.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -344,32 +344,44 @@ impl Zone {
             return None;
         }
         let hash = self.hash(name.as_wire());
-        let (entry, is_new) = self.names.entry(hash, name.as_wire(), || name.clone());
-        let existed = std::mem::replace(&mut entry.node, node.clone()).is_some();
-        let is_void = entry.is_void();
-        self.count(name, existed, node.as_ref());
-        match (is_new, is_void) {
-            (true, _) => self.hold_above(name.as_wire()),
-            (false, true) => self.leave(name.as_wire()),
-            (false, false) => {}
+        match self.names.change(hash, name.as_wire()) {
+            Some(entry) => {
+                let existed = std::mem::replace(&mut entry.node, node.clone()).is_some();
+                let is_void = entry.is_void();
+                self.count(name, existed, node.as_ref());
+                if is_void {
+                    self.leave(name.as_wire());
+                }
+            }
+            None => self.add_name(hash, name, node.clone()),
         }
         node
+    }
+
+    /// A name comes to exist by these records of its own.
+    fn add_name(&mut self, hash: u32, name: &Fqdn, node: Option<Node>) {
+        self.count(name, false, node.as_ref());
+        self.names.add(Entry::new(hash, name.clone(), node, 0));
+        self.hold_above(name.as_wire());
     }
 
     /// Puts the sets of a name where nothing is, in the order of their types; none is empty. `None`: something is there,
     /// and the zone is as it was.
     pub(crate) fn add_sets(&mut self, name: &Fqdn, sets: impl Iterator<Item = Set>) -> Option<Node> {
         let hash = self.hash(name.as_wire());
-        if self.names.find(hash, name.as_wire()).is_some_and(|entry| entry.node.is_some()) {
+        let known = self.names.find(hash, name.as_wire()).map(|entry| entry.node.is_some());
+        if known == Some(true) {
             return None;
         }
         let node = Node(sets.collect());
-        let (entry, is_new) = self.names.entry(hash, name.as_wire(), || name.clone());
-        entry.node = Some(node.clone());
-        self.count(name, false, Some(&node));
-        if is_new {
-            self.hold_above(name.as_wire());
+        if known.is_none() {
+            self.add_name(hash, name, Some(node.clone()));
+            return Some(node);
         }
+        if let Some(entry) = self.names.change(hash, name.as_wire()) {
+            entry.node = Some(node.clone());
+        }
+        self.count(name, false, Some(&node));
         Some(node)
     }
 
@@ -403,13 +415,13 @@ impl Zone {
         let mut name = name;
         while let Some(above) = self.above(name) {
             let hash = self.hash(above);
-            // What stands in a name behind a label is a name.
-            let make = || Fqdn::from_wire(above).unwrap_or_else(|_| Fqdn::root());
-            let (entry, is_new) = self.names.entry(hash, above, make);
-            entry.below += 1;
-            if !is_new {
+            if let Some(entry) = self.names.change(hash, above) {
+                entry.below += 1;
                 return;
             }
+            // What stands in a name behind a label is a name.
+            let holder = Fqdn::from_wire(above).unwrap_or_else(|_| Fqdn::root());
+            self.names.add(Entry::new(hash, holder, None, 1));
             name = above;
         }
     }
@@ -421,7 +433,7 @@ impl Zone {
             self.names.remove(self.hash(name), name);
             let Some(above) = self.above(name) else { return };
             let hash = self.hash(above);
-            let (entry, _) = self.names.entry(hash, above, Fqdn::root);
+            let Some(entry) = self.names.change(hash, above) else { return };
             entry.below -= 1;
             if !entry.is_void() {
                 return;
