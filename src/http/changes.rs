@@ -6,7 +6,9 @@ use std::net::Ipv4Addr;
 use config::beside::edit::{Client, Edit, NewRecords, RecordKey};
 use dhcp::settings::ReservedFor;
 use ipnet::Ipv4Net;
-use web::model::{Edited, LeaseRow, RecordsKey, RecordsWrite, Reservation, ReservationWrite, Reservations};
+use web::model::{
+    Edited, LeaseRow, RecordsKey, RecordsWrite, Reservation, ReservationWrite, Reservations, ReservationsQuery,
+};
 use web::{Actor, Ask, Conditions, ETag, Refusal};
 
 use super::desk::Desk;
@@ -16,7 +18,7 @@ use crate::dhcp_service::Question;
 use crate::reload::{Guard, ReloadView, refusal_words};
 
 impl Desk {
-    pub(super) async fn reservations(&self) -> Result<(ETag, Reservations), Refusal> {
+    pub(super) async fn reservations(&self, query: ReservationsQuery) -> Result<(ETag, Reservations), Refusal> {
         let text = match &self.parts.responder.orders {
             Some(orders) => orders.beside().await?,
             None => String::new(),
@@ -35,7 +37,16 @@ impl Desk {
                 hostname: one.hostname.clone(),
             }
         };
-        Ok((ETag::of_bytes(text.as_bytes()), Reservations { reservations: all.map(row).collect() }))
+        let client = query.client.map(|client| Client::parse(&client).to_normal());
+        let is_asked_for = |one: &Reservation| {
+            let of_address = query.address.is_some() && one.address == query.address;
+            let of_client = client
+                .as_ref()
+                .is_some_and(|client| one.clients.iter().any(|other| Client::parse(other).to_normal() == *client));
+            (query.address.is_none() && client.is_none()) || of_address || of_client
+        };
+        let reservations = all.map(row).filter(is_asked_for).collect();
+        Ok((ETag::of_bytes(text.as_bytes()), Reservations { reservations }))
     }
 
     pub(super) async fn reserve(
@@ -167,7 +178,7 @@ pub(super) fn change_of(ask: &Ask) -> Option<(Actor, String)> {
         | Ask::Configuration(_)
         | Ask::Hosts(..)
         | Ask::Queries(..)
-        | Ask::Reservations(_)
+        | Ask::Reservations(..)
         | Ask::Devices(_)
         // Noted where they are decided, and where commands are obeyed.
         | Ask::DecideDevice(..)

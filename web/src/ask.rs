@@ -13,8 +13,8 @@ use crate::feed::Feed;
 use crate::model::{
     Changes, ChangesQuery, Configuration, Device, DeviceDecision, DnsWork, DnsWorkQuery, Edited, History, Host, Hosts,
     HostsQuery, LeaseQuery, LeaseRow, Leases, Past, PastHolder, PastQuery, Queries, QueriesQuery, Range, Records,
-    RecordsKey, RecordsQuery, RecordsWrite, ReservationWrite, Reservations, Status, SubnetDetail, SubnetMap, Subnets,
-    Zones,
+    RecordsKey, RecordsQuery, RecordsWrite, ReservationWrite, Reservations, ReservationsQuery, Status, SubnetDetail,
+    SubnetMap, Subnets, Zones,
 };
 
 /// Where an answer goes. Whoever asked may have gone; then nobody misses it.
@@ -56,7 +56,7 @@ pub enum Ask {
     Hosts(HostsQuery, Reply<Hosts>),
     Queries(QueriesQuery, Reply<Queries>),
     /// With the version of what is made by commands, the API and the page.
-    Reservations(Reply<(ETag, Reservations)>),
+    Reservations(ReservationsQuery, Reply<(ETag, Reservations)>),
     Reserve {
         key: String,
         written: ReservationWrite,

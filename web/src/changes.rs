@@ -5,7 +5,8 @@
 use std::net::Ipv4Addr;
 
 use axum::extract::{Path, State};
-use axum::response::Response;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 
 use crate::access::Caller;
@@ -15,37 +16,50 @@ use crate::body::Sent;
 use crate::conditions::Conditions;
 use crate::model::{
     ConfigurationText, DryRun, Edited, LeaseRow, Problem, RecordsKey, RecordsWrite, ReservationDelete,
-    ReservationWrite, Reservations,
+    ReservationWrite, Reservations, ReservationsQuery,
 };
 
 /// The longest configuration that is checked here, in bytes.
 const CONFIGURATION_MAX: usize = 4 << 20;
 
-type Made = Result<Json<Edited>, Refusal>;
+type Made = Result<Response, Refusal>;
 
 /// A change that was only to be told is told, also what keeps it from being made; one that was to be made and could not
 /// is a problem.
 fn made(change: Edited, dry_run: bool) -> Made {
     match change.hindrance().filter(|_| !dry_run) {
         Some(words) => Err(Refusal::Unfit(words)),
-        None => Ok(Json(change)),
+        None => Ok(versioned(change)),
     }
+}
+
+/// With the version that it has led to, so that whoever made it can take it back as long as nobody else has changed anything.
+fn versioned(change: Edited) -> Response {
+    let tag = change.etag.as_ref().and_then(|tag| HeaderValue::from_str(&tag.to_string()).ok());
+    let mut response = Json(change).into_response();
+    tag.map(|tag| response.headers_mut().insert(header::ETAG, tag));
+    response
 }
 
 /// Every reservation
 ///
 /// The `ETag` is that of the file of reservations and records that are made by commands, this API and the page.
-#[utoipa::path(get, path = "/api/v1/reservations", tag = "reservations",
+#[utoipa::path(get, path = "/api/v1/reservations", tag = "reservations", params(ReservationsQuery),
     responses((status = 200, body = Reservations), (status = 304, description = "It is as `If-None-Match` says")))]
-pub(crate) async fn reservations(State(shared): State<Shared>, conditions: Conditions) -> Result<Response, Refusal> {
-    let (tag, list) = shared.handle.ask(Ask::Reservations).await?;
+pub(crate) async fn reservations(
+    State(shared): State<Shared>,
+    Asked(query): Asked<ReservationsQuery>,
+    conditions: Conditions,
+) -> Result<Response, Refusal> {
+    query.client.iter().try_for_each(|client| bounded(client))?;
+    let (tag, list) = shared.handle.ask(|to| Ask::Reservations(query, to)).await?;
     Ok(conditions.told(&tag, list))
 }
 
 /// Reserve
 ///
 /// In the place of what this client has reserved in the subnet; the same again changes nothing. With `If-Match` only while
-/// nobody else has changed reservations or records.
+/// nobody else has changed reservations or records. The answer's `ETag` is their version as it is since.
 #[utoipa::path(put, path = "/api/v1/reservations/{key}", tag = "reservations",
     params(("key" = String, Path, description = "Whom for: a hardware address, `hex:` or `text:` and a client identifier, \
         `duid:hex:` and a DUID"), DryRun),
@@ -158,7 +172,7 @@ pub(crate) async fn check(
     State(shared): State<Shared>,
     Sent(written): Sent<ConfigurationText, CONFIGURATION_MAX>,
 ) -> Made {
-    shared.handle.ask(|to| Ask::CheckConfiguration(written.text, to)).await.map(Json)
+    shared.handle.ask(|to| Ask::CheckConfiguration(written.text, to)).await.map(versioned)
 }
 
 /// Take the configuration's files over as they are on the disk now

@@ -20,7 +20,7 @@ pub use changes::{Change, Changes, ChangesQuery};
 pub use devices::{Device, DeviceDecision};
 pub use edits::{
     ConfigurationText, DryRun, Edited, Fault, RecordsKey, RecordsWrite, Reservation, ReservationDelete,
-    ReservationWrite, Reservations,
+    ReservationWrite, Reservations, ReservationsQuery,
 };
 pub use lease_history::{Past, PastHolder, PastQuery, PastRow};
 pub use leases::{DnsState, Host, HostRow, Hosts, HostsQuery, LeaseQuery, LeaseRow, Leases, RelayMarks, SORTS, STATES};

@@ -26,6 +26,16 @@ export async function get(path, signal) {
   return body;
 }
 
+/** The same with the version of what is told, and never a kept answer: what a change is made upon has to be how it is now. */
+export async function tagged(path) {
+  const response = await fetch('/api/v1' + path, { cache: 'no-store', headers: { accept: 'application/json' } })
+    .catch(() => { throw new Error('The server does not answer. It may be restarting.'); });
+  const data = await response.json().catch(() => null);
+  if (response.status === 401) lose();
+  if (!response.ok) throw Object.assign(new Error(data?.detail ?? `The server answered ${response.status}.`), { status: response.status });
+  return { data, etag: response.headers.get('etag') };
+}
+
 /** Changes something; `etag`: what it was when it was last seen, so that a change of somebody else's is not lost. */
 export async function change(method, path, { body, etag, signal } = {}) {
   const headers = { accept: 'application/json', ...changeHeaders(), ...(body !== undefined && { 'content-type': 'application/json' }), ...(etag && { 'if-match': etag }) };

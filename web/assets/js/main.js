@@ -3,6 +3,7 @@ import { base, html, render, useEffect, useLayoutEffect, useRef, useState } from
 import { useApi, get } from './api.js';
 import { go, placeOf, useWhere, where } from './router.js';
 import { listen, useEvents, useLive } from './live.js';
+import { Layers, undoNewest } from './layers.js';
 import { ask, signOut, useMe } from './me.js';
 import { Icon, Problem, announce, arrival, hostPath, span, title, useTick } from './ui.js';
 import { Overview } from './views/overview.js';
@@ -125,7 +126,7 @@ function Find({ onClose }) {
       ${text && !hits.length && html`<div class="empty"><p>Nothing has “${text}” in it.</p></div>`}</div></dialog>`;
 }
 
-const KEYS = [['/', 'Find anything'], ['g o', 'Overview'], ['g l', 'Leases'], ['g h', 'Hosts'], ['g s', 'Subnets'], ['g z', 'Zones'], ['g d', 'DNS work'], ['g q', 'Queries'], ['g e', 'Events'], ['g c', 'Configuration'], ['j k', 'Next and previous row'], ['Enter', 'Open'], ['Esc', 'Close'], ['?', 'These keys']];
+const KEYS = [['/', 'Find anything'], ['g o', 'Overview'], ['g l', 'Leases'], ['g h', 'Hosts'], ['g s', 'Subnets'], ['g z', 'Zones'], ['g d', 'DNS work'], ['g q', 'Queries'], ['g e', 'Events'], ['g c', 'Configuration'], ['j k', 'Next and previous row'], ['Enter', 'Open'], ['r', 'Reserve'], ['c', 'Copy the address'], ['u', 'Undo'], ['Esc', 'Close'], ['?', 'These keys']];
 function Help({ onClose }) {
   const [off, setOff] = useState(localStorage.getItem('keys') === 'off');
   const box = useRef();
@@ -145,6 +146,7 @@ function useKeys(open) {
       if (localStorage.getItem('keys') === 'off' && event.key !== '?') return;
       if (event.key === '/') { event.preventDefault(); open('find'); }
       else if (event.key === '?') open('help');
+      else if (event.key === 'u' && Date.now() - prefix > 1500) { if (undoNewest()) event.preventDefault(); }
       else if (event.key === 'g') prefix = Date.now();
       else if (Date.now() - prefix < 1500) {
         const to = LINKS.find(one => one[3] === event.key);
@@ -193,6 +195,7 @@ function App() {
     <main id="main" tabindex="-1"><${View} key=${current + (rest ?? '')} rest=${rest && decodeURIComponent(rest)} query=${query} status=${status} theme=${Theme} me=${Me} connection=${Connection}/></main>
     <nav class="tabs" aria-label="Sections">${TABS.map(([to, icon, text]) => html`<a key=${to} href=${to} aria-current=${is(to) ?? (to === '/more' && !TABS.some(([one]) => one === current) ? 'page' : undefined)}><${Icon} name=${icon}/>${text}</a>`)}</nav>
     </div><div id="said" class="vh" role="status" aria-live="polite"></div>
+    <${Layers}/>
     ${opened === 'find' && html`<${Find} onClose=${() => open(null)}/>`}${opened === 'help' && html`<${Help} onClose=${() => open(null)}/>`}`;
 }
 

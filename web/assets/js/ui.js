@@ -47,6 +47,9 @@ export function Time({ at, until, left, words = '' }) {
   return html`<time datetime=${new Date(at * 1000).toISOString()} title=${absolute(at)}>${words}${text}</time>`;
 }
 
+/** Whether single keys do something: whoever speaks to the machine may not want them to. */
+export const keysOn = () => { try { return localStorage.getItem('keys') !== 'off'; } catch { return true; } };
+
 /** Says something to screen readers. */
 export function announce(text) {
   const region = document.getElementById('said');

@@ -33,6 +33,8 @@ export function useWindows(path) {
     /** Fetches what these places need. */
     need: places => { if (own.total != null || !own.asked.size) new Set(places.map(at => Math.floor(at / WINDOW))).forEach(at => ask(at)); },
     refresh: () => { const all = [...own.windows.keys()]; (all.length ? all.slice(-3) : [0]).forEach(at => ask(at, true)); all.slice(0, -3).forEach(at => own.windows.delete(at)); },
+    /** The first row that is so, of those that are here. */
+    find: is => { for (const rows of shown.windows.values()) { const row = rows.find(is); if (row) return row; } return undefined; },
     /** Changes rows in place; whether any was here. */
     patch: (is, change) => {
       let found = false;

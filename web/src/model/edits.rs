@@ -5,6 +5,8 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::conditions::ETag;
+
 /// A change, made or only told.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Edited {
@@ -18,6 +20,9 @@ pub struct Edited {
     pub refused: Vec<String>,
     /// What is wrong with the files, and what is probably not meant.
     pub faults: Vec<Fault>,
+    /// The version of what is made by commands, the API and the page, as it is since; goes over the wire as `ETag`.
+    #[serde(skip)]
+    pub etag: Option<ETag>,
 }
 
 /// One thing wrong at one place of a file. Lines and columns count from 1; the end is exclusive.
@@ -63,6 +68,17 @@ pub struct DryRun {
     /// Edited nothing, and tell what would change.
     #[serde(default)]
     pub dry_run: bool,
+}
+
+/// Which reservations; without any of these, all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ReservationsQuery {
+    /// Those of this client, as a key of this API; or those that `address` picks.
+    pub client: Option<String>,
+    /// The one of this address; or those that `client` picks.
+    #[param(value_type = Option<String>)]
+    pub address: Option<Ipv4Addr>,
 }
 
 /// What is reserved, but for what scopes and options the main file adds.
