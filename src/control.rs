@@ -167,6 +167,11 @@ pub enum Request {
         /// Take it whole, whatever its serial is.
         whole: bool,
     },
+    /// Try what waits for its next try now: a [`Retried`](web::model::Retried).
+    DnsRetry {
+        /// This name or address; `None`: everything.
+        of: Option<String>,
+    },
     /// Tell DNS every name anew: a [`MendView`].
     DnsResync {
         /// The zone; `None`: every one.
@@ -479,6 +484,7 @@ fn request_words(request: &Request) -> Option<String> {
         Request::DnsConfirmDeletions { zone, dry_run: false } => {
             Some(format!("confirm what is held back from being deleted in the zone {zone}"))
         }
+        Request::DnsRetry { of } => Some(retry_words(of.as_deref())),
         Request::DnsResync { zone, dry_run: false } => Some(format!("tell DNS every name of {} anew", of(zone))),
         Request::Reserve { reserve, dry_run: false } => Some(reserve.words()),
         Request::Unreserve { client, subnet, dry_run: false } => Some(unreserve_words(client, subnet.as_ref())),
@@ -536,6 +542,11 @@ pub(crate) const APPLY_WORDS: &str = "read the configuration again, and take it 
 pub(crate) fn unreserve_words(client: &str, subnet: Option<&impl std::fmt::Display>) -> String {
     let of = subnet.map(|subnet| format!(" in {subnet}")).unwrap_or_default();
     format!("take out what is reserved for {client}{of}")
+}
+
+/// Trying DNS work now, in words for the audit log.
+pub(crate) fn retry_words(of: Option<&str>) -> String {
+    format!("try {} in DNS now", of.unwrap_or("all that waits for its next try"))
 }
 
 /// Ending a lease, in words for the audit log.
@@ -614,6 +625,7 @@ mod tests {
             Request::DnsConfirmDeletions { zone: zone.clone(), dry_run },
             Request::DnsRefresh { zone, whole: false },
             Request::DnsResync { zone: None, dry_run },
+            Request::DnsRetry { of: None },
         ]
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use config::Config;
 use config::beside::edit::{Client, Edit, NewReservation};
-use ddns::reconcile::HeldBack;
+use ddns::reconcile::{Again, HeldBack};
 use ddns::wanted::{RowKey, Want};
 use dhcp::engine::{PoolCounts, SubnetCounts};
 use dhcp::lease::{Lease, LeaseState};
@@ -14,7 +14,7 @@ use dhcp::options::RelayAgentInfo;
 use dhcp::relay_info::{Switches, Whereabouts};
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
-use web::model::{Changes, ChangesQuery, Events, Past, PastHolder, PastQuery};
+use web::model::{Changes, ChangesQuery, Events, Past, PastHolder, PastQuery, Retried};
 use web::{Actor, Feed, Refusal};
 
 use crate::auditor::Auditor;
@@ -24,6 +24,7 @@ use crate::control::{
     Answer, HeldBackView, LeaseView, NameView, PoolView, RelayView, Request, ReserveRequest, Responder, StatusView,
     SubnetView, ZoneCopyView, ZoneServersView,
 };
+use crate::core::explain::Subject;
 use crate::counters::Counters;
 use crate::devices::DeviceDesk;
 use crate::dhcp_service::Question;
@@ -132,6 +133,7 @@ impl Responder for DaemonResponder {
             Request::DnsConfirmDeletions { zone, dry_run } => {
                 told(self.auditor.load_full().confirm_deletions(&zone, dry_run).await)
             }
+            Request::DnsRetry { of } => told(self.try_now(of.as_deref()).await.map_err(refusal_words)),
             Request::DnsResync { zone, dry_run } => {
                 told(self.auditor.load_full().resync(zone.as_deref(), dry_run).await)
             }
@@ -294,6 +296,34 @@ impl DaemonResponder {
         let view =
             |held: HeldBack| HeldBackView { zone: held.apex.to_string(), held: held.keys.len(), names: held.names };
         held.await.unwrap_or_default().into_iter().map(view).collect()
+    }
+
+    /// Has DNS work that waits for its next try tried now: of a name or an address, or all of it.
+    ///
+    /// # Errors
+    /// It is neither a name nor an address, or nothing is wanted there.
+    pub async fn try_now(&self, of: Option<&str>) -> Result<Retried, Refusal> {
+        let again = match of {
+            None => Again::All,
+            Some(of) => {
+                let (to, settings) = oneshot::channel();
+                self.updater.send(UpdaterQuestion::Settings(to)).await.map_err(|_| Refusal::Ending)?;
+                let settings = settings.await.map_err(|_| Refusal::Ending)?;
+                match explain::subject(of, &settings).map_err(Refusal::Bad)? {
+                    Subject::Name(name) => Again::Name(name),
+                    Subject::Address(address) => Again::Address(address),
+                    Subject::Hardware(_) => {
+                        return Err(Refusal::Bad(format!(
+                            "{of} is a hardware address: DNS work is of names and addresses"
+                        )));
+                    }
+                }
+            }
+        };
+        let (to, rows) = oneshot::channel();
+        self.updater.send(UpdaterQuestion::TryNow(again, to)).await.map_err(|_| Refusal::Ending)?;
+        let rows = rows.await.map_err(|_| Refusal::Ending)?;
+        Ok(Retried { rows })
     }
 
     /// A part of the history of leases.

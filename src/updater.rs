@@ -24,7 +24,7 @@ use std::time::Duration;
 use ddns::audit::AuditedRow;
 use ddns::cuts::Cut;
 use ddns::reconcile::{
-    Effects, Feedback, HeldBack, Mend, News, Outcome, Reconciler, Send as Sending, SendTicket, ZoneHealth,
+    Again, Effects, Feedback, HeldBack, Mend, News, Outcome, Reconciler, Send as Sending, SendTicket, ZoneHealth,
 };
 use ddns::settings::{Settings, ZoneRoute, ZoneServer};
 use ddns::wanted::{RowKey, Want, WantedRow};
@@ -114,6 +114,8 @@ pub enum UpdaterQuestion {
     HeldBack(oneshot::Sender<Vec<HeldBack>>),
     /// Delete what is held back of the zone of this name; how many rows that are.
     ConfirmDeletions(Fqdn, oneshot::Sender<usize>),
+    /// Try what waits for its next try now; how many rows that are.
+    TryNow(Again, oneshot::Sender<usize>),
     /// Tell DNS every row of the zone of this name anew; how many there are.
     Resync(Fqdn, oneshot::Sender<usize>),
     /// Other settings; answered once they are in force.
@@ -479,6 +481,10 @@ impl<W: WantedSource, S: RowSink, Z: EmbeddedZones> Updater<W, S, Z> {
             UpdaterQuestion::ConfirmDeletions(zone, to) => {
                 let now = self.now();
                 _ = to.send(self.parts.reconciler.confirm_deletions(now, &zone));
+            }
+            UpdaterQuestion::TryNow(again, to) => {
+                let now = self.now();
+                _ = to.send(self.parts.reconciler.try_now(now, &again));
             }
             UpdaterQuestion::Resync(zone, to) => {
                 let now = self.now();

@@ -57,7 +57,7 @@ pub use health::{ServerHealth, Standing, ZoneHealth};
 pub use hold::{HeldBack, QUIET_MS};
 pub use known::{ConfirmedRow, LastAnswer, Outcome, Send, SendTicket, Unsure};
 use lane::{Health, Lane, Place, backoff_ms, is_zone_failure};
-pub use mend::Mend;
+pub use mend::{Again, Mend};
 use rows::{Rows, Seen};
 pub use status::{RowStatus, Stage, ZoneStatus};
 use ways::{Breaker, Way, add_held};

@@ -37,6 +37,8 @@ pub enum Action {
     Adopt(upkeep::Adopt),
     /// Delete what a changed configuration no longer wants and `leasehold status` tells to be held back.
     ConfirmDeletions(upkeep::ConfirmDeletions),
+    /// Try now what was refused, or what no server answered for, instead of at its next try. Exit code 1 when nothing waits.
+    Retry(upkeep::Retry),
     /// Tell DNS every name anew.
     Resync(upkeep::Resync),
     /// Show how the DNS servers of each zone are doing: which is in use, which is passed over, since when, its last answer

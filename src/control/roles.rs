@@ -31,6 +31,7 @@ impl Request {
             | Self::DnsAdopt { .. }
             | Self::DnsConfirmDeletions { .. }
             | Self::DnsResync { .. }
+            | Self::DnsRetry { .. }
             | Self::Reserve { .. }
             | Self::Unreserve { .. }
             | Self::Release { .. } => Role::Operate,

@@ -7,13 +7,14 @@ use config::beside::edit::{Client, Edit, NewRecords, RecordKey};
 use dhcp::settings::ReservedFor;
 use ipnet::Ipv4Net;
 use web::model::{
-    Edited, LeaseRow, RecordsKey, RecordsWrite, Reservation, ReservationWrite, Reservations, ReservationsQuery,
+    DnsRetry, Edited, LeaseRow, RecordsKey, RecordsWrite, Reservation, ReservationWrite, Reservations,
+    ReservationsQuery, Retried,
 };
 use web::{Actor, Ask, Conditions, ETag, Refusal};
 
 use super::desk::Desk;
 use super::leases::row_of;
-use crate::control::{APPLY_WORDS, ReserveRequest, Responder, release_words, unreserve_words};
+use crate::control::{APPLY_WORDS, ReserveRequest, Responder, release_words, retry_words, unreserve_words};
 use crate::dhcp_service::Question;
 use crate::reload::{Guard, ReloadView, refusal_words};
 
@@ -153,6 +154,7 @@ pub(super) fn change_of(ask: &Ask) -> Option<(Actor, String)> {
         Ask::DeleteRecords { key, dry_run: false, actor, .. } => {
             Some((actor.clone(), format!("take out the records {}", records(key))))
         }
+        Ask::RetryNames(DnsRetry { of }, actor, _) => Some((actor.clone(), retry_words(of.as_deref()))),
         Ask::Release(address, actor, _) => Some((actor.clone(), release_words(*address))),
         Ask::Apply { dry_run: false, actor, .. } => Some((actor.clone(), APPLY_WORDS.to_owned())),
         Ask::Reserve { dry_run: true, .. }
@@ -195,6 +197,12 @@ pub(super) trait Outcome {
 impl Outcome for Edited {
     fn hindered(&self) -> Option<String> {
         self.hindrance()
+    }
+}
+
+impl Outcome for Retried {
+    fn hindered(&self) -> Option<String> {
+        None
     }
 }
 

@@ -158,6 +158,9 @@ impl Desk {
             Ask::DeleteRecords { key, dry_run, conditions, to, .. } => {
                 drop(to.send(noting(by, change, self.delete_records(key, dry_run, conditions)).await));
             }
+            Ask::RetryNames(retry, _, to) => {
+                drop(to.send(noting(by, change, by.try_now(retry.of.as_deref())).await));
+            }
             Ask::Release(address, _, to) => drop(to.send(noting(by, change, self.release(address)).await)),
             Ask::CheckConfiguration(text, to) => drop(to.send(self.check(text).await)),
             Ask::Apply { dry_run, to, .. } => drop(to.send(noting(by, change, self.apply(dry_run)).await)),

@@ -117,6 +117,7 @@ fn routed() -> Routes<Shared> {
         .may(Need::OPERATE, routes!(changes::put_reservation, changes::delete_reservation))
         .may(Need::OPERATE, routes!(changes::put_records, changes::delete_records))
         .may(Need::OPERATE, routes!(changes::release))
+        .may(Need::OPERATE, routes!(changes::retry))
         .may(Need::ADMINISTER, routes!(changes::check))
         .may(Need::ADMINISTER, routes!(changes::apply))
         .may(Need::VIEW, routes!(events))

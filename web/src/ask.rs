@@ -11,10 +11,10 @@ use crate::conditions::{Conditions, ETag};
 use crate::explanation::Explanation;
 use crate::feed::Feed;
 use crate::model::{
-    Changes, ChangesQuery, Configuration, Device, DeviceDecision, DnsWork, DnsWorkQuery, Edited, History, Host, Hosts,
-    HostsQuery, LeaseQuery, LeaseRow, Leases, Past, PastHolder, PastQuery, Queries, QueriesQuery, Range, Records,
-    RecordsKey, RecordsQuery, RecordsWrite, ReservationWrite, Reservations, ReservationsQuery, Status, SubnetDetail,
-    SubnetMap, Subnets, Zones,
+    Changes, ChangesQuery, Configuration, Device, DeviceDecision, DnsRetry, DnsWork, DnsWorkQuery, Edited, History,
+    Host, Hosts, HostsQuery, LeaseQuery, LeaseRow, Leases, Past, PastHolder, PastQuery, Queries, QueriesQuery, Range,
+    Records, RecordsKey, RecordsQuery, RecordsWrite, ReservationWrite, Reservations, ReservationsQuery, Retried,
+    Status, SubnetDetail, SubnetMap, Subnets, Zones,
 };
 
 /// Where an answer goes. Whoever asked may have gone; then nobody misses it.
@@ -88,6 +88,8 @@ pub enum Ask {
         actor: Actor,
         to: Reply<Edited>,
     },
+    /// Try what waits for its next try now.
+    RetryNames(DnsRetry, Actor, Reply<Retried>),
     /// End the lease of this address.
     Release(Ipv4Addr, Actor, Reply<LeaseRow>),
     /// Of this text as the main file.

@@ -15,8 +15,8 @@ use crate::ask::{Ask, Refusal};
 use crate::body::Sent;
 use crate::conditions::Conditions;
 use crate::model::{
-    ConfigurationText, DryRun, Edited, LeaseRow, Problem, RecordsKey, RecordsWrite, ReservationDelete,
-    ReservationWrite, Reservations, ReservationsQuery,
+    ConfigurationText, DnsRetry, DryRun, Edited, LeaseRow, Problem, RecordsKey, RecordsWrite, ReservationDelete,
+    ReservationWrite, Reservations, ReservationsQuery, Retried,
 };
 
 /// The longest configuration that is checked here, in bytes.
@@ -160,6 +160,21 @@ pub(crate) async fn release(
     let actor = caller.known()?;
     let address: Ipv4Addr = address.parse().map_err(|_| Refusal::Bad(format!("{address:?} is no IPv4 address")))?;
     shared.handle.ask(|to| Ask::Release(address, actor, to)).await.map(Json)
+}
+
+/// Try DNS work now
+///
+/// What waits for its next try does so at once, as if its pause were over; nothing is changed about what is wanted.
+#[utoipa::path(post, path = "/api/v1/dns-work/retry", tag = "names", request_body = DnsRetry,
+    responses((status = 200, body = Retried)))]
+pub(crate) async fn retry(
+    State(shared): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Sent(retry): Sent<DnsRetry>,
+) -> Result<Json<Retried>, Refusal> {
+    let actor = caller.known()?;
+    retry.of.iter().try_for_each(|of| bounded(of))?;
+    shared.handle.ask(|to| Ask::RetryNames(retry, actor, to)).await.map(Json)
 }
 
 /// Check a configuration

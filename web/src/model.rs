@@ -25,7 +25,8 @@ pub use edits::{
 pub use lease_history::{Past, PastHolder, PastQuery, PastRow};
 pub use leases::{DnsState, Host, HostRow, Hosts, HostsQuery, LeaseQuery, LeaseRow, Leases, RelayMarks, SORTS, STATES};
 pub use names::{
-    DnsWork, DnsWorkQuery, DnsWorkRow, RecordRow, Records, RecordsQuery, WorkState, Zone, ZoneCopy, ZoneServer, Zones,
+    DnsRetry, DnsWork, DnsWorkQuery, DnsWorkRow, RecordRow, Records, RecordsQuery, Retried, WorkState, Zone, ZoneCopy,
+    ZoneServer, Zones,
 };
 pub use queries::{FATES, Queries, QueriesQuery, QueryRow};
 pub use status::{

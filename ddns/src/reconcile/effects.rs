@@ -360,7 +360,7 @@ impl Reconciler {
         }
     }
 
-    fn wait(&mut self, now: Now, index: u32, pause_ms: u64) {
+    pub(super) fn wait(&mut self, now: Now, index: u32, pause_ms: u64) {
         self.next_stamp += 1;
         let (stamp, due_ms) = (self.next_stamp, now.boot_ms.saturating_add(pause_ms));
         let Some(entry) = self.entry_mut(index) else { return };

@@ -99,6 +99,13 @@ impl Lane {
         }
     }
 
+    /// A lane that is down is probed at once.
+    pub(super) fn probe_now(&mut self, boot_ms: u64) {
+        if let Health::Down { probe_ms, .. } = &mut self.health {
+            *probe_ms = boot_ms.min(*probe_ms);
+        }
+    }
+
     /// When a row may be sent that may not be sent now, in boot milliseconds.
     pub(super) fn next_probe(&self) -> Option<u64> {
         match &self.health {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use std::net::IpAddr;
+
 use dns::Fqdn;
 
 use super::{Entry, LastAnswer, Phase, Reconciler};
@@ -20,6 +22,30 @@ pub enum Mend {
     Withdraw(RowKey, Held),
     /// DNS holds this of ours now, by another way than a row's own updates.
     Taken(RowKey, Held),
+}
+
+/// What is to be tried now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// Everything.
+    All,
+    /// What stands under this name; under a name of one label: in whatever zone it does.
+    Name(Fqdn),
+    /// The PTR of this address.
+    Address(IpAddr),
+}
+
+impl Again {
+    fn is_about(&self, key: &RowKey) -> bool {
+        match (self, key) {
+            (Self::All, _) => true,
+            (Self::Name(name), RowKey::Forward(of) | RowKey::Stated(of, _)) => {
+                name == of || (name.label_count() == 1 && name.first_label() == of.first_label())
+            }
+            (Self::Address(address), RowKey::Reverse(of)) => address == of,
+            _ => false,
+        }
+    }
 }
 
 impl Reconciler {
@@ -66,6 +92,39 @@ impl Reconciler {
             .into_iter()
             .partition(|index| self.entry(*index).is_some_and(|entry| matches!(entry.row.key, RowKey::Forward(_))));
         names.into_iter().chain(pointers).filter(|index| self.recheck(now, *index)).count()
+    }
+
+    /// Has what waits for its next try tried at once, as if its pause were over, and zones that cannot be updated probed;
+    /// how many rows that hastens. A PTR that waits for its name is tried by trying that name.
+    pub fn try_now(&mut self, now: Now, again: &Again) -> usize {
+        let awaited = |entry: &Entry| match &entry.row.want {
+            Some(want) if entry.phase == Phase::Blocked => Some(RowKey::Forward(want.name.clone())),
+            _ => None,
+        };
+        let meant = |entry: &&Entry| again.is_about(&entry.row.key);
+        let names: Vec<RowKey> = self.rows.open_rows().filter(meant).filter_map(awaited).collect();
+        let is_meant = |entry: &Entry| again.is_about(&entry.row.key) || names.contains(&entry.row.key);
+        let (mut hastened, mut lanes) = (0, Vec::new());
+        for index in self.rows.indexes() {
+            let Some(entry) = self.entry(index).filter(|entry| is_meant(entry)) else { continue };
+            let Some(lane) = entry.lane else { continue };
+            match entry.phase {
+                // What is only withdrawn once more, to be sure, has its time.
+                Phase::Waits(_) if !matches!(entry.last, LastAnswer::None | LastAnswer::Done) => {
+                    self.wait(now, index, 0)
+                }
+                Phase::Ready if !self.lanes[lane as usize].is_up() => {}
+                _ => continue,
+            }
+            hastened += 1;
+            if !lanes.contains(&lane) {
+                lanes.push(lane);
+            }
+        }
+        for lane in lanes {
+            self.lanes[lane as usize].probe_now(now.boot_ms);
+        }
+        hastened
     }
 
     /// A row that is at rest is sent again. One that is queued or under way will be anyway.

@@ -1,9 +1,10 @@
-//! `leasehold dns audit`, `repair`, `adopt`, `resync`, `confirm-deletions` and `servers`.
+//! `leasehold dns audit`, `repair`, `adopt`, `retry`, `resync`, `confirm-deletions` and `servers`.
 
 use std::process::ExitCode;
 
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
+use web::model::Retried;
 
 use super::Action;
 use crate::commands::Daemon;
@@ -91,6 +92,17 @@ pub struct Resync {
     pub change: Change,
 }
 
+/// Try now what waits for its next try.
+#[derive(Args, Debug)]
+pub struct Retry {
+    /// Where the daemon is.
+    #[command(flatten)]
+    pub daemon: Daemon,
+    /// This name or address; else everything.
+    #[arg(value_name = "NAME|ADDRESS")]
+    pub of: Option<String>,
+}
+
 /// Show how the DNS servers of each zone are doing.
 #[derive(Args, Debug)]
 pub struct Servers {
@@ -114,6 +126,7 @@ pub(super) fn run(action: &Action) -> ExitCode {
             show_done(daemon, &Request::DnsConfirmDeletions { zone: zone.clone(), dry_run: *dry_run })
         }
         Action::Resync(Resync { change }) => mended(change, |zone, dry_run| Request::DnsResync { zone, dry_run }),
+        Action::Retry(retry) => retried(retry),
         Action::Servers(Servers { daemon }) => servers(daemon),
         // Of `copies`.
         Action::Copies(_) | Action::Refresh(_) => return ExitCode::SUCCESS,
@@ -122,6 +135,23 @@ pub(super) fn run(action: &Action) -> ExitCode {
         eprintln!("leasehold: {error:#}");
         ExitCode::from(FAILED)
     })
+}
+
+fn retried(retry: &Retry) -> anyhow::Result<ExitCode> {
+    let Retried { rows } = retry.daemon.ask(&Request::DnsRetry { of: retry.of.clone() })?;
+    if retry.daemon.json {
+        println!("{}", serde_json::to_string_pretty(&Retried { rows })?);
+    } else {
+        println!(
+            "{}",
+            match rows {
+                0 => "nothing waits for its next try".to_owned(),
+                1 => "one name or address is tried now".to_owned(),
+                rows => format!("{rows} names and addresses are tried now"),
+            }
+        );
+    }
+    Ok(ExitCode::from(if rows == 0 { FOUND } else { 0 }))
 }
 
 /// Tells which servers do their work, and fails when one does not.

@@ -150,6 +150,21 @@ pub struct DnsWork {
     pub rows: Vec<DnsWorkRow>,
 }
 
+/// What of the DNS work is to be tried now.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DnsRetry {
+    /// This name or address; absent: everything that waits for its next try.
+    pub of: Option<String>,
+}
+
+/// What is tried now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Retried {
+    /// So many names and addresses that waited for their next try.
+    pub rows: usize,
+}
+
 /// How a piece of DNS work stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
