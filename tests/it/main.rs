@@ -50,6 +50,7 @@ mod netns;
 mod outage;
 mod packet;
 mod page;
+mod page_changes;
 mod probing;
 mod process;
 mod programs;

@@ -76,7 +76,7 @@ file = "/etc/bind/adverts.txt"
 "#;
 
 /// The page, as the daemon serves it unasked.
-const PAGE: &str = "http://127.0.0.1:8067";
+pub(crate) const PAGE: &str = "http://127.0.0.1:8067";
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Four looks at a dozen views, each with a run of axe.
 const LOOKS: Duration = Duration::from_secs(400);
@@ -113,7 +113,7 @@ fn get(host: &Host, path: &str) -> Value {
 }
 
 /// A relay agent's host, with an address in each of the networks behind it.
-fn relay(lab: &Lab, server: &Host) -> Host {
+pub(crate) fn relay(lab: &Lab, server: &Host) -> Host {
     let relay = lan::client_host(lab, server, "relay");
     relay.ip("address add 192.168.30.2/24 dev eth0");
     for (address, prefix) in [("10.20.8.1", "10.20.8.0/24"), ("10.20.12.1", "10.20.12.0/24")] {
@@ -124,12 +124,12 @@ fn relay(lab: &Lab, server: &Host) -> Host {
 }
 
 /// Clients behind one of the relay's addresses.
-fn asker(relay: &Host, address: [u8; 4]) -> Asker {
+pub(crate) fn asker(relay: &Host, address: [u8; 4]) -> Asker {
     Asker::new(relay, address.into(), true).of(Ipv4Addr::new(192, 168, 30, 1))
 }
 
 /// A client of this hardware address and name takes a lease.
-fn take(asker: &mut Asker, hardware: [u8; 6], hostname: &str) -> Ipv4Addr {
+pub(crate) fn take(asker: &mut Asker, hardware: [u8; 6], hostname: &str) -> Ipv4Addr {
     let patience = Duration::from_secs(10);
     let said = |kind| Said { hostname: Some(hostname.to_owned()), ..Said::new(kind, 0, hardware) };
     let offer = asker.ask(said(packet::DISCOVER), patience).unwrap_or_else(|| panic!("no offer for {hostname}"));
@@ -215,7 +215,12 @@ pub(crate) fn drive(lab: &Lab, server: &Host, what: &str, more: &[&Path]) -> Run
 }
 
 fn drive_at(url: &str, lab: &Lab, server: &Host, what: &str, more: &[&Path]) -> Running {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/page/drive.mjs");
+    drive_script("drive.mjs", url, lab, server, what, more)
+}
+
+/// Has a script of `tests/page` play over the page at `url`, in the server's namespace.
+pub(crate) fn drive_script(script: &str, url: &str, lab: &Lab, server: &Host, what: &str, more: &[&Path]) -> Running {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/page").join(script);
     let mut command = server.tool("node");
     command.arg(script).args([what, url]).arg(modules()).args(more);
     command.env("HOME", lab.directory());

@@ -50,7 +50,7 @@ async function live() {
   say('EMPTY');
   await shows(leases, 'phone.home.example');
   await shows(overview, 'got');
-  await overview.getByRole('link', { name: 'phone', exact: true }).waitFor({ timeout: PATIENCE });
+  await overview.getByRole('link', { name: 'phone', exact: true }).first().waitFor({ timeout: PATIENCE });
   for (const page of [overview, leases]) must(await page.evaluate(() => window.loadedOnce === true), 'the page was loaded anew');
   await leases.getByRole('link', { name: 'phone.home.example' }).click();
   await shows(leases, 'It calls itself phone');
@@ -203,8 +203,9 @@ async function first(pictures) {
   await shows(page, '1 lease');
   await page.waitForTimeout(300);
   await page.screenshot({ path: path.join(pictures, 'first-lease-phone-light.png') });
-  // The whole row is the link of its address.
-  await page.getByRole('link', { name: /^192\.168\.30\./ }).click();
+  // The whole row opens what is known of it, and that leads to its host.
+  await page.getByRole('button', { name: /^192\.168\.30\./ }).click();
+  await page.getByRole('dialog').getByRole('link', { name: 'Open host' }).click();
   await shows(page, 'It calls itself phone');
   await context.close();
 }

@@ -22,18 +22,18 @@ class Left extends Error {}
  *
  * `title`: what was done, in few words; `doing`: the same while it is under way. `write()` makes it and resolves to `{data, etag}`,
  * as `change` of api.js does. `undo(etag)` puts back what was there, guarded by that; without it the change cannot be taken back.
- * `undone`: what is said then. `follow(say, signal)` finds out how DNS stands and says it, as a step of `tell`.
+ * `undone`: what is said then; `about`: what is changed, in one word for all changes of the same. `follow(say, signal)` finds out how DNS stands and says it, as a step of `tell`.
  * Resolves to whether it was made.
  */
-export async function carry({ title, doing, write, undo, undone, follow }) {
+export async function carry({ title, doing, write, undo, undone, follow, about }) {
   const aborter = new AbortController();
-  const toast = tell({ title: doing, steps: [{ key: 'saved', state: 'doing', words: 'Saving' }], gone: () => aborter.abort() });
+  const toast = tell({ about, title: doing, steps: [{ key: 'saved', state: 'doing', words: 'Saving' }], gone: () => aborter.abort() });
   let made;
   try {
     made = await write();
   } catch (error) {
     if (error instanceof Left) toast.drop();
-    else toast.update({ title: 'Nothing was changed', steps: [{ key: 'saved', state: 'bad', words: 'Not saved' }], fault: error.message, again: () => carry({ title, doing, write, undo, undone, follow }) });
+    else toast.update({ title: 'Nothing was changed', steps: [{ key: 'saved', state: 'bad', words: 'Not saved' }], fault: error.message, again: () => carry({ title, doing, write, undo, undone, follow, about }) });
     return false;
   }
   listeners.forEach(listen => listen());
@@ -41,7 +41,7 @@ export async function carry({ title, doing, write, undo, undone, follow }) {
   const same = data?.applied === false && !data.changes?.length;
   const steps = [{ key: 'saved', state: 'done', words: 'Saved' }];
   if (data?.applied !== undefined) steps.push({ key: 'applied', state: 'done', words: 'Applied' });
-  const back = undo && !same && (() => carry({ title: undone, doing: 'Undoing', write: () => undo(etag), follow }));
+  const back = undo && !same && (() => carry({ title: undone, doing: 'Undoing', write: () => undo(etag), follow, about }));
   const words = same ? 'It was so already' : title;
   toast.update({ title: words, steps, notes: data?.effects ?? [], undo: back || null, spoken: `${words}. Saved${back ? ', undo is possible for ten seconds' : ''}.` });
   if (follow && !same) {

@@ -51,30 +51,35 @@ export const confirm = ({ heading, verb, words }) => openDialog(close => html`<$
   <button type="button" class="btn" onClick=${() => close(false)}>Cancel</button><button type="button" class="btn stop" onClick=${() => close(true)}>${verb}</button>`}>${words}</${Dialog}>`).then(Boolean);
 
 /**
- * Asks for a line of text. `check(text)` resolves to what is wrong with it, in a sentence, or to nothing. Resolves to the text;
- * to nothing where the dialog was left.
+ * Asks for lines of text: `fields`, each `{name, label, value, hint}`. `check(values)` resolves to what is wrong with them, in a
+ * sentence, or to nothing. Resolves to the values by their names; to nothing where the dialog was left.
  */
-export const askText = question => openDialog(close => html`<${AskText} ...${question} close=${close}/>`);
+export const askFor = question => openDialog(close => html`<${AskFor} ...${question} close=${close}/>`);
 
-function AskText({ heading, label, value = '', verb, words, check, close }) {
-  const [text, setText] = useState(value);
+function AskFor({ heading, fields, verb, words, check, close }) {
+  const [values, setValues] = useState(Object.fromEntries(fields.map(field => [field.name, field.value ?? ''])));
   const [fault, setFault] = useState(null);
   const [busy, setBusy] = useState(false);
-  const field = useRef();
-  useLayoutEffect(() => { field.current.focus(); field.current.select(); }, []);
+  const first = useRef();
+  // Behind the dialog's own choice of what has the focus.
+  useEffect(() => { first.current.focus(); first.current.select(); }, []);
   const submit = async event => {
     event.preventDefault();
     if (busy) return;
+    const trimmed = Object.fromEntries(Object.entries(values).map(([name, text]) => [name, text.trim()]));
     setBusy(true);
-    const wrong = await Promise.resolve(check?.(text.trim())).catch(error => error.message);
+    const wrong = await Promise.resolve().then(() => check?.(trimmed)).catch(error => error.message);
     setBusy(false);
     setFault(wrong ?? null);
-    if (wrong) field.current?.focus(); else close(text.trim());
+    if (wrong) first.current?.focus(); else close(trimmed);
   };
+  const type = name => event => { setValues({ ...values, [name]: event.target.value }); setFault(null); };
+  const described = field => [fault && 'ask-fault', field.hint && `ask-hint-${field.name}`].filter(Boolean).join(' ') || undefined;
   return html`<${Dialog} heading=${heading} close=${close}><form class="ask-form" onSubmit=${submit}>
     ${words && html`<p class="dim">${words}</p>`}
-    <label for="ask-text">${label}</label>
-    <div class="field"><input id="ask-text" ref=${field} autocomplete="off" autocapitalize="none" spellcheck="false" value=${text} aria-invalid=${fault ? 'true' : undefined} aria-describedby=${fault ? 'ask-fault' : undefined} onInput=${event => { setText(event.target.value); setFault(null); }}/></div>
+    ${fields.map((field, at) => html`<div class="ask-field" key=${field.name}><label for=${`ask-${field.name}`}>${field.label}</label>
+      <div class="field"><input id=${`ask-${field.name}`} ref=${at ? undefined : first} autocomplete="off" autocapitalize="none" spellcheck="false" value=${values[field.name]} aria-invalid=${fault ? 'true' : undefined} aria-describedby=${described(field)} onInput=${type(field.name)}/></div>
+      ${field.hint && html`<p class="sm dim" id=${`ask-hint-${field.name}`}>${field.hint}</p>`}</div>`)}
     <div role="alert" id="ask-fault">${fault && html`<p class="problem"><${Icon} name="octagon-x"/><span class="wrap">${fault}</span></p>`}</div>
     <div class="ask-end"><button type="button" class="btn" onClick=${() => close()}>Cancel</button><button type="submit" class="btn pri" aria-disabled=${String(busy)}>${verb}</button></div></form></${Dialog}>`;
 }
@@ -93,10 +98,12 @@ export const askVersions = ({ heading, who, mine, theirs }) => openDialog(close 
 
 /**
  * Word of a change: `title`; `steps`, each `{state, words, detail, href}` with `doing`, `done` or `bad` for a state; `notes`;
- * `fault` and `again`, what to do about it; `undo`, for ten seconds from when it is there. Answers with what changes it.
+ * `fault` and `again`, what to do about it; `undo`, for ten seconds from when it is there; `about`: what it is about, of which
+ * only the newest word stands. Answers with what changes it.
  */
 export function tell(one) {
   const entry = { id: ++number, steps: [], notes: [], left: UNDO_MS, stays: STAYS_MS, ...one };
+  if (entry.about) told.filter(other => other.about === entry.about && !other.fault).forEach(drop);
   told.push(entry);
   if (told.length > TOLD_MAX) told.shift();
   changed();
@@ -134,7 +141,8 @@ export function undoNewest() {
 // Time stands still for what is looked at: nobody is hurried who reads, or moves there by keyboard.
 const PACE_MS = 250;
 setInterval(() => {
-  if (!told.length || document.hidden) return;
+  // Behind a dialog nobody reaches them.
+  if (!told.length || document.hidden || dialogs.length) return;
   const held = document.querySelector('.tray')?.matches(':hover, :focus-within');
   if (held) return;
   for (const entry of [...told]) {

@@ -1,22 +1,38 @@
 // The frame around the views: navigation, what is found, the keys, and who reads the stream.
-import { base, html, render, useEffect, useLayoutEffect, useRef, useState } from './lib.js';
+import { base, html, render, useEffect, useLayoutEffect, useReducer, useRef, useState } from './lib.js';
 import { useApi, get } from './api.js';
 import { go, placeOf, useWhere, where } from './router.js';
 import { listen, useEvents, useLive } from './live.js';
 import { Layers, undoNewest } from './layers.js';
 import { ask, signOut, useMe } from './me.js';
-import { Icon, Problem, announce, arrival, hostPath, span, title, useTick } from './ui.js';
+import { Icon, Problem, Skeleton, announce, arrival, hostPath, span, title, useTick } from './ui.js';
 import { Overview } from './views/overview.js';
 import { Leases } from './views/leases.js';
-import { Host } from './views/host.js';
-import { Hosts } from './views/hosts.js';
-import { Queries } from './views/queries.js';
-import { Subnet, Subnets } from './views/subnets.js';
-import { DnsWork } from './views/dns-work.js';
-import { Zone, Zones } from './views/zones.js';
-import { Events } from './views/events.js';
-import { Configuration, More } from './views/more.js';
 import { SignIn, SignInAgain } from './views/sign-in.js';
+
+/** A view that is fetched when somebody goes there: the first one is there the sooner. `pick` takes it from its module. */
+function later(load, pick) {
+  let view = null;
+  return function Later(props) {
+    const [fault, setFault] = useState(null);
+    const [, draw] = useReducer(x => x + 1, 0);
+    const fetch = () => load().then(module => { view = pick(module); setFault(null); draw(); }, () => setFault(new Error('This view could not be fetched. The server may be restarting, or be a newer one: then load the page anew.')));
+    useEffect(() => { if (!view) fetch(); }, []);
+    if (view) return html`<${view} ...${props}/>`;
+    return fault ? html`<${Problem} error=${fault} retry=${fetch}/>` : html`<${Skeleton} height=${420}/>`;
+  };
+}
+const Host = later(() => import('./views/host.js'), views => views.Host);
+const Hosts = later(() => import('./views/hosts.js'), views => views.Hosts);
+const Queries = later(() => import('./views/queries.js'), views => views.Queries);
+const Subnet = later(() => import('./views/subnets.js'), views => views.Subnet);
+const Subnets = later(() => import('./views/subnets.js'), views => views.Subnets);
+const DnsWork = later(() => import('./views/dns-work.js'), views => views.DnsWork);
+const Zone = later(() => import('./views/zones.js'), views => views.Zone);
+const Zones = later(() => import('./views/zones.js'), views => views.Zones);
+const Events = later(() => import('./views/events.js'), views => views.Events);
+const Configuration = later(() => import('./views/more.js'), views => views.Configuration);
+const More = later(() => import('./views/more.js'), views => views.More);
 
 const VIEWS = [
   [/^\/$/, Overview, '/', 'Overview'],

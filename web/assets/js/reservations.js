@@ -2,7 +2,7 @@
 import { html } from './lib.js';
 import { change, get, tagged } from './api.js';
 import { carry, tellFault, upon } from './changes.js';
-import { askText, confirm } from './layers.js';
+import { askFor, confirm } from './layers.js';
 import { dots, sentence } from './ui.js';
 
 const key = client => encodeURIComponent(client);
@@ -26,14 +26,14 @@ const remove = (value, etag) => change('DELETE', `/reservations/${key(value.clie
 /** Brings what is reserved from `seen` to `mine` (null: nothing). */
 function write(of, seen, mine) {
   const make = etag => (mine ? put(mine, etag) : remove(seen.value, etag));
-  return upon({ seen, look: () => look(of), write: make, same, facts, mine, heading: mine?.hostname ?? mine?.address ?? of.address ?? 'The reservation' });
+  return upon({ seen, look: () => look(of), write: make, same, facts, mine, heading: `What is reserved ${of.address ? `at ${of.address}` : `for ${of.hardware}`}` });
 }
 
 /** Makes that change, with its way back. */
 function bring({ of, seen, mine, title, doing, undone }) {
   const id = of.address ?? of.hardware;
   return carry({
-    title, doing, undone,
+    title, doing, undone, about: id,
     write: () => write(of, seen, mine),
     undo: etag => write(of, { etag, value: mine }, seen.value),
     follow: followName(id, mine?.hostname),
@@ -73,7 +73,7 @@ export async function unreserve(of) {
 /** What the server says against a value, or nothing. */
 async function against(value) {
   const { data } = await put(value, undefined, true);
-  const faults = data.faults.filter(fault => fault.severity === 'fault').map(fault => `${sentence(fault.message)} (${fault.label}).`);
+  const faults = data.faults.filter(fault => fault.severity === 'fault').map(fault => `${sentence(fault.message)}.${fault.mend ? ` ${sentence(fault.mend)}.` : ''}`);
   return [...faults, ...data.refused].join(' ') || null;
 }
 
@@ -84,11 +84,11 @@ export async function rename(lease) {
   if (!seen) return false;
   const base = seen.value ?? fresh(lease);
   const before = base.hostname ?? lease.hostname ?? '';
-  const name = await askText({
-    heading: `Rename ${before || lease.address}`, label: 'Name', value: before, verb: 'Rename',
+  const { name } = await askFor({
+    heading: `Rename ${before || lease.address}`, verb: 'Rename', fields: [{ name: 'name', label: 'Name', value: before }],
     words: seen.value ? 'The name of its reservation, without the domain.' : `Without the domain. This reserves ${lease.address} for it, so that the name stays.`,
-    check: text => (text ? against({ ...base, hostname: text }) : 'A name is needed; to have none, take the reservation out.'),
-  });
+    check: ({ name }) => (name ? against({ ...base, hostname: name }) : 'A name is needed; to have none, take the reservation out.'),
+  }) ?? {};
   if (!name || name === seen.value?.hostname) return false;
   return bring({ of, seen, mine: { ...base, hostname: name }, title: `It is called ${name} now`, doing: `Renaming it to ${name}`, undone: before ? `It is called ${before} again` : 'It is as it was' });
 }
@@ -98,14 +98,16 @@ export async function reserveFor({ address, subnet }) {
   const of = { address, subnet };
   const seen = await found(of);
   if (!seen) return false;
-  const value = (client, hostname) => ({ clients: [client], address, subnet, hostname });
-  const client = await askText({
-    heading: `Reserve ${address}`, label: 'Hardware address of the client', verb: 'Reserve',
-    words: 'Such as 52:54:00:12:34:56. A client identifier is written hex:01:52:54…, a DUID duid:hex:….',
-    check: text => (text ? against(value(text, null)) : 'It has to be said for whom.'),
+  const value = ({ client, name }) => ({ clients: [client], address, subnet, hostname: name || null });
+  const said = await askFor({
+    heading: `Reserve ${address}`, verb: 'Reserve',
+    fields: [{ name: 'client', label: 'For which client', hint: 'Its hardware address, such as 52:54:00:12:34:56; a client identifier as hex:01:52:54…, a DUID as duid:hex:….' },
+      { name: 'name', label: 'Name, if it is to have one', hint: 'Without the domain.' }],
+    check: said => (said.client ? against(value(said)) : 'It has to be said for whom.'),
   });
-  if (!client) return false;
-  return bring({ of, seen, mine: value(client, null), title: `${address} is reserved for ${client}`, doing: `Reserving ${address}`, undone: `${address} is not reserved any more` });
+  if (!said) return false;
+  const mine = value(said);
+  return bring({ of, seen, mine, title: `${address} is reserved for ${said.name || said.client}`, doing: `Reserving ${address}`, undone: `${address} is not reserved any more` });
 }
 
 /** Ends a lease: what comes of it is said first, as it cannot be undone. */
@@ -118,7 +120,7 @@ export async function release(lease) {
   });
   if (!yes) return false;
   return carry({
-    title: `The lease of ${lease.address} has ended`, doing: `Releasing ${lease.address}`,
+    title: `The lease of ${lease.address} has ended`, doing: `Releasing ${lease.address}`, about: lease.address,
     write: () => change('POST', `/leases/${lease.address}/release`),
     follow: lease.name ? followName(lease.address, null) : undefined,
   });

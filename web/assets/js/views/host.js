@@ -1,9 +1,14 @@
 // Who is this? Why no name?
-import { html, useRef } from '../lib.js';
+import { html, useEffect, useRef } from '../lib.js';
 import { useApi } from '../api.js';
 import { useEvents } from '../live.js';
-import { Copy, Dns, Empty, Head, Icon, Problem, Skeleton, State, Time, Words, absolute, dots, plural, sentence, span } from '../ui.js';
+import { useChanged } from '../changes.js';
+import { may } from '../me.js';
+import { reserve } from '../reservations.js';
+import { Copy, Dns, Empty, Head, Icon, Problem, Skeleton, State, Time, Words, absolute, dots, keysOn, plural, sentence, span } from '../ui.js';
+import { RetryNow } from './dns-work.js';
 import { Feed } from './feed.js';
+import { LeaseActs } from './lease-acts.js';
 import { QueriesOf } from './queries.js';
 
 export function Host({ rest }) {
@@ -13,16 +18,30 @@ export function Host({ rest }) {
     const about = gap || events.some(({ lease, title }) => (lease && (lease.hardware === host.data?.hardware || lease.address === rest)) || (host.data?.leases ?? []).some(one => one.name === title || one.address === title));
     if (about) { clearTimeout(soon.current); soon.current = setTimeout(host.reload, 200); }
   }, [host.reload, host.data]);
+  useChanged(host.reload, [host.reload]);
   const { data, error } = host;
+  const held = data?.leases[0];
+  useEffect(() => {
+    const press = event => {
+      if (event.key !== 'r' || !keysOn() || event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.('input,textarea,select,dialog')) return;
+      if (held && !held.reserved && may('operate')) reserve(held);
+    };
+    addEventListener('keydown', press);
+    return () => removeEventListener('keydown', press);
+  }, [held]);
   if (!data) return error ? html`<${Head} icon="monitor-smartphone" heading=${rest} crumb=${['/hosts', 'Hosts']}>${error.status === 404 ? 'Nothing is known of it.' : ''}</${Head}>${error.status === 404 ? html`<div class="card"><${Empty} icon="search" title="Nobody by this name or address"><${Words}>${error.message}</${Words}</${Empty}></div>` : html`<${Problem} error=${error} retry=${host.reload}/>`}`
     : html`<h1 id="h1" tabindex="-1" class="vh">${rest}</h1><${Skeleton} height=${360}/>`;
   const { leases, explanation } = data;
   const now = leases[0];
+  // What is reserved and not there has no lease: it is known by its address.
+  const subject = now ?? (explanation.reservations.length && ADDRESS.test(rest) ? { address: rest, hardware: data.hardware, hostname: '', name: null, state: 'none', reserved: true } : null);
   const [icon, mark] = !now ? ['bookmark', 'plain'] : leases.some(one => one.dns === 'refused') ? ['octagon-x', 'bad'] : now.state === 'bound' ? ['circle-check', 'ok'] : ['timer-off', 'plain'];
-  return html`<${Head} icon=${icon} mark=${mark === 'plain' ? '' : mark} heading=${data.title} crumb=${['/hosts', 'Hosts']}><span class="wrap"><${Verdict} leases=${leases} otherwise=${explanation.verdict}/></span></${Head}>
+  return html`<${Head} icon=${icon} mark=${mark === 'plain' ? '' : mark} heading=${data.title} crumb=${['/hosts', 'Hosts']} tools=${subject && html`<${LeaseActs} lease=${subject}/>`}><span class="wrap"><${Verdict} leases=${leases} otherwise=${explanation.verdict}/></span></${Head}>
     <div class="two"><div><${Facts} data=${data} now=${now}/>${leases.length > 0 && html`<${Addresses} leases=${leases}/>`}${data.hardware && html`<${QueriesOf} hardware=${data.hardware}/>`}</div>
       <div><${Story} explanation=${explanation}/><section class="card box" aria-labelledby="hist-h"><h2 id="hist-h">Lately</h2>${data.events.length ? html`<${Feed} events=${data.events}/>` : html`<p class="dim sm">Nothing since the daemon started.</p>`}</section></div></div>`;
 }
+
+const ADDRESS = /^\d{1,3}(\.\d{1,3}){3}$/;
 
 /** How it stands, in a sentence. */
 function Verdict({ leases, otherwise }) {
@@ -56,12 +75,12 @@ const Addresses = ({ leases }) => html`<section class="card box" aria-labelledby
     ${lease.dns !== 'none' && html`<${Fact} words="DNS"><${Dns} state=${lease.dns} words/></${Fact}>`}
     <${Fact} words="Since">${absolute(lease.started_at)}</${Fact}>
     <${Fact} words="Last heard"><${Time} at=${lease.renewed_at} until/></${Fact}>
-    <${Fact} words=${lease.state === 'bound' ? 'Until' : 'Ended'}>${lease.expires_at == null ? 'for ever' : html`${absolute(lease.expires_at)} <span class="dim sm">(<${Time} at=${lease.expires_at} until/>)</span>`}</${Fact}></dl></div>`)}</section>`;
+    <${Fact} words=${lease.state === 'bound' ? 'Until' : 'Ended'}>${lease.expires_at == null ? 'for ever' : html`${absolute(lease.expires_at)} <span class="dim sm">(<${Time} at=${lease.expires_at} until/>)</span>`}</${Fact}></dl>${at > 0 && html`<div class="acts"><${LeaseActs} lease=${lease}/></div>`}</div>`)}</section>`;
 
 /** The way from what the client said to what DNS holds, as a line of steps. */
 function Story({ explanation }) {
   const steps = [];
-  const add = (icon, kind, words, detail) => steps.push({ icon, kind, words, detail });
+  const add = (icon, kind, words, detail, act) => steps.push({ icon, kind, words, detail, act });
   for (const lease of explanation.leases.slice(0, 4)) {
     const sent = [lease.sent_fqdn?.name && `${lease.sent_fqdn.name} (option 81)`, lease.sent_hostname && `${lease.sent_hostname} (option 12)`].filter(Boolean);
     add('log-in', '', sent.length ? `It calls itself ${sent.join(' and ')}` : 'It sent no name', `at ${lease.address}`);
@@ -76,8 +95,9 @@ function Story({ explanation }) {
     const at = record.answered_at ? html`<${Time} at=${record.answered_at} until/>` : null;
     add(record.done ? 'circle-check' : failed ? 'octagon-x' : 'circle-dashed', record.done ? 'ok' : failed ? 'bad' : 'pending',
       record.done ? `DNS holds ${record.rtype} of ${dots(record.owner || record.key)}` : `${record.rtype} of ${dots(record.owner || record.key)} is not as wanted`,
-      html`${record.done ? dots(record.wanted ?? 'nothing of ours, as wanted') : sentence(record.state)}${record.next_try_secs != null && html` Next try in ${span(record.next_try_secs)}.`}${record.prerequisite && html`<br/>${sentence(record.prerequisite)}`}${at && html`<br/><span class="dim">Last answer ${at}${record.zone ? ` from ${record.used ?? (record.servers?.[0] ?? 'the embedded server')}` : ''}</span>`}`);
+      html`${record.done ? dots(record.wanted ?? 'nothing of ours, as wanted') : sentence(record.state)}${record.next_try_secs != null && html` Next try in ${span(record.next_try_secs)}.`}${record.prerequisite && html`<br/>${sentence(record.prerequisite)}`}${at && html`<br/><span class="dim">Last answer ${at}${record.zone ? ` from ${record.used ?? (record.servers?.[0] ?? 'the embedded server')}` : ''}</span>`}`,
+      failed && record.zone && html`<${RetryNow} of=${dots(record.key)}/>`);
   }
-  return html`<section class="card box" aria-labelledby="why-h"><h2 id="why-h">Why its name is what it is</h2>${steps.length ? html`<ol class="tl">${steps.map((step, at) => html`<li key=${at}><${Icon} name=${step.icon} kind=${step.kind}/>${step.words && html`<p class="t"><${Words}>${step.words}</${Words}></p>`}${step.detail && html`<p class="sm dim">${typeof step.detail === 'string' ? html`<${Words}>${step.detail}</${Words}>` : step.detail}</p>`}</li>`)}</ol>`
+  return html`<section class="card box" aria-labelledby="why-h"><h2 id="why-h">Why its name is what it is</h2>${steps.length ? html`<ol class="tl">${steps.map((step, at) => html`<li key=${at}><${Icon} name=${step.icon} kind=${step.kind}/>${step.words && html`<p class="t"><${Words}>${step.words}</${Words}></p>`}${step.detail && html`<p class="sm dim">${typeof step.detail === 'string' ? html`<${Words}>${step.detail}</${Words}>` : step.detail}</p>`}${step.act}</li>`)}</ol>`
     : html`<p class="dim sm">No lease and no record leads to a name here.</p>`}${explanation.left_out > 0 && html`<p class="dim sm">${plural(explanation.left_out, 'more lease or reservation', 'more leases and reservations')} not shown.</p>`}</section>`;
 }

@@ -3,6 +3,7 @@ import { html, useEffect, useRef } from '../lib.js';
 import { useEvents } from '../live.js';
 import { go, withQuery } from '../router.js';
 import { Empty, Icon, Head, Problem, Search, Skeleton, State, Time, announce, num, plural } from '../ui.js';
+import { Devices } from './devices.js';
 import { place, tall, useNarrow, useVirtual, useWindows } from '../windows.js';
 
 const COLUMNS = [['Name', ''], ['Maker', ''], ['Hardware', ''], ['Address', ''], ['Last heard', ''], ['State', 'x-wide']];
@@ -22,7 +23,8 @@ export function Hosts({ query }) {
     // The list is in the order of the last sign of life: it is not moved under a hand.
     const held = scrollY > 0 || box.current?.matches(':hover') || box.current?.contains(document.activeElement);
     if (!gap && (held || !events.some(one => one.lease))) return;
-    if (!soon.current) soon.current = setTimeout(() => { soon.current = 0; list.refresh(); }, 1500);
+    // The server keeps the list for three seconds.
+    if (!soon.current) soon.current = setTimeout(() => { soon.current = 0; list.refresh(); }, 3300);
   }, [q]);
   const step = to => {
     const at = Math.max(0, Math.min(list.total - 1, to));
@@ -38,6 +40,7 @@ export function Hosts({ query }) {
     else if (event.key === 'Enter' && list.row(at)) go(path(list.row(at)));
   };
   return html`<${Head} icon="monitor-smartphone" heading=${list.all == null ? 'Hosts' : plural(list.all, 'host')}>Everything that has or had a lease, last heard of first.</${Head}>
+    <${Devices} decided/>
     <div class="filters" role="search"><${Search} value=${q} label="Find in hosts" placeholder="Name, maker, address or MAC" onSearch=${text => set({ q: text })}/>${q && list.total != null && html`<span class="end">${num(list.total)} of ${num(list.all)}</span>`}</div>
     ${list.error && html`<${Problem} error=${list.error} retry=${list.refresh}/>`}
     ${list.total == null ? !list.error && html`<${Skeleton} height=${400}/>` : !list.total ? html`<div class="card"><${Empty} icon=${q ? 'search' : 'monitor-smartphone'} title=${q ? 'No host fits' : 'No host yet'}>${q ? html`<button type="button" class="link" onClick=${() => set({ q: '' })}>Clear the search</button>` : 'The first device that gets an address shows here by itself.'}</${Empty}></div>`

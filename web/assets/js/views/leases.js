@@ -3,8 +3,13 @@ import { html, useEffect, useRef, useState } from '../lib.js';
 import { useApi } from '../api.js';
 import { useEvents } from '../live.js';
 import { go, withQuery } from '../router.js';
-import { Copy, Dns, Empty, Icon, Problem, Search, Segments, Skeleton, State, Time, absolute, announce, hostPath, num, plural, title } from '../ui.js';
+import { Copy, Dns, Empty, Icon, Problem, Search, Segments, Skeleton, State, Time, absolute, announce, hostPath, keysOn, num, plural, title } from '../ui.js';
 import { place, tall, useNarrow, useVirtual, useWindows } from '../windows.js';
+import { useChanged } from '../changes.js';
+import { Dialog, openDialog } from '../layers.js';
+import { may } from '../me.js';
+import { reserve } from '../reservations.js';
+import { LeaseActs } from './lease-acts.js';
 
 const STATES = [['bound', 'In use'], ['ended', 'Ended'], ['quarantined', 'Kept back'], ['all', 'All']];
 const COLUMNS = [['address', 'Address', ''], ['name', 'Name', ''], ['hardware', 'Client', ''], ['', 'Subnet', 'x-wide'], ['expires', 'Until', ''], ['', 'State', 'x-wide']];
@@ -31,8 +36,12 @@ function Title({ status }) {
 
 export function List({ path, sort = '', filtered, set, query, status }) {
   const narrow = useNarrow();
+  // Where there is no room for it beside the list, what is known of a lease comes over it.
+  const over = useNarrow('(max-width: 1080px)');
   const list = useWindows(path);
-  const [selected, select] = useState(null);
+  const [selected, setSelected] = useState(null);
+  const panel = useRef();
+  const from = useRef(null);
   const [waiting, setWaiting] = useState(0);
   const whole = useRef();
   const size = narrow ? 64 : 40;
@@ -40,6 +49,25 @@ export function List({ path, sort = '', filtered, set, query, status }) {
   useEffect(() => { list.need(items.map(item => item.at)); });
   useEffect(() => { setWaiting(0); }, [path]);
   const apply = () => { setWaiting(0); list.refresh(); };
+  useChanged(() => list.refresh(), [path]);
+  const last = useRef(null);
+  const chosen = selected && (list.find(one => one.address === selected) ?? (last.current?.address === selected ? last.current : null));
+  if (chosen) last.current = chosen;
+  // The same facts whichever way they are shown, and as they are now.
+  const live = useRef(new Set());
+  useEffect(() => { live.current.forEach(show => show(chosen)); }, [chosen]);
+  const select = (address, { by } = {}) => {
+    const row = address && list.find(one => one.address === address);
+    if (row && over) { openDialog(close => html`<${Sheet} row=${row} live=${live.current} close=${close}/>`).then(() => setSelected(null)); }
+    if (address) from.current = document.activeElement;
+    setSelected(address);
+    if (address && by === 'key' && !over) requestAnimationFrame(() => requestAnimationFrame(() => panel.current?.focus()));
+  };
+  const leave = () => {
+    const back = from.current?.isConnected ? from.current : null;
+    setSelected(null);
+    if (panel.current?.closest('.panel').contains(document.activeElement)) requestAnimationFrame(() => back?.focus());
+  };
   const soon = useRef(0);
   const later = pause => { clearTimeout(soon.current); soon.current = setTimeout(() => list.refresh(), pause); };
   useEffect(() => () => clearTimeout(soon.current), [path]);
@@ -60,14 +88,17 @@ export function List({ path, sort = '', filtered, set, query, status }) {
   }, [path, selected, list.total]);
   useEffect(() => {
     if (!selected) return;
-    const close = event => { if (event.key === 'Escape' && !document.querySelector('dialog')) select(null); };
+    const close = event => {
+      if (document.querySelector('dialog')) return;
+      if (event.key === 'Escape') leave();
+      else if (event.key === 'r' && keysOn() && panel.current?.closest('.panel').contains(event.target) && !event.ctrlKey && !event.metaKey && chosen && may('operate') && !chosen.reserved) reserve(chosen);
+    };
     addEventListener('keydown', close);
     return () => removeEventListener('keydown', close);
-  }, [selected]);
+  }, [selected, chosen]);
   useEffect(() => { if (list.loaded) announce(plural(list.total, 'lease')); }, [list.loaded, path]);
   if (list.error && list.total == null) return html`<${Problem} error=${list.error} retry=${list.refresh}/>`;
   if (list.total == null) return html`<${Skeleton} height=${400}/>`;
-  const open = selected && items.length ? selected : null;
   const step = to => {
     const at = Math.max(0, Math.min(list.total - 1, to));
     show(at);
@@ -80,18 +111,20 @@ export function List({ path, sort = '', filtered, set, query, status }) {
     if (Number.isNaN(at)) return;
     if (event.key === 'ArrowDown' || event.key === 'j') { event.preventDefault(); step(at + 1); }
     else if (event.key === 'ArrowUp' || event.key === 'k') { event.preventDefault(); step(at - 1); }
-    else if (event.key === 'Enter' && event.target.dataset.at) { const row = list.row(at); if (row) narrow ? go(hostPath(row)) : select(row.address); }
+    else if (event.key === 'Enter' && event.target.dataset.at) { const row = list.row(at); if (row) select(row.address, { by: 'key' }); }
+    else if (!keysOn()) return;
+    else if (event.key === 'r') { const row = list.row(at); if (row && may('operate') && !row.reserved) reserve(row); }
     else if (event.key === 'c') { const row = list.row(at); if (row) navigator.clipboard?.writeText(row.address).then(() => announce(`Copied ${row.address}`)); }
   };
-  const row = open && [...Array(items.length)].map((_, at) => list.row(items[at].at)).find(one => one?.address === open);
+  const row = over ? null : chosen;
   const body = list.total === 0 ? html`<div class="card"><${None} filtered=${filtered} all=${list.all} set=${set} status=${status}/></div>`
     : html`<div class=${`card leases ${row ? 'slim' : ''}`} ref=${whole} role="table" aria-label="Leases" aria-rowcount=${list.total + 1} aria-colcount="6" onKeyDown=${keys}>
       <div class="list-head" role="row" aria-rowindex="1">${COLUMNS.map(([by, words, wide]) => html`<${Column} key=${words} by=${by} words=${words} wide=${wide} sort=${sort} set=${set}/>`)}</div>
-      <div class="grid" role="rowgroup" ref=${element => { box.current = element; tall(height)(element); }}>${items.map(({ at, top }) => html`<${Row} key=${at} at=${at} top=${top} row=${list.row(at)} selected=${open} pick=${select} first=${at === items[0].at} narrow=${narrow}/>`)}</div></div>`;
+      <div class="grid" role="rowgroup" ref=${element => { box.current = element; tall(height)(element); }}>${items.map(({ at, top }) => html`<${Row} key=${at} at=${at} top=${top} row=${list.row(at)} selected=${selected} pick=${select} first=${at === items[0].at} narrow=${narrow}/>`)}</div></div>`;
   return html`${list.error && html`<${Problem} error=${list.error} retry=${list.refresh}/>`}
     ${waiting > 0 && html`<button type="button" class="pill" onClick=${apply}><${Icon} name="plus" small/>${num(waiting)} new · show</button>`}
     <p class="vh">${plural(list.total, 'lease')} of ${num(list.all)}</p>
-    <div class=${row && !narrow ? 'with-panel' : ''}><div>${body}</div>${row && !narrow && html`<${Panel} row=${row} close=${() => select(null)}/>`}</div>`;
+    <div class=${row ? 'with-panel' : ''}><div>${body}</div>${row && html`<aside class="card panel" aria-label=${`Lease of ${row.address}`}><header><div class="wrap"><h2 ref=${panel} tabindex="-1">${title(row)}</h2><p class="dim sm mono">${row.address}</p></div><button type="button" class="ib" aria-label="Close" onClick=${leave}><${Icon} name="x"/></button></header><${About} row=${row}/></aside>`}</div>`;
 }
 
 function Column({ by, words, wide, sort, set }) {
@@ -104,8 +137,8 @@ function Column({ by, words, wide, sort, set }) {
 function Row({ at, top, row, selected, pick, first, narrow }) {
   const fresh = row?.changed && Date.now() - row.changed < 2400;
   const chosen = row && row.address === selected;
-  return html`<div class=${`lr ${fresh ? 'fresh' : ''} ${chosen ? 'sel' : ''}`} role="row" aria-rowindex=${at + 2} data-at=${at} tabindex=${first || chosen ? 0 : -1} ref=${place(top)} onClick=${event => { if (row && !narrow && !event.target.closest('a,button')) pick(chosen ? null : row.address); }}>
-    ${row ? html`<div role="cell" class="mono c-addr"><a href=${hostPath(row)}>${row.address}</a></div>
+  return html`<div class=${`lr ${fresh ? 'fresh' : ''} ${chosen ? 'sel' : ''}`} role="row" aria-rowindex=${at + 2} data-at=${at} tabindex=${first || chosen ? 0 : -1} ref=${place(top)} onClick=${event => { if (row && !event.target.closest('a,button')) pick(chosen ? null : row.address); }}>
+    ${row ? html`<div role="cell" class="mono c-addr">${narrow ? html`<button type="button" class="mono" onClick=${() => pick(row.address)}>${row.address}</button>` : html`<a href=${hostPath(row)}>${row.address}</a>`}</div>
       <div role="cell" class="nm"><${Dns} state=${row.dns}/>${row.name ? html`<a class="name" href=${hostPath(row)} title=${row.name}>${row.name}</a>` : html`<span class="dim">${row.hostname || 'no name'}</span>`}${row.reserved && html`<${Icon} name="bookmark" small label="Reserved"/>`}</div>
       <div role="cell" class="c-client mono">${row.hardware}</div><div role="cell" class="c-sub mono x-wide">${row.subnet}</div>
       <div role="cell" class="c-exp">${row.expires_at == null ? html`<span class="dim">for ever</span>` : html`<${Time} at=${row.expires_at} until/>`}</div>
@@ -118,11 +151,18 @@ function None({ filtered, all, set, status }) {
   return html`<${Empty} icon="list" title="No leases yet">${status.data ? html`Listening for clients since <${Time} at=${status.data.started_at} words="" /> ago (${absolute(status.data.started_at)}). ` : ''}The first one shows here by itself. ${all > 0 && html`<button type="button" class="link" onClick=${() => set({ state: 'all' })}>Show ${plural(all, 'lease')} that ended</button>`}</${Empty}>`;
 }
 
-function Panel({ row, close }) {
+/** The same over the list, where there is no room beside it. */
+function Sheet({ row, live, close }) {
+  const [now, show] = useState(row);
+  useEffect(() => { const set = one => one && show(one); live.add(set); return () => live.delete(set); }, []);
+  return html`<${Dialog} side heading=${title(now)} close=${close} actions=${html`<button type="button" class="btn" onClick=${() => close()}>Close</button>`}><${About} row=${now} left=${close}/></${Dialog}>`;
+}
+
+/** What is known of a lease, and what can be done with it; `left` closes what lies over the page before something else comes. */
+function About({ row, left = () => {} }) {
   const fact = (words, value, copied) => value && html`<dt>${words}</dt><dd><span class="wrap">${value}</span>${copied && html`<${Copy} text=${copied} what=${words}/>`}</dd>`;
-  return html`<aside class="card panel" aria-label=${`Lease of ${row.address}`}><header><div class="wrap"><h2>${title(row)}</h2><p class="dim sm mono">${row.address}</p></div><button type="button" class="ib" aria-label="Close" onClick=${close}><${Icon} name="x"/></button></header>
-    <dl class="dl">${fact('Address', html`<span class="mono">${row.address}</span>`, row.address)}${fact('Name', row.name, row.name)}${fact('State', html`<${State} state=${row.state}/>`)}
+  return html`<dl class="dl">${fact('Address', html`<span class="mono">${row.address}</span>${row.reserved && html` <span class="dim sm">reserved</span>`}`, row.address)}${fact('Name', row.name, row.name)}${fact('State', html`<${State} state=${row.state}/>`)}
       ${row.dns !== 'none' && fact('DNS', html`<${Dns} state=${row.dns} words/>`)}${fact('Hardware', html`<span class="mono">${row.hardware}</span>`, row.hardware)}${fact('Says it is', row.hostname, row.hostname)}${fact('Client ID', row.client_id && html`<span class="mono">${row.client_id}</span>`, row.client_id)}
-      ${fact('Since', html`<span>${absolute(row.started_at)}</span>`)}${fact('Last heard', html`<${Time} at=${row.renewed_at} until/>`)}${fact('Until', row.expires_at == null ? 'for ever' : absolute(row.expires_at))}${fact('Where', row.place)}${row.reserved && fact('Address', 'is reserved')}</dl>
-    <a class="btn" href=${hostPath(row)}>Open host<${Icon} name="chevron-right" small/></a></aside>`;
+      ${fact('Since', html`<span>${absolute(row.started_at)}</span>`)}${fact('Last heard', html`<${Time} at=${row.renewed_at} until/>`)}${fact('Until', row.expires_at == null ? 'for ever' : absolute(row.expires_at))}${fact('Where', row.place)}</dl>
+    <div class="acts"><${LeaseActs} lease=${row} left=${left}/><a class="btn" href=${hostPath(row)} onClick=${() => left()}>Open host<${Icon} name="chevron-right" small/></a></div>`;
 }

@@ -2,6 +2,7 @@
 import { html, useMemo, useState } from '../lib.js';
 import { useApi } from '../api.js';
 import { Bar, Empty, Icon, LEVELS, Problem, Segments, Skeleton, Time, Words, bytes, num, percent, span, useHeading, useTick } from '../ui.js';
+import { Devices } from './devices.js';
 import { Feed, useFeed } from './feed.js';
 import { Plot } from '../plot.js';
 
@@ -12,7 +13,7 @@ export function Overview({ status }) {
   return html`<${Heading} level=${error ? 'bad' : verdict.level} words=${error ? 'The server does not answer' : verdict.words}>
       ${error ? error.message : verdict.detail} <${Checked} at=${status.at}/></${Heading}>
     ${verdict.attention.length > 0 && html`<section class="sec att" aria-labelledby="h1"><ul class="card todo">${verdict.attention.map(one => html`<${Attention} key=${one.title} one=${one}/>`)}</ul></section>`}
-    <${Facts} data=${data}/>
+    <${Devices}/><${Facts} data=${data}/>
     <div class="cols"><div><${Plots} data=${data}/><${Pools}/></div><aside aria-label="Just now"><${JustNow} data=${data}/></aside></div>`;
 }
 

@@ -3,7 +3,13 @@ import { html, useEffect, useMemo, useRef, useState } from '../lib.js';
 import { get, useApi } from '../api.js';
 import { useEvents } from '../live.js';
 import { Bar, Empty, Head, Icon, Problem, Search, Skeleton, Words, announce, hostPath, num, percent, plural, title } from '../ui.js';
+import { tellFault, useChanged } from '../changes.js';
+import { Dialog, openDialog } from '../layers.js';
+import { may, useMe } from '../me.js';
+import { reserveFor } from '../reservations.js';
+import { useNarrow } from '../windows.js';
 import { PoolTable } from './overview.js';
+import { LeaseActs } from './lease-acts.js';
 import { List } from './leases.js';
 
 export function Subnets() {
@@ -22,12 +28,14 @@ const KINDS = { b: 'In use', B: 'In use, reserved', r: 'Reserved, not there', f:
 
 export function Subnet({ rest, status }) {
   const { data, error, reload } = useApi(`/subnets/${rest}`, { every: 5000 });
+  useMe();
+  useChanged(reload, [reload]);
   if (!data) return error ? html`<${Head} icon="network" heading=${rest} crumb=${['/subnets', 'Subnets']}></${Head}><${Problem} error=${error} retry=${reload}/>` : html`<h1 id="h1" tabindex="-1" class="vh">${rest}</h1><${Skeleton} height=${420}/>`;
   const { subnet, pools, reservations } = data;
   const used = subnet.pool ? subnet.taken / subnet.pool : 0;
   const warn = subnet.pool > 0 && subnet.free / subnet.pool < 0.1;
   const name = subnet.network || subnet.domain;
-  return html`<${Head} icon=${warn ? 'triangle-alert' : 'network'} mark=${warn ? 'warn' : ''} heading=${name ?? subnet.prefix} crumb=${['/subnets', 'Subnets']}>
+  return html`<${Head} icon=${warn ? 'triangle-alert' : 'network'} mark=${warn ? 'warn' : ''} heading=${name ?? subnet.prefix} crumb=${['/subnets', 'Subnets']} tools=${may('operate') && subnet.free > 0 && html`<button type="button" class="btn" onClick=${() => reserveNext(subnet.prefix)}><${Icon} name="bookmark" small/>Reserve next free</button>`}>
       <span class="mono">${subnet.prefix}</span>${subnet.pool ? ` · ${percent(used)} in use` : ' · no pool'}${subnet.trend ? ` · ${subnet.trend}` : ''}</${Head}>
     <div class="figs"><${Figure} words="Leases" value=${subnet.bound}/><${Figure} words="Free" value=${subnet.free}/><${Figure} words="Of pools" value=${subnet.pool}/><${Figure} words="Reserved" value=${subnet.reserved}/>${subnet.quarantined > 0 && html`<${Figure} words="Kept back" value=${subnet.quarantined}/>`}</div>
     <${Map} key=${rest} prefix=${rest} count=${data.addresses}/>
@@ -46,6 +54,37 @@ function Reservations({ all }) {
 const toNumber = address => address.split('.').reduce((sum, octet) => sum * 256 + Number(octet), 0);
 const toAddress = number => [24, 16, 8, 0].map(bits => Math.floor(number / 2 ** bits) % 256).join('.');
 
+/** Reserves the first address of the pools that nobody has. */
+async function reserveNext(prefix) {
+  try {
+    for (let from = prefix.split('/')[0]; from;) {
+      const map = await get(`/subnets/${prefix}/map?from=${from}`);
+      const at = map.cells.indexOf('f');
+      if (at >= 0) return void reserveFor({ address: toAddress(toNumber(map.first) + at), subnet: prefix });
+      from = map.next;
+    }
+    throw new Error('No address of the pools is free.');
+  } catch (error) { tellFault(error); }
+}
+
+/** Who has an address, and what can be done about it. */
+function Cell({ address, cell, prefix, left = () => {} }) {
+  const [lease, setLease] = useState(undefined);
+  const [round, again] = useState(0);
+  useChanged(() => again(count => count + 1));
+  useEffect(() => {
+    if (!'bBx'.includes(cell)) { setLease(null); return; }
+    const aborter = new AbortController();
+    const timer = setTimeout(() => get(`/leases?limit=8&q=${address}&subnet=${encodeURIComponent(prefix)}`, aborter.signal)
+      .then(found => setLease(found.rows.find(row => row.address === address) ?? null)).catch(() => {}), 80);
+    return () => { clearTimeout(timer); aborter.abort(); };
+  }, [address, cell, round]);
+  const known = lease?.address === address ? lease : null;
+  const subject = known ?? (cell === 'r' ? { address, subnet: prefix, hardware: null, hostname: '', name: null, state: 'none', reserved: true } : null);
+  return html`<p><b class="mono">${address}</b> · ${KINDS[cell]}</p><p class="sm dim">${known ? html`<a class="link" href=${hostPath(known)} onClick=${() => left()}>${title(known)}</a> · <span class="mono">${known.hardware}</span>` : 'rbBx'.includes(cell) ? html`<a class="link" href=${`/hosts/${address}`} onClick=${() => left()}>Open host</a>` : ' '}</p>
+    <div class="acts">${subject && cell !== 'x' ? html`<${LeaseActs} lease=${subject} left=${left}/>` : may('operate') && (cell === 'f' || cell === '-') && html`<button type="button" class="btn" onClick=${() => { left(); reserveFor({ address, subnet: prefix }); }}><${Icon} name="bookmark" small/>Reserve ${address}</button>`}</div>`;
+}
+
 /** 256 addresses at a time, sixteen a line. */
 function Map({ prefix, count }) {
   const network = toNumber(prefix.split('/')[0]);
@@ -53,21 +92,14 @@ function Map({ prefix, count }) {
   const [part, setPart] = useState(0);
   const first = network + part * 256;
   const { data, error, reload } = useApi(`/subnets/${prefix}/map?from=${toAddress(first)}`, { every: 10000 });
-  const [names, setNames] = useState({});
+  const narrow = useNarrow();
+  useChanged(reload, [reload]);
   const [at, setAt] = useState(null);
   const [focus, setFocus] = useState(0);
   const soon = useRef(0);
   useEvents(({ events, gap }) => { if (gap || events.some(event => event.lease?.subnet === prefix)) { clearTimeout(soon.current); soon.current = setTimeout(reload, 250); } }, [reload, prefix]);
   const cells = (data?.cells ?? '').slice(0, Math.min(256, count));
   const chosen = at == null ? null : toAddress(first + at);
-  // Who has it is asked for where somebody looks.
-  useEffect(() => {
-    if (chosen == null || !'bBx'.includes(cells[at]) || names[chosen]) return;
-    const aborter = new AbortController();
-    const timer = setTimeout(() => get(`/leases?limit=8&q=${chosen}&subnet=${encodeURIComponent(prefix)}`, aborter.signal)
-      .then(found => setNames(known => ({ ...known, [chosen]: found.rows.find(row => row.address === chosen) }))).catch(() => {}), 80);
-    return () => { clearTimeout(timer); aborter.abort(); };
-  }, [chosen, cells]);
   const keys = event => {
     const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: 16, ArrowUp: -16, Home: -focus, End: cells.length - 1 - focus };
     const step = steps[event.key];
@@ -78,12 +110,25 @@ function Map({ prefix, count }) {
     setAt(to);
     event.currentTarget.querySelector(`[data-c="${to}"]`)?.focus();
   };
-  const lease = chosen && names[chosen];
+  // Whoever is on the way to what can be done passes over other addresses.
+  const soonAt = useRef(0);
+  const pinned = useRef(null);
+  const point = one => { clearTimeout(soonAt.current); if (pinned.current == null) soonAt.current = setTimeout(() => setAt(one), 60); };
+  const pin = one => { pinned.current = pinned.current === one ? null : one; setAt(one); setFocus(one); };
+  // By touch it comes over the map, by keyboard the focus goes to what can be done.
+  const info = useRef();
+  const open = one => {
+    setAt(one);
+    setFocus(one);
+    const address = toAddress(first + one);
+    if (narrow) openDialog(close => html`<${Dialog} heading=${address} close=${close} actions=${html`<button type="button" class="btn" onClick=${() => close()}>Close</button>`}><${Cell} address=${address} cell=${cells[one]} prefix=${prefix} left=${close}/></${Dialog}>`);
+    else requestAnimationFrame(() => requestAnimationFrame(() => info.current?.querySelector('a,button')?.focus()));
+  };
   const totals = useMemo(() => [...cells].reduce((sum, cell) => ({ ...sum, [cell]: (sum[cell] ?? 0) + 1 }), {}), [cells]);
   return html`<section class="sec" aria-labelledby="map-h"><header><h2 id="map-h">Addresses</h2><span class="dim sm">${toAddress(first)} – ${toAddress(first + Math.max(0, Math.min(256, count - part * 256) - 1))}</span></header><div class="card box">
     ${parts > 1 && html`<div class="strips" role="group" aria-label="Part of the subnet">${parts <= 16 ? [...Array(parts)].map((_, one) => html`<button type="button" key=${one} class="mono" aria-pressed=${String(one === part)} onClick=${() => { setPart(one); setAt(null); setFocus(0); }}>${toAddress(network + one * 256)}</button>`)
       : html`<button type="button" disabled=${part === 0} onClick=${() => setPart(part - 1)}>Before</button><select aria-label="Part" value=${part} onChange=${event => setPart(Number(event.target.value))}>${[...Array(Math.min(parts, 4096))].map((_, one) => html`<option key=${one} value=${one}>${toAddress(network + one * 256)}</option>`)}</select><button type="button" disabled=${part === parts - 1} onClick=${() => setPart(part + 1)}>Next</button>`}</div>`}
-    ${error && !data ? html`<${Problem} error=${error} retry=${reload}/>` : html`<div class="map-row"><div class="map" role="group" aria-label=${`Map of ${prefix}: ${Object.entries(totals).map(([cell, many]) => `${KINDS[cell]} ${many}`).join(', ')}`} onKeyDown=${keys} onMouseLeave=${() => document.activeElement?.dataset?.c || setAt(null)}>${[...cells].map((cell, one) => html`<button type="button" key=${one} data-c=${one} data-k=${cell} class=${`cell ${cell === '-' ? '' : cell} ${at === one ? 'at' : ''}`} tabindex=${one === focus ? 0 : -1} aria-label=${`${toAddress(first + one)}: ${KINDS[cell]}`} onMouseEnter=${() => setAt(one)} onFocus=${() => { setAt(one); setFocus(one); }} onClick=${() => { setAt(one); setFocus(one); }}></button>`)}</div>
+    ${error && !data ? html`<${Problem} error=${error} retry=${reload}/>` : html`<div class="map-row"><div class="map" role="group" aria-label=${`Map of ${prefix}: ${Object.entries(totals).map(([cell, many]) => `${KINDS[cell]} ${many}`).join(', ')}`} onKeyDown=${keys} onMouseLeave=${() => clearTimeout(soonAt.current)}>${[...cells].map((cell, one) => html`<button type="button" key=${one} data-c=${one} data-k=${cell} class=${`cell ${cell === '-' ? '' : cell} ${at === one ? 'at' : ''}`} tabindex=${one === focus ? 0 : -1} aria-label=${`${toAddress(first + one)}: ${KINDS[cell]}`} onMouseEnter=${() => point(one)} onFocus=${() => { setAt(one); setFocus(one); }} onClick=${event => (narrow || event.detail === 0 ? open(one) : pin(one))}></button>`)}</div>
     <div class="map-side"><div class="legend" aria-hidden="true">${[...'bBrfx-'].filter(cell => totals[cell]).map(cell => html`<span key=${cell}><i class=${`cell ${cell === '-' ? '' : cell}`} data-k=${cell}></i>${KINDS[cell]} ${num(totals[cell])}</span>`)}</div>
-    <div class="map-info">${chosen == null ? html`<p class="dim sm">Point at an address, or move with the arrow keys, to see who has it.</p>` : html`<p><b class="mono">${chosen}</b> · ${KINDS[cells[at]]}</p><p class="sm dim">${lease ? html`<a class="link" href=${hostPath(lease)}>${title(lease)}</a> · <span class="mono">${lease.hardware}</span>` : 'rbBx'.includes(cells[at]) ? html`<a class="link" href=${`/hosts/${chosen}`}>Open host</a>` : ' '}</p>`}</div></div></div>`}</div></section>`;
+    <div class="map-info" ref=${info}>${chosen == null || cells[at] == null ? html`<p class="dim sm">Point at an address, or move with the arrow keys, to see who has it. Enter leads to what can be done.</p>` : html`<${Cell} address=${chosen} cell=${cells[at]} prefix=${prefix}/>`}</div></div></div>`}</div></section>`;
 }
