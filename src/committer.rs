@@ -189,6 +189,12 @@ impl Committer {
         }
     }
 
+    /// However long commits took, the disk is taken for quick.
+    #[cfg(test)]
+    pub(crate) fn take_for_quick(&self) {
+        self.hands.with(Held::take_for_quick);
+    }
+
     fn enqueue(&self, submission: Submission) -> Result<(), TrySendError<Submission>> {
         self.hands.one_more();
         let refused = match self.queue.try_send(Message::Commit(submission)) {

@@ -441,7 +441,7 @@ impl DhcpService {
     /// and while it wakes and signs its updates the replies leave.
     fn finish(&mut self, output: Output) {
         let Output { departures, events, names, done } = output;
-        if !names.rows.is_empty() {
+        if !names.is_empty() {
             self.publish(names);
         }
         self.depart(departures);

@@ -316,7 +316,7 @@ impl<W: WantedSource, S: RowSink, Z: EmbeddedZones> Updater<W, S, Z> {
 
     fn take(&mut self, event: NameEvent) {
         let now = self.now();
-        self.parts.reconciler.handle_rows(now, event.into_rows());
+        event.tell(now, &mut self.parts.reconciler);
     }
 
     fn take_all(&mut self, rows: Option<Vec<WantedRow>>) {

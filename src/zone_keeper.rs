@@ -15,7 +15,7 @@ pub mod with_leases;
 pub use relay::Freeze;
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -42,8 +42,9 @@ pub struct ZoneKeeper {
     changed: Notify,
     /// While the disk is full every update would be told.
     refused: Quiet,
-    /// Zones are exchanged: updates wait.
-    frozen: AtomicBool,
+    /// For how many nothing may be decided now, because zones are exchanged or what was decided is committed at once: updates
+    /// wait.
+    frozen: AtomicUsize,
     thawed: Notify,
     /// Something was settled.
     settled: Notify,
@@ -61,7 +62,7 @@ impl ZoneKeeper {
             clock,
             changed: Notify::new(),
             refused: Quiet::default(),
-            frozen: AtomicBool::new(false),
+            frozen: AtomicUsize::new(0),
             thawed: Notify::new(),
             settled: Notify::new(),
         })
@@ -134,8 +135,8 @@ impl ZoneKeeper {
     }
 
     /// Submits transactions of leases together with the new names that they bring to embedded zones, which are published
-    /// before the outcome is told. Returns the generations of the rows that they make true. Nothing waits; but where no zone
-    /// changes, `alone` lets the submission be committed before this returns ([`Committer::commit_alone`]).
+    /// before the outcome is told. Returns the generations of the rows that they make true. Nothing waits; but `alone` lets
+    /// the submission be committed before this returns ([`Committer::commit_alone`]).
     ///
     /// # Errors
     /// The submission comes back when there is no place in the queue; its names are then left to the updater.
@@ -164,7 +165,20 @@ impl ZoneKeeper {
             drop(state);
             told(result);
         });
-        self.committer.try_submit(submission).map(|()| written).map_err(|NotTaken(mut back)| {
+        let taken = match alone {
+            true => {
+                // No lock is held while the disk syncs. What the next would decide upon this waits instead, so that this is
+                // the next in the journal, also where it has to be left to the committer's thread.
+                let frozen = Freeze::new(self, &state);
+                drop(state);
+                let taken = self.committer.commit_alone(submission);
+                state = self.lock();
+                drop(frozen);
+                taken
+            }
+            false => self.committer.try_submit(submission),
+        };
+        taken.map(|()| written).map_err(|NotTaken(mut back)| {
             // Settled now, they are settled for good: the outcome of what is left of the submission does not touch them.
             let answers = state.settle_with_leases(decided, CommitResult::NoSpace);
             self.publish(&state, answers);

@@ -234,7 +234,7 @@ impl UpdateLoad {
             .map(|number| {
                 let before = before(number).map(|(number, ttl)| self.claim(number, ttl)).transpose()?;
                 let applied = table.apply(Self::address(number), before, Some(self.claim(number, ttl_secs)?));
-                Ok(NameEvent { rows: applied.rows, written: Vec::new() })
+                Ok(NameEvent { rows: applied.rows, ..NameEvent::default() })
             })
             .collect()
     }
@@ -252,7 +252,7 @@ impl UpdateLoad {
                 let due = began + Duration::from_secs_f64(f64::from(number) / rate);
                 std::thread::sleep(due.saturating_duration_since(Instant::now()));
                 let applied = lock(&rows).apply(Self::address(number), None, Some(claim));
-                if events.try_send(NameEvent { rows: applied.rows, written: Vec::new() }).is_err() {
+                if events.try_send(NameEvent { rows: applied.rows, ..NameEvent::default() }).is_err() {
                     overflowed.store(true, Ordering::Release);
                     dropped += 1;
                 }

@@ -221,7 +221,7 @@ fn withdraw_guard(held: &Held) -> Vec<Prerequisite> {
     vec![owned_by(&held.name, &held.identity, &held.name)]
 }
 
-fn dhcid(identity: &HostIdentity, host: &Fqdn) -> Rdata {
+pub(crate) fn dhcid(identity: &HostIdentity, host: &Fqdn) -> Rdata {
     Rdata::dhcid(&Dhcid::new(identity, host))
 }
 

@@ -16,7 +16,7 @@ use dns::sip::Sip;
 use dns::{ConflictGuard, Fqdn, HostIdentity};
 use hashbrown::HashTable;
 
-use crate::wanted::{RowKey, Want, WantedRow};
+use crate::wanted::{NewName, RowKey, Want, WantedRow};
 use domains::Domains;
 pub(crate) use record::{Half, Note};
 use record::{Record, read_keys};
@@ -74,7 +74,8 @@ impl PackedRows {
     pub(crate) fn put(&mut self, row: &WantedRow, note: Note) -> bool {
         let Some(ordinary) = Ordinary::of(row) else { return false };
         let half = Half { generation: row.generation, note };
-        let (want, is_forward) = (ordinary.want, ordinary.is_forward);
+        let Some(want) = &row.want else { return false };
+        let is_forward = ordinary.is_forward;
         let other = if is_forward { self.find_address(ordinary.address) } else { self.find_name(&want.name) };
         if let Some(piece) = other.filter(|piece| self.joins(*piece, &ordinary)) {
             let joined = self.rewrite(piece, |record| match is_forward {
@@ -91,23 +92,23 @@ impl PackedRows {
         true
     }
 
-    /// Takes in the rows of a name and of its address at once, if they are ordinary and say the same; else false. Neither
-    /// key may be here.
-    pub(crate) fn put_pair(&mut self, forward: (&WantedRow, Note), reverse: (&WantedRow, Note)) -> bool {
-        let ((forward, of_name), (reverse, of_address)) = (forward, reverse);
-        let (Some(name), Some(pointer)) = (Ordinary::of(forward), Ordinary::of(reverse)) else { return false };
-        if !name.is_forward || pointer.is_forward || !name.says_as(&pointer) {
-            return false;
-        }
+    /// Takes in both rows of a new name, if they are ordinary; else false. Neither may be here.
+    pub(crate) fn put_new(&mut self, new: &NewName, [of_name, of_address]: [Note; 2]) -> bool {
+        let NewName { name, identity, address, ttl_secs, guard, generation } = new;
+        let Some(name) = Ordinary::named(name, identity, (*address, *ttl_secs), true) else { return false };
         let halves = (
-            Some(Half { generation: forward.generation, note: of_name }),
-            Some(Half { generation: reverse.generation, note: of_address }),
+            Some(Half { generation: *generation, note: of_name }),
+            Some(Half { generation: new.reverse_generation(), note: of_address }),
         );
-        let marks = (name.want.guard, pointer.want.after_forward);
-        let Some(piece) = self.store(&name, marks, halves) else { return false };
+        let Some(piece) = self.store(&name, (*guard, true), halves) else { return false };
         self.enter(piece, true);
         self.enter(piece, false);
         true
+    }
+
+    /// Whether there is a row of this name, or of this address.
+    pub(crate) fn has_either(&self, name: &Fqdn, address: IpAddr) -> bool {
+        self.find_name(name).is_some() || self.find_address(address).is_some()
     }
 
     /// Puts a record into the arena; it is still to be entered by its keys.
@@ -121,8 +122,8 @@ impl PackedRows {
         let (bytes, identity) = &mut self.scratch;
         bytes.clear();
         identity.clear();
-        row.want.identity.parts().iter().for_each(|part| identity.extend_from_slice(part));
-        let (address, label, ttl_secs) = (row.address, row.label, row.want.ttl_secs);
+        row.identity.parts().iter().for_each(|part| identity.extend_from_slice(part));
+        let (address, label, ttl_secs) = (row.address, row.label, row.ttl_secs);
         Record { address, label, domain, ttl_secs, identity, guard, after_forward, forward, reverse }.write(bytes);
         Some(self.arena.put(bytes))
     }
@@ -238,8 +239,8 @@ impl PackedRows {
         is_alone
             && record.address == row.address
             && record.label == row.label
-            && record.ttl_secs == row.want.ttl_secs
-            && row.want.identity.is_bytes(record.identity)
+            && record.ttl_secs == row.ttl_secs
+            && row.identity.is_bytes(record.identity)
             && self.domains.at(record.domain).is_some_and(|domain| domain.as_wire() == row.domain)
     }
 
@@ -389,8 +390,9 @@ impl PackedRow<'_> {
 
 /// A row that can be packed, with what is needed for it.
 struct Ordinary<'a> {
-    want: &'a Want,
+    identity: &'a HostIdentity,
     address: IpAddr,
+    ttl_secs: u32,
     /// The name's first label, its length octet included, and what stands behind it.
     label: &'a [u8],
     domain: &'a [u8],
@@ -408,24 +410,23 @@ impl<'a> Ordinary<'a> {
             RowKey::Reverse(at) if *at == address && want.guard == ConflictGuard::default() => false,
             _ => return None,
         };
-        let identity_octets: usize = want.identity.parts().iter().map(|part| part.len()).sum();
-        let is_identity = match &want.identity {
+        Self::named(&want.name, &want.identity, (address, want.ttl_secs), is_forward)
+    }
+
+    /// Of the row of a name with one address, or of an address, that has nothing else.
+    fn named(
+        name: &'a Fqdn,
+        identity: &'a HostIdentity,
+        (address, ttl_secs): (IpAddr, u32),
+        is_forward: bool,
+    ) -> Option<Self> {
+        let is_identity = match identity {
             HostIdentity::Hardware { chaddr, .. } => chaddr.len() <= 16,
-            HostIdentity::ClientId(_) | HostIdentity::Duid(_) => identity_octets <= IDENTITY_OCTETS_MAX,
+            HostIdentity::ClientId(data) | HostIdentity::Duid(data) => data.len() < IDENTITY_OCTETS_MAX,
             HostIdentity::Stated(_) => false,
         };
-        let (label, domain) = split(&want.name).filter(|_| is_identity)?;
-        Some(Self { want, address, label, domain, is_forward })
-    }
-}
-
-impl Ordinary<'_> {
-    /// Whether one record does for both.
-    fn says_as(&self, other: &Self) -> bool {
-        self.address == other.address
-            && (self.label, self.domain) == (other.label, other.domain)
-            && self.want.ttl_secs == other.want.ttl_secs
-            && self.want.identity == other.want.identity
+        let (label, domain) = split(name).filter(|_| is_identity)?;
+        Some(Self { identity, address, ttl_secs, label, domain, is_forward })
     }
 }
 

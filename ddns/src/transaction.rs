@@ -59,7 +59,7 @@ use faults::{Fault, planted};
 
 use crate::builder;
 use crate::settings::ReverseGuard;
-use crate::wanted::{Held, RowKey, Want};
+use crate::wanted::{Held, NewName, RowKey, Want};
 
 /// How often a name may vanish under our hands before its row waits for its next turn.
 const CLAIMS_MAX: u8 = 3;
@@ -427,6 +427,17 @@ impl FirstWrites {
         self.mark = Some((want.name.clone(), want.identity.clone(), mark.clone()));
         mark
     }
+}
+
+/// A record, and the data of the DHCID record beside it, if there is to be one.
+pub type FirstRecords = ((RecordType, Rdata), Option<Rdata>);
+
+/// What [`FirstWrites::records`] says of both rows of a new name: of the name, and of the address.
+#[must_use]
+pub fn first_records(new: &NewName) -> [FirstRecords; 2] {
+    let mark = builder::dhcid(&new.identity, &new.name);
+    let of_name = (Rdata::address(new.address), new.guard.writes_dhcid().then(|| mark.clone()));
+    [of_name, ((RecordType::PTR, Rdata::ptr(&new.name)), Some(mark))]
 }
 
 #[cfg(test)]

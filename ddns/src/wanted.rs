@@ -6,6 +6,7 @@
 //! back, the newest first.
 
 mod changes;
+mod new_name;
 mod rows;
 
 use std::collections::BTreeSet;
@@ -15,6 +16,7 @@ use dns::{ConflictGuard, Fqdn, HostIdentity, RecordType, Rrset};
 
 use crate::reconcile::ConfirmedRow;
 use changes::push_former;
+pub use new_name::NewName;
 use rows::{Rows, Seen};
 
 /// How many former owners a row remembers; the oldest is forgotten first. The confirmed row knows that one too.
@@ -309,8 +311,10 @@ impl WantedTable {
         if let (Some(after), true) = (&after, undo.now.is_empty())
             && after.forward
             && after.reverse
-            && self.begin(address, after, undo)
+            && let Some(new) = self.begin(address, after)
         {
+            undo.before.extend([(RowKey::Forward(new.name.clone()), None), (RowKey::Reverse(new.address), None)]);
+            undo.now.extend([new.forward(), new.reverse()]);
             return;
         }
         let granted = match &after {
@@ -367,6 +371,13 @@ impl WantedTable {
         for (key, before) in undo.before {
             self.set(&key, before.as_ref());
         }
+    }
+
+    /// Takes back what [`WantedTable::begin`] took in and what was not stored. Changes made since must have been taken back
+    /// before.
+    pub fn revert_new(&mut self, new: &NewName) {
+        self.set(&RowKey::Reverse(new.address), None);
+        self.set(&RowKey::Forward(new.name.clone()), None);
     }
 
     /// The updater confirmed that DNS holds what `generation` of `key` wanted. When that is still the newest, the

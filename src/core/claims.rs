@@ -16,7 +16,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr};
 
 use ddns::grant::Terms;
-use ddns::wanted::{Claim, RowKey, Undo, WantedRow, WantedTable};
+use ddns::wanted::{Claim, NewName, RowKey, Undo, WantedRow, WantedTable};
 use dhcp::decision::{Decision, Former, LeaseEvent};
 use dhcp::lease::{Lease, LeaseName, LeaseState};
 use dhcp::settings::{Reservation, Settings, Subnet};
@@ -143,6 +143,23 @@ impl Core {
         };
         self.reclaim_as(address.into(), former, claim, changes);
         self.take_numbers(event, terms, changes);
+    }
+
+    /// Takes in what happened to a lease where it is the plainest: the lease is new, and so is its name, which nothing else
+    /// is about. Then [`Core::take_in`] comes to this. `None`: it is not, and nothing was changed.
+    pub(super) fn take_in_new(&mut self, event: &LeaseEvent) -> Option<NewName> {
+        let address = event.lease.address;
+        let is_plain = event.previous.as_ref().is_none_or(|former| former.name.is_none())
+            && self.outcomes.lingering.is_empty()
+            && self.outcomes.suffixes.is_empty()
+            && self.settings.hosts.is_empty()
+            && self.engine.reservation_of(address).is_none()
+            && !planted(Fault::DnsRowDropped);
+        let claim = bound_claim(&event.lease).filter(|_| is_plain)?;
+        if !self.reserved.of(&claim.name).is_empty() {
+            return None;
+        }
+        self.wanted.begin(address.into(), &claim)
     }
 
     /// An address claims something else, perhaps: it claimed one of `former`, if anything. So may every address that is

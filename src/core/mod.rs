@@ -18,7 +18,8 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use ddns::grant::Terms;
-use ddns::wanted::{RowKey, Undo, WantedRow, WantedTable};
+use ddns::reconcile::Reconciler;
+use ddns::wanted::{NewName, RowKey, Undo, WantedRow, WantedTable};
 use dhcp::decision::{CommitOutcome, Decision, Events, Ingress, LeaseEvent, Ticket};
 use dhcp::destination::Destination;
 use dhcp::engine::Engine;
@@ -43,20 +44,33 @@ pub struct TransactionId(pub u64);
 /// What the DNS updater is told of one batch: the rows that want something else since.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NameEvent {
-    /// The changed rows, as stored.
+    /// New names. No row of `rows` that is about one of them is older.
+    pub new: Vec<Arc<NewName>>,
+    /// The other changed rows, as stored.
     pub rows: Vec<WantedRow>,
     /// Generations of those that an embedded zone holds already, ascending: they were stored with their leases.
     pub written: Vec<u64>,
 }
 
 impl NameEvent {
-    /// The rows, each with whether DNS holds what it wants already.
-    pub fn into_rows(self) -> impl Iterator<Item = (WantedRow, bool)> {
-        let Self { rows, written } = self;
-        rows.into_iter().map(move |row| {
-            let is_written = written.binary_search(&row.generation).is_ok();
-            (row, is_written)
-        })
+    /// Whether there is nothing to tell.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.new.is_empty() && self.rows.is_empty()
+    }
+
+    /// Tells the updater's part that decides.
+    pub fn tell(self, now: ddns::Now, reconciler: &mut Reconciler) {
+        let Self { new, rows, written } = self;
+        let is_written = |generation: u64| written.binary_search(&generation).is_ok();
+        for new in new {
+            let halves = [new.generation, new.reverse_generation()].map(is_written);
+            reconciler.handle_new(now, &new, halves);
+        }
+        for row in rows {
+            let is_written = is_written(row.generation);
+            reconciler.handle_row(now, row, is_written);
+        }
     }
 }
 
@@ -120,8 +134,8 @@ pub struct Gathering<'b> {
     pub left: usize,
     /// What happened to leases, to be told once all of it is stored.
     pub events: &'b mut Vec<LeaseEvent>,
-    /// The rows that want something else since, for the updater.
-    pub names: &'b mut Vec<WantedRow>,
+    /// What wants something else since, for the updater.
+    pub names: &'b mut NameEvent,
 }
 
 /// The rest of [`Work`], of a datagram whose rows, events and reply were gathered.
@@ -147,6 +161,8 @@ struct Pending {
 /// What takes a transaction's names back, the oldest change first.
 #[derive(Debug, Default)]
 struct Undos {
+    /// With which there are no others.
+    new: Option<Arc<NewName>>,
     wanted: Vec<Undo>,
     numbers: Vec<ddns::suffixes::Undo>,
 }
@@ -297,12 +313,18 @@ impl Core {
         if is_plain {
             return self.gather_plain(decision, gathering, reply);
         }
+        if terms.is_empty()
+            && let [event] = &*decision.events
+            && let Some(new) = self.take_in_new(event)
+        {
+            return self.gather_new(decision, new, gathering, reply);
+        }
         let work = self.work_of(decision, &terms);
         if work.transaction.is_some() {
             gathering.transactions.push(work.rows);
         }
         work.events.append_to(gathering.events);
-        gathering.names.extend(work.names);
+        gathering.names.rows.extend(work.names);
         if let Some((message, destination)) = work.reply {
             reply(message, destination);
         }
@@ -325,6 +347,27 @@ impl Core {
             transaction = Some(self.open_pending([ticket, None], Undos::default()));
             events.append_to(gathering.events);
         }
+        if let Some((message, destination)) = replied {
+            reply(message, destination);
+        }
+        Gathered { transaction, probe, dropped }
+    }
+
+    /// What [`Core::work_of`] comes to where a lease brings a new name and its address, and nothing else changes.
+    fn gather_new(
+        &mut self,
+        decision: Decision,
+        new: NewName,
+        gathering: &mut Gathering<'_>,
+        reply: impl FnOnce(Reply, Destination),
+    ) -> Gathered {
+        let Decision { reply: replied, events, dropped, probe, ticket } = decision;
+        let new = Arc::new(new);
+        let leases = events.iter().map(|event| Row::Lease(event.lease.clone()));
+        gathering.transactions.push(leases.chain([Row::WantedNew(Arc::clone(&new))]).collect());
+        events.append_to(gathering.events);
+        gathering.names.new.push(Arc::clone(&new));
+        let transaction = Some(self.open_pending([ticket, None], Undos { new: Some(new), ..Undos::default() }));
         if let Some((message, destination)) = replied {
             reply(message, destination);
         }
@@ -401,6 +444,9 @@ impl Core {
                 // A name may be among what is undone.
                 self.pass = Some(Pass::anew());
                 while let Some(pending) = self.pending.pop_back() {
+                    if let Some(new) = &pending.undo.new {
+                        self.wanted.revert_new(new);
+                    }
                     for undo in pending.undo.wanted.into_iter().rev() {
                         self.wanted.revert(undo);
                     }

@@ -183,6 +183,12 @@ impl Pipeline {
         &self.core
     }
 
+    /// The same, for tests that look beneath.
+    #[cfg(test)]
+    pub(super) fn core_mut(&mut self) -> &mut Core {
+        &mut self.core
+    }
+
     /// Swaps the settings between two batches, and says which addresses are the machine's own.
     pub fn reconfigure(
         &mut self,
@@ -261,7 +267,7 @@ impl Pipeline {
         for (at, arrival) in arrivals.iter().enumerate() {
             let Output { departures, events, names, .. } = &mut batch.output;
             let left = arrivals.len() - 1 - at;
-            let gathering = &mut Gathering { transactions: &mut transactions, left, events, names: &mut names.rows };
+            let gathering = &mut Gathering { transactions: &mut transactions, left, events, names };
             let reply = |reply, destination| departures.push(Departure::answering(arrival, reply, destination));
             let told = self.core.handle_one_of(now, &arrival.ingress(), &arrival.payload, gathering, reply);
             batch.last = told.transaction.or(batch.last);

@@ -130,12 +130,44 @@ fn kinds(output: &Output) -> Vec<LeaseEventKind> {
 
 /// The keys of the wanted rows among `rows`.
 fn wanted(rows: &[Row]) -> Vec<RowKey> {
-    rows.iter()
-        .filter_map(|row| match row {
-            Row::Wanted(row) => Some(row.key.clone()),
-            _ => None,
-        })
-        .collect()
+    wanted_rows(rows).map(|row| row.key).collect()
+}
+
+/// The wanted rows among `rows`, those of new names as the two that they are.
+fn wanted_rows(rows: &[Row]) -> impl Iterator<Item = WantedRow> {
+    rows.iter().flat_map(|row| match row {
+        Row::Wanted(row) => vec![row.clone()],
+        Row::WantedNew(new) => vec![new.forward(), new.reverse()],
+        _ => Vec::new(),
+    })
+}
+
+/// A name that nobody had takes a shorter way when it comes in a batch.
+#[test]
+fn names_a_new_name_in_a_batch_is_what_it_is_by_itself() {
+    let request = named(selecting(1, FIRST), "pc");
+    let mut payload = Vec::new();
+    request.encode(&mut payload);
+    let mut alone = Bench::new();
+    let addresses = alone.link.addresses.clone();
+    let (source, destination) = ((Ipv4Addr::UNSPECIFIED, 68), Ipv4Addr::BROADCAST);
+    let ingress = Ingress { interface: "eth0", addresses: &addresses, source, destination };
+    let work = alone.pipeline.core_mut().handle_message(alone.now, &ingress, &payload);
+    let mut batched = Bench::new();
+    let Step::Submit(transactions, _) = batched.decide(&request) else { panic!("a lease is stored") };
+    let rows = transactions.concat();
+    assert!(rows.iter().any(|row| matches!(row, Row::WantedNew(_))), "the shorter way");
+    assert_eq!(wanted_rows(&rows).collect::<Vec<_>>(), wanted_rows(&work.rows).collect::<Vec<_>>());
+    let table = |bench: &Bench| {
+        let mut rows: Vec<WantedRow> = bench.pipeline.core().wanted().iter().collect();
+        rows.sort_by_key(|row| row.generation);
+        rows
+    };
+    assert_eq!(table(&batched), table(&alone));
+    // The next generation is nobody's.
+    assert!(batched.pipeline.core().unsettled() == 1 && table(&batched).len() == 2);
+    let output = batched.pipeline.complete(batched.now, BatchOutcome::NoSpace).unwrap();
+    assert!(table(&batched).is_empty() && output.departures.is_empty(), "what was not stored is taken back");
 }
 
 #[test]

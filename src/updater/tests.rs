@@ -129,7 +129,7 @@ impl Bench {
         };
         let (before, after) = if bound { (None, Some(claim)) } else { (Some(claim), None) };
         let applied = lock(&self.dhcp.table).apply(IpAddr::V4(Ipv4Addr::new(10, 0, 0, n)), before, after);
-        if self.events.try_send(NameEvent { rows: applied.rows, written: Vec::new() }).is_err() {
+        if self.events.try_send(NameEvent { rows: applied.rows, ..NameEvent::default() }).is_err() {
             self.overflowed.store(true, Ordering::Release);
         }
     }

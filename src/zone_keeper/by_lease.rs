@@ -24,9 +24,12 @@ pub(super) fn departures(
     if open.is_empty() {
         return Vec::new();
     }
-    let rows =
-        transactions.iter().flatten().filter_map(|row| if let Row::Wanted(row) = row { Some(row) } else { None });
-    let left = rows.flat_map(left_behind);
+    let left = transactions.iter().flatten().flat_map(|row| match row {
+        Row::Wanted(row) => left_behind(row),
+        // The server keeps the name from now on.
+        Row::WantedNew(new) => vec![(new.name.clone(), new.address)],
+        _ => Vec::new(),
+    });
     let update = |(name, address): (Fqdn, IpAddr)| {
         // Names of static records, of views too, and name servers are among the protected ones; apexes are not.
         if settings.protected.contains(&name) || zones.get(&name).is_some() {

@@ -1,7 +1,8 @@
 //! Zones exchanged as a whole, for those of a new configuration.
 //!
 //! Meanwhile nothing is decided: what was decided before is waited for, updates from the network and the updater's wait
-//! until it is over, and the DHCP service, which decides names with their leases, has its batches wait by itself.
+//! until it is over, and the DHCP service, which decides names with their leases, has its batches wait by itself. It freezes
+//! the zones too, while it commits the names of a client that is alone.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -17,9 +18,17 @@ use super::{Keeping, ZoneKeeper};
 #[derive(Debug)]
 pub struct Freeze(Arc<ZoneKeeper>);
 
+impl Freeze {
+    /// Under the lock, so that whoever decides has seen it, or has decided before.
+    pub(super) fn new(keeper: &Arc<ZoneKeeper>, _state: &Keeping<oneshot::Sender<Rcode>>) -> Self {
+        keeper.frozen.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(keeper))
+    }
+}
+
 impl Drop for Freeze {
     fn drop(&mut self) {
-        self.0.frozen.store(false, Ordering::Release);
+        self.0.frozen.fetch_sub(1, Ordering::AcqRel);
         self.0.thawed.notify_waiters();
     }
 }
@@ -27,12 +36,7 @@ impl Drop for Freeze {
 impl ZoneKeeper {
     /// Waits until every decision is settled, and has whoever wants to decide more wait. One at a time.
     pub async fn freeze(self: &Arc<Self>) -> Freeze {
-        {
-            // Under the lock, so that whoever decides has seen it, or is waited for.
-            let _state = self.lock();
-            self.frozen.store(true, Ordering::Release);
-        }
-        let freeze = Freeze(Arc::clone(self));
+        let freeze = Freeze::new(self, &self.lock());
         loop {
             let settled = self.settled.notified();
             tokio::pin!(settled);
@@ -53,7 +57,7 @@ impl ZoneKeeper {
             thawed.as_mut().enable();
             {
                 let mut state = self.lock();
-                if !self.frozen.load(Ordering::Acquire) {
+                if self.frozen.load(Ordering::Acquire) == 0 {
                     return decide(&mut state);
                 }
             }

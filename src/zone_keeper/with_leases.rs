@@ -8,10 +8,12 @@
 //! All names of a submission become one change of each zone, in a transaction of its own behind those of the leases: a
 //! crash can leave a lease without its name, which the updater then writes, and never a name without its lease.
 
-use ddns::reconcile::{ConfirmedRow, LastAnswer};
+use std::sync::Arc;
+
+use ddns::reconcile::ConfirmedRow;
 use ddns::settings::{Settings, Site, ZoneRoute, ZoneServer};
-use ddns::transaction::FirstWrites;
-use ddns::wanted::{RowKey, Want, WantedRow};
+use ddns::transaction::{FirstRecords, FirstWrites, first_records};
+use ddns::wanted::{NewName, RowKey, Want, WantedRow};
 use dns::{Fqdn, Rcode, RecordType};
 use store::rows::Row;
 use zones::{AllowAll, Set, Ticket, Together};
@@ -45,39 +47,100 @@ impl<T> Keeping<T> {
             // One that no longer fits has nothing to take away.
             let _ = together.apply(&update, &AllowAll);
         }
-        // Of each lease its name and its address.
-        let mut confirmed: Vec<ConfirmedRow> = Vec::with_capacity(2 * transactions.len());
+        let mut written = Written { rows: Vec::with_capacity(transactions.len()), generations: Vec::new(), at };
         let mut writes = FirstWrites::default();
         for transaction in transactions.iter() {
             let mut claimed: Vec<&Fqdn> = Vec::new();
             for row in transaction {
-                let Row::Wanted(row) = row else { continue };
+                let row = match row {
+                    Row::Wanted(row) => row,
+                    Row::WantedNew(new) => {
+                        write_new(&mut together, &mut writes, settings, new, &mut written);
+                        continue;
+                    }
+                    _ => continue,
+                };
                 let Some(want) = row.want.as_ref().filter(|want| is_plain(row, want, &claimed)) else { continue };
                 let owner = settings.owner_of(&row.key);
                 let Some(zone) = embedded_zone(settings, &row.key, &owner) else { continue };
                 if !write(&mut together, &mut writes, settings, zone, (row, want, &owner)) {
                     continue;
                 }
-                confirmed.push(confirmed_row(row, want, zone.site(), at));
+                written.add(row, zone.site());
                 if let RowKey::Forward(name) = &row.key {
                     claimed.push(name);
                 }
             }
         }
         let (ticket, changes) = together.finish()?;
-        let mut written: Vec<u64> = confirmed.iter().map(|row| row.generation).collect();
-        written.sort_unstable();
-        let mut rows = Vec::with_capacity(2 * confirmed.len() + 3 * changes.len());
+        let Written { rows: confirmed, mut generations, .. } = written;
+        generations.sort_unstable();
+        let mut rows = Vec::with_capacity(2 * generations.len() + 3 * changes.len());
         changes.into_iter().for_each(|change| rows_of(change, &mut rows));
-        rows.extend(confirmed.into_iter().map(Row::Confirmed));
+        rows.extend(confirmed);
         transactions.push(rows);
-        Some(WithLeases { epoch: self.epoch, written, ticket })
+        Some(WithLeases { epoch: self.epoch, written: generations, ticket })
     }
 
     /// Takes the outcome of the transactions; returns who is to be answered what, as [`Keeping::settle`] does.
     pub fn settle_with_leases(&mut self, with_leases: WithLeases, result: CommitResult) -> Vec<(T, Rcode)> {
         self.settle(with_leases.ticket, result)
     }
+}
+
+/// What was made true.
+struct Written {
+    /// The confirmed rows, to be stored.
+    rows: Vec<Row>,
+    /// The generations of the wanted ones.
+    generations: Vec<u64>,
+    /// UTC seconds.
+    at: u64,
+}
+
+impl Written {
+    fn add(&mut self, row: &WantedRow, site: Site) {
+        self.generations.push(row.generation);
+        self.rows.push(Row::Confirmed(ConfirmedRow::written(row, site, self.at)));
+    }
+
+    fn add_new(&mut self, new: &Arc<NewName>, sites: [Site; 2]) {
+        self.generations.extend([new.generation, new.reverse_generation()]);
+        self.rows.push(Row::ConfirmedNew { new: Arc::clone(new), sites, at: self.at });
+    }
+}
+
+/// Decides what makes both rows of a new name true, as far as embedded zones hold them and it is not refused. The pointer
+/// follows its name.
+fn write_new(
+    together: &mut Together<'_>,
+    writes: &mut FirstWrites,
+    settings: &Settings,
+    new: &Arc<NewName>,
+    written: &mut Written,
+) {
+    let key = RowKey::Forward(new.name.clone());
+    let Some(zone) = embedded_zone(settings, &key, &new.name) else { return };
+    let [of_name, of_address] = first_records(new);
+    // What is there already is asked about in the way of all rows.
+    let refused = |together: &mut Together<'_>, writes: &mut FirstWrites, row: &WantedRow, zone, owner: &Fqdn| {
+        let want = row.want.as_ref();
+        want.is_none_or(|want| !write_asking(together, writes, settings, zone, (row, want, owner)))
+    };
+    if !add(together, zone, &new.name, new.ttl_secs, of_name)
+        && refused(together, writes, &new.forward(), zone, &new.name)
+    {
+        return;
+    }
+    let (key, site) = (RowKey::Reverse(new.address), zone.site());
+    let owner = settings.owner_of(&key);
+    if let Some(zone) = embedded_zone(settings, &key, &owner)
+        && (add(together, zone, &owner, new.ttl_secs, of_address)
+            || !refused(together, writes, &new.reverse(), zone, &owner))
+    {
+        return written.add_new(new, [site, zone.site()]);
+    }
+    written.add(&new.forward(), site);
 }
 
 /// Decides what makes one row true. False: it is refused, and the updater's to do.
@@ -88,21 +151,38 @@ fn write(
     zone: &ZoneRoute,
     (row, want, owner): (&WantedRow, &Want, &Fqdn),
 ) -> bool {
-    // Nearly always nothing at all is there, so that there is nothing to ask.
-    if let Some(((rtype, rdata), mark)) = writes.records(&row.key, want) {
-        let set = |rtype, rdata| Set { rtype, ttl: want.ttl_secs, rdata: [rdata].into() };
-        let first = set(rtype, rdata);
-        // Types are in their order: a DHCID record's is the greatest of these.
-        let added = match mark.map(|mark| set(RecordType::DHCID, mark)) {
-            Some(mark) => together.add(&zone.apex, owner, [first, mark]),
-            None => together.add(&zone.apex, owner, [first]),
-        };
-        match added {
-            Ok(true) => return true,
-            Ok(false) => {}
-            Err(_) => return false,
-        }
-    }
+    let is_added = writes.records(&row.key, want).is_some_and(|first| add(together, zone, owner, want.ttl_secs, first));
+    is_added || write_asking(together, writes, settings, zone, (row, want, owner))
+}
+
+/// Puts the first records where nothing at all is, as nearly always, so that there is nothing to ask. False: something is,
+/// or the zone takes no more.
+fn add(
+    together: &mut Together<'_>,
+    zone: &ZoneRoute,
+    owner: &Fqdn,
+    ttl: u32,
+    ((rtype, rdata), mark): FirstRecords,
+) -> bool {
+    let set = |rtype, rdata| Set { rtype, ttl, rdata: [rdata].into() };
+    let first = set(rtype, rdata);
+    // Types are in their order: a DHCID record's is the greatest of these.
+    let added = match mark.map(|mark| set(RecordType::DHCID, mark)) {
+        Some(mark) => together.add(&zone.apex, owner, [first, mark]),
+        None => together.add(&zone.apex, owner, [first]),
+    };
+    added == Ok(true)
+}
+
+/// Decides what makes one row true by the update that asks about what is there. False: it is refused, and the updater's to
+/// do.
+fn write_asking(
+    together: &mut Together<'_>,
+    writes: &mut FirstWrites,
+    settings: &Settings,
+    zone: &ZoneRoute,
+    (row, want, owner): (&WantedRow, &Want, &Fqdn),
+) -> bool {
     let update = writes.update(&zone.apex, &row.key, owner, want, settings.reverse);
     update.is_some_and(|update| together.apply(&update, &AllowAll).is_ok())
 }
@@ -110,21 +190,6 @@ fn write(
 /// The transactions as they were before [`Keeping::decide_with_leases`].
 pub fn take_back(transactions: &mut Vec<Vec<Row>>) {
     transactions.pop();
-}
-
-/// What is known of DNS once the row's update is stored.
-fn confirmed_row(row: &WantedRow, want: &Want, site: Site, at: u64) -> ConfirmedRow {
-    ConfirmedRow {
-        key: row.key.clone(),
-        generation: row.generation,
-        done: true,
-        holds: Some(want.held()),
-        site: Some(site),
-        last: LastAnswer::Done,
-        attempts: 0,
-        at,
-        unsure: None,
-    }
 }
 
 /// Whether one update makes a row true: nothing of ours was there before, and a pointer does not have to wait. `claimed` are

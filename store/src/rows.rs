@@ -33,8 +33,9 @@ use std::sync::Arc;
 pub(crate) use field::hex;
 
 use ddns::reconcile::ConfirmedRow;
+use ddns::settings::Site;
 use ddns::suffixes::Assignment;
-use ddns::wanted::{RowKey, WantedRow};
+use ddns::wanted::{NewName, RowKey, WantedRow};
 use dhcp::lease::Lease;
 use dns::{Fqdn, HostIdentity, RecordType, Rrset};
 use zones::{Difference, Node};
@@ -51,10 +52,21 @@ pub enum Row {
     LeaseGone(Ipv4Addr),
     /// Stream of wanted DNS content, by row key. Written by the DHCP side only.
     Wanted(WantedRow),
+    /// Both wanted rows of a new name: written as one [`Row::Wanted`] each, and read as these.
+    WantedNew(Arc<NewName>),
     /// A wanted row is gone: it wanted nothing, and that is confirmed.
     WantedGone(RowKey),
     /// Stream of confirmed DNS content, by row key. Written by the updater only.
     Confirmed(ConfirmedRow),
+    /// Both confirmed rows of a new name that embedded zones hold: written as one [`Row::Confirmed`] each, and read as these.
+    ConfirmedNew {
+        /// What they hold.
+        new: Arc<NewName>,
+        /// The zones of the name and of the address.
+        sites: [Site; 2],
+        /// When they were written, in UTC seconds.
+        at: u64,
+    },
     /// A confirmed row is gone.
     ConfirmedGone(RowKey),
     /// Stream of the numbers behind names that several hosts say, by name and host. Written by the DHCP side only.
@@ -189,6 +201,16 @@ impl Row {
             Self::LeaseGone(address) => to.delete(LEASES, |out| address_key(out, (*address).into())),
             Self::Wanted(row) => {
                 to.put(WANTED, |out| dns_work::key(&row.key, out), |out| dns_work::encode_wanted(row, out));
+            }
+            Self::WantedNew(new) => {
+                for half in dns_work::halves(new) {
+                    to.put(WANTED, |out| half.key(out), |out| half.encode_wanted(out));
+                }
+            }
+            Self::ConfirmedNew { new, sites, at } => {
+                for (half, site) in dns_work::halves(new).into_iter().zip(sites) {
+                    to.put(CONFIRMED, |out| half.key(out), |out| half.encode_confirmed(*site, *at, out));
+                }
             }
             Self::WantedGone(key) => to.delete(WANTED, |out| dns_work::key(key, out)),
             Self::Confirmed(row) => {

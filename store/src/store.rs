@@ -47,6 +47,8 @@ impl Contents {
             Row::Lease(lease) => self.leases.push(lease),
             Row::Wanted(row) => self.wanted.push(row),
             Row::Confirmed(row) => self.confirmed.push(row),
+            // It is never read: see there.
+            Row::WantedNew(_) | Row::ConfirmedNew { .. } => {}
             Row::ZoneSet { zone, set: Some(set), .. } => self.zone_sets.push((zone, set)),
             Row::ZoneName { zone, name, node } => {
                 self.zone_sets.extend(node.rrsets(&name).map(|set| (zone.clone(), set)));

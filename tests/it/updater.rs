@@ -145,7 +145,7 @@ impl Bench {
     /// The lease of an address changes, and with it what is claimed for it.
     pub(crate) fn change(&self, address: Ipv4Addr, before: Option<Claim>, after: Option<Claim>) {
         let applied = lock(&self.dhcp.table).apply(IpAddr::V4(address), before, after);
-        if self.events.try_send(NameEvent { rows: applied.rows, written: Vec::new() }).is_err() {
+        if self.events.try_send(NameEvent { rows: applied.rows, ..NameEvent::default() }).is_err() {
             self.overflowed.store(true, Ordering::Release);
         }
     }

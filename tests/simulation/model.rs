@@ -50,6 +50,14 @@ impl StoreModel {
                 Row::Lease(lease) => drop(self.leases.insert(lease.address, lease.clone())),
                 Row::LeaseGone(address) => drop(self.leases.remove(address)),
                 Row::Wanted(wanted) => drop(self.wanted.insert(wanted.key.clone(), wanted.clone())),
+                Row::WantedNew(new) => {
+                    self.wanted.extend([new.forward(), new.reverse()].map(|row| (row.key.clone(), row)));
+                }
+                Row::ConfirmedNew { new, sites, at } => {
+                    for (row, site) in [new.forward(), new.reverse()].into_iter().zip(sites) {
+                        self.confirmed.insert(row.key.clone(), ConfirmedRow::written(&row, *site, *at));
+                    }
+                }
                 Row::WantedGone(key) => drop(self.wanted.remove(key)),
                 Row::Confirmed(seen) => drop(self.confirmed.insert(seen.key.clone(), seen.clone())),
                 Row::ConfirmedGone(key) => drop(self.confirmed.remove(key)),

@@ -193,7 +193,7 @@ impl World {
         let Some(zones) = &mut self.zones else { return Ok(()) };
         let Now { boot_ms, wall_secs } = NOW;
         let now = ddns::Now { boot_ms, wall_secs };
-        zones.reconciler.handle_rows(now, std::mem::take(&mut output.names).into_rows());
+        std::mem::take(&mut output.names).tell(now, &mut zones.reconciler);
         anyhow::ensure!(zones.reconciler.poll_send(now).is_none(), "something is to be sent");
         drop(zones.reconciler.take_effects());
         Ok(())

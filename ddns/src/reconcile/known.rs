@@ -4,7 +4,7 @@ use dns::{Rcode, Update};
 
 use crate::kerberos::KerberosFault;
 use crate::settings::{Site, ZoneServer};
-use crate::wanted::{Held, RowKey};
+use crate::wanted::{Held, RowKey, Want, WantedRow};
 
 /// What is known of DNS for one key; stored by the updater, apart from the wanted row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,24 @@ pub struct ConfirmedRow {
     pub at: u64,
     /// What may still be done at one of several servers; `None`: nothing.
     pub unsure: Option<Unsure>,
+}
+
+impl ConfirmedRow {
+    /// DNS holds what a row wants, there, since these UTC seconds.
+    #[must_use]
+    pub fn written(row: &WantedRow, site: Site, at: u64) -> Self {
+        Self {
+            key: row.key.clone(),
+            generation: row.generation,
+            done: true,
+            holds: row.want.as_ref().map(Want::held),
+            site: Some(site),
+            last: LastAnswer::Done,
+            attempts: 0,
+            at,
+            unsure: None,
+        }
+    }
 }
 
 /// Updates that got no answer from one of a zone's several servers, and may be made there later ([`ways`]).

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use super::{ANY_COMPANY, Entry, LastAnswer, Phase};
 use crate::packed::{Note, PackedRow, PackedRows};
-use crate::wanted::{RowKey, WantedRow};
+use crate::wanted::{NewName, RowKey, WantedRow};
 
 /// So many places for open rows are kept when none is open any more.
 const OPEN_KEPT: usize = 1_024;
@@ -112,12 +112,13 @@ impl Rows {
         }
     }
 
-    /// The same of a name and of its address, neither of which is here.
-    pub(super) fn put_pair_done(&mut self, forward: (&WantedRow, u32), reverse: (&WantedRow, u32), at: u64) {
-        let note = |lane| Note { lane, done: true, at };
-        if !self.packs() || !self.packed.put_pair((forward.0, note(forward.1)), (reverse.0, note(reverse.1))) {
-            self.put_done(forward.0, forward.1, at);
-            self.put_done(reverse.0, reverse.1, at);
+    /// The same of a new name, with the lanes of its two rows, neither of which is here.
+    pub(super) fn put_new_done(&mut self, new: &NewName, lanes: [u32; 2], at: u64) {
+        let notes = lanes.map(|lane| Note { lane, done: true, at });
+        if !self.packs() || !self.packed.put_new(new, notes) {
+            for (row, note) in [new.forward(), new.reverse()].into_iter().zip(notes) {
+                self.insert(Entry::unpacked(row, note));
+            }
         }
     }
 

@@ -6,51 +6,51 @@ use dns::name::ReverseName;
 
 use super::Reconciler;
 use crate::Now;
-use crate::wanted::{RowKey, WantedRow};
+use crate::wanted::{NewName, RowKey, WantedRow};
 
 impl Reconciler {
-    /// Takes in the rows of a batch, each with whether DNS holds already what it wants: then as
+    /// Takes in the rows of a new name, of each whether DNS holds already what it wants: then as
     /// [`Reconciler::handle_written`], else as [`Reconciler::handle_wanted`].
-    pub fn handle_rows(&mut self, now: Now, rows: impl IntoIterator<Item = (WantedRow, bool)>) {
-        let mut rows = rows.into_iter().peekable();
-        while let Some((row, is_written)) = rows.next() {
-            if !is_written {
-                self.handle_wanted(now, row);
-                continue;
+    pub fn handle_new(&mut self, now: Now, new: &NewName, written: [bool; 2]) {
+        if written == [true; 2]
+            && let Some(lane) = self.lane_of_unknown(&RowKey::Forward(new.name.clone()))
+            && let Some(reverse_lane) = self.lane_of_unknown(&RowKey::Reverse(new.address))
+        {
+            self.rows.put_new_done(new, [lane, reverse_lane], now.wall_secs);
+            if !self.waiters.is_empty() {
+                self.wake(now, &new.name);
             }
-            // Most leases bring a name and its address, the one behind the other.
-            let is_pointer = |(next, is_written): &(WantedRow, bool)| {
-                *is_written && matches!(row.key, RowKey::Forward(_)) && matches!(next.key, RowKey::Reverse(_))
-            };
-            match rows.next_if(is_pointer) {
-                Some((pointer, _)) => self.handle_written_pair(now, row, pointer),
-                None => self.handle_written(now, row),
-            }
+            return;
+        }
+        for (row, is_written) in [new.forward(), new.reverse()].into_iter().zip(written) {
+            self.handle_row(now, row, is_written);
         }
     }
 
-    fn handle_written_pair(&mut self, now: Now, forward: WantedRow, reverse: WantedRow) {
-        match (self.lane_of_written(&forward), self.lane_of_written(&reverse)) {
-            (Some(lane), Some(pointer_lane)) => {
-                self.rows.put_pair_done((&forward, lane), (&reverse, pointer_lane), now.wall_secs);
-                self.wake_waiters(now, &forward.key);
-            }
-            _ => {
-                self.handle_written(now, forward);
-                self.handle_written(now, reverse);
-            }
+    /// Takes in a row, with whether DNS holds already what it wants: then as [`Reconciler::handle_written`], else as
+    /// [`Reconciler::handle_wanted`].
+    pub fn handle_row(&mut self, now: Now, row: WantedRow, is_written: bool) {
+        match is_written {
+            true => self.handle_written(now, row),
+            false => self.handle_wanted(now, row),
         }
     }
 
     /// The lane of a row that nothing is known of besides.
     fn lane_of_written(&self, row: &WantedRow) -> Option<u32> {
-        let was_gone = !self.tombstones.is_empty() && self.tombstones.newest(&row.key).is_some();
-        if was_gone || row.want.is_none() || !row.former.is_empty() || self.rows.contains(&row.key) {
+        let is_plain = row.want.is_some() && row.former.is_empty();
+        if is_plain { self.lane_of_unknown(&row.key) } else { None }
+    }
+
+    /// The lane of a key that nothing is known of.
+    fn lane_of_unknown(&self, key: &RowKey) -> Option<u32> {
+        let was_gone = !self.tombstones.is_empty() && self.tombstones.newest(key).is_some();
+        if was_gone || self.rows.contains(key) {
             return None;
         }
         let settings = &self.settings;
         let is_settled = settings.sought.is_empty() && settings.sought_prefixes.is_empty();
-        let zone = match &row.key {
+        let zone = match key {
             RowKey::Reverse(IpAddr::V4(v4)) if is_settled && settings.classless.is_empty() => {
                 settings.zones.place_of_wire(&ReverseName::of(*v4))
             }

@@ -7,36 +7,28 @@ use faults::{Fault, planted};
 
 use super::rows::Seen;
 use super::{
-    ADDRESSES_MAX, Applied, Claim, FORMER_ADDRESSES_MAX, FORMER_MAX, Held, RowKey, Undo, Want, WantedRow, WantedTable,
+    ADDRESSES_MAX, Applied, Claim, FORMER_ADDRESSES_MAX, FORMER_MAX, Held, NewName, RowKey, Undo, Want, WantedRow,
+    WantedTable,
 };
 
 impl WantedTable {
-    /// A name and an address that there are no rows of: the one claims the other, and nothing was before. False: there is
-    /// a row of one of them, and nothing is changed.
-    pub(super) fn begin(&mut self, address: IpAddr, claim: &Claim, undo: &mut Undo) -> bool {
-        let keys = [RowKey::Forward(claim.name.clone()), RowKey::Reverse(address)];
-        if keys.iter().any(|key| self.rows.seen(key).is_some()) {
-            return false;
+    /// Takes in that an address claims a name, of neither of which there is a row: what most new leases come to. `None`:
+    /// there is one, or the server keeps one of the two alone, and nothing was changed.
+    pub fn begin(&mut self, address: IpAddr, claim: &Claim) -> Option<NewName> {
+        if !(claim.forward && claim.reverse && self.rows.is_free(&claim.name, address)) {
+            return None;
         }
-        let row = |key, generation, after_forward, guard| {
-            let want = Want {
-                name: claim.name.clone(),
-                identity: claim.identity.clone(),
-                addresses: vec![address],
-                ttl_secs: claim.ttl_secs,
-                after_forward,
-                guard,
-            };
-            WantedRow { key, generation, want: Some(want), former: Vec::new(), by_configuration: false }
+        let new = NewName {
+            name: claim.name.clone(),
+            identity: claim.identity.clone(),
+            address,
+            ttl_secs: claim.ttl_secs,
+            guard: claim.guard,
+            generation: self.generation + 1,
         };
-        let [name, pointer] = keys.clone();
-        let forward = row(name, self.generation + 1, false, claim.guard);
-        let reverse = row(pointer, self.generation + 2, true, ConflictGuard::default());
-        self.generation += 2;
-        self.rows.set_pair(&forward, &reverse);
-        undo.before.extend(keys.map(|key| (key, None)));
-        undo.now.extend([forward, reverse]);
-        true
+        self.generation = new.reverse_generation();
+        self.rows.set_new(&new);
+        Some(new)
     }
 
     /// The address no longer has the name.

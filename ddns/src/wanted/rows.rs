@@ -1,8 +1,11 @@
 //! The rows of the table: ordinary ones packed, all others as they are.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
-use super::{RowKey, WantedRow};
+use dns::Fqdn;
+
+use super::{NewName, RowKey, WantedRow};
 use crate::packed::{Note, PackedRow, PackedRows};
 
 /// So many rows out of the ordinary are worth no tidying.
@@ -66,16 +69,23 @@ impl Rows {
         before
     }
 
-    /// Takes in the rows of a name and of its address, neither of which is here.
-    pub(super) fn set_pair(&mut self, forward: &WantedRow, reverse: &WantedRow) {
+    /// Whether there is a row of neither.
+    pub(super) fn is_free(&self, name: &Fqdn, address: IpAddr) -> bool {
+        let is_odd = |key: RowKey| self.odd.contains_key(&key);
+        (self.odd.is_empty() || !(is_odd(RowKey::Forward(name.clone())) || is_odd(RowKey::Reverse(address))))
+            && !self.packed.has_either(name, address)
+    }
+
+    /// Takes in the rows of a new name, neither of which is here.
+    pub(super) fn set_new(&mut self, new: &NewName) {
         #[cfg(test)]
         let may_pack = !self.all_odd;
         #[cfg(not(test))]
         let may_pack = true;
-        let note = Note::default();
-        if !may_pack || !self.packed.put_pair((forward, note), (reverse, note)) {
-            self.set(&forward.key, Some(forward));
-            self.set(&reverse.key, Some(reverse));
+        if !may_pack || !self.packed.put_new(new, [Note::default(); 2]) {
+            for row in [new.forward(), new.reverse()] {
+                self.set(&row.key, Some(&row));
+            }
         }
     }
 

@@ -5,10 +5,13 @@ use std::net::{IpAddr, Ipv4Addr};
 use ddns::settings::ZoneRoute;
 use ddns::wanted::{Claim, WantedTable};
 use dns::{Change, HostIdentity, Rdata, RecordType, Update};
+use store::{FileStorage, Options, Store};
 use zones::{NewZone, ZoneSet};
 
 use super::*;
-use crate::zone_keeper::Decided;
+use crate::clock::Clock;
+use crate::committer::{Committer, Lane, Submission};
+use crate::zone_keeper::{Decided, ZoneKeeper};
 
 const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 30, 7));
 
@@ -96,6 +99,97 @@ fn a_new_name_is_stored_with_its_lease_and_served_once_that_is() {
     assert_eq!(served(&keeping, &name("pc.nasir.xyz"), RecordType::A), Some(vec![Rdata::address(ADDRESS).1]));
     let pointer = served(&keeping, &Fqdn::reverse(ADDRESS), RecordType::PTR);
     assert_eq!(pointer, Some(vec![Rdata::ptr(&name("pc.nasir.xyz"))]));
+}
+
+/// A client that is alone is not kept waiting by another thread, and updates go on once its name is stored.
+#[tokio::test]
+async fn a_new_name_of_a_client_that_is_alone_is_committed_before_the_submission_returns() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _, _) = Store::open(FileStorage::new(directory.path()), &Options::default()).unwrap();
+    let (committer, thread) = Committer::start(store).unwrap();
+    let zones = keeping().published().clone();
+    let keeper = ZoneKeeper::new(zones, Default::default(), committer.clone(), Clock::new(0));
+    let settings = settings(ZoneServer::Embedded);
+    let mut table = WantedTable::default();
+    let hosts: Vec<(String, u8)> = (1..20).map(|octet| (format!("pc{octet}.nasir.xyz"), octet)).collect();
+    for (host, octet) in &hosts {
+        let address = IpAddr::from([192, 168, 30, *octet]);
+        let new = Arc::new(table.begin(address, &claim(host, *octet)).unwrap());
+        let (told, outcome) = std::sync::mpsc::channel();
+        let submission = Submission {
+            lane: Lane::Dhcp,
+            epoch: 0,
+            zones_epoch: None,
+            stamp: AT,
+            transactions: vec![vec![Row::WantedNew(new)]],
+            done: Box::new(move |result| _ = told.send((result, std::thread::current().id()))),
+        };
+        committer.take_for_quick();
+        assert_eq!(keeper.submit_leases(&settings, submission, true).unwrap().len(), 2);
+        let (result, by) = outcome.try_recv().expect("it was committed before it returned");
+        assert_eq!((result, by), (CommitResult::Committed, std::thread::current().id()));
+        let served = keeper.published().load_full();
+        assert!(served.find(&name(host)).unwrap().exists(&name(host)));
+        // Zones are not held back any longer.
+        let add = Change::Add {
+            name: name(&format!("by-hand-{octet}.nasir.xyz")),
+            rtype: RecordType::A,
+            ttl: 60,
+            rdata: Rdata::address(address).1,
+        };
+        let update = Update { zone: name("nasir.xyz"), prerequisites: vec![], changes: vec![add] };
+        assert_eq!(keeper.update(&update, &AllowAll).await, Rcode::NO_ERROR);
+    }
+    drop(keeper);
+    committer.stop();
+    thread.join().unwrap();
+    let (_, contents, _) = Store::open(FileStorage::new(directory.path()), &Options::default()).unwrap();
+    // Each step of the zone follows on the one before.
+    let steps = contents.zone_differences.iter().filter(|(zone, _)| *zone == name("nasir.xyz"));
+    let serials: Vec<(u32, u32)> = steps.map(|(_, step)| (step.serial_before, step.serial_after)).collect();
+    assert_eq!(serials, (1..39).map(|serial| (serial, serial + 1)).collect::<Vec<_>>());
+}
+
+/// The same name as one value and as two rows.
+#[test]
+fn a_new_name_as_one_value_comes_to_what_its_rows_come_to() {
+    let settings = settings(ZoneServer::Embedded);
+    let new = Arc::new(WantedTable::default().begin(ADDRESS, &claim("pc.nasir.xyz", 1)).unwrap());
+    let decide = |keeping: &mut Keeping<u32>, rows: Vec<Row>| {
+        let mut rows = vec![rows];
+        let decided = keeping.decide_with_leases(&settings, AT, &mut rows)?;
+        keeping.settle_with_leases(decided.clone(), CommitResult::Committed);
+        Some((decided.written, rows.pop().unwrap()))
+    };
+    let as_rows = || [new.forward(), new.reverse()].map(Row::Wanted).to_vec();
+    let as_one = || vec![Row::WantedNew(Arc::clone(&new))];
+    let (mut one, mut two) = (keeping(), keeping());
+    let ((written, rows), (written_apart, rows_apart)) =
+        (decide(&mut one, as_one()).unwrap(), decide(&mut two, as_rows()).unwrap());
+    assert_eq!((&written, written.len()), (&written_apart, 2));
+    assert_eq!(one.published(), two.published());
+    let others = |rows: &[Row]| -> Vec<Row> {
+        let is_confirmed = |row: &&Row| matches!(row, Row::Confirmed(_) | Row::ConfirmedNew { .. });
+        rows.iter().filter(|row| !is_confirmed(row)).cloned().collect()
+    };
+    assert_eq!(others(&rows), others(&rows_apart));
+    // Where somebody else has the name, nothing comes of either; where he has the pointer alone, the name is written.
+    for (owner, reverse_zone, written) in
+        [(name("pc.nasir.xyz"), false, None), (Fqdn::reverse(ADDRESS), true, Some(vec![new.generation]))]
+    {
+        let apex = name(if reverse_zone { "30.168.192.in-addr.arpa" } else { "nasir.xyz" });
+        let add = Change::Add { name: owner, rtype: RecordType::TXT, ttl: 60, rdata: Rdata::txt(&["by hand"]) };
+        let ptr = Rdata::ptr(&name("other.nasir.xyz"));
+        let add_ptr = Change::Add { name: Fqdn::reverse(ADDRESS), rtype: RecordType::PTR, ttl: 60, rdata: ptr };
+        let changes = if reverse_zone { vec![add, add_ptr] } else { vec![add] };
+        for rows in [as_one(), as_rows()] {
+            let mut keeping = keeping();
+            let by_hand = Update { zone: apex.clone(), prerequisites: vec![], changes: changes.clone() };
+            let Decided::Waits(Some(stored)) = keeping.decide(&by_hand, &AllowAll, 7) else { panic!("a change") };
+            keeping.settle(stored.ticket, CommitResult::Committed);
+            assert_eq!(decide(&mut keeping, rows).map(|(written, _)| written), written);
+        }
+    }
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn write_row(out: &mut String, row: &Row) {
             object.text("row", "zone copy").text("zone", zone).number("checked_at", *checked_at);
         }
         // It is never read: see there.
-        Row::ZoneName { .. } => {}
+        Row::ZoneName { .. } | Row::WantedNew(_) | Row::ConfirmedNew { .. } => {}
         // Rows that are gone are not in force.
         Row::Suffix(assignment) => write_suffix(&mut object, assignment),
         Row::LeaseGone(_) | Row::WantedGone(_) | Row::ConfirmedGone(_) | Row::SuffixGone(..) => {}

@@ -10,13 +10,14 @@
 //!             8 what may still be done by one of several servers: 1 until when, 2 what, once each: as "holds"
 //! ```
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::slice;
 
 use ddns::kerberos::KerberosFault;
 use ddns::reconcile::{ConfirmedRow, LastAnswer, Unsure};
 use ddns::settings::Site;
-use ddns::wanted::{Held, RowKey, Want, WantedRow};
-use dns::{ConflictGuard, Rcode, RecordType};
+use ddns::wanted::{Held, NewName, RowKey, Want, WantedRow};
+use dns::{ConflictGuard, Fqdn, HostIdentity, Rcode, RecordType};
 
 use super::RowFault;
 use super::field::{self, put, put_addresses, put_bytes, put_identity, put_name, put_number};
@@ -51,20 +52,24 @@ const GUARD: u8 = 6;
 
 pub(super) fn key(key: &RowKey, out: &mut Vec<u8>) {
     match key {
-        RowKey::Forward(name) => {
-            out.push(KEY_FORWARD);
-            out.extend_from_slice(name.as_wire());
-        }
-        RowKey::Reverse(address) => {
-            out.push(KEY_REVERSE);
-            field::address(out, *address);
-        }
+        RowKey::Forward(name) => forward_key(name, out),
+        RowKey::Reverse(address) => reverse_key(*address, out),
         RowKey::Stated(name, rtype) => {
             out.push(KEY_STATED);
             out.extend_from_slice(&rtype.0.to_be_bytes());
             out.extend_from_slice(name.as_wire());
         }
     }
+}
+
+fn forward_key(name: &Fqdn, out: &mut Vec<u8>) {
+    out.push(KEY_FORWARD);
+    out.extend_from_slice(name.as_wire());
+}
+
+fn reverse_key(address: IpAddr, out: &mut Vec<u8>) {
+    out.push(KEY_REVERSE);
+    field::address(out, address);
 }
 
 pub(super) fn read_key(key: &[u8]) -> Result<RowKey, RowFault> {
@@ -82,21 +87,95 @@ pub(super) fn read_key(key: &[u8]) -> Result<RowKey, RowFault> {
     }
 }
 
+/// One of the two rows of a new name.
+pub(super) struct Half<'n> {
+    new: &'n NewName,
+    is_forward: bool,
+}
+
+/// The rows of a name and of its address.
+pub(super) fn halves(new: &NewName) -> [Half<'_>; 2] {
+    [true, false].map(|is_forward| Half { new, is_forward })
+}
+
+impl Half<'_> {
+    pub(super) fn key(&self, out: &mut Vec<u8>) {
+        match self.is_forward {
+            true => forward_key(&self.new.name, out),
+            false => reverse_key(self.new.address, out),
+        }
+    }
+
+    fn generation(&self) -> u64 {
+        if self.is_forward { self.new.generation } else { self.new.reverse_generation() }
+    }
+
+    fn content(&self) -> Content<'_> {
+        let NewName { name, identity, address, guard, .. } = self.new;
+        let guard = if self.is_forward { *guard } else { ConflictGuard::default() };
+        Content { name, identity, addresses: slice::from_ref(address), guard }
+    }
+
+    pub(super) fn encode_wanted(&self, out: &mut Vec<u8>) {
+        put_number(out, GENERATION, self.generation());
+        put(out, WANT, |out| self.content().encode_want(self.new.ttl_secs, !self.is_forward, out));
+    }
+
+    pub(super) fn encode_confirmed(&self, site: Site, at: u64, out: &mut Vec<u8>) {
+        put_number(out, GENERATION, self.generation());
+        put_bytes(out, DONE, &[]);
+        put(out, HOLDS, |out| self.content().encode_held(out));
+        put(out, LAST, |out| encode_answer(LastAnswer::Done, out));
+        put_number(out, ATTEMPTS, 0);
+        put_number(out, AT, at);
+        put(out, SITE, |out| encode_site(site, out));
+    }
+}
+
+/// What is wanted or held of a name.
+struct Content<'a> {
+    name: &'a Fqdn,
+    identity: &'a HostIdentity,
+    addresses: &'a [IpAddr],
+    guard: ConflictGuard,
+}
+
+impl<'a> Content<'a> {
+    fn of_want(want: &'a Want) -> Self {
+        let Want { name, identity, addresses, guard, .. } = want;
+        Self { name, identity, addresses, guard: *guard }
+    }
+
+    fn encode_want(&self, ttl_secs: u32, after_forward: bool, out: &mut Vec<u8>) {
+        put_name(out, NAME, self.name);
+        put_identity(out, IDENTITY, self.identity);
+        put_addresses(out, ADDRESSES, self.addresses);
+        put_number(out, TTL, ttl_secs.into());
+        if after_forward {
+            put_bytes(out, AFTER_FORWARD, &[]);
+        }
+        self.encode_guard(out);
+    }
+
+    fn encode_held(&self, out: &mut Vec<u8>) {
+        put_name(out, NAME, self.name);
+        put_identity(out, IDENTITY, self.identity);
+        put_addresses(out, ADDRESSES, self.addresses);
+        self.encode_guard(out);
+    }
+
+    fn encode_guard(&self, out: &mut Vec<u8>) {
+        if self.guard != ConflictGuard::default() {
+            put_bytes(out, GUARD, &[self.guard.code()]);
+        }
+    }
+}
+
 pub(super) fn encode_wanted(row: &WantedRow, out: &mut Vec<u8>) {
     put_number(out, GENERATION, row.generation);
     if let Some(want) = &row.want {
-        put(out, WANT, |out| {
-            put_name(out, NAME, &want.name);
-            put_identity(out, IDENTITY, &want.identity);
-            put_addresses(out, ADDRESSES, &want.addresses);
-            put_number(out, TTL, want.ttl_secs.into());
-            if want.after_forward {
-                put_bytes(out, AFTER_FORWARD, &[]);
-            }
-            if want.guard != ConflictGuard::default() {
-                put_bytes(out, GUARD, &[want.guard.code()]);
-            }
-        });
+        let content = Content::of_want(want);
+        put(out, WANT, |out| content.encode_want(want.ttl_secs, want.after_forward, out));
     }
     for held in &row.former {
         put(out, FORMER, |out| encode_held(held, out));
@@ -143,12 +222,8 @@ fn decode_want(value: &[u8]) -> Result<Want, RowFault> {
 }
 
 fn encode_held(held: &Held, out: &mut Vec<u8>) {
-    put_name(out, NAME, &held.name);
-    put_identity(out, IDENTITY, &held.identity);
-    put_addresses(out, ADDRESSES, &held.addresses);
-    if held.guard != ConflictGuard::default() {
-        put_bytes(out, GUARD, &[held.guard.code()]);
-    }
+    let Held { name, identity, addresses, guard } = held;
+    Content { name, identity, addresses, guard: *guard }.encode_held(out);
 }
 
 fn decode_held(value: &[u8]) -> Result<Held, RowFault> {

@@ -211,6 +211,20 @@ proptest! {
     }
 
     #[test]
+    fn a_new_name_is_written_as_its_rows_are(
+        (name, identity, address) in (names(), identities(), addresses()),
+        (ttl_secs, guard, generation) in (any::<u32>(), guards(), 0..u64::MAX),
+        (labels, at) in (any::<(u8, u8)>(), seconds()),
+    ) {
+        let new = Arc::new(NewName { name, identity, address, ttl_secs, guard, generation });
+        let rows = [new.forward(), new.reverse()];
+        let sites = [labels.0, labels.1].map(|apex_labels| Site { apex_labels, server: None });
+        let seen = rows.iter().zip(sites).map(|(row, site)| Row::Confirmed(ConfirmedRow::written(row, site, at)));
+        let apart: Vec<Row> = rows.iter().cloned().map(Row::Wanted).chain(seen).collect();
+        prop_assert_eq!(written(&[Row::WantedNew(Arc::clone(&new)), Row::ConfirmedNew { new, sites, at }]), written(&apart));
+    }
+
+    #[test]
     fn arbitrary_bytes_are_a_row_or_a_fault(stream in prop_oneof![0x80_u8..0x86, SUFFIXES..=ZONE_COPIES], key: Vec<u8>, value: Option<Vec<u8>>) {
         let _ = Row::read(stream, &key, value.as_deref());
         let _ = describe_key(stream, &key);

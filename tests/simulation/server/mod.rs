@@ -437,7 +437,7 @@ impl Server {
     /// Replies leave, and events enter the channel: one that finds it full raises the flag.
     fn finish(&mut self, output: Output, doings: &mut Doings) {
         doings.departures.extend(output.departures);
-        if output.names.rows.is_empty() {
+        if output.names.is_empty() {
             return;
         }
         if self.events.len() < self.settings.events_max {

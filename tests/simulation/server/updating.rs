@@ -36,7 +36,7 @@ impl Server {
             self.take_asked(now);
         }
         while let Some(event) = self.events.pop_front() {
-            self.reconciler.handle_rows(ddns_now(now), event.into_rows());
+            event.tell(ddns_now(now), &mut self.reconciler);
         }
         if !rows_first {
             self.take_asked(now);

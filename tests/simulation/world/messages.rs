@@ -62,10 +62,19 @@ struct UnderWay {
     owners: BTreeSet<Fqdn>,
 }
 
+/// How many names and addresses a row changes.
+fn changes_of(row: &Row) -> u64 {
+    match row {
+        Row::Wanted(_) => 1,
+        Row::WantedNew(_) => 2,
+        _ => 0,
+    }
+}
+
 impl World {
     /// Rows were stored.
     pub(super) fn pay_for_changes(&mut self, rows: &[Row]) {
-        self.messages.changes += rows.iter().filter(|row| matches!(row, Row::Wanted(_))).count() as u64;
+        self.messages.changes += rows.iter().map(changes_of).sum::<u64>();
     }
 
     /// The server starts, and does not know what became of what was under way.
