@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 use web::model::{Edited, Fault};
-use web::{Actor, ETag, Refusal};
+use web::{Actor, Refusal};
 
 use crate::config_files::{Files, write_or_put_back};
 use crate::control::APPLY_WORDS;
@@ -43,9 +43,9 @@ pub struct ReloadView {
     /// All of both, as `leasehold check --json` tells them.
     #[serde(default)]
     pub found: Vec<serde_json::Value>,
-    /// The version of the file beside the main one, as it is since; for the API.
+    /// What the file says since that was to be changed, and in a dry run what it says; none where something is wrong.
     #[serde(skip)]
-    pub etag: Option<ETag>,
+    pub text: Option<String>,
 }
 
 impl ReloadView {
@@ -58,10 +58,10 @@ impl ReloadView {
     /// As the API tells it.
     #[must_use]
     pub fn edited(self) -> Edited {
-        let Self { applied, changes, effects, refused, found, etag, .. } = self;
+        let Self { applied, changes, effects, refused, found, .. } = self;
         // Made by the same crate that they are read here from.
         let faults: Vec<Fault> = found.into_iter().filter_map(|one| serde_json::from_value(one).ok()).collect();
-        Edited { applied, changes, effects, refused, faults, etag }
+        Edited { applied, changes, effects, refused, faults, etag: None }
     }
 
     /// What came of it, for the audit log.
@@ -294,13 +294,13 @@ impl Reloader {
         let files = base.with_beside(&text);
         let told = take_over(Ok(&files), true, daemon).await;
         if dry_run || !told.is_good() || text == former {
-            return Ok(ReloadView { etag: Some(ETag::of_bytes(former.as_bytes())), ..told });
+            return Ok(ReloadView { text: told.is_good().then_some(former), ..told });
         }
         write_or_put_back(&files, &now, Files::write_beside).map_err(Refusal::Conflict)?;
         let mut view = take_over(Ok(&files), false, daemon).await;
         if view.is_good() {
             self.in_force = Some(files);
-            view.etag = Some(ETag::of_bytes(text.as_bytes()));
+            view.text = Some(text);
         } else if let Err(error) = now.write_beside() {
             error!("{} could not be put back: {error}", now.beside_name());
         }
@@ -325,7 +325,7 @@ async fn take_over(files: Result<&Files, &AllFound>, dry_run: bool, daemon: &mut
         faults: None,
         warnings: (!warnings.is_empty()).then(|| warnings.render(false)),
         found: list(&warnings),
-        etag: None,
+        text: None,
     };
     if dry_run || !view.is_good() {
         return view;

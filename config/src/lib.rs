@@ -22,7 +22,7 @@ pub mod settings;
 pub use derive::{Derived, Refused};
 pub use fault::{Fault, Faults, Severity, render};
 pub use paths::{NamedPath, named_paths};
-pub use resolve::{ReadSecret, own_key};
+pub use resolve::{ReadSecret, own_key, parse_duration};
 pub use settings::Config;
 
 /// A file that can be served with.

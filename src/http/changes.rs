@@ -7,7 +7,7 @@ use config::beside::edit::{Client, Edit, NewRecords, RecordKey};
 use dhcp::settings::ReservedFor;
 use ipnet::Ipv4Net;
 use web::model::{
-    DnsRetry, Edited, LeaseRow, RecordsKey, RecordsWrite, Reservation, ReservationWrite, Reservations,
+    DnsRetry, Edited, LeaseRow, RecordsKey, RecordsSet, RecordsWrite, Reservation, ReservationWrite, Reservations,
     ReservationsQuery, Retried,
 };
 use web::{Actor, Ask, Conditions, ETag, Refusal};
@@ -17,13 +17,11 @@ use super::leases::row_of;
 use crate::control::{APPLY_WORDS, ReserveRequest, Responder, release_words, retry_words, unreserve_words};
 use crate::dhcp_service::Question;
 use crate::reload::{Guard, ReloadView, refusal_words};
+use crate::static_records;
 
 impl Desk {
     pub(super) async fn reservations(&self, query: ReservationsQuery) -> Result<(ETag, Reservations), Refusal> {
-        let text = match &self.parts.responder.orders {
-            Some(orders) => orders.beside().await?,
-            None => String::new(),
-        };
+        let text = self.beside().await?;
         let made = made(&text);
         let config = self.parts.config.load();
         let all =
@@ -64,7 +62,7 @@ impl Desk {
         }
         let wanted = ReserveRequest { client: Some(key), address, subnet, hostname, from_lease: None };
         let new = self.parts.responder.reservation_of(wanted).await?;
-        self.edit(Edit::Reserve(new), dry_run, conditions).await
+        self.edit(Edit::Reserve(new), dry_run, conditions, of_file).await
     }
 
     pub(super) async fn unreserve(
@@ -75,7 +73,7 @@ impl Desk {
         conditions: Conditions,
     ) -> Result<Edited, Refusal> {
         let subnet = subnet.map(|subnet| prefix(&subnet)).transpose()?;
-        self.edit(Edit::Unreserve(Client::parse(key), subnet), dry_run, conditions).await
+        self.edit(Edit::Unreserve(Client::parse(key), subnet), dry_run, conditions, of_file).await
     }
 
     pub(super) async fn put_records(
@@ -85,8 +83,10 @@ impl Desk {
         dry_run: bool,
         conditions: Conditions,
     ) -> Result<Edited, Refusal> {
-        let new = NewRecords { key: record_key(key), data: written.data, ttl_secs: written.ttl };
-        self.edit(Edit::PutRecords(new), dry_run, conditions).await
+        let key = record_key(key);
+        let tag = of_records(key.clone());
+        let new = NewRecords { key, data: written.data, ttl_secs: written.ttl };
+        self.edit(Edit::PutRecords(new), dry_run, conditions, tag).await
     }
 
     pub(super) async fn delete_records(
@@ -95,12 +95,38 @@ impl Desk {
         dry_run: bool,
         conditions: Conditions,
     ) -> Result<Edited, Refusal> {
-        self.edit(Edit::RemoveRecords(record_key(key)), dry_run, conditions).await
+        let key = record_key(key);
+        self.edit(Edit::RemoveRecords(key.clone(), Vec::new()), dry_run, conditions, of_records(key)).await
     }
 
-    async fn edit(&self, edit: Edit, dry_run: bool, conditions: Conditions) -> Result<Edited, Refusal> {
-        let guard: Guard = Box::new(move |text| conditions.check(Some(&ETag::of_bytes(text.as_bytes()))));
-        self.parts.responder.edit(vec![edit], dry_run, guard).await.map(ReloadView::edited)
+    /// Changes the file beside the main one. `tag` tells the version of what is changed, of what that file says.
+    async fn edit(
+        &self,
+        edit: Edit,
+        dry_run: bool,
+        conditions: Conditions,
+        tag: impl Fn(&str) -> Option<ETag> + Clone + Send + 'static,
+    ) -> Result<Edited, Refusal> {
+        let before = tag.clone();
+        let guard: Guard = Box::new(move |text| conditions.check(before(text).as_ref()));
+        let view = self.parts.responder.edit(vec![edit], dry_run, guard).await?;
+        let etag = view.text.as_deref().and_then(tag);
+        Ok(Edited { etag, ..view.edited() })
+    }
+
+    pub(super) async fn static_records(&self, key: RecordsKey) -> Result<(ETag, RecordsSet), Refusal> {
+        let key = record_key(key);
+        let none = || Refusal::NotFound(format!("no record {key} was made by a command, the API or the page"));
+        let text = self.beside().await?;
+        static_records::set(&text, &key).ok_or_else(none)
+    }
+
+    /// What the file beside the main one says; nothing where there is none.
+    pub(super) async fn beside(&self) -> Result<String, Refusal> {
+        match &self.parts.responder.orders {
+            Some(orders) => orders.beside().await,
+            None => Ok(String::new()),
+        }
     }
 
     pub(super) async fn release(&self, address: Ipv4Addr) -> Result<LeaseRow, Refusal> {
@@ -122,6 +148,17 @@ impl Desk {
 
 fn prefix(text: &str) -> Result<Ipv4Net, Refusal> {
     text.parse().map_err(|_| Refusal::Unfit(format!("{text:?} is no prefix such as 192.168.30.0/24")))
+}
+
+/// The version of reservations is that of their file.
+#[allow(clippy::unnecessary_wraps, reason = "what is not there has none")]
+fn of_file(text: &str) -> Option<ETag> {
+    Some(ETag::of_bytes(text.as_bytes()))
+}
+
+/// Records have their own; none where there are none.
+fn of_records(key: RecordKey) -> impl Fn(&str) -> Option<ETag> + Clone + Send + 'static {
+    move |text| static_records::set(text, &key).map(|(tag, _)| tag)
 }
 
 fn record_key(key: RecordsKey) -> RecordKey {
@@ -181,6 +218,7 @@ pub(super) fn change_of(ask: &Ask) -> Option<(Actor, String)> {
         | Ask::Hosts(..)
         | Ask::Queries(..)
         | Ask::Reservations(..)
+        | Ask::StaticRecords(..)
         | Ask::Devices(_)
         // Noted where they are decided, and where commands are obeyed.
         | Ask::DecideDevice(..)

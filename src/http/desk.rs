@@ -152,6 +152,7 @@ impl Desk {
             Ask::Unreserve { key, subnet, dry_run, conditions, to, .. } => {
                 drop(to.send(noting(by, change, self.unreserve(&key, subnet, dry_run, conditions)).await));
             }
+            Ask::StaticRecords(key, to) => drop(to.send(self.static_records(key).await)),
             Ask::PutRecords { key, written, dry_run, conditions, to, .. } => {
                 drop(to.send(noting(by, change, self.put_records(key, written, dry_run, conditions)).await));
             }

@@ -55,6 +55,7 @@ mod probing;
 mod process;
 mod programs;
 mod query_log;
+mod records;
 mod recovery;
 mod relays;
 mod reload;

@@ -115,6 +115,7 @@ fn routed() -> Routes<Shared> {
         .may(Need::VIEW, routes!(configuration))
         .may(Need::VIEW, routes!(changes::reservations))
         .may(Need::OPERATE, routes!(changes::put_reservation, changes::delete_reservation))
+        .may(Need::VIEW, routes!(changes::static_records))
         .may(Need::OPERATE, routes!(changes::put_records, changes::delete_records))
         .may(Need::OPERATE, routes!(changes::release))
         .may(Need::OPERATE, routes!(changes::retry))

@@ -13,8 +13,8 @@ use crate::feed::Feed;
 use crate::model::{
     Changes, ChangesQuery, Configuration, Device, DeviceDecision, DnsRetry, DnsWork, DnsWorkQuery, Edited, History,
     Host, Hosts, HostsQuery, LeaseQuery, LeaseRow, Leases, Past, PastHolder, PastQuery, Queries, QueriesQuery, Range,
-    Records, RecordsKey, RecordsQuery, RecordsWrite, ReservationWrite, Reservations, ReservationsQuery, Retried,
-    Status, SubnetDetail, SubnetMap, Subnets, Zones,
+    Records, RecordsKey, RecordsQuery, RecordsSet, RecordsWrite, ReservationWrite, Reservations, ReservationsQuery,
+    Retried, Status, SubnetDetail, SubnetMap, Subnets, Zones,
 };
 
 /// Where an answer goes. Whoever asked may have gone; then nobody misses it.
@@ -73,6 +73,8 @@ pub enum Ask {
         actor: Actor,
         to: Reply<Edited>,
     },
+    /// Static records of one name and type that were made by commands, the API and the page, with their version.
+    StaticRecords(RecordsKey, Reply<(ETag, RecordsSet)>),
     PutRecords {
         key: RecordsKey,
         written: RecordsWrite,

@@ -15,8 +15,8 @@ use crate::ask::{Ask, Refusal};
 use crate::body::Sent;
 use crate::conditions::Conditions;
 use crate::model::{
-    ConfigurationText, DnsRetry, DryRun, Edited, LeaseRow, Problem, RecordsKey, RecordsWrite, ReservationDelete,
-    ReservationWrite, Reservations, ReservationsQuery, Retried,
+    ConfigurationText, DnsRetry, DryRun, Edited, LeaseRow, Problem, RecordsKey, RecordsSet, RecordsWrite,
+    ReservationDelete, ReservationWrite, Reservations, ReservationsQuery, Retried,
 };
 
 /// The longest configuration that is checked here, in bytes.
@@ -97,9 +97,30 @@ pub(crate) async fn delete_reservation(
     made(change, dry_run)
 }
 
+/// Static records of one name and type
+///
+/// Those that were made by a command, this API or the page. The `ETag` is theirs.
+#[utoipa::path(get, path = "/api/v1/zones/{apex}/records/{name}/{rtype}", tag = "names",
+    params(("apex" = String, Path, description = "The zone's name"),
+        ("name" = String, Path, description = "The owner, relative to the zone; `@` for the zone itself"),
+        ("rtype" = String, Path, description = "The type")),
+    responses((status = 200, body = RecordsSet), (status = 304, description = "It is as `If-None-Match` says"),
+        (status = 404, body = Problem)))]
+pub(crate) async fn static_records(
+    State(shared): State<Shared>,
+    Path((zone, name, rtype)): Path<(String, String, String)>,
+    conditions: Conditions,
+) -> Result<Response, Refusal> {
+    [&zone, &name, &rtype].into_iter().try_for_each(|text| bounded(text))?;
+    let key = RecordsKey { zone, name, rtype };
+    let (tag, set) = shared.handle.ask(|to| Ask::StaticRecords(key, to)).await?;
+    Ok(conditions.told(&tag, set))
+}
+
 /// Put static records
 ///
-/// In the place of those that were made so of this name and type; the same again changes nothing.
+/// In the place of those that were made so of this name and type; the same again changes nothing. With `If-Match` only while
+/// nobody else has changed them, with `If-None-Match: *` only where there are none.
 #[utoipa::path(put, path = "/api/v1/zones/{apex}/records/{name}/{rtype}", tag = "names",
     params(("apex" = String, Path, description = "The zone's name"),
         ("name" = String, Path, description = "The owner, relative to the zone; `@` for the zone itself"),
@@ -125,7 +146,8 @@ pub(crate) async fn put_records(
 
 /// Take static records out
 ///
-/// Those that were made by this API or the page; what the main file says is changed there.
+/// Those that were made by a command, this API or the page; what the main file says is changed there. With `If-Match` only
+/// while nobody else has changed them.
 #[utoipa::path(delete, path = "/api/v1/zones/{apex}/records/{name}/{rtype}", tag = "names",
     params(("apex" = String, Path, description = "The zone's name"),
         ("name" = String, Path, description = "The owner, relative to the zone; `@` for the zone itself"),

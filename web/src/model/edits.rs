@@ -20,7 +20,7 @@ pub struct Edited {
     pub refused: Vec<String>,
     /// What is wrong with the files, and what is probably not meant.
     pub faults: Vec<Fault>,
-    /// The version of what is made by commands, the API and the page, as it is since; goes over the wire as `ETag`.
+    /// The version of what was changed, as it is since; goes over the wire as `ETag`.
     #[serde(skip)]
     pub etag: Option<ETag>,
 }
@@ -138,6 +138,38 @@ pub struct RecordsWrite {
     pub data: Vec<String>,
     /// Time to live in seconds; else the zone's.
     pub ttl: Option<u32>,
+}
+
+/// The static records of one name and type that were made by a command, this API or the page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct RecordsSet {
+    /// The zone.
+    pub zone: String,
+    /// The owner's full name.
+    pub name: String,
+    /// The type.
+    pub rtype: String,
+    /// The data of each, as it is written.
+    pub data: Vec<String>,
+    /// Time to live in seconds; absent: the zone's.
+    pub ttl: Option<u32>,
+}
+
+/// A record that the configuration states.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct StaticRecord {
+    /// The zone.
+    pub zone: String,
+    /// The owner's full name.
+    pub name: String,
+    /// The type.
+    pub rtype: String,
+    /// Time to live in seconds.
+    pub ttl: u32,
+    /// As in a master file.
+    pub data: String,
+    /// Whether it was made by a command, the API or the page, and can be changed so.
+    pub made: bool,
 }
 
 /// Which records.
