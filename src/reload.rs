@@ -11,14 +11,15 @@ use std::path::{Path, PathBuf};
 
 use config::Config;
 use config::beside::edit::{Edit, EditError, edited};
-use config::beside::{AllFound, unreadable};
+use config::beside::{AllFound, Found, unreadable};
+use config::hidden::restored;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 use web::model::{Edited, Fault};
 use web::{Actor, Refusal};
 
-use crate::config_files::{Files, write_or_put_back};
+use crate::config_files::{Files, Which, write_or_put_back};
 use crate::control::APPLY_WORDS;
 use crate::daemon::Daemon;
 
@@ -49,6 +50,10 @@ pub struct ReloadView {
 }
 
 impl ReloadView {
+    fn of_faults(found: &AllFound) -> Self {
+        Self { faults: Some(found.render(false)), found: list(found), ..Self::default() }
+    }
+
     /// Whether nothing keeps it from being taken over.
     #[must_use]
     pub fn is_good(&self) -> bool {
@@ -120,6 +125,21 @@ pub enum Order {
         /// What came of it, or why nothing could.
         to: oneshot::Sender<Result<ReloadView, Refusal>>,
     },
+    /// Put a text in the place of one of the files, and take it over.
+    Write {
+        /// Which.
+        which: Which,
+        /// The text; of the main file without its secrets, as it was told.
+        text: String,
+        /// Only tell.
+        dry_run: bool,
+        /// Refuses it, where somebody else has changed the file.
+        guard: Guard,
+        /// What came of it, or why nothing could.
+        to: oneshot::Sender<Result<ReloadView, Refusal>>,
+    },
+    /// Tell both files as they are on the disk.
+    Files(oneshot::Sender<Result<Files, Refusal>>),
     /// Tell what this text would change as the main file.
     Check {
         /// The text.
@@ -163,6 +183,22 @@ impl Orders {
     /// Why that is not possible.
     pub async fn edit(&self, edits: Vec<Edit>, dry_run: bool, guard: Guard) -> Result<ReloadView, Refusal> {
         self.give(|to| Order::Edit { edits, dry_run, guard, to }).await
+    }
+
+    /// Has one of the files replaced.
+    ///
+    /// # Errors
+    /// Why that is not possible.
+    pub async fn write(&self, which: Which, text: String, dry_run: bool, guard: Guard) -> Result<ReloadView, Refusal> {
+        self.give(|to| Order::Write { which, text, dry_run, guard, to }).await
+    }
+
+    /// Both files as they are on the disk.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub async fn files(&self) -> Result<Files, Refusal> {
+        self.give(Order::Files).await
     }
 
     /// Has a text checked.
@@ -227,6 +263,10 @@ impl Reloader {
             Order::Edit { edits, dry_run, guard, to } => {
                 drop(to.send(self.edit(&edits, dry_run, guard, daemon).await));
             }
+            Order::Write { which, text, dry_run, guard, to } => {
+                drop(to.send(self.write(which, &text, dry_run, guard, daemon).await));
+            }
+            Order::Files(to) => drop(to.send(self.on_the_disk())),
             Order::Check { text, to } => {
                 let files = self.read().map(|files| files.with_main(&text));
                 drop(to.send(Ok(take_over(files.as_ref(), true, daemon).await)));
@@ -254,8 +294,12 @@ impl Reloader {
         Files::read(&self.file).map_err(|error| unreadable(&self.file.display().to_string(), &format!("{error:#}")))
     }
 
+    fn on_the_disk(&self) -> Result<Files, Refusal> {
+        Files::read(&self.file).map_err(|error| Refusal::Conflict(format!("{error:#}")))
+    }
+
     fn beside(&self) -> Result<String, Refusal> {
-        let files = Files::read(&self.file).map_err(|error| Refusal::Conflict(format!("{error:#}")))?;
+        let files = self.on_the_disk()?;
         files.beside().map(str::to_owned).map_err(Refusal::Conflict)
     }
 
@@ -278,7 +322,7 @@ impl Reloader {
         guard: Guard,
         daemon: &mut Daemon,
     ) -> Result<ReloadView, Refusal> {
-        let now = Files::read(&self.file).map_err(|error| Refusal::Conflict(format!("{error:#}")))?;
+        let now = self.on_the_disk()?;
         let former = now.beside().map_err(Refusal::Conflict)?.to_owned();
         guard(&former)?;
         let refused = |error: EditError| match error {
@@ -287,16 +331,12 @@ impl Reloader {
         };
         let text = edits.iter().try_fold(former.clone(), |text, edit| edited(&text, edit)).map_err(refused)?;
         // Somebody may be in the middle of editing the main file.
-        let base = match &self.in_force {
-            Some(in_force) => now.clone().with_main_of(in_force),
-            None => now.clone(),
-        };
-        let files = base.with_beside(&text);
+        let files = self.with_main_in_force(&now).with_beside(&text);
         let told = take_over(Ok(&files), true, daemon).await;
         if dry_run || !told.is_good() || text == former {
             return Ok(ReloadView { text: told.is_good().then_some(former), ..told });
         }
-        write_or_put_back(&files, &now, Files::write_beside).map_err(Refusal::Conflict)?;
+        write_or_put_back(Which::Beside, &files, &now, Files::write_beside).map_err(Refusal::Conflict)?;
         let mut view = take_over(Ok(&files), false, daemon).await;
         if view.is_good() {
             self.in_force = Some(files);
@@ -308,12 +348,60 @@ impl Reloader {
     }
 }
 
+impl Reloader {
+    fn with_main_in_force(&self, now: &Files) -> Files {
+        match &self.in_force {
+            Some(in_force) => now.clone().with_main_of(in_force),
+            None => now.clone(),
+        }
+    }
+
+    async fn write(
+        &mut self,
+        which: Which,
+        text: &str,
+        dry_run: bool,
+        guard: Guard,
+        daemon: &mut Daemon,
+    ) -> Result<ReloadView, Refusal> {
+        let now = self.on_the_disk()?;
+        let former = now.text(which).map_err(Refusal::Conflict)?.to_owned();
+        guard(&former)?;
+        let files = match which {
+            Which::Beside => self.with_main_in_force(&now).with_beside(text),
+            Which::Main => match restored(text, &former, now.name(which)) {
+                Ok(restored) => now.with_restored(restored),
+                Err(faults) => {
+                    return Ok(ReloadView::of_faults(&AllFound(vec![Found { faults, text: text.to_owned() }])));
+                }
+            },
+        };
+        let told = take_over(Ok(&files), true, daemon).await;
+        if dry_run || !told.is_good() {
+            return Ok(ReloadView { text: told.is_good().then_some(former), ..told });
+        }
+        let is_new = files.text(which) != Ok(&former);
+        if is_new {
+            write_or_put_back(which, &files, &now, |files| files.write(which)).map_err(Refusal::Conflict)?;
+        }
+        // The same text is taken over too: somebody may have written it and not applied it.
+        let mut view = take_over(Ok(&files), false, daemon).await;
+        if view.is_good() {
+            view.text = files.text(which).ok().map(str::to_owned);
+            self.in_force = Some(files);
+        } else if is_new && let Err(error) = now.write(which) {
+            error!("{} could not be put back: {error}", now.name(which));
+        }
+        Ok(view)
+    }
+}
+
 /// Checks the files, tells what they change, and takes them over unless that is only to be told.
 async fn take_over(files: Result<&Files, &AllFound>, dry_run: bool, daemon: &mut Daemon) -> ReloadView {
     let (config, warnings): (Config, AllFound) = match files.map_err(Clone::clone).and_then(Files::check) {
         Ok(checked) => checked,
         Err(found) => {
-            return ReloadView { faults: Some(found.render(false)), found: list(&found), ..Default::default() };
+            return ReloadView::of_faults(&found);
         }
     };
     let difference = daemon.difference(&config);

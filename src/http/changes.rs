@@ -7,13 +7,14 @@ use config::beside::edit::{Client, Edit, NewRecords, RecordKey};
 use dhcp::settings::ReservedFor;
 use ipnet::Ipv4Net;
 use web::model::{
-    DnsRetry, Edited, LeaseRow, RecordsKey, RecordsSet, RecordsWrite, Reservation, ReservationWrite, Reservations,
-    ReservationsQuery, Retried,
+    ConfigurationFile, DnsRetry, Edited, FileWord, LeaseRow, RecordsKey, RecordsSet, RecordsWrite, Reservation,
+    ReservationWrite, Reservations, ReservationsQuery, Retried,
 };
 use web::{Actor, Ask, Conditions, ETag, Refusal};
 
 use super::desk::Desk;
 use super::leases::row_of;
+use crate::config_files::Which;
 use crate::control::{APPLY_WORDS, ReserveRequest, Responder, release_words, retry_words, unreserve_words};
 use crate::dhcp_service::Question;
 use crate::reload::{Guard, ReloadView, refusal_words};
@@ -135,6 +136,31 @@ impl Desk {
         Ok(row_of(&lease, &self.parts.config.load().switches))
     }
 
+    /// One of the files as it is on the disk, without secrets. Its version is that of the whole text.
+    pub(super) async fn file(&self, which: FileWord) -> Result<(ETag, ConfigurationFile), Refusal> {
+        let files = self.parts.responder.orders()?.files().await?;
+        let text = files.text(which_of(which)).map_err(Refusal::Conflict)?;
+        let shown = match which {
+            FileWord::Main => config::hidden::hidden(text),
+            FileWord::Local => text.to_owned(),
+        };
+        let name = files.name(which_of(which)).to_owned();
+        Ok((ETag::of_bytes(text.as_bytes()), ConfigurationFile { name, text: shown }))
+    }
+
+    pub(super) async fn put_file(
+        &self,
+        which: FileWord,
+        text: String,
+        dry_run: bool,
+        conditions: Conditions,
+    ) -> Result<Edited, Refusal> {
+        let guard: Guard = Box::new(move |text| conditions.check(of_file(text).as_ref()));
+        let view = self.parts.responder.orders()?.write(which_of(which), text, dry_run, guard).await?;
+        let etag = view.text.as_deref().and_then(of_file);
+        Ok(Edited { etag, ..view.edited() })
+    }
+
     pub(super) async fn check(&self, text: String) -> Result<Edited, Refusal> {
         let orders = self.parts.responder.orders()?;
         orders.check(text).await.map(ReloadView::edited)
@@ -148,6 +174,13 @@ impl Desk {
 
 fn prefix(text: &str) -> Result<Ipv4Net, Refusal> {
     text.parse().map_err(|_| Refusal::Unfit(format!("{text:?} is no prefix such as 192.168.30.0/24")))
+}
+
+fn which_of(word: FileWord) -> Which {
+    match word {
+        FileWord::Main => Which::Main,
+        FileWord::Local => Which::Beside,
+    }
 }
 
 /// The version of reservations is that of their file.
@@ -193,12 +226,21 @@ pub(super) fn change_of(ask: &Ask) -> Option<(Actor, String)> {
         }
         Ask::RetryNames(DnsRetry { of }, actor, _) => Some((actor.clone(), retry_words(of.as_deref()))),
         Ask::Release(address, actor, _) => Some((actor.clone(), release_words(*address))),
+        Ask::PutFile { which, dry_run: false, actor, .. } => {
+            let which = match which {
+                FileWord::Main => "the main file",
+                FileWord::Local => "the file of reservations and records",
+            };
+            Some((actor.clone(), format!("write {which} of the configuration, and take it over")))
+        }
         Ask::Apply { dry_run: false, actor, .. } => Some((actor.clone(), APPLY_WORDS.to_owned())),
         Ask::Reserve { dry_run: true, .. }
         | Ask::Unreserve { dry_run: true, .. }
         | Ask::PutRecords { dry_run: true, .. }
         | Ask::DeleteRecords { dry_run: true, .. }
         | Ask::Apply { dry_run: true, .. }
+        | Ask::PutFile { dry_run: true, .. }
+        | Ask::File(..)
         | Ask::CheckConfiguration(..)
         | Ask::Status(_)
         | Ask::Leases(..)

@@ -13,6 +13,7 @@ mod check_online;
 mod claims;
 mod clients;
 mod config_changes;
+mod configuration_files;
 mod conflicts;
 mod copies;
 mod correctness;

@@ -119,6 +119,7 @@ fn routed() -> Routes<Shared> {
         .may(Need::OPERATE, routes!(changes::put_records, changes::delete_records))
         .may(Need::OPERATE, routes!(changes::release))
         .may(Need::OPERATE, routes!(changes::retry))
+        .may(Need::ADMINISTER, routes!(changes::file, changes::put_file))
         .may(Need::ADMINISTER, routes!(changes::check))
         .may(Need::ADMINISTER, routes!(changes::apply))
         .may(Need::VIEW, routes!(events))

@@ -187,6 +187,24 @@ pub struct RecordsKey {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConfigurationText {
-    /// The main file's text.
+    /// The file's text.
+    pub text: String,
+}
+
+/// One of the configuration's files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileWord {
+    /// The main file.
+    Main,
+    /// The one beside it that commands, the API and the page write.
+    Local,
+}
+
+/// A file of the configuration as it is on the disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ConfigurationFile {
+    /// Its name, as faults tell it.
+    pub name: String,
+    /// What it says, with `(left out: …)` for each secret; empty for a file that is not there.
     pub text: String,
 }
