@@ -109,17 +109,15 @@ impl Buckets {
         let now = now_ms.saturating_mul(1000).saturating_add(1);
         let set = usize::try_from(key % SETS as u64).unwrap_or(0);
         let set = &mut self.sets[set];
-        // Its own place, else the first that is free.
-        let mut place = None;
+        // Its own place, else the first that is free; as bits, so that there is nothing to guess on the way.
+        let (mut own, mut free) = (0_u32, 0_u32);
         for (at, bucket) in set.iter().enumerate() {
-            if bucket.full_at <= now {
-                place = place.or(Some(at));
-            } else if bucket.key == key {
-                place = Some(at);
-                break;
-            }
+            let is_free = u32::from(bucket.full_at <= now);
+            free |= is_free << at;
+            own |= (u32::from(bucket.key == key) & !is_free) << at;
         }
-        let Some(bucket) = place.and_then(|at| set.get_mut(at)) else { return Verdict::NoPlace };
+        let place = if own == 0 { free } else { own }.trailing_zeros();
+        let Some(bucket) = set.get_mut(place as usize) else { return Verdict::NoPlace };
         let full_at = bucket.full_at.max(now).saturating_add(self.share_us);
         if full_at - now > self.span_us {
             return Verdict::Past;

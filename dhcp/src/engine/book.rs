@@ -290,8 +290,14 @@ impl Book {
         self.table.set_deadline(address, deadline_ms);
     }
 
-    pub(super) fn next_deadline(&self) -> Option<(u64, Ipv4Addr)> {
+    /// No deadline of a record comes before this time (boot milliseconds).
+    pub(super) fn next_deadline(&self) -> Option<u64> {
         self.table.next_deadline()
+    }
+
+    /// A record whose deadline has come by `now` (boot milliseconds).
+    pub(super) fn due(&mut self, now: u64) -> Option<Ipv4Addr> {
+        self.table.due(now)
     }
 
     /// Holds an offer to whoever asks. When the table is full, the oldest goes.

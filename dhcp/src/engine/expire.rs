@@ -8,10 +8,10 @@ use crate::decision::Decision;
 use crate::time::Now;
 
 impl Engine {
-    /// When `handle_timeout` wants to be called next (boot milliseconds).
+    /// When `handle_timeout` wants to be called next (boot milliseconds). Perhaps it has nothing to do then.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<u64> {
-        let deadline = self.book.next_deadline().filter(|_| self.expires()).map(|(deadline, _)| deadline);
+        let deadline = self.book.next_deadline().filter(|_| self.expires());
         deadline.into_iter().chain(self.book.next_offer_end()).chain(self.probes.next_end()).min()
     }
 
@@ -21,9 +21,7 @@ impl Engine {
         let mut decisions = Vec::new();
         let horizon = if planted(Fault::ExpiryEarly) { now.boot_ms.saturating_add(60_000) } else { now.boot_ms };
         while self.expires() && decisions.len() < most {
-            let Some((_, address)) = self.book.next_deadline().filter(|(deadline, _)| *deadline <= horizon) else {
-                break;
-            };
+            let Some(address) = self.book.due(horizon) else { break };
             let Some(kept) = self.book.record(address).map(|record| record.kept()) else { break };
             match kept.state {
                 HotState::Bound => {

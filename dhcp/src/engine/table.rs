@@ -95,8 +95,14 @@ impl Table {
     /// Replaces the record of an address, which is in `home` now.
     pub(super) fn set(&mut self, home: Option<Home>, kept: &Kept) {
         if let Some(slot) = self.by_address.get(kept.lease.address).filter(|slot| self.stays(*slot, home, kept)) {
+            let before = self.slab.at(slot).hot.deadline_ms();
             self.slab.replace(slot, kept, home);
-            self.timers.changed(slot, &mut self.slab);
+            // Nearly every renewal.
+            if before != NEVER && kept.deadline_ms >= before {
+                self.timers.put_off(&mut self.slab);
+            } else {
+                self.timers.changed(slot, &mut self.slab);
+            }
             return;
         }
         let old = self.unlinked(kept.lease.address);
@@ -211,9 +217,14 @@ impl Table {
             .filter(move |record| record.cold.client_id() == Some(id))
     }
 
-    /// The earliest deadline, and whose it is.
-    pub(super) fn next_deadline(&self) -> Option<(u64, Ipv4Addr)> {
-        self.timers.first().map(|(deadline, slot)| (deadline, self.slab.at(slot).hot.address))
+    /// No deadline comes before this time (boot milliseconds).
+    pub(super) fn next_deadline(&self) -> Option<u64> {
+        self.timers.first()
+    }
+
+    /// A record whose deadline has come by `now`.
+    pub(super) fn due(&mut self, now: u64) -> Option<Ipv4Addr> {
+        self.timers.due(now, &mut self.slab).map(|slot| self.slab.at(slot).hot.address)
     }
 
     /// The slot of an address, out of all indexes but that of addresses and the timers.

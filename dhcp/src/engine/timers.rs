@@ -1,7 +1,8 @@
 //! When something happens to a record by time alone.
 //!
 //! Nearly every deadline is put off before it comes, by a renewal, and that costs nothing here: each record has one entry,
-//! at its deadline or before it, and an entry that comes too early is put where the record says by then. Far entries lie
+//! at its deadline or before it, and an entry that comes too early is put where the record says by then, when its time has
+//! come. So the first entry tells that nothing happens before it, not that something happens then. Far entries lie
 //! unordered in slices of time, 4 bytes each; only those of the first slice are ordered.
 
 use std::cmp::Reverse;
@@ -14,6 +15,11 @@ const SLICE_BITS: u32 = 14;
 /// A slice is put back for an earlier one while it has at most so many entries: one lease that ends in years must not
 /// have all others ordered.
 const PUT_BACK_MAX: usize = 256;
+/// Of so many ordered entries those that come too early are sorted out at once, which costs little: a small network is not
+/// looked at in vain.
+const FEW: usize = 64;
+/// When the first entry's time has come, those of the next second are sorted out with it, so that nobody is woken for each.
+const AHEAD_MS: u64 = 1_000;
 /// So many entries are borne, beside two for each record, before they are sorted out.
 const STALE_MIN: usize = 4096;
 
@@ -42,15 +48,26 @@ pub(super) struct Timers {
 }
 
 impl Timers {
-    /// The earliest deadline, and the slot of a record that has it.
-    pub(super) fn first(&self) -> Option<(u64, u32)> {
-        self.near.peek().map(|Reverse(first)| *first)
+    /// Before this time nothing happens (boot milliseconds); none: nothing ever does.
+    pub(super) fn first(&self) -> Option<u64> {
+        self.near.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// The slot of a record whose deadline has come by `now`: of those the earliest.
+    pub(super) fn due(&mut self, now: u64, records: &mut impl Timed) -> Option<u32> {
+        self.tidy_until(now.saturating_add(AHEAD_MS), records);
+        self.near.peek().filter(|Reverse((at, _))| *at <= now).map(|Reverse((_, slot))| *slot)
     }
 
     /// Takes note of a record's deadline, which may be another than before.
     pub(super) fn changed(&mut self, slot: u32, records: &mut impl Timed) {
         self.note(slot, records);
-        self.tidy(records);
+        self.tidy_few(records);
+    }
+
+    /// A record that had a deadline has a later one now: its entry stands before it.
+    pub(super) fn put_off(&mut self, records: &mut impl Timed) {
+        self.tidy_few(records);
     }
 
     /// Whether there are many more entries than `records`, so that the owner is to make the timers anew.
@@ -74,9 +91,20 @@ impl Timers {
 
     /// Has the first entry be the first deadline.
     pub(super) fn tidy(&mut self, records: &mut impl Timed) {
+        self.tidy_until(u64::MAX, records);
+    }
+
+    fn tidy_few(&mut self, records: &mut impl Timed) {
+        if self.near.len() <= FEW {
+            self.tidy(records);
+        }
+    }
+
+    /// The same for what comes up to `now`.
+    fn tidy_until(&mut self, now: u64, records: &mut impl Timed) {
         loop {
             while let Some(&Reverse((at, slot))) = self.near.peek() {
-                if records.deadline_ms(slot) == at {
+                if at > now || records.deadline_ms(slot) == at {
                     return;
                 }
                 self.near.pop();
@@ -146,22 +174,36 @@ mod tests {
     proptest! {
         #[test]
         fn the_first_deadline_is_always_the_first(
-            steps in prop::collection::vec((0..12_u32, 0..4_u8, any::<u32>()), 0..300),
+            steps in prop::collection::vec((0..12_u32, 0..4_u8, any::<u32>(), prop::bool::weighted(0.1)), 0..600),
         ) {
             let (mut timers, mut model) = (Timers::default(), Model(vec![(NEVER, NO_SLICE); 12]));
-            for (slot, kind, number) in steps {
+            for (slot, kind, number, asks) in steps {
                 let deadline = match kind {
                     0 => NEVER,
                     // In one slice, in few, and anywhere.
-                    1 => u64::from(number % 16_000),
-                    2 => u64::from(number % 200_000),
-                    _ => u64::from(number) << (number % 32),
+                    1 => 1 + u64::from(number % 16_000),
+                    2 => 1 + u64::from(number % 200_000),
+                    _ => 1 + (u64::from(number) << (number % 32)),
                 };
-                model.0[slot as usize].0 = deadline;
-                timers.changed(slot, &mut model);
+                let before = std::mem::replace(&mut model.0[slot as usize].0, deadline);
+                if before != NEVER && deadline >= before {
+                    timers.put_off(&mut model);
+                } else {
+                    timers.changed(slot, &mut model);
+                }
                 let first = model.0.iter().map(|(deadline, _)| *deadline).filter(|deadline| *deadline != NEVER).min();
-                prop_assert_eq!(timers.first().map(|(deadline, _)| deadline), first);
-                prop_assert!(timers.first().is_none_or(|(deadline, slot)| model.deadline_ms(slot) == deadline));
+                match first {
+                    None => prop_assert!(timers.first().is_none() || timers.near.len() > FEW),
+                    Some(first) => prop_assert!(timers.first().is_some_and(|at| at <= first)),
+                }
+                if timers.near.len() <= FEW {
+                    prop_assert_eq!(timers.first(), first);
+                }
+                if asks && let Some(first) = first {
+                    prop_assert_eq!(timers.due(first - 1, &mut model), None);
+                    let due = timers.due(first, &mut model).map(|slot| model.deadline_ms(slot));
+                    prop_assert_eq!(due, Some(first));
+                }
             }
         }
     }
