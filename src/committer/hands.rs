@@ -19,6 +19,8 @@ const QUICK: Duration = Duration::from_millis(1);
 pub(super) struct Hands<S: Storage> {
     place: Mutex<Place<S>>,
     back: Condvar,
+    /// Threads that wait for it to come back: told by a system call, which is spared where there is none.
+    awaited: AtomicUsize,
     /// Submissions in the queue, or taken from it by a thread that waits for the store.
     waiting: AtomicUsize,
 }
@@ -64,7 +66,12 @@ impl<S: Storage> Hands<S> {
     pub(super) fn new(commits: GroupCommit<S>) -> Self {
         // Nothing is known of the disk yet.
         let held = Held { commits, pace: QUICK };
-        Self { place: Mutex::new(Place::Here(Box::new(held))), back: Condvar::new(), waiting: AtomicUsize::new(0) }
+        Self {
+            place: Mutex::new(Place::Here(Box::new(held))),
+            back: Condvar::new(),
+            awaited: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
+        }
     }
 
     /// Does `work` with the store, once whoever has it gives it back; `None` when it is gone.
@@ -122,7 +129,12 @@ impl<S: Storage> Hands<S> {
 
     fn once_back(&self) -> MutexGuard<'_, Place<S>> {
         let is_lent = |place: &mut Place<S>| matches!(place, Place::Lent);
-        self.back.wait_while(self.place(), is_lent).unwrap_or_else(PoisonError::into_inner)
+        // Counted under the lock, so that whoever brings it back either sees this one or is seen by it.
+        let place = self.place();
+        self.awaited.fetch_add(1, Ordering::Relaxed);
+        let place = self.back.wait_while(place, is_lent).unwrap_or_else(PoisonError::into_inner);
+        self.awaited.fetch_sub(1, Ordering::Relaxed);
+        place
     }
 
     fn place(&self) -> MutexGuard<'_, Place<S>> {
@@ -140,7 +152,10 @@ impl<S: Storage> Drop for Lent<'_, S> {
         if matches!(*place, Place::Lent) {
             *place = Place::Gone;
         }
+        let is_awaited = self.0.awaited.load(Ordering::Relaxed) > 0;
         drop(place);
-        self.0.back.notify_one();
+        if is_awaited {
+            self.0.back.notify_one();
+        }
     }
 }

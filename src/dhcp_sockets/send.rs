@@ -14,7 +14,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use dhcp::destination::{Destination, SERVER_PORT};
 use nix::libc;
-use nix::sys::socket::{ControlMessage, LinkAddr, MsgFlags, MultiHeaders, SockaddrIn, SockaddrLike, sendmmsg};
+use nix::sys::socket::{ControlMessage, LinkAddr, MsgFlags, MultiHeaders, SockaddrIn, SockaddrLike, sendmmsg, sendmsg};
 use tokio::sync::mpsc;
 
 use super::counters::{Counters, SendFailure, Teller};
@@ -323,6 +323,9 @@ fn send_many<S: SockaddrLike + Copy>(
     source: Option<Ipv4Addr>,
 ) -> io::Result<usize> {
     let Some(first) = alike.first() else { return Ok(0) };
+    if alike.len() == 1 {
+        return send_one(first, bytes, address(first.to), source);
+    }
     let slices: Vec<[IoSlice<'_>; 1]> =
         alike.iter().map(|transmit| [IoSlice::new(&bytes[transmit.bytes.clone()])]).collect();
     let addresses: Vec<Option<S>> = alike.iter().map(|transmit| address(transmit.to)).collect();
@@ -332,6 +335,21 @@ fn send_many<S: SockaddrLike + Copy>(
     let mut headers = MultiHeaders::<S>::preallocate(alike.len(), space);
     let (socket, flags) = (first.socket.get_ref().as_raw_fd(), MsgFlags::MSG_DONTWAIT);
     Ok(sendmmsg(socket, &mut headers, &slices, &addresses, &control, flags)?.count())
+}
+
+/// The same for one alone, whose client nobody else keeps waiting: it needs no lists.
+fn send_one<S: SockaddrLike>(
+    transmit: &Transmit<'_>,
+    bytes: &[u8],
+    address: Option<S>,
+    source: Option<Ipv4Addr>,
+) -> io::Result<usize> {
+    let slices = [IoSlice::new(&bytes[transmit.bytes.clone()])];
+    let info = source.map(packet_info);
+    let told = info.as_ref().map(ControlMessage::Ipv4PacketInfo);
+    let (socket, flags) = (transmit.socket.get_ref().as_raw_fd(), MsgFlags::MSG_DONTWAIT);
+    sendmsg(socket, &slices, told.as_slice(), flags, address.as_ref())?;
+    Ok(1)
 }
 
 /// Tells a socket the source of what it sends.
