@@ -18,6 +18,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use ddns::wanted::WantedRow;
+use dhcp::decision::LeaseEvent;
 use dhcp::lease::Lease;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep};
@@ -440,7 +441,7 @@ impl DhcpService {
     /// Publishes what happened, and sends what waited for the commit. The events first: the updater is another thread,
     /// and while it wakes and signs its updates the replies leave.
     fn finish(&mut self, output: Output) {
-        let Output { departures, events, names, done } = output;
+        let Output { departures, events, names, done, decided_at } = output;
         if !names.is_empty() {
             self.publish(names);
         }
@@ -450,8 +451,20 @@ impl DhcpService {
         for event in &events {
             self.log.event(event);
         }
-        if let Some(history) = self.history.as_ref().filter(|_| !events.is_empty()) {
-            history.push(self.clock.now().wall_secs, &events);
+        if !events.is_empty() {
+            self.remember(events, decided_at);
+        }
+    }
+
+    /// Leaves what happened for the history and the page: both read the same.
+    fn remember(&self, mut events: Vec<LeaseEvent>, decided_at: u64) {
+        // There may be room in it for many more, and it may wait for long.
+        if events.capacity() > 2 * events.len() {
+            events.shrink_to_fit();
+        }
+        let events = Arc::new(events);
+        if let Some(history) = &self.history {
+            history.push(self.clock.now().wall_secs, decided_at, &events);
         }
         if let Some(told) = &self.told {
             told.push(events);

@@ -20,7 +20,7 @@ use dhcp::identity::HardwareAddress;
 use dhcp::lease::Lease;
 use dhcp::relay_info::Switches;
 use store::FileStorage;
-use store::history::{Coalesce, DIRECTORY, Limits, Query, Reader, Record, Writer, journal_leases};
+use store::history::{Coalesce, DIRECTORY, Known, Limits, Query, Reader, Record, Sight, Writer, journal_leases};
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 use web::Feed;
@@ -30,8 +30,11 @@ use crate::quiet::Quiet;
 
 /// Events that wait; what is more is read from the journal.
 const WAITING_MAX: usize = 32 * 1024;
-/// What happens within this time is written together.
+/// What happens within this time is written together, unless so much happens that it fills a quarter of the room.
 const TOGETHER: Duration = Duration::from_millis(500);
+const PRESSING: usize = WAITING_MAX / 4;
+/// When more happened than there was room for, the journal is read so much later: a storm is read at once, when it is over.
+const STORM: Duration = Duration::from_secs(5);
 /// How often the disk is made to hold what was written. What the power takes is read again from the journal.
 const SYNC_EVERY: Duration = Duration::from_secs(30);
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
@@ -41,11 +44,14 @@ const TRY_AGAIN: Duration = Duration::from_secs(10);
 const SLACK_SECS: u64 = 600;
 /// Records that are written in one piece.
 const AT_ONCE: usize = 4_096;
-/// How much of each second goes into looking whether machines are new: a look reads the records that are in no part
-/// yet. Of a crowd, the rest is not told to be new.
+/// After so many events others may have the processor, if they want it: a thread that wakes would else wait for the end of
+/// this one's turn, which is some milliseconds however far it stands back.
+const AT_A_TIME: usize = 32;
+/// How much of each second goes into looking whether machines are new, where more are known than there is room for in
+/// memory: a look reads some blocks of each part. Of a crowd, the rest is not told to be new.
 const LOOKING: Duration = Duration::from_millis(20);
-/// Machines that are known to have been looked for.
-const SEEN_MAX: usize = 256 * 1024;
+/// Records that are remembered to have been written, so that none is written twice. With one more all are forgotten.
+const RECENT_MAX: usize = 1024 * 1024;
 /// How long the end waits for what is on its way.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -58,30 +64,42 @@ pub struct HistoryFeed {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    events: VecDeque<(u64, LeaseEvent)>,
-    /// Some did not fit: they are in the journal.
-    overflowed: bool,
+    /// As they came, each batch with its time: it is shared, and not copied.
+    batches: VecDeque<(u64, Arc<Vec<LeaseEvent>>)>,
+    events: usize,
+    /// Some did not fit: they are in the journal, from this time on (UTC seconds).
+    missing_since: Option<u64>,
     /// The thread sleeps until something happens.
     sleeps: bool,
+    /// It lets more come, unless so much comes that it is pressing.
+    lingers: bool,
     stopping: bool,
     /// Who wants to read what has happened up to now.
     flushes: Vec<oneshot::Sender<()>>,
 }
 
 impl HistoryFeed {
-    /// Takes what happened, at `now` (UTC seconds). Never waits for who writes it.
-    pub fn push(&self, now: u64, events: &[LeaseEvent]) {
+    /// Takes what happened, at `now`, and was decided at `decided_at`, before it was stored (UTC seconds). Never waits for
+    /// who writes it.
+    pub fn push(&self, now: u64, decided_at: u64, events: &Arc<Vec<LeaseEvent>>) {
         if events.is_empty() {
             return;
         }
         let mut waiting = self.lock();
         // Once something is missing, all that follows is read from the journal with it, in its order.
-        if waiting.overflowed || waiting.events.len() + events.len() > WAITING_MAX {
-            waiting.overflowed = true;
+        if waiting.missing_since.is_some() {
             return;
         }
-        waiting.events.extend(events.iter().map(|event| (now, event.clone())));
-        if std::mem::take(&mut waiting.sleeps) {
+        let fits = waiting.events + events.len() <= WAITING_MAX;
+        if fits {
+            waiting.events += events.len();
+            waiting.batches.push_back((now, Arc::clone(events)));
+        } else {
+            waiting.missing_since = Some(decided_at);
+        }
+        let presses = waiting.events >= PRESSING || !fits;
+        let lingered = presses && std::mem::take(&mut waiting.lingers);
+        if std::mem::take(&mut waiting.sleeps) || lingered {
             drop(waiting);
             self.wake.notify_one();
         }
@@ -96,7 +114,7 @@ impl HistoryFeed {
                 return;
             }
             waiting.flushes.push(to);
-            waiting.sleeps = false;
+            (waiting.sleeps, waiting.lingers) = (false, false);
         }
         self.wake.notify_one();
         // One that is busy, or whose disk does not answer, has told what it could.
@@ -110,23 +128,40 @@ impl HistoryFeed {
     /// What has come, after a while in which more may; none: it is to end.
     fn take(&self, patience: Duration) -> Option<Taken> {
         let mut waiting = self.lock();
-        if waiting.events.is_empty() && waiting.flushes.is_empty() && !waiting.stopping && !waiting.overflowed {
+        if waiting.is_idle() {
             waiting.sleeps = true;
-            let idle = |waiting: &mut Waiting| waiting.sleeps && !waiting.stopping;
-            let waited = self.wake.wait_timeout_while(waiting, patience, idle);
-            waiting = waited.map_or_else(|poisoned| poisoned.into_inner().0, |(waiting, _)| waiting);
+            waiting = self.wait(waiting, patience, |waiting| waiting.sleeps && !waiting.stopping);
             waiting.sleeps = false;
-            if !waiting.events.is_empty() && waiting.flushes.is_empty() && !waiting.stopping {
-                let hurried = |waiting: &mut Waiting| waiting.flushes.is_empty() && !waiting.stopping;
-                let waited = self.wake.wait_timeout_while(waiting, TOGETHER, hurried);
-                waiting = waited.map_or_else(|poisoned| poisoned.into_inner().0, |(waiting, _)| waiting);
-            }
         }
-        let events = std::mem::take(&mut waiting.events);
-        let overflowed = std::mem::take(&mut waiting.overflowed);
-        let ended = waiting.stopping && events.is_empty();
+        if waiting.events < PRESSING && waiting.missing_since.is_none() && !waiting.is_idle() {
+            waiting.lingers = waiting.flushes.is_empty();
+            waiting = self.wait(waiting, TOGETHER, |waiting| waiting.lingers && !waiting.stopping);
+            waiting.lingers = false;
+        }
+        let batches = std::mem::take(&mut waiting.batches);
+        waiting.events = 0;
+        let ended = waiting.stopping && batches.is_empty();
         let flushes = std::mem::take(&mut waiting.flushes);
-        (!ended).then_some(Taken { events, overflowed, flushes })
+        (!ended).then_some(Taken { batches, is_missing: waiting.missing_since.is_some(), flushes })
+    }
+
+    /// Lets a storm pass, in which nothing is taken. From when it is said to have begun until now, all is in the journal;
+    /// what happens from now on is taken again. `None`: there was none, or the end is near, and the next start reads it.
+    fn let_pass(&self, most: Duration) -> Option<u64> {
+        let waiting = self.lock();
+        let mut waiting = self.wait(waiting, most, |waiting| waiting.flushes.is_empty() && !waiting.stopping);
+        if waiting.stopping { None } else { waiting.missing_since.take() }
+    }
+
+    /// Waits as long as a condition holds, but no longer than so long.
+    fn wait<'w>(
+        &self,
+        waiting: MutexGuard<'w, Waiting>,
+        most: Duration,
+        holds: impl FnMut(&mut Waiting) -> bool,
+    ) -> MutexGuard<'w, Waiting> {
+        let waited = self.wake.wait_timeout_while(waiting, most, holds);
+        waited.map_or_else(|poisoned| poisoned.into_inner().0, |(waiting, _)| waiting)
     }
 
     /// Ends the thread once what came before is written.
@@ -136,9 +171,17 @@ impl HistoryFeed {
     }
 }
 
+impl Waiting {
+    /// Nobody wants anything of the thread.
+    fn is_idle(&self) -> bool {
+        self.batches.is_empty() && self.missing_since.is_none() && self.flushes.is_empty() && !self.stopping
+    }
+}
+
 struct Taken {
-    events: VecDeque<(u64, LeaseEvent)>,
-    overflowed: bool,
+    batches: VecDeque<(u64, Arc<Vec<LeaseEvent>>)>,
+    /// What came behind is in the journal.
+    is_missing: bool,
     flushes: Vec<oneshot::Sender<()>>,
 }
 
@@ -168,10 +211,10 @@ impl HistoryThread {
     pub fn start(store: &Path, settings: HistorySettings, devices: NewDevices) -> io::Result<Self> {
         const NICE: i32 = 10;
         let feed = Arc::new(HistoryFeed::default());
-        let (fed, store) = (Arc::clone(&feed), store.to_path_buf());
+        let (fed, store, began) = (Arc::clone(&feed), store.to_path_buf(), crate::clock::machine_wall_secs());
         let thread = std::thread::Builder::new().name("history".to_owned()).spawn(move || {
             _ = rustix::process::nice(NICE);
-            Keeping { feed: fed, store, settings, devices, not_written: Quiet::default() }.run();
+            Keeping { feed: fed, store, settings, devices, not_written: Quiet::default(), began }.run();
         })?;
         Ok(Self { feed, thread: Some(thread) })
     }
@@ -215,6 +258,8 @@ struct Keeping {
     settings: HistorySettings,
     devices: NewDevices,
     not_written: Quiet,
+    /// UTC seconds: no event that comes here was stored before.
+    began: u64,
 }
 
 impl Keeping {
@@ -253,27 +298,37 @@ impl Keeping {
             coalesce: Coalesce::default(),
             recent: opened.recent.iter().map(Record::identity).collect(),
             catching_up: false,
+            may_come_again: self.began,
             forget_at: None,
             newest: opened.newest.unwrap_or(0),
-            pending: Vec::new(),
-            seen: HashSet::new(),
+            known: self.reader().known()?,
+            taken: 0,
         };
         opened.recent.iter().for_each(|record| _ = kept.coalesce.is_new(record));
         drop(opened);
-        self.catch_up(&mut kept)?;
+        let since = kept.newest.saturating_sub(SLACK_SECS);
+        self.catch_up(&mut kept, since)?;
         let (mut synced, mut swept) = (Instant::now(), None::<Instant>);
         let mut looks = Looks { second: Instant::now(), spent: Duration::ZERO };
         while let Some(taken) = self.feed.take(SYNC_EVERY) {
-            for (now, event) in taken.events {
-                if event.kind == LeaseEventKind::Bound && self.is_new(&mut kept.seen, &mut looks, &event.lease) {
-                    self.devices.feed.push([of_new_device(&event.lease, now, &self.devices.switches)]);
+            for (now, events) in taken.batches {
+                for event in events.iter() {
+                    kept.give_way();
+                    if event.kind == LeaseEventKind::Bound && self.is_new(&mut kept.known, &mut looks, &event.lease) {
+                        self.devices.feed.push([of_new_device(&event.lease, now, &self.devices.switches)]);
+                    }
+                    kept.note(now, Record::of(event, now))?;
                 }
-                kept.note(now, Record::of(&event, now))?;
             }
-            kept.write_pending()?;
-            if taken.overflowed {
+            kept.write()?;
+            // Who wants to read it does not wait for the end of a storm.
+            let storm = if taken.flushes.is_empty() { STORM } else { Duration::ZERO };
+            if taken.is_missing
+                && let Some(since) = self.feed.let_pass(storm)
+            {
                 info!("so much happened to leases that their history is read from the journal");
-                self.catch_up(&mut kept)?;
+                kept.may_come_again = since;
+                self.catch_up(&mut kept, since)?;
             }
             taken.flushes.into_iter().for_each(|to| _ = to.send(()));
             if synced.elapsed() >= SYNC_EVERY {
@@ -288,43 +343,51 @@ impl Keeping {
         kept.writer.sync()
     }
 
-    /// Whether a machine is in no lease that the history knows of, and has no reservation. It is looked for before its own
-    /// lease is written.
-    fn is_new(&self, seen: &mut HashSet<HardwareAddress>, looks: &mut Looks, lease: &Lease) -> bool {
-        let hardware = lease.hardware;
-        if hardware.as_bytes().is_empty() || seen.contains(&hardware) {
+    /// Whether a machine is in no lease that the history knows of, and has no reservation. It is known from then on.
+    fn is_new(&self, known: &mut Known, looks: &mut Looks, lease: &Lease) -> bool {
+        if lease.hardware.as_bytes().is_empty() {
             return false;
         }
-        let Some(began) = looks.begin(Instant::now()) else { return false };
-        if seen.len() >= SEEN_MAX {
-            seen.clear();
+        match known.meet(&lease.hardware, lease.client_id.as_ref()) {
+            Sight::Again => false,
+            _ if self.devices.reserved.contains(&lease.hardware) => false,
+            Sight::First => true,
+            Sight::Unknown => self.is_in_no_part(looks, lease),
         }
-        seen.insert(hardware);
-        let by_hardware = Query { hardware: Some(hardware), ..Query::default() };
+    }
+
+    fn is_in_no_part(&self, looks: &mut Looks, lease: &Lease) -> bool {
+        let Some(began) = looks.begin(Instant::now()) else { return false };
+        let by_hardware = Query { hardware: Some(lease.hardware), ..Query::default() };
         let by_client = lease.client_id.clone().map(|id| Query { client_id: Some(id), ..Query::default() });
-        let reader = Reader::new(FileStorage::new(directory(&self.store)));
+        let reader = self.reader();
         // What cannot be read is not said to be new.
         let known = |query: &Query| reader.knows(query).unwrap_or(true);
-        let is_new = !self.devices.reserved.contains(&hardware)
-            && !known(&by_hardware)
-            && !by_client.is_some_and(|query| known(&query));
+        let is_new = !known(&by_hardware) && !by_client.is_some_and(|query| known(&query));
         looks.spent += began.elapsed();
         is_new
     }
 
-    /// What the journal has and the history does not.
-    fn catch_up(&self, kept: &mut Kept) -> io::Result<()> {
-        let since = kept.newest.saturating_sub(SLACK_SECS);
+    fn reader(&self) -> Reader<FileStorage> {
+        Reader::new(FileStorage::new(directory(&self.store)))
+    }
+
+    /// What the journal has from `since` on (UTC seconds) and the history does not.
+    fn catch_up(&self, kept: &mut Kept, since: u64) -> io::Result<()> {
+        // What the events have brought since then stands in the journal too.
+        let Kept { writer, recent, .. } = kept;
+        writer.each_since(since, |record| _ = recent.insert(record.identity()))?;
         let mut failed = Ok(());
         kept.catching_up = true;
         let read = journal_leases(&FileStorage::new(&self.store), since, |stamp, record| {
+            kept.give_way();
             if failed.is_ok() {
                 failed = kept.note(stamp, record);
             }
         });
         kept.catching_up = false;
         failed?;
-        kept.write_pending()?;
+        kept.write()?;
         // Events of the same commits are on their way here.
         kept.forget_at = Some(Instant::now() + Duration::from_secs(SLACK_SECS));
         if let Err(error) = read {
@@ -375,16 +438,27 @@ struct Kept {
     /// What was written lately, and may come again.
     recent: HashSet<u64>,
     catching_up: bool,
+    /// UTC seconds: what was stored from then on may come as an event too.
+    may_come_again: u64,
     /// When none of that comes any more.
     forget_at: Option<Instant>,
     /// UTC seconds: the newest stamp.
     newest: u64,
-    pending: Vec<Record>,
-    /// Machines that were looked for in this run.
-    seen: HashSet<HardwareAddress>,
+    /// Machines that were seen before.
+    known: Known,
+    /// Since others last had their turn.
+    taken: usize,
 }
 
 impl Kept {
+    fn give_way(&mut self) {
+        self.taken += 1;
+        if self.taken >= AT_A_TIME {
+            self.taken = 0;
+            std::thread::yield_now();
+        }
+    }
+
     fn note(&mut self, stamp: u64, record: Record) -> io::Result<()> {
         if self.forget_at.is_some_and(|at| Instant::now() >= at) {
             (self.recent, self.forget_at) = (HashSet::new(), None);
@@ -393,30 +467,81 @@ impl Kept {
         self.newest = self.newest.max(stamp);
         // While the journal is read, what is there already comes again; and for a while after, as an event.
         let known = match self.catching_up {
-            true => !self.recent.insert(record.identity()),
-            false => !self.recent.is_empty() && self.recent.contains(&record.identity()),
+            true if stamp >= self.may_come_again => !self.remember(record.identity()),
+            _ => !self.recent.is_empty() && self.recent.contains(&record.identity()),
         };
         if known {
             return Ok(());
         }
-        if self.coalesce.is_new(&record) {
-            self.pending.push(record);
+        if self.catching_up {
+            // No event tells of it, so that it is not looked for.
+            _ = self.known.meet(&record.hardware, record.client_id.as_ref());
         }
-        if self.pending.len() >= AT_ONCE { self.write_pending() } else { Ok(()) }
+        if self.coalesce.is_new(&record) {
+            self.writer.gather(&record);
+        }
+        if self.writer.gathered() >= AT_ONCE { self.write() } else { Ok(()) }
     }
 
-    fn write_pending(&mut self) -> io::Result<()> {
-        self.writer.append(self.newest, &self.pending)?;
-        self.pending.clear();
-        Ok(())
+    /// Whether it is none of those that were written lately.
+    fn remember(&mut self, identity: u64) -> bool {
+        if self.recent.len() >= RECENT_MAX {
+            self.recent.clear();
+        }
+        self.recent.insert(identity)
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        self.writer.write(self.newest)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
+    #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
-    use super::{LOOKING, Looks};
+    use std::net::Ipv4Addr;
+
+    use dhcp::lease::LeaseState;
+
+    use super::*;
+
+    fn events(count: usize) -> Arc<Vec<LeaseEvent>> {
+        let lease = Lease {
+            address: [10, 0, 0, 5].into(),
+            subnet: "10.0.0.0/24".parse().unwrap(),
+            state: LeaseState::Bound,
+            hardware: HardwareAddress::new(1, &[2, 0, 0, 0, 0, 5]).unwrap(),
+            client_id: None,
+            started_at: 1,
+            renewed_at: 1,
+            expires_at: 9,
+            hostname: dns::Bytes::default(),
+            client_fqdn: dns::Bytes::default(),
+            name: None,
+            relay: Ipv4Addr::UNSPECIFIED,
+            relay_agent_info: dns::Bytes::default(),
+            server_identifier_override: None,
+        };
+        Arc::new(vec![LeaseEvent { kind: LeaseEventKind::Renewed, lease, previous: None }; count])
+    }
+
+    #[test]
+    fn what_finds_no_room_is_missing_from_when_it_was_decided_until_the_storm_is_over() {
+        let (feed, batch) = (HistoryFeed::default(), events(1_024));
+        let room = WAITING_MAX as u64 / 1_024;
+        for second in 0..room + 3 {
+            feed.push(100 + second, 90 + second, &batch);
+        }
+        let taken = feed.take(Duration::ZERO).unwrap();
+        assert_eq!((taken.batches.len() as u64, taken.is_missing), (room, true));
+        feed.push(500, 490, &batch);
+        assert!(feed.take(Duration::ZERO).unwrap().batches.is_empty(), "it is read with what is missing");
+        assert_eq!(feed.let_pass(Duration::ZERO), Some(90 + room));
+        feed.push(501, 491, &batch);
+        let taken = feed.take(Duration::ZERO).unwrap();
+        assert_eq!((taken.batches.len(), taken.is_missing), (1, false));
+    }
 
     #[test]
     fn a_crowd_of_new_machines_costs_a_share_of_each_second_and_no_more() {

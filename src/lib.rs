@@ -52,7 +52,6 @@ pub mod remote;
 pub mod responder;
 pub mod secondaries;
 pub mod service;
-pub mod static_records;
 pub mod tftp_server;
 pub mod tls;
 pub mod transfer;

@@ -91,6 +91,8 @@ pub struct Output {
     pub names: NameEvent,
     /// The datagrams that it follows from, which nobody needs any more: what they are kept in can be used again.
     pub done: Vec<Arrival>,
+    /// UTC seconds: what happened to leases was stored then or later.
+    pub decided_at: u64,
 }
 
 /// What a decided batch asks for.
@@ -262,7 +264,7 @@ impl Pipeline {
             }
             admitted.is_ok()
         });
-        let mut batch = Batch::for_datagrams(arrivals.len());
+        let mut batch = Batch::for_datagrams(arrivals.len(), now);
         let mut transactions = Transactions::default();
         for (at, arrival) in arrivals.iter().enumerate() {
             let Output { departures, events, names, .. } = &mut batch.output;
@@ -285,7 +287,7 @@ impl Pipeline {
 
     /// What came of probes: decided upon as a batch of datagrams is, since each brings back the DISCOVER that waited.
     pub fn take_probe_results(&mut self, now: Now, results: &[(ProbeId, ProbeOutcome)]) -> Step {
-        let mut batch = Batch::default();
+        let mut batch = Batch::for_datagrams(0, now);
         let mut transactions = Vec::new();
         for result in results {
             self.take_probe_result(now, *result, &mut batch, &mut transactions);
@@ -349,7 +351,7 @@ impl Pipeline {
     /// Ends what has run out, at most `most` leases a call, and settles the names that found no room before. Probes that
     /// nobody has answered by now are over: what was heard must be told before.
     pub fn expire(&mut self, now: Now, most: usize) -> Step {
-        let mut batch = Batch::default();
+        let mut batch = Batch::for_datagrams(0, now);
         let mut transactions = Vec::new();
         while let Some(id) = self.core.engine().overdue_probe(now) {
             self.take_probe_result(now, (id, ProbeOutcome::Free), &mut batch, &mut transactions);
@@ -375,7 +377,7 @@ impl Pipeline {
         if let Some(reason) = work.dropped {
             return Err(reason);
         }
-        let (mut batch, mut transactions) = (Batch::default(), Vec::new());
+        let (mut batch, mut transactions) = (Batch::for_datagrams(0, now), Vec::new());
         batch.take(work, None, &mut transactions, &mut self.dropped);
         Ok(self.step(batch, transactions))
     }
@@ -467,10 +469,10 @@ impl Pipeline {
 }
 
 impl Batch {
-    /// With room for what as many datagrams lead to as a rule.
-    fn for_datagrams(count: usize) -> Self {
-        let output =
-            Output { departures: Vec::with_capacity(count), events: Vec::with_capacity(count), ..Output::default() };
+    /// Decided now, with room for what as many datagrams lead to as a rule.
+    fn for_datagrams(count: usize, now: Now) -> Self {
+        let (departures, events) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        let output = Output { departures, events, decided_at: now.wall_secs, ..Output::default() };
         Self { output, ..Self::default() }
     }
 

@@ -30,8 +30,10 @@ use crate::updater::Told;
 const WAITING_MAX: usize = 1_024;
 /// What happens within this time is told together, while somebody watches.
 const TOGETHER: Duration = Duration::from_millis(100);
-/// The same while nobody does: putting an event into words costs more than deciding on the lease did.
+/// The same while nobody does: putting an event into words costs more than deciding on the lease did. So no more are put
+/// into words then either.
 const TOGETHER_UNWATCHED: Duration = Duration::from_secs(1);
+const UNWATCHED_MAX: usize = 128;
 
 /// Lease events on their way.
 #[derive(Debug, Default)]
@@ -45,21 +47,42 @@ pub struct LeaseNews {
 #[derive(Debug, Default)]
 struct Waiting {
     /// As they came: a batch is moved, and not its events.
-    batches: VecDeque<Vec<LeaseEvent>>,
+    batches: VecDeque<Arc<Vec<LeaseEvent>>>,
     events: usize,
     left_out: usize,
 }
 
+/// What happened since the last time.
+#[derive(Debug)]
+struct Happened {
+    batches: VecDeque<Arc<Vec<LeaseEvent>>>,
+    /// So many of the first events are not told, since they are too many; they are among those left out.
+    over: usize,
+    left_out: usize,
+}
+
+impl Happened {
+    /// Leaves out all but the newest ones.
+    fn keep_newest(&mut self, most: usize) {
+        let events: usize = self.batches.iter().map(|batch| batch.len()).sum();
+        let over = events.saturating_sub(most).max(self.over);
+        self.left_out += over - self.over;
+        self.over = over;
+    }
+
+    fn events(&self) -> impl Iterator<Item = &LeaseEvent> {
+        self.batches.iter().flat_map(|batch| batch.iter()).skip(self.over)
+    }
+}
+
 impl Waiting {
-    fn push(&mut self, mut batch: Vec<LeaseEvent>) {
-        // There may be room in it for many more, and it may wait for long.
-        if batch.capacity() > 2 * batch.len() {
-            batch.shrink_to_fit();
-        }
+    fn push(&mut self, batch: Arc<Vec<LeaseEvent>>) {
         self.events += batch.len();
         self.batches.push_back(batch);
         // A whole batch at a time, and never the newest.
-        while let Some(oldest) = self.batches.front().map(Vec::len).filter(|len| self.events - len >= WAITING_MAX) {
+        while let Some(oldest) =
+            self.batches.front().map(|batch| batch.len()).filter(|len| self.events - len >= WAITING_MAX)
+        {
             self.batches.pop_front();
             self.events -= oldest;
             self.left_out += oldest;
@@ -67,15 +90,15 @@ impl Waiting {
     }
 
     /// The newest ones that may be told, and how many are left out.
-    fn into_events(self) -> (Vec<LeaseEvent>, usize) {
+    fn into_happened(self) -> Happened {
         let over = self.events.saturating_sub(WAITING_MAX);
-        (self.batches.into_iter().flatten().skip(over).collect(), self.left_out + over)
+        Happened { batches: self.batches, over, left_out: self.left_out + over }
     }
 }
 
 impl LeaseNews {
     /// Takes what happened. Never waits for who reads it.
-    pub fn push(&self, events: Vec<LeaseEvent>) {
+    pub fn push(&self, events: Arc<Vec<LeaseEvent>>) {
         if events.is_empty() {
             return;
         }
@@ -86,11 +109,11 @@ impl LeaseNews {
     }
 
     /// What happened since the last time; waits until something does.
-    async fn take(&self) -> (Vec<LeaseEvent>, usize) {
+    async fn take(&self) -> Happened {
         loop {
             let taken = std::mem::take(&mut *self.lock());
             if taken.events > 0 {
-                return taken.into_events();
+                return taken.into_happened();
             }
             self.sleeps.store(true, Ordering::Release);
             // Whatever came before that flag woke nobody.
@@ -126,8 +149,12 @@ pub async fn tell(telling: Telling) {
     let Telling { leases, mut names, feed, config, clock } = telling;
     loop {
         tokio::select! {
-            (events, left_out) = leases.take() => {
+            mut happened = leases.take() => {
+                if !feed.is_watched() {
+                    happened.keep_newest(UNWATCHED_MAX);
+                }
                 let at = clock.now().wall_secs;
+                let left_out = happened.left_out;
                 let rest = (left_out > 0).then(|| Given {
                     at,
                     kind: "left-out",
@@ -137,7 +164,7 @@ pub async fn tell(telling: Telling) {
                     lease: None,
                 });
                 let switches = Arc::clone(&config.load().switches);
-                feed.push(rest.into_iter().chain(events.iter().map(|event| of_lease(event, at, &switches))));
+                feed.push(rest.into_iter().chain(happened.events().map(|event| of_lease(event, at, &switches))));
                 tokio::time::sleep(if feed.is_watched() { TOGETHER } else { TOGETHER_UNWATCHED }).await;
             }
             Some(told) = names.recv() => feed.push([of_name(&told, clock.now().wall_secs)]),
@@ -248,10 +275,14 @@ mod tests {
     async fn more_news_than_anybody_reads_costs_no_more_memory_and_is_counted() {
         let news = LeaseNews::default();
         for last in 0..=u8::MAX {
-            news.push(vec![event(last); 8]);
+            news.push(Arc::new(vec![event(last); 8]));
         }
-        let (events, left_out) = news.take().await;
-        assert_eq!((events.len(), left_out), (WAITING_MAX, 256 * 8 - WAITING_MAX));
+        let mut happened = news.take().await;
+        assert_eq!((happened.events().count(), happened.left_out), (WAITING_MAX, 256 * 8 - WAITING_MAX));
+        happened.keep_newest(UNWATCHED_MAX);
+        assert_eq!((happened.events().count(), happened.left_out), (UNWATCHED_MAX, 256 * 8 - UNWATCHED_MAX));
+        happened.keep_newest(WAITING_MAX);
+        assert_eq!(happened.events().count(), UNWATCHED_MAX);
     }
 
     #[tokio::test]
@@ -259,10 +290,10 @@ mod tests {
         let news = Arc::new(LeaseNews::default());
         let waiting = {
             let news = Arc::clone(&news);
-            tokio::spawn(async move { news.take().await.0.len() })
+            tokio::spawn(async move { news.take().await.events().count() })
         };
         tokio::task::yield_now().await;
-        news.push(vec![event(1)]);
+        news.push(Arc::new(vec![event(1)]));
         assert_eq!(waiting.await.unwrap(), 1);
     }
 

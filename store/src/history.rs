@@ -52,7 +52,9 @@
 
 mod coalesce;
 mod keys;
+mod known;
 mod open_file;
+mod packed;
 mod part;
 mod query;
 mod reader;
@@ -62,6 +64,7 @@ mod since;
 mod writer;
 
 pub use coalesce::Coalesce;
+pub use known::{Known, Sight};
 pub use query::{Holder, Position, Query, holder_at};
 pub use reader::{Page, Reader};
 pub use record::{Kind, Record};

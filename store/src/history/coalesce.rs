@@ -2,7 +2,10 @@
 //! those that changed nothing.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::Ipv4Addr;
+
+use dns::sip::Sip;
 
 use super::record::{Kind, Record};
 
@@ -20,40 +23,38 @@ pub struct Coalesce {
 impl Coalesce {
     /// Whether a record tells something new. What it tells is known from then on.
     pub fn is_new(&mut self, record: &Record) -> bool {
-        let day = (record.at / DAY_SECS) as u16;
-        let fingerprint = fingerprint(record);
         if !record.is_bound() {
             self.told.remove(&record.address);
             return true;
         }
-        let known = self.told.get(&record.address) == Some(&(day, fingerprint));
-        if record.kind == Kind::Renewed && known {
-            return false;
+        let now = ((record.at / DAY_SECS) as u16, fingerprint(record));
+        let has_room = self.told.len() < ADDRESSES_MAX;
+        match self.told.entry(record.address) {
+            Entry::Occupied(told) if *told.get() == now => record.kind != Kind::Renewed,
+            Entry::Occupied(mut told) => {
+                told.insert(now);
+                true
+            }
+            Entry::Vacant(place) => {
+                if has_room {
+                    place.insert(now);
+                }
+                true
+            }
         }
-        if self.told.len() < ADDRESSES_MAX || self.told.contains_key(&record.address) {
-            self.told.insert(record.address, (day, fingerprint));
-        }
-        true
     }
 }
 
 /// Of what a renewal may change.
 fn fingerprint(record: &Record) -> u16 {
-    let mut hasher = crc32fast::Hasher::new();
-    let number = record.started_at.to_le_bytes();
-    let parts: [&[u8]; 7] = [
-        record.hardware.as_bytes(),
-        record.client_id.as_ref().map_or(&[], |id| &id.0),
-        &record.hostname,
-        record.name.as_ref().map_or(&[], |name| name.as_wire()),
-        &record.relay.octets(),
-        &record.relay_agent_info,
-        &number,
-    ];
-    for part in parts {
-        hasher.update(&(part.len() as u32).to_le_bytes());
-        hasher.update(part);
-    }
-    let sum = hasher.finalize();
-    (sum ^ sum >> 16) as u16
+    let sum = Sip::new(0)
+        .number(record.started_at)
+        .number(record.relay.to_bits().into())
+        .bytes(record.hardware.as_bytes())
+        .bytes(record.client_id.as_ref().map_or(&[], |id| &id.0))
+        .bytes(&record.hostname)
+        .bytes(record.name.as_ref().map_or(&[], |name| name.as_wire()))
+        .bytes(&record.relay_agent_info)
+        .finish();
+    (sum ^ sum >> 32) as u16
 }

@@ -16,12 +16,12 @@ pub(crate) fn header(number: u64) -> [u8; HEADER] {
     out
 }
 
-/// Some records as a frame.
-pub(crate) fn frame(number: u64, stamp: u64, records: &[Record]) -> Vec<u8> {
-    let mut out = vec![0; FRAME_HEADER];
-    records.iter().for_each(|one| record::push(one, &mut out));
-    let length = (out.len() - FRAME_HEADER) as u32;
-    out[..4].copy_from_slice(&length.to_le_bytes());
+/// Records, as octets one after the other, as a frame.
+pub(crate) fn frame(number: u64, stamp: u64, records: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(FRAME_HEADER + records.len());
+    out.resize(FRAME_HEADER, 0);
+    out.extend_from_slice(records);
+    out[..4].copy_from_slice(&(records.len() as u32).to_le_bytes());
     out[8..16].copy_from_slice(&stamp.to_le_bytes());
     let sum = checksum(number, &out);
     out[4..8].copy_from_slice(&sum.to_le_bytes());

@@ -4,7 +4,7 @@ use std::io;
 
 use crc32fast::Hasher;
 
-use super::keys;
+use super::packed::Packed;
 use super::query::Query;
 use super::record::{self, Record};
 use crate::storage::StorageFile;
@@ -84,38 +84,42 @@ impl Header {
     }
 }
 
-/// The octets of a part of these records; they are sorted on the way.
-pub(crate) fn build(number: u64, mut records: Vec<Record>, newest: u64) -> Vec<u8> {
-    records.sort_by_key(|record| (record.address, record.at));
-    let mut out = vec![0; HEADER];
+/// The octets of a part of these records, in their order.
+pub(crate) fn build(number: u64, records: &Packed, newest: u64) -> Vec<u8> {
+    let sorted = records.sorted();
+    let mut out = Vec::with_capacity(HEADER + records.octets().len() * 5 / 4);
+    out.resize(HEADER, 0);
     let mut index = Vec::new();
-    let mut hashes: Vec<(u32, u16)> = Vec::new();
+    // Each in front of the number of its block, which has two octets.
+    let mut hashes: Vec<u64> = Vec::new();
     let mut blocks = 0_u32;
-    let mut rest = records.iter().peekable();
+    let mut rest = sorted.iter().peekable();
     while let Some(first) = rest.peek() {
         let at = out.len();
-        index.extend_from_slice(&u32::from(first.address).to_le_bytes());
+        index.extend_from_slice(&first.address.to_le_bytes());
         index.extend_from_slice(&(at as u32).to_le_bytes());
         out.extend_from_slice(&[0; BLOCK_HEADER]);
         // The keys have room for so many blocks; the last takes what is left, which no part of ours gets to.
-        while let Some(record) = rest.next_if(|_| out.len() - at < BLOCK_TARGET || blocks >= u32::from(u16::MAX)) {
-            record::push(record, &mut out);
-            keys::of(record, |hash| hashes.push((hash, blocks as u16)));
+        while let Some(entry) = rest.next_if(|_| out.len() - at < BLOCK_TARGET || blocks >= u32::from(u16::MAX)) {
+            out.extend_from_slice(records.octets_of(entry));
+            hashes.extend(records.keys_of(entry).iter().map(|hash| u64::from(*hash) << 16 | u64::from(blocks)));
         }
         let length = (out.len() - at - BLOCK_HEADER) as u32;
         out[at..at + 4].copy_from_slice(&length.to_le_bytes());
         let sum = block_crc(number, &out[at + BLOCK_HEADER..]);
         out[at + 4..at + 8].copy_from_slice(&sum.to_le_bytes());
         blocks += 1;
+        // Nobody waits for a part, and whoever wants the processor meanwhile is to have it at once.
+        std::thread::yield_now();
     }
     hashes.sort_unstable();
     hashes.dedup();
     let mut table = Vec::with_capacity(hashes.len() * KEY);
     let (mut end, mut start) = (0, 0);
     for bucket in 0..BUCKETS {
-        while let Some((hash, block)) = hashes.get(end).filter(|(hash, _)| (hash >> 24) as usize <= bucket) {
-            table.extend_from_slice(&hash.to_le_bytes());
-            table.extend_from_slice(&block.to_le_bytes());
+        while let Some(hash) = hashes.get(end).filter(|hash| (*hash >> 40) as usize <= bucket) {
+            table.extend_from_slice(&((hash >> 16) as u32).to_le_bytes());
+            table.extend_from_slice(&(*hash as u16).to_le_bytes());
             end += 1;
         }
         index.extend_from_slice(&(end as u32).to_le_bytes());
@@ -125,8 +129,8 @@ pub(crate) fn build(number: u64, mut records: Vec<Record>, newest: u64) -> Vec<u
     let header = Header {
         number,
         records: records.len() as u32,
-        earliest: records.iter().map(|record| record.at).min().unwrap_or(0),
-        latest: records.iter().map(|record| record.at).max().unwrap_or(0),
+        earliest: sorted.iter().map(|entry| entry.at).min().unwrap_or(0),
+        latest: sorted.iter().map(|entry| entry.at).max().unwrap_or(0),
         newest,
         blocks,
         index_at: out.len() as u32,
@@ -174,6 +178,19 @@ impl<F: StorageFile> Part<F> {
         let read = file.read_at(0, &mut bytes)?;
         let header = Header::read(&bytes[..read], number).ok_or(PartFault::Damaged)?;
         Ok(Self { file, header })
+    }
+
+    /// Gives `take` every key, as far as the keys can be read; how many there were.
+    pub(crate) fn keys(&self, mut take: impl FnMut(u32)) -> Result<usize, PartFault> {
+        let index = self.read(u64::from(self.header.index_at), self.header.index_len())?;
+        if crc32fast::hash(&index) != self.header.index_crc {
+            return Err(PartFault::Damaged);
+        }
+        let count = u32_at(&index, index.len() - 8) as usize;
+        let at = u64::from(self.header.index_at) + index.len() as u64;
+        let table = self.read(at, count * KEY)?;
+        table.chunks_exact(KEY).for_each(|entry| take(u32_at(entry, 0)));
+        Ok(count)
     }
 
     /// Gives `take` each record that the query takes, of the blocks that may hold some: how many blocks were damaged.

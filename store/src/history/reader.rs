@@ -3,12 +3,17 @@
 use std::io;
 use std::net::Ipv4Addr;
 
+use super::keys;
+use super::known::Known;
 use super::open_file;
 use super::part::{Part, PartFault};
 use super::query::{Position, Query};
 use super::record::Record;
 use super::writer::{Listing, open_name, part_name};
 use crate::storage::{Storage, StorageFile};
+
+/// So many keys of machines are read at most when they are brought into memory, 24 MB of them.
+const KEYS_READ_MAX: usize = 4 * 1024 * 1024;
 
 /// How often a file that was renamed or dropped meanwhile is looked for again.
 const TRIES: usize = 4;
@@ -100,6 +105,38 @@ impl<S: Storage> Reader<S> {
     /// What the system says.
     pub fn knows(&self, query: &Query) -> io::Result<bool> {
         Ok(!self.newest(query, None, 1)?.records.is_empty())
+    }
+
+    /// The machines and clients that the history tells of, the newest parts first: those of very many are not all read.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn known(&self) -> io::Result<Known> {
+        let mut known = Known::default();
+        let mut read = 0;
+        for number in self.numbers()?.into_iter().rev() {
+            if read >= KEYS_READ_MAX {
+                known.lacks_some();
+                break;
+            }
+            let part = match self.storage.open(&part_name(number), false) {
+                Ok(file) => Part::open(file, number),
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                // The open file has no keys yet.
+                Err(_) => {
+                    let each = |record: Record| keys::of(&record, |key| _ = known.add(key));
+                    self.of_number(number, &Query::default(), each)?;
+                    continue;
+                }
+            };
+            match part.and_then(|part| part.keys(|key| _ = known.add(key))) {
+                Ok(keys) => read += keys,
+                Err(PartFault::Io(error)) => return Err(error),
+                // Whoever asks it finds nothing either.
+                Err(PartFault::Damaged) => {}
+            }
+        }
+        Ok(known)
     }
 
     fn numbers(&self) -> io::Result<Vec<u64>> {

@@ -207,6 +207,22 @@ fn a_damaged_block_is_told_and_the_others_are_read() {
 }
 
 #[test]
+fn machines_are_known_from_parts_and_from_the_open_file() {
+    let storage = SimStorage::new(1);
+    let (mut writer, _) = Writer::open(storage.clone(), LIMITS).unwrap();
+    writer.append(1_000, &[Record::new(Kind::Assigned, &lease(1, 1, 10, 10), 10)]).unwrap();
+    writer.append(1_000 + 4 * DAY, &[Record::new(Kind::Assigned, &lease(2, 2, 20, 20), 20)]).unwrap();
+    let names = storage.list().unwrap();
+    assert!(names.iter().any(|name| name.starts_with("part-")) && names.iter().any(|name| name.starts_with("open-")));
+    let mut since = Vec::new();
+    writer.each_since(2_000, |record| since.push(record.at)).unwrap();
+    assert_eq!(since, [20], "what was written then, whenever it happened");
+    let mut known = Reader::new(storage).known().unwrap();
+    let met = [1, 2, 3, 3].map(|mac| known.meet(&lease(9, mac, 1, 1).hardware, None));
+    assert_eq!(met, [Sight::Again, Sight::Again, Sight::First, Sight::Again]);
+}
+
+#[test]
 fn who_had_an_address_is_known_through_renewals_moves_and_ends() {
     let (first, second) = (lease(5, 1, 1_000, 9_000), lease(5, 2, 20_000, 20_000));
     let assigned = Record::new(Kind::Assigned, &lease(5, 1, 1_000, 1_000), 1_000);

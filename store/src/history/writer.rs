@@ -3,9 +3,10 @@
 use std::io;
 
 use super::open_file;
+use super::packed::Packed;
 use super::part::{self, Part, PartFault};
 use super::query::Query;
-use super::record::Record;
+use super::record::{self, Record};
 use super::retention::{Limits, PartSize, dropped};
 use crate::storage::{Storage, StorageFile};
 
@@ -90,7 +91,9 @@ pub struct Writer<S: Storage> {
     file: Option<S::File>,
     offset: u64,
     /// What the open file holds.
-    records: Vec<Record>,
+    records: Packed,
+    /// What is to be written next.
+    gathered: Packed,
     /// UTC seconds: of its first frame and its last.
     stamps: Option<(u64, u64)>,
     dirty: bool,
@@ -137,7 +140,8 @@ impl<S: Storage> Writer<S> {
             number: newest_number + 1,
             file: None,
             offset: 0,
-            records: Vec::new(),
+            records: Packed::default(),
+            gathered: Packed::default(),
             stamps: None,
             dirty: false,
         };
@@ -159,9 +163,10 @@ impl<S: Storage> Writer<S> {
         let read = open_file::read(number, &bytes[..length]);
         opened.torn += read.torn;
         opened.newest = read.stamps.map(|(_, last)| last).max(opened.newest);
-        opened.recent.extend(read.records.iter().cloned());
         (self.number, self.file, self.offset) = (number, Some(file), read.end as u64);
-        (self.records, self.stamps) = (read.records, read.stamps);
+        read.records.iter().for_each(|record| self.records.push(record));
+        self.stamps = read.stamps;
+        opened.recent.extend(read.records);
         if read.torn > 0 || read.end == 0 {
             self.seal()?;
         }
@@ -174,7 +179,28 @@ impl<S: Storage> Writer<S> {
     /// # Errors
     /// What the system says; the records are then not written, or torn at the end of the file.
     pub fn append(&mut self, stamp: u64, records: &[Record]) -> io::Result<()> {
-        if records.is_empty() {
+        records.iter().for_each(|record| self.gather(record));
+        self.write(stamp)
+    }
+
+    /// Takes a record that [`Writer::write`] is to write.
+    pub fn gather(&mut self, record: &Record) {
+        self.gathered.push(record);
+    }
+
+    /// How many it is to write.
+    #[must_use]
+    pub fn gathered(&self) -> usize {
+        self.gathered.len()
+    }
+
+    /// Writes what was gathered, in one piece; otherwise as [`Writer::append`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn write(&mut self, stamp: u64) -> io::Result<()> {
+        let gathered = std::mem::take(&mut self.gathered);
+        if gathered.is_empty() {
             return Ok(());
         }
         if self.is_full(stamp) {
@@ -191,12 +217,33 @@ impl<S: Storage> Writer<S> {
                 self.file.insert(file)
             }
         };
-        let frame = open_file::frame(self.number, stamp, records);
+        let frame = open_file::frame(self.number, stamp, gathered.octets());
         file.write_at(self.offset, &frame)?;
         self.offset += frame.len() as u64;
         self.dirty = true;
-        self.records.extend_from_slice(records);
+        self.records.append(&gathered);
         self.stamps = Some((self.stamps.map_or(stamp, |(first, _)| first), stamp));
+        Ok(())
+    }
+
+    /// Gives `take` every record that may have been written at `since` (UTC seconds) or later; what is damaged is passed
+    /// by.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn each_since(&self, since: u64, mut take: impl FnMut(&Record)) -> io::Result<()> {
+        for part in self.parts.iter().filter(|part| part.newest >= since) {
+            let file = self.storage.open(&part_name(part.number), false)?;
+            let found =
+                Part::open(file, part.number).and_then(|part| part.find(&Query::default(), |record| take(&record)));
+            match found {
+                Ok(_) | Err(PartFault::Damaged) => {}
+                Err(PartFault::Io(error)) => return Err(error),
+            }
+        }
+        if self.stamps.is_some_and(|(_, last)| last >= since) {
+            record::records(self.records.octets()).for_each(|record| take(&record));
+        }
         Ok(())
     }
 
@@ -228,7 +275,7 @@ impl<S: Storage> Writer<S> {
         if records.is_empty() {
             return self.storage.remove(&old);
         }
-        let octets = part::build(number, records, newest);
+        let octets = part::build(number, &records, newest);
         let unfinished = format!("{}{UNFINISHED}", part_name(number));
         let mut file = self.storage.create(&unfinished, 0)?;
         file.write_at(0, &octets)?;
