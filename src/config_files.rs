@@ -1,20 +1,31 @@
 //! The files of a configuration: the main one, the one beside it that commands, the API and the page write, and those that
 //! they name.
 //!
-//! The file beside is replaced whole: written under another name, synced, renamed, and the directory synced. Whoever reads
+//! A file that is written here is replaced whole: written under another name, synced, renamed, and the directory synced. Whoever reads
 //! it, also after a crash, finds the former or the new one.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context;
 use config::beside::{AllFound, Found, Text, check, path_beside, unreadable};
+use config::hidden::Restored;
 use config::{Config, ReadSecret};
 
 /// The octets of one file that a master file includes.
 const MASTER_FILE_OCTETS_MAX: u64 = 64 << 20;
+
+/// One of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// The main file.
+    Main,
+    /// The one beside it that commands write.
+    Beside,
+}
 
 /// Both files as they were read.
 #[derive(Clone, Debug)]
@@ -27,6 +38,8 @@ pub struct Files {
     beside_name: String,
     /// What it says; `None`: there is none.
     beside: Option<Vec<u8>>,
+    /// The main file was sent without its secrets, and what is found in it is told so.
+    hidden: Option<Arc<Restored>>,
 }
 
 impl Files {
@@ -47,7 +60,7 @@ impl Files {
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             Err(error) => return Err(error).with_context(|| format!("cannot read {beside_name}")),
         };
-        Ok(Self { name, directory, bytes, beside_name, beside })
+        Ok(Self { name, directory, bytes, beside_name, beside, hidden: None })
     }
 
     /// The main file as in `other`, and the other one as here.
@@ -68,13 +81,39 @@ impl Files {
         Self { bytes: text.as_bytes().to_vec(), ..self.clone() }
     }
 
+    /// The same with a main file that was sent without its secrets.
+    #[must_use]
+    pub fn with_restored(&self, restored: Restored) -> Self {
+        Self { hidden: Some(Arc::new(restored.clone())), ..self.with_main(&restored.text) }
+    }
+
     /// What the file beside the main one says; empty when there is none.
     ///
     /// # Errors
     /// It is no text.
     pub fn beside(&self) -> Result<&str, String> {
-        let bytes = self.beside.as_deref().unwrap_or_default();
-        std::str::from_utf8(bytes).map_err(|_| format!("{} is not text in UTF-8", self.beside_name))
+        self.text(Which::Beside)
+    }
+
+    /// What one of them says; empty for one that is not there.
+    ///
+    /// # Errors
+    /// It is no text.
+    pub fn text(&self, which: Which) -> Result<&str, String> {
+        let bytes = match which {
+            Which::Main => &self.bytes[..],
+            Which::Beside => self.beside.as_deref().unwrap_or_default(),
+        };
+        std::str::from_utf8(bytes).map_err(|_| format!("{} is not text in UTF-8", self.name(which)))
+    }
+
+    /// The name of one of them.
+    #[must_use]
+    pub fn name(&self, which: Which) -> &str {
+        match which {
+            Which::Main => &self.name,
+            Which::Beside => &self.beside_name,
+        }
     }
 
     /// The name of the file beside the main one.
@@ -97,7 +136,14 @@ impl Files {
             Some(bytes) => Some(Text { name: &self.beside_name, text: decoded(bytes, &self.beside_name)? }),
             None => None,
         };
-        check(main, beside, &Beneath(self))
+        let told = |found| match &self.hidden {
+            Some(hidden) => hidden.told(found, &self.name),
+            None => found,
+        };
+        match check(main, beside, &Beneath(self)) {
+            Ok((config, warnings)) => Ok((config, told(warnings))),
+            Err(found) => Err(told(found)),
+        }
     }
 
     /// Puts the file beside the main one as it is here; see the module.
@@ -105,8 +151,22 @@ impl Files {
     /// # Errors
     /// It is as it was, unless the directory alone could not be synced.
     pub fn write_beside(&self) -> io::Result<()> {
-        let path = Path::new(&self.beside_name);
-        let Some(bytes) = &self.beside else {
+        self.write(Which::Beside)
+    }
+
+    /// Puts one of the files as it is here; see the module.
+    ///
+    /// # Errors
+    /// As for the one beside.
+    pub fn write(&self, which: Which) -> io::Result<()> {
+        let named = Path::new(self.name(which));
+        // A link stays one, and what it leads to is replaced.
+        let path = &fs::canonicalize(named).unwrap_or_else(|_| named.to_path_buf());
+        let bytes = match which {
+            Which::Main => Some(&self.bytes),
+            Which::Beside => self.beside.as_ref(),
+        };
+        let Some(bytes) = bytes else {
             return match fs::remove_file(path) {
                 Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
                 _ => sync_directory(path),
@@ -114,10 +174,15 @@ impl Files {
         };
         let begun = path.with_extension("toml.new");
         let written = (|| {
-            let mut file = File::create(&begun)?;
+            // Left over from a crash, and perhaps open to all.
+            _ = fs::remove_file(&begun);
+            // Secrets stand in it before it has its own mode.
+            let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&begun)?;
             // Whoever may read the other file may read this one: a group that keeps it in git.
             if let Ok(metadata) = fs::metadata(path).or_else(|_| fs::metadata(&self.name)) {
                 let mode = metadata.permissions().mode() & 0o666;
+                // A daemon that is not root cannot give a file away, and need not.
+                _ = fchown(&file, Some(metadata.uid()), Some(metadata.gid()));
                 file.set_permissions(fs::Permissions::from_mode(mode))?;
             }
             file.write_all(bytes)?;
@@ -132,23 +197,28 @@ impl Files {
     }
 }
 
-/// Has `write` put `files` beside the main one, and `former` again where that fails: it may fail when the new text already
+/// Has `write` put one of the `files`, and that of `former` again where that fails: it may fail when the new text already
 /// stands there, and a later start would take that over.
 ///
 /// # Errors
 /// Why, and what stands there now, in words.
 pub fn write_or_put_back(
+    which: Which,
     files: &Files,
     former: &Files,
     write: impl Fn(&Files) -> io::Result<()>,
 ) -> Result<(), String> {
     let Err(error) = write(files) else { return Ok(()) };
-    let name = files.beside_name();
+    let name = files.name(which);
     let put_back = write(former);
+    let stood = match which {
+        Which::Main => Some(&former.bytes),
+        Which::Beside => former.beside.as_ref(),
+    };
     // Also where only the directory could not be synced, again, the former text stands there.
     let stands = match fs::read(Path::new(name)) {
-        Ok(bytes) => former.beside.as_ref() == Some(&bytes),
-        Err(error) => error.kind() == ErrorKind::NotFound && former.beside.is_none(),
+        Ok(bytes) => stood == Some(&bytes),
+        Err(error) => error.kind() == ErrorKind::NotFound && stood.is_none(),
     };
     Err(match put_back {
         Err(again) if !stands => format!(
@@ -271,12 +341,12 @@ mod tests {
             Err(io::Error::other("the directory could not be synced"))
         };
         let none = Files::read(&main).unwrap();
-        let told = write_or_put_back(&none.with_beside("# new"), &none, unsynced).unwrap_err();
+        let told = write_or_put_back(Which::Beside, &none.with_beside("# new"), &none, unsynced).unwrap_err();
         assert!(told.contains("nothing was changed"), "{told}");
         assert_eq!(Files::read(&main).unwrap().beside, None);
         let former = none.with_beside("# former");
         former.write_beside().unwrap();
-        let told = write_or_put_back(&none.with_beside("# new"), &former, unsynced).unwrap_err();
+        let told = write_or_put_back(Which::Beside, &none.with_beside("# new"), &former, unsynced).unwrap_err();
         assert!(told.contains("nothing was changed"), "{told}");
         assert_eq!(Files::read(&main).unwrap().beside(), Ok("# former"));
         let calls = std::cell::Cell::new(0);
@@ -284,7 +354,7 @@ mod tests {
             0 => unsynced(files),
             _ => Err(io::Error::other("the disk is full")),
         };
-        let told = write_or_put_back(&none.with_beside("# new"), &former, once).unwrap_err();
+        let told = write_or_put_back(Which::Beside, &none.with_beside("# new"), &former, once).unwrap_err();
         assert!(told.contains("could not be put back (the disk is full)"), "{told}");
     }
 

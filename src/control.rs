@@ -4,6 +4,7 @@
 
 mod audit_views;
 mod copy_views;
+mod records;
 mod roles;
 mod server_views;
 
@@ -32,6 +33,7 @@ pub use self::audit_views::{
 };
 
 pub use self::copy_views::ZoneCopyView;
+pub use self::records::{RecordsAct, RecordsRequest};
 pub use self::server_views::{ServerView, ZoneServersView};
 
 /// Where the daemon listens unless its configuration says otherwise.
@@ -77,6 +79,18 @@ pub enum Request {
         client: String,
         /// In this subnet; `None`: everywhere.
         subnet: Option<Ipv4Net>,
+        /// Only tell what would change.
+        dry_run: bool,
+    },
+    /// Every static record: a list of [`StaticRecord`](web::model::StaticRecord).
+    Records {
+        /// Of this zone; `None`: of every one.
+        zone: Option<String>,
+    },
+    /// Change static records: a [`ReloadView`](crate::reload::ReloadView).
+    EditRecords {
+        /// How.
+        edit: RecordsRequest,
         /// Only tell what would change.
         dry_run: bool,
     },
@@ -447,8 +461,10 @@ async fn converse(stream: tokio::net::UnixStream, responder: &impl Responder) ->
 /// Does what `actor` asks for, and notes what it changes.
 pub async fn obey(request: Request, actor: Actor, responder: &impl Responder) -> Answer<serde_json::Value> {
     let change = request_words(&request);
-    let of_configuration =
-        matches!(request, Request::Reload { .. } | Request::Reserve { .. } | Request::Unreserve { .. });
+    let of_configuration = matches!(
+        request,
+        Request::Reload { .. } | Request::Reserve { .. } | Request::Unreserve { .. } | Request::EditRecords { .. }
+    );
     let answer = responder.respond(request).await;
     if let Some(what) = change {
         let result = match &answer {
@@ -488,6 +504,7 @@ fn request_words(request: &Request) -> Option<String> {
         Request::DnsResync { zone, dry_run: false } => Some(format!("tell DNS every name of {} anew", of(zone))),
         Request::Reserve { reserve, dry_run: false } => Some(reserve.words()),
         Request::Unreserve { client, subnet, dry_run: false } => Some(unreserve_words(client, subnet.as_ref())),
+        Request::EditRecords { edit, dry_run: false } => Some(edit.words()),
         Request::Release { address } => Some(release_words(*address)),
         Request::DnsRefresh { zone, whole } => {
             Some(format!("refresh the copy of the zone {zone}{}", if *whole { ", whole" } else { "" }))
@@ -495,6 +512,8 @@ fn request_words(request: &Request) -> Option<String> {
         Request::Reload { dry_run: true }
         | Request::Reserve { dry_run: true, .. }
         | Request::Unreserve { dry_run: true, .. }
+        | Request::EditRecords { dry_run: true, .. }
+        | Request::Records { .. }
         | Request::DnsRepair { dry_run: true, .. }
         | Request::DnsAdopt { dry_run: true, .. }
         | Request::DnsConfirmDeletions { dry_run: true, .. }
@@ -611,10 +630,20 @@ mod tests {
     fn requests() -> Vec<Request> {
         let (zone, dry_run) = ("nasir.xyz".to_owned(), false);
         let address = Ipv4Addr::new(10, 0, 0, 5);
+        let records = RecordsRequest {
+            act: RecordsAct::Add,
+            zone: zone.clone(),
+            name: "www".to_owned(),
+            rtype: "A".to_owned(),
+            data: vec!["10.0.0.1".to_owned()],
+            ttl_secs: None,
+        };
         vec![
             Request::Status,
             Request::Reserve { reserve: ReserveRequest::default(), dry_run },
             Request::Unreserve { client: "00:11:32:aa:bb:cc".to_owned(), subnet: None, dry_run },
+            Request::EditRecords { edit: records, dry_run },
+            Request::Records { zone: None },
             Request::Release { address },
             Request::Reload { dry_run },
             Request::Changes(ChangesQuery::default()),

@@ -94,7 +94,7 @@ pub async fn serve(place: Place, parts: DeskParts, feed: Arc<Feed>) {
 }
 
 /// A name as people write it: without the last dot.
-fn shown(name: &dns::Fqdn) -> String {
+pub(crate) fn shown(name: &dns::Fqdn) -> String {
     let text = name.to_string();
     match text.strip_suffix('.') {
         Some(short) if !short.is_empty() => short.to_owned(),

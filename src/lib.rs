@@ -52,6 +52,7 @@ pub mod remote;
 pub mod responder;
 pub mod secondaries;
 pub mod service;
+pub mod static_records;
 pub mod tftp_server;
 pub mod tls;
 pub mod transfer;

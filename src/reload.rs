@@ -11,14 +11,15 @@ use std::path::{Path, PathBuf};
 
 use config::Config;
 use config::beside::edit::{Edit, EditError, edited};
-use config::beside::{AllFound, unreadable};
+use config::beside::{AllFound, Found, unreadable};
+use config::hidden::restored;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 use web::model::{Edited, Fault};
-use web::{Actor, ETag, Refusal};
+use web::{Actor, Refusal};
 
-use crate::config_files::{Files, write_or_put_back};
+use crate::config_files::{Files, Which, write_or_put_back};
 use crate::control::APPLY_WORDS;
 use crate::daemon::Daemon;
 
@@ -43,12 +44,16 @@ pub struct ReloadView {
     /// All of both, as `leasehold check --json` tells them.
     #[serde(default)]
     pub found: Vec<serde_json::Value>,
-    /// The version of the file beside the main one, as it is since; for the API.
+    /// What the file says since that was to be changed, and in a dry run what it says; none where something is wrong.
     #[serde(skip)]
-    pub etag: Option<ETag>,
+    pub text: Option<String>,
 }
 
 impl ReloadView {
+    fn of_faults(found: &AllFound) -> Self {
+        Self { faults: Some(found.render(false)), found: list(found), ..Self::default() }
+    }
+
     /// Whether nothing keeps it from being taken over.
     #[must_use]
     pub fn is_good(&self) -> bool {
@@ -58,10 +63,10 @@ impl ReloadView {
     /// As the API tells it.
     #[must_use]
     pub fn edited(self) -> Edited {
-        let Self { applied, changes, effects, refused, found, etag, .. } = self;
+        let Self { applied, changes, effects, refused, found, .. } = self;
         // Made by the same crate that they are read here from.
         let faults: Vec<Fault> = found.into_iter().filter_map(|one| serde_json::from_value(one).ok()).collect();
-        Edited { applied, changes, effects, refused, faults, etag }
+        Edited { applied, changes, effects, refused, faults, etag: None }
     }
 
     /// What came of it, for the audit log.
@@ -120,6 +125,21 @@ pub enum Order {
         /// What came of it, or why nothing could.
         to: oneshot::Sender<Result<ReloadView, Refusal>>,
     },
+    /// Put a text in the place of one of the files, and take it over.
+    Write {
+        /// Which.
+        which: Which,
+        /// The text; of the main file without its secrets, as it was told.
+        text: String,
+        /// Only tell.
+        dry_run: bool,
+        /// Refuses it, where somebody else has changed the file.
+        guard: Guard,
+        /// What came of it, or why nothing could.
+        to: oneshot::Sender<Result<ReloadView, Refusal>>,
+    },
+    /// Tell both files as they are on the disk.
+    Files(oneshot::Sender<Result<Files, Refusal>>),
     /// Tell what this text would change as the main file.
     Check {
         /// The text.
@@ -163,6 +183,22 @@ impl Orders {
     /// Why that is not possible.
     pub async fn edit(&self, edits: Vec<Edit>, dry_run: bool, guard: Guard) -> Result<ReloadView, Refusal> {
         self.give(|to| Order::Edit { edits, dry_run, guard, to }).await
+    }
+
+    /// Has one of the files replaced.
+    ///
+    /// # Errors
+    /// Why that is not possible.
+    pub async fn write(&self, which: Which, text: String, dry_run: bool, guard: Guard) -> Result<ReloadView, Refusal> {
+        self.give(|to| Order::Write { which, text, dry_run, guard, to }).await
+    }
+
+    /// Both files as they are on the disk.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub async fn files(&self) -> Result<Files, Refusal> {
+        self.give(Order::Files).await
     }
 
     /// Has a text checked.
@@ -227,6 +263,10 @@ impl Reloader {
             Order::Edit { edits, dry_run, guard, to } => {
                 drop(to.send(self.edit(&edits, dry_run, guard, daemon).await));
             }
+            Order::Write { which, text, dry_run, guard, to } => {
+                drop(to.send(self.write(which, &text, dry_run, guard, daemon).await));
+            }
+            Order::Files(to) => drop(to.send(self.on_the_disk())),
             Order::Check { text, to } => {
                 let files = self.read().map(|files| files.with_main(&text));
                 drop(to.send(Ok(take_over(files.as_ref(), true, daemon).await)));
@@ -254,8 +294,12 @@ impl Reloader {
         Files::read(&self.file).map_err(|error| unreadable(&self.file.display().to_string(), &format!("{error:#}")))
     }
 
+    fn on_the_disk(&self) -> Result<Files, Refusal> {
+        Files::read(&self.file).map_err(|error| Refusal::Conflict(format!("{error:#}")))
+    }
+
     fn beside(&self) -> Result<String, Refusal> {
-        let files = Files::read(&self.file).map_err(|error| Refusal::Conflict(format!("{error:#}")))?;
+        let files = self.on_the_disk()?;
         files.beside().map(str::to_owned).map_err(Refusal::Conflict)
     }
 
@@ -278,7 +322,7 @@ impl Reloader {
         guard: Guard,
         daemon: &mut Daemon,
     ) -> Result<ReloadView, Refusal> {
-        let now = Files::read(&self.file).map_err(|error| Refusal::Conflict(format!("{error:#}")))?;
+        let now = self.on_the_disk()?;
         let former = now.beside().map_err(Refusal::Conflict)?.to_owned();
         guard(&former)?;
         let refused = |error: EditError| match error {
@@ -287,22 +331,66 @@ impl Reloader {
         };
         let text = edits.iter().try_fold(former.clone(), |text, edit| edited(&text, edit)).map_err(refused)?;
         // Somebody may be in the middle of editing the main file.
-        let base = match &self.in_force {
-            Some(in_force) => now.clone().with_main_of(in_force),
-            None => now.clone(),
-        };
-        let files = base.with_beside(&text);
+        let files = self.with_main_in_force(&now).with_beside(&text);
         let told = take_over(Ok(&files), true, daemon).await;
         if dry_run || !told.is_good() || text == former {
-            return Ok(ReloadView { etag: Some(ETag::of_bytes(former.as_bytes())), ..told });
+            return Ok(ReloadView { text: told.is_good().then_some(former), ..told });
         }
-        write_or_put_back(&files, &now, Files::write_beside).map_err(Refusal::Conflict)?;
+        write_or_put_back(Which::Beside, &files, &now, Files::write_beside).map_err(Refusal::Conflict)?;
         let mut view = take_over(Ok(&files), false, daemon).await;
         if view.is_good() {
             self.in_force = Some(files);
-            view.etag = Some(ETag::of_bytes(text.as_bytes()));
+            view.text = Some(text);
         } else if let Err(error) = now.write_beside() {
             error!("{} could not be put back: {error}", now.beside_name());
+        }
+        Ok(view)
+    }
+}
+
+impl Reloader {
+    fn with_main_in_force(&self, now: &Files) -> Files {
+        match &self.in_force {
+            Some(in_force) => now.clone().with_main_of(in_force),
+            None => now.clone(),
+        }
+    }
+
+    async fn write(
+        &mut self,
+        which: Which,
+        text: &str,
+        dry_run: bool,
+        guard: Guard,
+        daemon: &mut Daemon,
+    ) -> Result<ReloadView, Refusal> {
+        let now = self.on_the_disk()?;
+        let former = now.text(which).map_err(Refusal::Conflict)?.to_owned();
+        guard(&former)?;
+        let files = match which {
+            Which::Beside => self.with_main_in_force(&now).with_beside(text),
+            Which::Main => match restored(text, &former, now.name(which)) {
+                Ok(restored) => now.with_restored(restored),
+                Err(faults) => {
+                    return Ok(ReloadView::of_faults(&AllFound(vec![Found { faults, text: text.to_owned() }])));
+                }
+            },
+        };
+        let told = take_over(Ok(&files), true, daemon).await;
+        if dry_run || !told.is_good() {
+            return Ok(ReloadView { text: told.is_good().then_some(former), ..told });
+        }
+        let is_new = files.text(which) != Ok(&former);
+        if is_new {
+            write_or_put_back(which, &files, &now, |files| files.write(which)).map_err(Refusal::Conflict)?;
+        }
+        // The same text is taken over too: somebody may have written it and not applied it.
+        let mut view = take_over(Ok(&files), false, daemon).await;
+        if view.is_good() {
+            view.text = files.text(which).ok().map(str::to_owned);
+            self.in_force = Some(files);
+        } else if is_new && let Err(error) = now.write(which) {
+            error!("{} could not be put back: {error}", now.name(which));
         }
         Ok(view)
     }
@@ -313,7 +401,7 @@ async fn take_over(files: Result<&Files, &AllFound>, dry_run: bool, daemon: &mut
     let (config, warnings): (Config, AllFound) = match files.map_err(Clone::clone).and_then(Files::check) {
         Ok(checked) => checked,
         Err(found) => {
-            return ReloadView { faults: Some(found.render(false)), found: list(&found), ..Default::default() };
+            return ReloadView::of_faults(&found);
         }
     };
     let difference = daemon.difference(&config);
@@ -325,7 +413,7 @@ async fn take_over(files: Result<&Files, &AllFound>, dry_run: bool, daemon: &mut
         faults: None,
         warnings: (!warnings.is_empty()).then(|| warnings.render(false)),
         found: list(&warnings),
-        etag: None,
+        text: None,
     };
     if dry_run || !view.is_good() {
         return view;

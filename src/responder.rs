@@ -12,9 +12,10 @@ use dhcp::engine::{PoolCounts, SubnetCounts};
 use dhcp::lease::{Lease, LeaseState};
 use dhcp::options::RelayAgentInfo;
 use dhcp::relay_info::{Switches, Whereabouts};
+use dns::Fqdn;
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
-use web::model::{Changes, ChangesQuery, Events, Past, PastHolder, PastQuery, Retried};
+use web::model::{Changes, ChangesQuery, Events, Past, PastHolder, PastQuery, Retried, StaticRecord};
 use web::{Actor, Feed, Refusal};
 
 use crate::auditor::Auditor;
@@ -34,6 +35,7 @@ use crate::history::answers::HistoryDesk;
 use crate::query_log::SharedLog;
 use crate::reload::{Guard, Orders, ReloadView, refusal_words};
 use crate::service::confinement;
+use crate::static_records;
 use crate::updater::{NameStatus, UpdaterQuestion};
 use crate::zone_intake::{self, IntakeQuestion};
 
@@ -165,6 +167,10 @@ impl Responder for DaemonResponder {
                 let edit = Edit::Unreserve(Client::parse(&client), subnet);
                 told(self.edit(vec![edit], dry_run, Box::new(|_| Ok(()))).await.map_err(refusal_words))
             }
+            Request::Records { zone } => told(self.static_records(zone).await.map_err(refusal_words)),
+            Request::EditRecords { edit, dry_run } => {
+                told(self.edit(vec![edit.edit()], dry_run, Box::new(|_| Ok(()))).await.map_err(refusal_words))
+            }
             Request::Release { address } => told(self.release(address).await.map_err(refusal_words)),
             Request::Compact => match self.committer.compact().await {
                 Ok(words) => json(&words),
@@ -232,6 +238,27 @@ impl DaemonResponder {
         };
         let subnet = subnet.or_else(|| address.as_ref().and_then(of_address));
         Ok(NewReservation { client: Client::parse(&client), address, subnet, hostname })
+    }
+
+    /// Every static record, of one zone or of all.
+    ///
+    /// # Errors
+    /// There is no such zone, or the file beside the main one cannot be read.
+    async fn static_records(&self, zone: Option<String>) -> Result<Vec<StaticRecord>, Refusal> {
+        let beside = match &self.orders {
+            Some(orders) => orders.beside().await?,
+            None => String::new(),
+        };
+        let bad = |text: &String| Refusal::Bad(format!("{text:?} is no name of a zone"));
+        let apex = zone.as_ref().map(|text| text.parse::<Fqdn>().map_err(|_| bad(text))).transpose()?;
+        let config = self.config.load();
+        if let Some(apex) = &apex
+            && !config.dns.zones.iter().any(|zone| zone.apex == *apex)
+            && !config.ddns.zones.has_apex(apex)
+        {
+            return Err(Refusal::NotFound(format!("names are kept in no zone {}", crate::http::shown(apex))));
+        }
+        Ok(static_records::list(&config, &beside, apex.as_ref()))
     }
 
     /// Ends the lease of an address; its DNS records go with it. What it was.

@@ -4,9 +4,10 @@
 //! `[[host]]`. Both files are checked as one, so that whatever holds for the main file holds for this one too, conflicts
 //! between the two among it; a fault is told with the file that it is in.
 //!
-//! Editing ([`edit`]) keeps comments and the order of what is there.
+//! Editing ([`edit`]; `records` the static records) keeps comments and the order of what is there.
 
 pub mod edit;
+mod records;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};

@@ -167,18 +167,46 @@ const SECRETS: [&str; 3] = ["secret", "password_hash", "token_hash"];
 /// others.
 pub(crate) fn without_secrets(source: &str) -> String {
     let mut bytes = source.as_bytes().to_vec();
-    for (at, word) in SECRETS.into_iter().flat_map(|word| source.match_indices(word)) {
-        let rest = &source[at + word.len()..];
-        let value = rest.trim_start_matches(['"', '\'']).trim_start_matches([' ', '\t']);
-        let Some(value) = value.strip_prefix('=').map(|value| value.trim_start_matches([' ', '\t'])) else { continue };
-        let start = source.len() - value.len();
-        let (quotes, end) = inside(value);
-        for byte in bytes.iter_mut().take(start + end).skip(start + quotes).filter(|byte| **byte != b'\n') {
+    for (_, Span { start, end }) in secret_values(source) {
+        for byte in bytes.iter_mut().take(end).skip(start).filter(|byte| **byte != b'\n') {
             *byte = b'*';
         }
     }
     // Whole characters became stars.
     String::from_utf8(bytes).unwrap_or_default()
+}
+
+/// Where the values of secrets stand, in comments too, without their quotes, each with its key.
+fn secret_values(source: &str) -> impl Iterator<Item = (&'static str, Span)> + '_ {
+    SECRETS.into_iter().flat_map(|word| source.match_indices(word).map(move |(at, _)| (word, at))).filter_map(
+        |(word, at)| {
+            let rest = &source[at + word.len()..];
+            let value = rest.trim_start_matches(['"', '\'']).trim_start_matches([' ', '\t']);
+            let value = value.strip_prefix('=')?.trim_start_matches([' ', '\t']);
+            let start = source.len() - value.len();
+            let (quotes, end) = inside(value);
+            Some((word, Span { start: start + quotes, end: start + end }))
+        },
+    )
+}
+
+/// Where values stand that nobody is shown, each with its key: those of secrets, and the addresses of hooks. In their order,
+/// none of them empty and no two at one place.
+pub(crate) fn places_of_secrets(source: &str) -> Vec<(&'static str, Span)> {
+    let addresses = address_values(source).into_iter().map(|start| {
+        let (begin, end) = inside(&source[start..]);
+        ("url", Span { start: start + begin, end: start + end })
+    });
+    let all = secret_values(source).chain(addresses);
+    let mut places: Vec<(&'static str, Span)> = all.filter(|(_, span)| span.start < span.end).collect();
+    places.sort_by_key(|(_, span)| *span);
+    let mut end = 0;
+    places.retain(|(_, place)| {
+        let is_apart = place.start >= end;
+        end = end.max(place.end);
+        is_apart
+    });
+    places
 }
 
 /// Where the text of a value begins and ends. What is not a string, or has no end, goes to the end of its line.
@@ -202,17 +230,7 @@ fn inside(value: &str) -> (usize, usize) {
 
 /// The text with the addresses of hooks in stars but for their hosts: passwords and tokens stand before those and behind.
 pub(crate) fn without_addresses(source: &str) -> String {
-    let (document, faults) = DeTable::parse_recoverable(source);
-    let hooks = document.get_ref().get("hook").and_then(|hooks| hooks.get_ref().as_array());
-    let urls = hooks.into_iter().flatten().filter_map(|hook| hook.get_ref().as_table()?.get("url"));
-    let mut places: Vec<usize> = urls.map(|url| url.span().start).collect();
-    if !faults.is_empty() {
-        // What cannot be read may hold others, and any address may be one.
-        places.extend(source.match_indices("://").map(|(at, _)| {
-            let line = source[..at].rfind('\n').map_or(0, |newline| newline + 1);
-            source[..at].rfind(['"', '\'']).unwrap_or(line).max(line)
-        }));
-    }
+    let places = address_values(source);
     let mut bytes = source.as_bytes().to_vec();
     for start in places {
         let value = &source[start..];
@@ -235,6 +253,22 @@ pub(crate) fn without_addresses(source: &str) -> String {
     }
     // Whole characters became stars.
     String::from_utf8(bytes).unwrap_or_default()
+}
+
+/// Where the values begin that are addresses of hooks.
+fn address_values(source: &str) -> Vec<usize> {
+    let (document, faults) = DeTable::parse_recoverable(source);
+    let hooks = document.get_ref().get("hook").and_then(|hooks| hooks.get_ref().as_array());
+    let urls = hooks.into_iter().flatten().filter_map(|hook| hook.get_ref().as_table()?.get("url"));
+    let mut places: Vec<usize> = urls.map(|url| url.span().start).collect();
+    if !faults.is_empty() {
+        // What cannot be read may hold others, and any address may be one.
+        places.extend(source.match_indices("://").map(|(at, _)| {
+            let line = source[..at].rfind('\n').map_or(0, |newline| newline + 1);
+            source[..at].rfind(['"', '\'']).unwrap_or(line).max(line)
+        }));
+    }
+    places
 }
 
 /// One fault as miette wants to see it.

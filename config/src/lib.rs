@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`mod@file`] (text to tables and keys, `v1` being the format; unknown keys and wrong types are found
 //! here), `resolve` (tables to values, each checked alone and against the others), [`settings`] (what comes out),
-//! [`fault`] (what is said about what is wrong), `paths` (what files a text names), `derive` (a configuration from one
+//! [`fault`] (what is said about what is wrong), [`hidden`] (a text to be edited without its secrets), `paths` (what files a text names), `derive` (a configuration from one
 //! interface), [`difference`] (what leads from one configuration to another, in words) and [`effects`] (what that does to
 //! leases).
 //!
@@ -15,6 +15,7 @@ pub mod difference;
 pub mod effects;
 pub mod fault;
 pub mod file;
+pub mod hidden;
 mod paths;
 mod resolve;
 pub mod settings;
@@ -22,7 +23,7 @@ pub mod settings;
 pub use derive::{Derived, Refused};
 pub use fault::{Fault, Faults, Severity, render};
 pub use paths::{NamedPath, named_paths};
-pub use resolve::{ReadSecret, own_key};
+pub use resolve::{ReadSecret, own_key, parse_duration};
 pub use settings::Config;
 
 /// A file that can be served with.

@@ -17,6 +17,7 @@ pub mod mac;
 pub mod man;
 pub mod moment;
 pub mod queries;
+pub mod record;
 pub mod reload;
 pub mod reserve;
 pub mod run;
@@ -77,6 +78,7 @@ fn execute(command: Command, log: &LogArgs) -> anyhow::Result<ExitCode> {
         Command::AuditLog(log) => audit_log::run(&log),
         Command::History(history) => history::run(&history),
         Command::Queries(queries) => queries::run(&queries),
+        Command::Record(record) => record::run(&record),
         Command::Reload(reload) => reload::run(&reload),
         Command::Reserve(asked) => reserve::reserve(&asked),
         Command::Unreserve(asked) => reserve::unreserve(&asked),
@@ -152,6 +154,9 @@ pub enum Command {
     Reserve(reserve::Reserve),
     /// Take out a reservation that was made so.
     Unreserve(reserve::Unreserve),
+    /// Show, add and remove static records.
+    #[command(subcommand)]
+    Record(record::Record),
     /// End a lease.
     Release(reserve::Release),
     /// Show how the running daemon stands.

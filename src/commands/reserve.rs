@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use ipnet::Ipv4Net;
 
-use crate::control::{self, LeaseView, Request, ReserveRequest};
+use crate::control::{LeaseView, Request, ReserveRequest};
 use crate::reload::ReloadView;
 
 /// Reserve an address for a client. It is written to the file beside the configuration, and in force at once.
@@ -88,8 +88,12 @@ pub fn unreserve(asked: &Unreserve) -> anyhow::Result<ExitCode> {
     changed(&asked.daemon, &Request::Unreserve { client, subnet, dry_run }, dry_run)
 }
 
-fn changed(daemon: &super::Daemon, request: &Request, dry_run: bool) -> anyhow::Result<ExitCode> {
-    let view: ReloadView = control::ask(&daemon.socket, request)?;
+/// Has the file beside the configuration changed, and shows what came of it.
+///
+/// # Errors
+/// When no daemon answers, or it cannot be changed so.
+pub(super) fn changed(daemon: &super::Daemon, request: &Request, dry_run: bool) -> anyhow::Result<ExitCode> {
+    let view: ReloadView = daemon.ask(request)?;
     if daemon.json {
         println!("{}", serde_json::to_string_pretty(&view)?);
     } else {
@@ -103,7 +107,7 @@ fn changed(daemon: &super::Daemon, request: &Request, dry_run: bool) -> anyhow::
 /// # Errors
 /// When no daemon answers at the socket, or nobody holds the address.
 pub fn release(asked: &Release) -> anyhow::Result<ExitCode> {
-    let view: LeaseView = control::ask(&asked.daemon.socket, &Request::Release { address: asked.address })?;
+    let view: LeaseView = asked.daemon.ask(&Request::Release { address: asked.address })?;
     if asked.daemon.json {
         println!("{}", serde_json::to_string_pretty(&view)?);
     } else {

@@ -21,6 +21,7 @@ impl Request {
             | Self::PastHolder { .. }
             | Self::Queries { .. }
             | Self::Devices
+            | Self::Records { .. }
             | Self::DnsServers
             | Self::DnsCopies => Role::View,
             Self::Changes(_)
@@ -34,6 +35,7 @@ impl Request {
             | Self::DnsRetry { .. }
             | Self::Reserve { .. }
             | Self::Unreserve { .. }
+            | Self::EditRecords { .. }
             | Self::Release { .. } => Role::Operate,
             Self::Compact | Self::Reload { .. } => Role::Administer,
         }

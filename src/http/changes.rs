@@ -7,23 +7,22 @@ use config::beside::edit::{Client, Edit, NewRecords, RecordKey};
 use dhcp::settings::ReservedFor;
 use ipnet::Ipv4Net;
 use web::model::{
-    DnsRetry, Edited, LeaseRow, RecordsKey, RecordsWrite, Reservation, ReservationWrite, Reservations,
-    ReservationsQuery, Retried,
+    ConfigurationFile, DnsRetry, Edited, FileWord, LeaseRow, RecordsKey, RecordsSet, RecordsWrite, Reservation,
+    ReservationWrite, Reservations, ReservationsQuery, Retried,
 };
 use web::{Actor, Ask, Conditions, ETag, Refusal};
 
 use super::desk::Desk;
 use super::leases::row_of;
+use crate::config_files::Which;
 use crate::control::{APPLY_WORDS, ReserveRequest, Responder, release_words, retry_words, unreserve_words};
 use crate::dhcp_service::Question;
 use crate::reload::{Guard, ReloadView, refusal_words};
+use crate::static_records;
 
 impl Desk {
     pub(super) async fn reservations(&self, query: ReservationsQuery) -> Result<(ETag, Reservations), Refusal> {
-        let text = match &self.parts.responder.orders {
-            Some(orders) => orders.beside().await?,
-            None => String::new(),
-        };
+        let text = self.beside().await?;
         let made = made(&text);
         let config = self.parts.config.load();
         let all =
@@ -64,7 +63,7 @@ impl Desk {
         }
         let wanted = ReserveRequest { client: Some(key), address, subnet, hostname, from_lease: None };
         let new = self.parts.responder.reservation_of(wanted).await?;
-        self.edit(Edit::Reserve(new), dry_run, conditions).await
+        self.edit(Edit::Reserve(new), dry_run, conditions, of_file).await
     }
 
     pub(super) async fn unreserve(
@@ -75,7 +74,7 @@ impl Desk {
         conditions: Conditions,
     ) -> Result<Edited, Refusal> {
         let subnet = subnet.map(|subnet| prefix(&subnet)).transpose()?;
-        self.edit(Edit::Unreserve(Client::parse(key), subnet), dry_run, conditions).await
+        self.edit(Edit::Unreserve(Client::parse(key), subnet), dry_run, conditions, of_file).await
     }
 
     pub(super) async fn put_records(
@@ -85,8 +84,10 @@ impl Desk {
         dry_run: bool,
         conditions: Conditions,
     ) -> Result<Edited, Refusal> {
-        let new = NewRecords { key: record_key(key), data: written.data, ttl_secs: written.ttl };
-        self.edit(Edit::PutRecords(new), dry_run, conditions).await
+        let key = record_key(key);
+        let tag = of_records(key.clone());
+        let new = NewRecords { key, data: written.data, ttl_secs: written.ttl };
+        self.edit(Edit::PutRecords(new), dry_run, conditions, tag).await
     }
 
     pub(super) async fn delete_records(
@@ -95,18 +96,69 @@ impl Desk {
         dry_run: bool,
         conditions: Conditions,
     ) -> Result<Edited, Refusal> {
-        self.edit(Edit::RemoveRecords(record_key(key)), dry_run, conditions).await
+        let key = record_key(key);
+        self.edit(Edit::RemoveRecords(key.clone(), Vec::new()), dry_run, conditions, of_records(key)).await
     }
 
-    async fn edit(&self, edit: Edit, dry_run: bool, conditions: Conditions) -> Result<Edited, Refusal> {
-        let guard: Guard = Box::new(move |text| conditions.check(Some(&ETag::of_bytes(text.as_bytes()))));
-        self.parts.responder.edit(vec![edit], dry_run, guard).await.map(ReloadView::edited)
+    /// Changes the file beside the main one. `tag` tells the version of what is changed, of what that file says.
+    async fn edit(
+        &self,
+        edit: Edit,
+        dry_run: bool,
+        conditions: Conditions,
+        tag: impl Fn(&str) -> Option<ETag> + Clone + Send + 'static,
+    ) -> Result<Edited, Refusal> {
+        let before = tag.clone();
+        let guard: Guard = Box::new(move |text| conditions.check(before(text).as_ref()));
+        let view = self.parts.responder.edit(vec![edit], dry_run, guard).await?;
+        let etag = view.text.as_deref().and_then(tag);
+        Ok(Edited { etag, ..view.edited() })
+    }
+
+    pub(super) async fn static_records(&self, key: RecordsKey) -> Result<(ETag, RecordsSet), Refusal> {
+        let key = record_key(key);
+        let none = || Refusal::NotFound(format!("no record {key} was made by a command, the API or the page"));
+        let text = self.beside().await?;
+        static_records::set(&text, &key).ok_or_else(none)
+    }
+
+    /// What the file beside the main one says; nothing where there is none.
+    pub(super) async fn beside(&self) -> Result<String, Refusal> {
+        match &self.parts.responder.orders {
+            Some(orders) => orders.beside().await,
+            None => Ok(String::new()),
+        }
     }
 
     pub(super) async fn release(&self, address: Ipv4Addr) -> Result<LeaseRow, Refusal> {
         let ended = self.parts.responder.ask_service(|to| Question::Release(address, to)).await;
         let lease = ended.ok_or(Refusal::Ending)?.map_err(Refusal::NotFound)?;
         Ok(row_of(&lease, &self.parts.config.load().switches))
+    }
+
+    /// One of the files as it is on the disk, without secrets. Its version is that of the whole text.
+    pub(super) async fn file(&self, which: FileWord) -> Result<(ETag, ConfigurationFile), Refusal> {
+        let files = self.parts.responder.orders()?.files().await?;
+        let text = files.text(which_of(which)).map_err(Refusal::Conflict)?;
+        let shown = match which {
+            FileWord::Main => config::hidden::hidden(text),
+            FileWord::Local => text.to_owned(),
+        };
+        let name = files.name(which_of(which)).to_owned();
+        Ok((ETag::of_bytes(text.as_bytes()), ConfigurationFile { name, text: shown }))
+    }
+
+    pub(super) async fn put_file(
+        &self,
+        which: FileWord,
+        text: String,
+        dry_run: bool,
+        conditions: Conditions,
+    ) -> Result<Edited, Refusal> {
+        let guard: Guard = Box::new(move |text| conditions.check(of_file(text).as_ref()));
+        let view = self.parts.responder.orders()?.write(which_of(which), text, dry_run, guard).await?;
+        let etag = view.text.as_deref().and_then(of_file);
+        Ok(Edited { etag, ..view.edited() })
     }
 
     pub(super) async fn check(&self, text: String) -> Result<Edited, Refusal> {
@@ -122,6 +174,24 @@ impl Desk {
 
 fn prefix(text: &str) -> Result<Ipv4Net, Refusal> {
     text.parse().map_err(|_| Refusal::Unfit(format!("{text:?} is no prefix such as 192.168.30.0/24")))
+}
+
+fn which_of(word: FileWord) -> Which {
+    match word {
+        FileWord::Main => Which::Main,
+        FileWord::Local => Which::Beside,
+    }
+}
+
+/// The version of reservations is that of their file.
+#[allow(clippy::unnecessary_wraps, reason = "what is not there has none")]
+fn of_file(text: &str) -> Option<ETag> {
+    Some(ETag::of_bytes(text.as_bytes()))
+}
+
+/// Records have their own; none where there are none.
+fn of_records(key: RecordKey) -> impl Fn(&str) -> Option<ETag> + Clone + Send + 'static {
+    move |text| static_records::set(text, &key).map(|(tag, _)| tag)
 }
 
 fn record_key(key: RecordsKey) -> RecordKey {
@@ -156,12 +226,21 @@ pub(super) fn change_of(ask: &Ask) -> Option<(Actor, String)> {
         }
         Ask::RetryNames(DnsRetry { of }, actor, _) => Some((actor.clone(), retry_words(of.as_deref()))),
         Ask::Release(address, actor, _) => Some((actor.clone(), release_words(*address))),
+        Ask::PutFile { which, dry_run: false, actor, .. } => {
+            let which = match which {
+                FileWord::Main => "the main file",
+                FileWord::Local => "the file of reservations and records",
+            };
+            Some((actor.clone(), format!("write {which} of the configuration, and take it over")))
+        }
         Ask::Apply { dry_run: false, actor, .. } => Some((actor.clone(), APPLY_WORDS.to_owned())),
         Ask::Reserve { dry_run: true, .. }
         | Ask::Unreserve { dry_run: true, .. }
         | Ask::PutRecords { dry_run: true, .. }
         | Ask::DeleteRecords { dry_run: true, .. }
         | Ask::Apply { dry_run: true, .. }
+        | Ask::PutFile { dry_run: true, .. }
+        | Ask::File(..)
         | Ask::CheckConfiguration(..)
         | Ask::Status(_)
         | Ask::Leases(..)
@@ -181,6 +260,7 @@ pub(super) fn change_of(ask: &Ask) -> Option<(Actor, String)> {
         | Ask::Hosts(..)
         | Ask::Queries(..)
         | Ask::Reservations(..)
+        | Ask::StaticRecords(..)
         | Ask::Devices(_)
         // Noted where they are decided, and where commands are obeyed.
         | Ask::DecideDevice(..)

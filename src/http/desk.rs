@@ -152,6 +152,7 @@ impl Desk {
             Ask::Unreserve { key, subnet, dry_run, conditions, to, .. } => {
                 drop(to.send(noting(by, change, self.unreserve(&key, subnet, dry_run, conditions)).await));
             }
+            Ask::StaticRecords(key, to) => drop(to.send(self.static_records(key).await)),
             Ask::PutRecords { key, written, dry_run, conditions, to, .. } => {
                 drop(to.send(noting(by, change, self.put_records(key, written, dry_run, conditions)).await));
             }
@@ -162,6 +163,10 @@ impl Desk {
                 drop(to.send(noting(by, change, by.try_now(retry.of.as_deref())).await));
             }
             Ask::Release(address, _, to) => drop(to.send(noting(by, change, self.release(address)).await)),
+            Ask::File(which, to) => drop(to.send(self.file(which).await)),
+            Ask::PutFile { which, text, dry_run, conditions, to, .. } => {
+                drop(to.send(noting(by, change, self.put_file(which, text, dry_run, conditions)).await));
+            }
             Ask::CheckConfiguration(text, to) => drop(to.send(self.check(text).await)),
             Ask::Apply { dry_run, to, .. } => drop(to.send(noting(by, change, self.apply(dry_run)).await)),
             Ask::Command(request, role, actor, to) => drop(to.send(self.obey(request, role, actor).await)),

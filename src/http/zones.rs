@@ -12,6 +12,7 @@ use super::desk::Desk;
 use super::names::{name_of, type_of, wanted};
 use super::shown;
 use crate::control::{ZoneCopyView, ZoneServersView};
+use crate::static_records::Made;
 
 impl Desk {
     pub(super) async fn zones(&self) -> Result<Zones, Refusal> {
@@ -62,6 +63,7 @@ impl Desk {
         let text = query.q.trim().to_lowercase();
         let (offset, limit) = (query.offset, query.limit.unwrap_or(WINDOW).min(WINDOW));
         let read_apex = apex.clone();
+        let made = Made::of(&self.beside().await?);
         // A zone of some 100,000 names is read for as long as an answer to others would have to wait.
         let read = tokio::task::spawn_blocking(move || {
             let Some(zone) = zones.get(&read_apex) else { return (0, Vec::new()) };
@@ -69,7 +71,7 @@ impl Desk {
             let mut window: Vec<(Fqdn, RecordType, RecordRow)> = Vec::new();
             let soa = soa_words(&zone.soa().0);
             for set in zone.rrsets() {
-                for mut row in rows_of(&set) {
+                for mut row in rows_of(&set, &made) {
                     if set.rtype == RecordType::SOA {
                         row.data.clone_from(&soa);
                     }
@@ -113,6 +115,7 @@ impl Desk {
 
     /// What this server keeps at another one.
     async fn kept_records(&self, apex: Fqdn, query: RecordsQuery, settings: Arc<Settings>) -> Result<Records, Refusal> {
+        let made = Made::of(&self.beside().await?);
         let text = query.q.trim().to_lowercase();
         let limit = query.limit.unwrap_or(WINDOW).min(WINDOW);
         let asked = apex.clone();
@@ -122,15 +125,21 @@ impl Desk {
                 let held = of_zone.filter(|row| row.stage == ddns::reconcile::Stage::Done);
                 held.filter_map(|row| {
                     let want = row.row.want.as_ref()?;
-                    let stated = matches!(row.row.key, RowKey::Stated(..));
-                    Some(RecordRow {
+                    if let (RowKey::Stated(name, rtype), Some(data)) = (&row.row.key, want.identity.stated()) {
+                        let origin = || "configuration".to_owned();
+                        let set = Rrset { name: name.clone(), rtype: *rtype, ttl: want.ttl_secs, rdata: data.to_vec() };
+                        return Some(rows_of(&set, &made).map(|row| RecordRow { origin: origin(), ..row }).collect());
+                    }
+                    Some(vec![RecordRow {
                         name: shown(&settings.owner_of(&row.row.key)),
                         rtype: type_of(&row.row.key),
                         ttl: want.ttl_secs,
                         data: wanted(&row.row.key, want),
-                        origin: if stated { "configuration" } else { "lease" }.to_owned(),
-                    })
+                        origin: "lease".to_owned(),
+                        made: false,
+                    }])
                 })
+                .flatten()
                 .filter(|row| text.is_empty() || finds(row, &text))
                 .collect()
             })
@@ -174,8 +183,9 @@ fn copy_of(view: ZoneCopyView) -> ZoneCopy {
 }
 
 /// A row for each record of a set; who put it there is found out for those that are told.
-fn rows_of(set: &Rrset) -> impl Iterator<Item = RecordRow> + '_ {
+fn rows_of<'s>(set: &'s Rrset, made: &'s Made) -> impl Iterator<Item = RecordRow> + 's {
     set.rdata.iter().map(|data| RecordRow {
+        made: made.has(&set.name, set.rtype, data),
         name: shown(&set.name),
         rtype: set.rtype.to_string(),
         ttl: set.ttl,

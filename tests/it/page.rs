@@ -282,6 +282,30 @@ fn a_lease_shows_live_on_the_page_and_no_view_has_a_fault() {
 }
 
 #[test]
+fn records_the_configuration_and_the_history_are_worked_with_on_the_page() {
+    let lab = Lab::new();
+    let server = lan::server(&lab);
+    let phone = lan::client_host(&lab, &server, "phone");
+    server.write("/etc/bind/adverts.txt", "ads.example\n");
+    let mut daemon = Leasehold::start(&server, CONFIG);
+    let mut client = Client::new(Kind::Udhcpc, &phone, Naming::Hostname("phone".to_owned()));
+    let address = client.take();
+    let mut browser = drive(&lab, &server, "forms", &[&pictures(), Path::new(&address.to_string())]);
+    let ended = browser.wait_end(LOOKS);
+    assert!(ended.success() && browser.log().contains("DONE"), "{}", browser.log());
+    // What was done there stands in the files, with the secret that the page never saw.
+    let main = fs::read_to_string(server.path(crate::leasehold::CONFIG)).unwrap();
+    assert!(main.contains("192.168.30.189") && main.contains("c2Vjcm"), "{main}");
+    assert!(!crate::reserve::beside(&server).contains("192.168.30.8"), "{}", crate::reserve::beside(&server));
+    let noted = get(&server, "/api/v1/changes?limit=50").to_string();
+    for what in ["put the records A of www in the zone home.example", "write the main file of the configuration"] {
+        assert!(noted.contains(what), "{what}: {noted}");
+    }
+    client.release();
+    daemon.stop();
+}
+
+#[test]
 fn somebody_signs_in_sees_a_lease_arrive_and_signs_out() {
     let lab = Lab::new();
     let server = lan::server(&lab);

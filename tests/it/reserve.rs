@@ -17,20 +17,20 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const BESIDE: &str = "/run/leasehold.local.toml";
 
 /// What a command prints, with standard error behind it, and whether it was content.
-fn told(leasehold: &Leasehold<'_>, words: &[&str]) -> (String, bool) {
+pub(crate) fn told(leasehold: &Leasehold<'_>, words: &[&str]) -> (String, bool) {
     let all: Vec<&str> = words.iter().copied().chain(["--socket", CONTROL]).collect();
     let output = finish(&mut leasehold.command(&all));
     let text = [output.stdout, output.stderr].concat();
     (String::from_utf8_lossy(&text).into_owned(), output.status.success())
 }
 
-fn done(leasehold: &Leasehold<'_>, words: &[&str]) -> String {
+pub(crate) fn done(leasehold: &Leasehold<'_>, words: &[&str]) -> String {
     let (text, good) = told(leasehold, words);
     assert!(good, "{words:?}: {text}");
     text
 }
 
-fn beside(host: &Host) -> String {
+pub(crate) fn beside(host: &Host) -> String {
     std::fs::read_to_string(host.path(BESIDE)).unwrap_or_default()
 }
 
@@ -157,7 +157,13 @@ fn a_lease_becomes_a_reservation_and_is_ended_with_its_records_by_commands() {
 }
 
 /// Asks the API by curl: the status, and the answer.
-fn asked(server: &Host, method: &str, path: &str, body: Option<&str>, more: &[&str]) -> (u16, serde_json::Value) {
+pub(crate) fn asked(
+    server: &Host,
+    method: &str,
+    path: &str,
+    body: Option<&str>,
+    more: &[&str],
+) -> (u16, serde_json::Value) {
     let mut command = server.command("curl");
     command.args(["-s", "-o", "-", "-w", "\n%{http_code}", "-X", method]);
     command.arg(format!("http://127.0.0.1:8067/api/v1/{path}"));

@@ -4,12 +4,15 @@
 //   node drive.mjs many URL MODULES LEASES
 //   node drive.mjs door URL MODULES PICTURES NAME PASSWORD
 //   node drive.mjs first URL MODULES PICTURES
+//   node drive.mjs forms URL MODULES PICTURES ADDRESS
 //
 // URL: the page. MODULES: where npm put playwright-core and axe-core. PICTURES: a directory for screenshots. GO: a file that
 // appears when the network holds what the pictures are to show. LEASES: how many there are. NAME, PASSWORD: who signs in.
+// ADDRESS: the one that the phone has.
 import fs from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { forms } from './forms.mjs';
 
 const [what, url, modules, ...more] = process.argv.slice(2);
 const { chromium } = await import(pathToFileURL(path.join(modules, 'playwright-core/index.mjs')));
@@ -72,7 +75,7 @@ async function keys(page) {
   await page.keyboard.press('Enter');
   await shows(page, 'Why its name is what it is');
   must((await page.evaluate(() => document.activeElement?.id)) === 'h1', 'the heading has the focus after a step');
-  for (const [key, heading] of [['s', 'subnet'], ['z', 'zone'], ['d', 'DNS holds every name'], ['h', 'host'], ['q', 'Queries'], ['e', 'Events'], ['c', 'Configuration'], ['l', 'lease'], ['o', 'All is well']]) {
+  for (const [key, heading] of [['s', 'subnet'], ['z', 'zone'], ['d', 'DNS holds every name'], ['h', 'host'], ['q', 'Queries'], ['e', 'Events'], ['w', 'History'], ['c', 'Configuration'], ['l', 'lease'], ['o', 'All is well']]) {
     await page.keyboard.press('g');
     await page.keyboard.press(key);
     await page.getByRole('heading', { level: 1, name: heading }).waitFor({ timeout: PATIENCE });
@@ -85,7 +88,7 @@ async function keys(page) {
 const VIEWS = [
   ['overview', '/', 'need'], ['leases', '/leases?subnet=192.168.30.0%2F24', 'maria-iphone'], ['host', '/hosts/02:00:00:00:10:01', 'Why its name'], ['host-refused', '/hosts/02:00:00:00:30:01', 'is not as wanted'],
   ['subnets', '/subnets', '10.20.8.0/24'], ['subnet', '/subnets/192.168.30.0/24', 'Point at an address'], ['zones', '/zones', 'home.example'], ['zone', '/zones/home.example', 'anna-pixel'],
-  ['dns-work', '/dns-work', 'probe-1'], ['hosts', '/hosts', '38 hosts'], ['queries', '/queries', 'listed in adverts'], ['events', '/events', 'got'], ['configuration', '/configuration', '(left out)'], ['leases-none', '/leases?q=nobody-has-this', 'No lease fits'],
+  ['dns-work', '/dns-work', 'probe-1'], ['hosts', '/hosts', '38 hosts'], ['queries', '/queries', 'listed in adverts'], ['events', '/events', 'got'], ['history', '/history', 'Assigned'], ['configuration', '/configuration', 'In force, as it stands here'], ['leases-none', '/leases?q=nobody-has-this', 'No lease fits'],
 ];
 const PHONE_ONLY = [['more', '/more', 'Colours']];
 
@@ -213,6 +216,7 @@ async function first(pictures) {
 try {
   if (what === 'first') await first(more[0]);
   else if (what === 'many') await many(Number(more[0]));
+  else if (what === 'forms') await forms({ browser, open, shows, must, say, axe, faults, PATIENCE }, ...more);
   else if (what === 'door') await door(...more);
   else {
     const [pictures, go] = more;

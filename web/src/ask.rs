@@ -11,10 +11,10 @@ use crate::conditions::{Conditions, ETag};
 use crate::explanation::Explanation;
 use crate::feed::Feed;
 use crate::model::{
-    Changes, ChangesQuery, Configuration, Device, DeviceDecision, DnsRetry, DnsWork, DnsWorkQuery, Edited, History,
-    Host, Hosts, HostsQuery, LeaseQuery, LeaseRow, Leases, Past, PastHolder, PastQuery, Queries, QueriesQuery, Range,
-    Records, RecordsKey, RecordsQuery, RecordsWrite, ReservationWrite, Reservations, ReservationsQuery, Retried,
-    Status, SubnetDetail, SubnetMap, Subnets, Zones,
+    Changes, ChangesQuery, Configuration, ConfigurationFile, Device, DeviceDecision, DnsRetry, DnsWork, DnsWorkQuery,
+    Edited, FileWord, History, Host, Hosts, HostsQuery, LeaseQuery, LeaseRow, Leases, Past, PastHolder, PastQuery,
+    Queries, QueriesQuery, Range, Records, RecordsKey, RecordsQuery, RecordsSet, RecordsWrite, ReservationWrite,
+    Reservations, ReservationsQuery, Retried, Status, SubnetDetail, SubnetMap, Subnets, Zones,
 };
 
 /// Where an answer goes. Whoever asked may have gone; then nobody misses it.
@@ -73,6 +73,8 @@ pub enum Ask {
         actor: Actor,
         to: Reply<Edited>,
     },
+    /// Static records of one name and type that were made by commands, the API and the page, with their version.
+    StaticRecords(RecordsKey, Reply<(ETag, RecordsSet)>),
     PutRecords {
         key: RecordsKey,
         written: RecordsWrite,
@@ -92,6 +94,16 @@ pub enum Ask {
     RetryNames(DnsRetry, Actor, Reply<Retried>),
     /// End the lease of this address.
     Release(Ipv4Addr, Actor, Reply<LeaseRow>),
+    /// One of the configuration's files as it is on the disk, with its version.
+    File(FileWord, Reply<(ETag, ConfigurationFile)>),
+    PutFile {
+        which: FileWord,
+        text: String,
+        dry_run: bool,
+        conditions: Conditions,
+        actor: Actor,
+        to: Reply<Edited>,
+    },
     /// Of this text as the main file.
     CheckConfiguration(String, Reply<Edited>),
     /// Take the files over as they are.

@@ -15,8 +15,8 @@ use crate::ask::{Ask, Refusal};
 use crate::body::Sent;
 use crate::conditions::Conditions;
 use crate::model::{
-    ConfigurationText, DnsRetry, DryRun, Edited, LeaseRow, Problem, RecordsKey, RecordsWrite, ReservationDelete,
-    ReservationWrite, Reservations, ReservationsQuery, Retried,
+    ConfigurationFile, ConfigurationText, DnsRetry, DryRun, Edited, FileWord, LeaseRow, Problem, RecordsKey,
+    RecordsSet, RecordsWrite, ReservationDelete, ReservationWrite, Reservations, ReservationsQuery, Retried,
 };
 
 /// The longest configuration that is checked here, in bytes.
@@ -97,9 +97,30 @@ pub(crate) async fn delete_reservation(
     made(change, dry_run)
 }
 
+/// Static records of one name and type
+///
+/// Those that were made by a command, this API or the page. The `ETag` is theirs.
+#[utoipa::path(get, path = "/api/v1/zones/{apex}/records/{name}/{rtype}", tag = "names",
+    params(("apex" = String, Path, description = "The zone's name"),
+        ("name" = String, Path, description = "The owner, relative to the zone; `@` for the zone itself"),
+        ("rtype" = String, Path, description = "The type")),
+    responses((status = 200, body = RecordsSet), (status = 304, description = "It is as `If-None-Match` says"),
+        (status = 404, body = Problem)))]
+pub(crate) async fn static_records(
+    State(shared): State<Shared>,
+    Path((zone, name, rtype)): Path<(String, String, String)>,
+    conditions: Conditions,
+) -> Result<Response, Refusal> {
+    [&zone, &name, &rtype].into_iter().try_for_each(|text| bounded(text))?;
+    let key = RecordsKey { zone, name, rtype };
+    let (tag, set) = shared.handle.ask(|to| Ask::StaticRecords(key, to)).await?;
+    Ok(conditions.told(&tag, set))
+}
+
 /// Put static records
 ///
-/// In the place of those that were made so of this name and type; the same again changes nothing.
+/// In the place of those that were made so of this name and type; the same again changes nothing. With `If-Match` only while
+/// nobody else has changed them, with `If-None-Match: *` only where there are none.
 #[utoipa::path(put, path = "/api/v1/zones/{apex}/records/{name}/{rtype}", tag = "names",
     params(("apex" = String, Path, description = "The zone's name"),
         ("name" = String, Path, description = "The owner, relative to the zone; `@` for the zone itself"),
@@ -125,7 +146,8 @@ pub(crate) async fn put_records(
 
 /// Take static records out
 ///
-/// Those that were made by this API or the page; what the main file says is changed there.
+/// Those that were made by a command, this API or the page; what the main file says is changed there. With `If-Match` only
+/// while nobody else has changed them.
 #[utoipa::path(delete, path = "/api/v1/zones/{apex}/records/{name}/{rtype}", tag = "names",
     params(("apex" = String, Path, description = "The zone's name"),
         ("name" = String, Path, description = "The owner, relative to the zone; `@` for the zone itself"),
@@ -175,6 +197,59 @@ pub(crate) async fn retry(
     let actor = caller.known()?;
     retry.of.iter().try_for_each(|of| bounded(of))?;
     shared.handle.ask(|to| Ask::RetryNames(retry, actor, to)).await.map(Json)
+}
+
+/// A file of the configuration as it is on the disk
+///
+/// `main`, or `local`: the one beside it that commands, this API and the page write; empty where there is none. In the place
+/// of each secret, and of each hook's address, stand words such as `(left out: 3f9a2c1d)`.
+#[utoipa::path(get, path = "/api/v1/configuration/files/{file}", tag = "configuration",
+    params(("file" = String, Path, description = "`main` or `local`")),
+    responses((status = 200, body = ConfigurationFile), (status = 304, description = "It is as `If-None-Match` says"),
+        (status = 404, body = Problem)))]
+pub(crate) async fn file(
+    State(shared): State<Shared>,
+    Path(file): Path<String>,
+    conditions: Conditions,
+) -> Result<Response, Refusal> {
+    let which = file_word(&file)?;
+    let (tag, told) = shared.handle.ask(|to| Ask::File(which, to)).await?;
+    Ok(conditions.told(&tag, told))
+}
+
+/// Write a file of the configuration, and take it over
+///
+/// As a whole or not at all: it is checked together with the other one, and where something is wrong neither the file nor
+/// what is in force changes. Where the words of a secret that was left out are sent back, the secret stands again. Needs
+/// `If-Match` with the version that the file was told with. `dry_run` tells faults with line and column, what would change,
+/// and what that does to leases.
+#[utoipa::path(put, path = "/api/v1/configuration/files/{file}", tag = "configuration",
+    params(("file" = String, Path, description = "`main` or `local`"), DryRun),
+    request_body = ConfigurationText, responses((status = 200, body = Edited), (status = 404, body = Problem)))]
+pub(crate) async fn put_file(
+    State(shared): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Path(file): Path<String>,
+    Asked(DryRun { dry_run }): Asked<DryRun>,
+    conditions: Conditions,
+    Sent(written): Sent<ConfigurationText, CONFIGURATION_MAX>,
+) -> Made {
+    let actor = caller.known()?;
+    let which = file_word(&file)?;
+    if !conditions.names_a_version() {
+        return Err(Refusal::Bad("send `If-Match` with the `ETag` that the file was told with".to_owned()));
+    }
+    let text = written.text;
+    let change = shared.handle.ask(|to| Ask::PutFile { which, text, dry_run, conditions, actor, to }).await?;
+    made(change, dry_run)
+}
+
+fn file_word(file: &str) -> Result<FileWord, Refusal> {
+    match file {
+        "main" => Ok(FileWord::Main),
+        "local" => Ok(FileWord::Local),
+        _ => Err(Refusal::NotFound(format!("there is no file {file:?}: it is `main` or `local`"))),
+    }
 }
 
 /// Check a configuration

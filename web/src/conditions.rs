@@ -84,6 +84,12 @@ impl Conditions {
         Ok(())
     }
 
+    /// Whether a version is told that what is to be changed has to have.
+    #[must_use]
+    pub fn names_a_version(&self) -> bool {
+        matches!(&self.if_match, Some(Tags::These { strong, .. }) if !strong.is_empty())
+    }
+
     /// Whether whoever asks says to have this version.
     fn is_none_match(&self, current: &ETag) -> bool {
         match &self.if_none_match {

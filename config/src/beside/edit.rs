@@ -5,7 +5,9 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
 
-use super::HEADER;
+use super::{HEADER, records};
+
+pub use super::records::{NewRecords, RecordKey, WrittenRecord, records};
 
 /// How a reservation knows its client: the key of the file, and its value.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -96,28 +98,6 @@ pub struct NewReservation {
     pub hostname: Option<String>,
 }
 
-/// A record set as it is to be written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewRecords {
-    /// Whose they are.
-    pub key: RecordKey,
-    /// The data of each, as in a zone file.
-    pub data: Vec<String>,
-    /// Time to live in seconds; `None`: the zone's.
-    pub ttl_secs: Option<u32>,
-}
-
-/// Which records.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RecordKey {
-    /// The zone's name.
-    pub zone: String,
-    /// The owner, relative to the zone, or a full name with a final dot.
-    pub name: String,
-    /// The type.
-    pub rtype: String,
-}
-
 /// A change of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Edit {
@@ -127,8 +107,10 @@ pub enum Edit {
     Unreserve(Client, Option<Ipv4Net>),
     /// Put records, in the place of those of this name and type.
     PutRecords(NewRecords),
-    /// Take records out.
-    RemoveRecords(RecordKey),
+    /// Put records beside those of this name and type.
+    AddRecords(NewRecords),
+    /// Take records out: those with this data, all where none is told.
+    RemoveRecords(RecordKey, Vec<String>),
 }
 
 /// Why a text cannot be changed.
@@ -159,36 +141,24 @@ pub fn edited(text: &str, edit: &Edit) -> Result<String, EditError> {
         Edit::Unreserve(client, subnet) => {
             let list = tables(&mut document, "reservation")?;
             let meant = |table: &Table| client.is_of(table) && subnet.is_none_or(|subnet| is_in(table, subnet));
-            if remove(list, meant) == 0 {
+            if remove_where(list, meant) == 0 {
                 return Err(EditError::Absent(format!(
                     "no reservation for {client} was made by a command, the API or the page; what the main file says is \
                      changed there"
                 )));
             }
         }
-        Edit::PutRecords(new) => {
-            let list = tables(&mut document, "record")?;
-            remove(list, |table| new.key.is_of(table));
-            for data in &new.data {
-                let mut table = Table::new();
-                table["zone"] = value(&new.key.zone);
-                table["name"] = value(&new.key.name);
-                table["type"] = value(&new.key.rtype);
-                table["data"] = value(data);
-                if let Some(ttl) = new.ttl_secs {
-                    table["ttl"] = value(i64::from(ttl));
-                }
-                list.push(apart(table));
-            }
-        }
-        Edit::RemoveRecords(key) => {
-            if remove(tables(&mut document, "record")?, |table| key.is_of(table)) == 0 {
-                return Err(EditError::Absent(format!(
-                    "no record {} {} of zone {} was made by a command, the API or the page; what the main file says is \
-                     changed there",
-                    key.name, key.rtype, key.zone
-                )));
-            }
+        Edit::PutRecords(new) => records::put(tables(&mut document, "record")?, new),
+        Edit::AddRecords(new) => records::add(tables(&mut document, "record")?, new),
+        Edit::RemoveRecords(key, data) => {
+            let of = match records::remove(tables(&mut document, "record")?, key, data) {
+                Ok(0) => String::new(),
+                Ok(_) => return Ok(format!("{heading}{document}")),
+                Err(absent) => format!(" with the data {absent}"),
+            };
+            return Err(EditError::Absent(format!(
+                "no record {key}{of} was made by a command, the API or the page; what the main file says is changed there"
+            )));
         }
     }
     Ok(format!("{heading}{document}"))
@@ -258,38 +228,19 @@ fn is_in(table: &Table, subnet: Ipv4Net) -> bool {
     }
 }
 
-impl RecordKey {
-    fn is_of(&self, table: &Table) -> bool {
-        let text = |key: &str| table.get(key).and_then(Item::as_str).unwrap_or_default();
-        let apex = |text: &str| text.trim_end_matches('.').to_ascii_lowercase();
-        // A full name with a final dot, and the same relative to the zone, are one owner.
-        let owner = |text: &str, zone: &str| {
-            let text = text.to_ascii_lowercase();
-            match text.strip_suffix('.') {
-                None if text == "@" => apex(zone),
-                None => format!("{text}.{}", apex(zone)),
-                Some(full) => full.to_owned(),
-            }
-        };
-        apex(text("zone")) == apex(&self.zone)
-            && owner(text("name"), text("zone")) == owner(&self.name, &self.zone)
-            && text("type").eq_ignore_ascii_case(&self.rtype)
-    }
-}
-
 fn tables<'d>(document: &'d mut DocumentMut, key: &'static str) -> Result<&'d mut ArrayOfTables, EditError> {
     let item = document.entry(key).or_insert(Item::ArrayOfTables(ArrayOfTables::new()));
     item.as_array_of_tables_mut().ok_or(EditError::OneList(key))
 }
 
-fn remove(list: &mut ArrayOfTables, meant: impl Fn(&Table) -> bool) -> usize {
+pub(super) fn remove_where(list: &mut ArrayOfTables, meant: impl Fn(&Table) -> bool) -> usize {
     let before = list.len();
     list.retain(|table| !meant(table));
     before - list.len()
 }
 
 /// With an empty line before it.
-fn apart(mut table: Table) -> Table {
+pub(super) fn apart(mut table: Table) -> Table {
     table.decor_mut().set_prefix("\n");
     table
 }
@@ -307,11 +258,6 @@ mod tests {
             subnet: Some("10.0.0.0/24".parse().unwrap()),
             hostname: hostname.map(str::to_owned),
         })
-    }
-
-    fn records(name: &str, data: &[&str]) -> Edit {
-        let key = RecordKey { zone: "lan".to_owned(), name: name.to_owned(), rtype: "A".to_owned() };
-        Edit::PutRecords(NewRecords { key, data: data.iter().map(|data| (*data).to_owned()).collect(), ttl_secs: None })
     }
 
     #[test]
@@ -343,18 +289,6 @@ mod tests {
         }
         let same = edited(text, &reserve("02:00:00:00:00:01", "10.0.0.5", None)).unwrap();
         assert_eq!(same, text);
-    }
-
-    #[test]
-    fn records_of_one_name_and_type_are_put_and_taken_out_together() {
-        let text = edited("", &records("www", &["10.0.0.1", "10.0.0.2"])).unwrap();
-        assert_eq!(text.matches("[[record]]").count(), 2);
-        let one = edited(&text, &records("WWW.lan.", &["10.0.0.3"])).unwrap();
-        assert!(one.matches("[[record]]").count() == 1 && one.contains("10.0.0.3"), "{one}");
-        let key = RecordKey { zone: "LAN.".to_owned(), name: "www".to_owned(), rtype: "a".to_owned() };
-        let none = edited(&one, &Edit::RemoveRecords(key.clone())).unwrap();
-        assert_eq!(none, HEADER, "what is said of the file stays");
-        assert!(matches!(edited(&none, &Edit::RemoveRecords(key)), Err(EditError::Absent(_))));
     }
 
     #[test]

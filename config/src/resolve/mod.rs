@@ -43,6 +43,8 @@ mod zones;
 
 pub use keys::ReadSecret;
 pub use options::own_key;
+pub(crate) use records::{record_data, relative};
+pub use scalars::parse_duration;
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -78,7 +78,7 @@ fn check_aliases(sets: &Sets, placed: &[(Fqdn, RecordType, Span)], apex: &Fqdn, 
 }
 
 /// A name in a zone file: `@` is the apex, without a final dot it is relative to the apex.
-pub(super) fn relative(text: &str, span: Span, apex: &Fqdn, findings: &mut Findings) -> Option<Fqdn> {
+pub(crate) fn relative(text: &str, span: Span, apex: &Fqdn, findings: &mut Findings) -> Option<Fqdn> {
     let text = text.trim();
     if text == "@" {
         return Some(apex.clone());
@@ -153,7 +153,7 @@ fn example(rtype: RecordType) -> &'static str {
 }
 
 /// The data of a record, as a master file has it. A TXT record's may be one text without quotes.
-fn record_data(rtype: RecordType, at: &At<FreeText>, apex: &Fqdn, findings: &mut Findings) -> Option<Rdata> {
+pub(crate) fn record_data(rtype: RecordType, at: &At<FreeText>, apex: &Fqdn, findings: &mut Findings) -> Option<Rdata> {
     let text = at.value.0.as_str();
     let trimmed = text.trim();
     if rtype == RecordType::TXT && !trimmed.starts_with(['"', '\\']) {

@@ -173,7 +173,9 @@ pub(super) fn finite_seconds(at: &At<Duration>, key: &str, findings: &mut Findin
     Some(seconds)
 }
 
-pub(super) fn parse_duration(text: &str) -> Option<u32> {
+/// Seconds of a length of time as the file writes it (`90s`, `12h`, `1d12h`); `u32::MAX` for `infinite`.
+#[must_use]
+pub fn parse_duration(text: &str) -> Option<u32> {
     if text == "infinite" {
         return Some(INFINITE);
     }

@@ -36,9 +36,9 @@ export async function tagged(path) {
   return { data, etag: response.headers.get('etag') };
 }
 
-/** Changes something; `etag`: what it was when it was last seen, so that a change of somebody else's is not lost. */
-export async function change(method, path, { body, etag, signal } = {}) {
-  const headers = { accept: 'application/json', ...changeHeaders(), ...(body !== undefined && { 'content-type': 'application/json' }), ...(etag && { 'if-match': etag }) };
+/** Changes something; `etag`: what it was when it was last seen, so that a change of somebody else's is not lost; `anew`: nothing was there. */
+export async function change(method, path, { body, etag, anew, signal } = {}) {
+  const headers = { accept: 'application/json', ...changeHeaders(), ...(body !== undefined && { 'content-type': 'application/json' }), ...(etag && { 'if-match': etag }), ...(anew && { 'if-none-match': '*' }) };
   let response;
   try {
     response = await fetch('/api/v1' + path, { method, signal, headers, body: body === undefined ? undefined : JSON.stringify(body) });

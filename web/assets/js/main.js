@@ -31,7 +31,8 @@ const DnsWork = later(() => import('./views/dns-work.js'), views => views.DnsWor
 const Zone = later(() => import('./views/zones.js'), views => views.Zone);
 const Zones = later(() => import('./views/zones.js'), views => views.Zones);
 const Events = later(() => import('./views/events.js'), views => views.Events);
-const Configuration = later(() => import('./views/more.js'), views => views.Configuration);
+const History = later(() => import('./views/history.js'), views => views.History);
+const Configuration = later(() => import('./views/configuration.js'), views => views.Configuration);
 const More = later(() => import('./views/more.js'), views => views.More);
 
 const VIEWS = [
@@ -46,13 +47,14 @@ const VIEWS = [
   [/^\/dns-work$/, DnsWork, '/dns-work', 'DNS work'],
   [/^\/queries$/, Queries, '/queries', 'Queries'],
   [/^\/events$/, Events, '/events', 'Events'],
+  [/^\/history$/, History, '/history', 'History'],
   [/^\/configuration$/, Configuration, '/configuration', 'Configuration'],
   [/^\/more$/, More, '/more', 'More'],
 ];
 const NAVIGATION = [
   ['/', 'layout-dashboard', 'Overview', 'o'], ['/leases', 'list', 'Leases', 'l'], ['/hosts', 'monitor-smartphone', 'Hosts', 'h'], ['/subnets', 'network', 'Subnets', 's'],
   'Names', ['/zones', 'globe', 'Zones', 'z'], ['/dns-work', 'refresh-cw', 'DNS work', 'd'], ['/queries', 'activity', 'Queries', 'q'],
-  'Server', ['/events', 'history', 'Events', 'e'], ['/configuration', 'settings-2', 'Configuration', 'c'],
+  'Server', ['/events', 'history', 'Events', 'e'], ['/history', 'clock', 'History', 'w'], ['/configuration', 'settings-2', 'Configuration', 'c'],
 ];
 const LINKS = NAVIGATION.filter(Array.isArray);
 const TABS = [
@@ -142,7 +144,7 @@ function Find({ onClose }) {
       ${text && !hits.length && html`<div class="empty"><p>Nothing has “${text}” in it.</p></div>`}</div></dialog>`;
 }
 
-const KEYS = [['/', 'Find anything'], ['g o', 'Overview'], ['g l', 'Leases'], ['g h', 'Hosts'], ['g s', 'Subnets'], ['g z', 'Zones'], ['g d', 'DNS work'], ['g q', 'Queries'], ['g e', 'Events'], ['g c', 'Configuration'], ['j k', 'Next and previous row'], ['Enter', 'Open'], ['r', 'Reserve'], ['c', 'Copy the address'], ['u', 'Undo'], ['Esc', 'Close'], ['?', 'These keys']];
+const KEYS = [['/', 'Find anything'], ['g o', 'Overview'], ['g l', 'Leases'], ['g h', 'Hosts'], ['g s', 'Subnets'], ['g z', 'Zones'], ['g d', 'DNS work'], ['g q', 'Queries'], ['g e', 'Events'], ['g w', 'History'], ['g c', 'Configuration'], ['j k', 'Next and previous row'], ['Enter', 'Open'], ['r', 'Reserve'], ['c', 'Copy the address'], ['u', 'Undo'], ['Esc', 'Close'], ['?', 'These keys']];
 function Help({ onClose }) {
   const [off, setOff] = useState(localStorage.getItem('keys') === 'off');
   const box = useRef();

@@ -20,7 +20,7 @@ pub struct Edited {
     pub refused: Vec<String>,
     /// What is wrong with the files, and what is probably not meant.
     pub faults: Vec<Fault>,
-    /// The version of what is made by commands, the API and the page, as it is since; goes over the wire as `ETag`.
+    /// The version of what was changed, as it is since; goes over the wire as `ETag`.
     #[serde(skip)]
     pub etag: Option<ETag>,
 }
@@ -140,6 +140,38 @@ pub struct RecordsWrite {
     pub ttl: Option<u32>,
 }
 
+/// The static records of one name and type that were made by a command, this API or the page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct RecordsSet {
+    /// The zone.
+    pub zone: String,
+    /// The owner's full name.
+    pub name: String,
+    /// The type.
+    pub rtype: String,
+    /// The data of each, as it is written.
+    pub data: Vec<String>,
+    /// Time to live in seconds; absent: the zone's.
+    pub ttl: Option<u32>,
+}
+
+/// A record that the configuration states.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct StaticRecord {
+    /// The zone.
+    pub zone: String,
+    /// The owner's full name.
+    pub name: String,
+    /// The type.
+    pub rtype: String,
+    /// Time to live in seconds.
+    pub ttl: u32,
+    /// As in a master file.
+    pub data: String,
+    /// Whether it was made by a command, the API or the page, and can be changed so.
+    pub made: bool,
+}
+
 /// Which records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordsKey {
@@ -155,6 +187,24 @@ pub struct RecordsKey {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConfigurationText {
-    /// The main file's text.
+    /// The file's text.
+    pub text: String,
+}
+
+/// One of the configuration's files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileWord {
+    /// The main file.
+    Main,
+    /// The one beside it that commands, the API and the page write.
+    Local,
+}
+
+/// A file of the configuration as it is on the disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ConfigurationFile {
+    /// Its name, as faults tell it.
+    pub name: String,
+    /// What it says, with `(left out: …)` for each secret; empty for a file that is not there.
     pub text: String,
 }

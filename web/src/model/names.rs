@@ -114,6 +114,8 @@ pub struct RecordRow {
     /// Who put it there: `lease`, `zone` (what makes it a zone), `configuration`, `update` (a key's holder, or
     /// somebody before), or `primary` in a copy of another server's zone.
     pub origin: String,
+    /// Of the configuration: whether it was made by a command, this API or the page, and can be changed so.
+    pub made: bool,
 }
 
 /// Which DNS work.
