@@ -13,7 +13,7 @@ use ddns::settings::{Settings, ZoneServer};
 use ddns::wanted::{Held, RowKey, Want, WantedRow};
 use dns::{Dhcid, Fqdn, Rcode, Rdata, RecordType, Rrset, Update};
 use store::rows::Row;
-use zones::{AllowAll, Zone, ZoneSet};
+use zones::{AllowAll, Audiences, Zone, ZoneSet, zone_id};
 
 /// Takes our names out of stored zones that are not where they are kept now. Returns the rows to be stored; `stored` is
 /// as if they were.
@@ -21,24 +21,34 @@ use zones::{AllowAll, Zone, ZoneSet};
 pub fn withdraw(
     stored: &mut Vec<(Fqdn, Rrset)>,
     settings: &Settings,
+    audiences: Option<&Audiences>,
     wanted: &[WantedRow],
     confirmed: &[ConfirmedRow],
 ) -> Vec<Row> {
-    let apexes: BTreeSet<Fqdn> = stored.iter().map(|(apex, _)| apex.clone()).collect();
+    let ids: BTreeSet<&Fqdn> = stored.iter().map(|(id, _)| id).collect();
+    let mut by_apex: BTreeMap<Fqdn, Vec<Fqdn>> = BTreeMap::new();
+    for id in ids {
+        by_apex.entry(zone_id::apex(id)).or_default().push(id.clone());
+    }
     let mut removals: BTreeMap<Fqdn, Vec<Update>> = BTreeMap::new();
     for (key, held) in known(wanted, confirmed) {
         let name = settings.owner_of(&key);
         let here = settings.zone_of(&name).filter(|zone| zone.server == ZoneServer::Embedded).map(|zone| &zone.apex);
-        // The name itself and what is above it: of a zone there is one at most at each.
+        // The name itself and what is above it.
         let above = std::iter::successors(Some(name.clone()), Fqdn::parent);
-        for apex in above.filter(|apex| apexes.contains(apex) && Some(apex) != here) {
-            let updates = updates_for(&apex, &key, &name, &held, settings);
-            removals.entry(apex).or_default().extend(updates);
+        for (apex, ids) in above.filter_map(|apex| by_apex.get_key_value(&apex)) {
+            let has_leases = |id: &&Fqdn| match audiences {
+                Some(audiences) => audiences.has_leases(id),
+                None => *id == apex,
+            };
+            for id in ids.iter().filter(|id| Some(apex) != here || !has_leases(id)) {
+                removals.entry(id.clone()).or_default().extend(updates_for(apex, &key, &name, &held, settings));
+            }
         }
     }
     let mut rows = Vec::new();
-    for (apex, updates) in removals {
-        rows.extend(remove(stored, &apex, &updates));
+    for (id, updates) in removals {
+        rows.extend(remove(stored, &id, &updates));
     }
     rows
 }
@@ -82,7 +92,7 @@ pub fn disprove_one(seen: &mut ConfirmedRow, settings: &Settings, want: &Want, z
     }
     let name = settings.owner_of(&seen.key);
     let holds = |rtype: RecordType, rdata: &Rdata| {
-        zones.find(&name).and_then(|zone| zone.set(&name, rtype)).is_some_and(|set| set.rdata.contains(rdata))
+        zones.find_home(&name).and_then(|zone| zone.set(&name, rtype)).is_some_and(|set| set.rdata.contains(rdata))
     };
     let data_is_there = match seen.key {
         RowKey::Forward(_) => want.addresses.iter().all(|address| {
@@ -119,10 +129,10 @@ fn updates_for(apex: &Fqdn, key: &RowKey, name: &Fqdn, held: &Held, settings: &S
 }
 
 /// Applies the updates to one stored zone; those whose prerequisites do not hold change nothing.
-fn remove(stored: &mut Vec<(Fqdn, Rrset)>, apex: &Fqdn, updates: &[Update]) -> Vec<Row> {
-    let sets = stored.iter().filter(|(zone, _)| zone == apex).map(|(_, set)| set.clone());
+fn remove(stored: &mut Vec<(Fqdn, Rrset)>, id: &Fqdn, updates: &[Update]) -> Vec<Row> {
+    let sets = stored.iter().filter(|(zone, _)| zone == id).map(|(_, set)| set.clone());
     // A zone without its SOA was never served as it stands, and is put together anew if it ever is again.
-    let Ok(mut zone) = Zone::from_sets(apex.clone(), sets) else { return Vec::new() };
+    let Ok(mut zone) = Zone::from_sets(zone_id::apex(id), sets) else { return Vec::new() };
     let mut touched: BTreeSet<(Fqdn, RecordType)> = BTreeSet::new();
     for update in updates {
         let applied: Result<_, Rcode> = zones::apply(&zone, update, &AllowAll);
@@ -134,11 +144,11 @@ fn remove(stored: &mut Vec<(Fqdn, Rrset)>, apex: &Fqdn, updates: &[Update]) -> V
     if touched.is_empty() {
         return Vec::new();
     }
-    stored.retain(|(zone, _)| zone != apex);
-    stored.extend(zone.rrsets().map(|set| (apex.clone(), set)));
+    stored.retain(|(zone, _)| zone != id);
+    stored.extend(zone.rrsets().map(|set| (id.clone(), set)));
     let row = |(name, rtype): (Fqdn, RecordType)| {
         let set = zone.rrset(&name, rtype);
-        Row::ZoneSet { zone: apex.clone(), name, rtype, set }
+        Row::ZoneSet { zone: id.clone(), name, rtype, set }
     };
     touched.into_iter().map(row).collect()
 }
@@ -218,8 +228,8 @@ mod tests {
     fn names_are_taken_out_of_a_zone_that_is_gone_and_what_others_wrote_stays() {
         let wanted = table();
         let mut stored = sets(&zones(&wanted));
-        assert_eq!(withdraw(&mut stored.clone(), &settings(&["lan", "10.in-addr.arpa"]), &wanted, &[]), []);
-        let rows = withdraw(&mut stored, &settings(&["10.in-addr.arpa"]), &wanted, &[]);
+        assert_eq!(withdraw(&mut stored.clone(), &settings(&["lan", "10.in-addr.arpa"]), None, &wanted, &[]), []);
+        let rows = withdraw(&mut stored, &settings(&["10.in-addr.arpa"]), None, &wanted, &[]);
         let kept = ["1.0.0.10.in-addr.arpa. PTR", "1.0.0.10.in-addr.arpa. DHCID", "hand.lan. A"];
         let mut left = dynamic(&stored);
         left.sort();
@@ -229,15 +239,20 @@ mod tests {
         let gone = rows.iter().filter(|row| matches!(row, Row::ZoneSet { set: None, .. })).count();
         assert_eq!((gone, rows.len()), (2, 3), "A and DHCID, and the SOA with its serial");
         // Once is enough.
-        assert_eq!(withdraw(&mut stored, &settings(&["10.in-addr.arpa"]), &wanted, &[]), []);
+        assert_eq!(withdraw(&mut stored, &settings(&["10.in-addr.arpa"]), None, &wanted, &[]), []);
     }
 
     #[test]
     fn names_are_taken_out_of_the_zone_above_one_that_is_new() {
         let wanted = table();
         let mut stored = sets(&zones(&wanted));
-        let _ =
-            withdraw(&mut stored, &settings(&["lan", "pc.lan", "10.in-addr.arpa", "0.10.in-addr.arpa"]), &wanted, &[]);
+        let _ = withdraw(
+            &mut stored,
+            &settings(&["lan", "pc.lan", "10.in-addr.arpa", "0.10.in-addr.arpa"]),
+            None,
+            &wanted,
+            &[],
+        );
         assert_eq!(dynamic(&stored), ["hand.lan. A"]);
     }
 

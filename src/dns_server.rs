@@ -76,7 +76,7 @@ pub struct DnsServerSettings {
     /// Who may update a zone, by its apex; a zone that is not here nobody may.
     pub rights: HashMap<Fqdn, Arc<UpdateRights>>,
     /// Who may say what of the zones that are copies of other servers', by apex.
-    pub copies: HashMap<Fqdn, CopyRights>,
+    pub copies: HashMap<Fqdn, Vec<CopyRights>>,
     /// Where it is left that such a zone has changed.
     pub notices: Arc<Board>,
     /// The keys of our services in a Kerberos realm, whose clients' tickets sign updates; none: tickets are not taken.

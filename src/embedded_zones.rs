@@ -18,6 +18,7 @@
 //! them is ([`VIEWS`]).
 
 pub mod relay;
+pub mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -33,11 +34,11 @@ use zones::{Difference, DifferenceWriter, Histories, History, NewZone, Zone, Zon
 /// What the store holds of embedded zones.
 #[derive(Clone, Debug, Default)]
 pub struct StoredZones {
-    /// Apex and set.
+    /// What the zone is known by (`zones::zone_id`), and the set.
     pub sets: Vec<(Fqdn, Rrset)>,
-    /// Apex, owner and type of the sets that the configuration stated.
+    /// The zone, owner and type of the sets that the configuration stated.
     pub stated: Vec<(Fqdn, Fqdn, RecordType)>,
-    /// Apex and step.
+    /// The zone and the step.
     pub differences: Vec<(Fqdn, Arc<Difference>)>,
 }
 
@@ -87,12 +88,13 @@ pub fn load(
         rows: Vec::new(),
     };
     for zone in &settings.zones {
-        let past = by_zone.remove(&zone.apex).unwrap_or_default();
+        let past = by_zone.remove(&zone.sight.id).unwrap_or_default();
         let stated = relay::stated_of(settings, zone, own_addresses);
         let (built, history) = lay_over(zone, stated, past, now_secs, &mut loaded.rows)?;
-        loaded.histories.insert(zone.apex.clone(), history);
+        loaded.histories.insert(zone.sight.id.clone(), history);
         loaded.zones.insert(built);
     }
+    views::follow_leases(&mut loaded);
     Ok(loaded)
 }
 
@@ -120,7 +122,7 @@ fn lay_over(
     rows: &mut Vec<Row>,
 ) -> anyhow::Result<(Zone, History)> {
     let Past { mut sets, stated: stated_before, differences } = past;
-    let apex = &zone.apex;
+    let (apex, id) = (&zone.apex, &zone.sight.id);
     let soa_key = (apex.clone(), RecordType::SOA);
     let soa_before = sets.get(&soa_key).and_then(|set| set.rdata.first()).and_then(Rdata::to_soa);
     let serial_before = soa_before.map(|soa| soa.serial);
@@ -170,23 +172,23 @@ fn lay_over(
                 Some(was) => former.push(&name, rtype, was.ttl, &was.rdata),
                 None => former.push(&name, rtype, 0, &[]),
             }
-            rows.push(Row::ZoneSet { zone: apex.clone(), name, rtype, set });
+            rows.push(Row::ZoneSet { zone: id.clone(), name, rtype, set });
         }
         if let Some(before) = serial_before.filter(|_| known) {
             let difference = Arc::new(former.finish(before, serial));
             cut.extend(history.push(Arc::clone(&difference)));
-            rows.push(Row::ZoneDifference { zone: apex.clone(), difference });
+            rows.push(Row::ZoneDifference { zone: id.clone(), difference });
         }
     }
     let stated_now: BTreeSet<Key> = laid.into_keys().chain(views).collect();
     let mark =
-        |(name, rtype): &Key, stated| Row::ZoneStated { zone: apex.clone(), name: name.clone(), rtype: *rtype, stated };
+        |(name, rtype): &Key, stated| Row::ZoneStated { zone: id.clone(), name: name.clone(), rtype: *rtype, stated };
     rows.extend(stated_before.difference(&stated_now).map(|key| mark(key, false)));
     rows.extend(stated_now.difference(&stated_before).map(|key| mark(key, true)));
-    rows.extend(cut.into_iter().map(|serial_after| Row::ZoneDifferenceGone { zone: apex.clone(), serial_after }));
+    rows.extend(cut.into_iter().map(|serial_after| Row::ZoneDifferenceGone { zone: id.clone(), serial_after }));
     let built = Zone::from_sets(apex.clone(), sets.into_values())
         .with_context(|| format!("the embedded zone {apex} cannot be served"))?;
-    Ok((built, history))
+    Ok((built.with_id(id), history))
 }
 
 /// The serial to serve.
@@ -264,17 +266,20 @@ fn with_serial(soa: &Rrset, serial: u32) -> Rrset {
     )
 }
 
-/// The updates that bring our own names to these addresses: one for each name.
+/// The updates that bring our own names to these addresses: one for each name in each zone that holds it.
 pub fn own_name_updates<'a>(settings: &'a DnsSettings, addresses: &'a [IpAddr]) -> impl Iterator<Item = Update> + 'a {
-    settings.own_names.iter().filter_map(|name| {
-        let zone = settings.zones.iter().find(|zone| is_closest(settings, &zone.apex, name))?;
+    let of_name = move |name: &'a Fqdn| {
+        let holding = settings.zones.iter().filter(move |zone| is_closest(settings, &zone.apex, name));
+        holding.map(move |zone| (name, zone))
+    };
+    settings.own_names.iter().flat_map(of_name).map(|(name, zone)| {
         let mut changes: Vec<Change> =
             [RecordType::A, RecordType::AAAA].map(|rtype| Change::DeleteRrset(name.clone(), rtype)).into();
         changes.extend(addresses.iter().map(|address| {
             let (rtype, rdata) = Rdata::address(*address);
             Change::Add { name: name.clone(), rtype, ttl: zone.ttl_secs, rdata }
         }));
-        Some(Update { zone: zone.apex.clone(), prerequisites: Vec::new(), changes })
+        Update { zone: zone.sight.id.clone(), prerequisites: Vec::new(), changes }
     })
 }
 

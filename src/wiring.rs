@@ -78,7 +78,8 @@ fn tell_not_stored(quiet: &Quiet, why: &str) {
 pub struct KeptZones(pub Arc<ZoneKeeper>);
 
 impl EmbeddedZones for KeptZones {
-    async fn update(&self, update: Update) -> Rcode {
+    async fn update(&self, mut update: Update) -> Rcode {
+        update.zone = self.0.home(&update.zone);
         self.0.update(&update, &AllowAll).await
     }
 }

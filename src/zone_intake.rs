@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tracing::{error, info, warn};
 use zones::intake::{Action, Failure, Fetched, Follower, Incoming, Taken, Wanted, take};
-use zones::{Unavailable, Zone, ZoneSet};
+use zones::{Unavailable, Zone, ZoneSet, zone_id};
 
 use crate::clock::Clock;
 use crate::control::ZoneCopyView;
@@ -104,15 +104,15 @@ impl Copies {
     ) -> Self {
         let now = clock.now();
         let followed = settings.secondary.iter().map(|settings| {
-            let stored = loaded.remove(&settings.apex);
+            let stored = loaded.remove(&settings.sight.id);
             let soa = stored.as_ref().map(|(zone, at)| (zone.soa().0, now.wall_secs.saturating_sub(*at)));
             let loaded = soa.as_ref().map(|(soa, age_secs)| (soa, *age_secs));
             let follower = Follower::new(settings.primaries.len(), loaded, now.boot_ms);
             let served = stored.is_some() && !follower.is_expired();
             match &stored {
                 Some((zone, _)) if served => zones.insert(zone.clone()),
-                Some(_) => zones.withhold(&settings.apex, Unavailable::Expired),
-                None => zones.withhold(&settings.apex, Unavailable::NotLoaded),
+                Some(_) => zones.withhold(&settings.sight.id, Unavailable::Expired),
+                None => zones.withhold(&settings.sight.id, Unavailable::NotLoaded),
             }
             let (zone, stored_at) = stored.map_or((None, 0), |(zone, at)| (Some(zone), at));
             let settings = Arc::new(settings.clone());
@@ -247,7 +247,7 @@ impl Intake {
     fn noticed(&mut self, notices: BTreeMap<Fqdn, Notice>) {
         let now = self.now_ms();
         for (zone, Notice { source, serial }) in notices {
-            let Some(followed) = self.zones.iter_mut().find(|followed| followed.settings.apex == zone) else {
+            let Some(followed) = self.zones.iter_mut().find(|followed| followed.settings.sight.id == zone) else {
                 continue;
             };
             let at = |address: IpAddr| address.to_canonical() == source;
@@ -264,8 +264,16 @@ impl Intake {
             }
             IntakeQuestion::Refresh { zone, whole, to } => {
                 let now = self.now_ms();
-                let Some(followed) = self.zones.iter_mut().find(|followed| followed.settings.apex == zone) else {
-                    let known = self.zones.iter().map(|followed| followed.settings.apex.to_string());
+                // By the apex alone where that says which one.
+                let one_of = |zones: &[Followed]| {
+                    let with_apex = zones.iter().filter(|followed| followed.settings.apex == zone).count();
+                    let is_it = |followed: &Followed| {
+                        followed.settings.sight.id == zone || (followed.settings.apex == zone && with_apex == 1)
+                    };
+                    zones.iter().position(is_it)
+                };
+                let Some(followed) = one_of(&self.zones).and_then(|at| self.zones.get_mut(at)) else {
+                    let known = self.zones.iter().map(|followed| followed.settings.sight.id.to_string());
                     let known: Vec<String> = known.collect();
                     let known = if known.is_empty() { "none is".to_owned() } else { known.join(", ") };
                     _ = to.send(Err(format!(
@@ -292,11 +300,11 @@ impl Followed {
     }
 
     async fn follow_expiry(&mut self, keeper: &ZoneKeeper) {
-        let apex = &self.settings.apex;
+        let apex = zone_id::words(&self.settings.sight.id);
         let Some(zone) = &self.zone else { return };
         match (self.served, self.follower.is_expired()) {
             (true, true) => {
-                keeper.withhold(apex, Unavailable::Expired).await;
+                keeper.withhold(&self.settings.sight.id, Unavailable::Expired).await;
                 self.served = false;
                 warn!(
                     "zone {apex} has expired: no primary was heard of it for longer than its SOA record allows; it is \
@@ -322,14 +330,14 @@ impl Followed {
         let checked_at = wall_secs.saturating_sub(boot_ms.saturating_sub(checked_ms) / 1000);
         let pause = STORE_SECS.min(u64::from(zone.soa().0.expire) / 8);
         if checked_at > self.stored_at.saturating_add(pause) {
-            keeper.checked(&self.settings.apex, checked_at);
+            keeper.checked(&self.settings.sight.id, checked_at);
             self.stored_at = checked_at;
         }
     }
 
     /// Tells what is wrong at which primary once, and when it is over.
     fn tell_trouble(&mut self) {
-        let apex = &self.settings.apex;
+        let apex = zone_id::words(&self.settings.sight.id);
         let troubles = self.follower.standing().troubles.into_iter();
         let now: BTreeMap<usize, String> = troubles.map(|(primary, words, _)| (primary, words)).collect();
         for (at, primary) in self.settings.primaries.iter().enumerate() {
@@ -345,7 +353,7 @@ impl Followed {
     }
 
     fn tell_start(&self) {
-        let apex = &self.settings.apex;
+        let apex = zone_id::words(&self.settings.sight.id);
         match &self.zone {
             Some(zone) if self.served => info!("zone {apex}: the stored copy is served, serial {}", zone.serial()),
             Some(zone) => warn!("zone {apex}: the stored copy, serial {}, has expired", zone.serial()),
@@ -371,9 +379,9 @@ async fn fetch(
         return Ok((Fetched::Current(serial), None));
     }
     let by_changes = matches!(incoming, Incoming::Steps(_));
-    let (apex, old) = (settings.apex.clone(), before.clone());
+    let (id, old) = (settings.sight.id.clone(), before.clone());
     // A large zone takes a while.
-    let taken = tokio::task::spawn_blocking(move || take(&apex, old.as_ref(), incoming));
+    let taken = tokio::task::spawn_blocking(move || take(&id, old.as_ref(), incoming));
     let taken = taken.await.map_err(|error| Failure::from(error.to_string()))?;
     let taken = taken.map_err(|fault| Failure { words: fault.to_string(), ask_whole: by_changes })?;
     let Some(taken) = taken else { return Err("it gives nothing".to_owned().into()) };
@@ -382,7 +390,7 @@ async fn fetch(
     if !keeper.take_in(taken, clock.now().wall_secs).await {
         return Err("it was transferred, and could not be stored".to_owned().into());
     }
-    let (apex, serial, address) = (&settings.apex, zone.serial(), primary.address);
+    let (apex, serial, address) = (zone_id::words(&settings.sight.id), zone.serial(), primary.address);
     let how = if by_changes { "by its changes" } else { "whole" };
     match before.map(|zone| zone.serial()) {
         Some(from) => info!("zone {apex}: serial {from} to {serial} from {address}, {how}, {changed} sets changed"),
@@ -399,7 +407,7 @@ fn tell_signed(before: Option<&Zone>, taken: &Taken) {
         warn!(
             "zone {}: it is signed, and this server gives no signatures with its answers: whoever validates them finds them \
              bogus where the parent zone has a DS record",
-            taken.zone.apex()
+            zone_id::words(taken.zone.id())
         );
     }
 }

@@ -79,6 +79,12 @@ impl ZoneKeeper {
         Arc::clone(&self.published)
     }
 
+    /// The zone that names of leases with this apex are decided in: see `zones::ZoneSet::home`.
+    #[must_use]
+    pub fn home(&self, apex: &Fqdn) -> Fqdn {
+        self.published.load().home(apex).clone()
+    }
+
     /// Applies one update, waits until it is stored and published, and tells the response code (RFC 2136 section 2.2).
     /// SERVFAIL when it could not be stored.
     pub async fn update(self: &Arc<Self>, update: &Update, policy: &(dyn Policy + Sync)) -> Rcode {
@@ -280,12 +286,12 @@ impl<T> Keeping<T> {
 
     /// Decides upon an update. Changes must be submitted in the order in which they were decided.
     pub fn decide(&mut self, update: &Update, policy: &dyn Policy, to: T) -> Decided<T> {
-        let Decision { rcode, change, after } = self.authority.apply(update, policy);
+        let Decision { rcode, change, followed, after } = self.authority.apply(update, policy);
         let Some(ticket) = after else { return Decided::Answered(to, rcode) };
         self.waiting.push_back(Waiting { after: ticket, rcode, to });
         Decided::Waits(change.map(|change| {
             let mut rows = Vec::new();
-            rows_of(change, &mut rows);
+            std::iter::once(change).chain(followed).for_each(|change| rows_of(change, &mut rows));
             ToStore { ticket, epoch: self.epoch, rows }
         }))
     }

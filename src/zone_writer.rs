@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tracing::info;
 use zones::by_lease::{Holder, departure, own_update};
 use zones::policy::Judged;
-use zones::{AllowAll, Requestor, Zone, ZoneSet};
+use zones::{AllowAll, Requestor, Zone, ZoneSet, zone_id};
 
 use crate::clock::Clock;
 use crate::dhcp_service::Question;
@@ -87,7 +87,7 @@ impl ZoneUpdates {
             self.tell(update, &client, "the name of its lease is in another zone");
             return Rcode::REFUSED;
         }
-        if rights.policy.protected.contains(&holder.name) || holder.name == update.zone {
+        if rights.policy.protected.contains(&holder.name) || holder.name == *zone.apex() {
             self.tell(update, &client, "the configuration states the name of its lease");
             return Rcode::REFUSED;
         }
@@ -121,7 +121,7 @@ impl ZoneUpdates {
 
     fn tell(&self, update: &Update, who: &str, why: &str) {
         if let Some(kept_back) = self.refused.may_tell() {
-            info!("an update of zone {} by {who} was refused: {why}{kept_back}", update.zone);
+            info!("an update of zone {} by {who} was refused: {why}{kept_back}", zone_id::words(&update.zone));
         }
     }
 }
@@ -129,7 +129,7 @@ impl ZoneUpdates {
 /// Whether `zone` is the one that holds `name`: not one above a zone of ours that does, where nobody would be shown the
 /// record and nothing would take it away.
 fn holds(zones: &ZoneSet, zone: &Zone, name: &Fqdn) -> bool {
-    zones.find(name).is_some_and(|closest| closest.apex() == zone.apex())
+    zones.find_home(name).is_some_and(|closest| closest.apex() == zone.apex())
 }
 
 /// What a lease proves at this moment; `None` when it has ended or has no name.

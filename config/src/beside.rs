@@ -17,7 +17,7 @@ use toml::de::DeTable;
 
 use crate::fault::{Fault, Faults, Findings, Severity, Span};
 use crate::file::At;
-use crate::file::v1::{File, Record, Reservation};
+use crate::file::v1::{File, Record, Reservation, Zone};
 use crate::resolve::ReadSecret;
 use crate::{Checked, Config, file, resolve};
 
@@ -250,8 +250,17 @@ fn place_record(file: &mut File, at: At<Record>, findings: &mut Findings) {
     };
     let name_of = |text: &str| text.trim_end_matches('.').to_ascii_lowercase();
     let meant = name_of(&zone.value.0);
-    let found =
-        file.zone.iter_mut().find(|one| one.value.name.as_ref().is_some_and(|name| name_of(&name.value.0) == meant));
+    let is_meant = |one: &At<Zone>| one.value.name.as_ref().is_some_and(|name| name_of(&name.value.0) == meant);
+    if file.zone.iter().filter(|one| is_meant(one)).count() > 1 {
+        findings.fault(
+            zone.span,
+            format!("there are several [[zone]]s named {}, each for other views", zone.value.0),
+            "which of them is not told",
+            "write the record in the `records` of one of them, in the main file",
+        );
+        return;
+    }
+    let found = file.zone.iter_mut().find(|one| is_meant(one));
     match found {
         Some(found) => found.value.records.get_or_insert_default().push(at),
         None => findings.absent(

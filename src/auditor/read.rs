@@ -34,7 +34,7 @@ impl Auditor {
 
     fn read_embedded(&self, apex: &Fqdn, audit: &mut ZoneAudit) -> Result<(), String> {
         let published = self.parts.published.load_full();
-        let zone = published.get(apex).ok_or("the embedded server does not serve it")?;
+        let zone = published.get(published.home(apex)).ok_or("the embedded server does not serve it")?;
         for set in zone.rrsets() {
             for rdata in set.rdata {
                 audit.take(&set.name, set.rtype, set.ttl, rdata);

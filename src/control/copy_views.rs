@@ -42,7 +42,8 @@ impl ZoneCopyView {
     /// How it stands, in one line.
     #[must_use]
     pub fn line(&self) -> String {
-        let Self { zone, state, .. } = self;
+        let Self { state, .. } = self;
+        let zone = self.zone.parse().map_or_else(|_| self.zone.clone(), |id| zones::zone_id::words(&id));
         let from = match &self.primary {
             Some(primary) => format!("copy of {primary}"),
             None => format!("copy, primaries {}", self.primaries.join(", ")),

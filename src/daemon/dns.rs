@@ -108,17 +108,18 @@ pub(super) fn changed(
     let mut rights: HashMap<Fqdn, Arc<UpdateRights>> = HashMap::new();
     for zone in &config.dns.zones {
         // Whoever may change the zone may have it.
-        access.insert(zone.apex.clone(), access_by(&zone.transfers, &zone.policy.keys));
+        access.insert(zone.sight.id.clone(), access_by(&zone.transfers, &zone.policy.keys));
         let (policy, from, self_by_lease) = (zone.policy.clone(), zone.update.clone(), zone.self_by_lease);
-        rights.insert(zone.apex.clone(), Arc::new(UpdateRights { policy, from, self_by_lease }));
+        rights.insert(zone.sight.id.clone(), Arc::new(UpdateRights { policy, from, self_by_lease }));
         add_keys(&mut keys, zone.keys.iter().chain(&zone.transfers.keys));
     }
-    let mut copies: HashMap<Fqdn, CopyRights> = HashMap::new();
+    let mut copies: HashMap<Fqdn, Vec<CopyRights>> = HashMap::new();
     for zone in &config.dns.secondary {
-        access.insert(zone.apex.clone(), access_by(&zone.transfers, &[]));
+        access.insert(zone.sight.id.clone(), access_by(&zone.transfers, &[]));
         let key = |primary: &Primary| primary.key.as_ref().map(|key| key.name.clone());
         let primaries = zone.primaries.iter().map(|primary| (primary.address.ip(), key(primary))).collect();
-        copies.insert(zone.apex.clone(), CopyRights { primaries, notify: zone.notify.clone() });
+        let rights = CopyRights { id: zone.sight.id.clone(), primaries, notify: zone.notify.clone() };
+        copies.entry(zone.apex.clone()).or_default().push(rights);
         add_keys(&mut keys, zone.keys.iter().chain(&zone.transfers.keys));
     }
     let (ahead, heard) = mpsc::channel(AHEAD_MAX);
@@ -153,7 +154,7 @@ pub(super) fn follow_copies(tasks: &mut Tasks, config: &Config, keeper: &Arc<Zon
     let teller = any.then(|| Teller::new(Arc::clone(keeper), holders.clone()).run());
     tasks.replace("the teller of secondaries", teller);
     // The serial of a copy is its primary's to say.
-    holders.retain(|apex, _| !config.dns.secondary.iter().any(|zone| zone.apex == *apex));
+    holders.retain(|id, _| !config.dns.secondary.iter().any(|zone| zone.sight.id == *id));
     let watch = any.then(|| secondaries::ahead::watch(Arc::clone(keeper), holders, ahead));
     tasks.replace("the watch over secondaries", watch);
 }
@@ -168,13 +169,13 @@ fn add_keys<'k>(keys: &mut Vec<Arc<TsigKey>>, more: impl Iterator<Item = &'k Arc
 
 /// Who holds copies of the zones that are served.
 fn holders(config: &Config) -> HashMap<Fqdn, Copies> {
-    let own = config.dns.zones.iter().map(|zone| (&zone.apex, &zone.transfers));
-    let others = config.dns.secondary.iter().map(|zone| (&zone.apex, &zone.transfers));
+    let own = config.dns.zones.iter().map(|zone| (&zone.sight.id, &zone.transfers));
+    let others = config.dns.secondary.iter().map(|zone| (&zone.sight.id, &zone.transfers));
     let held = own.chain(others).filter(|_| config.dns.enabled);
-    let copies = held.map(|(apex, transfers)| {
+    let copies = held.map(|(id, transfers)| {
         let secondary = |one: &config::settings::Secondary| Secondary { address: one.address, key: one.key.clone() };
         let secondaries = transfers.secondaries.iter().map(secondary).collect();
-        (apex.clone(), Copies { secondaries, name_servers: transfers.notify_ns })
+        (id.clone(), Copies { secondaries, name_servers: transfers.notify_ns })
     });
     copies.filter(|(_, copies)| copies.name_servers || !copies.secondaries.is_empty()).collect()
 }

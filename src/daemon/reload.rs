@@ -261,7 +261,7 @@ impl Change {
         told.iter().for_each(|words| info!("{words}"));
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(asleep);
         let by_lease = self.new.dns.zones.iter().filter(|zone| zone.self_by_lease);
-        let by_lease: HashSet<Fqdn> = by_lease.map(|zone| zone.apex.clone()).collect();
+        let by_lease: HashSet<Fqdn> = by_lease.map(|zone| zone.sight.id.clone()).collect();
         freeze.replace(loaded.zones, loaded.histories, by_lease);
         let (to, done) = oneshot::channel();
         let settings = NewSettings {

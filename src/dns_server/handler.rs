@@ -19,7 +19,7 @@ use ipnet::IpNet;
 use resolve::{Reason, Transport};
 use zones::cookie::{Answered, OPTION, Presented};
 use zones::respond::BAD_COOKIE;
-use zones::{Asked, Askers, Kind, Place, Question, QuestionMeta, Requestor, ZoneSet};
+use zones::{Asked, Askers, Kind, Place, Question, QuestionMeta, Requestor, Zone, ZoneSet};
 
 use super::cookies::CookieKeeper;
 use super::counts::Counts;
@@ -39,7 +39,8 @@ pub(super) struct Parts {
     pub(super) keys: Vec<Arc<TsigKey>>,
     pub(super) transfers: Transfers,
     pub(super) rights: HashMap<Fqdn, Arc<UpdateRights>>,
-    pub(super) copies: HashMap<Fqdn, CopyRights>,
+    /// By the apex: several copies may have one, each for other views.
+    pub(super) copies: HashMap<Fqdn, Vec<CopyRights>>,
     pub(super) notices: Arc<Board>,
     pub(super) acceptor: Option<Arc<Acceptor>>,
     pub(super) forward_for: Vec<IpNet>,
@@ -247,7 +248,9 @@ impl Handler {
                     self.query((request, transport), &question, key).await
                 }
             },
-            OpCode::Update if let Some(why) = self.update_of_copy(request) => {
+            OpCode::Update
+                if let Some(why) = self.update_of_copy(request, signed_by.as_ref().and_then(Signer::key)) =>
+            {
                 Reply { reason: Some(why), ..Reply::empty(request, Rcode::REFUSED) }
             }
             OpCode::Update => {
@@ -312,10 +315,14 @@ impl Handler {
 
     /// Why a copy of another server's zone is not changed. RFC 2136 section 6.1: "a slave ... may forward" an update, which
     /// this server does not: it would vouch for requests whose signatures only the primary can check.
-    fn update_of_copy(&self, request: &Request) -> Option<Reason> {
+    fn update_of_copy(&self, request: &Request, key: Option<&Fqdn>) -> Option<Reason> {
         let [zone] = request.queries.queries() else { return None };
         let zone = name_from_hickory(zone.original().name()).ok()?;
-        let copy = self.0.copies.get(&zone)?;
+        let copies = self.0.copies.get(&zone)?;
+        // Beside a copy there may be a zone of our own for other views, which is changed here.
+        let snapshot = self.0.snapshot.load();
+        let seen = snapshot.seen_by(request.src().ip(), key).get(&zone).map(Zone::id);
+        let copy = copies.iter().find(|copy| seen.is_none_or(|seen| *seen == copy.id))?;
         let primary = copy.primaries.first().map(|(address, _)| format!(", {address}")).unwrap_or_default();
         Some(Reason::new(Reason::PROHIBITED, format!("a copy: send updates to its primary{primary}")))
     }
@@ -360,9 +367,10 @@ impl Handler {
     ) -> ResponseInfo {
         let transfers = &self.0.transfers;
         let source = request.src().ip();
-        let allowed = transfers.allows(&question.name, signed_by.as_ref().and_then(Signer::key), source);
         let snapshot = self.0.snapshot.load_full();
         let seen = snapshot.seen_by(source, signed_by.as_ref().and_then(Signer::key));
+        let id = seen.get(&question.name).map_or(&question.name, Zone::id);
+        let allowed = transfers.allows(id, signed_by.as_ref().and_then(Signer::key), source);
         let mut signer = signed_by.map(|signed_by| signed_by.signer);
         let incremental = question.rtype == RecordType::IXFR;
         let rcode = match seen.get(&question.name) {
@@ -376,7 +384,7 @@ impl Handler {
             None => Rcode::NOT_AUTH,
             Some(zone) => {
                 // A view's records are laid over the zone's: the history is that of the zone beneath.
-                let has_history = snapshot.get(&question.name).is_some_and(|beneath| std::ptr::eq(beneath, zone));
+                let has_history = snapshot.get(zone.id()).is_some_and(|beneath| std::ptr::eq(beneath, zone));
                 let asked = transfer::Asked { request, incremental, has_history, signer, clock };
                 return transfers.answer(asked, zone, handle).await;
             }

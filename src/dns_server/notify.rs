@@ -17,8 +17,10 @@ use zones::Askers;
 use crate::quiet::Quiet;
 
 /// A zone that is a copy of another server's, as far as requests go.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct CopyRights {
+    /// What it is known by; see `zones::zone_id`.
+    pub id: Fqdn,
     /// Addresses of its primaries, and the key that each signs with.
     pub primaries: Vec<(IpAddr, Option<Fqdn>)>,
     /// Who else may say that it has changed.
@@ -85,7 +87,7 @@ impl CopyRights {
 pub(super) fn handle(
     request: &Request,
     signed_by: Option<&Fqdn>,
-    copies: &HashMap<Fqdn, CopyRights>,
+    copies: &HashMap<Fqdn, Vec<CopyRights>>,
     (board, refused): (&Arc<Board>, &Quiet),
 ) -> Rcode {
     // RFC 1996 section 3.7: the question section says which zone, with the type SOA.
@@ -95,9 +97,13 @@ pub(super) fn handle(
         return Rcode::FORM_ERR;
     }
     let Ok(zone) = name_from_hickory(question.name()) else { return Rcode::FORM_ERR };
-    let Some(rights) = copies.get(&zone) else { return Rcode::NOT_AUTH };
+    let Some(copies) = copies.get(&zone) else { return Rcode::NOT_AUTH };
     let source = request.src().ip().to_canonical();
-    if let Err(why) = rights.allow(source, signed_by) {
+    // Of several copies with one apex a primary may have one alone, told by its address or key.
+    let (told, refusals): (Vec<_>, Vec<_>) =
+        copies.iter().map(|rights| rights.allow(source, signed_by).map(|()| rights)).partition(Result::is_ok);
+    if told.is_empty() {
+        let why = refusals.into_iter().find_map(Result::err).unwrap_or_default();
         // Section 3.10: "... from a host which is not a known master ... should be ignored" and told.
         if let Some(kept_back) = refused.may_tell() {
             tracing::info!("zone {zone}: {source} says that it has changed, which is not believed: {why}{kept_back}");
@@ -110,7 +116,9 @@ pub(super) fn handle(
         _ => None,
     });
     tracing::debug!(%zone, %source, ?serial, "told that a zone has changed");
-    board.put(zone, Notice { source, serial });
+    for rights in told.into_iter().flatten() {
+        board.put(rights.id.clone(), Notice { source, serial });
+    }
     Rcode::NO_ERROR
 }
 
@@ -129,6 +137,7 @@ mod tests {
     fn rfc1996_3_10_only_primaries_with_their_keys_and_who_is_listed_are_heard() {
         let key: Fqdn = "transfer".parse().unwrap();
         let rights = CopyRights {
+            id: "example".parse().unwrap(),
             primaries: vec![(address("192.0.2.1"), Some(key.clone())), (address("192.0.2.2"), None)],
             notify: Askers { prefixes: vec![Prefix { address: address("10.0.0.0"), length: 8 }], keys: vec![] },
         };

@@ -27,7 +27,7 @@ pub struct Changed {
     /// Who may update a zone, by its apex.
     pub rights: HashMap<Fqdn, Arc<UpdateRights>>,
     /// Who may say what of the zones that are copies of other servers', by apex.
-    pub copies: HashMap<Fqdn, CopyRights>,
+    pub copies: HashMap<Fqdn, Vec<CopyRights>>,
     /// The keys of our services in a Kerberos realm.
     pub gss_keytab: Option<PathBuf>,
     /// For whom names outside our zones are forwarded.

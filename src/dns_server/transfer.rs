@@ -37,7 +37,7 @@ const DATAGRAM_STEPS_MAX: usize = 32;
 /// Who may have the zones whole, and where their past is.
 #[derive(Default)]
 pub struct TransferSettings {
-    /// By the zone's apex. Beside them the holders of the keys that may update a zone, and this machine itself, may.
+    /// By what the zone is known by. Beside them the holders of the keys that may update a zone, and this machine itself, may.
     pub access: HashMap<Fqdn, TransferAccess>,
     /// Leads from one serial to another; none: every transfer is whole.
     pub past: Option<Arc<dyn ZonePast>>,
@@ -61,7 +61,7 @@ pub trait ZonePast: Send + Sync {
     ///
     /// # Errors
     /// It does not reach so far back.
-    fn between(&self, apex: &Fqdn, from: u32, to: u32) -> Result<Vec<Arc<Difference>>, Option<u32>>;
+    fn between(&self, id: &Fqdn, from: u32, to: u32) -> Result<Vec<Arc<Difference>>, Option<u32>>;
 }
 
 /// Shared by all transfers.
@@ -91,10 +91,10 @@ impl Transfers {
         Self { settings, slots: Semaphore::new(AT_ONCE_MAX), busy, refused, newer }
     }
 
-    /// Whether whoever signed with `key`, or asks from `source`, may have the zone at `apex`.
-    pub(super) fn allows(&self, apex: &Fqdn, key: Option<&Fqdn>, source: IpAddr) -> bool {
+    /// Whether whoever signed with `key`, or asks from `source`, may have the zone that is known by `id`.
+    pub(super) fn allows(&self, id: &Fqdn, key: Option<&Fqdn>, source: IpAddr) -> bool {
         let source = source.to_canonical();
-        let access = self.settings.access.get(apex);
+        let access = self.settings.access.get(id);
         let by_key = || key.is_some_and(|key| access.is_some_and(|access| access.keys.contains(key)));
         let by_address = || access.is_some_and(|access| access.addresses.iter().any(|net| net.contains(&source)));
         source.is_loopback() || by_key() || by_address()
@@ -169,7 +169,7 @@ impl Transfers {
 
     fn condensed(&self, asked: &Asked<'_>, zone: &Zone, theirs: u32, over_udp: bool) -> Option<Condensed> {
         let past = self.settings.past.as_ref().filter(|_| asked.has_history)?;
-        let steps = match past.between(zone.apex(), theirs, zone.serial()) {
+        let steps = match past.between(zone.id(), theirs, zone.serial()) {
             Ok(steps) => steps,
             Err(reaches) => {
                 let (source, apex) = (asked.request.src(), zone.apex());
@@ -196,7 +196,7 @@ impl Transfers {
         }
         if let Some(ahead) = &self.settings.ahead {
             // A queue that is full has enough to look at.
-            let _ = ahead.try_send((apex.clone(), source.ip().to_canonical()));
+            let _ = ahead.try_send((zone.id().clone(), source.ip().to_canonical()));
         }
     }
 }

@@ -14,7 +14,7 @@ use dns::{Fqdn, Rcode, Update};
 use hickory_server::net::xfer::Protocol;
 use hickory_server::server::Request;
 use tokio::sync::{mpsc, oneshot};
-use zones::{AccessList, Requestor, UpdatePolicy, ZoneSet};
+use zones::{AccessList, Requestor, UpdatePolicy, Zone, ZoneSet};
 
 use crate::quiet::Quiet;
 
@@ -92,12 +92,15 @@ pub(super) async fn handle(
         let original = zone.original();
         (original.name(), original.query_type(), original.query_class())
     });
-    let update = match update_from_sections(sections, &request.answers, &request.authorities) {
+    let mut update = match update_from_sections(sections, &request.answers, &request.authorities) {
         Ok(update) => update,
         Err(rcode) => return rcode,
     };
     // RFC 2136 section 3.1.2: a zone that the server does not have is NOTAUTH, whoever asks.
-    let (Some(_), Some(rights)) = (zones.get(&update.zone), rights.get(&update.zone)) else { return Rcode::NOT_AUTH };
+    let Some(id) = zones.get(&update.zone).map(Zone::id) else { return Rcode::NOT_AUTH };
+    let Some(rights) = rights.get(id) else { return Rcode::NOT_AUTH };
+    // Of several zones with this apex the one that the sender sees.
+    update.zone.clone_from(id);
     let source = request.src().ip().to_canonical();
     let over_connection = request.protocol() != Protocol::Udp;
     let by = match right(rights, source, over_connection, signed_by) {

@@ -13,7 +13,7 @@ use ddns::wanted::WantedRow;
 use dns::Fqdn;
 use zones::{Histories, History, Place, Zone, ZoneSet};
 
-use super::{Key, LoadedZones, Past, StoredZones, digest_key, is_closest, lay_over, new_zone};
+use super::{Key, LoadedZones, Past, StoredZones, digest_key, is_closest, lay_over, new_zone, views};
 use crate::departed_names;
 
 /// What is served, and by what it was made.
@@ -55,15 +55,17 @@ pub fn relay(
 ) -> anyhow::Result<Relaid> {
     let (mut stored, mut stays) = (served.asleep.clone(), HashMap::new());
     for zone in &served.config.dns.zones {
-        let Some(held) = served.zones.get(&zone.apex) else { continue };
+        let Some(held) = served.zones.get(&zone.sight.id) else { continue };
         if same(served, new, own, zone) {
-            stays.insert(zone.apex.clone(), held.clone());
+            stays.insert(zone.sight.id.clone(), held.clone());
         } else {
             fall_asleep(&mut stored, zone, served, held);
         }
     }
-    let mut rows = departed_names::withdraw(&mut stored.sets, &new.ddns, wanted, &[]);
-    let told = departed_names::words(&rows);
+    let mut rows = views::rename(&new.dns, &mut stored, &mut Vec::new());
+    let withdrawn = departed_names::withdraw(&mut stored.sets, &new.ddns, new.dns.audiences().as_ref(), wanted, &[]);
+    let told = departed_names::words(&withdrawn);
+    rows.extend(withdrawn);
     let (mut pasts, mut asleep) = (sorted(stored), StoredZones::default());
     let mut loaded = LoadedZones {
         zones: ZoneSet::for_audiences(new.dns.audiences()),
@@ -71,25 +73,26 @@ pub fn relay(
         rows: Vec::new(),
     };
     for zone in &new.dns.zones {
-        let (built, history) = match stays.remove(&zone.apex) {
-            Some(held) => (held, served.histories.get(&zone.apex).cloned().unwrap_or_default()),
+        let (built, history) = match stays.remove(&zone.sight.id) {
+            Some(held) => (held, served.histories.get(&zone.sight.id).cloned().unwrap_or_default()),
             None => {
-                let past = pasts.remove(&zone.apex).unwrap_or_default();
+                let past = pasts.remove(&zone.sight.id).unwrap_or_default();
                 lay_over(zone, stated_of(&new.dns, zone, own), past, now_secs, &mut loaded.rows)?
             }
         };
-        loaded.histories.insert(zone.apex.clone(), history);
+        loaded.histories.insert(zone.sight.id.clone(), history);
         loaded.zones.insert(built);
     }
+    views::follow_leases(&mut loaded);
     // Copies of other servers' zones are the same in both: a reload refuses what changes them.
     for zone in &new.dns.secondary {
-        match served.zones.place(&zone.apex) {
+        match served.zones.place(&zone.sight.id) {
             Place::Zone(held) => loaded.zones.insert(held.clone()),
-            Place::Unavailable(why) => loaded.zones.withhold(&zone.apex, why),
+            Place::Unavailable(why) => loaded.zones.withhold(&zone.sight.id, why),
             Place::Prohibited | Place::Elsewhere => {}
         }
-        if let Some(history) = served.histories.get(&zone.apex) {
-            loaded.histories.insert(zone.apex.clone(), history.clone());
+        if let Some(history) = served.histories.get(&zone.sight.id) {
+            loaded.histories.insert(zone.sight.id.clone(), history.clone());
         }
     }
     for (apex, past) in pasts {
@@ -113,7 +116,7 @@ pub(super) fn stated_of(settings: &DnsSettings, zone: &EmbeddedZone, own: &[IpAd
 
 /// Whether nothing that is stored of a zone changes.
 fn same(served: Served<'_>, new: &Config, own: &[IpAddr], zone: &EmbeddedZone) -> bool {
-    let Some(now) = new.dns.zones.iter().find(|one| one.apex == zone.apex) else { return false };
+    let Some(now) = new.dns.zones.iter().find(|one| one.sight.id == zone.sight.id) else { return false };
     let contents = |zone: &EmbeddedZone| {
         let EmbeddedZone { ns, hostmaster, ttl_secs, negative_ttl_secs, soa, .. } = zone;
         (ns.clone(), hostmaster.clone(), *ttl_secs, *negative_ttl_secs, soa.clone())
@@ -123,14 +126,16 @@ fn same(served: Served<'_>, new: &Config, own: &[IpAddr], zone: &EmbeddedZone) -
         let beneath = config.ddns.zones.iter().filter(|route| route.apex.is_within(&zone.apex));
         beneath.map(|route| (route.apex.clone(), route.server == ZoneServer::Embedded)).collect()
     };
+    // Names of leases that are in it no more are taken out of it.
     contents(zone) == contents(now)
+        && zone.sight.leases == now.sight.leases
         && stated_of(&served.config.dns, zone, served.own) == stated_of(&new.dns, now, own)
         && here(served.config) == here(new)
 }
 
 /// As if the daemon had ended: what the store holds of the zone.
 fn fall_asleep(stored: &mut StoredZones, zone: &EmbeddedZone, served: Served<'_>, held: &Zone) {
-    let apex = &zone.apex;
+    let apex = &zone.sight.id;
     stored.sets.extend(held.rrsets().map(|set| (apex.clone(), set)));
     let (stated, views) = stated_of(&served.config.dns, zone, served.own);
     let keys = new_zone(zone, 0).into_iter().chain(stated).map(|set| (set.name, set.rtype)).chain(views);
@@ -158,7 +163,7 @@ pub(super) fn sorted(stored: StoredZones) -> HashMap<Fqdn, Past> {
 /// What is stored of zones that `settings` do not serve.
 #[must_use]
 pub fn not_served(stored: &StoredZones, settings: &DnsSettings) -> StoredZones {
-    let served: std::collections::HashSet<&Fqdn> = settings.zones.iter().map(|zone| &zone.apex).collect();
+    let served: std::collections::HashSet<&Fqdn> = settings.zones.iter().map(|zone| &zone.sight.id).collect();
     let others = |apex: &Fqdn| !served.contains(apex);
     StoredZones {
         sets: stored.sets.iter().filter(|(apex, _)| others(apex)).cloned().collect(),

@@ -7,6 +7,7 @@ use ddns::wanted::RowKey;
 use dns::{Fqdn, RecordType, Rrset, Soa};
 use web::Refusal;
 use web::model::{RecordRow, Records, RecordsQuery, WINDOW, Zone, ZoneCopy, ZoneServer as ServerRow, Zones};
+use zones::zone_id;
 
 use super::desk::Desk;
 use super::names::{name_of, type_of, wanted};
@@ -19,18 +20,20 @@ impl Desk {
         let health = self.parts.responder.servers().await.ok_or(Refusal::Ending)?;
         let published = self.parts.zones.load_full();
         let copies = self.parts.responder.copies().await;
-        let is_copy = |apex: &Fqdn| copies.iter().any(|copy| copy.zone == apex.to_string());
-        let own = published.zones().into_iter().filter(|zone| !is_copy(zone.apex()));
+        let is_copy = |id: &Fqdn| copies.iter().any(|copy| copy.zone == id.to_string());
+        let own = published.zones().into_iter().filter(|zone| !is_copy(zone.id()));
         let mut zones: Vec<Zone> = own
             .map(|zone| {
-                let view = health.iter().find(|view| view.zone == zone.apex().to_string());
+                // What waits, waits for the zone that names of leases are decided in.
+                let is_home = published.home(zone.apex()) == zone.id();
+                let view = health.iter().find(|view| is_home && view.zone == zone.apex().to_string());
                 let (serial, names) = (Some(zone.serial()), Some(zone.name_count()));
-                Zone { serial, names, embedded: true, role: "primary".to_owned(), ..zone_of(zone.apex(), view) }
+                Zone { serial, names, embedded: true, role: "primary".to_owned(), ..zone_of(zone.id(), view) }
             })
             .collect();
         for view in &health {
             let Ok(apex) = view.zone.parse::<Fqdn>() else { continue };
-            if published.get(&apex).is_none() {
+            if published.ids_of(&apex).iter().all(|id| published.get(id).is_none()) {
                 zones.push(zone_of(&apex, Some(view)));
             }
         }
@@ -40,7 +43,7 @@ impl Desk {
             let role = "secondary".to_owned();
             zones.push(Zone { serial, names, embedded: true, role, copy: Some(copy_of(copy)), ..zone_of(&apex, None) });
         }
-        zones.sort_by(|one, other| (one.reverse, &one.apex).cmp(&(other.reverse, &other.apex)));
+        zones.sort_by(|one, other| (one.reverse, &one.apex, &one.id).cmp(&(other.reverse, &other.apex, &other.id)));
         Ok(Zones { zones })
     }
 
@@ -95,12 +98,12 @@ impl Desk {
         let leased = leased.await?;
         let config = self.parts.config.load();
         let dns = &config.dns;
-        let configured = dns.zones.iter().find(|zone| zone.apex == apex);
-        let is_copy = dns.secondary.iter().any(|zone| zone.apex == apex);
+        let configured = dns.zones.iter().find(|zone| zone.sight.id == apex);
+        let is_copy = dns.secondary.iter().any(|zone| zone.sight.id == apex);
         let rows = window.into_iter().zip(leased).map(|((name, rtype, row), leased)| {
             let written =
                 configured.is_some_and(|zone| zone.records.iter().any(|set| set.name == name && set.rtype == rtype));
-            let of_zone = matches!(rtype, RecordType::SOA | RecordType::NS) && name == apex;
+            let of_zone = matches!(rtype, RecordType::SOA | RecordType::NS) && name == zone_id::apex(&apex);
             let origin = match () {
                 () if is_copy => "primary",
                 () if written => "configuration",
@@ -151,7 +154,7 @@ impl Desk {
     }
 }
 
-fn zone_of(apex: &Fqdn, view: Option<&ZoneServersView>) -> Zone {
+fn zone_of(id: &Fqdn, view: Option<&ZoneServersView>) -> Zone {
     let servers = view.map_or_else(Vec::new, |view| {
         let servers = view.servers.iter().map(|server| ServerRow {
             server: server.server.clone(),
@@ -163,8 +166,10 @@ fn zone_of(apex: &Fqdn, view: Option<&ZoneServersView>) -> Zone {
         });
         servers.collect()
     });
-    let name = shown(apex);
+    let name = shown(&zone_id::apex(id));
     Zone {
+        id: shown(id),
+        views: zone_id::views(id),
         reverse: name.ends_with("in-addr.arpa") || name.ends_with("ip6.arpa"),
         apex: name,
         embedded: false,

@@ -17,6 +17,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
+use zones::zone_id;
 
 use super::{Copies, Secondary, message, wall_secs};
 use crate::ddns_client::random_id;
@@ -52,15 +53,16 @@ pub async fn watch(keeper: Arc<ZoneKeeper>, copies: HashMap<Fqdn, Copies>, mut h
 }
 
 async fn compare(keeper: Arc<ZoneKeeper>, apex: Fqdn, secondary: Secondary) {
-    let Some(theirs) = serial_of(&secondary, &apex).await else { return };
+    let Some(theirs) = serial_of(&secondary, &zone_id::apex(&apex)).await else { return };
     let Some(ours) = keeper.published().load().get(&apex).map(zones::Zone::serial) else { return };
     if !zones::serial::is_newer(theirs, ours) {
         return;
     }
     if let Some(serial) = keeper.leap(&apex, theirs).await {
         warn!(
-            "zone {apex}: the secondary {} has the serial {theirs} and ours was {ours}, as after an older store was put \
+            "zone {}: the secondary {} has the serial {theirs} and ours was {ours}, as after an older store was put \
              back: it is {serial} now, and every secondary takes the whole zone",
+            zone_id::words(&apex),
             secondary.address
         );
     }

@@ -20,7 +20,7 @@ use dns::{Fqdn, RecordType, TsigKey};
 use tokio::net::UdpSocket;
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, info, warn};
-use zones::{Zone, ZoneSet};
+use zones::{Zone, ZoneSet, zone_id};
 
 use self::plan::{Plan, Tell};
 use crate::ddns_client::random_id;
@@ -72,7 +72,7 @@ pub(crate) fn wall_secs() -> u64 {
 }
 
 impl Teller {
-    /// Tells nobody yet. `copies` are those of each zone, by its apex.
+    /// Tells nobody yet. `copies` are those of each zone, by what it is known by.
     #[must_use]
     pub fn new(keeper: Arc<ZoneKeeper>, copies: HashMap<Fqdn, Copies>) -> Self {
         Self {
@@ -136,8 +136,9 @@ impl Teller {
         for Tell { zone, target, serial, last } in self.plan.due(self.now_ms()) {
             if last {
                 warn!(
-                    "zone {zone}: the secondary {} has not answered that it heard of changes; it finds serial {serial} when \
+                    "zone {}: the secondary {} has not answered that it heard of changes; it finds serial {serial} when \
                      it asks by itself",
+                    zone_id::words(&zone),
                     target.address
                 );
                 continue;
@@ -147,7 +148,9 @@ impl Teller {
             while self.under_way.contains_key(&id) {
                 id = random_id();
             }
-            let Some((octets, pending)) = message::notify(id, &zone, serial, target.key.as_deref(), wall_secs()) else {
+            let Some((octets, pending)) =
+                message::notify(id, &zone_id::apex(&zone), serial, target.key.as_deref(), wall_secs())
+            else {
                 continue;
             };
             match self.send(&octets, target.address).await {
@@ -224,7 +227,7 @@ fn name_servers<'z>(zone: &'z Zone, zones: &'z ZoneSet) -> impl Iterator<Item = 
     let names = zone.rrset(zone.apex(), RecordType::NS).map_or_else(Vec::new, |set| set.rdata);
     let names = names.into_iter().filter_map(|rdata| rdata.to_name()).filter(move |name| *name != primary);
     names.flat_map(|name| {
-        let holds = zones.find(&name);
+        let holds = zones.find_home(&name);
         let of = |rtype| holds.and_then(|zone| zone.rrset(&name, rtype)).map_or_else(Vec::new, |set| set.rdata);
         let [v4, v6] = [RecordType::A, RecordType::AAAA].map(|rtype| {
             of(rtype).into_iter().filter_map(move |rdata| rdata.to_address(rtype)).collect::<Vec<IpAddr>>()

@@ -6,7 +6,7 @@ use config::settings::DnsSettings;
 use dns::{Fqdn, Rrset};
 use store::rows::Row;
 use tracing::warn;
-use zones::{Histories, History, Zone};
+use zones::{Histories, History, Zone, zone_id};
 
 use crate::embedded_zones::StoredZones;
 
@@ -24,12 +24,12 @@ pub struct LoadedCopies {
 /// Takes what was stored of the zones that are copies now out of `stored`. What a zone held while it was this server's own
 /// is no copy of anything: it is dropped. A zone that was a copy and is this server's own now keeps what it has.
 pub fn load(settings: &DnsSettings, stored: &mut StoredZones, copies: Vec<(Fqdn, u64)>) -> LoadedCopies {
-    let ours: HashSet<&Fqdn> = settings.secondary.iter().map(|zone| &zone.apex).collect();
+    let ours: HashSet<&Fqdn> = settings.secondary.iter().map(|zone| &zone.sight.id).collect();
     let mut loaded = LoadedCopies::default();
     let mut checked: HashMap<Fqdn, u64> = copies.into_iter().collect();
     for zone in &settings.zones {
-        if checked.remove(&zone.apex).is_some() {
-            loaded.rows.push(Row::ZoneCopyGone { zone: zone.apex.clone() });
+        if checked.remove(&zone.sight.id).is_some() {
+            loaded.rows.push(Row::ZoneCopyGone { zone: zone.sight.id.clone() });
         }
     }
     let mut sets: HashMap<Fqdn, Vec<Rrset>> = HashMap::new();
@@ -69,8 +69,8 @@ pub fn load(settings: &DnsSettings, stored: &mut StoredZones, copies: Vec<(Fqdn,
 }
 
 fn read(apex: &Fqdn, sets: &[Rrset]) -> Option<Zone> {
-    match Zone::from_sets(apex.clone(), sets.iter().cloned()) {
-        Ok(zone) => Some(zone),
+    match Zone::from_sets(zone_id::apex(apex), sets.iter().cloned()) {
+        Ok(zone) => Some(zone.with_id(apex)),
         Err(error) => {
             warn!("zone {apex}: the copy that is stored is none, and is taken anew: {error}");
             None

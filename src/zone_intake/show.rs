@@ -27,7 +27,7 @@ pub(super) fn view(followed: &Followed, clock: &Clock) -> ZoneCopyView {
     });
     let errors: Vec<String> = errors.collect();
     ZoneCopyView {
-        zone: settings.apex.to_string(),
+        zone: settings.sight.id.to_string(),
         state: state.to_owned(),
         primaries: settings.primaries.iter().map(|primary| primary.address.to_string()).collect(),
         primary: standing.from.and_then(address),

@@ -30,19 +30,18 @@ pub(super) fn departures(
         Row::WantedNew(new) => vec![(new.name.clone(), new.address)],
         _ => Vec::new(),
     });
-    let update = |(name, address): (Fqdn, IpAddr)| {
+    let updates = |(name, address): (Fqdn, IpAddr)| -> Vec<Update> {
         // Names of static records, of views too, and name servers are among the protected ones; apexes are not.
-        if settings.protected.contains(&name) || zones.get(&name).is_some() {
-            return None;
+        if settings.protected.contains(&name) || zones.ids_of(&name).iter().any(|id| zones.get(id).is_some()) {
+            return Vec::new();
         }
-        let route = settings.zone_of(&name).filter(|route| route.server == ZoneServer::Embedded)?;
-        let (zone, IpAddr::V4(address)) = (zones.get(&route.apex).filter(|_| open.contains(&route.apex))?, address)
-        else {
-            return None;
-        };
-        departure(zone, &name, address)
+        let route = settings.zone_of(&name).filter(|route| route.server == ZoneServer::Embedded);
+        let (Some(route), IpAddr::V4(address)) = (route, address) else { return Vec::new() };
+        // A client may have written into whichever it sees.
+        let ids = zones.ids_of(&route.apex).iter().filter(|id| open.contains(*id));
+        ids.filter_map(|id| departure(zones.get(id)?, &name, address)).collect()
     };
-    left.filter_map(update).collect()
+    left.flat_map(updates).collect()
 }
 
 /// Names and addresses that a row says are no longer their client's own to keep.

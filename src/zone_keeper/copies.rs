@@ -1,5 +1,6 @@
 //! Zones that are copies of other servers': taken in, withheld, shown again.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use dns::{Fqdn, Rcode};
@@ -30,23 +31,23 @@ impl ZoneKeeper {
 
     /// Stores that a primary is known to have nothing newer of a copy. Should it get lost, the copy expires a little earlier
     /// after a restart.
-    pub fn checked(&self, apex: &Fqdn, checked_at: u64) {
+    pub fn checked(&self, id: &Fqdn, checked_at: u64) {
         let submission = Submission {
             // No decision rests on it, so that its refusal refuses nothing else.
             lane: Lane::Updater,
             epoch: 0,
             zones_epoch: None,
             stamp: self.clock.now().wall_secs,
-            transactions: vec![vec![Row::ZoneCopy { zone: apex.clone(), checked_at }]],
+            transactions: vec![vec![Row::ZoneCopy { zone: id.clone(), checked_at }]],
             done: Box::new(|_| ()),
         };
         drop(self.committer.try_submit(submission));
     }
 
     /// A zone cannot be answered from, from now on.
-    pub async fn withhold(&self, apex: &Fqdn, why: Unavailable) {
+    pub async fn withhold(&self, id: &Fqdn, why: Unavailable) {
         self.when_thawed(|state| {
-            state.authority.withhold(apex, why);
+            state.authority.withhold(id, why);
             self.publish(state, Vec::new());
         })
         .await;
@@ -69,22 +70,23 @@ impl<T> Keeping<T> {
             return Decided::Answered(to, Rcode::SERV_FAIL);
         };
         self.waiting.push_back(Waiting { after: ticket, rcode: Rcode::NO_ERROR, to });
-        let apex = taken.zone.apex();
+        let id = taken.zone.id();
         // A step that is larger than all that is kept cuts itself.
-        let is_kept = |difference: &&Arc<Difference>| !cut.contains(&difference.serial_after);
-        rows.extend(cut.iter().map(|at| Row::ZoneDifferenceGone { zone: apex.clone(), serial_after: *at }));
+        let is_cut: HashSet<u32> = cut.iter().copied().collect();
+        let is_kept = |difference: &&Arc<Difference>| !is_cut.contains(&difference.serial_after);
+        rows.extend(cut.iter().map(|at| Row::ZoneDifferenceGone { zone: id.clone(), serial_after: *at }));
         let kept = taken.differences.iter().filter(is_kept).map(Arc::clone);
-        rows.extend(kept.map(|difference| Row::ZoneDifference { zone: apex.clone(), difference }));
+        rows.extend(kept.map(|difference| Row::ZoneDifference { zone: id.clone(), difference }));
         Decided::Waits(Some(ToStore { ticket, epoch: self.epoch, rows }))
     }
 }
 
 /// A transferred zone's rows, but for its steps.
 fn rows_of(taken: &Taken, checked_at: u64) -> Vec<Row> {
-    let apex = taken.zone.apex();
-    let copy = Row::ZoneCopy { zone: apex.clone(), checked_at };
+    let id = taken.zone.id();
+    let copy = Row::ZoneCopy { zone: id.clone(), checked_at };
     let sets = taken.sets.iter().map(|(name, rtype, set)| Row::ZoneSet {
-        zone: apex.clone(),
+        zone: id.clone(),
         name: name.clone(),
         rtype: *rtype,
         set: set.clone(),

@@ -54,7 +54,7 @@ impl<T> Keeping<T> {
             return None;
         }
         let rdata = Rdata::soa(&Soa { serial, ..soa });
-        let change = Change::Add { name: apex.clone(), rtype: RecordType::SOA, ttl, rdata };
+        let change = Change::Add { name: zone.apex().clone(), rtype: RecordType::SOA, ttl, rdata };
         let update = Update { zone: apex.clone(), prerequisites: Vec::new(), changes: vec![change] };
         let mut decided = self.decide(&update, &AllowAll, to);
         if let Decided::Waits(Some(ToStore { rows, .. })) = &mut decided {

@@ -63,7 +63,9 @@ impl<T> Keeping<T> {
                 let Some(want) = row.want.as_ref().filter(|want| is_plain(row, want, &claimed)) else { continue };
                 let owner = settings.owner_of(&row.key);
                 let Some(zone) = embedded_zone(settings, &row.key, &owner) else { continue };
-                if !write(&mut together, &mut writes, settings, zone, (row, want, &owner)) {
+                let home = together.home(&zone.apex);
+                let home = home.as_ref().unwrap_or(&zone.apex);
+                if !write(&mut together, &mut writes, settings, home, (row, want, &owner)) {
                     continue;
                 }
                 written.add(row, zone.site());
@@ -123,22 +125,28 @@ fn write_new(
     let Some(zone) = embedded_zone(settings, &key, &new.name) else { return };
     let [of_name, of_address] = first_records(new);
     // What is there already is asked about in the way of all rows.
-    let refused = |together: &mut Together<'_>, writes: &mut FirstWrites, row: &WantedRow, zone, owner: &Fqdn| {
-        let want = row.want.as_ref();
-        want.is_none_or(|want| !write_asking(together, writes, settings, zone, (row, want, owner)))
-    };
-    if !add(together, zone, &new.name, new.ttl_secs, of_name)
-        && refused(together, writes, &new.forward(), zone, &new.name)
+    let refused =
+        |together: &mut Together<'_>, writes: &mut FirstWrites, row: &WantedRow, zone: &Fqdn, owner: &Fqdn| {
+            let want = row.want.as_ref();
+            want.is_none_or(|want| !write_asking(together, writes, settings, zone, (row, want, owner)))
+        };
+    let home = together.home(&zone.apex);
+    let home = home.as_ref().unwrap_or(&zone.apex);
+    if !add(together, home, &new.name, new.ttl_secs, of_name)
+        && refused(together, writes, &new.forward(), home, &new.name)
     {
         return;
     }
     let (key, site) = (RowKey::Reverse(new.address), zone.site());
     let owner = settings.owner_of(&key);
-    if let Some(zone) = embedded_zone(settings, &key, &owner)
-        && (add(together, zone, &owner, new.ttl_secs, of_address)
-            || !refused(together, writes, &new.reverse(), zone, &owner))
-    {
-        return written.add_new(new, [site, zone.site()]);
+    if let Some(zone) = embedded_zone(settings, &key, &owner) {
+        let home = together.home(&zone.apex);
+        let home = home.as_ref().unwrap_or(&zone.apex);
+        if add(together, home, &owner, new.ttl_secs, of_address)
+            || !refused(together, writes, &new.reverse(), home, &owner)
+        {
+            return written.add_new(new, [site, zone.site()]);
+        }
     }
     written.add(&new.forward(), site);
 }
@@ -148,7 +156,7 @@ fn write(
     together: &mut Together<'_>,
     writes: &mut FirstWrites,
     settings: &Settings,
-    zone: &ZoneRoute,
+    zone: &Fqdn,
     (row, want, owner): (&WantedRow, &Want, &Fqdn),
 ) -> bool {
     let is_added = writes.records(&row.key, want).is_some_and(|first| add(together, zone, owner, want.ttl_secs, first));
@@ -157,19 +165,13 @@ fn write(
 
 /// Puts the first records where nothing at all is, as nearly always, so that there is nothing to ask. False: something is,
 /// or the zone takes no more.
-fn add(
-    together: &mut Together<'_>,
-    zone: &ZoneRoute,
-    owner: &Fqdn,
-    ttl: u32,
-    ((rtype, rdata), mark): FirstRecords,
-) -> bool {
+fn add(together: &mut Together<'_>, zone: &Fqdn, owner: &Fqdn, ttl: u32, ((rtype, rdata), mark): FirstRecords) -> bool {
     let set = |rtype, rdata| Set { rtype, ttl, rdata: [rdata].into() };
     let first = set(rtype, rdata);
     // Types are in their order: a DHCID record's is the greatest of these.
     let added = match mark.map(|mark| set(RecordType::DHCID, mark)) {
-        Some(mark) => together.add(&zone.apex, owner, [first, mark]),
-        None => together.add(&zone.apex, owner, [first]),
+        Some(mark) => together.add(zone, owner, [first, mark]),
+        None => together.add(zone, owner, [first]),
     };
     added == Ok(true)
 }
@@ -180,10 +182,10 @@ fn write_asking(
     together: &mut Together<'_>,
     writes: &mut FirstWrites,
     settings: &Settings,
-    zone: &ZoneRoute,
+    zone: &Fqdn,
     (row, want, owner): (&WantedRow, &Want, &Fqdn),
 ) -> bool {
-    let update = writes.update(&zone.apex, &row.key, owner, want, settings.reverse);
+    let update = writes.update(zone, &row.key, owner, want, settings.reverse);
     update.is_some_and(|update| together.apply(&update, &AllowAll).is_ok())
 }
 

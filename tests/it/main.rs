@@ -68,6 +68,7 @@ mod server_health;
 mod servers;
 mod service;
 mod signed_updates;
+mod split_views;
 mod standins;
 mod static_records;
 mod takeover;

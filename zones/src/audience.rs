@@ -52,8 +52,13 @@ pub struct View {
 pub struct Sight {
     /// The zone.
     pub apex: Fqdn,
-    /// The views that have it, by their places in the list of views. `None`: all, and whoever is in no view.
+    /// What it is known by; see [`crate::zone_id`].
+    pub id: Fqdn,
+    /// The views that have it, by their places in the list of views. `None`: whoever is in none that has another zone of
+    /// this apex.
     pub views: Option<Vec<usize>>,
+    /// Names of leases are kept in it: it is this server's own, and the configuration does not except it.
+    pub leases: bool,
     /// Who may ask for its names.
     pub query: AccessList,
     /// Sets that a view has in place of the zone's own of the same name and type.
@@ -64,7 +69,7 @@ impl Sight {
     /// The zone with this apex, for everybody as it is.
     #[must_use]
     pub fn of(apex: Fqdn) -> Self {
-        Self { apex, views: None, query: AccessList::default(), overlays: Vec::new() }
+        Self { id: apex.clone(), apex, views: None, leases: true, query: AccessList::default(), overlays: Vec::new() }
     }
 
     /// A digest of what views have in place of the zone's records, and of who is in them; `None`: everybody who sees the
@@ -123,8 +128,19 @@ pub struct Audiences {
     unsigned: Box<[u16]>,
     /// Which variant each range sees with a signature by this key.
     by_key: HashMap<Fqdn, Box<[u16]>>,
-    /// Of each variant: the zones that are not as they are, by apex in wire form.
+    /// Of each variant: the zones that are not as they are, by what each is known by, in wire form.
     variants: Vec<BTreeMap<Box<[u8]>, Shown>>,
+    /// The zones of each apex that has several, or one that is known by its views.
+    of_apex: BTreeMap<Fqdn, OfApex>,
+}
+
+/// The zones of one apex, by what they are known by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct OfApex {
+    /// All of them; the one that names of leases are decided in first.
+    all: Vec<Fqdn>,
+    /// How many of them, from the first, have the names of leases.
+    leased: usize,
 }
 
 fn bits(address: IpAddr) -> u128 {
@@ -206,8 +222,9 @@ impl Audiences {
         let unsigned = seen_with(None);
         let keys: BTreeSet<&Fqdn> = askers.iter().flat_map(|askers| &askers.keys).collect();
         let by_key = keys.into_iter().map(|key| (key.clone(), seen_with(Some(key)))).collect();
-        let says_nothing = variants.iter().all(BTreeMap::is_empty);
-        (!says_nothing).then(|| Self { starts: starts.into_iter().collect(), unsigned, by_key, variants })
+        let of_apex = of_apexes(sights);
+        let says_nothing = variants.iter().all(BTreeMap::is_empty) && of_apex.is_empty();
+        (!says_nothing).then(|| Self { starts: starts.into_iter().collect(), unsigned, by_key, variants, of_apex })
     }
 
     /// Which variant an asker sees.
@@ -222,10 +239,49 @@ impl Audiences {
         self.variants.len()
     }
 
-    /// What a variant shows of the zone with this apex; `None`: the zone as it is.
-    pub(crate) fn shown(&self, variant: usize, apex: &[u8]) -> Option<&Shown> {
-        self.variants[variant].get(apex)
+    /// What a variant shows of the zone that is known by this; `None`: the zone as it is.
+    pub(crate) fn shown(&self, variant: usize, id: &[u8]) -> Option<&Shown> {
+        self.variants[variant].get(id)
     }
+
+    /// What the zones of an apex are known by, the one that names of leases are decided in first; `None`: it has one at
+    /// most, known by its apex.
+    pub(crate) fn of_apex(&self, apex: &Fqdn) -> Option<&[Fqdn]> {
+        self.of_apex.get(apex).map(|zones| &*zones.all)
+    }
+
+    /// The zones that have the names of leases of the one that is known by this beside it.
+    pub(crate) fn followers(&self, id: &Fqdn) -> &[Fqdn] {
+        if self.of_apex.is_empty() {
+            return &[];
+        }
+        let zones = self.of_apex.get(&crate::zone_id::apex(id)).filter(|zones| zones.all.first() == Some(id));
+        zones.and_then(|zones| zones.all.get(1..zones.leased)).unwrap_or_default()
+    }
+
+    /// Whether names of leases are kept in the zone that is known by this.
+    #[must_use]
+    pub fn has_leases(&self, id: &Fqdn) -> bool {
+        let zones = self.of_apex.get(&crate::zone_id::apex(id));
+        zones.is_none_or(|zones| zones.all.iter().take(zones.leased).any(|one| one == id))
+    }
+}
+
+/// See [`Audiences::of_apex`].
+fn of_apexes(sights: &[Sight]) -> BTreeMap<Fqdn, OfApex> {
+    let mut by_apex: BTreeMap<&Fqdn, Vec<&Sight>> = BTreeMap::new();
+    for sight in sights {
+        by_apex.entry(&sight.apex).or_default().push(sight);
+    }
+    by_apex.retain(|apex, sights| sights.len() > 1 || sights.iter().any(|sight| sight.id != **apex));
+    let of_apex = |(apex, mut sights): (&Fqdn, Vec<&Sight>)| {
+        // Whatever their order in the configuration, names of leases are decided in the same one: that for all, if it has
+        // them.
+        sights.sort_by_key(|sight| (!sight.leases, sight.views.is_some(), &sight.id));
+        let leased = sights.iter().filter(|sight| sight.leases).count();
+        (apex.clone(), OfApex { all: sights.into_iter().map(|sight| sight.id.clone()).collect(), leased })
+    };
+    by_apex.into_iter().map(of_apex).collect()
 }
 
 /// What one asker sees: the zones that are not as they are.
@@ -233,7 +289,10 @@ fn variant(views: &[View], sights: &[Sight], address: IpAddr, key: Option<&Fqdn>
     let view = views.iter().position(|view| view.clients.contain(address, key));
     let mut variant = BTreeMap::new();
     for sight in sights {
-        let has_it = sight.views.as_ref().is_none_or(|views| view.is_some_and(|view| views.contains(&view)));
+        let is_of = |sight: &Sight| sight.views.as_ref().zip(view).is_some_and(|(views, view)| views.contains(&view));
+        // Of several zones of one apex the one for all is for those whom no other is for.
+        let is_others = || sights.iter().any(|other| other.apex == sight.apex && is_of(other));
+        let has_it = if sight.views.is_some() { is_of(sight) } else { !is_others() };
         let overlay = sight.overlays.iter().find(|(of, _)| Some(*of) == view);
         let shown = match overlay {
             _ if !has_it => Shown::Hidden,
@@ -241,7 +300,7 @@ fn variant(views: &[View], sights: &[Sight], address: IpAddr, key: Option<&Fqdn>
             Some((_, sets)) if !sets.is_empty() => Shown::Overlaid(sets.clone()),
             _ => continue,
         };
-        variant.insert(sight.apex.as_wire().into(), shown);
+        variant.insert(sight.id.as_wire().into(), shown);
     }
     variant
 }

@@ -20,7 +20,7 @@ use faults::{Fault, planted};
 
 use crate::intake::Taken;
 use crate::update::Draft;
-use crate::{Histories, History, Policy, Set, Unavailable, Zone, ZoneChange, ZoneSet, update};
+use crate::{Histories, History, Policy, Set, Unavailable, Zone, ZoneChange, ZoneSet};
 
 /// One decided change, in the order of deciding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,6 +44,8 @@ pub struct Decision {
     pub rcode: Rcode,
     /// What to store, under the ticket `after`. None when nothing changed.
     pub change: Option<ZoneChange>,
+    /// What to store with it: what became of the same names in other zones of the apex.
+    pub followed: Vec<ZoneChange>,
     /// What to wait for before answering: this update's own ticket, or the newest one whose result it saw. None:
     /// answer at once.
     pub after: Option<Ticket>,
@@ -73,11 +75,19 @@ pub struct ZoneAuthority {
 #[derive(Debug)]
 pub struct Together<'a> {
     authority: &'a mut ZoneAuthority,
-    /// One for each zone that an update was for.
+    /// One for each zone that changes.
     drafts: Vec<Draft>,
 }
 
 impl Together<'_> {
+    /// The zone that names of leases with this apex are decided in (see [`ZoneSet::home`]), where that is not known by the
+    /// apex.
+    #[must_use]
+    pub fn home(&self, apex: &Fqdn) -> Option<Fqdn> {
+        let home = self.authority.tentative.home(apex);
+        (home != apex).then(|| home.clone())
+    }
+
     /// Decides one update upon those before it.
     ///
     /// # Errors
@@ -94,24 +104,41 @@ impl Together<'_> {
         Ok(self.draft(zone)?.add(name, sets))
     }
 
-    fn draft(&mut self, apex: &Fqdn) -> Result<&mut Draft, Rcode> {
+    fn draft(&mut self, id: &Fqdn) -> Result<&mut Draft, Rcode> {
         let authority = &*self.authority;
         if authority.pending.len() >= ZoneAuthority::PENDING_MAX {
             return Err(Rcode::SERV_FAIL);
         }
-        let at = match self.drafts.iter().position(|draft| draft.apex() == apex) {
+        let at = match self.drafts.iter().position(|draft| draft.id() == id) {
             Some(at) => at,
             None => {
-                self.drafts.push(Draft::of(authority.decided(apex)?));
+                self.drafts.push(Draft::of(authority.decided(id)?));
                 self.drafts.len() - 1
             }
         };
         Ok(&mut self.drafts[at])
     }
 
+    /// Clients have their names in every zone of the apex that has names of leases, whichever view one is in.
+    fn follow(&mut self) {
+        for at in 0..self.drafts.len() {
+            let followers = self.authority.tentative.followers(self.drafts[at].id());
+            if followers.is_empty() {
+                continue;
+            }
+            let (followers, names) = (followers.to_vec(), self.drafts[at].clients());
+            for id in followers.iter().filter(|_| !names.is_empty()) {
+                // A zone that cannot be had has no names.
+                let Ok(draft) = self.draft(id) else { continue };
+                names.iter().for_each(|(name, node)| draft.follow(name, node.as_ref()));
+            }
+        }
+    }
+
     /// What to store, under the ticket; `None`: nothing changed.
     #[must_use]
-    pub fn finish(self) -> Option<(Ticket, Vec<ZoneChange>)> {
+    pub fn finish(mut self) -> Option<(Ticket, Vec<ZoneChange>)> {
+        self.follow();
         let drafted = self.drafts.into_iter().map(Draft::finish);
         let (zones, changes): (Vec<_>, Vec<_>) =
             drafted.filter_map(|(zone, change)| change.map(|change| (zone, change))).unzip();
@@ -168,14 +195,14 @@ impl ZoneAuthority {
 
     /// The past of a zone.
     #[must_use]
-    pub fn history(&self, apex: &Fqdn) -> Option<&History> {
-        self.histories.get(apex)
+    pub fn history(&self, id: &Fqdn) -> Option<&History> {
+        self.histories.get(id)
     }
 
     /// Forgets the past of a zone; which steps those were, by the serial after them.
-    pub fn forget(&mut self, apex: &Fqdn) -> Vec<u32> {
+    pub fn forget(&mut self, id: &Fqdn) -> Vec<u32> {
         self.histories
-            .insert(apex.clone(), History::default())
+            .insert(id.clone(), History::default())
             .map_or_else(Vec::new, |history| history.serials().collect())
     }
 
@@ -200,30 +227,26 @@ impl ZoneAuthority {
     /// Decides an update; see [`Decision`] for what to do next.
     pub fn apply(&mut self, update: &Update, policy: &dyn Policy) -> Decision {
         let seen = self.pending.back().map(|pending| pending.ticket);
-        let refused = |rcode, after| Decision { rcode, change: None, after };
-        let zone = match self.decided(&update.zone) {
-            Ok(zone) => zone,
+        let refused = |rcode, after| Decision { rcode, change: None, followed: Vec::new(), after };
+        let mut together = self.together();
+        let draft = match together.draft(&update.zone) {
+            Ok(draft) => draft,
             Err(rcode) => return refused(rcode, None),
         };
-        if self.pending.len() >= Self::PENDING_MAX {
-            return refused(Rcode::SERV_FAIL, None);
+        if let Err(rcode) = draft.apply(update, policy) {
+            return refused(rcode, seen);
         }
-        match update::apply(zone, update, policy) {
-            Err(rcode) => refused(rcode, seen),
-            Ok((_, None)) => Decision { rcode: Rcode::NO_ERROR, change: None, after: seen },
-            Ok((zone, Some(mut change))) => {
-                self.remember(&mut change);
-                let ticket = self.put(zone);
-                Decision { rcode: Rcode::NO_ERROR, change: Some(change), after: Some(ticket) }
-            }
-        }
+        let Some((ticket, mut changes)) = together.finish() else { return refused(Rcode::NO_ERROR, seen) };
+        // The update's own is the first, where its zone is not as it was.
+        let followed = changes.split_off(1);
+        Decision { rcode: Rcode::NO_ERROR, change: changes.pop(), followed, after: Some(ticket) }
     }
 
     /// The zone that the next update is decided upon. RFC 2136 section 3.1.2: not the apex of a zone of ours is NOTAUTH.
     /// That rests on no change of contents.
-    fn decided(&self, apex: &Fqdn) -> Result<&Zone, Rcode> {
+    fn decided(&self, id: &Fqdn) -> Result<&Zone, Rcode> {
         let zones = if planted(Fault::ZoneDecidedUponPublished) { &self.committed } else { &self.tentative };
-        zones.get(apex).ok_or(Rcode::NOT_AUTH)
+        zones.get(id).ok_or(Rcode::NOT_AUTH)
     }
 
     /// Begins to decide several updates as one: one ticket, one change for each zone. They are in force, tentatively,
@@ -256,9 +279,9 @@ impl ZoneAuthority {
         if self.pending.len() >= Self::PENDING_MAX {
             return None;
         }
-        let apex = taken.zone.apex();
-        let mut cut = if taken.forget { self.forget(apex) } else { Vec::new() };
-        let history = self.histories.entry(apex.clone()).or_default();
+        let id = taken.zone.id();
+        let mut cut = if taken.forget { self.forget(id) } else { Vec::new() };
+        let history = self.histories.entry(id.clone()).or_default();
         for difference in &taken.differences {
             cut.extend(history.push(Arc::clone(difference)));
         }
@@ -267,8 +290,8 @@ impl ZoneAuthority {
 
     /// A zone cannot be answered from, at once and whatever waits for the store, until [`ZoneAuthority::show`] or
     /// [`ZoneAuthority::take_in`].
-    pub fn withhold(&mut self, apex: &Fqdn, why: Unavailable) {
-        self.everywhere(|zones| zones.withhold(apex, why));
+    pub fn withhold(&mut self, id: &Fqdn, why: Unavailable) {
+        self.everywhere(|zones| zones.withhold(id, why));
     }
 
     /// A zone that was withheld is answered from again, as it is stored.
@@ -292,8 +315,8 @@ impl ZoneAuthority {
                 if !planted(Fault::ZoneFailureKept) {
                     self.tentative = self.pending.back().map_or(&self.committed, |pending| &pending.zones).clone();
                 }
-                for (apex, history) in &mut self.histories {
-                    history.take_back(self.tentative.get(apex).map_or(0, Zone::serial));
+                for (id, history) in &mut self.histories {
+                    history.take_back(self.tentative.get(id).map_or(0, Zone::serial));
                 }
             }
             Outcome::Committed => {

@@ -95,7 +95,7 @@ pub fn departure(zone: &Zone, name: &Fqdn, address: Ipv4Addr) -> Option<Update> 
     let is_own =
         node.set(RecordType::DHCID).is_none() && node.set(RecordType::A).is_some_and(|set| set.rdata.contains(&rdata));
     is_own.then(|| Update {
-        zone: zone.apex().clone(),
+        zone: zone.id().clone(),
         prerequisites: vec![Prerequisite::RrsetAbsent(name.clone(), RecordType::DHCID)],
         changes: vec![Change::DeleteRecord(name.clone(), RecordType::A, rdata)],
     })

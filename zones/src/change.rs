@@ -10,7 +10,7 @@ use crate::{Difference, Node};
 /// one transaction is storing the update; the SOA with the new serial is among them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ZoneChange {
-    /// The apex.
+    /// What the zone is known by; see [`crate::zone_id`].
     pub zone: Fqdn,
     /// Serial before.
     pub serial_before: u32,

@@ -25,6 +25,7 @@ pub mod respond;
 pub mod serial;
 pub mod update;
 pub mod zone;
+pub mod zone_id;
 pub mod zone_set;
 
 pub use answer::{Answer, AnswerSet, Question, QuestionMeta, answer};

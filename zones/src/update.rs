@@ -69,6 +69,9 @@ pub struct Draft {
     open: Option<Open>,
 }
 
+/// What DHCP servers write of a client.
+const OF_CLIENTS: [RecordType; 4] = [RecordType::A, RecordType::AAAA, RecordType::PTR, RecordType::DHCID];
+
 #[derive(Debug)]
 struct Touched {
     name: Fqdn,
@@ -97,6 +100,39 @@ impl Draft {
     #[must_use]
     pub fn apex(&self) -> &Fqdn {
         self.before.apex()
+    }
+
+    /// What its zone is known by.
+    #[must_use]
+    pub fn id(&self) -> &Fqdn {
+        self.before.id()
+    }
+
+    /// The names whose records were touched and that belong, or belonged, to a client (they have a DHCID record, RFC 4703
+    /// section 5.2), each with what it has now.
+    #[must_use]
+    pub fn clients(&mut self) -> Vec<(Fqdn, Option<Node>)> {
+        self.close();
+        let is_clients = |node: &Option<Node>| node.as_ref().is_some_and(|node| node.set(RecordType::DHCID).is_some());
+        let touched = self.touched.iter().filter(|touched| is_clients(&touched.before) || is_clients(&touched.now));
+        touched.map(|Touched { name, .. }| (name.clone(), self.next.node(name).map(|(_, node)| node.clone()))).collect()
+    }
+
+    /// Gives a name the records of the client that it belongs to in another zone of the same apex. A name that is somebody
+    /// else's here stays as it is.
+    pub fn follow(&mut self, name: &Fqdn, node: Option<&Node>) {
+        let is_of_clients = |set: &&Set| OF_CLIENTS.contains(&set.rtype);
+        let theirs: Vec<Set> = node.map_or(&[][..], Node::sets).iter().filter(is_of_clients).cloned().collect();
+        let open = self.open(name);
+        let here = open.sets();
+        let is_free = here.is_empty() || set_of(here, RecordType::DHCID).is_some();
+        if !is_free || here.iter().filter(is_of_clients).eq(&theirs) {
+            return;
+        }
+        let sets = open.change();
+        sets.retain(|set| !is_of_clients(&set));
+        sets.extend(theirs);
+        sets.sort_unstable_by_key(|set| set.rtype);
     }
 
     /// Makes one update's changes, or none of them.
@@ -145,7 +181,8 @@ impl Draft {
 
     /// The next zone, and what to store; `None`: the zone is as it was.
     #[must_use]
-    pub fn finish(self) -> (Zone, Option<ZoneChange>) {
+    pub fn finish(mut self) -> (Zone, Option<ZoneChange>) {
+        self.close();
         let Self { before, mut next, mut touched, repeats, .. } = self;
         // Names that were only added are there once each, as nearly always.
         if repeats {
@@ -434,7 +471,8 @@ fn finish(before: &Zone, after: &mut Zone, touched: Vec<Touched>) -> Option<Zone
     }
     let (serial_before, serial_after) = (before.serial(), after.serial());
     let difference = Arc::new(former.finish(serial_before, serial_after));
-    Some(ZoneChange { sets, added, serial_before, serial_after, zone: apex, difference, cut: Vec::new() })
+    let zone = before.id().clone();
+    Some(ZoneChange { sets, added, serial_before, serial_after, zone, difference, cut: Vec::new() })
 }
 
 #[cfg(test)]

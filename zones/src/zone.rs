@@ -78,6 +78,8 @@ impl Node {
 #[derive(Clone, Debug)]
 pub struct Zone {
     apex: Fqdn,
+    /// See [`Zone::id`]; `None`: the apex.
+    id: Option<Fqdn>,
     names: Names,
     /// What names are hashed with.
     hashes: Sip,
@@ -120,6 +122,7 @@ impl Zone {
     pub fn from_sets(apex: Fqdn, sets: impl IntoIterator<Item = Rrset>) -> Result<Self, ZoneError> {
         let mut zone = Self {
             apex,
+            id: None,
             names: Names::default(),
             hashes: Sip::new(RandomState::new().hash_one(0)),
             owners: 0,
@@ -149,6 +152,19 @@ impl Zone {
     #[must_use]
     pub fn apex(&self) -> &Fqdn {
         &self.apex
+    }
+
+    /// What the zone is known by, here and in the store; see [`crate::zone_id`].
+    #[must_use]
+    pub fn id(&self) -> &Fqdn {
+        self.id.as_ref().unwrap_or(&self.apex)
+    }
+
+    /// The same zone, known by this.
+    #[must_use]
+    pub fn with_id(self, id: &Fqdn) -> Self {
+        let id = (*id != self.apex).then(|| id.clone());
+        Self { id, ..self }
     }
 
     /// The SOA record, read, with its TTL in seconds.
@@ -240,6 +256,11 @@ impl Zone {
     /// Every set, those of a name beside each other, in no order of names.
     pub fn rrsets_unsorted(&self) -> impl Iterator<Item = Rrset> + '_ {
         self.owners().flat_map(|(name, node)| node.rrsets(name))
+    }
+
+    /// The names that own records, with what they own, in no order.
+    pub fn nodes(&self) -> impl Iterator<Item = (&Fqdn, &Node)> {
+        self.owners()
     }
 
     fn owners(&self) -> impl Iterator<Item = (&Fqdn, &Node)> {

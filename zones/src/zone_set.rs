@@ -17,7 +17,8 @@ type ByApex<T> = GenericHashMap<Arc<[u8]>, T, BuildHasherDefault<ApexHasher>, De
 /// The zones, by apex. Cloning shares everything, so a clone is a snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ZoneSet {
-    /// By the apex in wire form, so that a name's suffixes are looked up without making names of them.
+    /// By the apex in wire form, so that a name's suffixes are looked up without making names of them. In the set of all
+    /// zones by what each is known by ([`crate::zone_id`]).
     zones: ByApex<Entry>,
     /// How long their apexes are: ends of a name that have another length are not looked for.
     lengths: Lengths,
@@ -140,17 +141,17 @@ impl ZoneSet {
         }
         let mut zones = Self::new();
         for (apex, sets) in by_apex {
-            zones.insert(Zone::from_sets(apex, sets)?);
+            zones.insert(Zone::from_sets(crate::zone_id::apex(&apex), sets)?.with_id(&apex));
         }
         Ok(zones)
     }
 
-    /// Puts a zone in place of the one with its apex.
+    /// Puts a zone in place of the one that is known by the same.
     pub fn insert(&mut self, zone: Zone) {
         let zone = Arc::new(zone);
         if let Some(Seen { audiences, variants }) = self.seen.as_deref_mut() {
             for (at, variant) in variants.iter_mut().enumerate() {
-                let shown = match audiences.shown(at, zone.apex().as_wire()) {
+                let shown = match audiences.shown(at, zone.id().as_wire()) {
                     None => Entry::Zone(Arc::clone(&zone)),
                     Some(Shown::Hidden) => continue,
                     Some(Shown::Prohibited) => Entry::Prohibited,
@@ -159,21 +160,22 @@ impl ZoneSet {
                 variant.put(zone.apex(), shown);
             }
         }
-        self.put(&Fqdn::clone(zone.apex()), Entry::Zone(zone));
+        self.put(&Fqdn::clone(zone.id()), Entry::Zone(zone));
     }
 
-    /// The zone with this apex is served, and cannot be answered from, until one is put in its place.
-    pub fn withhold(&mut self, apex: &Fqdn, why: Unavailable) {
+    /// The zone that is known by this is served, and cannot be answered from, until one is put in its place.
+    pub fn withhold(&mut self, id: &Fqdn, why: Unavailable) {
+        let apex = &crate::zone_id::apex(id);
         if let Some(Seen { audiences, variants }) = self.seen.as_deref_mut() {
             for (at, variant) in variants.iter_mut().enumerate() {
-                match audiences.shown(at, apex.as_wire()) {
+                match audiences.shown(at, id.as_wire()) {
                     Some(Shown::Hidden) => {}
                     Some(Shown::Prohibited) => variant.put(apex, Entry::Prohibited),
                     Some(Shown::Overlaid(_)) | None => variant.put(apex, Entry::Unavailable(why)),
                 }
             }
         }
-        self.put(apex, Entry::Unavailable(why));
+        self.put(id, Entry::Unavailable(why));
     }
 
     fn put(&mut self, apex: &Fqdn, shown: Entry) {
@@ -191,10 +193,43 @@ impl ZoneSet {
         self.zones.keys().for_each(|apex| self.lengths.add(apex.len()));
     }
 
-    /// The zone with this very apex.
+    /// The zone with this very apex; in the set of all zones, the one that is known by this.
     #[must_use]
     pub fn get(&self, apex: &Fqdn) -> Option<&Zone> {
         self.zones.get(apex.as_wire())?.zone()
+    }
+
+    fn audiences(&self) -> Option<&Audiences> {
+        self.seen.as_deref().map(|seen| &*seen.audiences)
+    }
+
+    /// What the zones with this apex are known by, the one first that names of leases are decided in: in the set of all
+    /// zones.
+    #[must_use]
+    pub fn ids_of<'a>(&'a self, apex: &'a Fqdn) -> &'a [Fqdn] {
+        self.audiences().and_then(|audiences| audiences.of_apex(apex)).unwrap_or(std::slice::from_ref(apex))
+    }
+
+    /// What the zone is known by that names of leases with this apex are decided in.
+    #[must_use]
+    pub fn home<'a>(&'a self, apex: &'a Fqdn) -> &'a Fqdn {
+        self.ids_of(apex).first().unwrap_or(apex)
+    }
+
+    /// The zone that a name of a lease is decided in: of those with the longest apex that it is within.
+    #[must_use]
+    pub fn find_home(&self, name: &Fqdn) -> Option<&Zone> {
+        let mut above = std::iter::successors(Some(name.clone()), Fqdn::parent);
+        above.find_map(|apex| {
+            let mut held = self.ids_of(&apex).iter();
+            held.find_map(|id| self.get(id))
+        })
+    }
+
+    /// The zones that have the names of leases of this one beside it.
+    #[must_use]
+    pub fn followers(&self, id: &Fqdn) -> &[Fqdn] {
+        self.audiences().map_or(&[], |audiences| audiences.followers(id))
     }
 
     /// The zone that `name` belongs to: the one with the longest apex that it is within.
@@ -239,11 +274,11 @@ impl ZoneSet {
         }
     }
 
-    /// All zones, by apex.
+    /// All zones, by apex and by what they are known by.
     #[must_use]
     pub fn zones(&self) -> Vec<&Zone> {
         let mut zones: Vec<&Zone> = self.zones.values().filter_map(Entry::zone).collect();
-        zones.sort_by(|a, b| a.apex().cmp(b.apex()));
+        zones.sort_by(|a, b| (a.apex(), a.id()).cmp(&(b.apex(), b.id())));
         zones
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ddns::settings::{Auth, ZoneRoute, ZoneServer};
 use dns::{Fqdn, Rrset, TsigKey};
+use zones::zone_id;
 
 use super::{Change, Verb, keyed, named, verb};
 use crate::Config;
@@ -39,12 +40,12 @@ pub(super) fn compare(old: &Config, new: &Config, changes: &mut Vec<Change>) {
     let (before, after) = (zones(old), zones(new));
     for (apex, was) in &before {
         match after.get(apex) {
-            None => changes.push(Change::new(Verb::Removed, format!("zone {apex}"), place(was))),
+            None => changes.push(Change::new(Verb::Removed, format!("zone {}", zone_id::words(apex)), place(was))),
             Some(is) => zone(apex, *was, *is, changes),
         }
     }
     for (apex, is) in after.iter().filter(|(apex, _)| !before.contains_key(*apex)) {
-        changes.push(Change::new(Verb::Added, format!("zone {apex}"), place(is)));
+        changes.push(Change::new(Verb::Added, format!("zone {}", zone_id::words(apex)), place(is)));
     }
     let stated = |config: &Config| -> Vec<Rrset> { config.ddns.stated.to_vec() };
     records("at other servers", &stated(old), &stated(new), changes);
@@ -107,10 +108,14 @@ fn listen(listen: &Listen) -> String {
 fn zones(config: &Config) -> BTreeMap<&Fqdn, Said<'_>> {
     let mut zones: BTreeMap<&Fqdn, Said<'_>> = BTreeMap::new();
     for route in &config.ddns.zones {
-        zones.entry(&route.apex).or_default().route = Some(route);
+        // Where a route's zone is this server's own, all that is said is said of that.
+        let is_own = config.dns.zones.iter().any(|zone| zone.apex == route.apex && zone.sight.id != zone.apex);
+        if !is_own {
+            zones.entry(&route.apex).or_default().route = Some(route);
+        }
     }
     for zone in &config.dns.zones {
-        zones.entry(&zone.apex).or_default().embedded = Some(zone);
+        zones.entry(&zone.sight.id).or_default().embedded = Some(zone);
     }
     zones
 }
@@ -129,7 +134,7 @@ fn place(said: &Said<'_>) -> String {
 }
 
 fn zone(apex: &Fqdn, old: Said<'_>, new: Said<'_>, changes: &mut Vec<Change>) {
-    let part = format!("zone {apex}");
+    let part = format!("zone {}", zone_id::words(apex));
     let (was, is) = (place(&old), place(&new));
     if was != is {
         changes.push(Change::new(Verb::Changed, &*part, format!("from {was} to {is}")));

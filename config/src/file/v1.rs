@@ -495,8 +495,11 @@ pub struct Zone {
     pub update: Vec<At<UpdateRule>>,
     /// Embedded: the holder of a lease may keep its own A record by itself, over TCP and without a key.
     pub self_by_lease: Option<At<bool>>,
-    /// Embedded: the views that have it; else all, and whoever is in none.
+    /// The views that have it; else whoever is in none that has another zone of this name. Several zones may have one name,
+    /// each for other views.
     pub views: Option<Vec<At<ViewName>>>,
+    /// Embedded, of several zones with one name: whether the names of leases, hosts and reservations are in it; else they are.
+    pub leases: Option<At<bool>>,
     /// Embedded: who may ask for its names; else as `[dns]` says.
     pub allow_query: Option<Vec<At<AskerText>>>,
     /// Embedded: who may not, even if allowed.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ::zones::audience::Prefix;
 use ::zones::policy::{Names, OwnName, Rule, UpdatePolicy, Who};
-use ::zones::{AccessList, Askers, Sight, View};
+use ::zones::{AccessList, Askers, Sight, View, zone_id};
 use dns::{Fqdn, RecordType, TsigKey};
 use ipnet::IpNet;
 
@@ -74,6 +74,13 @@ pub(super) fn read<'f>(
 }
 
 impl Access<'_> {
+    /// The names of the views, by their places.
+    pub(super) fn view_names(&self) -> Vec<String> {
+        let mut names: Vec<(usize, &String)> = self.names.iter().map(|(name, (place, _))| (*place, name)).collect();
+        names.sort_unstable();
+        names.into_iter().map(|(_, name)| name.clone()).collect()
+    }
+
     /// The places of these views.
     pub(super) fn views_of(&self, written: &[At<ViewName>], findings: &mut Findings) -> Vec<usize> {
         let known = || self.names.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -127,8 +134,23 @@ impl Access<'_> {
         used.extend(update_keys);
         used.sort_by(|one, other| one.name.cmp(&other.name));
         used.dedup_by(|one, other| one.name == other.name);
-        OfZone { sight: Sight { apex: apex.clone(), views, query, overlays: Vec::new() }, policy, update, keys: used }
+        let leases = zone.leases.as_ref().is_none_or(|at| at.value);
+        let id = id_of(zone, apex, findings);
+        let sight = Sight { apex: apex.clone(), id, views, leases, query, overlays: Vec::new() };
+        OfZone { sight, policy, update, keys: used }
     }
+}
+
+/// What the zone is known by.
+fn id_of(zone: &v1::Zone, apex: &Fqdn, findings: &mut Findings) -> Fqdn {
+    let Some(views) = &zone.views else { return apex.clone() };
+    let names: Vec<&str> = views.iter().map(|at| at.value.0.as_str()).collect();
+    let id = zone_id::of_views(apex, &names);
+    if let (None, Some(first)) = (&id, views.first()) {
+        let (message, mend) = ("the zone's name is too long for a zone of views", "take `views` out");
+        findings.fault(first.span, message, "no room for them beside the name", mend);
+    }
+    id.unwrap_or_else(|| apex.clone())
 }
 
 /// Those whom a list names.

@@ -113,7 +113,7 @@ pub(super) fn transfers(zone: &v1::Zone, keys: &Keys<'_>, findings: &mut Finding
 pub(super) fn fill_name_servers(zones: &mut Zones, _: &[At<v1::Zone>]) {
     let forward = zones.embedded().map(|zone| zone.apex.clone()).find(|apex| !apex.is_reverse());
     let forward_ns = zones.embedded().find(|zone| !zone.apex.is_reverse()).map(|zone| zone.ns.clone());
-    for zone in &mut zones.list {
+    for zone in zones.all_mut() {
         let Server::Embedded(zone) = &mut zone.server else { continue };
         let base = if zone.apex.is_reverse() { forward.as_ref().unwrap_or(&zone.apex) } else { &zone.apex };
         if zone.ns.is_root() {

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use ::zones::Sight;
 use ::zones::intake::Limits;
 use dns::{Fqdn, TsigKey};
 use ipnet::Ipv4Net;
@@ -61,6 +62,7 @@ pub(super) fn read(
     let primaries = primaries(zone, span, keys, findings);
     let transfers = embedded::transfers(zone, keys, findings);
     let OfZone { sight, keys: mut used, .. } = access.of_zone(zone, apex, keys, findings);
+    let sight = Sight { leases: false, ..sight };
     let notify = askers(zone.allow_notify.as_deref().unwrap_or_default(), keys, findings, &mut used);
     used.extend(primaries.iter().filter_map(|primary| primary.key.clone()));
     used.sort_by(|one: &Arc<TsigKey>, other| one.name.cmp(&other.name));
@@ -80,6 +82,7 @@ fn refuse_others(zone: &v1::Zone, findings: &mut Findings) {
         ("self_by_lease", zone.self_by_lease.as_ref().map(|at| at.span)),
         ("allow_update", zone.allow_update.as_ref().and_then(|list| list.first()).map(|at| at.span)),
         ("deny_update", zone.deny_update.as_ref().and_then(|list| list.first()).map(|at| at.span)),
+        ("leases", zone.leases.as_ref().map(|at| at.span)),
         ("ns", zone.ns.as_ref().map(|at| at.span)),
         ("hostmaster", zone.hostmaster.as_ref().map(|at| at.span)),
         ("ttl", zone.ttl.as_ref().map(|at| at.span)),

@@ -140,9 +140,9 @@ pub(super) fn dns(
         None => Listen::Interfaces { port },
     };
     let mut held: Vec<_> = zones.embedded().cloned().collect();
-    held.sort_by(|one, other| one.apex.cmp(&other.apex));
+    held.sort_by(|one, other| (&one.apex, &one.sight.id).cmp(&(&other.apex, &other.sight.id)));
     let mut secondary: Vec<_> = zones.secondary().cloned().collect();
-    secondary.sort_by(|one, other| one.apex.cmp(&other.apex));
+    secondary.sort_by(|one, other| (&one.apex, &one.sight.id).cmp(&(&other.apex, &other.sight.id)));
     DnsSettings {
         enabled,
         secondary,

@@ -1,11 +1,11 @@
 //! Zones: who serves each, and the reverse zones that subnets need.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use ::zones::{Sight, UpdatePolicy};
+use ::zones::{Sight, UpdatePolicy, zone_id};
 use ddns::cuts::Classless;
 use ddns::settings::{Auth, ZoneServer};
 use dns::{Fqdn, Rrset};
@@ -27,8 +27,13 @@ use crate::settings::{EmbeddedZone, SecondaryZone};
 #[derive(Debug, Default)]
 pub(super) struct Zones {
     pub(super) list: Vec<Zone>,
+    /// Zones whose apex one in `list` has too: they are for other views. That one is the zone that names of leases are
+    /// decided in.
+    of_views: Vec<Zone>,
     /// Some zone's name could not be read, so a name that is in no zone may belong to it.
     pub(super) incomplete: bool,
+    /// Of the views, by their places.
+    view_names: Vec<String>,
     /// Names from `[ddns] protected`.
     pub(super) protected: Vec<Fqdn>,
     /// `[ddns] server`: where everything is that no other zone holds.
@@ -70,8 +75,8 @@ pub(super) fn read(
     files: &dyn ReadSecret,
     findings: &mut Findings,
 ) -> Zones {
-    let mut zones = Zones { elsewhere: elsewhere(ddns, keys, findings), ..Zones::default() };
-    let mut first_by_apex: BTreeMap<Fqdn, Span> = BTreeMap::new();
+    let elsewhere = elsewhere(ddns, keys, findings);
+    let mut zones = Zones { elsewhere, view_names: access.view_names(), ..Zones::default() };
     for at in written {
         let Some((apexes, span)) = apexes(at, &mut zones.classless, findings) else {
             zones.incomplete = true;
@@ -80,18 +85,6 @@ pub(super) fn read(
         let is_secondary = secondary::is_secondary(&at.value, findings);
         let server = if is_secondary { None } else { server(&at.value, span, keys, findings) };
         for apex in apexes {
-            if let Some(earlier) = first_by_apex.get(&apex) {
-                findings
-                    .fault(
-                        span,
-                        format!("the zone `{}` is defined twice", plain(&apex)),
-                        "defined again",
-                        "take one of the two out",
-                    )
-                    .see(*earlier, "defined here first");
-                continue;
-            }
-            first_by_apex.insert(apex.clone(), span);
             let server = match &server {
                 None if is_secondary => {
                     Server::Secondary(Box::new(secondary::read(at, span, &apex, (access, keys), findings)))
@@ -103,9 +96,11 @@ pub(super) fn read(
                 },
                 None => Server::Embedded(Box::new(embedded::read(&at.value, &apex, (access, keys), files, findings))),
             };
-            zones.list.push(Zone { apex, span, server });
+            zones.add(Zone { apex, span, server }, findings);
         }
+        refuse_choice(&at.value, written, findings);
     }
+    zones.choose_for_leases(findings);
     embedded::fill_name_servers(&mut zones, written);
     zones
 }
@@ -184,6 +179,7 @@ fn server(zone: &v1::Zone, span: Span, keys: &Keys<'_>, findings: &mut Findings)
         ("update_keys", zone.update_keys.as_ref().and_then(|list| list.first()).map(|key| key.span)),
         ("update", zone.update.first().map(|rule| rule.span)),
         ("self_by_lease", zone.self_by_lease.as_ref().map(|at| at.span)),
+        ("leases", zone.leases.as_ref().map(|at| at.span)),
         ("views", zone.views.as_ref().and_then(|list| list.first()).map(|at| at.span)),
         ("allow_query", zone.allow_query.as_ref().and_then(|list| list.first()).map(|at| at.span)),
         ("deny_query", zone.deny_query.as_ref().and_then(|list| list.first()).map(|at| at.span)),
@@ -294,8 +290,76 @@ impl Zones {
         written.max_by_key(|zone| zone.apex.label_count()).or(self.elsewhere.as_ref())
     }
 
+    /// All zones, those too that are for some views beside another one of the same apex.
+    fn all(&self) -> impl Iterator<Item = &Zone> {
+        self.list.iter().chain(&self.of_views)
+    }
+
+    pub(super) fn all_mut(&mut self) -> impl Iterator<Item = &mut Zone> {
+        self.list.iter_mut().chain(&mut self.of_views)
+    }
+
+    /// Adds a zone, unless somebody would see it and another one of its apex.
+    fn add(&mut self, zone: Zone, findings: &mut Findings) {
+        let same: Vec<&Zone> = self.all().filter(|other| other.apex == zone.apex).collect();
+        let is_first = same.is_empty();
+        let Some(earlier) = same.into_iter().find(|other| !zone.is_apart_from(other)) else {
+            if is_first {
+                self.list.push(zone)
+            } else {
+                self.of_views.push(zone)
+            }
+            return;
+        };
+        let mend = "take one of the two out; or give one of them `views`, whose clients alone see it then";
+        let has_views = |zone: &Zone| zone.sight().is_some_and(|sight| sight.views.is_some());
+        let (label, mend) = match (zone.sight().zip(earlier.sight()), has_views(&zone) && has_views(earlier)) {
+            (None, _) => {
+                ("defined again", "take one of the two out: views see zones that are held here, in other ways")
+            }
+            (Some(_), true) => ("a view has both", "name each view in one of the two"),
+            (Some(_), false) => ("defined again", mend),
+        };
+        findings
+            .fault(zone.span, format!("the zone `{}` is defined twice", plain(&zone.apex)), label, mend)
+            .see(earlier.span, "defined here first");
+    }
+
+    /// Has the zone stand in `list`, of several with one apex, that names of leases are decided in.
+    fn choose_for_leases(&mut self, findings: &mut Findings) {
+        // As `zones::Audiences` chooses: whatever their order in the file.
+        let rank = |zone: &Zone| zone.sight().map(|sight| (!sight.leases, sight.views.is_some(), sight.id.clone()));
+        for at in 0..self.of_views.len() {
+            let other = &mut self.of_views[at];
+            let Some(first) = self.list.iter_mut().find(|zone| zone.apex == other.apex) else { continue };
+            if rank(other) < rank(first) {
+                std::mem::swap(first, other);
+            }
+        }
+        for zone in &self.list {
+            let mut others = self.of_views.iter().filter(|other| other.apex == zone.apex).peekable();
+            let is_own = |zone: &Zone| matches!(zone.server, Server::Embedded(_));
+            let none_has_them = zone.sight().is_some_and(|sight| !sight.leases);
+            if others.peek().is_some() && none_has_them && (is_own(zone) || others.any(is_own)) {
+                findings.fault(
+                    zone.span,
+                    format!("no zone `{}` has the names of leases", plain(&zone.apex)),
+                    "one of several",
+                    "take `leases = false` out of one of them",
+                );
+            }
+        }
+    }
+
+    /// The views that see the names of leases with the apex of this zone; `None`: whoever is in none of others.
+    fn views_with_leases(&self, of: &EmbeddedZone) -> Option<Vec<usize>> {
+        let same = self.embedded().filter(|zone| zone.apex == of.apex && zone.sight.leases);
+        let views: Option<Vec<&Vec<usize>>> = same.map(|zone| zone.sight.views.as_ref()).collect();
+        views.map(|views| views.into_iter().flatten().copied().collect())
+    }
+
     pub(super) fn embedded(&self) -> impl Iterator<Item = &EmbeddedZone> {
-        self.list.iter().filter_map(|zone| match &zone.server {
+        self.all().filter_map(|zone| match &zone.server {
             Server::Embedded(zone) => Some(&**zone),
             Server::Secondary(_) | Server::Remote { .. } => None,
         })
@@ -303,7 +367,7 @@ impl Zones {
 
     /// The copies of other servers' zones.
     pub(super) fn secondary(&self) -> impl Iterator<Item = &SecondaryZone> {
-        self.list.iter().filter_map(|zone| match &zone.server {
+        self.all().filter_map(|zone| match &zone.server {
             Server::Secondary(zone) => Some(&**zone),
             Server::Embedded(_) | Server::Remote { .. } => None,
         })
@@ -316,7 +380,7 @@ impl Zones {
 
     /// The static records of all zones.
     pub(super) fn records(&self) -> impl Iterator<Item = &Rrset> {
-        self.list.iter().flat_map(|zone| {
+        self.all().flat_map(|zone| {
             let (records, of_views) = match &zone.server {
                 Server::Embedded(zone) => (&zone.records[..], &zone.sight.overlays[..]),
                 Server::Secondary(_) => (&[][..], &[][..]),
@@ -377,14 +441,27 @@ impl Zones {
             }
             match self.holding(domain).map(|zone| &zone.server) {
                 Some(Server::Embedded(forward)) => {
+                    let views = self.views_with_leases(forward);
+                    let names: Vec<&str> =
+                        views.iter().flatten().filter_map(|at| self.view_names.get(*at)).map(|name| &**name).collect();
                     let derived = missing.into_iter().map(|part| {
+                        let apex = reverse_apex(part);
+                        let id = views.as_ref().and_then(|_| zone_id::of_views(&apex, &names));
+                        let sight = Sight {
+                            id: id.unwrap_or_else(|| apex.clone()),
+                            apex,
+                            views: views.clone(),
+                            leases: true,
+                            query: forward.sight.query.clone(),
+                            overlays: Vec::new(),
+                        };
                         let zone = EmbeddedZone {
                             apex: reverse_apex(part),
                             records: Vec::new(),
                             soa: None,
                             // Rules are about names of the zone that has them.
                             policy: UpdatePolicy { rules: Vec::new(), ..forward.policy.clone() },
-                            sight: Sight { apex: reverse_apex(part), overlays: Vec::new(), ..forward.sight.clone() },
+                            sight,
                             self_by_lease: false,
                             derived: true,
                             ..(**forward).clone()
@@ -428,7 +505,37 @@ fn refuse_reverse(net: Ipv4Net, apex: &Fqdn, span: Span, findings: &mut Findings
     );
 }
 
+/// Nothing is to be chosen where a name has one zone.
+fn refuse_choice(zone: &v1::Zone, all: &[At<v1::Zone>], findings: &mut Findings) {
+    let Some(at) = zone.leases.as_ref().filter(|_| zone.server.is_none() && zone.kind.is_none()) else { return };
+    let name = |zone: &v1::Zone| {
+        let written = zone.name.as_ref().map(|at| at.value.0.trim_end_matches('.').to_ascii_lowercase());
+        (written, zone.prefix.as_ref().map(|at| at.value.0.clone()))
+    };
+    if all.iter().filter(|other| name(&other.value) == name(zone)).count() < 2 {
+        let message = "`leases` chooses among several zones with one name, and this is the only one";
+        findings.fault(at.span, message, "nothing to choose", "take it out");
+    }
+}
+
 impl Zone {
+    fn sight(&self) -> Option<&Sight> {
+        match &self.server {
+            Server::Embedded(zone) => Some(&zone.sight),
+            Server::Secondary(zone) => Some(&zone.sight),
+            Server::Remote { .. } => None,
+        }
+    }
+
+    /// Whether nobody would see both: they are held here, for other views.
+    fn is_apart_from(&self, other: &Self) -> bool {
+        let (Some(one), Some(other)) = (self.sight(), other.sight()) else { return false };
+        match (&one.views, &other.views) {
+            (Some(one), Some(other)) => !one.iter().any(|view| other.contains(view)),
+            (one, other) => one.is_some() || other.is_some(),
+        }
+    }
+
     /// Where its updates go.
     pub(super) fn route(&self) -> ZoneServer {
         match &self.server {

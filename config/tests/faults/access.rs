@@ -174,3 +174,65 @@ fn what_is_for_embedded_zones_alone_is_refused_elsewhere() {
     let message = "`self_by_lease` is for embedded zones, and this one has a `server`";
     refused(&text, &[("11:17", "true", message, "take it out")]);
 }
+
+/// Several zones of one name, each with these keys; two views.
+fn several(zones: &[&str]) -> String {
+    let zones = zones.iter().map(|keys| format!("[[zone]]\nname = \"a.example\"\n{keys}\n"));
+    let views = "[[view]]\nname = \"in\"\nclients = [\"10.0.0.0/8\"]\n[[view]]\nname = \"guests\"\nclients = [\"10.9.0.0/16\"]\n";
+    and(&(zones.collect::<String>() + views))
+}
+
+#[test]
+fn several_zones_of_one_name_are_told_apart_by_their_views() {
+    let of = |zones: &[&str]| -> Vec<(String, bool)> {
+        let zones = config(&several(zones)).dns.zones;
+        let held = zones.into_iter().filter(|zone| zone.apex.to_string() == "a.example.");
+        held.map(|zone| (zone.sight.id.to_string(), zone.sight.leases)).collect()
+    };
+    let both = [("a.example.".to_owned(), true), ("view=guests+in.a.example.".to_owned(), false)];
+    for order in [
+        ["views = [\"in\", \"guests\"]\nleases = false", "ttl = \"1h\""],
+        ["ttl = \"1h\"", "views = [\"guests\", \"in\"]\nleases = false"],
+    ] {
+        assert_eq!(of(&order), both, "whatever their order is");
+    }
+    assert_eq!(of(&["views = [\"in\"]", "views = [\"guests\"]"]).len(), 2);
+    assert_eq!(
+        of(&["views = [\"in\"]"]),
+        [("view=in.a.example.".to_owned(), true)],
+        "known by its view when it is alone too"
+    );
+}
+
+#[test]
+fn two_zones_that_one_client_would_see_are_refused() {
+    for (zones, place, mend) in [
+        (["", ""], "11:8", "give one of them `views`"),
+        (["views = [\"in\"]", "views = [\"guests\", \"in\"]"], "11:8", "name each view in one of the two"),
+        (["server = \"192.0.2.1\"\nkey = \"k\"", "views = [\"in\"]"], "12:8", "views see zones that are held here"),
+    ] {
+        let text = several(&zones) + KEY;
+        refused(&text, &[(place, "\"a.example\"", "the zone `a.example` is defined twice", mend)]);
+    }
+}
+
+#[test]
+fn names_of_leases_need_one_zone_of_several_and_no_choice_of_one() {
+    refused(
+        &several(&["views = [\"in\"]\nleases = false", "leases = false"]),
+        &[("12:8", "\"a.example\"", "no zone `a.example` has the names of leases", "take `leases = false` out of one")],
+    );
+    refused(
+        &several(&["leases = true"]),
+        &[(
+            "9:10",
+            "true",
+            "`leases` chooses among several zones with one name, and this is the only one",
+            "take it out",
+        )],
+    );
+    refused(
+        &several(&["kind = \"secondary\"\nprimaries = [{ address = \"192.0.2.1\" }]\nleases = true"]),
+        &[("11:10", "true", "`leases` is not for a copy of another server's zone", "the primary decides that")],
+    );
+}

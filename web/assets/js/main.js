@@ -122,7 +122,7 @@ function Find({ onClose }) {
       const nets = subnets.subnets.filter(one => `${one.prefix} ${one.domain ?? ''} ${one.network ?? ''}`.toLowerCase().includes(q)).slice(0, 5);
       const apexes = zones.zones.filter(one => one.apex.includes(q)).slice(0, 5);
       setHits([...found, ...nets.map(one => ({ path: `/subnets/${one.prefix}`, icon: 'network', words: one.prefix, end: 'Subnet' })),
-        ...apexes.map(one => ({ path: `/zones/${one.apex}`, icon: 'globe', words: one.apex, end: 'Zone' })), ...views]);
+        ...apexes.map(one => ({ path: `/zones/${one.id}`, icon: 'globe', words: one.apex, end: one.views.length > 0 ? `Zone for ${one.views.join(', ')}` : 'Zone' })), ...views]);
       setAt(0);
     }, 120);
     return () => { clearTimeout(timer); aborter.abort(); };

@@ -15,6 +15,10 @@ pub struct Zones {
 pub struct Zone {
     /// Its apex.
     pub apex: String,
+    /// What it is known by where it is asked for: its apex, unless it is for certain views.
+    pub id: String,
+    /// The views that it is for, where it is not for all. Several zones may have one apex, each for other views.
+    pub views: Vec<String>,
     /// This daemon serves it.
     pub embedded: bool,
     /// It holds the PTR records of addresses.

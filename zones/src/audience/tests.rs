@@ -36,7 +36,7 @@ fn zone(apex: &str, sets: Vec<Rrset>) -> Zone {
 }
 
 fn sight(apex: &str) -> Sight {
-    Sight { apex: name(apex), views: None, query: AccessList::default(), overlays: vec![] }
+    Sight::of(name(apex))
 }
 
 /// `example` for everybody, with another www inside; `lab` inside only; `secret` for one subnet and one key.
@@ -196,4 +196,110 @@ fn prefixes_of_both_families_have_their_first_and_last_address() {
     assert!(within("::/0", "2001:db8::1") && !within("::/0", "10.0.0.1"), "IPv4 is no part of IPv6");
     assert!(within("2001:db8::/32", "2001:db8:ffff::1") && !within("2001:db8::/32", "2001:db9::"));
     assert!(within("10.0.0.1/32", "10.0.0.1") && !within("10.0.0.1/32", "10.0.0.2"));
+}
+
+/// `example` for those inside, for guests, and for everybody else; `leases` says which of them have names of leases.
+fn split(leases: [bool; 3]) -> ZoneAuthority {
+    let views = [
+        View { clients: askers(&["192.168.30.0/24"], &["insider"]) },
+        View { clients: askers(&["192.168.40.0/24"], &[]) },
+    ];
+    let id = |view: &str| crate::zone_id::of_views(&name("example"), &[view]).unwrap();
+    let of_view = |at, view, leases| Sight { views: Some(vec![at]), id: id(view), leases, ..sight("example") };
+    let sights = [
+        of_view(0, "inside", leases[0]),
+        of_view(1, "guests", leases[1]),
+        Sight { leases: leases[2], ..sight("example") },
+    ];
+    let mut zones = ZoneSet::for_audiences(Audiences::new(&views, &sights));
+    for (sight, last) in sights.iter().zip(1..) {
+        let www = single("www.example", a(&format!("10.0.0.{last}")));
+        zones.insert(zone("example", vec![www]).with_id(&sight.id));
+    }
+    ZoneAuthority::new(zones)
+}
+
+const ASKERS: [&str; 3] = ["192.168.30.7", "192.168.40.7", "203.0.113.1"];
+
+fn told_to_all(zones: &ZoneSet, owner: &str) -> [String; 3] {
+    // A code without its words.
+    ASKERS.map(|from| told(zones, from, None, owner).split(' ').next().unwrap_or_default().to_owned())
+}
+
+/// An update of the zone that names of leases with this apex are decided in, settled.
+fn lease(authority: &mut ZoneAuthority, changes: Vec<dns::Change>) -> Vec<Fqdn> {
+    let zone = authority.tentative().home(&name("example")).clone();
+    let update = dns::Update { zone, prerequisites: vec![], changes };
+    let decision = authority.apply(&update, &AllowAll);
+    assert_eq!(decision.rcode, Rcode::NO_ERROR);
+    if let Some(ticket) = decision.after {
+        authority.settle(ticket, crate::Outcome::Committed);
+    }
+    decision.change.into_iter().chain(decision.followed).map(|change| change.zone).collect()
+}
+
+fn client(owner: &str, address: &str) -> Vec<dns::Change> {
+    let add = |rtype, rdata| dns::Change::Add { name: name(owner), rtype, ttl: 60, rdata };
+    vec![add(RecordType::A, a(address)), add(RecordType::DHCID, Rdata([0, 0, 1, 7].into()))]
+}
+
+#[test]
+fn each_view_has_a_zone_of_its_own_under_one_apex() {
+    let mut authority = split([true, true, true]);
+    assert_eq!(told_to_all(authority.committed(), "www.example"), ["10.0.0.1", "10.0.0.2", "10.0.0.3"]);
+    assert_eq!(told(authority.committed(), "203.0.113.1", Some("insider"), "www.example"), "10.0.0.1");
+    // An update of one changes that one alone, and its serial.
+    let id = crate::zone_id::of_views(&name("example"), &["guests"]).unwrap();
+    let add = dns::Change::Add { name: name("bar.example"), rtype: RecordType::A, ttl: 60, rdata: a("10.0.0.9") };
+    let update = dns::Update { zone: id.clone(), prerequisites: vec![], changes: vec![add] };
+    let decision = authority.apply(&update, &AllowAll);
+    assert_eq!((decision.change.unwrap().zone, decision.followed), (id.clone(), vec![]));
+    authority.settle(decision.after.unwrap(), crate::Outcome::Committed);
+    assert_eq!(told_to_all(authority.committed(), "bar.example"), ["NXDOMAIN", "10.0.0.9", "NXDOMAIN"]);
+    let serials = authority.committed().zones().into_iter().map(|zone| (zone.id() == &id, zone.serial()));
+    assert_eq!(serials.collect::<Vec<_>>(), [(false, 1), (true, 2), (false, 1)]);
+}
+
+#[test]
+fn names_of_leases_are_in_every_zone_of_the_apex_that_has_them() {
+    for (leases, seen) in [
+        ([true, true, true], ["10.9.9.9", "10.9.9.9", "10.9.9.9"]),
+        ([true, false, false], ["10.9.9.9", "NXDOMAIN", "NXDOMAIN"]),
+        ([true, true, false], ["10.9.9.9", "10.9.9.9", "NXDOMAIN"]),
+        ([false, false, true], ["NXDOMAIN", "NXDOMAIN", "10.9.9.9"]),
+    ] {
+        let mut authority = split(leases);
+        let changed = lease(&mut authority, client("pc.example", "10.9.9.9"));
+        assert_eq!(changed.len(), leases.iter().filter(|has| **has).count());
+        assert_eq!(told_to_all(authority.committed(), "pc.example"), seen, "{leases:?}");
+        assert!(lease(&mut authority, client("pc.example", "10.9.9.9")).is_empty(), "nothing changes twice");
+        lease(&mut authority, vec![dns::Change::DeleteName(name("pc.example"))]);
+        assert_eq!(told_to_all(authority.committed(), "pc.example"), ["NXDOMAIN"; 3], "{leases:?}");
+    }
+}
+
+#[test]
+fn a_name_that_somebody_has_in_one_views_zone_stays_there_as_it_is() {
+    let mut authority = split([true, true, true]);
+    let id = crate::zone_id::of_views(&name("example"), &["inside"]).unwrap();
+    let add = dns::Change::Add { name: name("pc.example"), rtype: RecordType::A, ttl: 60, rdata: a("10.0.0.7") };
+    let update = dns::Update { zone: id, prerequisites: vec![], changes: vec![add] };
+    let ticket = authority.apply(&update, &AllowAll).after.unwrap();
+    authority.settle(ticket, crate::Outcome::Committed);
+    lease(&mut authority, client("pc.example", "10.9.9.9"));
+    assert_eq!(told_to_all(authority.committed(), "pc.example"), ["10.0.0.7", "10.9.9.9", "10.9.9.9"]);
+    // What others wrote beside a client's records stays when the client goes.
+    lease(&mut authority, vec![dns::Change::DeleteName(name("pc.example"))]);
+    assert_eq!(told_to_all(authority.committed(), "pc.example"), ["10.0.0.7", "NXDOMAIN", "NXDOMAIN"]);
+}
+
+#[test]
+fn names_of_a_failed_commit_are_in_no_zone_of_the_apex() {
+    let mut authority = split([true, true, true]);
+    let zone = authority.tentative().home(&name("example")).clone();
+    let update = dns::Update { zone, prerequisites: vec![], changes: client("pc.example", "10.9.9.9") };
+    let ticket = authority.apply(&update, &AllowAll).after.unwrap();
+    authority.settle(ticket, crate::Outcome::Failed);
+    assert_eq!(told_to_all(authority.committed(), "pc.example"), ["NXDOMAIN"; 3]);
+    assert_eq!(told_to_all(authority.tentative(), "pc.example"), ["NXDOMAIN"; 3]);
 }

@@ -54,11 +54,11 @@ fn the_second_claim_of_a_name_loses_before_the_first_is_stored_and_waits_for_it(
     let mut authority = authority();
     let first = decide(&mut authority, &claim("a.example", 1));
     let second = decide(&mut authority, &claim("a.example", 2));
-    assert_eq!(second, Decision { rcode: Rcode::YX_DOMAIN, change: None, after: first.after });
+    assert_eq!(second, Decision { rcode: Rcode::YX_DOMAIN, change: None, followed: vec![], after: first.after });
     // The same words again: no change, but true only once the first is stored.
     let again = Update { prerequisites: vec![], ..claim("a.example", 1) };
     let repeated = decide(&mut authority, &again);
-    assert_eq!(repeated, Decision { rcode: Rcode::NO_ERROR, change: None, after: first.after });
+    assert_eq!(repeated, Decision { rcode: Rcode::NO_ERROR, change: None, followed: vec![], after: first.after });
     let _ = authority.settle(first.after.unwrap(), Outcome::Committed);
     assert_eq!(decide(&mut authority, &again).after, None);
 }

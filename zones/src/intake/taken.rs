@@ -28,15 +28,17 @@ pub struct Taken {
 
 type Key = (Fqdn, RecordType);
 
-/// What `incoming` makes of the copy that is there, if one is. `None`: it brings nothing.
+/// What `incoming` makes of the copy that is there, if one is; `id` is what the zone is known by ([`crate::zone_id`]). `None`:
+/// it brings nothing.
 ///
 /// # Errors
 /// [`TransferFault`] when it does not fit that copy, or is no zone.
-pub fn take(apex: &Fqdn, before: Option<&Zone>, incoming: Incoming) -> Result<Option<Taken>, TransferFault> {
+pub fn take(id: &Fqdn, before: Option<&Zone>, incoming: Incoming) -> Result<Option<Taken>, TransferFault> {
+    let apex = &crate::zone_id::apex(id);
     let taken = match (incoming, before) {
         (Incoming::Current(_), _) => return Ok(None),
         (Incoming::Whole(sets), Some(before)) => replaced(before, sets)?,
-        (Incoming::Whole(sets), None) => new(apex, sets)?,
+        (Incoming::Whole(sets), None) => new(id, sets)?,
         (Incoming::Steps(steps), Some(before)) => stepped(before, steps, WORK_MAX)?,
         (Incoming::Steps(steps), None) => {
             let theirs = steps.first().map_or(0, |step| step.from);
@@ -50,9 +52,9 @@ pub fn take(apex: &Fqdn, before: Option<&Zone>, incoming: Incoming) -> Result<Op
     Ok(Some(taken))
 }
 
-fn new(apex: &Fqdn, sets: Vec<Rrset>) -> Result<Taken, TransferFault> {
+fn new(id: &Fqdn, sets: Vec<Rrset>) -> Result<Taken, TransferFault> {
     let stored = sets.iter().map(|set| (set.name.clone(), set.rtype, Some(set.clone()))).collect();
-    let zone = Zone::from_sets(apex.clone(), sets).map_err(|_| TransferFault::Soa)?;
+    let zone = Zone::from_sets(crate::zone_id::apex(id), sets).map_err(|_| TransferFault::Soa)?.with_id(id);
     Ok(Taken { zone, sets: stored, differences: Vec::new(), forget: true })
 }
 

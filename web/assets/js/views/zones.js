@@ -17,33 +17,35 @@ export function Zones() {
   const group = reverse => all.filter(zone => zone.reverse === reverse);
   return html`<${Head} icon="globe" heading=${data ? plural(all.length, 'zone') : 'Zones'}>Names go into these zones of DNS. <a class="link" href="/dns-work">DNS work</a></${Head}>
     ${error && !data ? html`<${Problem} error=${error} retry=${reload}/>` : !data ? html`<${Skeleton} height=${240}/>` : !all.length ? html`<div class="card"><${Empty} icon="globe" title="No names are kept">Give a subnet a <code class="mono">domain</code>, and add its <code class="mono">[[zone]]</code>: then leases have names.</${Empty}></div>`
-      : [[false, 'Names'], [true, 'Addresses']].map(([reverse, words]) => group(reverse).length > 0 && html`<section class="sec" key=${words} aria-labelledby=${`z${words}`}><header><h2 id=${`z${words}`}>${words}</h2></header><div class="card"><ul class="work">${group(reverse).map(zone => html`<${Row} key=${zone.apex} zone=${zone}/>`)}</ul></div></section>`)}`;
+      : [[false, 'Names'], [true, 'Addresses']].map(([reverse, words]) => group(reverse).length > 0 && html`<section class="sec" key=${words} aria-labelledby=${`z${words}`}><header><h2 id=${`z${words}`}>${words}</h2></header><div class="card"><ul class="work">${group(reverse).map(zone => html`<${Row} key=${zone.id} zone=${zone}/>`)}</ul></div></section>`)}`;
 }
 
 function Row({ zone }) {
   const failing = zone.servers.find(server => server.failing_since != null);
   const [icon, kind] = failing ? STANDING[failing.standing] : ['circle-check', 'ok'];
-  return html`<li><${Icon} name=${icon} kind=${kind} small label=${failing ? 'A server fails' : 'Well'}/><a class="t" href=${`/zones/${zone.apex}`}>${zone.apex}</a><span class="end">${zone.names != null ? plural(zone.names, 'name') : ''}${zone.queued > 0 ? ` · ${num(zone.queued)} waiting` : ''}</span><span class="sub">${zone.embedded ? `served here, serial ${zone.serial}` : zone.servers.map(server => server.server).join(', ')}${failing ? ` · ${failing.state}` : ''}</span></li>`;
+  return html`<li><${Icon} name=${icon} kind=${kind} small label=${failing ? 'A server fails' : 'Well'}/><a class="t" href=${`/zones/${zone.id}`}>${zone.apex}</a>${zone.views.length > 0 ? ` for ${zone.views.join(', ')}` : ''}<span class="end">${zone.names != null ? plural(zone.names, 'name') : ''}${zone.queued > 0 ? ` · ${num(zone.queued)} waiting` : ''}</span><span class="sub">${zone.embedded ? `served here, serial ${zone.serial}` : zone.servers.map(server => server.server).join(', ')}${failing ? ` · ${failing.state}` : ''}</span></li>`;
 }
 
 export function Zone({ rest, query }) {
   const zones = useApi('/zones', { every: 5000 });
   const q = query.get('q') ?? '';
-  const zone = zones.data?.zones.find(one => one.apex === rest);
+  const zone = zones.data?.zones.find(one => one.id === rest);
   useMe();
   const bad = zone?.servers.some(server => server.standing === 'failing');
-  const own = zone && zone.role !== 'secondary' && may('operate');
+  // A record that stands by itself cannot say which of several zones with one name it is for.
+  const alone = zone && zones.data.zones.filter(one => one.apex === zone.apex).length === 1;
+  const own = alone && zone.role !== 'secondary' && may('operate');
   const tools = own && html`<button type="button" class="btn pri" onClick=${() => add(zone.apex)}><${Icon} name="plus" small/>Add record</button>`;
-  return html`<${Head} icon=${bad ? 'octagon-x' : 'globe'} mark=${bad ? 'bad' : ''} heading=${rest} crumb=${['/zones', 'Zones']} tools=${tools}>${zone ? standing(zone) : ''}</${Head}>
+  return html`<${Head} icon=${bad ? 'octagon-x' : 'globe'} mark=${bad ? 'bad' : ''} heading=${zone ? zone.apex : rest} crumb=${['/zones', 'Zones']} tools=${tools}>${zone ? standing(zone) : ''}</${Head}>
     ${zone && !zone.embedded && html`<section class="card box" aria-labelledby="srv-h"><h2 id="srv-h">Servers</h2><ul class="tl">${zone.servers.map(server => html`<li key=${server.server}><${Icon} name=${STANDING[server.standing]?.[0] ?? 'circle-dashed'} kind=${STANDING[server.standing]?.[1] ?? ''}/><p class="t mono">${server.server}</p><p class="sm dim">${server.state}${server.failing_since != null && html` · since <${Time} at=${server.failing_since} until/>`}${server.next_try_secs != null && ` · next try in ${span(server.next_try_secs)}`}</p></li>`)}</ul></section>`}
     <div class="filters"><${Search} value=${q} label="Find a record" placeholder="Name, type or data" onSearch=${text => go(withQuery({ q: text }), { replace: true })}/></div>
-    <${Records} path=${`/zones/${encodeURIComponent(rest)}/records?${q ? `q=${encodeURIComponent(q)}&` : ''}`} q=${q} zone=${rest} own=${own}/>`;
+    <${Records} path=${`/zones/${encodeURIComponent(rest)}/records?${q ? `q=${encodeURIComponent(q)}&` : ''}`} q=${q} zone=${zone ? zone.apex : rest} own=${own}/>`;
 }
 
 const COPIES = { fresh: 'up to date', stale: 'no primary has answered lately', expired: 'expired', 'not-loaded': 'never loaded' };
 function standing(zone) {
   if (zone.copy) return `A copy of ${zone.copy.primaries.join(', ')} · ${COPIES[zone.copy.state] ?? zone.copy.state}${zone.serial != null ? ` · serial ${zone.serial}` : ''}. Its records are changed there.`;
-  return zone.embedded ? `Served by this daemon · serial ${zone.serial}` : `Kept at ${zone.servers.map(server => server.server).join(', ')}`;
+  return zone.embedded ? `Served by this daemon${zone.views.length > 0 ? ` for ${zone.views.join(', ')}` : ''} · serial ${zone.serial}` : `Kept at ${zone.servers.map(server => server.server).join(', ')}`;
 }
 
 const ORIGINS = { lease: 'A lease', zone: 'The zone', configuration: 'Main file', made: 'Local file', update: 'An update', primary: 'Its primary' };
