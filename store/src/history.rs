@@ -61,6 +61,7 @@ mod reader;
 mod record;
 mod retention;
 mod since;
+mod told;
 mod writer;
 
 pub use coalesce::Coalesce;
