@@ -16,7 +16,7 @@ use dns::sip::Sip;
 use dns::{ConflictGuard, Fqdn, HostIdentity};
 use hashbrown::HashTable;
 
-use crate::wanted::{NewName, RowKey, Want, WantedRow};
+use crate::wanted::{Claim, NewName, RowKey, Want, WantedRow};
 use domains::Domains;
 pub(crate) use record::{Half, Note};
 use record::{Record, read_keys};
@@ -104,6 +104,15 @@ impl PackedRows {
         self.enter(piece, true);
         self.enter(piece, false);
         true
+    }
+
+    /// Whether there are just the rows that [`PackedRows::put_new`] would put, of whatever generation.
+    pub(crate) fn stands(&self, address: IpAddr, claim: &Claim) -> bool {
+        let Some(piece) = self.find_name(&claim.name) else { return false };
+        let (record, _) = Record::read(self.arena.from(piece));
+        (record.forward.is_some() && record.reverse.is_some() && record.after_forward)
+            && (record.address, record.ttl_secs, record.guard) == (address, claim.ttl_secs, claim.guard)
+            && claim.identity.is_bytes(record.identity)
     }
 
     /// Whether there is a row of this name, or of this address.

@@ -162,6 +162,20 @@ impl Core {
         self.wanted.begin(address.into(), &claim)
     }
 
+    /// Whether a binding keeps the name that it had, which nothing else is about and whose rows are as they should be: a
+    /// renewal, as a rule. Then [`Core::take_in`] changes nothing.
+    pub(super) fn keeps_its_name(&self, event: &LeaseEvent) -> bool {
+        let (address, name) = (event.lease.address, &event.lease.name);
+        let had = event.previous.as_ref().filter(|former| former.state == LeaseState::Bound && former.name == *name);
+        let is_plain = had.is_some()
+            && self.outcomes.suffixes.is_empty()
+            && self.settings.hosts.is_empty()
+            && self.engine.reservation_of(address).is_none();
+        let claim = bound_claim(&event.lease).filter(|_| is_plain);
+        claim
+            .is_some_and(|claim| self.wanted.stands(address.into(), &claim) && self.reserved.of(&claim.name).is_empty())
+    }
+
     /// An address claims something else, perhaps: it claimed one of `former`, if anything. So may every address that is
     /// reserved under one of the names.
     pub(super) fn reclaim(&mut self, address: IpAddr, former: [Option<Claim>; 2], changes: &mut Changes) {

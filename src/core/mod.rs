@@ -94,7 +94,7 @@ pub struct Work {
     pub dropped: Option<DropReason>,
 }
 
-/// A transaction of leases without names gets no further decision's once it has so many: each by itself would cost the
+/// A transaction of leases that change no name gets no further decision's once it has so many: each by itself would cost the
 /// journal a frame, and all of a large batch would be lost together with a damaged one.
 const PLAIN_ROWS_MAX: usize = 16;
 
@@ -103,7 +103,7 @@ const PLAIN_ROWS_MAX: usize = 16;
 pub struct Transactions {
     /// Each to be stored all or none, in this order.
     pub all: Vec<Vec<Row>>,
-    /// The last one has nothing but leases that concern no name.
+    /// The last one has nothing but leases that change no name.
     last_is_plain: bool,
 }
 
@@ -114,7 +114,7 @@ impl Transactions {
         self.last_is_plain = false;
     }
 
-    /// The one that leases which concern no name are to be put into, all those of a decision; `more` may come.
+    /// The one that leases which change no name are to be put into, all those of a decision; `more` may come.
     fn plain(&mut self, more: usize) -> Option<&mut Vec<Row>> {
         let has_room = self.all.last().is_some_and(|last| last.len() < PLAIN_ROWS_MAX);
         if !(self.last_is_plain && has_room) {
@@ -309,7 +309,10 @@ impl Core {
         let decision = self.engine.handle_message(now, ingress, datagram, &names);
         let terms = names.into_terms();
         let is_plain = self.outcomes.lingering.is_empty()
-            && decision.events.iter().all(|event| self.concerns_no_name(event, &terms));
+            && decision
+                .events
+                .iter()
+                .all(|event| self.concerns_no_name(event, &terms) || (terms.is_empty() && self.keeps_its_name(event)));
         if is_plain {
             return self.gather_plain(decision, gathering, reply);
         }
@@ -331,7 +334,7 @@ impl Core {
         Gathered { transaction: work.transaction, probe: work.probe, dropped: work.dropped }
     }
 
-    /// What [`Core::work_of`] comes to where no lease had, has or wants a name.
+    /// What [`Core::work_of`] comes to where no name changes.
     fn gather_plain(
         &mut self,
         decision: Decision,

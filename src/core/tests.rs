@@ -142,6 +142,35 @@ fn wanted_rows(rows: &[Row]) -> impl Iterator<Item = WantedRow> {
     })
 }
 
+/// A renewal takes a shorter way while all is as it should be, and no other.
+#[test]
+fn names_a_renewal_brings_back_what_is_wanted_of_a_name_where_that_was_lost() {
+    let mut bench = Bench::new();
+    let address = bench.lease(1, "pc");
+    let renewal = named(with_ciaddr(MessageType::Request, 1, address), "pc");
+    assert_eq!(wanted(&bench.hear(&renewal).0), []);
+    let before = bench.pipeline.core().wanted().get(&forward("pc.nasir.xyz")).unwrap();
+    for key in [forward("pc.nasir.xyz"), RowKey::Reverse(address.into())] {
+        let claim = claims::lease_claim(bench.pipeline.core().engine().lease(address)).unwrap();
+        assert!(bench.pipeline.core().wanted().stands(address.into(), &claim));
+        bench.pipeline.core_mut().wanted.revert_new(&NewName {
+            name: name(if key == forward("pc.nasir.xyz") { "pc.nasir.xyz" } else { "other.nasir.xyz" }),
+            identity: claim.identity.clone(),
+            address: if key == forward("pc.nasir.xyz") { SECOND.into() } else { address.into() },
+            ttl_secs: 0,
+            guard: claim.guard,
+            generation: 0,
+        });
+        assert!(!bench.pipeline.core().wanted().stands(address.into(), &claim));
+        assert_eq!(wanted(&bench.hear(&renewal).0), [key]);
+    }
+    let after = bench.pipeline.core().wanted().get(&forward("pc.nasir.xyz")).unwrap();
+    assert_eq!(after.want, before.want);
+    // Another name is another way.
+    let (rows, _) = bench.hear(&named(with_ciaddr(MessageType::Request, 1, address), "laptop"));
+    assert_eq!(wanted(&rows).len(), 3);
+}
+
 /// A name that nobody had takes a shorter way when it comes in a batch.
 #[test]
 fn names_a_new_name_in_a_batch_is_what_it_is_by_itself() {

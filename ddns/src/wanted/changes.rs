@@ -31,6 +31,13 @@ impl WantedTable {
         Some(new)
     }
 
+    /// Whether an address has the name that it claims, for itself alone and with its pointer, and nothing is left to be
+    /// removed: then claiming it once more, as each renewal does, changes nothing. It may be so too where this is false.
+    #[must_use]
+    pub fn stands(&self, address: IpAddr, claim: &Claim) -> bool {
+        claim.forward && claim.reverse && self.rows.stands(address, claim)
+    }
+
     /// The address no longer has the name.
     pub(super) fn leave(&mut self, claim: &Claim, address: IpAddr, undo: &mut Undo) {
         let key = RowKey::Forward(claim.name.clone());

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use dns::Fqdn;
 
-use super::{NewName, RowKey, WantedRow};
+use super::{Claim, NewName, RowKey, WantedRow};
 use crate::packed::{Note, PackedRow, PackedRows};
 
 /// So many rows out of the ordinary are worth no tidying.
@@ -74,6 +74,11 @@ impl Rows {
         let is_odd = |key: RowKey| self.odd.contains_key(&key);
         (self.odd.is_empty() || !(is_odd(RowKey::Forward(name.clone())) || is_odd(RowKey::Reverse(address))))
             && !self.packed.has_either(name, address)
+    }
+
+    /// See [`super::WantedTable::stands`].
+    pub(super) fn stands(&self, address: IpAddr, claim: &Claim) -> bool {
+        self.packed.stands(address, claim)
     }
 
     /// Takes in the rows of a new name, neither of which is here.
