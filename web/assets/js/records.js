@@ -44,7 +44,7 @@ const write = (key, seen, mine) => upon({
 
 function bring({ key, seen, mine, title, doing, undone }) {
   return carry({
-    title, doing, undone,
+    title, doing, undone, about: path(key),
     write: () => write(key, seen, mine),
     undo: etag => write(key, { etag, value: mine }, seen.value),
     follow: follow(key),

@@ -113,7 +113,7 @@ function Editor({ which, file, reload }) {
       return made;
     };
     await carry({
-      title: `${FILES[which]}: ${plural(told.changes.length, 'change')} in force`, doing: 'Applying', undone: `${FILES[which]} is as it was`,
+      title: `${FILES[which]}: ${plural(told.changes.length, 'change')} in force`, doing: 'Applying', about: path(which), undone: `${FILES[which]} is as it was`,
       write: async () => {
         try {
           return await put(text, former.etag);

@@ -51,7 +51,10 @@ function Records({ asked, filtered, clear }) {
   const [fault, setFault] = useState(null);
   const [fresh, setFresh] = useState(false);
   // Nothing moves under a hand: what has happened since waits to be asked for.
-  useEvents(({ events, gap }) => { if (gap || events.some(event => event.lease)) setFresh(true); }, [asked]);
+  useEvents(({ events, gap }) => {
+    if (gap && !older.length) first.reload();
+    else if (gap || events.some(event => event.lease)) setFresh(true);
+  }, [asked, older.length, first.reload]);
   useEffect(() => { setOlder([]); setNext(first.data?.next ?? null); }, [first.data]);
   const more = async () => {
     try {

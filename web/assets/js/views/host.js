@@ -75,7 +75,7 @@ const Addresses = ({ leases }) => html`<section class="card box" aria-labelledby
     ${lease.dns !== 'none' && html`<${Fact} words="DNS"><${Dns} state=${lease.dns} words/></${Fact}>`}
     <${Fact} words="Since">${absolute(lease.started_at)}</${Fact}>
     <${Fact} words="Last heard"><${Time} at=${lease.renewed_at} until/></${Fact}>
-    <${Fact} words=${lease.state === 'bound' ? 'Until' : 'Ended'}>${lease.expires_at == null ? 'for ever' : html`${absolute(lease.expires_at)} <span class="dim sm">(<${Time} at=${lease.expires_at} until/>)</span>`}</${Fact}></dl>${at > 0 && html`<div class="acts"><${LeaseActs} lease=${lease}/></div>`}</div>`)}</section>`;
+    <${Fact} words=${lease.state === 'bound' ? 'Until' : 'Ended'}>${lease.expires_at == null ? 'for ever' : html`${absolute(lease.expires_at)} <span class="dim sm nowrap">(<${Time} at=${lease.expires_at} until/>)</span>`}</${Fact}></dl>${at > 0 && html`<div class="acts"><${LeaseActs} lease=${lease}/></div>`}</div>`)}</section>`;
 
 /** The way from what the client said to what DNS holds, as a line of steps. */
 function Story({ explanation }) {

@@ -6,7 +6,7 @@ import { useEvents } from '../live.js';
 import { may, useMe } from '../me.js';
 import { add, edit } from '../records.js';
 import { go, withQuery } from '../router.js';
-import { Empty, Head, Icon, Problem, Search, Skeleton, Time, num, plural, span } from '../ui.js';
+import { Empty, Head, Icon, Problem, Search, Skeleton, Time, dots, num, plural, span } from '../ui.js';
 import { place, tall, useNarrow, useVirtual, useWindows } from '../windows.js';
 
 const STANDING = { 'in-use': ['circle-check', 'ok'], reserve: ['circle-dashed', 'pending'], 'passed-over': ['triangle-alert', 'warn'], failing: ['octagon-x', 'bad'] };
@@ -23,7 +23,7 @@ export function Zones() {
 function Row({ zone }) {
   const failing = zone.servers.find(server => server.failing_since != null);
   const [icon, kind] = failing ? STANDING[failing.standing] : ['circle-check', 'ok'];
-  return html`<li><${Icon} name=${icon} kind=${kind} small label=${failing ? 'A server fails' : 'Well'}/><a class="t" href=${`/zones/${zone.id}`}>${zone.apex}</a>${zone.views.length > 0 ? ` for ${zone.views.join(', ')}` : ''}<span class="end">${zone.names != null ? plural(zone.names, 'name') : ''}${zone.queued > 0 ? ` · ${num(zone.queued)} waiting` : ''}</span><span class="sub">${zone.embedded ? `served here, serial ${zone.serial}` : zone.servers.map(server => server.server).join(', ')}${failing ? ` · ${failing.state}` : ''}</span></li>`;
+  return html`<li><${Icon} name=${icon} kind=${kind} small label=${failing ? 'A server fails' : 'Well'}/><span class="t"><a href=${`/zones/${zone.id}`}>${zone.apex}</a>${zone.views.length > 0 && html` <span class="dim">for ${zone.views.join(', ')}</span>`}</span><span class="end">${[zone.names != null && plural(zone.names, 'name'), zone.queued > 0 && `${num(zone.queued)} waiting`].filter(Boolean).join(' · ')}</span><span class="sub">${zone.embedded ? `served here, serial ${zone.serial}` : zone.servers.map(server => server.server).join(', ')}${failing ? ` · ${dots(failing.state)}` : ''}</span></li>`;
 }
 
 export function Zone({ rest, query }) {
