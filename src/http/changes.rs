@@ -130,7 +130,13 @@ impl Desk {
         }
     }
 
-    pub(super) async fn release(&self, address: Ipv4Addr) -> Result<LeaseRow, Refusal> {
+    pub(super) async fn release(&self, address: Ipv4Addr, client: Option<String>) -> Result<LeaseRow, Refusal> {
+        if let Some(client) = client {
+            let held = self.look(move |core, _| core.engine().lease(address).map(|lease| lease.hardware)).await?;
+            if let Some(held) = held.filter(|held| !held.to_string().eq_ignore_ascii_case(&client)) {
+                return Err(Refusal::Changed(format!("{address} is {held}'s by now, not {client}'s: look again")));
+            }
+        }
         let ended = self.parts.responder.ask_service(|to| Question::Release(address, to)).await;
         let lease = ended.ok_or(Refusal::Ending)?.map_err(Refusal::NotFound)?;
         Ok(row_of(&lease, &self.parts.config.load().switches))
@@ -225,7 +231,7 @@ pub(super) fn change_of(ask: &Ask) -> Option<(Actor, String)> {
             Some((actor.clone(), format!("take out the records {}", records(key))))
         }
         Ask::RetryNames(DnsRetry { of }, actor, _) => Some((actor.clone(), retry_words(of.as_deref()))),
-        Ask::Release(address, actor, _) => Some((actor.clone(), release_words(*address))),
+        Ask::Release(address, _, actor, _) => Some((actor.clone(), release_words(*address))),
         Ask::PutFile { which, dry_run: false, actor, .. } => {
             let which = match which {
                 FileWord::Main => "the main file",

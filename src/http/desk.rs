@@ -162,7 +162,9 @@ impl Desk {
             Ask::RetryNames(retry, _, to) => {
                 drop(to.send(noting(by, change, by.try_now(retry.of.as_deref())).await));
             }
-            Ask::Release(address, _, to) => drop(to.send(noting(by, change, self.release(address)).await)),
+            Ask::Release(address, client, _, to) => {
+                drop(to.send(noting(by, change, self.release(address, client)).await));
+            }
             Ask::File(which, to) => drop(to.send(self.file(which).await)),
             Ask::PutFile { which, text, dry_run, conditions, to, .. } => {
                 drop(to.send(noting(by, change, self.put_file(which, text, dry_run, conditions)).await));

@@ -12,7 +12,7 @@ use crate::leasehold::{CONTROL, Leasehold};
 use crate::netns::Lab;
 use crate::packet::{self, Said};
 use crate::page;
-use crate::process::{Running, succeed, wait_for};
+use crate::process::{Running, finish, succeed, wait_for};
 use crate::servers::{self, DnsServer};
 use crate::web_access;
 
@@ -154,6 +154,10 @@ fn an_administrator_signs_in_reserves_renames_reads_why_a_name_is_refused_retrie
     std::fs::write(lab.directory().join("taken"), "").unwrap();
     told(&mut browser, "REFUSED");
     assert_eq!(dig.addresses("laptop.home.example"), [stranger], "what was made by hand stays");
+    let retried = |of: &str| finish(&mut daemon.command(&["dns", "retry", of, "--socket", CONTROL]));
+    let (nobody, laptop) = (retried("nobody.home.example"), retried("laptop.home.example"));
+    assert_eq!((nobody.status.code(), laptop.status.code()), (Some(1), Some(0)), "{nobody:?} {laptop:?}");
+    assert!(String::from_utf8_lossy(&laptop.stdout).contains("one name or address is tried now"), "{laptop:?}");
     dig.nsupdate("update delete laptop.home.example. A");
     std::fs::write(lab.directory().join("freed"), "").unwrap();
     told(&mut browser, "RETRIED");

@@ -223,7 +223,12 @@ fn reservations_and_records_are_put_by_the_api_once_and_two_writers_do_not_lose_
     assert!(dig.addresses("www.nasir.xyz").is_empty());
     let mut asker = Asker::new(&relay, RELAY, true);
     let leased = take_named(&mut asker, 3, "phone");
-    let (status, ended) = asked(&server, "POST", &format!("leases/{leased}/release"), None, &[]);
+    // Whoever thinks that it is another one's has not seen who has it by now.
+    let (status, told) =
+        asked(&server, "POST", &format!("leases/{leased}/release?client=02:00:00:00:00:99"), None, &[]);
+    assert!(status == 412 && told["detail"].as_str().unwrap_or_default().contains(&hardware(3)), "{told}");
+    let release = format!("leases/{leased}/release?client={}", hardware(3));
+    let (status, ended) = asked(&server, "POST", &release, None, &[]);
     assert_eq!((status, ended["address"].as_str()), (200, Some(leased.to_string().as_str())), "{ended}");
     dig.wait_gone("phone.nasir.xyz", leased);
     // A text is checked, and the files are taken over.

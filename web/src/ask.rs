@@ -92,8 +92,8 @@ pub enum Ask {
     },
     /// Try what waits for its next try now.
     RetryNames(DnsRetry, Actor, Reply<Retried>),
-    /// End the lease of this address.
-    Release(Ipv4Addr, Actor, Reply<LeaseRow>),
+    /// End the lease of this address; where a hardware address is told, only while it is that client's.
+    Release(Ipv4Addr, Option<String>, Actor, Reply<LeaseRow>),
     /// One of the configuration's files as it is on the disk, with its version.
     File(FileWord, Reply<(ETag, ConfigurationFile)>),
     PutFile {

@@ -15,8 +15,9 @@ use crate::ask::{Ask, Refusal};
 use crate::body::Sent;
 use crate::conditions::Conditions;
 use crate::model::{
-    ConfigurationFile, ConfigurationText, DnsRetry, DryRun, Edited, FileWord, LeaseRow, Problem, RecordsKey,
-    RecordsSet, RecordsWrite, ReservationDelete, ReservationWrite, Reservations, ReservationsQuery, Retried,
+    ConfigurationFile, ConfigurationText, DnsRetry, DryRun, Edited, FileWord, LeaseRelease, LeaseRow, Problem,
+    RecordsKey, RecordsSet, RecordsWrite, ReservationDelete, ReservationWrite, Reservations, ReservationsQuery,
+    Retried,
 };
 
 /// The longest configuration that is checked here, in bytes.
@@ -170,18 +171,20 @@ pub(crate) async fn delete_records(
 /// End a lease
 ///
 /// As its client's RELEASE would: the address is free, and its DNS records go in the same transaction. Answers with the
-/// lease that it was.
+/// lease that it was. With `client` only while nobody else has got the address meanwhile (412).
 #[utoipa::path(post, path = "/api/v1/leases/{address}/release", tag = "leases",
-    params(("address" = String, Path, description = "The address")),
+    params(("address" = String, Path, description = "The address"), LeaseRelease),
     responses((status = 200, body = LeaseRow), (status = 404, body = Problem)))]
 pub(crate) async fn release(
     State(shared): State<Shared>,
     Extension(caller): Extension<Caller>,
     Path(address): Path<String>,
+    Asked(LeaseRelease { client }): Asked<LeaseRelease>,
 ) -> Result<Json<LeaseRow>, Refusal> {
     let actor = caller.known()?;
+    client.iter().try_for_each(|client| bounded(client))?;
     let address: Ipv4Addr = address.parse().map_err(|_| Refusal::Bad(format!("{address:?} is no IPv4 address")))?;
-    shared.handle.ask(|to| Ask::Release(address, actor, to)).await.map(Json)
+    shared.handle.ask(|to| Ask::Release(address, client, actor, to)).await.map(Json)
 }
 
 /// Try DNS work now

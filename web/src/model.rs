@@ -19,8 +19,8 @@ use crate::access::{Actor, Role};
 pub use changes::{Change, Changes, ChangesQuery};
 pub use devices::{Device, DeviceDecision};
 pub use edits::{
-    ConfigurationFile, ConfigurationText, DryRun, Edited, Fault, FileWord, RecordsKey, RecordsSet, RecordsWrite,
-    Reservation, ReservationDelete, ReservationWrite, Reservations, ReservationsQuery, StaticRecord,
+    ConfigurationFile, ConfigurationText, DryRun, Edited, Fault, FileWord, LeaseRelease, RecordsKey, RecordsSet,
+    RecordsWrite, Reservation, ReservationDelete, ReservationWrite, Reservations, ReservationsQuery, StaticRecord,
 };
 pub use lease_history::{Past, PastHolder, PastQuery, PastRow};
 pub use leases::{DnsState, Host, HostRow, Hosts, HostsQuery, LeaseQuery, LeaseRow, Leases, RelayMarks, SORTS, STATES};

@@ -80,7 +80,9 @@ export function useApi(path, { every = 0 } = {}) {
         asking = false;
       }
       draw();
-      const pause = state.current.error ? 3000 : every;
+      // What is asked wrongly is so the next time as well.
+      const wrong = state.current.error?.status === 400;
+      const pause = wrong ? 0 : state.current.error ? 3000 : every;
       if (pause && !document.hidden) timer = setTimeout(ask, pause);
     };
     const seen = () => { if (!document.hidden && (every || state.current.error)) ask(); };

@@ -126,8 +126,11 @@ function drop(entry) {
 
 function undo(entry) {
   const back = entry.undo;
+  const had = document.activeElement?.closest('.tray');
   entry.undo = null;
   drop(entry);
+  // Whoever came there by keyboard is not left nowhere.
+  if (had) document.getElementById('main')?.focus({ preventScroll: true });
   back();
 }
 

@@ -121,7 +121,7 @@ export async function release(lease) {
   if (!yes) return false;
   return carry({
     title: `The lease of ${lease.address} has ended`, doing: `Releasing ${lease.address}`, about: lease.address,
-    write: () => change('POST', `/leases/${lease.address}/release`),
+    write: () => change('POST', `/leases/${lease.address}/release?client=${encodeURIComponent(lease.hardware)}`),
     follow: lease.name ? followName(lease.address, null) : undefined,
   });
 }

@@ -129,6 +129,14 @@ pub struct ReservationDelete {
     pub dry_run: bool,
 }
 
+/// Whose lease is to be ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct LeaseRelease {
+    /// The hardware address of the client that is meant; absent: of whoever has it.
+    pub client: Option<String>,
+}
+
 /// Records to be put, in the place of those of this name and type.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -1,5 +1,5 @@
 // Who is this? Why no name?
-import { html, useEffect, useRef } from '../lib.js';
+import { html, useEffect, useRef, useState } from '../lib.js';
 import { useApi } from '../api.js';
 import { useEvents } from '../live.js';
 import { useChanged } from '../changes.js';
@@ -38,7 +38,21 @@ export function Host({ rest }) {
   const [icon, mark] = !now ? ['bookmark', 'plain'] : leases.some(one => one.dns === 'refused') ? ['octagon-x', 'bad'] : now.state === 'bound' ? ['circle-check', 'ok'] : ['timer-off', 'plain'];
   return html`<${Head} icon=${icon} mark=${mark === 'plain' ? '' : mark} heading=${data.title} crumb=${['/hosts', 'Hosts']} tools=${subject && html`<${LeaseActs} lease=${subject}/>`}><span class="wrap"><${Verdict} leases=${leases} otherwise=${explanation.verdict}/></span></${Head}>
     <div class="two"><div><${Facts} data=${data} now=${now}/>${leases.length > 0 && html`<${Addresses} leases=${leases}/>`}${data.hardware && html`<${QueriesOf} hardware=${data.hardware}/>`}</div>
-      <div><${Story} explanation=${explanation}/><section class="card box" aria-labelledby="hist-h"><h2 id="hist-h">Lately</h2>${data.events.length ? html`<${Feed} events=${data.events}/>` : html`<p class="dim sm">Nothing since the daemon started.</p>`}</section></div></div>`;
+      <div><${Story} explanation=${explanation}/><section class="card box" aria-labelledby="hist-h"><h2 id="hist-h">Lately</h2>${data.events.length ? html`<${Feed} events=${data.events}/>` : html`<p class="dim sm">Nothing since the daemon started.</p>`}</section>${data.hardware && html`<${Past} key=${data.hardware} hardware=${data.hardware}/>`}</div></div>`;
+}
+
+const PAST = {
+  assigned: ['log-in', 'It got'], renewed: ['rotate-ccw', 'It renewed'], released: ['log-out', 'It gave back'], expired: ['timer-off', 'It ran out:'],
+  declined: ['triangle-alert', 'It declined'], conflict: ['triangle-alert', 'Somebody else used'], renamed: ['pencil', 'Its name changed at'], 'name-ended': ['eye-off', 'Its name ended at'],
+};
+
+/** What the history of leases has of it, also from before the daemon started; nothing where none is kept. */
+function Past({ hardware }) {
+  const [most, setMost] = useState(8);
+  const { data } = useApi(`/lease-history?of=${encodeURIComponent(hardware)}&limit=${most}`, { every: 30000 });
+  if (!data) return null;
+  return html`<section class="card box" aria-labelledby="past-h"><h2 id="past-h">History</h2>${data.records.length ? html`<ul class="feed">${data.records.map((one, at) => html`<li key=${`${one.at} ${one.kind} ${at}`}><${Icon} name=${PAST[one.kind]?.[0] ?? 'info'} small/><span class="t">${PAST[one.kind]?.[1] ?? one.kind} <span class="mono">${one.address}</span></span><${Time} at=${one.at} until/>
+    <span class="sub">${absolute(one.at)}${one.name && ` · as ${dots(one.name)}`}${one.place && html` · <${Words}>${one.place}</${Words}>`}</span></li>`)}</ul>${data.next && most < 200 && html`<button type="button" class="btn more-btn" onClick=${() => setMost(Math.min(200, most + 48))}>Show more</button>`}` : html`<p class="dim sm">Nothing is kept of it.</p>`}</section>`;
 }
 
 const ADDRESS = /^\d{1,3}(\.\d{1,3}){3}$/;

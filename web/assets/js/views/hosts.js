@@ -19,12 +19,21 @@ export function Hosts({ query }) {
   useEffect(() => { if (list.loaded) announce(plural(list.total, 'host')); }, [list.loaded, q]);
   const soon = useRef(0);
   useEffect(() => () => clearTimeout(soon.current), []);
+  // The server keeps the list for three seconds: what happens while one is waited for may not be in it.
+  const again = useRef(false);
+  const refresh = () => {
+    if (soon.current) { again.current = true; return; }
+    soon.current = setTimeout(() => {
+      soon.current = 0;
+      list.refresh();
+      if (again.current) { again.current = false; refresh(); }
+    }, 3300);
+  };
   useEvents(({ events, gap }) => {
     // The list is in the order of the last sign of life: it is not moved under a hand.
     const held = scrollY > 0 || box.current?.matches(':hover') || box.current?.contains(document.activeElement);
     if (!gap && (held || !events.some(one => one.lease))) return;
-    // The server keeps the list for three seconds.
-    if (!soon.current) soon.current = setTimeout(() => { soon.current = 0; list.refresh(); }, 3300);
+    refresh();
   }, [q]);
   const step = to => {
     const at = Math.max(0, Math.min(list.total - 1, to));
