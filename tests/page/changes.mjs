@@ -81,6 +81,8 @@ async function byKeyboard(stage, address) {
   await page.keyboard.press('Escape');
   await page.waitForFunction(() => document.activeElement?.matches('[data-at="0"]'), null, wait);
   await page.keyboard.press('Enter');
+  // The panel takes the focus first.
+  await page.waitForFunction(() => document.activeElement?.matches('.panel h2'), null, wait);
   const panel = page.getByRole('complementary');
   await button(panel, 'Unreserve').focus();
   await page.keyboard.press('Enter');
