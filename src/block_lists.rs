@@ -13,10 +13,11 @@ use config::settings::{Block, BlockSource};
 use ipnet::IpNet;
 use resolve::Reason;
 use resolve::blocking::set::Reach;
-use resolve::blocking::{BlockList, BlockLists, Listed, NameSet, lines};
+use resolve::blocking::{BlockList, BlockLists, Listed, NameSet, Trouble, lines};
 use tracing::{info, warn};
 
 pub(crate) use self::fetch::unpacked;
+use crate::clock::machine_wall_secs;
 
 /// A longer file is read up to here: ten million names.
 const FILE_OCTETS_MAX: u64 = 512 << 20;
@@ -35,6 +36,7 @@ pub fn follow(blocks: &[Block], copies: &Path) -> Arc<ArcSwap<BlockLists>> {
         code: if block.filtered { Reason::FILTERED } else { Reason::BLOCKED },
         names: Arc::default(),
         exceptions: Arc::new(NameSet::of(&block.except, Reach::Beneath)),
+        trouble: None,
     });
     let lists = BlockLists(lists.collect());
     let published = Arc::new(ArcSwap::from_pointee(lists));
@@ -46,10 +48,12 @@ pub fn follow(blocks: &[Block], copies: &Path) -> Arc<ArcSwap<BlockLists>> {
         };
         // Of a list that was never fetched nothing is there yet.
         let is_there = matches!(block.source, BlockSource::File(_)) || file.exists();
-        let read = is_there.then(|| read(&block.name, &file, None)).flatten();
-        let changed = read.as_ref().map(|(_, changed)| *changed);
-        if let Some((names, _)) = read {
-            publish(&published, index, names);
+        let read = if is_there { read(&block.name, &file, None) } else { Ok(None) };
+        let changed = read.as_ref().ok().and_then(|read| read.as_ref()).map(|(_, changed)| *changed);
+        match read {
+            Ok(Some((names, _))) => publish(&published, index, names),
+            Ok(None) => {}
+            Err(why) => tell_trouble(&published, index, &why),
         }
         tokio::spawn(watch(Arc::downgrade(&published), index, (block.clone(), file), changed));
     }
@@ -79,6 +83,9 @@ async fn watch(
                         "the block list {} could not be fetched from {url}: {why}; what it had before counts on",
                         block.name
                     );
+                    if let Some(published) = published.upgrade() {
+                        tell_trouble(&published, index, &format!("it could not be fetched: {why}"));
+                    }
                     pause = again.min(refresh);
                     again = (again * 2).min(refresh);
                     continue;
@@ -86,20 +93,37 @@ async fn watch(
             }
         }
         let (name, file, before) = (block.name.clone(), file.clone(), changed);
-        let found = tokio::task::spawn_blocking(move || read(&name, &file, before)).await.ok().flatten();
-        let (Some(published), Some((names, at))) = (published.upgrade(), found) else { continue };
-        changed = Some(at);
-        publish(&published, index, names);
+        let found = tokio::task::spawn_blocking(move || read(&name, &file, before)).await;
+        let (Some(published), Ok(found)) = (published.upgrade(), found) else { continue };
+        match found {
+            Ok(Some((names, at))) => {
+                changed = Some(at);
+                publish(&published, index, names);
+            }
+            Ok(None) => change(&published, index, |list| list.trouble = None),
+            Err(why) => tell_trouble(&published, index, &why),
+        }
     }
 }
 
 fn publish(published: &ArcSwap<BlockLists>, index: usize, names: Listed) {
     let names = Arc::new(names);
+    change(published, index, |list| (list.names, list.trouble) = (Arc::clone(&names), None));
+}
+
+/// Notes why a list is not as new as it should be; since when that is so stays.
+fn tell_trouble(published: &ArcSwap<BlockLists>, index: usize, why: &str) {
+    let now_secs = machine_wall_secs();
+    change(published, index, |list| {
+        let since_secs = list.trouble.as_ref().map_or(now_secs, |trouble| trouble.since_secs);
+        list.trouble = Some(Trouble { words: why.into(), since_secs });
+    });
+}
+
+fn change(published: &ArcSwap<BlockLists>, index: usize, change: impl Fn(&mut BlockList)) {
     published.rcu(|lists| {
         let mut lists = BlockLists::clone(lists);
-        if let Some(list) = lists.0.get_mut(index) {
-            list.names = Arc::clone(&names);
-        }
+        lists.0.get_mut(index).map(&change);
         lists
     });
 }
@@ -110,8 +134,8 @@ fn holds_names(text: &[u8]) -> bool {
     read.blocked + read.allowed > 0
 }
 
-/// Reads a list when its file has changed. What cannot be read leaves the list as it was, and is told.
-fn read(name: &str, file: &Path, before: Option<SystemTime>) -> Option<(Listed, SystemTime)> {
+/// Reads a list when its file has changed. What cannot be read leaves the list as it was, and is told: why, in words.
+fn read(name: &str, file: &Path, before: Option<SystemTime>) -> Result<Option<(Listed, SystemTime)>, String> {
     let open = || -> std::io::Result<Option<(Vec<u8>, SystemTime)>> {
         let opened = std::fs::File::open(file)?;
         let changed = opened.metadata()?.modified()?;
@@ -123,7 +147,7 @@ fn read(name: &str, file: &Path, before: Option<SystemTime>) -> Option<(Listed, 
         Ok(Some((text, changed)))
     };
     match open() {
-        Ok(None) => None,
+        Ok(None) => Ok(None),
         Ok(Some((text, changed))) => {
             let (listed, read) = lines::read(&text, &RandomState::new());
             let octets = listed.blocked.octets() + listed.allowed.octets();
@@ -144,14 +168,12 @@ fn read(name: &str, file: &Path, before: Option<SystemTime>) -> Option<(Listed, 
                     lines::NAMES_MAX
                 );
             }
-            Some((listed, changed))
+            Ok(Some((listed, changed)))
         }
         Err(error) => {
-            warn!(
-                "the block list {name} cannot be read from {}: {error}; what it had before counts on",
-                file.display()
-            );
-            None
+            let why = format!("it cannot be read from {}: {error}", file.display());
+            warn!("the block list {name}: {why}; what it had before counts on");
+            Err(why)
         }
     }
 }

@@ -310,6 +310,9 @@ pub struct StatusView {
     pub held_back: Vec<HeldBackView>,
     /// Counts since the start.
     pub counters: crate::counters::CounterValues,
+    /// The DNS server.
+    #[serde(default)]
+    pub dns: Option<web::model::DnsFigures>,
     /// What the daemon has given up.
     #[serde(default)]
     pub confinement: Option<crate::service::confinement::ConfinementView>,

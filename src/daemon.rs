@@ -60,7 +60,7 @@ use crate::departed_names;
 use crate::devices::DeviceDesk;
 use crate::dhcp_service::{Question, ServiceChannels, ServiceError};
 use crate::dhcp_sockets::InterfaceTable;
-use crate::dns_server::Board;
+use crate::dns_server::{Board, DnsServerHandle};
 use crate::embedded_zones::relay::not_served;
 use crate::embedded_zones::{self, LoadedZones, StoredZones, views};
 use crate::history::answers::HistoryDesk;
@@ -281,6 +281,7 @@ impl Daemon {
         }
         let (machine_stop, stopped) = oneshot::channel();
         let published = keeper.published();
+        let dns_gauge = dns_server.as_ref().map(DnsServerHandle::gauge);
         let followed = Machine::new(Arc::clone(&config), &table, questions.clone(), Arc::clone(&keeper), dns_server);
         let followed = Arc::new(tokio::sync::Mutex::new(followed));
         let machine = tokio::spawn(Machine::follow(Arc::clone(&followed), interfaces.clone(), stopped));
@@ -291,6 +292,7 @@ impl Daemon {
             auditor: Arc::clone(&auditor),
             committer: committer.clone(),
             counters: Arc::clone(&counters),
+            dns: dns_gauge,
             queries: queries.clone(),
             config: Arc::clone(&live),
             orders,

@@ -3,7 +3,7 @@
 //! Reading order: `handler` (what is done with a request), `query` (answered from a snapshot of our zones, or
 //! through [`forward`]), `update` (RFC 2136, from whoever has a right), `transfer` (AXFR), `notify` (RFC 1996, from primaries), `reply` (EDNS, signing
 //! and size of what goes out), `cookies` and `rate` (what keeps others from using us against somebody), `udp` (datagrams,
-//! plain questions octets to octets), `tcp` (connections), `secure` and `https` (encrypted ones) and `sockets` (binding).
+//! plain questions octets to octets), `tcp` (connections), `secure` and `https` (encrypted ones) and `sockets` (binding); `gauge` (how it stands).
 //!
 //! hickory-server parses requests and encodes replies; its zone stores are not used. Datagrams and TCP are read here: it
 //! makes a task of each datagram, and bounds neither the number of connections nor what it queues for one.
@@ -14,6 +14,7 @@
 mod cookies;
 mod counts;
 pub mod forward;
+mod gauge;
 mod handler;
 mod https;
 mod notify;
@@ -47,7 +48,8 @@ use zones::{Askers, ZoneSet};
 
 pub use self::cookies::CookieMode;
 pub use self::counts::DnsCounts;
-use self::forward::{ForwardCountsNow, Forwarder, Forwarding};
+use self::forward::{ForwardCounts, ForwardCountsNow, Forwarder, Forwarding};
+pub use self::gauge::DnsGauge;
 use self::handler::{Handler, Live};
 pub use self::notify::{Board, CopyRights, Notice};
 pub use self::rate::AnswerLimits;
@@ -102,6 +104,8 @@ pub struct Protection {
     pub cookies: CookieMode,
     /// How many answers go to a prefix by datagram. Those for whom names are forwarded are exempt by themselves.
     pub answers: AnswerLimits,
+    /// How many questions about names of others are answered to one asker by datagram.
+    pub askers: AnswerLimits,
     /// Connections.
     pub connections: ConnectionLimits,
 }
@@ -117,6 +121,7 @@ pub struct DnsServerHandle {
     cookies: (CookieMode, Arc<cookies::CookieKeeper>),
     keytab: Option<PathBuf>,
     forwarder: Arc<ArcSwapOption<Forwarder>>,
+    forward_counts: Arc<ForwardCounts>,
     forwarding: Forwarding,
     /// Where questions to others are on their way.
     runtime: Handle,
@@ -151,9 +156,10 @@ impl DnsServer {
     pub fn start(settings: DnsServerSettings) -> Result<DnsServerHandle, StartError> {
         let bound = settings.listen.iter().map(|address| sockets::bind(*address)).collect::<Result<Vec<_>, _>>()?;
         let secure = settings.encrypted.as_ref().map(secure::Secure::new).transpose()?;
-        let forwarder =
-            Arc::new(ArcSwapOption::from(Forwarder::new(&settings.upstreams, &settings.forwarding).map(Arc::new)));
-        let Protection { cookies: cookie_mode, mut answers, connections } = settings.protection;
+        let forward_counts = Arc::<ForwardCounts>::default();
+        let forwarder = Forwarder::new(&settings.upstreams, &settings.forwarding, &forward_counts);
+        let forwarder = Arc::new(ArcSwapOption::from(forwarder.map(Arc::new)));
+        let Protection { cookies: cookie_mode, mut answers, askers, connections } = settings.protection;
         answers.exempt.extend(&settings.forward_for);
         let cookies = cookies::CookieKeeper::new(cookie_mode);
         let counts = Arc::<counts::Counts>::default();
@@ -171,6 +177,7 @@ impl DnsServer {
             forwarder: Arc::clone(&forwarder),
             cookies: Arc::clone(&cookies),
             limiter: rate::RateLimiter::new(answers),
+            askers: rate::RateLimiter::new(askers),
             counts: Arc::clone(&counts),
             started: Instant::now(),
         });
@@ -182,6 +189,7 @@ impl DnsServer {
             cookies: (cookie_mode, Arc::clone(&cookies)),
             keytab: settings.gss_keytab,
             forwarder,
+            forward_counts,
             forwarding: settings.forwarding,
             runtime: Handle::current(),
             local_addrs: Vec::new(),
@@ -282,13 +290,23 @@ impl DnsServerHandle {
     /// Forwards to these servers from now on.
     pub fn set_upstreams(&self, upstreams: &[Upstream]) {
         let _within = self.runtime.enter();
-        self.forwarder.store(Forwarder::new(upstreams, &self.forwarding).map(Arc::new));
+        self.forwarder.store(Forwarder::new(upstreams, &self.forwarding, &self.forward_counts).map(Arc::new));
     }
 
-    /// What the forwarder has counted since its upstreams were last exchanged; none: there is none.
+    /// What was counted of names of others since the start; none: they are not resolved.
     #[must_use]
     pub fn forward_counts(&self) -> Option<ForwardCountsNow> {
-        self.forwarder.load().as_ref().map(|forwarder| forwarder.counts())
+        self.forwarder.load().is_some().then(|| self.forward_counts.now())
+    }
+
+    /// A look at the server, for as long as it runs and beyond.
+    #[must_use]
+    pub fn gauge(&self) -> DnsGauge {
+        DnsGauge {
+            counts: Arc::clone(&self.counts),
+            forward_counts: Arc::clone(&self.forward_counts),
+            forwarder: Arc::clone(&self.forwarder),
+        }
     }
 
     /// Stops and gives the sockets back. Requests under way are dropped: their askers ask again.

@@ -29,6 +29,7 @@ use crate::core::explain::Subject;
 use crate::counters::Counters;
 use crate::devices::DeviceDesk;
 use crate::dhcp_service::Question;
+use crate::dns_server::DnsGauge;
 use crate::explain;
 use crate::explain::views::Explanation;
 use crate::history::answers::HistoryDesk;
@@ -61,6 +62,8 @@ pub struct DaemonResponder {
     pub auditor: Arc<ArcSwap<Auditor>>,
     /// The counters.
     pub counters: Arc<Counters>,
+    /// A look at the DNS server; none: none runs.
+    pub dns: Option<DnsGauge>,
     /// What the forwarder was asked; none: nothing is remembered.
     pub queries: Option<Arc<SharedLog>>,
     /// The configuration of now.
@@ -114,6 +117,7 @@ impl Responder for DaemonResponder {
                     audit: self.auditor.load_full().last(),
                     held_back: self.held_back().await,
                     counters: self.counters.values(),
+                    dns: self.dns.as_ref().map(DnsGauge::figures),
                     confinement: Some(confinement::view()),
                 }),
                 None => ending(),

@@ -320,8 +320,12 @@ pub struct DnsProtection {
     pub answers_per_second: u16,
     /// Every so manieth answer beyond says to ask over TCP; 0: none.
     pub slip: u16,
+    /// Questions a second over UDP of one client about names of others; 0: as many as it asks.
+    pub questions_per_client: u16,
     /// Prefixes that are not limited, our own subnets among them; sorted.
     pub exempt: Vec<Ipv4Net>,
+    /// Those of them that the file names.
+    pub exempt_written: Vec<Ipv4Net>,
     /// TCP connections at once.
     pub connections: u16,
     /// TCP connections of one client at once.
@@ -337,7 +341,9 @@ impl Default for DnsProtection {
             cookies: Cookies::Offered,
             answers_per_second: 100,
             slip: 2,
+            questions_per_client: 0,
             exempt: Vec::new(),
+            exempt_written: Vec::new(),
             connections: 256,
             connections_per_client: 32,
             idle_secs: 10,
@@ -525,7 +531,7 @@ pub struct Route {
 /// How answers are validated (RFC 4035).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Validation {
-    /// A file with DNSKEY records; `None`: the root's.
+    /// A file with DNSKEY or DS records; `None`: the root's.
     pub trust_anchors: Option<PathBuf>,
     /// Domains that are not validated.
     pub not_validated: Vec<Fqdn>,

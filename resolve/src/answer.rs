@@ -176,6 +176,17 @@ impl Answer {
         }
     }
 
+    /// Writes in place of an answer only that the question is to be asked by a connection (TC), with these EDNS options
+    /// (see [`Terms::options`]).
+    pub fn write_truncated(query: &PlainQuery<'_>, options: &[u8], out: &mut Vec<u8>) {
+        let terms =
+            Terms { age_secs: 0, ttl_max: 0, stale_ttl: None, octets_max: Some(OCTETS_PLAIN), reason: None, options };
+        Self::empty(Rcode::NO_ERROR, query.question.len(), None).write(query, &terms, out);
+        if let Some(flags) = out.get_mut(2) {
+            *flags |= 0x02;
+        }
+    }
+
     fn write_body(&self, terms: &Terms<'_>, out: &mut Vec<u8>) {
         let start = out.len();
         let (body, places) = self.octets.split_at(usize::from(self.body));

@@ -51,6 +51,17 @@ pub struct BlockList {
     pub names: Arc<Listed>,
     /// What is not blocked though it is listed.
     pub exceptions: Arc<NameSet>,
+    /// Why it is not as new as it should be; none: it is.
+    pub trouble: Option<Trouble>,
+}
+
+/// What keeps a list from being brought up to date.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// In words.
+    pub words: Arc<str>,
+    /// Since when, in UTC seconds.
+    pub since_secs: u64,
 }
 
 /// A list's names.

@@ -102,13 +102,13 @@ impl std::fmt::Debug for Key {
 
 /// What an asker said of EDNS (RFC 6891).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Edns {
+pub struct Edns<'q> {
     /// The largest datagram that the asker takes, in octets.
     pub octets_max: u16,
     /// DO (RFC 3225).
     pub dnssec_ok: bool,
-    /// Whether there is a cookie (RFC 7873).
-    pub has_cookie: bool,
+    /// The data of the first COOKIE option (RFC 7873), whatever its length.
+    pub cookie: Option<&'q [u8]>,
 }
 
 /// A query of class IN with one question and at most an OPT record behind it, that asks for recursion.
@@ -121,7 +121,7 @@ pub struct PlainQuery<'q> {
     /// What the answer is kept under.
     pub key: Key,
     /// None: no EDNS.
-    pub edns: Option<Edns>,
+    pub edns: Option<Edns<'q>>,
     /// AD: the asker wants to know whether the answer was validated (RFC 6840 section 5.7).
     pub authentic: bool,
 }
@@ -148,7 +148,7 @@ impl<'q> PlainQuery<'q> {
                 if options.len() == usize::from(u16::from_be_bytes([*l0, *l1])) =>
             {
                 let octets_max = u16::from_be_bytes([*s0, *s1]);
-                Some(Edns { octets_max, dnssec_ok: flags & 0x80 != 0, has_cookie: has_option(options, COOKIE) })
+                Some(Edns { octets_max, dnssec_ok: flags & 0x80 != 0, cookie: option(options, COOKIE)? })
             }
             _ => return None,
         };
@@ -163,15 +163,17 @@ impl<'q> PlainQuery<'q> {
     }
 }
 
-/// Whether an option stands among these.
-fn has_option(mut options: &[u8], wanted: u16) -> bool {
+/// The first option of this number among these, if there is one; none: one of them runs over the end.
+fn option(mut options: &[u8], wanted: u16) -> Option<Option<&[u8]>> {
+    let mut found = None;
     while let [c0, c1, l0, l1, rest @ ..] = options {
-        if u16::from_be_bytes([*c0, *c1]) == wanted {
-            return true;
+        let (data, behind) = rest.split_at_checked(usize::from(u16::from_be_bytes([*l0, *l1])))?;
+        if u16::from_be_bytes([*c0, *c1]) == wanted && found.is_none() {
+            found = Some(data);
         }
-        options = rest.get(usize::from(u16::from_be_bytes([*l0, *l1]))..).unwrap_or(&[]);
+        options = behind;
     }
-    false
+    options.is_empty().then_some(found)
 }
 
 /// How many octets the uncompressed name at the start takes.

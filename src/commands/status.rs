@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 
+use web::model::{DnsFigures, ForwarderFigures};
+
 use crate::control::{self, Request, StatusView};
 
 /// Show how the running daemon stands: subnets' use, the store, and what was counted.
@@ -74,6 +76,7 @@ pub fn run(status: &Status) -> anyhow::Result<ExitCode> {
             held.held, held.names
         );
     }
+    view.dns.iter().flat_map(dns_lines).for_each(|line| println!("{line}"));
     let counters = &view.counters;
     println!("{} datagrams received, {} replies sent since the start", counters.received, counters.sent);
     if counters.repeated > 0 {
@@ -89,4 +92,98 @@ pub fn run(status: &Status) -> anyhow::Result<ExitCode> {
         println!("{count} not answered: {reason}");
     }
     Ok(code)
+}
+
+/// The DNS server in lines.
+fn dns_lines(dns: &DnsFigures) -> Vec<String> {
+    let by = |word: &str| dns.requests.get(word).copied().unwrap_or_default();
+    let (udp, tcp, tls, https) = (by("udp"), by("tcp"), by("tls"), by("https"));
+    let mut lines =
+        vec![format!("{udp} DNS requests by UDP, {tcp} by TCP, {tls} by TLS, {https} by HTTPS since the start")];
+    let refused = [
+        (dns.connections_refused, "DNS connections closed at once: their asker had its share"),
+        (dns.handshakes_failed, "DNS connections came to no TLS"),
+        (dns.http_refused, "requests by HTTPS held no DNS message"),
+    ];
+    lines.extend(refused.iter().filter(|(count, _)| *count > 0).map(|(count, words)| format!("{count} {words}")));
+    lines.extend(dns.forwarder.iter().flat_map(forwarder_lines));
+    lines
+}
+
+fn forwarder_lines(forwarder: &ForwarderFigures) -> Vec<String> {
+    let ForwarderFigures { questions, validated, kept, kept_octets, evicted, refreshed, .. } = forwarder;
+    let all = |counts: &std::collections::BTreeMap<String, u64>| {
+        counts.iter().map(|(word, count)| format!("{count} {word}")).collect::<Vec<_>>().join(", ")
+    };
+    let mut lines = vec![
+        format!("names of others: {}", all(questions)),
+        format!(
+            "their answers kept: {kept} in {} KiB, {evicted} made room, {refreshed} asked for anew before their end",
+            kept_octets / 1024
+        ),
+    ];
+    if !validated.is_empty() {
+        lines.push(format!("validated: {}", all(validated)));
+    }
+    for one in &forwarder.upstreams {
+        let domains = if one.domains.is_empty() { String::new() } else { format!(" for {}", one.domains.join(", ")) };
+        let took = one.answers_in_ms.map_or_else(String::new, |ms| format!(", answers in {ms} ms"));
+        lines.push(format!("upstream {}{domains}: {}{took}", one.upstream, one.state));
+    }
+    for list in &forwarder.blocks {
+        let trouble = match (&list.trouble, list.trouble_since) {
+            (Some(words), Some(since)) => format!("; since {} {words}", control::local_time(since)),
+            _ => String::new(),
+        };
+        lines.push(format!("block list {}: {} names{trouble}", list.name, list.names));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use web::model::{BlockFigures, UpstreamFigures};
+
+    use super::*;
+
+    #[test]
+    fn what_the_dns_server_counted_and_whom_it_asks_are_told_in_lines() {
+        let counts = |of: &[(&str, u64)]| of.iter().map(|(word, count)| ((*word).to_owned(), *count)).collect();
+        let forwarder = ForwarderFigures {
+            questions: counts(&[("asked", 2), ("known", 7)]),
+            validated: counts(&[("bogus", 1), ("secure", 3)]),
+            kept: 4,
+            kept_octets: 2048,
+            upstreams: vec![UpstreamFigures {
+                upstream: "10.0.0.53".to_owned(),
+                domains: vec!["corp.example".to_owned()],
+                state: "down".to_owned(),
+                answers_in_ms: Some(12),
+            }],
+            blocks: vec![BlockFigures {
+                name: "ads".to_owned(),
+                names: 5,
+                trouble: Some("it could not be fetched: timeout".to_owned()),
+                trouble_since: Some(1_000_000),
+            }],
+            ..ForwarderFigures::default()
+        };
+        let dns = DnsFigures {
+            requests: counts(&[("tls", 3), ("udp", 9)]),
+            handshakes_failed: 1,
+            forwarder: Some(forwarder),
+            ..DnsFigures::default()
+        };
+        let lines = dns_lines(&dns);
+        assert_eq!(lines[0], "9 DNS requests by UDP, 0 by TCP, 3 by TLS, 0 by HTTPS since the start");
+        assert_eq!(lines[1], "1 DNS connections came to no TLS");
+        assert_eq!(lines[2], "names of others: 2 asked, 7 known");
+        assert!(lines[3].starts_with("their answers kept: 4 in 2 KiB"), "{lines:?}");
+        assert_eq!(
+            lines[4..6],
+            ["validated: 1 bogus, 3 secure", "upstream 10.0.0.53 for corp.example: down, answers in 12 ms"]
+        );
+        assert!(lines[6].starts_with("block list ads: 5 names; since 1970"), "{lines:?}");
+        assert!(lines[6].ends_with("it could not be fetched: timeout"), "{lines:?}");
+    }
 }

@@ -234,6 +234,11 @@ fn protection(settings: &DnsProtection) -> Protection {
             Cookies::Required => CookieMode::Required,
             Cookies::Off => CookieMode::Off,
         },
+        askers: AnswerLimits {
+            per_second: settings.questions_per_client,
+            slip: settings.slip,
+            exempt: exempt_askers(settings),
+        },
         answers: AnswerLimits { per_second: settings.answers_per_second, slip: settings.slip, exempt },
         connections: ConnectionLimits {
             all: usize::from(settings.connections),
@@ -241,6 +246,12 @@ fn protection(settings: &DnsProtection) -> Protection {
             idle: Duration::from_secs(u64::from(settings.idle_secs)),
         },
     }
+}
+
+/// Who may ask for names of others as often as it likes: this machine, and what the file exempts.
+fn exempt_askers(settings: &DnsProtection) -> Vec<IpNet> {
+    let written = settings.exempt_written.iter().copied().map(IpNet::V4);
+    written.chain(LOOPBACK.iter().filter_map(|prefix| prefix.parse().ok())).collect()
 }
 
 /// How names of others are resolved.
@@ -272,9 +283,13 @@ fn upstream_tls(forward: &Forward) -> anyhow::Result<Option<forward::UpstreamTls
         Upstreams::ResolvConf => &[][..],
         Upstreams::Servers(servers) => servers,
     };
-    let mut all = general.iter().chain(forward.resolver.routes.iter().flat_map(|route| &route.upstreams));
-    if !all.any(|upstream| matches!(upstream.over, Over::Tls { .. } | Over::Https { .. })) {
+    let all = general.iter().chain(forward.resolver.routes.iter().flat_map(|route| &route.upstreams));
+    let mut by_tls = all.filter(|upstream| matches!(upstream.over, Over::Tls { .. } | Over::Https { .. })).peekable();
+    if by_tls.peek().is_none() {
         return Ok(None);
+    }
+    if by_tls.all(|upstream| upstream.pin.is_some() && !upstream.has_name()) {
+        return Ok(Some(forward::UpstreamTls::of_pins()));
     }
     let trust = forward.resolver.upstream_ca.clone().map_or(Trust::System, Trust::File);
     let tls =

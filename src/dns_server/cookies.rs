@@ -3,11 +3,12 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwapOption;
-use zones::cookie::{Cookies, Secret, Secrets};
+use zones::cookie::{Cookies, OCTETS, OPTION, Presented, Secret, Secrets};
 
 /// How long a secret is given out. Cookies live for an hour, and the one before is taken for as long as this one.
 const ROLLED_AFTER: Duration = Duration::from_secs(24 * 3600);
@@ -28,6 +29,21 @@ pub enum CookieMode {
 pub(super) struct CookieKeeper {
     secrets: ArcSwapOption<Secrets>,
     required: bool,
+}
+
+/// What is answered to the cookie of a plain question; by default that there was none.
+#[derive(Clone, Copy, Default)]
+pub(super) struct CookieAnswer {
+    option: Option<[u8; 4 + OCTETS]>,
+    /// The asker has shown that its address is its own.
+    pub(super) good: bool,
+}
+
+impl CookieAnswer {
+    /// The EDNS option, encoded; nothing where there is none.
+    pub(super) fn option(&self) -> &[u8] {
+        self.option.as_ref().map_or(&[], |option| option)
+    }
 }
 
 impl CookieKeeper {
@@ -60,6 +76,22 @@ impl CookieKeeper {
             tokio::time::sleep(ROLLED_AFTER).await;
             self.roll();
         }
+    }
+
+    /// What is answered to the cookie that a plain question of `source` shows, if it shows any; `stream`: by a connection.
+    /// None: it is malformed, or one of ours is required first; then the general way answers.
+    pub(super) fn answer_to(&self, shown: Option<&[u8]>, source: IpAddr, stream: bool) -> Option<CookieAnswer> {
+        let Some(shown) = shown else { return Some(CookieAnswer::default()) };
+        self.with(|cookies| {
+            let Some(cookies) = cookies else { return Some(CookieAnswer::default()) };
+            let answered = Presented::read(shown).ok()?.answer(cookies, source);
+            let mut option = [0; 4 + OCTETS];
+            option[..2].copy_from_slice(&OPTION.to_be_bytes());
+            option[2..4].copy_from_slice(&(OCTETS as u16).to_be_bytes());
+            option[4..].copy_from_slice(&answered.octets);
+            let may = answered.good || stream || !cookies.required;
+            may.then_some(CookieAnswer { option: Some(option), good: answered.good })
+        })
     }
 
     /// Calls `with` with what cookies are answered by now.
@@ -99,6 +131,23 @@ mod tests {
         assert!(renewed.is_some_and(|renewed| renewed.good && renewed.octets != given.octets));
         keeper.roll();
         assert!(ask(&given.octets).is_some_and(|answered| !answered.good));
+    }
+
+    #[test]
+    fn a_plain_question_gets_a_cookie_for_a_cookie_and_one_that_is_required_goes_another_way() {
+        let source = [198, 51, 100, 1].into();
+        let offered = CookieKeeper::new(CookieMode::Offered);
+        let Some(first) = offered.answer_to(Some(&[7; 8]), source, false) else { panic!("cookies are offered") };
+        assert!(!first.good && first.option()[..4] == [0, 10, 0, 24] && first.option()[4..12] == [7; 8]);
+        assert!(offered.answer_to(Some(&first.option()[4..]), source, false).is_some_and(|again| again.good));
+        assert!(offered.answer_to(None, source, false).is_some_and(|none| none.option().is_empty()));
+        assert!(offered.answer_to(Some(&[7; 9]), source, false).is_none(), "malformed");
+        let off = CookieKeeper::new(CookieMode::Off);
+        assert!(off.answer_to(Some(&[7; 9]), source, false).is_some_and(|none| none.option().is_empty()));
+        let required = CookieKeeper::new(CookieMode::Required);
+        assert!(required.answer_to(Some(&[7; 8]), source, false).is_none());
+        assert!(required.answer_to(Some(&[7; 8]), source, true).is_some(), "a connection shows as much");
+        assert!(required.answer_to(None, source, false).is_some(), "who knows no cookies is answered");
     }
 
     #[test]

@@ -2,16 +2,21 @@
 //!
 //! The values and the decisions are `resolve`'s; here are its sockets, its clock and its tasks. Reading order:
 //! [`Forwarder`] (what is known of a question, and who is asked), `quests` (one question on its way), `transport` (one
-//! attempt), `channel` (connections by TLS and HTTPS), `loops` (whether an upstream leads back to us), `system` (whom this machine asks).
+//! attempt), `lines` (sockets for datagrams), `channel` (connections by TLS and HTTPS), `loops` (whether an upstream leads back to us), `system` (whom this machine asks), `validation` with
+//! `anchors` and `wildcard` (whether answers are signed).
 //!
 //! A question that is under way is asked once: whoever asks for the same meanwhile waits for the same answer.
 
+mod anchors;
 mod channel;
+mod figures;
+mod lines;
 mod loops;
 mod quests;
 mod system;
 mod transport;
 mod validation;
+mod wildcard;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -29,7 +34,7 @@ use resolve::blocking::BlockLists;
 use resolve::query::Outgoing;
 use resolve::query_log::Fate;
 use resolve::special::{self, LocalZones};
-use resolve::{Answer, Cache, Found, Key, Limits, Order, PlainQuery, Pool, Reason, Routes, Transport, Upstream};
+use resolve::{Answer, Cache, Found, Key, Limits, Order, Over, PlainQuery, Pool, Reason, Routes, Transport, Upstream};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 
@@ -37,10 +42,11 @@ use super::reply::UDP_OCTETS_MAX;
 use super::shares::Shares;
 use crate::query_log::SharedLog;
 use crate::{clock, descriptors};
+pub use anchors::Anchors;
 use channel::Channel;
 pub use channel::UpstreamTls;
+use lines::Lines;
 pub use system::{is_ourselves, system_upstreams, upstreams_of};
-pub use validation::Anchors;
 use validation::Validator;
 
 /// Parts of the cache, each behind a lock of its own, so that threads seldom wait for each other.
@@ -89,8 +95,9 @@ pub struct Route {
     pub upstreams: Vec<Upstream>,
 }
 
+/// What is counted, whatever forwarder there is at the time.
 #[derive(Debug, Default)]
-struct ForwardCounts {
+pub(super) struct ForwardCounts {
     hits: AtomicU64,
     misses: AtomicU64,
     stale: AtomicU64,
@@ -98,9 +105,12 @@ struct ForwardCounts {
     local: AtomicU64,
     blocked: AtomicU64,
     failed: AtomicU64,
+    secure: AtomicU64,
+    insecure: AtomicU64,
+    bogus: AtomicU64,
 }
 
-/// What a forwarder has counted.
+/// What was counted of names of others, since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ForwardCountsNow {
     /// Questions answered from the cache.
@@ -117,25 +127,69 @@ pub struct ForwardCountsNow {
     pub blocked: u64,
     /// Questions that nobody answered.
     pub failed: u64,
+    /// Answers whose signatures lead to a trust anchor.
+    pub secure: u64,
+    /// Answers that need no signature.
+    pub insecure: u64,
+    /// Answers that are signed and do not fit.
+    pub bogus: u64,
 }
 
 fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
 
-/// Upstreams that are asked about the same names.
-struct Group {
-    upstreams: Vec<Upstream>,
-    /// Of those that are asked by TLS or HTTPS.
-    channels: Vec<Option<Arc<Channel>>>,
-    pool: Mutex<Pool>,
+impl ForwardCounts {
+    /// All of them.
+    pub(super) fn now(&self) -> ForwardCountsNow {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        ForwardCountsNow {
+            hits: read(&self.hits),
+            misses: read(&self.misses),
+            stale: read(&self.stale),
+            refreshed: read(&self.refreshed),
+            local: read(&self.local),
+            blocked: read(&self.blocked),
+            failed: read(&self.failed),
+            secure: read(&self.secure),
+            insecure: read(&self.insecure),
+            bogus: read(&self.bogus),
+        }
+    }
+
+    /// Counts what came of a validation; of one that failed for another reason nothing.
+    fn validated(&self, answer: &Answer) {
+        let is_bogus = answer.reason.as_ref().is_some_and(|reason| reason.code == Reason::BOGUS);
+        match answer {
+            _ if is_bogus => count(&self.bogus),
+            answer if answer.authentic => count(&self.secure),
+            answer if !is_failure(answer) => count(&self.insecure),
+            _ => {}
+        }
+    }
 }
 
-impl Group {
-    /// One of them, and the connection to it.
-    fn peer(&self, index: usize) -> (Upstream, Option<Arc<Channel>>) {
-        (self.upstreams[index].clone(), self.channels[index].clone())
+/// An upstream, and by what it is asked.
+#[derive(Clone)]
+struct Peer {
+    upstream: Upstream,
+    /// Where it is asked by TLS or HTTPS.
+    channel: Option<Arc<Channel>>,
+    lines: Arc<Lines>,
+}
+
+impl Peer {
+    fn is_asked_by_datagram(&self) -> bool {
+        self.upstream.over == Over::Datagrams
     }
+}
+
+/// Upstreams that are asked about the same names.
+struct Group {
+    /// None: whatever no other group is asked about.
+    domains: Vec<Fqdn>,
+    peers: Vec<Peer>,
+    pool: Mutex<Pool>,
 }
 
 /// An answer, and how it goes out.
@@ -177,7 +231,7 @@ pub(super) struct Forwarded {
 struct Means {
     /// Milliseconds of a clock that goes on while the machine sleeps: what was known before may be over then.
     boot_ms: fn() -> u64,
-    /// Each attempt holds one of it while it has a socket.
+    /// Each socket holds one of it while it is open.
     sockets: Arc<Semaphore>,
 }
 
@@ -217,7 +271,7 @@ struct Shared {
     shares: Shares,
     loops: loops::Tokens,
     runtime: Handle,
-    counts: ForwardCounts,
+    counts: Arc<ForwardCounts>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -228,18 +282,24 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Forwarder {
     /// None when there is nobody to ask. Needs a tokio runtime.
     #[must_use]
-    pub fn new(upstreams: &[Upstream], settings: &Forwarding) -> Option<Self> {
-        Self::by(Means::default(), upstreams, settings)
+    pub(super) fn new(upstreams: &[Upstream], settings: &Forwarding, counts: &Arc<ForwardCounts>) -> Option<Self> {
+        Self::by(Means::default(), upstreams, settings, counts)
     }
 
-    fn by(means: Means, upstreams: &[Upstream], settings: &Forwarding) -> Option<Self> {
+    fn by(means: Means, upstreams: &[Upstream], settings: &Forwarding, counts: &Arc<ForwardCounts>) -> Option<Self> {
         if upstreams.is_empty() && settings.routes.is_empty() {
             return None;
         }
-        let lists = std::iter::once(upstreams).chain(settings.routes.iter().map(|route| &route.upstreams[..]));
-        let groups = lists.map(|upstreams| Group {
-            upstreams: upstreams.to_vec(),
-            channels: upstreams.iter().map(|upstream| Channel::new(upstream, settings.tls.as_ref())).collect(),
+        let routed = settings.routes.iter().map(|route| (&route.domains[..], &route.upstreams[..]));
+        let lists = std::iter::once((&[][..], upstreams)).chain(routed);
+        let peer = |upstream: &Upstream| Peer {
+            upstream: upstream.clone(),
+            channel: Channel::new(upstream, settings.tls.as_ref()),
+            lines: Lines::new(upstream.address, &means.sockets),
+        };
+        let groups = lists.map(|(domains, upstreams)| Group {
+            domains: domains.to_vec(),
+            peers: upstreams.iter().map(peer).collect(),
             pool: Mutex::new(Pool::new(upstreams.len(), settings.order)),
         });
         let groups: Vec<Group> = groups.collect();
@@ -265,31 +325,15 @@ impl Forwarder {
             under_way: Mutex::default(),
             shares: Shares::new(UNDER_WAY_MAX_EACH),
             runtime: Handle::current(),
-            counts: ForwardCounts::default(),
+            counts: Arc::clone(counts),
         }));
         forwarder.0.runtime.spawn(loops::watch(Arc::downgrade(&forwarder.0)));
         Some(forwarder)
     }
 
-    /// What was counted.
-    #[must_use]
-    pub fn counts(&self) -> ForwardCountsNow {
-        let counts = &self.0.counts;
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        ForwardCountsNow {
-            hits: read(&counts.hits),
-            misses: read(&counts.misses),
-            stale: read(&counts.stale),
-            refreshed: read(&counts.refreshed),
-            local: read(&counts.local),
-            blocked: read(&counts.blocked),
-            failed: read(&counts.failed),
-        }
-    }
-
-    /// Answers a plain question at once, into `out`, octets to octets; false: it is not plain, or others must be asked.
-    pub(super) fn answer_known(&self, query: &[u8], asker: Asker, out: &mut Vec<u8>) -> bool {
-        let Some(query) = PlainQuery::read(query) else { return false };
+    /// Answers a plain question at once, into `out`, octets to octets; false: others must be asked. `options`: what is to
+    /// stand in the answer's OPT record.
+    pub(super) fn answer_known(&self, query: &PlainQuery<'_>, asker: Asker, options: &[u8], out: &mut Vec<u8>) -> bool {
         let known = match self.0.blocked(&query.key, asker.source) {
             Some(outcome) => Known::Answer(outcome),
             None => self.0.known(&query.key),
@@ -297,20 +341,19 @@ impl Forwarder {
         match known {
             Known::Answer(outcome) => {
                 self.0.note(&query.key, asker, &outcome);
-                self.0.write(&query, &outcome, asker.transport, out);
+                self.0.write(query, &outcome, (asker.transport, options), out);
                 true
             }
             Known::Stale(..) | Known::Nothing(_) => false,
         }
     }
 
-    /// Answers a plain question, asking others where that is needed; none: it is not plain.
-    pub(super) async fn answer(&self, query: &[u8], asker: Asker) -> Option<Vec<u8>> {
-        let query = PlainQuery::read(query)?;
+    /// Answers a plain question, asking others where that is needed; `options` as in [`Self::answer_known`].
+    pub(super) async fn answer(&self, query: &PlainQuery<'_>, asker: Asker, options: &[u8]) -> Vec<u8> {
         let outcome = self.outcome(&query.key, asker).await;
         let mut out = Vec::with_capacity(usize::from(UDP_OCTETS_MAX));
-        self.0.write(&query, &outcome, asker.transport, &mut out);
-        Some(out)
+        self.0.write(query, &outcome, (asker.transport, options), &mut out);
+        out
     }
 
     async fn outcome(&self, key: &Key, asker: Asker) -> Outcome {
@@ -401,10 +444,16 @@ impl Shared {
         }
     }
 
-    fn write(&self, query: &PlainQuery<'_>, outcome: &Outcome, transport: Transport, out: &mut Vec<u8>) {
+    fn write(
+        &self,
+        query: &PlainQuery<'_>,
+        outcome: &Outcome,
+        (transport, options): (Transport, &[u8]),
+        out: &mut Vec<u8>,
+    ) {
         let reason = outcome.stale.then(|| stale_reason(&outcome.answer));
         let octets_max = (!transport.is_stream()).then_some(UDP_OCTETS_MAX);
-        let terms = Terms { octets_max, ..self.terms(outcome, reason.as_ref()) };
+        let terms = Terms { octets_max, options, ..self.terms(outcome, reason.as_ref()) };
         outcome.answer.write(query, &terms, out);
     }
 
@@ -440,6 +489,33 @@ impl Shared {
 
     /// What is known of a question without asking anybody.
     fn known(self: &Arc<Self>, key: &Key) -> Known {
+        // First of all, since most questions end here. What is answered by ourselves is never kept.
+        let found = self.shard(key).get(key, self.now_secs());
+        let Some(Found { answer, age_secs, stale, unreachable, refresh }) = found else { return self.new_to_us(key) };
+        let fate = match (stale, is_failure(&answer)) {
+            (true, _) => Fate::Stale,
+            (false, true) => Fate::Failed,
+            (false, false) => Fate::Known,
+        };
+        let outcome = Outcome { answer, age_secs, stale, fate };
+        if stale && !unreachable {
+            return Known::Stale(outcome, self.group_of(key));
+        }
+        count(if stale { &self.counts.stale } else { &self.counts.hits });
+        if refresh {
+            count(&self.counts.refreshed);
+            // What cannot be asked for now is still good for a while.
+            let _ = self.begin(key, self.group_of(key), None);
+        }
+        Known::Answer(outcome)
+    }
+
+    fn group_of(&self, key: &Key) -> usize {
+        self.routes.of(key.name()).map_or(0, |(group, _)| group)
+    }
+
+    /// What is answered by ourselves; else who is asked.
+    fn new_to_us(&self, key: &Key) -> Known {
         if let Some(answer) = loops::heard(self, key) {
             return Known::Answer(now(answer, Fate::Local));
         }
@@ -451,27 +527,7 @@ impl Shared {
             count(&self.counts.local);
             return Known::Answer(now(special::answer(key, zone), Fate::Local));
         }
-        let group = route.map_or(0, |(group, _)| group);
-        let found = self.shard(key).get(key, self.now_secs());
-        let Some(Found { answer, age_secs, stale, unreachable, refresh }) = found else {
-            return Known::Nothing(group);
-        };
-        let fate = match (stale, is_failure(&answer)) {
-            (true, _) => Fate::Stale,
-            (false, true) => Fate::Failed,
-            (false, false) => Fate::Known,
-        };
-        let outcome = Outcome { answer, age_secs, stale, fate };
-        if stale && !unreachable {
-            return Known::Stale(outcome, group);
-        }
-        count(if stale { &self.counts.stale } else { &self.counts.hits });
-        if refresh {
-            count(&self.counts.refreshed);
-            // What cannot be asked for now is still good for a while.
-            let _ = self.begin(key, group, None);
-        }
-        Known::Answer(outcome)
+        Known::Nothing(route.map_or(0, |(group, _)| group))
     }
 }
 
@@ -480,8 +536,8 @@ fn now(answer: Answer, fate: Fate) -> Outcome {
 }
 
 /// The addresses of some upstreams, for people.
-fn shown(upstreams: &[Upstream]) -> String {
-    upstreams.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+fn shown(peers: &[Peer]) -> String {
+    peers.iter().map(|peer| peer.upstream.to_string()).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

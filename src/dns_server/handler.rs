@@ -16,7 +16,7 @@ use hickory_server::net::runtime::{Time as _, TokioTime};
 use hickory_server::net::xfer::Protocol;
 use hickory_server::server::{Request, ResponseHandler, ResponseInfo};
 use ipnet::IpNet;
-use resolve::{Reason, Transport};
+use resolve::{Answer, PlainQuery, Reason, Transport};
 use zones::cookie::{Answered, OPTION, Presented};
 use zones::respond::BAD_COOKIE;
 use zones::{Asked, Askers, Kind, Place, Question, QuestionMeta, Requestor, Zone, ZoneSet};
@@ -48,6 +48,8 @@ pub(super) struct Parts {
     pub(super) forwarder: Arc<ArcSwapOption<Forwarder>>,
     pub(super) cookies: Arc<CookieKeeper>,
     pub(super) limiter: RateLimiter,
+    /// Of questions about names of others.
+    pub(super) askers: RateLimiter,
     pub(super) counts: Arc<Counts>,
     pub(super) started: Instant,
 }
@@ -136,18 +138,17 @@ impl Handler {
         let Parts { snapshot, cookies, limiter, started, .. } = &*self.0;
         let (forwarder, snapshot) = (self.forwarder_for(source), snapshot.load());
         let seen = snapshot.seen_by(source, None);
+        if let Some(forwarder) = &forwarder
+            && let Some(plain) = PlainQuery::read(query)
+            && !is_ours(seen, &plain)
+        {
+            return self.answer_known(forwarder, &plain, source, out);
+        }
         let responded = cookies.with(|cookies| {
             let recursion = forwarder.is_some();
             let asked = Asked { recursion, octets_max: reply::UDP_OCTETS_MAX, stream: false, source, cookies };
             zones::respond(seen, query, asked, out)
         });
-        // Those who may have names resolved are exempt from the limits.
-        if let Some(forwarder) = forwarder.filter(|_| responded.is_none())
-            && !is_ours(seen, query)
-            && forwarder.answer_known(query, Asker { source, transport: Transport::Udp }, out)
-        {
-            return Datagram::Answered;
-        }
         let verdict = match responded {
             // Who shows a cookie of ours is no one else.
             Some(responded) if responded.has_good_cookie => Verdict::Send,
@@ -166,13 +167,38 @@ impl Handler {
         }
     }
 
+    /// Answers a datagram that asks for a name of others by what is known.
+    fn answer_known(
+        &self,
+        forwarder: &Forwarder,
+        query: &PlainQuery<'_>,
+        source: IpAddr,
+        out: &mut Vec<u8>,
+    ) -> Datagram {
+        let Parts { cookies, askers, started, .. } = &*self.0;
+        let Some(cookie) = cookies.answer_to(shown_cookie(query), source, false) else { return Datagram::Other };
+        // Those who may have names resolved are exempt from the limits on answers to a prefix, and have one each.
+        match if cookie.good { Verdict::Send } else { askers.check_asker(ticks_since(*started), source) } {
+            Verdict::Send => {}
+            Verdict::Truncate => {
+                Answer::write_truncated(query, cookie.option(), out);
+                return Datagram::Answered;
+            }
+            Verdict::Drop => return Datagram::Limited,
+        }
+        let asker = Asker { source, transport: Transport::Udp };
+        if forwarder.answer_known(query, asker, cookie.option(), out) { Datagram::Answered } else { Datagram::Other }
+    }
+
     /// Answers a plain question about others' names by asking them; none: it is not one.
     pub(super) async fn answer_forwarded(&self, query: &[u8], asker: Asker) -> Option<Vec<u8>> {
         let forwarder = self.forwarder_for(asker.source)?;
-        if is_ours(self.0.snapshot.load().seen_by(asker.source, None), query) {
+        let query = PlainQuery::read(query)?;
+        if is_ours(self.0.snapshot.load().seen_by(asker.source, None), &query) {
             return None;
         }
-        forwarder.answer(query, asker).await
+        let cookie = self.0.cookies.answer_to(shown_cookie(&query), asker.source, asker.transport.is_stream())?;
+        Some(forwarder.answer(&query, asker, cookie.option()).await)
     }
 
     /// Answers a plain question that came by a connection, into `out`; false: it is none.
@@ -395,9 +421,12 @@ impl Handler {
 }
 
 /// Whether a plain question is about a name in one of our zones: a chain that begins there is ours.
-fn is_ours(zones: &ZoneSet, query: &[u8]) -> bool {
-    let name = query.get(resolve::query::HEADER..).and_then(|body| Fqdn::read_wire(body).ok());
-    name.is_none_or(|(name, _)| zones.place(&name) != Place::Elsewhere)
+fn is_ours(zones: &ZoneSet, query: &PlainQuery<'_>) -> bool {
+    zones.place_wire(query.key.name()) != Place::Elsewhere
+}
+
+fn shown_cookie<'q>(query: &PlainQuery<'q>) -> Option<&'q [u8]> {
+    query.edns.and_then(|edns| edns.cookie)
 }
 
 /// The one question of a request.

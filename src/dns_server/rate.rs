@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use ipnet::IpNet;
 use zones::Kind;
 
+use super::shares::asker_of;
+
 /// How answers are limited.
 #[derive(Clone, Debug, Default)]
 pub struct AnswerLimits {
@@ -80,9 +82,22 @@ impl RateLimiter {
         };
         let sorts =
             [(self.hashes.hash_one((prefix, kind, question)), rate), (self.hashes.hash_one(prefix), rate * ALL)];
-        if sorts.into_iter().all(|(hash, rate)| self.take(hash, rate, now)) {
+        if sorts.into_iter().all(|(hash, rate)| self.take(hash, rate, now)) { Verdict::Send } else { self.beyond() }
+    }
+
+    /// Whether a question of `source` is answered, of whatever sort; each asker is counted for itself. `now` as for
+    /// [`Self::check`].
+    pub(super) fn check_asker(&self, now: u32, source: IpAddr) -> Verdict {
+        let source = source.to_canonical();
+        if self.limits.per_second == 0 || self.limits.exempt.iter().any(|prefix| prefix.contains(&source)) {
             return Verdict::Send;
         }
+        let hash = self.hashes.hash_one(asker_of(source));
+        if self.take(hash, u32::from(self.limits.per_second), now) { Verdict::Send } else { self.beyond() }
+    }
+
+    /// What becomes of one too many.
+    fn beyond(&self) -> Verdict {
         let nth = self.limited.fetch_add(1, Ordering::Relaxed);
         match u32::from(self.limits.slip) {
             0 => Verdict::Drop,
@@ -163,6 +178,20 @@ mod tests {
         // Names that are not there share one allowance, whatever they are.
         assert_eq!(sent(&limiter, 7, "198.51.100.9", Kind::Missing, b"\x01z\x00\x00\x01\x00\x01", 10), 0);
         assert_eq!(sent(&limiter, 7, "192.0.2.1", Kind::Answer, b"\x01a\x00\x00\x01\x00\x01", 1_000), 1_000);
+    }
+
+    #[test]
+    fn each_asker_has_so_many_questions_a_second_and_its_neighbour_has_its_own() {
+        let limiter = limiter(10, 0);
+        let answered = |source: &str| {
+            let source = source.parse().unwrap();
+            (0..100).filter(|_| limiter.check_asker(1, source) == Verdict::Send).count()
+        };
+        assert!((10..=11).contains(&answered("198.51.100.1")));
+        assert!((10..=11).contains(&answered("198.51.100.2")), "of the same prefix");
+        assert!((10..=11).contains(&answered("2001:db8::1")));
+        assert_eq!(answered("2001:db8::2"), 0, "of IPv6 a host has a /64");
+        assert_eq!(answered("192.0.2.1"), 100, "exempt");
     }
 
     #[test]

@@ -69,10 +69,11 @@ impl DnsServerHandle {
         let _within = runtime.enter();
         if let Some(forwarding) = changed.forwarding {
             self.forwarding = forwarding;
-            self.forwarder.store(Forwarder::new(&changed.upstreams, &self.forwarding).map(Arc::new));
+            let forwarder = Forwarder::new(&changed.upstreams, &self.forwarding, &self.forward_counts);
+            self.forwarder.store(forwarder.map(Arc::new));
         }
         let before = self.handler.load_full();
-        let Protection { cookies: mode, mut answers, .. } = changed.protection;
+        let Protection { cookies: mode, mut answers, askers, .. } = changed.protection;
         answers.exempt.extend(&changed.forward_for);
         if mode != self.cookies.0 {
             self.cookies = (mode, cookies::CookieKeeper::new(mode));
@@ -99,6 +100,7 @@ impl DnsServerHandle {
             forwarder: Arc::clone(&self.forwarder),
             cookies: Arc::clone(&self.cookies.1),
             limiter: rate::RateLimiter::new(answers),
+            askers: rate::RateLimiter::new(askers),
             counts: Arc::clone(&before.parts().counts),
             started: before.parts().started,
         });

@@ -54,7 +54,7 @@ impl Drop for Share {
 }
 
 /// Who is behind an address: of IPv6 a host has a /64 for itself.
-fn asker_of(source: IpAddr) -> IpAddr {
+pub(super) fn asker_of(source: IpAddr) -> IpAddr {
     match source.to_canonical() {
         IpAddr::V4(v4) => IpAddr::V4(v4),
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),

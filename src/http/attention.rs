@@ -1,8 +1,12 @@
 //! Is all well? What needs somebody, in sentences that say what, why, since when, and what happens next.
 
+use std::collections::BTreeMap;
+
 use dhcp::engine::SubnetCounts;
 use ipnet::Ipv4Net;
-use web::model::{Attention, LeaseTotals, Level, NameTotals, Storage, Way};
+use web::model::{
+    Attention, BlockFigures, ForwarderFigures, LeaseTotals, Level, NameTotals, Storage, UpstreamFigures, Way,
+};
 
 use super::history::Pace;
 use super::names::{Groups, Refused, Why};
@@ -26,6 +30,7 @@ pub(super) struct Seen<'a> {
     pub(super) up_secs: u64,
     pub(super) held_back: &'a [HeldBackView],
     pub(super) audit: Option<&'a AuditSummary>,
+    pub(super) forwarder: Option<&'a ForwarderFigures>,
 }
 
 /// What needs somebody, the worst first.
@@ -47,6 +52,10 @@ pub(super) fn list(seen: &Seen<'_>) -> Vec<Attention> {
     found.extend(bounded(subnets(seen), "subnets", "/subnets"));
     found.extend(seen.held_back.iter().map(held_back));
     found.extend(seen.audit.and_then(audit));
+    if let Some(forwarder) = seen.forwarder {
+        found.extend(bounded(upstreams(forwarder), "groups of upstreams", "/queries"));
+        found.extend(bounded(forwarder.blocks.iter().filter_map(block_list).collect(), "block lists", "/queries"));
+    }
     found.sort_by_key(|one| std::cmp::Reverse(one.level));
     found
 }
@@ -199,6 +208,57 @@ fn audit(audit: &AuditSummary) -> Option<Attention> {
     })
 }
 
+/// Names that cannot be resolved, since nobody answers who is asked about them.
+fn upstreams(forwarder: &ForwarderFigures) -> Vec<Attention> {
+    let mut groups: BTreeMap<&[String], Vec<&UpstreamFigures>> = BTreeMap::new();
+    for one in &forwarder.upstreams {
+        groups.entry(&one.domains).or_default().push(one);
+    }
+    groups.retain(|_, group| group.iter().all(|one| matches!(one.state.as_str(), "down" | "looping")));
+    let told = groups.into_iter().map(|(domains, group)| {
+        let what = match domains {
+            [] => "names of others".to_owned(),
+            [first] => first.clone(),
+            [first, ..] => format!("{first} and other domains"),
+        };
+        let asked: Vec<&str> = group.iter().map(|one| one.upstream.as_str()).collect();
+        let looping = group.iter().all(|one| one.state == "looping");
+        let why = if looping { "What is asked of it comes back to this server" } else { "It does not answer" };
+        let why = if group.len() > 1 {
+            why.replace("It does", "They do").replace("of it ", "of them ")
+        } else {
+            why.to_owned()
+        };
+        Attention {
+            level: Level::Bad,
+            title: format!("Nobody resolves {what}"),
+            detail: format!(
+                "{why}: {}. What was known before is answered for a while; it is asked again by itself.",
+                asked.join(", ")
+            ),
+            since: None,
+            way: way("See queries", "/queries"),
+        }
+    });
+    told.collect()
+}
+
+/// A list that is not as new as it should be.
+fn block_list(list: &BlockFigures) -> Option<Attention> {
+    let words = list.trouble.as_ref()?;
+    let standing = match list.names {
+        0 => "Nothing is blocked by it".to_owned(),
+        names => format!("Its {} names count on", grouped(names)),
+    };
+    Some(Attention {
+        level: Level::Warn,
+        title: format!("The block list {} is out of date", list.name),
+        detail: format!("{}. {standing}; it is tried again by itself.", sentence(words)),
+        since: list.trouble_since,
+        way: way("See queries", "/queries"),
+    })
+}
+
 /// The first words of the page.
 pub(super) fn verdict(things: usize) -> String {
     const NUMBERS: [&str; 9] = ["One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine"];
@@ -276,7 +336,17 @@ mod tests {
     }
 
     fn seen<'a>(storage: &'a Storage, counts: &'a [SubnetCounts], refused: &'a Groups) -> Seen<'a> {
-        Seen { storage, counts, pace: &|_, _| None, zones: &[], refused, held_back: &[], audit: None, up_secs: 60 }
+        Seen {
+            storage,
+            counts,
+            pace: &|_, _| None,
+            zones: &[],
+            refused,
+            held_back: &[],
+            audit: None,
+            up_secs: 60,
+            forwarder: None,
+        }
     }
 
     #[test]
@@ -311,6 +381,39 @@ mod tests {
         assert_eq!(found[2].detail, "nas.lab.example.net: The server refused it (NOTAUTH).");
         assert_eq!(found[1].way.as_ref().unwrap().path, "/subnets/10.0.1.0/24");
         assert_eq!(verdict(found.len()), "Four things need you");
+    }
+
+    #[test]
+    fn upstreams_that_are_silent_and_lists_that_cannot_be_fetched_need_somebody() {
+        let upstream = |address: &str, domains: &[&str], state: &str| UpstreamFigures {
+            upstream: address.to_owned(),
+            domains: domains.iter().map(ToString::to_string).collect(),
+            state: state.to_owned(),
+            answers_in_ms: None,
+        };
+        let list = |name: &str, names, trouble: Option<&str>| BlockFigures {
+            name: name.to_owned(),
+            names,
+            trouble: trouble.map(str::to_owned),
+            trouble_since: trouble.map(|_| 7),
+        };
+        let forwarder = ForwarderFigures {
+            upstreams: vec![
+                upstream("192.0.2.1", &[], "down"),
+                upstream("192.0.2.2", &[], "suspect"),
+                upstream("10.0.0.53", &["corp.example"], "down"),
+                upstream("10.0.1.53", &["corp.example"], "looping"),
+            ],
+            blocks: vec![list("ads", 1_200, Some("it could not be fetched: timeout")), list("good", 5, None)],
+            ..ForwarderFigures::default()
+        };
+        let storage = Storage::default();
+        let found = super::list(&Seen { forwarder: Some(&forwarder), ..seen(&storage, &[], &Groups::new()) });
+        let titles: Vec<&str> = found.iter().map(|one| one.title.as_str()).collect();
+        assert_eq!(titles, ["Nobody resolves corp.example", "The block list ads is out of date"]);
+        assert!(found[0].detail.starts_with("They do not answer: 10.0.0.53, 10.0.1.53."), "{found:?}");
+        assert!(found[1].detail.ends_with("Its 1,200 names count on; it is tried again by itself."), "{found:?}");
+        assert_eq!(found[1].since, Some(7));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use web::model::{LeaseTotals, Level, Status, Storage, Traffic, Verdict};
 
 use super::attention::{self, Seen};
 use super::desk::Desk;
+use crate::dns_server::DnsGauge;
 
 impl Desk {
     pub(super) async fn make_status(&self) -> Result<Status, Refusal> {
@@ -27,6 +28,7 @@ impl Desk {
             leases.offered += subnet.offered;
         }
         let storage = Storage { full, ..measured };
+        let dns = self.parts.responder.dns.as_ref().map(DnsGauge::figures);
         let pace = |prefix: Ipv4Net, free| self.pace(prefix, free);
         let attention = attention::list(&Seen {
             storage: &storage,
@@ -37,6 +39,7 @@ impl Desk {
             up_secs: self.parts.clock.now().wall_secs.saturating_sub(self.started_at),
             held_back: &held_back,
             audit: self.parts.responder.auditor.load().last().as_ref(),
+            forwarder: dns.as_ref().and_then(|dns| dns.forwarder.as_ref()),
         });
         let level = attention.iter().map(|one| one.level).max().unwrap_or(Level::Ok);
         Ok(Status {
@@ -59,6 +62,7 @@ impl Desk {
                 stored: values.submitted,
             },
             storage,
+            dns,
         })
     }
 }

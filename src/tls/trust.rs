@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject as _;
@@ -26,6 +27,8 @@ pub enum Trust {
     File(PathBuf),
     /// A server with one of these keys, whatever its certificate says (RFC 7858 section 4.2).
     Pins(Vec<Pin>),
+    /// A server with this key, whose certificate these authorities vouch for as well.
+    Both(Box<Self>, Pin),
 }
 
 /// What connections to servers begin with: TLS 1.2 and 1.3, and these protocols, the preferred one first.
@@ -38,14 +41,28 @@ pub fn client_config(trust: &Trust, protocols: &[&[u8]]) -> Result<Arc<ClientCon
     let builder = match trust {
         Trust::System => builder.with_root_certificates(system()?),
         Trust::File(path) => builder.with_root_certificates(of_file(path)?),
-        Trust::Pins(pins) => builder.dangerous().with_custom_certificate_verifier(Arc::new(Pinned {
-            pins: pins.clone(),
-            algorithms: PROVIDER.signature_verification_algorithms,
-        })),
+        Trust::Pins(_) | Trust::Both(..) => {
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(pinned(trust)?))
+        }
     };
     let mut config = builder.with_no_client_auth();
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     Ok(Arc::new(config))
+}
+
+fn pinned(trust: &Trust) -> Result<Pinned, TlsFault> {
+    let algorithms = PROVIDER.signature_verification_algorithms;
+    let (roots, pins) = match trust {
+        Trust::System => (Some(system()?), Vec::new()),
+        Trust::File(path) => (Some(of_file(path)?), Vec::new()),
+        Trust::Pins(pins) => (None, pins.clone()),
+        Trust::Both(authorities, pin) => return Ok(Pinned { pins: vec![*pin], ..pinned(authorities)? }),
+    };
+    let authorities = roots.map(|roots| {
+        let built = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&PROVIDER)).build();
+        built.map_err(|error| TlsFault::Library(error.to_string()))
+    });
+    Ok(Pinned { pins, authorities: authorities.transpose()?, algorithms })
 }
 
 fn system() -> Result<RootCertStore, TlsFault> {
@@ -71,10 +88,11 @@ fn of_file(path: &PathBuf) -> Result<RootCertStore, TlsFault> {
     if roots.is_empty() { Err(TlsFault::NoCertificate(path.clone())) } else { Ok(roots) }
 }
 
-/// Takes servers by their keys. Nothing else of the certificate counts: neither its name nor its time.
+/// Takes servers by their keys. Without authorities nothing else of the certificate counts: neither its name nor its time.
 #[derive(Debug)]
 struct Pinned {
     pins: Vec<Pin>,
+    authorities: Option<Arc<WebPkiServerVerifier>>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
@@ -82,11 +100,14 @@ impl ServerCertVerifier for Pinned {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
+        if let Some(authorities) = &self.authorities {
+            authorities.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)?;
+        }
         let key = ParsedCertificate::try_from(end_entity)?.subject_public_key_info();
         let pin: Pin = Sha256::digest(key.as_ref()).into();
         if self.pins.contains(&pin) {

@@ -91,6 +91,10 @@ fn blocks(published: &Published, text: &str) -> bool {
     published.load().blocking(name(text).as_wire(), LOOPBACK.ip()).is_some()
 }
 
+fn trouble(published: &Published) -> Option<String> {
+    published.load().0[0].trouble.as_ref().map(|trouble| trouble.words.to_string())
+}
+
 fn wait_blocked(published: &Published, text: &str) {
     wait_for(text, Duration::from_secs(15), || blocks(published, text).then_some(()));
 }
@@ -126,7 +130,14 @@ fn a_list_is_fetched_refreshed_asked_for_only_when_it_changed_and_kept_for_a_sta
         std::thread::sleep(Duration::from_millis(1_500));
         assert!(blocks(&published, "other-one.example"), "{status}");
         assert!(!blocks(&published, "not-this.example") && !blocks(&published, "too-long.example"));
+        let words = wait_for("it is told", Duration::from_secs(20), || trouble(&published));
+        assert!(words.starts_with("it could not be fetched: "), "{words}");
     }
+    // With a good answer nothing is to be told any more.
+    web.say("200 OK", "0.0.0.0 other-one.example\n0.0.0.0 third.example\n");
+    let published = follow(&runtime, &web.url(), &copies);
+    wait_blocked(&published, "third.example");
+    assert_eq!(trouble(&published), None);
     // Nobody there.
     let gone = TcpListener::bind(LOOPBACK).unwrap().local_addr().unwrap();
     let published = follow(&runtime, &format!("http://{gone}/"), &copies);

@@ -78,7 +78,7 @@ fn limited(exempt: &[&str]) -> Server {
     Server::start(Options { protection, listen: Some("127.0.0.1:0".parse().unwrap()), ..Options::default() })
 }
 
-fn from(source: Ipv4Addr) -> UdpSocket {
+pub(crate) fn from(source: Ipv4Addr) -> UdpSocket {
     let socket = UdpSocket::bind((source, 0)).unwrap();
     socket.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
     socket
@@ -86,7 +86,7 @@ fn from(source: Ipv4Addr) -> UdpSocket {
 
 /// Sends so many queries, a little at a time so that none is lost on the way; counts whole answers and those that only
 /// say to use a connection.
-fn ask(socket: &UdpSocket, server: SocketAddr, count: u16, name: &str) -> (u32, u32) {
+pub(crate) fn ask(socket: &UdpSocket, server: SocketAddr, count: u16, name: &str) -> (u32, u32) {
     let (mut whole, mut truncated) = (0, 0);
     for first in (0..count).step_by(50) {
         for id in first..count.min(first + 50) {
@@ -123,7 +123,7 @@ fn one_prefix_has_so_many_answers_a_second_and_the_word_to_use_a_connection() {
 }
 
 /// Resident memory of this process, which the server runs in, in octets.
-fn resident() -> u64 {
+pub(crate) fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024

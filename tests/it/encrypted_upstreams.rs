@@ -1,7 +1,7 @@
 //! Upstreams that are asked by TLS and by HTTPS: a server of ours and Unbound behind it, certificates that are not believed,
 //! connections that break and fall silent.
 //!
-//! Needs `dig` and `unbound`; loopback and free ports suffice.
+//! Needs `dig`, `openssl` and `unbound`; loopback and free ports suffice.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use zones::ZoneSet;
 
 use crate::embedded_dns::{LOOPBACK, Options, Server, address, name, status, zone};
-use crate::process::{Running, wait_for};
+use crate::process::{Running, succeed, wait_for};
 
 const NAME: &str = "dns.upstream.example";
 
@@ -218,6 +218,45 @@ fn an_upstream_that_falls_silent_or_is_gone_costs_a_client_less_than_a_second() 
     peer.server.stop();
 }
 
+/// The pin of a certificate's key, as other tools make it.
+fn pin_of(certificate: &Path) -> String {
+    let pipe = "openssl x509 -in \"$0\" -noout -pubkey | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | base64";
+    succeed(Command::new("sh").args(["-c", pipe]).arg(certificate)).trim().to_owned()
+}
+
+#[test]
+fn rfc7858_4_2_a_pinned_key_is_asked_for_beside_the_name_or_in_its_place() {
+    let peer = Peer::start();
+    let other = tempfile::tempdir().unwrap();
+    let (_, stranger) = identity(other.path());
+    let (pin, wrong) = (pin_of(&peer.authority), pin_of(&stranger));
+    assert_ne!(pin, wrong);
+    for (scheme, place) in [("tls", peer.tls), ("https", peer.https)] {
+        // The key alone: neither its authority nor its name counts.
+        for (authority, behind) in
+            [(&peer.authority, format!("{NAME},sha256/{pin}")), (&stranger, format!("sha256/{pin}"))]
+        {
+            let server = forwarder(authority, &[format!("{scheme}://{place}#{behind}")]);
+            host(&server, 1);
+            server.stop();
+        }
+        for (authority, behind) in [
+            (&peer.authority, format!("sha256/{wrong}")),
+            (&peer.authority, format!("{NAME},sha256/{wrong}")),
+            (&peer.authority, format!("other.example,sha256/{pin}")),
+            (&stranger, format!("{NAME},sha256/{pin}")),
+        ] {
+            let before = peer.server.handle.as_ref().unwrap().counts().requests;
+            let server = forwarder(authority, &[format!("{scheme}://{place}#{behind}")]);
+            let refused = server.dig(&["h1.upstream.example"]);
+            assert!(status(&refused) == "SERVFAIL" && refused.contains("EDE: 22"), "{behind}: {refused}");
+            server.stop();
+            assert_eq!(peer.server.handle.as_ref().unwrap().counts().requests, before, "nothing was asked");
+        }
+    }
+    peer.server.stop();
+}
+
 #[test]
 fn unbound_is_asked_by_tls_and_by_https() {
     let directory = tempfile::tempdir().unwrap();
@@ -238,7 +277,14 @@ fn unbound_is_asked_by_tls_and_by_https() {
     std::fs::write(&file, config).unwrap();
     let mut unbound = Running::start("unbound", Command::new("unbound").args(["-d", "-p", "-c"]).arg(&file));
     unbound.wait_log("start of service", 1, Duration::from_secs(20));
-    for upstream in [format!("tls://127.0.0.1:{tls}#{NAME}"), format!("https://127.0.0.1:{https}/dns-query#{NAME}")] {
+    let pin = pin_of(&authority);
+    for upstream in [
+        format!("tls://127.0.0.1:{tls}#{NAME}"),
+        format!("https://127.0.0.1:{https}/dns-query#{NAME}"),
+        format!("tls://127.0.0.1:{tls}#{NAME},sha256/{pin}"),
+        format!("tls://127.0.0.1:{tls}#sha256/{pin}"),
+        format!("https://127.0.0.1:{https}/dns-query#sha256/{pin}"),
+    ] {
         let server = forwarder(&authority, std::slice::from_ref(&upstream));
         host(&server, 1);
         host(&server, 2);

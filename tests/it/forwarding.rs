@@ -115,15 +115,23 @@ fn upstreams_are_exchanged_while_running() {
 }
 
 /// An upstream of the test's own: what it says to each datagram, and how many came.
-struct Strange {
-    address: SocketAddr,
+pub(crate) struct Strange {
+    pub(crate) address: SocketAddr,
     asked: Arc<AtomicUsize>,
     ends: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Strange {
-    fn start(says: impl Fn(&[u8]) -> Vec<Vec<u8>> + Send + 'static) -> Self {
+    pub(crate) fn start(says: impl Fn(&[u8]) -> Vec<Vec<u8>> + Send + 'static) -> Self {
+        Self::answering_by(None, says)
+    }
+
+    /// One whose answers leave by another socket.
+    pub(crate) fn answering_by(
+        other: Option<UdpSocket>,
+        says: impl Fn(&[u8]) -> Vec<Vec<u8>> + Send + 'static,
+    ) -> Self {
         let socket = UdpSocket::bind(LOOPBACK).unwrap();
         socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
         let (address, asked, ends) =
@@ -138,14 +146,14 @@ impl Strange {
                     counted.fetch_add(1, Ordering::Relaxed);
                 }
                 for reply in says(&octets[..length]) {
-                    socket.send_to(&reply, from).unwrap();
+                    other.as_ref().unwrap_or(&socket).send_to(&reply, from).unwrap();
                 }
             }
         });
         Self { address, asked, ends, thread: Some(thread) }
     }
 
-    fn asked(&self) -> usize {
+    pub(crate) fn asked(&self) -> usize {
         self.asked.load(Ordering::Relaxed)
     }
 }
@@ -158,7 +166,7 @@ impl Drop for Strange {
 }
 
 /// The answer to a query: one address, of this time to live.
-fn answer_with(query: &[u8], last: u8, ttl: u8) -> Vec<u8> {
+pub(crate) fn answer_with(query: &[u8], last: u8, ttl: u8) -> Vec<u8> {
     let end = 12 + query[12..].iter().position(|octet| *octet == 0).unwrap() + 5;
     let mut reply = query[..end].to_vec();
     (reply[2], reply[3]) = (0x81, 0x80);
@@ -167,7 +175,7 @@ fn answer_with(query: &[u8], last: u8, ttl: u8) -> Vec<u8> {
     reply
 }
 
-fn forwarding_to(upstreams: Vec<SocketAddr>, forwarding: Forwarding) -> Server {
+pub(crate) fn forwarding_to(upstreams: Vec<SocketAddr>, forwarding: Forwarding) -> Server {
     Server::start(Options { forward_for: vec!["127.0.0.0/8"], upstreams, forwarding, ..Options::default() })
 }
 

@@ -33,6 +33,7 @@ mod errors;
 mod explain;
 mod explain_names;
 mod field;
+mod forward_protection;
 mod forwarding;
 mod full_disk;
 mod history;

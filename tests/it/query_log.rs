@@ -46,6 +46,18 @@ fn questions_are_told_with_the_host_of_the_lease_and_why_they_were_blocked() {
     assert_eq!((&told[0]["name"], &told[0]["why"]), (&"ads.example.".into(), &"listed in ads".into()));
     assert!(told[2]["why"].as_str().unwrap().contains("192.168.30.99"), "{:?}", told[2]);
     assert_eq!(queries(&leasehold, &["--blocked"]).len(), 1);
+    let standing = succeed(&mut leasehold.command(&["status", "--socket", CONTROL]));
+    let counted = [
+        "1 blocked",
+        "1 failed",
+        "1 local",
+        "upstream 192.168.30.99: ",
+        "block list ads: 1 names",
+        " DNS requests by UDP",
+    ];
+    assert!(counted.iter().all(|words| standing.contains(words)), "{standing}");
+    let state = standing.lines().find_map(|line| line.strip_prefix("upstream 192.168.30.99: ")).unwrap_or_default();
+    assert!(state.starts_with("suspect") || state.starts_with("down"), "{standing}");
     let file = server.path("/var/lib/bind/queries.log");
     let lines = wait_for("the file is written", Duration::from_secs(10), || {
         let text = std::fs::read_to_string(&file).ok()?;

@@ -15,7 +15,7 @@ use crate::process::{Running, succeed, wait_for};
 
 const HEAD: &str = "$TTL 300\n@ SOA ns.good. nobody.good. 1 3600 600 86400 60\n@ NS ns.good.\n";
 
-/// Signs a zone file in the host's directory of BIND; returns its DS records and its key-signing DNSKEY record.
+/// Signs a zone file in the host's directory of BIND; returns its DS record and its key-signing DNSKEY record.
 fn sign(directory: &Path, zone: &str, nsec3: bool) -> (String, String) {
     let keygen = |words: &[&str]| {
         let mut command = Command::new("dnssec-keygen");
@@ -41,7 +41,8 @@ fn sign(directory: &Path, zone: &str, nsec3: bool) -> (String, String) {
 /// has a DS record that no key of it fits.
 fn world(host: &Host) -> (Running, PathBuf) {
     let directory = host.path("/var/lib/bind");
-    let records = "ns A 192.0.2.1\nwww A 192.0.2.80\nalias CNAME www\n";
+    let records = "ns A 192.0.2.1\nwww A 192.0.2.80\nalias CNAME www\n*.w A 192.0.2.90\nnear.w A 192.0.2.91\n\
+                   to-wild CNAME x.w\n";
     let mut root = HEAD.to_owned();
     for (zone, nsec3) in [("good", false), ("third", true), ("bad", false)] {
         fs::write(directory.join(zone), format!("{HEAD}{records}")).unwrap();
@@ -110,6 +111,13 @@ fn answers_are_validated_from_a_made_root_down() {
         &["+tcp", "www.good"],
         &["www.good", "AAAA"],
         &["www.third", "AAAA"],
+        // What a wildcard stands for (RFC 4035 section 5.3.4).
+        &["x.w.good"],
+        &["x.w.third"],
+        &["deep.x.w.good"],
+        &["to-wild.good"],
+        &["near.w.good"],
+        &["x.w.good", "AAAA"],
         &["missing.good"],
         &["missing.third"],
         &["missing-from-the-root"],
@@ -144,6 +152,38 @@ fn answers_are_validated_from_a_made_root_down() {
     let excused = dig(&["www.lost", "+adflag"]);
     assert!(status(&excused) == "NOERROR" && !flags(&excused).contains(" ad"), "{excused}");
     assert_eq!(status(&dig(&["www.bad"])), "SERVFAIL");
+    server.stop();
+    named.stop(Duration::from_secs(10));
+}
+
+#[test]
+fn anchors_may_be_digests_of_the_roots_keys() {
+    let lab = Lab::new();
+    let host = lab.host("x");
+    let (mut named, anchors) = world(&host);
+    let directory = host.path("/var/lib/bind");
+    let key = fs::read_to_string(&anchors).unwrap();
+    let key_file = directory.join("anchor.key");
+    fs::write(&key_file, &key).unwrap();
+    for digest in ["-1", "-2", "-a SHA-384"] {
+        let words: Vec<&str> = digest.split(' ').collect();
+        let ds = succeed(Command::new("dnssec-dsfromkey").current_dir(&directory).args(words).arg(&key_file));
+        assert!(ds.contains(" DS "), "{ds}");
+        fs::write(&anchors, &ds).unwrap();
+        let server = validating(&host, &anchors, &[]);
+        let dig = |words: &[&str]| host.inside(|| server.dig(words));
+        let found = dig(&["www.good", "+adflag"]);
+        assert!(status(&found) == "NOERROR" && flags(&found).contains(" ad"), "{digest} {found}");
+        assert!(dig(&["www.bad"]).contains("EDE: 6"), "{digest}");
+        server.stop();
+    }
+    // A digest that no key of the root fits.
+    let ds = succeed(Command::new("dnssec-dsfromkey").current_dir(&directory).arg("-2").arg(&key_file));
+    let digest = ds.split_whitespace().last().unwrap();
+    fs::write(&anchors, ds.replace(digest, &"0".repeat(digest.len()))).unwrap();
+    let server = validating(&host, &anchors, &[]);
+    let found = host.inside(|| server.dig(&["www.good"]));
+    assert!(status(&found) == "SERVFAIL" && found.contains("EDE: 6"), "{found}");
     server.stop();
     named.stop(Duration::from_secs(10));
 }

@@ -10,7 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-use crate::model::{Status, Subnets};
+use crate::model::{DnsFigures, ForwarderFigures, Status, Subnets};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfSubnet {
@@ -26,6 +26,32 @@ struct Reason {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct State {
     state: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfTransport {
+    transport: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfFate {
+    fate: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfResult {
+    result: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfUpstream {
+    upstream: String,
+    domains: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfList {
+    list: String,
 }
 
 /// The text of `/metrics`.
@@ -61,6 +87,9 @@ pub(crate) fn text(status: &Status, subnets: &Subnets) -> String {
     if let Some(free) = status.storage.disk_free {
         registry.register("store_disk_free_bytes", "Bytes that are left on the disk of the lease store", gauge(free));
     }
+    if let Some(dns) = &status.dns {
+        of_dns(&mut registry, dns);
+    }
     let attention = u64::try_from(status.verdict.attention.len()).unwrap_or(u64::MAX);
     registry.register("attention", "How many things need somebody", gauge(attention));
     let mut out = String::new();
@@ -86,6 +115,59 @@ fn addresses(registry: &mut Registry, subnets: &Subnets) {
         }
     }
     registry.register("addresses", "Addresses of a subnet by how they stand", family);
+}
+
+fn of_dns(registry: &mut Registry, dns: &DnsFigures) {
+    let requests = Family::<OfTransport, Counter>::default();
+    for (transport, count) in &dns.requests {
+        requests.get_or_create(&OfTransport { transport: transport.clone() }).inc_by(*count);
+    }
+    registry.register("dns_requests", "DNS requests by how they came", requests);
+    let refused = "DNS connections closed at once, since their asker had its share";
+    registry.register("dns_connections_refused", refused, counter(dns.connections_refused));
+    registry.register("dns_handshakes_failed", "DNS connections that came to no TLS", counter(dns.handshakes_failed));
+    registry.register("dns_http_refused", "HTTP requests that held no DNS message", counter(dns.http_refused));
+    if let Some(forwarder) = &dns.forwarder {
+        of_forwarder(registry, forwarder);
+    }
+}
+
+fn of_forwarder(registry: &mut Registry, forwarder: &ForwarderFigures) {
+    let questions = Family::<OfFate, Counter>::default();
+    for (fate, count) in &forwarder.questions {
+        questions.get_or_create(&OfFate { fate: fate.clone() }).inc_by(*count);
+    }
+    registry.register("forward_questions", "Questions about names of others by what became of them", questions);
+    let refreshed = "Answers of others asked for anew before their end";
+    registry.register("forward_refreshed", refreshed, counter(forwarder.refreshed));
+    let validated = Family::<OfResult, Counter>::default();
+    for (result, count) in &forwarder.validated {
+        validated.get_or_create(&OfResult { result: result.clone() }).inc_by(*count);
+    }
+    registry.register("forward_validated", "Answers of others by what came of their signatures", validated);
+    let whole = |value: usize| {
+        let gauge = Gauge::<i64>::default();
+        gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        gauge
+    };
+    registry.register("forward_cache_answers", "Answers of others that are kept", whole(forwarder.kept));
+    registry.register("forward_cache_bytes", "Bytes that they take", whole(forwarder.kept_octets));
+    let evicted = "Answers of others that made room before their time was over";
+    registry.register("forward_cache_evicted", evicted, counter(forwarder.evicted));
+    let well = Family::<OfUpstream, Gauge>::default();
+    for one in &forwarder.upstreams {
+        let labels = OfUpstream { upstream: one.upstream.clone(), domains: one.domains.join(" ") };
+        well.get_or_create(&labels).set((one.state == "well").into());
+    }
+    registry.register("forward_upstream_well", "Whether a server that is asked answers in time", well);
+    let (names, trouble) = (Family::<OfList, Gauge>::default(), Family::<OfList, Gauge>::default());
+    for list in &forwarder.blocks {
+        let labels = OfList { list: list.name.clone() };
+        names.get_or_create(&labels).set(i64::try_from(list.names).unwrap_or(i64::MAX));
+        trouble.get_or_create(&labels).set(list.trouble.is_some().into());
+    }
+    registry.register("block_list_names", "Names of a block list", names);
+    registry.register("block_list_trouble", "Whether a block list could not be read or fetched", trouble);
 }
 
 fn counter(value: u64) -> Counter<u64, AtomicU64> {

@@ -3,6 +3,7 @@
 
 mod changes;
 mod devices;
+mod dns;
 mod edits;
 mod lease_history;
 mod leases;
@@ -18,6 +19,7 @@ use crate::access::{Actor, Role};
 
 pub use changes::{Change, Changes, ChangesQuery};
 pub use devices::{Device, DeviceDecision};
+pub use dns::{BlockFigures, DnsFigures, ForwarderFigures, UpstreamFigures};
 pub use edits::{
     ConfigurationFile, ConfigurationText, DryRun, Edited, Fault, FileWord, LeaseRelease, RecordsKey, RecordsSet,
     RecordsWrite, Reservation, ReservationDelete, ReservationWrite, Reservations, ReservationsQuery, StaticRecord,

@@ -29,6 +29,8 @@ pub struct DnsLimits {
     pub answers_per_second: Option<At<u16>>,
     /// Every so manieth answer beyond says to ask over TCP; 0: none.
     pub slip: Option<At<u16>>,
+    /// Questions a second over UDP of one client about names of others; 0: as many as it asks.
+    pub questions_per_client: Option<At<u16>>,
     /// Prefixes whose answers are not limited, besides the subnets, this machine and those that may ask for other names.
     pub exempt: Option<Vec<At<Prefix>>>,
     /// TCP connections at once.

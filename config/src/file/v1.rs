@@ -339,7 +339,7 @@ pub struct Resolver {
     pub stale: Option<At<Duration>>,
     /// Validate answers (DNSSEC, RFC 4035).
     pub validate: Option<At<bool>>,
-    /// The trust anchors: a file with DNSKEY records, in place of the root's.
+    /// The trust anchors: a file with DNSKEY or DS records, in place of the root's.
     pub trust_anchors: Option<At<FilePath>>,
     /// Domains that are not validated: private ones that nobody signs.
     pub not_validated: Option<Vec<At<DomainName>>>,
@@ -361,6 +361,8 @@ pub struct ForwardTo {
     /// Who is asked.
     #[schemars(required)]
     pub upstreams: Option<Vec<At<UpstreamText>>>,
+    /// Validate their answers, where answers are validated (DNSSEC); `false`: these domains are not (RFC 7646).
+    pub validate: Option<At<bool>>,
 }
 
 /// A list of names that are not resolved.

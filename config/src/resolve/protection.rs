@@ -14,7 +14,8 @@ use crate::settings::DnsProtection;
 pub(super) fn read(written: &v1::Dns, subnets: &[Ipv4Net], findings: &mut Findings) -> DnsProtection {
     let (limits, default) = (&written.limits, DnsProtection::default());
     let mut exempt: BTreeSet<Ipv4Net> = subnets.iter().copied().collect();
-    exempt.extend(limits.exempt.iter().flatten().filter_map(|at| prefix(at, findings)));
+    let exempt_written: Vec<Ipv4Net> = limits.exempt.iter().flatten().filter_map(|at| prefix(at, findings)).collect();
+    exempt.extend(&exempt_written);
     let connections = some(&limits.connections, "connections", default.connections, findings);
     let each = limits.connections_per_client.as_ref();
     if let Some(each) = each.filter(|each| each.value > connections) {
@@ -30,7 +31,9 @@ pub(super) fn read(written: &v1::Dns, subnets: &[Ipv4Net], findings: &mut Findin
         cookies: written.cookies.unwrap_or_default(),
         answers_per_second: limits.answers_per_second.as_ref().map_or(default.answers_per_second, |at| at.value),
         slip: limits.slip.as_ref().map_or(default.slip, |at| at.value),
+        questions_per_client: limits.questions_per_client.as_ref().map_or(default.questions_per_client, |at| at.value),
         exempt: exempt.into_iter().collect(),
+        exempt_written,
         connections,
         connections_per_client: some(&limits.connections_per_client, "connections_per_client", most, findings),
         idle_secs: limits

@@ -40,6 +40,10 @@ pub(super) fn upstream(at: &At<UpstreamText>, findings: &mut Findings) -> Option
                 NoUpstream::Name => {
                     "write the address alone, or for TLS the name in its certificate: tls://192.0.2.53#dns.example"
                 }
+                NoUpstream::Pin => {
+                    "write sha256/ and the 44 characters that `openssl x509 -in CERTIFICATE -noout -pubkey | openssl pkey \
+                     -pubin -outform der | openssl dgst -sha256 -binary | base64` prints"
+                }
             };
             findings.fault(at.span, format!("`{text}` is not a DNS server: {why}"), "not a server", mend);
             None
@@ -69,7 +73,7 @@ pub(super) fn read(file: &v1::File, wanted: bool, findings: &mut Findings) -> Re
         order,
         limits: limits(written, findings),
         upstream_ca: written.upstream_ca.as_ref().map(path),
-        validation: validation(written, findings),
+        validation: validation(written, &file.forward, findings),
         blocks: blocks(&file.block, findings),
         log: log(written, findings),
     }
@@ -105,7 +109,7 @@ fn limits(written: &v1::Resolver, findings: &mut Findings) -> Limits {
     limits
 }
 
-fn validation(written: &v1::Resolver, findings: &mut Findings) -> Option<Validation> {
+fn validation(written: &v1::Resolver, forward: &[At<v1::ForwardTo>], findings: &mut Findings) -> Option<Validation> {
     let wanted = written.validate.as_ref().is_some_and(|at| at.value);
     let needless: [(Option<Span>, &str); 2] = [
         (written.trust_anchors.as_ref().map(|at| at.span), "trust_anchors"),
@@ -121,7 +125,25 @@ fn validation(written: &v1::Resolver, findings: &mut Findings) -> Option<Validat
             );
         }
     }
-    let not_validated = names(written.not_validated.as_ref(), findings);
+    let mut not_validated = names(written.not_validated.as_ref(), findings);
+    for route in forward.iter().map(|at| &at.value) {
+        match &route.validate {
+            Some(at) if at.value && !wanted => {
+                findings.fault(
+                    at.span,
+                    "nothing is validated, so that these domains are not either",
+                    "nothing is validated",
+                    "add `validate = true` to [resolver], or take this key out",
+                );
+            }
+            // RFC 7646. What is wrong about a domain is told where it is forwarded.
+            Some(at) if !at.value => {
+                let domains = route.domains.iter().flatten();
+                not_validated.extend(domains.filter_map(|at| at.value.0.trim().parse::<Fqdn>().ok()));
+            }
+            _ => {}
+        }
+    }
     wanted.then(|| Validation { trust_anchors: written.trust_anchors.as_ref().map(path), not_validated })
 }
 

@@ -10,14 +10,18 @@ fn protection_is_on_unless_it_is_written_otherwise() {
     let default = config(GOOD).dns.protection;
     assert_eq!(default, DnsProtection { exempt: vec![subnet], ..DnsProtection::default() });
     assert!(default.answers_per_second > 0 && default.cookies == Cookies::Offered);
-    let written = config(&and("[dns]\ncookies = \"required\"\n\n[dns.limits]\nanswers_per_second = 0\nslip = 1\n\
-                               exempt = [\"10.7.0.0/16\"]\nconnections = 20\nconnections_per_client = 2\nidle = \"1m\"\n"));
+    let written = config(&and(
+        "[dns]\ncookies = \"required\"\n\n[dns.limits]\nanswers_per_second = 0\nslip = 1\nquestions_per_client = 50\n\
+                               exempt = [\"10.7.0.0/16\"]\nconnections = 20\nconnections_per_client = 2\nidle = \"1m\"\n",
+    ));
     assert_eq!(
         written.dns.protection,
         DnsProtection {
             cookies: Cookies::Required,
             answers_per_second: 0,
             slip: 1,
+            questions_per_client: 50,
+            exempt_written: vec!["10.7.0.0/16".parse().expect("a prefix")],
             exempt: vec!["10.7.0.0/16".parse().expect("a prefix"), subnet],
             connections: 20,
             connections_per_client: 2,

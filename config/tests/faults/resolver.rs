@@ -44,6 +44,10 @@ fn upstreams_that_are_none() {
             "`quic://192.0.2.1` is not a DNS server: it begins with something other than udp://, tcp://, tls:// or https://",
         ),
         ("192.0.2.1#x", "`192.0.2.1#x` is not a DNS server: what stands behind # is not the name of a certificate"),
+        (
+            "tls://192.0.2.1#sha256/AAEC",
+            "`tls://192.0.2.1#sha256/AAEC` is not a DNS server: what stands behind sha256/ is not the SHA-256 of a key, in base64",
+        ),
         ("tls://dns.example", "`tls://dns.example` is not a DNS server: it has no IP address"),
     ] {
         refused(
@@ -84,6 +88,24 @@ fn what_says_something_about_nothing() {
             "other names are not resolved, so there is nothing to ask elsewhere or to block",
             "take `forward = false`",
         )],
+    );
+}
+
+#[test]
+fn domains_that_are_forwarded_and_not_validated() {
+    let route = |validate: &str| {
+        format!("[[forward]]\ndomains = [\"corp.example\"]\nupstreams = [\"10.0.0.53\"]\nvalidate = {validate}\n")
+    };
+    let validation = |text: &str| config(&and(text)).dns.forward.unwrap().resolver.validation;
+    let resolver = "[resolver]\nvalidate = true\nnot_validated = [\"lab.example\"]\n";
+    let names =
+        |text: &str| validation(text).unwrap().not_validated.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(names(&format!("{resolver}{}", route("false"))), ["lab.example.", "corp.example."]);
+    assert_eq!(names(&format!("{resolver}{}", route("true"))), ["lab.example."]);
+    assert_eq!(validation(&route("false")), None, "nothing is validated anyway");
+    refused(
+        &and(&route("true")),
+        &[("10:12", "true", "nothing is validated, so that these domains are not either", "to [resolver]")],
     );
 }
 

@@ -23,6 +23,7 @@ fn lists(clients: &[&str], instead: Instead) -> BlockLists {
         instead,
         code: Reason::BLOCKED,
         names: Arc::new(names),
+        trouble: None,
         exceptions: Arc::new(NameSet::of([&name("excused.deep.example")], Reach::Beneath)),
     }])
 }

@@ -44,16 +44,46 @@ const MESSAGE: &str = "application/dns-message";
 /// Whom upstreams' certificates are believed by.
 #[derive(Clone, Debug)]
 pub struct UpstreamTls {
+    trust: Trust,
+    /// Of those that have no pin; none: there are no others.
+    unpinned: Option<Configs>,
+}
+
+/// For TLS, and for HTTPS.
+#[derive(Clone, Debug)]
+struct Configs {
     dot: Arc<ClientConfig>,
     doh: Arc<ClientConfig>,
+}
+
+impl Configs {
+    fn new(trust: &Trust) -> Result<Self, TlsFault> {
+        let (dot, doh) = (client_config(trust, &[alpn::DOT])?, client_config(trust, &[alpn::HTTP_2, alpn::HTTP_1])?);
+        Ok(Self { dot, doh })
+    }
 }
 
 impl UpstreamTls {
     /// # Errors
     /// [`TlsFault`]: the authorities cannot be read.
     pub fn new(trust: &Trust) -> Result<Self, TlsFault> {
-        let (dot, doh) = (client_config(trust, &[alpn::DOT])?, client_config(trust, &[alpn::HTTP_2, alpn::HTTP_1])?);
-        Ok(Self { dot, doh })
+        Ok(Self { trust: trust.clone(), unpinned: Some(Configs::new(trust)?) })
+    }
+
+    /// For upstreams that are known by their keys alone, where the machine need know no authorities.
+    #[must_use]
+    pub fn of_pins() -> Self {
+        Self { trust: Trust::System, unpinned: None }
+    }
+
+    /// What connections to an upstream begin with.
+    fn configs(&self, upstream: &Upstream) -> Result<Configs, TlsFault> {
+        match (upstream.pin, upstream.has_name(), &self.unpinned) {
+            (Some(pin), false, _) => Configs::new(&Trust::Pins(vec![pin])),
+            (Some(pin), true, _) => Configs::new(&Trust::Both(Box::new(self.trust.clone()), pin)),
+            (None, _, Some(unpinned)) => Ok(unpinned.clone()),
+            (None, _, None) => Configs::new(&self.trust),
+        }
     }
 }
 
@@ -99,11 +129,18 @@ struct Asked {
 impl Channel {
     /// None: this upstream is asked without TLS, or nobody says whom to believe.
     pub(super) fn new(upstream: &Upstream, tls: Option<&UpstreamTls>) -> Option<Arc<Self>> {
-        let tls = tls?;
+        let tls = tls.filter(|_| !matches!(upstream.over, Over::Datagrams | Over::Tcp))?;
+        let Configs { dot, doh } = match tls.configs(upstream) {
+            Ok(configs) => configs,
+            Err(error) => {
+                tracing::error!("the upstream {upstream} cannot be asked: {error}");
+                return None;
+            }
+        };
         let (config, name, http) = match &upstream.over {
             Over::Datagrams | Over::Tcp => return None,
-            Over::Tls { name } => (&tls.dot, name, None),
-            Over::Https { name, path } => (&tls.doh, name, Some(path.clone())),
+            Over::Tls { name } => (dot, name, None),
+            Over::Https { name, path } => (doh, name, Some(path.clone())),
         };
         let shown = match name {
             Some(name) => ServerName::try_from(name.clone()).ok()?,
@@ -118,7 +155,7 @@ impl Channel {
         });
         Some(Arc::new(Self {
             upstream: upstream.clone(),
-            config: Arc::clone(config),
+            config,
             name: shown,
             http,
             line: tokio::sync::Mutex::new(None),

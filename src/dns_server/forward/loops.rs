@@ -44,7 +44,7 @@ impl Tokens {
         let tokens = groups
             .iter()
             .enumerate()
-            .map(|(number, group)| (0..group.upstreams.len()).map(|upstream| token(number, upstream)).collect());
+            .map(|(number, group)| (0..group.peers.len()).map(|upstream| token(number, upstream)).collect());
         Self(tokens.collect())
     }
 
@@ -63,7 +63,7 @@ pub(super) fn heard(shared: &Shared, key: &Key) -> Option<Answer> {
         if let Some(index) = tokens.iter().position(|token| token.key.name() == key.name()) {
             if let Some(kept_back) = tokens[index].told.may_tell() {
                 tracing::warn!(
-                    upstream = %group.upstreams[index],
+                    upstream = %group.peers[index].upstream,
                     "what this upstream is asked comes back to this server: it is not asked until that has ended{kept_back}"
                 );
             }
@@ -84,13 +84,15 @@ pub(super) async fn watch(forwarder: Weak<Shared>) {
             let over = lock(&group.pool).loops_over(shared.now_ms());
             for (index, token) in tokens.iter().enumerate() {
                 if round % ALL_AFTER == 0 || over.contains(&index) {
-                    let (upstream, sent) = (group.peer(index), Outgoing::build(&token.key, shared.random(), false));
+                    let (peer, sent) =
+                        (group.peers[index].clone(), Outgoing::build(&token.key, shared.random(), false));
                     // What is answered does not matter: whether it arrives here does.
                     let sockets = Arc::clone(&shared.means.sockets);
                     shared.runtime.spawn(async move {
+                        let connects = !peer.is_asked_by_datagram();
                         // It is never closed.
-                        let Ok(_socket) = sockets.acquire().await else { return };
-                        drop(attempt((&upstream.0, upstream.1.as_ref()), &sent, false).await);
+                        let _socket = if connects { sockets.acquire().await.ok() } else { None };
+                        drop(attempt(&peer, &sent, false).await);
                     });
                 }
             }

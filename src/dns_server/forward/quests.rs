@@ -11,11 +11,13 @@ use futures_util::stream::FuturesUnordered;
 use resolve::query::Outgoing;
 use resolve::query_log::Fate;
 use resolve::quest::{Failure, QUEST_MS};
-use resolve::{Answer, Heard, Key, Over, Quest, Reason, Said, Step};
+use resolve::{Answer, Heard, Key, Quest, Reason, Said, Step};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::transport::{Came, attempt};
-use super::{Group, Outcome, Shared, UNDER_WAY_MAX, UNDER_WAY_MAX_WITH_OURS, count, is_failure, lock, now, shown};
+use super::{
+    Group, Outcome, Peer, Shared, UNDER_WAY_MAX, UNDER_WAY_MAX_WITH_OURS, count, is_failure, lock, now, shown,
+};
 
 /// Why a question is not put on its way.
 #[derive(Debug)]
@@ -85,7 +87,11 @@ impl Shared {
 
     async fn find(self: &Arc<Self>, key: &Key, group: usize) -> Answer {
         match &self.validator {
-            Some(validator) if validator.validates(key) => validator.answer(key).await,
+            Some(validator) if validator.validates(key) => {
+                let answer = validator.answer(key).await;
+                self.counts.validated(&answer);
+                answer
+            }
             _ => self.pursue(key, group).await,
         }
     }
@@ -93,14 +99,17 @@ impl Shared {
     /// The answer, or what is said in its place.
     async fn pursue(self: &Arc<Self>, key: &Key, number: usize) -> Answer {
         let group = &self.groups[number];
-        // The first socket is waited for, before any time is counted against an upstream.
+        // The first connection's socket is waited for, before any time is counted against an upstream; datagrams share theirs.
         let sockets = &self.means.sockets;
-        let waited = tokio::time::timeout(Duration::from_millis(QUEST_MS), Arc::clone(sockets).acquire_owned()).await;
-        let Ok(Ok(first)) = waited else {
-            count(&self.counts.failed);
-            return self.failure(key, Reason::new(Reason::NETWORK, NO_SOCKET));
-        };
-        let mut first = Some(first);
+        let mut first = None;
+        if !group.peers.iter().any(Peer::is_asked_by_datagram) {
+            let acquire = Arc::clone(sockets).acquire_owned();
+            let Ok(Ok(socket)) = tokio::time::timeout(Duration::from_millis(QUEST_MS), acquire).await else {
+                count(&self.counts.failed);
+                return self.failure(key, Reason::new(Reason::NETWORK, NO_SOCKET));
+            };
+            first = Some(socket);
+        }
         let mut quest = Quest::new(self.now_ms());
         let mut attempts = Attempts::new();
         let mut found = None;
@@ -108,10 +117,15 @@ impl Shared {
             let step = quest.poll(&mut lock(&group.pool), self.now_ms());
             match step {
                 Step::Ask { attempt, upstream, stream } => {
-                    let socket = first.take().or_else(|| Arc::clone(sockets).try_acquire_owned().ok());
+                    let connects = stream || !group.peers[upstream].is_asked_by_datagram();
+                    let socket =
+                        connects.then(|| first.take().or_else(|| Arc::clone(sockets).try_acquire_owned().ok()));
                     match socket {
-                        Some(socket) => attempts.push(self.attempt(key, group, (attempt, upstream), stream, socket)),
-                        None => quest.handle(&mut lock(&group.pool), attempt, Said::NotAsked, self.now_ms()),
+                        Some(None) => quest.handle(&mut lock(&group.pool), attempt, Said::NotAsked, self.now_ms()),
+                        socket => {
+                            let peer = group.peers[upstream].clone();
+                            attempts.push(self.attempt(key, (attempt, peer), stream, socket.flatten()));
+                        }
                     }
                 }
                 Step::Wait(until) => {
@@ -142,16 +156,14 @@ impl Shared {
     fn attempt(
         &self,
         key: &Key,
-        group: &Group,
-        (number, upstream): (usize, usize),
+        (number, peer): (usize, Peer),
         stream: bool,
-        socket: OwnedSemaphorePermit,
+        socket: Option<OwnedSemaphorePermit>,
     ) -> BoxFuture<'static, (usize, Came)> {
-        let (upstream, channel) = group.peer(upstream);
         // Letters are of use where somebody can forge an answer.
-        let sent = Outgoing::build(key, self.random(), !stream && upstream.over == Over::Datagrams);
+        let sent = Outgoing::build(key, self.random(), !stream && peer.is_asked_by_datagram());
         Box::pin(async move {
-            let came = attempt((&upstream, channel.as_ref()), &sent, stream).await;
+            let came = attempt(&peer, &sent, stream).await;
             drop(socket);
             (number, came)
         })
@@ -185,9 +197,9 @@ async fn hear_out(shared: Arc<Shared>, number: usize, mut quest: Quest, mut atte
 
 /// What an asker is told when nobody answered.
 fn why(group: &Group, failure: Failure) -> Reason {
-    let asked = shown(&group.upstreams);
+    let asked = shown(&group.peers);
     match failure {
-        Failure { nobody: true, .. } if group.upstreams.is_empty() => {
+        Failure { nobody: true, .. } if group.peers.is_empty() => {
             Reason::new(Reason::UNREACHABLE, "there is no upstream for this name")
         }
         Failure { nobody: true, .. } => {

@@ -21,7 +21,7 @@ fn silent() -> UdpSocket {
 }
 
 fn forwarder(means: Means, upstream: SocketAddr) -> Forwarder {
-    Forwarder::by(means, &[upstream.into()], &Forwarding::default()).unwrap()
+    Forwarder::by(means, &[upstream.into()], &Forwarding::default(), &Arc::default()).unwrap()
 }
 
 fn key(name: &str) -> Key {
@@ -107,7 +107,8 @@ async fn questions_have_no_more_sockets_than_there_are_for_all() {
     while let Ok((_, from)) = upstream.recv_from(&mut octets) {
         ports.insert(from.port());
     }
-    assert_eq!(ports.len(), 2);
+    // One is left to connections.
+    assert_eq!(ports.len(), 1);
 }
 
 #[tokio::test]

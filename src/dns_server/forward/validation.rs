@@ -4,13 +4,14 @@
 //! cache included. What it is asked for is kept as any answer to somebody who wants to validate (DO and CD); what comes of
 //! it is kept for those who do not.
 
-use std::path::Path;
+use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use dns::wire::name_to_hickory;
-use dns::{Fqdn, Rcode, RecordType};
+use dns::{Rcode, RecordType};
 use futures_util::{Stream, StreamExt as _, stream};
 use hickory_client::dnssec::DnssecDnsHandle;
 use hickory_client::runtime::TokioRuntimeProvider;
@@ -18,58 +19,38 @@ use hickory_client::xfer::DnsHandle;
 use hickory_client::{DnsError, NetError};
 use hickory_proto::dnssec::{Proof, TrustAnchors};
 use hickory_proto::op::{DnsRequest, DnsRequestOptions, DnsResponse, Message, MessageType, Query};
-use hickory_proto::rr::{Record, RecordType as WireType};
+use hickory_proto::rr::{Name, Record, RecordType as WireType};
 use resolve::answer::Terms;
-use resolve::blocking::NameSet;
 use resolve::query::Outgoing;
 use resolve::{Answer, Key, PlainQuery, Reason};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
-use super::{Outcome, Shared, is_failure};
+use super::anchors::Anchors;
+use super::{Outcome, Shared, is_failure, wildcard};
 
 /// How long a chain of keys may be followed. Whoever asked has gone by then; what was found is kept for the next time.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// RFC 9276 section 3.2: more iterations of NSEC3 than this are taken as unsigned, and than this as bogus.
 const NSEC3_ITERATIONS: (u16, u16) = (100, 500);
-
-/// What is trusted, and where nothing is validated.
-#[derive(Clone)]
-pub struct Anchors {
-    keys: Arc<TrustAnchors>,
-    not_validated: Arc<NameSet>,
-}
-
-impl std::fmt::Debug for Anchors {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Anchors({} keys, {} domains not validated)", self.keys.len(), self.not_validated.len())
-    }
-}
-
-impl Anchors {
-    /// The keys of a file of DNSKEY records, or the root's; and the domains that are not validated, with what is beneath
-    /// them (RFC 7646).
-    ///
-    /// # Errors
-    /// Why the file cannot be read, in words.
-    pub fn read(file: Option<&Path>, not_validated: &[Fqdn]) -> Result<Self, String> {
-        let keys = match file {
-            None => TrustAnchors::default(),
-            Some(path) => {
-                let read = TrustAnchors::from_file(path);
-                read.map_err(|error| format!("the trust anchors in {} cannot be read: {error}", path.display()))?
-            }
-        };
-        if keys.is_empty() {
-            return Err("there is no DNSKEY record among the trust anchors".to_owned());
-        }
-        let not_validated = NameSet::of(not_validated, resolve::blocking::set::Reach::Beneath);
-        Ok(Self { keys: Arc::new(keys), not_validated: Arc::new(not_validated) })
-    }
-}
+const DNSKEY: RecordType = RecordType(48);
+/// When the keys that digests are of are asked for again: a rollover takes days (RFC 7583).
+const LEARNT_AGAIN_AFTER: Duration = Duration::from_secs(600);
 
 /// See the module.
 pub(super) struct Validator {
-    handle: DnssecDnsHandle<Upward>,
-    not_validated: Arc<NameSet>,
+    anchors: Anchors,
+    shared: Weak<Shared>,
+    handle: ArcSwap<DnssecDnsHandle<Upward>>,
+    learnt: Mutex<Learnt>,
+}
+
+/// The keys that fit the digests among the anchors.
+#[derive(Default)]
+struct Learnt {
+    keys: Vec<(Name, Vec<u8>)>,
+    /// When they are asked for again; none: they have not been.
+    again_at: Option<Instant>,
 }
 
 /// What came of it.
@@ -81,14 +62,44 @@ enum Verdict {
 
 impl Validator {
     pub(super) fn new(anchors: &Anchors, shared: Weak<Shared>) -> Self {
-        let handle = DnssecDnsHandle::with_trust_anchor(Upward(shared), Arc::clone(&anchors.keys))
-            .nsec3_iteration_limits(Some(NSEC3_ITERATIONS.0), Some(NSEC3_ITERATIONS.1));
-        Self { handle, not_validated: Arc::clone(&anchors.not_validated) }
+        let handle = handle_by(Arc::clone(&anchors.keys), Weak::clone(&shared));
+        Self { anchors: anchors.clone(), shared, handle: ArcSwap::from_pointee(handle), learnt: Mutex::default() }
+    }
+
+    /// Asks for the keys that the digests among the anchors are of, when it is time to. What cannot be had now is asked for
+    /// with the next question; what was trusted before still is.
+    async fn learn(&self) {
+        if self.anchors.digests.is_empty() {
+            return;
+        }
+        // Whoever comes meanwhile waits, since nothing can be validated without.
+        let mut learnt = self.learnt.lock().await;
+        let now = Instant::now();
+        if learnt.again_at.is_some_and(|at| now < at) {
+            return;
+        }
+        let Some(shared) = self.shared.upgrade() else { return };
+        let names: BTreeSet<&Name> = self.anchors.digests.iter().map(|(name, _)| name).collect();
+        let (mut found, mut is_whole) = (Vec::new(), true);
+        for name in names {
+            let Ok(name) = dns::wire::name_from_hickory(name) else { continue };
+            let key = Key::new(&name, DNSKEY, true, true);
+            match response(&shared, &key, &shared.resolve(&key, None).await) {
+                Ok(response) => found.extend(response.into_message().answers),
+                Err(_) => is_whole = false,
+            }
+        }
+        let (anchors, keys) = self.anchors.with_keys(&found);
+        learnt.again_at = (is_whole && !keys.is_empty()).then_some(now + LEARNT_AGAIN_AFTER);
+        if is_whole && keys != learnt.keys {
+            learnt.keys = keys;
+            self.handle.store(Arc::new(handle_by(Arc::new(anchors), Weak::clone(&self.shared))));
+        }
     }
 
     /// Whether an answer is validated before it goes out (RFC 4035 section 3.2.2: not for those who do it themselves).
     pub(super) fn validates(&self, key: &Key) -> bool {
-        !key.checking_disabled() && !self.not_validated.contains(key.name())
+        !key.checking_disabled() && !self.anchors.not_validated.contains(key.name())
     }
 
     /// The answer to a question, validated; or what is said in its place.
@@ -98,8 +109,12 @@ impl Validator {
         let query = Query::query(name_to_hickory(&key.fqdn()), WireType::from(key.rtype().0));
         let mut options = DnsRequestOptions::default();
         options.edns_set_dnssec_ok = true;
-        let mut answers = self.handle.lookup(query, options);
-        let answered = match tokio::time::timeout(PATIENCE, answers.next()).await {
+        let lookup = async {
+            self.learn().await;
+            let mut answers = self.handle.load().lookup(query, options);
+            answers.next().await
+        };
+        let answered = match tokio::time::timeout(PATIENCE, lookup).await {
             Ok(Some(answered)) => answered,
             Ok(None) | Err(_) => {
                 return failure(Reason::UNREACHABLE, "the keys of this name were not found in time".into());
@@ -107,9 +122,15 @@ impl Validator {
         };
         let (verdict, message) = match answered {
             Ok(response) => (verdict(&response), response.into_message()),
-            Err(NetError::Dns(DnsError::Nsec { proof: Proof::Bogus, .. } | DnsError::DnssecBogus)) => {
-                return failure(Reason::BOGUS, bogus(key));
+            Err(NetError::Dns(DnsError::Nsec { proof: Proof::Bogus, response, .. }))
+                if wildcard::is_proven(&response) =>
+            {
+                (Verdict::Secure, response.into_message())
             }
+            Err(NetError::Dns(DnsError::Nsec { proof: Proof::Bogus, response, .. })) => {
+                return failure(Reason::BOGUS, not_proven(key, &response));
+            }
+            Err(NetError::Dns(DnsError::DnssecBogus)) => return failure(Reason::BOGUS, bogus(key)),
             Err(NetError::Dns(DnsError::Nsec { response, .. })) => (Verdict::Insecure, response.into_message()),
             Err(NetError::Msg(words)) => return failure(Reason::UNREACHABLE, words),
             Err(error) => return failure(Reason::BOGUS, format!("{}: {error}", bogus(key))),
@@ -124,6 +145,19 @@ impl Validator {
 
 fn bogus(key: &Key) -> String {
     format!("the signatures of {} do not lead to a trust anchor", key.fqdn())
+}
+
+/// What is lacking where records say that something is not there, or that a wildcard stands for it.
+fn not_proven(key: &Key, response: &Message) -> String {
+    match response.answers.is_empty() {
+        true => format!("it is not proven that {} has no such records (NSEC)", key.fqdn()),
+        false => format!("it is not proven that a wildcard stands for {} (NSEC)", key.fqdn()),
+    }
+}
+
+fn handle_by(keys: Arc<TrustAnchors>, shared: Weak<Shared>) -> DnssecDnsHandle<Upward> {
+    DnssecDnsHandle::with_trust_anchor(Upward(shared), keys)
+        .nsec3_iteration_limits(Some(NSEC3_ITERATIONS.0), Some(NSEC3_ITERATIONS.1))
 }
 
 /// RFC 4035 section 3.2.3: AD only when all of the answer and authority sections are authentic.

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::dns::DnsFigures;
+
 /// How something is to be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -38,6 +40,8 @@ pub struct Status {
     pub traffic: Traffic,
     /// The lease store.
     pub storage: Storage,
+    /// The DNS server; absent where none runs.
+    pub dns: Option<DnsFigures>,
 }
 
 /// Is all well, and what is not?

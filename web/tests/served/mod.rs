@@ -184,5 +184,6 @@ pub(crate) fn status() -> Status {
         names: Default::default(),
         traffic: Default::default(),
         storage: Default::default(),
+        dns: Some(Default::default()),
     }
 }

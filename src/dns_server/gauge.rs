@@ -1,0 +1,42 @@
+//! How the server stands, for whoever shows it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use resolve::Transport;
+use web::model::DnsFigures;
+
+use super::counts::Counts;
+use super::forward::{ForwardCounts, Forwarder};
+
+/// A look at a running server. Cheap to clone.
+#[derive(Clone)]
+pub struct DnsGauge {
+    pub(super) counts: Arc<Counts>,
+    pub(super) forward_counts: Arc<ForwardCounts>,
+    pub(super) forwarder: Arc<ArcSwapOption<Forwarder>>,
+}
+
+impl DnsGauge {
+    /// How it stands now.
+    #[must_use]
+    pub fn figures(&self) -> DnsFigures {
+        let counts = self.counts.now();
+        let requests = Transport::ALL.into_iter().map(|one| (one.word().to_owned(), counts.requests[one as usize]));
+        let forwarder = self.forwarder.load();
+        DnsFigures {
+            requests: requests.collect(),
+            connections_refused: counts.connections_refused,
+            handshakes_failed: counts.handshakes_failed,
+            http_refused: counts.http_refused,
+            forwarder: forwarder.as_ref().map(|forwarder| forwarder.figures(self.forward_counts.now())),
+        }
+    }
+}
+
+impl fmt::Debug for DnsGauge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DnsGauge").field("counts", &self.counts).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,69 @@
+//! What the DNS server has counted, and how those do whom it asks.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// The DNS server since its start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DnsFigures {
+    /// Requests, by how they came: `udp`, `tcp`, `tls`, `https`.
+    pub requests: BTreeMap<String, u64>,
+    /// Connections that were closed at once, since their asker had its share.
+    pub connections_refused: u64,
+    /// Connections that came to no TLS.
+    pub handshakes_failed: u64,
+    /// Requests by HTTPS that held no DNS message.
+    pub http_refused: u64,
+    /// Names of others; absent where they are not resolved.
+    pub forwarder: Option<ForwarderFigures>,
+}
+
+/// Names of others.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ForwarderFigures {
+    /// Questions by what became of them: `known` from the cache, `asked` of others (those under way counted once), `stale`,
+    /// `local`, `blocked`, `failed`.
+    pub questions: BTreeMap<String, u64>,
+    /// Answers asked for anew before their end.
+    pub refreshed: u64,
+    /// Answers by what came of their signatures: `secure`, `insecure`, `bogus`; empty where nothing is validated.
+    pub validated: BTreeMap<String, u64>,
+    /// Answers that are kept.
+    pub kept: usize,
+    /// Octets that they take.
+    pub kept_octets: usize,
+    /// Answers that made room for others before their time was over.
+    pub evicted: u64,
+    /// Whoever is asked.
+    pub upstreams: Vec<UpstreamFigures>,
+    /// Lists of names that are not resolved.
+    pub blocks: Vec<BlockFigures>,
+}
+
+/// A server that is asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct UpstreamFigures {
+    /// Where it is, as the configuration writes it.
+    pub upstream: String,
+    /// The domains that it is asked about; none: whatever no other one is asked about.
+    pub domains: Vec<String>,
+    /// `well`; `suspect`: it was late or silent of late; `down`: it does not answer; `looping`: what it is asked comes back.
+    pub state: String,
+    /// How long it takes to answer, in milliseconds; absent where it has not answered yet.
+    pub answers_in_ms: Option<u64>,
+}
+
+/// A list of names that are not resolved.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BlockFigures {
+    /// What it is called.
+    pub name: String,
+    /// Names that it has.
+    pub names: usize,
+    /// Why it could not be read or fetched when that was tried last; what it had before counts on.
+    pub trouble: Option<String>,
+    /// Since when that is so, in UTC seconds.
+    pub trouble_since: Option<u64>,
+}
