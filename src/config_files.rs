@@ -116,6 +116,12 @@ impl Files {
         }
     }
 
+    /// What the main file says; empty when it is no text, which no configuration is in force from.
+    #[must_use]
+    pub fn main(&self) -> &str {
+        std::str::from_utf8(&self.bytes).unwrap_or_default()
+    }
+
     /// The name of the file beside the main one.
     #[must_use]
     pub fn beside_name(&self) -> &str {

@@ -24,7 +24,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
 use tokio::sync::Semaphore;
 use web::Actor;
-use web::model::{ChangesQuery, PastQuery};
+use web::model::{ChangesQuery, MachineWrite, PastQuery};
 
 use crate::reload::ReloadView;
 
@@ -91,6 +91,24 @@ pub enum Request {
     EditRecords {
         /// How.
         edit: RecordsRequest,
+        /// Only tell what would change.
+        dry_run: bool,
+    },
+    /// The machines of the configuration: [`Machines`](web::model::Machines).
+    Machines,
+    /// Put a machine: a [`ReloadView`](crate::reload::ReloadView).
+    PutMachine {
+        /// Its name.
+        name: String,
+        /// What it is.
+        machine: MachineWrite,
+        /// Only tell what would change.
+        dry_run: bool,
+    },
+    /// Take a machine out: a [`ReloadView`](crate::reload::ReloadView).
+    RemoveMachine {
+        /// Its name.
+        name: String,
         /// Only tell what would change.
         dry_run: bool,
     },
@@ -466,7 +484,12 @@ pub async fn obey(request: Request, actor: Actor, responder: &impl Responder) ->
     let change = request_words(&request);
     let of_configuration = matches!(
         request,
-        Request::Reload { .. } | Request::Reserve { .. } | Request::Unreserve { .. } | Request::EditRecords { .. }
+        Request::Reload { .. }
+            | Request::Reserve { .. }
+            | Request::Unreserve { .. }
+            | Request::PutMachine { .. }
+            | Request::RemoveMachine { .. }
+            | Request::EditRecords { .. }
     );
     let answer = responder.respond(request).await;
     if let Some(what) = change {
@@ -508,6 +531,8 @@ fn request_words(request: &Request) -> Option<String> {
         Request::Reserve { reserve, dry_run: false } => Some(reserve.words()),
         Request::Unreserve { client, subnet, dry_run: false } => Some(unreserve_words(client, subnet.as_ref())),
         Request::EditRecords { edit, dry_run: false } => Some(edit.words()),
+        Request::PutMachine { name, machine, dry_run: false } => Some(put_machine_words(name, machine)),
+        Request::RemoveMachine { name, dry_run: false } => Some(remove_machine_words(name)),
         Request::Release { address } => Some(release_words(*address)),
         Request::DnsRefresh { zone, whole } => {
             Some(format!("refresh the copy of the zone {zone}{}", if *whole { ", whole" } else { "" }))
@@ -517,6 +542,9 @@ fn request_words(request: &Request) -> Option<String> {
         | Request::Unreserve { dry_run: true, .. }
         | Request::EditRecords { dry_run: true, .. }
         | Request::Records { .. }
+        | Request::PutMachine { dry_run: true, .. }
+        | Request::RemoveMachine { dry_run: true, .. }
+        | Request::Machines
         | Request::DnsRepair { dry_run: true, .. }
         | Request::DnsAdopt { dry_run: true, .. }
         | Request::DnsConfirmDeletions { dry_run: true, .. }
@@ -569,6 +597,21 @@ pub(crate) fn unreserve_words(client: &str, subnet: Option<&impl std::fmt::Displ
 /// Trying DNS work now, in words for the audit log.
 pub(crate) fn retry_words(of: Option<&str>) -> String {
     format!("try {} in DNS now", of.unwrap_or("all that waits for its next try"))
+}
+
+/// Putting a machine, in words for the audit log.
+pub(crate) fn put_machine_words(name: &str, machine: &MachineWrite) -> String {
+    let leased = machine.interfaces.iter().map(|one| {
+        let address = one.address.as_ref().map(|address| format!(" at {address}")).unwrap_or_default();
+        format!("{}{address}", one.clients.join(" "))
+    });
+    let all: Vec<String> = machine.addresses.iter().cloned().chain(leased).collect();
+    format!("put the machine {name}: {}", all.join(", "))
+}
+
+/// Taking one out, in words for the audit log.
+pub(crate) fn remove_machine_words(name: &str) -> String {
+    format!("take out the machine {name}")
 }
 
 /// Ending a lease, in words for the audit log.
@@ -647,6 +690,8 @@ mod tests {
             Request::Unreserve { client: "00:11:32:aa:bb:cc".to_owned(), subnet: None, dry_run },
             Request::EditRecords { edit: records, dry_run },
             Request::Records { zone: None },
+            Request::PutMachine { name: "nas".to_owned(), machine: MachineWrite::default(), dry_run },
+            Request::RemoveMachine { name: "nas".to_owned(), dry_run },
             Request::Release { address },
             Request::Reload { dry_run },
             Request::Changes(ChangesQuery::default()),

@@ -141,7 +141,10 @@ impl Daemon {
     /// # Errors
     /// As [`Daemon::start`].
     pub async fn start_with(mut config: Config, orders: Option<Orders>) -> anyhow::Result<Self> {
+        #[cfg(feature = "otel")]
+        crate::telemetry::start();
         own_name::protect(&mut config);
+        let file = orders.as_ref().map(|orders| orders.file().to_path_buf());
         let config = Arc::new(config);
         let live = Arc::new(ArcSwap::new(Arc::clone(&config)));
         let table = InterfaceTable::snapshot().context("cannot list the interfaces")?;
@@ -321,7 +324,7 @@ impl Daemon {
             tasks.spawn("the page", page.serve(parts));
         }
         if let Some(settings) = config.backup.clone() {
-            let making = transfer::backups::keep_making(config.daemon.store.clone(), settings, Arc::clone(&live));
+            let making = transfer::backups::keep_making(config.daemon.store.clone(), settings, file);
             tasks.spawn("the maker of backups", making);
         }
         tasks.spawn("the control socket", socket.serve(responder));
@@ -416,6 +419,8 @@ impl Daemon {
         if let (Ok(()), Some(thread)) = (told, self.committer_thread.take()) {
             join(thread, "the lease store is not closed").await;
         }
+        #[cfg(feature = "otel")]
+        drop(tokio::task::spawn_blocking(crate::telemetry::flush).await);
         info!("stopped");
     }
 }

@@ -256,6 +256,8 @@ impl DhcpService {
         let before = self.intake.counts();
         let mut kept = 0;
         for datagram in received.iter() {
+            #[cfg(feature = "otel")]
+            crate::telemetry::arrived(datagram.payload);
             let mut payload = self.buffers.pop().unwrap_or_default();
             payload.clear();
             payload.extend_from_slice(datagram.payload);
@@ -285,6 +287,8 @@ impl DhcpService {
     /// Decides on those whose turn it is.
     async fn decide(&mut self) -> Result<(), ServiceError> {
         let arrivals = self.intake.take(BATCH_MAX);
+        #[cfg(feature = "otel")]
+        crate::telemetry::deciding(&arrivals);
         let alone = arrivals.len() == 1 && self.intake.is_empty() && self.pipeline.is_idle();
         let step = self.pipeline.decide(self.clock.now(), arrivals);
         self.step_on(step, alone).await
@@ -442,10 +446,14 @@ impl DhcpService {
     /// and while it wakes and signs its updates the replies leave.
     fn finish(&mut self, output: Output) {
         let Output { departures, events, names, done, decided_at } = output;
+        #[cfg(feature = "otel")]
+        let stored = crate::telemetry::stored(&done, &events, &names);
         if !names.is_empty() {
             self.publish(names);
         }
         self.depart(departures);
+        #[cfg(feature = "otel")]
+        stored.into_iter().for_each(crate::telemetry::Stored::sent);
         self.keep_buffers(done);
         // The log last: nobody waits for it.
         for event in &events {

@@ -503,6 +503,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use dhcp::lease::LeaseState;
+    use store::{Options, Row, Store};
 
     use super::*;
 
@@ -541,6 +542,66 @@ mod tests {
         feed.push(501, 491, &batch);
         let taken = feed.take(Duration::ZERO).unwrap();
         assert_eq!((taken.batches.len(), taken.is_missing), (1, false));
+    }
+
+    fn lease(host: u8, at: u64) -> Lease {
+        Lease {
+            address: [10, 0, 0, host].into(),
+            subnet: "10.0.0.0/24".parse().unwrap(),
+            state: LeaseState::Bound,
+            hardware: HardwareAddress::new(1, &[2, 0, 0, 0, 0, host]).unwrap(),
+            client_id: None,
+            started_at: at,
+            renewed_at: at,
+            expires_at: at + 3_600,
+            hostname: dns::Bytes::default(),
+            client_fqdn: dns::Bytes::default(),
+            name: None,
+            relay: Ipv4Addr::UNSPECIFIED,
+            relay_agent_info: dns::Bytes::default(),
+            server_identifier_override: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_events_brought_is_not_written_again_after_they_ran_over() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store");
+        let (mut store, ..) = Store::open(FileStorage::new(&path), &Options::default()).unwrap();
+        let settings = HistorySettings { keep_secs: u64::MAX, bytes_max: u64::MAX, nameless: false };
+        let devices = NewDevices {
+            feed: Arc::new(Feed::new("run".to_owned())),
+            reserved: HashSet::new(),
+            switches: Arc::default(),
+        };
+        let thread = HistoryThread::start(&path, settings, devices).unwrap();
+        let feed = thread.feed();
+        feed.flushed().await;
+        for host in 1..=10 {
+            let (at, lease) = (1_000_000 + u64::from(host), lease(host, 1_000_000 + u64::from(host)));
+            store.commit(at, [[Row::Lease(lease.clone())]]).unwrap();
+            feed.push(at, at, &Arc::new(vec![LeaseEvent { kind: LeaseEventKind::Bound, lease, previous: None }]));
+        }
+        feed.flushed().await;
+        let written = || {
+            let mut addresses = Vec::new();
+            let reader = Reader::new(FileStorage::new(super::directory(&path)));
+            reader.each(|record| addresses.push(record.address.octets()[3])).unwrap();
+            addresses.sort_unstable();
+            addresses
+        };
+        assert_eq!(written(), (1..=10).collect::<Vec<_>>());
+        // These come by no event.
+        for host in 11..=12 {
+            store.commit(1_000_020, [[Row::Lease(lease(host, 1_000_020))]]).unwrap();
+        }
+        feed.lock().missing_since = Some(1_000_000);
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while written().len() < 12 && Instant::now() < deadline {
+            feed.flushed().await;
+        }
+        thread.stop().await;
+        assert_eq!(written(), (1..=12).collect::<Vec<_>>(), "each once");
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod desk;
 mod history;
 mod hosts;
 mod leases;
+pub(crate) mod machines;
 mod names;
 pub mod news;
 mod place;

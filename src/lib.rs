@@ -53,6 +53,8 @@ pub mod responder;
 pub mod secondaries;
 pub mod service;
 pub mod static_records;
+#[cfg(feature = "otel")]
+pub mod telemetry;
 pub mod tftp_server;
 pub mod tls;
 pub mod transfer;

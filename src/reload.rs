@@ -3,18 +3,22 @@
 //! Whoever wants a change (SIGHUP, a command, the API) leaves an [`Order`]; whoever runs the daemon takes one at a time,
 //! so that two changes never meet. The files are read and checked whole: a file with a fault changes nothing.
 //!
+//! Reading and checking take as long as the disk does, and may take a while for a long file: they are done on a thread of
+//! their own, and left where the daemon is told to end meanwhile. What follows is done to its end.
+//!
 //! A reservation or a record that is put or taken out is a change of the file beside the main one: that file is written
 //! first, and then taken over with the main file as it is in force, which somebody may be editing. Where it cannot be taken
 //! over the former text is put back.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use config::Config;
 use config::beside::edit::{Edit, EditError, edited};
 use config::beside::{AllFound, Found, unreadable};
 use config::hidden::restored;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info, warn};
 use web::model::{Edited, Fault};
 use web::{Actor, Refusal};
@@ -22,6 +26,7 @@ use web::{Actor, Refusal};
 use crate::config_files::{Files, Which, write_or_put_back};
 use crate::control::APPLY_WORDS;
 use crate::daemon::Daemon;
+use crate::service::notify::{Notifier, Word, monotonic_micros};
 
 /// Orders that wait; more wait to be left.
 const ORDERS_MAX: usize = 16;
@@ -149,11 +154,16 @@ pub enum Order {
     },
     /// Tell what the file beside the main one says; empty when there is none.
     Beside(oneshot::Sender<Result<String, Refusal>>),
+    /// Tell what the main file says as it is in force, and the one beside it.
+    Texts(oneshot::Sender<Result<(String, String), Refusal>>),
 }
 
 /// Where orders are left. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Orders(mpsc::Sender<Order>);
+pub struct Orders {
+    to: mpsc::Sender<Order>,
+    file: Arc<Path>,
+}
 
 impl std::fmt::Debug for Order {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -161,14 +171,20 @@ impl std::fmt::Debug for Order {
     }
 }
 
-/// A place for orders, and where they come out.
+/// A place for orders about the configuration of this file, and where they come out.
 #[must_use]
-pub fn orders() -> (Orders, mpsc::Receiver<Order>) {
+pub fn orders(file: &Path) -> (Orders, mpsc::Receiver<Order>) {
     let (to, from) = mpsc::channel(ORDERS_MAX);
-    (Orders(to), from)
+    (Orders { to, file: Arc::from(file) }, from)
 }
 
 impl Orders {
+    /// The main file of the configuration.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
     /// Has the files read again.
     ///
     /// # Errors
@@ -217,9 +233,17 @@ impl Orders {
         self.give(Order::Beside).await
     }
 
+    /// What the main file says as it is in force, and the one beside it.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub async fn texts(&self) -> Result<(String, String), Refusal> {
+        self.give(Order::Texts).await
+    }
+
     async fn give<T>(&self, order: impl FnOnce(oneshot::Sender<Result<T, Refusal>>) -> Order) -> Result<T, Refusal> {
         let (to, answer) = oneshot::channel();
-        self.0.send(order(to)).await.map_err(|_| Refusal::Ending)?;
+        self.to.send(order(to)).await.map_err(|_| Refusal::Ending)?;
         answer.await.map_err(|_| Refusal::Ending)?
     }
 }
@@ -240,26 +264,58 @@ pub fn refusal_words(refusal: Refusal) -> String {
     }
 }
 
+/// Whether the daemon was told to end.
+#[derive(Clone, Debug)]
+pub struct Ending(watch::Receiver<Option<&'static str>>);
+
+impl Ending {
+    /// As it is told there: by the name of a signal.
+    #[must_use]
+    pub fn new(told: watch::Receiver<Option<&'static str>>) -> Self {
+        Self(told)
+    }
+
+    /// Waits until it was; by what.
+    pub async fn told(&mut self) -> &'static str {
+        match self.0.wait_for(Option::is_some).await {
+            Ok(name) => name.unwrap_or_default(),
+            // Whoever would tell is gone.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Does something that may be left at any moment; `None`: it was left, since the daemon is to end.
+    async fn unless_told<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut ending = self.clone();
+        tokio::select! {
+            done = work => Some(done),
+            _ = ending.told() => None,
+        }
+    }
+}
+
 /// Carries orders out, for the file that the daemon was started with.
 #[derive(Debug)]
 pub struct Reloader {
     file: PathBuf,
     /// As they are in force.
     in_force: Option<Files>,
+    ending: Ending,
+    notifier: Arc<Notifier>,
 }
 
 impl Reloader {
-    /// For this file, which is in force as it is now.
+    /// For this file, which is in force as it is now. A service manager is told of what is taken over.
     #[must_use]
-    pub fn new(file: &Path) -> Self {
-        Self { file: file.to_path_buf(), in_force: Files::read(file).ok() }
+    pub fn new(file: &Path, ending: Ending, notifier: Arc<Notifier>) -> Self {
+        Self { file: file.to_path_buf(), in_force: Files::read(file).ok(), ending, notifier }
     }
 
     /// Carries one out.
     pub async fn carry_out(&mut self, order: Order, daemon: &mut Daemon) {
         // Whoever asked may have gone.
         match order {
-            Order::Reload { dry_run, to } => drop(to.send(Ok(self.reload(dry_run, daemon).await))),
+            Order::Reload { dry_run, to } => drop(to.send(self.reload(dry_run, daemon).await.ok_or(Refusal::Ending))),
             Order::Edit { edits, dry_run, guard, to } => {
                 drop(to.send(self.edit(&edits, dry_run, guard, daemon).await));
             }
@@ -268,16 +324,19 @@ impl Reloader {
             }
             Order::Files(to) => drop(to.send(self.on_the_disk())),
             Order::Check { text, to } => {
-                let files = self.read().map(|files| files.with_main(&text));
-                drop(to.send(Ok(take_over(files.as_ref(), true, daemon).await)));
+                let file = self.file.clone();
+                let read = move || read(&file).map(|files| files.with_main(&text));
+                let view = self.told_of(read, daemon).await.map(|(view, _)| view);
+                drop(to.send(view.ok_or(Refusal::Ending)));
             }
             Order::Beside(to) => drop(to.send(self.beside())),
+            Order::Texts(to) => drop(to.send(self.texts())),
         }
     }
 
     /// Reads the files again, as SIGHUP asks for, and tells in the log what came of it.
     pub async fn hang_up(&mut self, daemon: &mut Daemon) {
-        let view = self.reload(false, daemon).await;
+        let Some(view) = self.reload(false, daemon).await else { return };
         // The system does not tell who sent the signal.
         daemon.changes().note(Actor::Daemon, format!("{APPLY_WORDS} (SIGHUP)"), view.outcome()).await;
         if view.applied {
@@ -290,10 +349,6 @@ impl Reloader {
         }
     }
 
-    fn read(&self) -> Result<Files, AllFound> {
-        Files::read(&self.file).map_err(|error| unreadable(&self.file.display().to_string(), &format!("{error:#}")))
-    }
-
     fn on_the_disk(&self) -> Result<Files, Refusal> {
         Files::read(&self.file).map_err(|error| Refusal::Conflict(format!("{error:#}")))
     }
@@ -303,16 +358,29 @@ impl Reloader {
         files.beside().map(str::to_owned).map_err(Refusal::Conflict)
     }
 
-    async fn reload(&mut self, dry_run: bool, daemon: &mut Daemon) -> ReloadView {
-        let files = self.read();
-        let view = take_over(files.as_ref(), dry_run, daemon).await;
-        if let Ok(files) = files
-            && view.is_good()
-            && !dry_run
-        {
-            self.in_force = Some(files);
+    fn texts(&self) -> Result<(String, String), Refusal> {
+        let now = self.on_the_disk()?;
+        let main = self.in_force.as_ref().unwrap_or(&now).main();
+        Ok((main.to_owned(), now.beside().map_err(Refusal::Conflict)?.to_owned()))
+    }
+
+    /// `None`: the daemon is to end, and nothing has changed.
+    async fn reload(&mut self, dry_run: bool, daemon: &mut Daemon) -> Option<ReloadView> {
+        if !dry_run {
+            self.notifier.tell(&[Word::Reloading(monotonic_micros())]);
         }
-        view
+        let file = self.file.clone();
+        let (mut view, checked) = self.told_of(move || read(&file), daemon).await?;
+        if let Some((files, config)) = checked.filter(|_| !dry_run && view.is_good()) {
+            take_over(&mut view, config, daemon).await;
+            if view.is_good() {
+                self.in_force = Some(files);
+            }
+        }
+        if !dry_run {
+            self.notifier.tell(&[Word::Ready, Word::Status(&crate::daemon::summary(&daemon.config()))]);
+        }
+        Some(view)
     }
 
     async fn edit(
@@ -332,12 +400,13 @@ impl Reloader {
         let text = edits.iter().try_fold(former.clone(), |text, edit| edited(&text, edit)).map_err(refused)?;
         // Somebody may be in the middle of editing the main file.
         let files = self.with_main_in_force(&now).with_beside(&text);
-        let told = take_over(Ok(&files), true, daemon).await;
-        if dry_run || !told.is_good() || text == former {
-            return Ok(ReloadView { text: told.is_good().then_some(former), ..told });
-        }
+        let (mut view, checked) = self.told_of(move || Ok(files), daemon).await.ok_or(Refusal::Ending)?;
+        let Some((files, config)) = checked.filter(|_| !dry_run && view.is_good() && text != former) else {
+            view.text = view.is_good().then_some(former);
+            return Ok(view);
+        };
         write_or_put_back(Which::Beside, &files, &now, Files::write_beside).map_err(Refusal::Conflict)?;
-        let mut view = take_over(Ok(&files), false, daemon).await;
+        take_over(&mut view, config, daemon).await;
         if view.is_good() {
             self.in_force = Some(files);
             view.text = Some(text);
@@ -345,6 +414,41 @@ impl Reloader {
             error!("{} could not be put back: {error}", now.beside_name());
         }
         Ok(view)
+    }
+
+    /// Reads and checks files, and tells what they change; with them what they come to, where nothing is wrong with them.
+    /// `None`: the daemon is to end.
+    async fn told_of(
+        &self,
+        read: impl FnOnce() -> Result<Files, AllFound> + Send + 'static,
+        daemon: &Daemon,
+    ) -> Option<(ReloadView, Option<(Files, Config)>)> {
+        let checked = self.ending.unless_told(aside(move || {
+            let files = read()?;
+            files.check().map(|(config, warnings)| (files, config, warnings))
+        }));
+        let (files, config, warnings) = match checked.await? {
+            Ok(checked) => checked,
+            Err(found) => {
+                return Some((ReloadView::of_faults(&found), None));
+            }
+        };
+        let difference = daemon.difference(&config);
+        let effects = match difference.is_empty() {
+            true => Vec::new(),
+            false => self.ending.unless_told(daemon.effects(&config)).await?,
+        };
+        let view = ReloadView {
+            applied: false,
+            changes: difference.changes.iter().map(ToString::to_string).collect(),
+            effects,
+            refused: difference.refused,
+            faults: None,
+            warnings: (!warnings.is_empty()).then(|| warnings.render(false)),
+            found: list(&warnings),
+            text: None,
+        };
+        Some((view, Some((files, config))))
     }
 }
 
@@ -376,16 +480,17 @@ impl Reloader {
                 }
             },
         };
-        let told = take_over(Ok(&files), true, daemon).await;
-        if dry_run || !told.is_good() {
-            return Ok(ReloadView { text: told.is_good().then_some(former), ..told });
-        }
+        let (mut view, checked) = self.told_of(move || Ok(files), daemon).await.ok_or(Refusal::Ending)?;
+        let Some((files, config)) = checked.filter(|_| !dry_run && view.is_good()) else {
+            view.text = view.is_good().then_some(former);
+            return Ok(view);
+        };
         let is_new = files.text(which) != Ok(&former);
         if is_new {
             write_or_put_back(which, &files, &now, |files| files.write(which)).map_err(Refusal::Conflict)?;
         }
         // The same text is taken over too: somebody may have written it and not applied it.
-        let mut view = take_over(Ok(&files), false, daemon).await;
+        take_over(&mut view, config, daemon).await;
         if view.is_good() {
             view.text = files.text(which).ok().map(str::to_owned);
             self.in_force = Some(files);
@@ -396,33 +501,28 @@ impl Reloader {
     }
 }
 
-/// Checks the files, tells what they change, and takes them over unless that is only to be told.
-async fn take_over(files: Result<&Files, &AllFound>, dry_run: bool, daemon: &mut Daemon) -> ReloadView {
-    let (config, warnings): (Config, AllFound) = match files.map_err(Clone::clone).and_then(Files::check) {
-        Ok(checked) => checked,
-        Err(found) => {
-            return ReloadView::of_faults(&found);
-        }
-    };
-    let difference = daemon.difference(&config);
-    let mut view = ReloadView {
-        applied: false,
-        changes: difference.changes.iter().map(ToString::to_string).collect(),
-        effects: if difference.is_empty() { Vec::new() } else { daemon.effects(&config).await },
-        refused: difference.refused,
-        faults: None,
-        warnings: (!warnings.is_empty()).then(|| warnings.render(false)),
-        found: list(&warnings),
-        text: None,
-    };
-    if dry_run || !view.is_good() {
-        return view;
-    }
+fn read(file: &Path) -> Result<Files, AllFound> {
+    Files::read(file).map_err(|error| unreadable(&file.display().to_string(), &format!("{error:#}")))
+}
+
+/// Takes over what was checked and told of.
+async fn take_over(view: &mut ReloadView, config: Config, daemon: &mut Daemon) {
     match daemon.reload(config).await {
         Ok(_) => view.applied = !view.changes.is_empty(),
         Err(why) => view.refused = why.lines().map(str::to_owned).collect(),
     }
-    view
+}
+
+/// On a thread of its own, which keeps nothing from ending: a file that does not come, such as one on another machine, is
+/// waited for by nobody but this thread.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T, AllFound> + Send + 'static) -> Result<T, AllFound> {
+    let (to, done) = oneshot::channel();
+    let name = "configuration";
+    let begun = std::thread::Builder::new().name(name.to_owned()).spawn(move || drop(to.send(work())));
+    match begun {
+        Ok(_) => done.await.unwrap_or_else(|_| Err(unreadable(name, "the check has failed, as the log tells"))),
+        Err(error) => Err(unreadable(name, &error.to_string())),
+    }
 }
 
 fn list(found: &AllFound) -> Vec<serde_json::Value> {

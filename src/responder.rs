@@ -15,7 +15,7 @@ use dhcp::relay_info::{Switches, Whereabouts};
 use dns::Fqdn;
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
-use web::model::{Changes, ChangesQuery, Events, Past, PastHolder, PastQuery, Retried, StaticRecord};
+use web::model::{Changes, ChangesQuery, Events, Machines, Past, PastHolder, PastQuery, Retried, StaticRecord};
 use web::{Actor, Feed, Refusal};
 
 use crate::auditor::Auditor;
@@ -33,6 +33,7 @@ use crate::dns_server::DnsGauge;
 use crate::explain;
 use crate::explain::views::Explanation;
 use crate::history::answers::HistoryDesk;
+use crate::http::machines;
 use crate::query_log::SharedLog;
 use crate::reload::{Guard, Orders, ReloadView, refusal_words};
 use crate::service::confinement;
@@ -175,6 +176,15 @@ impl Responder for DaemonResponder {
             Request::EditRecords { edit, dry_run } => {
                 told(self.edit(vec![edit.edit()], dry_run, Box::new(|_| Ok(()))).await.map_err(refusal_words))
             }
+            Request::Machines => told(self.machines().await.map_err(refusal_words)),
+            Request::PutMachine { name, machine, dry_run } => {
+                let edit = machines::put(name, machine);
+                told(self.edit(vec![edit], dry_run, Box::new(|_| Ok(()))).await.map_err(refusal_words))
+            }
+            Request::RemoveMachine { name, dry_run } => {
+                let edit = Edit::RemoveMachine(name);
+                told(self.edit(vec![edit], dry_run, Box::new(|_| Ok(()))).await.map_err(refusal_words))
+            }
             Request::Release { address } => told(self.release(address).await.map_err(refusal_words)),
             Request::Compact => match self.committer.compact().await {
                 Ok(words) => json(&words),
@@ -263,6 +273,15 @@ impl DaemonResponder {
             return Err(Refusal::NotFound(format!("names are kept in no zone {}", crate::http::shown(apex))));
         }
         Ok(static_records::list(&config, &beside, apex.as_ref()))
+    }
+
+    /// The machines of the configuration.
+    ///
+    /// # Errors
+    /// The files cannot be read.
+    pub async fn machines(&self) -> Result<Machines, Refusal> {
+        let (main, beside) = self.orders()?.texts().await?;
+        Ok(machines::listed(&main, &beside))
     }
 
     /// Ends the lease of an address; its DNS records go with it. What it was.

@@ -4,6 +4,7 @@
 //! is one step: the new rows are written beside the old ones and put in force by one rename (`store::db::replace`).
 
 pub mod backups;
+pub mod configuration;
 pub mod differences;
 pub mod scope;
 pub mod serials;
@@ -32,9 +33,9 @@ const PAST_AT_ONCE: usize = 10_000;
 /// What goes into a file.
 #[derive(Clone, Debug, Default)]
 pub struct Contents {
-    /// The configuration: its name, and its text as it is to be written.
-    pub configuration: Option<(String, String)>,
-    /// Whether that text has its secrets.
+    /// The files of the configuration, the main one first: their names, and their texts as they are to be written.
+    pub configuration: Vec<(String, String)>,
+    /// Whether those texts have their secrets.
     pub secrets: bool,
     /// Only these subnets; empty: everything.
     pub subnets: Vec<Ipv4Net>,
@@ -93,7 +94,7 @@ fn write_to(store: &Path, file: &Path, contents: &Contents, now: u64) -> anyhow:
     let out = OpenOptions::new().write(true).create(true).truncate(true).mode(MODE).open(file)?;
     let out = GzEncoder::new(BufWriter::new(out), Compression::default());
     let mut writer = ArchiveWriter::new(out, &head)?;
-    if let Some((name, text)) = &contents.configuration {
+    for (name, text) in &contents.configuration {
         writer.file(name, text.as_bytes())?;
     }
     match fs::read(store.join(crate::devices::FILE)) {

@@ -427,6 +427,12 @@ impl<W: WantedSource, S: RowSink, Z: EmbeddedZones> Updater<W, S, Z> {
                 inheritor.try_send(Disputed { key, owner, generation, want, zone }).is_err()
             });
         }
+        #[cfg(feature = "otel")]
+        effects
+            .confirmed
+            .iter()
+            .filter(|row| row.done && row.holds.is_some())
+            .for_each(|row| crate::telemetry::published(&row.key));
         if let Some(told) = &self.told {
             let done = effects.confirmed.iter().filter(|row| row.done && row.holds.is_some());
             let done = done.map(|row| Told::Done(row.key.clone()));

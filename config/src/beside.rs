@@ -7,6 +7,7 @@
 //! Editing ([`edit`]; `records` the static records) keeps comments and the order of what is there.
 
 pub mod edit;
+pub mod machines;
 mod records;
 
 use std::borrow::Cow;

@@ -1,6 +1,5 @@
 //! `leasehold export`, `import`, `restore` and `backup`.
 
-use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -124,13 +123,9 @@ impl Place {
         Ok(Found { store, backup, config })
     }
 
-    /// The configuration's name and text.
-    fn text(&self, with_secrets: bool) -> anyhow::Result<Option<(String, String)>> {
-        let Some(file) = &self.config else { return Ok(None) };
-        let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
-        let name =
-            file.file_name().map_or_else(|| "leasehold.toml".to_owned(), |name| name.to_string_lossy().into_owned());
-        Ok(Some((name, if with_secrets { text } else { config::without_secrets(&text) })))
+    /// The configuration's files, by their names.
+    fn texts(&self, with_secrets: bool) -> anyhow::Result<Vec<(String, String)>> {
+        self.config.as_deref().map_or(Ok(Vec::new()), |file| transfer::configuration::texts(file, with_secrets))
     }
 }
 
@@ -144,20 +139,22 @@ pub fn export(export: &Export) -> anyhow::Result<ExitCode> {
     }
     let found = export.place.find()?;
     let contents = Contents {
-        configuration: export.place.text(export.with_secrets)?,
+        configuration: export.place.texts(export.with_secrets)?,
         secrets: export.with_secrets,
         subnets: export.subnet.clone(),
         past: export.with_history,
     };
     let written = transfer::write(&found.store, &export.file, &contents, machine_wall_secs())?;
     println!("{}: {}, {} bytes", export.file.display(), written.words, written.bytes);
-    match (&contents.configuration, export.with_secrets) {
-        (None, _) => println!("without a configuration: `--config FILE` takes it in"),
-        (Some(_), false) => {
-            println!("with the configuration, its secrets left out; so are files of keys and zones that it names")
+    let names: Vec<&str> = contents.configuration.iter().map(|(name, _)| &name[..]).collect();
+    let names = names.join(" and ");
+    match (names.is_empty(), export.with_secrets) {
+        (true, _) => println!("without a configuration: `--config FILE` takes it in"),
+        (false, false) => {
+            println!("with {names}, secrets left out; so are files of keys and zones that are named there")
         }
-        (Some(_), true) => {
-            println!("with the configuration and its secrets; files of keys and zones that it names are left out")
+        (false, true) => {
+            println!("with {names}, secrets among it; files of keys and zones that are named there are left out")
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -214,8 +211,9 @@ fn bring_in(
         let what = format!("{verb} {}", file.display());
         put(&found, &plan, &here, archive.head.get("newest_stamp"), what, now)?;
     }
-    if !dry_run && purpose == Purpose::Import {
-        bring_configuration(place, &archive.files)?;
+    if let Some(file) = place.config.as_deref().filter(|_| !dry_run && purpose == Purpose::Import) {
+        let told = transfer::configuration::lay_down(file, &archive.files)?;
+        told.iter().for_each(|line| println!("{line}"));
     }
     if !dry_run {
         bring_devices(&found.store, &archive.files)?;
@@ -262,34 +260,6 @@ fn unserved(plan: &Plan, config: Option<&Config>) -> Vec<String> {
     (left > 0).then_some(words).into_iter().collect()
 }
 
-/// A configuration is laid down where there is none. One that is there is somebody's, and only told to differ.
-fn bring_configuration(place: &Place, files: &[(String, Vec<u8>)]) -> anyhow::Result<()> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let (Some(file), Some((_, text))) = (&place.config, files.iter().find(|(name, _)| name != crate::devices::FILE))
-    else {
-        return Ok(());
-    };
-    let shown = file.display();
-    if file.exists() {
-        let mut own = Vec::new();
-        std::fs::File::open(file)?.read_to_end(&mut own)?;
-        if own != *text {
-            println!("the configuration {shown} is another than the one in the file, and is left as it is");
-        }
-        return Ok(());
-    }
-    let unfinished = file.with_extension("toml.new");
-    let mut out = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(&unfinished)?;
-    out.write_all(text)?;
-    out.sync_all()?;
-    std::fs::rename(&unfinished, file)?;
-    println!(
-        "the configuration of the file is now {shown}: look at its interfaces and addresses, and fill in secrets left out"
-    );
-    Ok(())
-}
-
 /// What was decided of devices, where nothing was decided here.
 fn bring_devices(store: &Path, files: &[(String, Vec<u8>)]) -> anyhow::Result<()> {
     let path = store.join(crate::devices::FILE);
@@ -316,9 +286,12 @@ fn bring_past(store: &Path, past: &[store::history::Record], now: u64) -> anyhow
     }
     let limits = store::history::Limits { keep_secs: u64::MAX, bytes_max: u64::MAX };
     let storage = store::FileStorage::new(crate::history::directory(store));
-    let (mut writer, opened) = store::history::Writer::open(storage, limits)?;
-    let known: std::collections::HashSet<u64> = opened.recent.iter().map(store::history::Record::identity).collect();
-    let mut new: Vec<_> = past.iter().filter(|record| !known.contains(&record.identity())).cloned().collect();
+    let (mut writer, _) = store::history::Writer::open(storage.clone(), limits)?;
+    // What is here already, wherever it stands, is not written again.
+    let key = |record: &store::history::Record| (record.identity(), record.kind, record.at);
+    let mut unknown: std::collections::HashSet<_> = past.iter().map(key).collect();
+    store::history::Reader::new(storage).each(|record| _ = unknown.remove(&key(&record)))?;
+    let mut new: Vec<_> = past.iter().filter(|record| unknown.remove(&key(record))).cloned().collect();
     new.sort_by_key(|record| record.at);
     for piece in new.chunks(10_000) {
         writer.append(now, piece)?;
@@ -336,7 +309,7 @@ pub fn backup(backup: &Backup) -> anyhow::Result<ExitCode> {
     match backup {
         Backup::Now(place) => {
             let found = place.find()?;
-            let contents = Contents { configuration: place.text(false)?, ..Contents::default() };
+            let contents = Contents { configuration: place.texts(false)?, ..Contents::default() };
             let BackupSettings { directory, keep, .. } = &found.backup;
             let (file, written) = backups::make(&found.store, directory, *keep, &contents, machine_wall_secs())?;
             println!("{}: {}, {} bytes", file.display(), written.words, written.bytes);

@@ -14,6 +14,7 @@ pub mod export;
 pub mod history;
 pub mod leases;
 pub mod mac;
+pub mod machine;
 pub mod man;
 pub mod moment;
 pub mod queries;
@@ -83,6 +84,7 @@ fn execute(command: Command, log: &LogArgs) -> anyhow::Result<ExitCode> {
         Command::Reserve(asked) => reserve::reserve(&asked),
         Command::Unreserve(asked) => reserve::unreserve(&asked),
         Command::Release(asked) => reserve::release(&asked),
+        Command::Machine(one) => machine::run(&one),
         Command::Status(status) => status::run(&status),
         Command::Export(one) => export::export(&one),
         Command::Import(one) => export::import(&one),
@@ -159,6 +161,9 @@ pub enum Command {
     Record(record::Record),
     /// End a lease.
     Release(reserve::Release),
+    /// Machines with one name for all their addresses.
+    #[command(subcommand)]
+    Machine(machine::Machine),
     /// Show how the running daemon stands.
     Status(status::Status),
     /// Write all that the server holds to one file.

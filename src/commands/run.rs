@@ -1,6 +1,5 @@
 //! `leasehold run`.
 
-use std::convert::Infallible;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,6 +13,7 @@ use config::settings::{LogFormat, LogLevel};
 use ipnet::Ipv4Net;
 use store::OpenError;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
 use crate::commands::LogArgs;
@@ -22,7 +22,7 @@ use crate::dhcp_sockets::{InterfaceInfo, InterfaceTable, SocketError, select_ser
 use crate::dns_server::BindError;
 use crate::link_check::{self, FoundServer, find_servers};
 use crate::logging;
-use crate::reload::{self, Reloader};
+use crate::reload::{self, Ending, Order, Reloader};
 use crate::service::confinement::confine;
 use crate::service::notify::{Notifier, Word, watched_every};
 use crate::service::watchdog::{self, Watched};
@@ -93,7 +93,7 @@ async fn serve(run: Run, config: Config) -> anyhow::Result<ExitCode> {
     let terminate = signal(SignalKind::terminate())?;
     let interrupt = signal(SignalKind::interrupt())?;
     let hang_up = signal(SignalKind::hangup())?;
-    let mut told = Told { terminate, interrupt, hang_up };
+    let mut told = Told::follow(terminate, interrupt, hang_up);
     if !config.serves_dhcp() {
         info!("no DHCP is served: the configuration has no [[subnet]]");
     } else if run.config.is_some() {
@@ -108,29 +108,37 @@ async fn serve(run: Run, config: Config) -> anyhow::Result<ExitCode> {
     serve_until_told(config, run.config.as_deref(), told).await
 }
 
-/// The signals that end the daemon, or have it read its file again.
+/// What signals have said: that the daemon is to end, or to read its file again. They are taken by a task of their own, so
+/// that whatever is being done meanwhile is left for one that ends the daemon.
 struct Told {
-    terminate: Signal,
-    interrupt: Signal,
-    hang_up: Signal,
+    ending: Ending,
+    hang_up: mpsc::Receiver<()>,
 }
 
 impl Told {
-    /// Waits for any: the name of one that ends the daemon, else it is to read its file again.
-    async fn next(&mut self) -> Option<&'static str> {
-        tokio::select! {
-            _ = self.terminate.recv() => Some("SIGTERM"),
-            _ = self.interrupt.recv() => Some("SIGINT"),
-            _ = self.hang_up.recv() => None,
-        }
+    fn follow(mut terminate: Signal, mut interrupt: Signal, mut hang_up: Signal) -> Self {
+        let (ending, told) = watch::channel(None);
+        // Several that come together are one.
+        let (read_again, hung_up) = mpsc::channel(1);
+        tokio::spawn(async move {
+            loop {
+                let name = tokio::select! {
+                    _ = terminate.recv() => "SIGTERM",
+                    _ = interrupt.recv() => "SIGINT",
+                    _ = hang_up.recv() => {
+                        _ = read_again.try_send(());
+                        continue;
+                    }
+                };
+                _ = ending.send(Some(name));
+            }
+        });
+        Self { ending: Ending::new(told), hang_up: hung_up }
     }
 
-    /// Waits for one: its name.
+    /// Waits for a signal that ends the daemon: its name.
     async fn stop(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-        }
+        self.ending.told().await
     }
 }
 
@@ -138,39 +146,35 @@ impl Told {
 async fn serve_until_told(mut config: Config, file: Option<&Path>, mut told: Told) -> anyhow::Result<ExitCode> {
     let mut pauses = Pauses::default();
     let notifier = Arc::new(Notifier::from_environment());
-    let mut reloader = file.map(Reloader::new);
+    let mut reloader = file.map(|file| Reloader::new(file, told.ending.clone(), Arc::clone(&notifier)));
     loop {
         let started = Instant::now();
-        let (orders, mut ordered) = reload::orders();
-        let pause = match Daemon::start_with(config.clone(), file.map(|_| orders)).await {
+        let (orders, mut ordered) = file.map(reload::orders).unzip();
+        let pause = match Daemon::start_with(config.clone(), orders).await {
             Ok(mut daemon) => {
                 notifier.tell(&[Word::Ready, Word::Status(&crate::daemon::summary(&config))]);
-                let feeding = fed(&notifier, daemon.watched());
-                tokio::pin!(feeding);
+                // By a task of its own: it is fed also while a configuration is checked.
+                let feeding = tokio::spawn(fed(Arc::clone(&notifier), daemon.watched()));
                 let ended = loop {
                     tokio::select! {
                         ended = daemon.ended() => break ended,
-                        never = &mut feeding => match never {},
-                        signal = told.next() => match (signal, &mut reloader) {
-                            (Some(signal), _) => {
-                                info!("told to stop ({signal})");
-                                notifier.tell(&[Word::Stopping]);
-                                break Ok(());
-                            }
-                            (None, Some(reloader)) => {
-                                notifier.tell(&[Word::Reloading(monotonic_micros())]);
-                                reloader.hang_up(&mut daemon).await;
-                                notifier.tell(&[Word::Ready, Word::Status(&crate::daemon::summary(&daemon.config()))]);
-                            }
-                            (None, None) => {
+                        signal = told.ending.told() => {
+                            info!("told to stop ({signal})");
+                            notifier.tell(&[Word::Stopping]);
+                            break Ok(());
+                        },
+                        Some(()) = told.hang_up.recv() => match &mut reloader {
+                            Some(reloader) => reloader.hang_up(&mut daemon).await,
+                            None => {
                                 info!("told to read the configuration again (SIGHUP), but it was started without a file");
                             }
                         },
-                        Some(order) = ordered.recv() => if let Some(reloader) = &mut reloader {
+                        Some(order) = next(&mut ordered) => if let Some(reloader) = &mut reloader {
                             reloader.carry_out(order, &mut daemon).await;
                         },
                     }
                 };
+                feeding.abort();
                 config = daemon.config();
                 daemon.stop().await;
                 match ended {
@@ -199,18 +203,18 @@ async fn serve_until_told(mut config: Config, file: Option<&Path>, mut told: Tol
     }
 }
 
-/// Since when a configuration is taken up, for the service manager: in microseconds of `CLOCK_MONOTONIC`.
-fn monotonic_micros() -> u64 {
-    let now =
-        nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).unwrap_or(nix::sys::time::TimeSpec::new(0, 0));
-    u64::try_from(now.tv_sec()).unwrap_or(0) * 1_000_000 + u64::try_from(now.tv_nsec()).unwrap_or(0) / 1_000
+/// The next order; never, where nobody can give any.
+async fn next(ordered: &mut Option<mpsc::Receiver<Order>>) -> Option<Order> {
+    match ordered {
+        Some(ordered) => ordered.recv().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Feeds the service manager's watchdog, where it has one.
-async fn fed(notifier: &Notifier, watched: Watched) -> Infallible {
-    match watched_every().filter(|_| notifier.is_heard()) {
-        Some(every) => watchdog::feed(notifier, every, watched).await,
-        None => std::future::pending().await,
+async fn fed(notifier: Arc<Notifier>, watched: Watched) {
+    if let Some(every) = watched_every().filter(|_| notifier.is_heard()) {
+        match watchdog::feed(&notifier, every, watched).await {}
     }
 }
 

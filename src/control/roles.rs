@@ -22,6 +22,7 @@ impl Request {
             | Self::Queries { .. }
             | Self::Devices
             | Self::Records { .. }
+            | Self::Machines
             | Self::DnsServers
             | Self::DnsCopies => Role::View,
             Self::Changes(_)
@@ -36,6 +37,8 @@ impl Request {
             | Self::Reserve { .. }
             | Self::Unreserve { .. }
             | Self::EditRecords { .. }
+            | Self::PutMachine { .. }
+            | Self::RemoveMachine { .. }
             | Self::Release { .. } => Role::Operate,
             Self::Compact | Self::Reload { .. } => Role::Administer,
         }

@@ -155,7 +155,7 @@ fn judge(status: u16) -> Result<(), Failure> {
 }
 
 /// TLS with the machine's authorities.
-fn tls() -> Result<TlsConfig, Failure> {
+pub(crate) fn tls() -> Result<TlsConfig, Failure> {
     let found = rustls_native_certs::load_native_certs();
     if found.certs.is_empty() {
         return Err(Failure::ForNow("this machine trusts no certificate authority".to_owned()));

@@ -15,7 +15,10 @@ use web::{Actor, Ask, Conditions, ETag, Refusal};
 use super::desk::Desk;
 use super::leases::row_of;
 use crate::config_files::Which;
-use crate::control::{APPLY_WORDS, ReserveRequest, Responder, release_words, retry_words, unreserve_words};
+use crate::control::{
+    APPLY_WORDS, ReserveRequest, Responder, put_machine_words, release_words, remove_machine_words, retry_words,
+    unreserve_words,
+};
 use crate::dhcp_service::Question;
 use crate::reload::{Guard, ReloadView, refusal_words};
 use crate::static_records;
@@ -101,7 +104,7 @@ impl Desk {
     }
 
     /// Changes the file beside the main one. `tag` tells the version of what is changed, of what that file says.
-    async fn edit(
+    pub(super) async fn edit(
         &self,
         edit: Edit,
         dry_run: bool,
@@ -191,7 +194,7 @@ fn which_of(word: FileWord) -> Which {
 
 /// The version of reservations is that of their file.
 #[allow(clippy::unnecessary_wraps, reason = "what is not there has none")]
-fn of_file(text: &str) -> Option<ETag> {
+pub(super) fn of_file(text: &str) -> Option<ETag> {
     Some(ETag::of_bytes(text.as_bytes()))
 }
 
@@ -231,6 +234,10 @@ pub(super) fn change_of(ask: &Ask) -> Option<(Actor, String)> {
             Some((actor.clone(), format!("take out the records {}", records(key))))
         }
         Ask::RetryNames(DnsRetry { of }, actor, _) => Some((actor.clone(), retry_words(of.as_deref()))),
+        Ask::PutMachine { name, written, dry_run: false, actor, .. } => {
+            Some((actor.clone(), put_machine_words(name, written)))
+        }
+        Ask::DeleteMachine { name, dry_run: false, actor, .. } => Some((actor.clone(), remove_machine_words(name))),
         Ask::Release(address, _, actor, _) => Some((actor.clone(), release_words(*address))),
         Ask::PutFile { which, dry_run: false, actor, .. } => {
             let which = match which {
@@ -244,6 +251,8 @@ pub(super) fn change_of(ask: &Ask) -> Option<(Actor, String)> {
         | Ask::Unreserve { dry_run: true, .. }
         | Ask::PutRecords { dry_run: true, .. }
         | Ask::DeleteRecords { dry_run: true, .. }
+        | Ask::PutMachine { dry_run: true, .. }
+        | Ask::DeleteMachine { dry_run: true, .. }
         | Ask::Apply { dry_run: true, .. }
         | Ask::PutFile { dry_run: true, .. }
         | Ask::File(..)
@@ -267,6 +276,7 @@ pub(super) fn change_of(ask: &Ask) -> Option<(Actor, String)> {
         | Ask::Queries(..)
         | Ask::Reservations(..)
         | Ask::StaticRecords(..)
+        | Ask::Machines(_)
         | Ask::Devices(_)
         // Noted where they are decided, and where commands are obeyed.
         | Ask::DecideDevice(..)

@@ -162,6 +162,13 @@ impl Desk {
             Ask::RetryNames(retry, _, to) => {
                 drop(to.send(noting(by, change, by.try_now(retry.of.as_deref())).await));
             }
+            Ask::Machines(to) => drop(to.send(self.machines().await)),
+            Ask::PutMachine { name, written, dry_run, conditions, to, .. } => {
+                drop(to.send(noting(by, change, self.put_machine(name, written, dry_run, conditions)).await));
+            }
+            Ask::DeleteMachine { name, dry_run, conditions, to, .. } => {
+                drop(to.send(noting(by, change, self.delete_machine(name, dry_run, conditions)).await));
+            }
             Ask::Release(address, client, _, to) => {
                 drop(to.send(noting(by, change, self.release(address, client)).await));
             }

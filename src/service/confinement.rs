@@ -3,11 +3,13 @@
 //! First the user, which needs root; then files, while the filter of system calls does not stand in the way; that one last.
 //! What the kernel does not have keeps nothing from starting: it is told in the log and by `leasehold status`.
 
-use std::path::Path;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use config::Config;
 use config::settings::{HookTarget, Listen};
+use nix::unistd::AccessFlags;
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
@@ -65,8 +67,20 @@ pub fn confine(config: &Config, file: Option<&Path>, text: &str) -> anyhow::Resu
         // Where it cannot be made, whoever needs it tells why.
         _ = std::fs::create_dir_all(directory);
     }
+    let elsewhere = elsewhere(config);
+    let made: Vec<PathBuf> = elsewhere.iter().filter_map(|(directory, _)| make(directory)).collect();
     if let Some(user) = &config.service.user {
-        privileges::become_user(user, &[store, control])?;
+        privileges::become_user(user, &[store, control], &made)?;
+    }
+    for (directory, what) in &elsewhere {
+        // One that was there before is whoever's it was.
+        if nix::unistd::access(*directory, AccessFlags::W_OK | AccessFlags::X_OK).is_err() {
+            warn!(
+                "{what} cannot be written to {}: the directory is not there, or not writable for {}",
+                directory.display(),
+                privileges::user()
+            );
+        }
     }
     privileges::keep_from_programs();
     if !config.service.sandbox {
@@ -92,6 +106,24 @@ pub fn confine(config: &Config, file: Option<&Path>, text: &str) -> anyhow::Resu
     }
     info!("{}", view());
     Ok(())
+}
+
+/// Directories outside of the store that the daemon writes to, with what it writes there.
+fn elsewhere(config: &Config) -> Vec<(&Path, &'static str)> {
+    let backups = config.backup.iter().filter(|backup| backup.every_secs.is_some());
+    let backups = backups.map(|backup| (backup.directory.as_path(), "backups (`directory` in [backup])"));
+    let log = config.dns.forward.iter().filter_map(|forward| forward.resolver.log.file.as_deref()?.parent());
+    let log = log.map(|directory| (directory, "the log of questions (`log_file` in [resolver])"));
+    let outside = |directory: &Path| !directory.as_os_str().is_empty() && !directory.starts_with(&config.daemon.store);
+    backups.chain(log).filter(|(directory, _)| outside(directory)).collect()
+}
+
+/// Makes a directory, and those above it that are missing: the uppermost that was made. Nobody else is to look into them.
+fn make(directory: &Path) -> Option<PathBuf> {
+    let missing = directory.ancestors().take_while(|path| !path.exists()).last()?;
+    // Where it cannot be made, whoever needs it tells why.
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).ok()?;
+    Some(missing.to_path_buf())
 }
 
 /// The ports that are bound at the start, or may be later.
@@ -124,5 +156,21 @@ pub fn view() -> ConfinementView {
         capabilities: privileges::held(),
         in_force: measures.iter().filter_map(|measure| measure.told.clone().ok()).collect(),
         missing: measures.iter().filter_map(|measure| measure.told.clone().err()).collect(),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_missing_is_made_and_told() {
+        let top = tempfile::tempdir().unwrap();
+        let deep = top.path().join("a/b");
+        assert_eq!(make(&deep), Some(top.path().join("a")));
+        assert!(deep.is_dir());
+        assert_eq!(make(&deep), None, "it is somebody's by now");
+        assert_eq!(make(&deep.join("c")), Some(deep.join("c")));
     }
 }

@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, lchown};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use nix::unistd::{Gid, Uid, User, geteuid, initgroups, setresgid, setresuid};
@@ -18,11 +18,12 @@ pub const KEPT: CapabilitySet = CapabilitySet::NET_BIND_SERVICE.union(Capability
 /// The highest capability that the kernel may know.
 const LAST: u32 = 63;
 
-/// Becomes this user when root has started us. The directories that the daemon writes become the user's first.
+/// Becomes this user when root has started us. The directories that the daemon writes become the user's first: those that
+/// are its own, `written`, with what root has left in them, and those that it has just `made`.
 ///
 /// # Errors
 /// There is no such user, or the kernel refuses; then nothing has been opened yet, and nothing may be.
-pub fn become_user(name: &str, written: &[&Path]) -> anyhow::Result<()> {
+pub fn become_user(name: &str, written: &[&Path], made: &[PathBuf]) -> anyhow::Result<()> {
     let user = User::from_name(name).with_context(|| format!("cannot look for the user {name}"))?;
     let Some(user) = user else {
         bail!(
@@ -41,7 +42,8 @@ pub fn become_user(name: &str, written: &[&Path]) -> anyhow::Result<()> {
         return Ok(());
     }
     // One that stands right below the root (/run) is everybody's.
-    for directory in written.iter().filter(|directory| directory.components().count() > 2) {
+    let own = written.iter().copied().filter(|directory| directory.components().count() > 2);
+    for directory in own.chain(made.iter().map(PathBuf::as_path)) {
         hand_over(directory, user.uid, user.gid)
             .with_context(|| format!("cannot give {} to the user {name}", directory.display()))?;
     }

@@ -2,17 +2,14 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use arc_swap::ArcSwap;
-use config::Config;
 use config::settings::BackupSettings;
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
-use super::{Contents, Written};
+use super::{Contents, Written, configuration};
 
 const BEGIN: &str = "leasehold-";
 const END: &str = ".backup";
@@ -88,8 +85,9 @@ pub fn make(
     Ok((file, written))
 }
 
-/// Makes backups for ever, as often as the settings say; one that is due when the daemon starts is made then.
-pub async fn keep_making(store: PathBuf, settings: BackupSettings, config: Arc<ArcSwap<Config>>) {
+/// Makes backups for ever, as often as the settings say; one that is due when the daemon starts is made then. `file` is the
+/// main file of the configuration, where there is one: it goes in with the one beside it, as they are on the disk by then.
+pub async fn keep_making(store: PathBuf, settings: BackupSettings, file: Option<PathBuf>) {
     let Some(every) = settings.every_secs else { return std::future::pending().await };
     loop {
         let newest = list(&settings.directory).ok().and_then(|all| Some(all.first()?.made_at)).unwrap_or(0);
@@ -98,13 +96,11 @@ pub async fn keep_making(store: PathBuf, settings: BackupSettings, config: Arc<A
         let due = if newest > now { 0 } else { (newest + u64::from(every)).saturating_sub(now) };
         // Its first minute is not taken from a daemon that starts.
         tokio::time::sleep(Duration::from_secs(due.max(60))).await;
-        // As it is now: a reload may have brought another.
-        let text = config.load().web.as_ref().map(|web| ("leasehold.toml".to_owned(), web.text.to_string()));
-        let contents = Contents { configuration: text, ..Contents::default() };
-        let (store, settings) = (store.clone(), settings.clone());
+        let (store, settings, file) = (store.clone(), settings.clone(), file.clone());
         let began = Instant::now();
         let made = on_a_thread(move || {
             let now = crate::clock::machine_wall_secs();
+            let contents = Contents { configuration: configured(file.as_deref()), ..Contents::default() };
             make(&store, &settings.directory, settings.keep, &contents, now)
         });
         match made.await {
@@ -123,6 +119,15 @@ pub async fn keep_making(store: PathBuf, settings: BackupSettings, config: Arc<A
             }
         }
     }
+}
+
+/// A backup of leases is worth having without the configuration, too.
+fn configured(file: Option<&Path>) -> Vec<(String, String)> {
+    let Some(file) = file else { return Vec::new() };
+    configuration::texts(file, false).unwrap_or_else(|error| {
+        warn!("the backup is made without the configuration: {error:#}");
+        Vec::new()
+    })
 }
 
 /// On a thread of its own that stands back behind the others.

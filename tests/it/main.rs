@@ -5,6 +5,7 @@
 //! Leasehold itself. What each test needs of the machine is told in `docs/testing.md`.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod api_asked;
 mod architecture;
 mod asker;
 mod audit;

@@ -242,3 +242,63 @@ fn reservations_and_records_are_put_by_the_api_once_and_two_writers_do_not_lose_
     assert_eq!((status, told["applied"].as_bool()), (200, Some(true)), "{told}");
     assert!(leasehold.log().contains("the pools of subnet 10.77.0.0/16 changed"), "{}", leasehold.log());
 }
+
+#[test]
+fn a_machine_with_several_addresses_is_put_by_command_and_api_and_taken_out_again() {
+    let lab = Lab::new();
+    let (server, relay) = field::hosts(&lab);
+    let main = format!("{}\n[[host]]\nname = \"router\"\naddress = \"10.77.0.90\"\n", field::config(false));
+    let mut leasehold = Leasehold::start(&server, &main);
+    let dig = Dig::new(&server, SocketAddr::from((SERVER, 53)));
+    let [by_hand, leased] = [Ipv4Addr::new(10, 77, 0, 50), Ipv4Addr::new(10, 77, 0, 51)];
+    let interface = format!("{}={leased}", hardware(3));
+    let words = ["machine", "add", "nas", "--address", "10.77.0.50", "--interface", &interface];
+    let dry = done(&leasehold, &[&words[..], &["--dry-run"]].concat());
+    assert!(dry.contains("this was a dry run") && beside(&server).is_empty(), "{dry}");
+    assert!(done(&leasehold, &words).contains("all of it is in force now"));
+    wait_for("both addresses of the machine", PATIENCE, || {
+        (dig.addresses("nas.nasir.xyz") == [by_hand, leased]).then_some(())
+    });
+    assert_eq!(dig.names(by_hand), ["nas.nasir.xyz."]);
+    let mut asker = Asker::new(&relay, RELAY, true);
+    assert_eq!(asker.take(3, PATIENCE).expect("an ACK").yiaddr, leased);
+    assert!(done(&leasehold, &words).contains("nothing is different"));
+    let listed = done(&leasehold, &["machine", "list"]);
+    assert!(listed.contains("router") && listed.contains("10.77.0.50") && listed.contains(&hardware(3)), "{listed}");
+
+    // By the API: who changes what somebody else has changed meanwhile is told so.
+    let (status, list) = asked(&server, "GET", "machines", None, &[]);
+    let rows = list["machines"].as_array().unwrap();
+    let made: Vec<(&str, bool)> =
+        rows.iter().map(|one| (one["name"].as_str().unwrap(), one["made"].as_bool().unwrap())).collect();
+    assert_eq!((status, &made[..]), (200, &[("router", false), ("nas", true)][..]), "{list}");
+    assert_eq!(rows[1]["interfaces"][0]["clients"][0], hardware(3), "{list}");
+    let text = "{\"addresses\":[\"10.77.0.60\"],\"ttl\":60}";
+    assert_eq!(asked(&server, "PUT", "machines/printer", Some(text), &["If-Match: \"another\""]).0, 412);
+    assert_eq!(asked(&server, "PUT", "machines/printer?dry_run=true", Some(text), &[]).1["applied"], false);
+    let (status, answer) = asked(&server, "PUT", "machines/printer", Some(text), &[]);
+    assert_eq!((status, &answer["applied"]), (200, &true.into()), "{answer}");
+    wait_for("the printer's name", PATIENCE, || {
+        (dig.addresses("printer.nasir.xyz") == [Ipv4Addr::new(10, 77, 0, 60)]).then_some(())
+    });
+    assert_eq!(asked(&server, "PUT", "machines/printer", Some(text), &[]).1["applied"], false, "the same again");
+    // What the main file has is changed there, and what has a fault is told with its place.
+    let (status, answer) = asked(&server, "PUT", "machines/other", Some("{\"addresses\":[\"10.77.0.90\"]}"), &[]);
+    assert!(status == 422 && answer["detail"].as_str().unwrap().contains("leasehold.local.toml:"), "{answer}");
+    let (status, answer) = asked(&server, "DELETE", "machines/router", None, &[]);
+    assert!(status == 404 && answer["detail"].as_str().unwrap().contains("the main file"), "{answer}");
+    assert_eq!(asked(&server, "DELETE", "machines/printer", None, &[]).0, 200);
+    wait_for("the printer's name to go", PATIENCE, || dig.addresses("printer.nasir.xyz").is_empty().then_some(()));
+    // A restart keeps it; then it is taken out.
+    leasehold.stop();
+    leasehold.resume();
+    wait_for("both addresses again", PATIENCE, || (dig.addresses("nas.nasir.xyz") == [by_hand, leased]).then_some(()));
+    done(&leasehold, &["machine", "remove", "nas"]);
+    wait_for("the address by hand to go", PATIENCE, || {
+        (!dig.addresses("nas.nasir.xyz").contains(&by_hand)).then_some(())
+    });
+    let (text, good) = told(&leasehold, &["machine", "remove", "nas"]);
+    assert!(!good && text.contains("no machine nas was made"), "{text}");
+    let log = done(&leasehold, &["audit-log"]);
+    assert!(log.contains("put the machine nas") && log.contains("take out the machine printer"), "{log}");
+}

@@ -1,10 +1,13 @@
 //! The daemon as a service: what it tells the service manager, when its watchdog is fed, what it gives up, and the unit.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
+
+use nix::sys::signal::Signal;
 
 use crate::asker::Asker;
 use crate::clients::{Client, Kind, Naming};
@@ -121,6 +124,84 @@ fn root_becomes_the_user_keeps_two_capabilities_and_serves_confined() {
     // Started again by the same root on what belongs to the user by now.
     daemon.resume();
     assert_eq!(client.renew(), address);
+    daemon.stop();
+}
+
+/// A file that never comes, such as one on another machine that is away: a pipe that nobody writes to.
+#[test]
+fn the_watchdog_is_fed_and_sigterm_obeyed_while_a_configuration_is_checked() {
+    let lab = Lab::new();
+    let server = lan::server(&lab);
+    let host = lan::client_host(&lab, &server, "phone");
+    let manager = Manager::at(&server.path(NOTIFY));
+    let mut daemon = Leasehold::prepare(&server, LAN);
+    let socket = format!("NOTIFY_SOCKET={NOTIFY}");
+    daemon.launch_under(&["env", &socket, "WATCHDOG_USEC=2000000"]);
+    manager.waits_for("READY=1");
+    // What `Type=notify-reload` asks for (sd_notify(3)).
+    for by_signal in [true, false] {
+        let before = leasehold::service::notify::monotonic_micros();
+        match by_signal {
+            true => daemon.process().signal(Signal::SIGHUP),
+            false => _ = daemon.reload(),
+        }
+        let told = manager.waits_for("RELOADING=1");
+        let since = told.lines().find_map(|line| line.strip_prefix("MONOTONIC_USEC=")?.parse::<u64>().ok()).unwrap();
+        assert!((before..=leasehold::service::notify::monotonic_micros()).contains(&since), "{before} {told}");
+        assert!(manager.waits_for("READY=1").contains("\nSTATUS="), "by a signal: {by_signal}");
+    }
+    succeed(Command::new("mkfifo").arg(server.path("/run/hangs")));
+    Leasehold::rewrite(&server, &format!("{LAN}[[key]]\nname = \"k\"\nsecret_file = \"/run/hangs\"\n"));
+    daemon.process().signal(Signal::SIGHUP);
+    manager.waits_for("RELOADING=1");
+    manager.forgets();
+    for _ in 0..4 {
+        let said = manager.hears(PATIENCE);
+        assert_eq!(said.as_deref(), Some("WATCHDOG=1"), "it is fed, and has not taken anything over");
+    }
+    let mut client = Client::new(Kind::Udhcpc, &host, Naming::Hostname("phone".to_owned()));
+    client.take();
+    daemon.stop();
+    manager.waits_for("STOPPING=1");
+}
+
+/// Without the page, and in directories that are not there yet: what is written there is written by the daemon's user.
+#[test]
+fn directories_outside_of_the_store_are_made_for_the_user_and_backups_hold_both_files() {
+    let lab = Lab::new();
+    let server = lan::server(&lab);
+    let host = lan::client_host(&lab, &server, "phone");
+    host.ip("address add 192.168.30.7/24 dev eth0");
+    fs::create_dir(server.path("/run/shared")).unwrap();
+    let config = format!(
+        "[service]\nuser = \"nobody\"\n[web]\nenabled = false\n[backup]\ndirectory = \"/run/shared/deep/backups\"\n\
+         [dns]\nupstreams = [\"192.168.30.9\"]\n[resolver]\nlog = \"whole\"\nlog_file = \"/run/logs/queries.log\"\n{LAN}"
+    );
+    let mut daemon = Leasehold::prepare(&server, &config);
+    let made = "[[reservation]]\nhardware = \"02:00:00:00:00:07\"\naddress = \"192.168.30.17\"\n";
+    server.write("/run/leasehold.local.toml", made);
+    daemon.resume();
+    let nobody: u32 = succeed(Command::new("id").args(["-u", "nobody"])).trim().parse().unwrap();
+    let owner = |path: &str| fs::metadata(server.path(path)).unwrap().uid();
+    assert_eq!(owner("/run/shared"), 0, "one that was there is whoever's it was");
+    for path in ["/run/shared/deep", "/run/shared/deep/backups", "/run/logs"] {
+        assert_eq!(owner(path), nobody, "{path}");
+    }
+    finish(host.tool("dig").args(["@192.168.30.1", "+tries=1", "+time=2", "away.example.net"]));
+    wait_for("the log of questions", PATIENCE, || {
+        fs::read_to_string(server.path("/run/logs/queries.log")).ok().filter(|log| log.contains("away.example.net"))
+    });
+    // The first one is made a minute after the start.
+    let file = wait_for("a backup", Duration::from_secs(150), || {
+        let entries = fs::read_dir(server.path("/run/shared/deep/backups")).unwrap();
+        entries.map(|entry| entry.unwrap().path()).find(|path| path.extension().is_some_and(|end| end == "backup"))
+    });
+    let held = finish(Command::new("zcat").arg(file)).stdout;
+    let held = String::from_utf8_lossy(&held);
+    assert!(
+        held.contains("leasehold.toml\0[server]") && held.contains("leasehold.local.toml\0[[reservation]]"),
+        "{held}"
+    );
     daemon.stop();
 }
 

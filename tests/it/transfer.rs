@@ -19,6 +19,9 @@ const SETTINGS: &str = "[[zone]]\nname = \"lan.test\"\nallow_transfer = [\"192.1
 /// The file, as each server sees it.
 const FILE: &str = "/run/export";
 
+/// The file beside the main one.
+const BESIDE: &str = "/run/leasehold.local.toml";
+
 /// Two servers on one bridge with two clients; only one of them has the subnet's address at a time.
 struct Site {
     old: Host,
@@ -68,6 +71,8 @@ fn every_client_keeps_address_and_name_and_every_zone_answers_the_same_on_anothe
     let lab = Lab::new();
     let site = site(&lab);
     let dig = serve(&site.old);
+    let made = "[[record]]\nzone = \"lan.test\"\nname = \"made\"\ntype = \"A\"\ndata = \"192.0.2.8\"\n";
+    site.old.write(BESIDE, made);
     let mut old = Leasehold::start(&site.old, SETTINGS);
     let mut alpha = Client::new(Kind::Udhcpc, &site.clients[0], Naming::Hostname("alpha".to_owned()));
     let mut beta = Client::new(Kind::Dhclient, &site.clients[1], Naming::Hostname("beta".to_owned()));
@@ -91,11 +96,15 @@ fn every_client_keeps_address_and_name_and_every_zone_answers_the_same_on_anothe
     assert!(tried.contains("2 leases come in") && tried.contains("alpha.lan.test"), "{tried}");
     assert!(!site.new.path(STORE).exists(), "a dry run changes nothing");
     succeed(&mut new.command(&["import", FILE, "--config", CONFIG]));
+    // What commands, the API and the page have made comes with the file that it was made for.
+    assert_eq!(std::fs::read_to_string(site.new.path(BESIDE)).unwrap(), made);
     let again = succeed(&mut new.command(&["import", FILE, "--config", CONFIG]));
     assert!(again.contains("holds all of it already"), "{again}");
+    assert!(again.contains("0 records of history were brought in"), "{again}");
     new.check_store();
     new.resume();
     assert_eq!(zones(&dig), before, "serials and all");
+    assert_eq!(dig.addresses("made.lan.test"), [Ipv4Addr::new(192, 0, 2, 8)]);
     // A renewal at the new server, and a client that was away and comes back.
     assert_eq!(alpha.renew(), first);
     beta.vanish();
@@ -109,7 +118,7 @@ fn every_client_keeps_address_and_name_and_every_zone_answers_the_same_on_anothe
     assert!(String::from_utf8_lossy(&refused.stderr).contains("stop the daemon first"), "{refused:?}");
     new.stop();
     let history = succeed(&mut new.command(&["history", "alpha", "--store", STORE]));
-    assert!(history.contains("assigned"), "{history}");
+    assert_eq!(history.matches("assigned").count(), 1, "{history}");
 }
 
 #[test]

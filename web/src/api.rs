@@ -32,7 +32,7 @@ use crate::model::{
 };
 use crate::problem::problem;
 use crate::routes::{BY_COOKIE, BY_TOKEN, Route, Routes};
-use crate::{changes, commands, files, guard, metrics, query_feed, session};
+use crate::{changes, commands, files, guard, machines, metrics, query_feed, session};
 
 /// Streams of events at once: they hold a connection each, and others must have some.
 const STREAMS_MAX: usize = 32;
@@ -85,7 +85,13 @@ impl Modify for Ways {
 /// The description of the API, as it is made from its handlers.
 #[must_use]
 pub fn openapi() -> OpenApi {
-    routed().done().1
+    mended(routed().done().1)
+}
+
+/// `utoipa` writes `u-int64` for what the registry of OpenAPI's formats has as `uint64`.
+fn mended(description: OpenApi) -> OpenApi {
+    let text = serde_json::to_string(&description).map(|text| text.replace("\"u-int", "\"uint"));
+    text.and_then(|text| serde_json::from_str(&text)).unwrap_or(description)
 }
 
 fn routed() -> Routes<Shared> {
@@ -117,6 +123,8 @@ fn routed() -> Routes<Shared> {
         .may(Need::OPERATE, routes!(changes::put_reservation, changes::delete_reservation))
         .may(Need::VIEW, routes!(changes::static_records))
         .may(Need::OPERATE, routes!(changes::put_records, changes::delete_records))
+        .may(Need::VIEW, routes!(machines::machines))
+        .may(Need::OPERATE, routes!(machines::put_machine, machines::delete_machine))
         .may(Need::OPERATE, routes!(changes::release))
         .may(Need::OPERATE, routes!(changes::retry))
         .may(Need::ADMINISTER, routes!(changes::file, changes::put_file))
@@ -141,7 +149,7 @@ pub fn routes() -> Vec<Route> {
 /// Everything that is served.
 pub fn router(handle: Handle, access: Access, hsts: bool) -> Router {
     let (api, description, _) = routed().done();
-    let description = Arc::new(description);
+    let description = Arc::new(mended(description));
     let described = move || {
         let description = Arc::clone(&description);
         async move { Json(description.as_ref()).into_response() }
@@ -452,6 +460,7 @@ async fn configuration(State(shared): State<Shared>) -> Told<Configuration> {
 #[into_params(parameter_in = Query)]
 struct EventsQuery {
     /// How many to tell, 200 at most.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<usize>,
 }
 

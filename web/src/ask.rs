@@ -12,9 +12,9 @@ use crate::explanation::Explanation;
 use crate::feed::Feed;
 use crate::model::{
     Changes, ChangesQuery, Configuration, ConfigurationFile, Device, DeviceDecision, DnsRetry, DnsWork, DnsWorkQuery,
-    Edited, FileWord, History, Host, Hosts, HostsQuery, LeaseQuery, LeaseRow, Leases, Past, PastHolder, PastQuery,
-    Queries, QueriesQuery, Range, Records, RecordsKey, RecordsQuery, RecordsSet, RecordsWrite, ReservationWrite,
-    Reservations, ReservationsQuery, Retried, Status, SubnetDetail, SubnetMap, Subnets, Zones,
+    Edited, FileWord, History, Host, Hosts, HostsQuery, LeaseQuery, LeaseRow, Leases, MachineWrite, Machines, Past,
+    PastHolder, PastQuery, Queries, QueriesQuery, Range, Records, RecordsKey, RecordsQuery, RecordsSet, RecordsWrite,
+    ReservationWrite, Reservations, ReservationsQuery, Retried, Status, SubnetDetail, SubnetMap, Subnets, Zones,
 };
 
 /// Where an answer goes. Whoever asked may have gone; then nobody misses it.
@@ -92,6 +92,23 @@ pub enum Ask {
     },
     /// Try what waits for its next try now.
     RetryNames(DnsRetry, Actor, Reply<Retried>),
+    /// With the version of what is made by commands, the API and the page.
+    Machines(Reply<(ETag, Machines)>),
+    PutMachine {
+        name: String,
+        written: MachineWrite,
+        dry_run: bool,
+        conditions: Conditions,
+        actor: Actor,
+        to: Reply<Edited>,
+    },
+    DeleteMachine {
+        name: String,
+        dry_run: bool,
+        conditions: Conditions,
+        actor: Actor,
+        to: Reply<Edited>,
+    },
     /// End the lease of this address; where a hardware address is told, only while it is that client's.
     Release(Ipv4Addr, Option<String>, Actor, Reply<LeaseRow>),
     /// One of the configuration's files as it is on the disk, with its version.

@@ -23,11 +23,11 @@ use crate::model::{
 /// The longest configuration that is checked here, in bytes.
 const CONFIGURATION_MAX: usize = 4 << 20;
 
-type Made = Result<Response, Refusal>;
+pub(crate) type Made = Result<Response, Refusal>;
 
 /// A change that was only to be told is told, also what keeps it from being made; one that was to be made and could not
 /// is a problem.
-fn made(change: Edited, dry_run: bool) -> Made {
+pub(crate) fn made(change: Edited, dry_run: bool) -> Made {
     match change.hindrance().filter(|_| !dry_run) {
         Some(words) => Err(Refusal::Unfit(words)),
         None => Ok(versioned(change)),

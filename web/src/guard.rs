@@ -5,17 +5,20 @@
 //! where one has to, a browser that is led here under another name brings no cookie along. Requests that a browser says
 //! are made by another site are refused.
 
+use axum::body::to_bytes;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::access::{Access, Accounts, Peer};
-use crate::problem::problem;
+use crate::problem::{KIND, problem};
 
 /// Everything from here, nothing from elsewhere; no frame around the page, no form that leaves it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self'; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// The longest text of a refusal that is not ours.
+const WORDS_MAX: usize = 4_096;
 /// Half a year of TLS for this name (RFC 6797).
 const HSTS: &str = "max-age=15768000";
 
@@ -30,10 +33,14 @@ pub(crate) struct Guard {
 /// Refuses, or finds out who asks and lets through; adds the headers that every answer carries.
 pub(crate) async fn guard(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<Peer>().copied();
+    let of_api = request.uri().path().starts_with("/api/");
     let mut response = match judge(&guard.access, peer, &mut request) {
         Ok(()) => next.run(request).await,
         Err(response) => *response,
     };
+    if of_api {
+        response = as_problem(response).await;
+    }
     let headers = response.headers_mut();
     let mut set = |name, value| drop(headers.insert(name, HeaderValue::from_static(value)));
     set(header::CONTENT_SECURITY_POLICY, POLICY);
@@ -47,6 +54,27 @@ pub(crate) async fn guard(State(guard): State<Guard>, mut request: Request, next
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
+}
+
+/// What the router refuses by itself (a path that is no text, a method that a route has not) as every problem is.
+async fn as_problem(response: Response) -> Response {
+    let is_problem = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == KIND);
+    let status = response.status();
+    if is_problem || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    let text = to_bytes(body, WORDS_MAX).await.unwrap_or_default();
+    let words = match (status, String::from_utf8_lossy(&text).trim()) {
+        (StatusCode::METHOD_NOT_ALLOWED, _) => "this is not asked so; `Allow` says how".to_owned(),
+        (_, "") => status.canonical_reason().unwrap_or("it is refused").to_owned(),
+        (_, words) => words.to_owned(),
+    };
+    let mut told = problem(status, words);
+    let of_body = [header::CONTENT_TYPE, header::CONTENT_LENGTH];
+    let others = parts.headers.into_iter().filter_map(|(name, value)| Some((name?, value)));
+    told.headers_mut().extend(others.filter(|(name, _)| !of_body.contains(name)));
+    told
 }
 
 fn judge(access: &Access, peer: Option<Peer>, request: &mut Request) -> Result<(), Box<Response>> {

@@ -22,6 +22,7 @@ pub mod explanation;
 mod feed;
 mod files;
 mod guard;
+mod machines;
 mod metrics;
 pub mod model;
 mod problem;

@@ -7,6 +7,7 @@ mod dns;
 mod edits;
 mod lease_history;
 mod leases;
+mod machines;
 mod names;
 mod queries;
 mod status;
@@ -26,6 +27,7 @@ pub use edits::{
 };
 pub use lease_history::{Past, PastHolder, PastQuery, PastRow};
 pub use leases::{DnsState, Host, HostRow, Hosts, HostsQuery, LeaseQuery, LeaseRow, Leases, RelayMarks, SORTS, STATES};
+pub use machines::{Machine, MachineInterface, MachineWrite, Machines};
 pub use names::{
     DnsRetry, DnsWork, DnsWorkQuery, DnsWorkRow, RecordRow, Records, RecordsQuery, Retried, WorkState, Zone, ZoneCopy,
     ZoneServer, Zones,

@@ -18,6 +18,21 @@ fn assets(served: &Served) -> String {
 }
 
 #[test]
+fn what_the_router_refuses_by_itself_is_a_problem_too() {
+    let served = Served::with(|_| ());
+    for (method, path, status) in
+        [("GET", "/api/v1/hosts/%ff", 400), ("PATCH", "/api/v1/status", 405), ("GET", "/api/v1/nothing", 404)]
+    {
+        let answer = served.send(method, path, "", b"");
+        assert_eq!(answer.status, status, "{method} {path}");
+        assert!(answer.head.contains("content-type: application/problem+json"), "{method} {path}: {}", answer.head);
+        assert_eq!(answer.json()["status"], status, "{method} {path}");
+        assert!(answer.json()["detail"].as_str().is_some_and(|detail| !detail.is_empty()));
+        assert_eq!(answer.head.contains("allow: GET,HEAD"), status == 405, "{}", answer.head);
+    }
+}
+
+#[test]
 fn every_answer_forbids_what_a_foreign_page_could_do() {
     let served = Served::new();
     let script = format!("{}/js/main.js", assets(&served));

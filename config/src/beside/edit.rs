@@ -1,10 +1,11 @@
-//! Changes of the file's text: a reservation or a record put or taken out, whatever else stands there left alone.
+//! Changes of the file's text: a reservation, a record or a machine put or taken out, whatever else stands there left alone.
 
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
 
+use super::machines::{self, Machine};
 use super::{HEADER, records};
 
 pub use super::records::{NewRecords, RecordKey, WrittenRecord, records};
@@ -21,6 +22,18 @@ pub enum Client {
 }
 
 impl Client {
+    /// Every key of the file that one can be written with.
+    pub(super) const KEYS: [&str; 3] = ["hardware", "client_id", "duid"];
+
+    /// As it is written with a key.
+    pub(super) fn of(key: &str, text: String) -> Self {
+        match key {
+            "duid" => Self::Duid(text),
+            "client_id" => Self::ClientId(text),
+            _ => Self::Hardware(text),
+        }
+    }
+
     /// As one text says it: `duid:hex:…` for a DUID, `hex:…` or `text:…` for an identifier, else a hardware address.
     #[must_use]
     pub fn parse(text: &str) -> Self {
@@ -44,7 +57,7 @@ impl Client {
         format!("{} {text}", self.key())
     }
 
-    fn key(&self) -> &'static str {
+    pub(super) fn key(&self) -> &'static str {
         match self {
             Self::Hardware(_) => "hardware",
             Self::ClientId(_) => "client_id",
@@ -52,7 +65,7 @@ impl Client {
         }
     }
 
-    fn text(&self) -> &str {
+    pub(super) fn text(&self) -> &str {
         let (Self::Hardware(text) | Self::ClientId(text) | Self::Duid(text)) = self;
         text
     }
@@ -111,6 +124,10 @@ pub enum Edit {
     AddRecords(NewRecords),
     /// Take records out: those with this data, all where none is told.
     RemoveRecords(RecordKey, Vec<String>),
+    /// Put a machine, in the place of the one of its name.
+    PutMachine(Machine),
+    /// Take out the machine of this name.
+    RemoveMachine(String),
 }
 
 /// Why a text cannot be changed.
@@ -159,6 +176,14 @@ pub fn edited(text: &str, edit: &Edit) -> Result<String, EditError> {
             return Err(EditError::Absent(format!(
                 "no record {key}{of} was made by a command, the API or the page; what the main file says is changed there"
             )));
+        }
+        Edit::PutMachine(machine) => machines::put(tables(&mut document, "host")?, machine),
+        Edit::RemoveMachine(name) => {
+            if remove_where(tables(&mut document, "host")?, |table| machines::is_called(table, name)) == 0 {
+                return Err(EditError::Absent(format!(
+                    "no machine {name} was made by a command, the API or the page; what the main file says is changed there"
+                )));
+            }
         }
     }
     Ok(format!("{heading}{document}"))

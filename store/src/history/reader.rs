@@ -80,23 +80,42 @@ impl<S: Storage> Reader<S> {
         let query = Query { address: Some(address), ..Query::default() };
         let (mut before, mut after): (Option<Record>, Option<Record>) = (None, None);
         for number in self.numbers()?.into_iter().rev() {
+            // What was imported stands in the newest part whenever it happened, so that every part is looked at which may
+            // hold something nearer to the moment than what is known.
+            let nearest = Query {
+                since: before.as_ref().map(|record| record.at),
+                until: after.as_ref().map(|record| record.at),
+                ..query.clone()
+            };
             let mut found = Vec::new();
-            self.of_number(number, &query, |record| found.push(record))?;
+            self.of_number(number, &nearest, |record| found.push(record))?;
             // Written later, later in order.
             found.sort_by_key(|record| record.at);
             for record in found.into_iter().rev() {
                 if record.at > moment {
                     after = Some(record);
                 } else {
-                    before = Some(record);
+                    // Of one second, what was written last: parts are looked at from the newest on.
+                    if before.as_ref().is_none_or(|known| known.at < record.at) {
+                        before = Some(record);
+                    }
                     break;
                 }
             }
-            if before.is_some() {
-                break;
-            }
         }
         Ok((before, after))
+    }
+
+    /// Gives `take` every record, in no order that matters: how many pieces of files cannot be read.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn each(&self, mut take: impl FnMut(Record)) -> io::Result<usize> {
+        let mut damaged = 0;
+        for number in self.numbers()? {
+            damaged += self.of_number(number, &Query::default(), &mut take)?;
+        }
+        Ok(damaged)
     }
 
     /// Whether a machine or client is known to the history, up to `before` (UTC seconds).

@@ -239,6 +239,32 @@ fn who_had_an_address_is_known_through_renewals_moves_and_ends() {
     assert_eq!(holder_at(500, None, Some(&released)), None);
 }
 
+/// What came from another server stands behind what was written here since, however long ago it happened.
+#[test]
+fn an_older_record_that_was_imported_hides_nobody() {
+    let storage = SimStorage::new(1);
+    let (mut writer, _) = Writer::open(storage.clone(), LIMITS).unwrap();
+    let record = |mac, at| Record::new(Kind::Assigned, &lease(5, mac, at, at), at);
+    writer.append(5_000, &[record(1, 5_000), record(2, 9_000)]).unwrap();
+    // So much later that what is there becomes a part, and the imported ones stand in the next file.
+    writer.append(5_000 + 4 * DAY, &[record(3, 1_000), record(4, 12_000)]).unwrap();
+    let around = |moment| {
+        let (before, after) = Reader::new(storage.clone()).around([10, 0, 0, 5].into(), moment).unwrap();
+        (before.map(|record| record.at), after.map(|record| record.at))
+    };
+    assert_eq!(around(500), (None, Some(1_000)));
+    assert_eq!(around(1_000), (Some(1_000), Some(5_000)));
+    assert_eq!(around(6_000), (Some(5_000), Some(9_000)));
+    assert_eq!(around(10_000), (Some(9_000), Some(12_000)));
+    assert_eq!(around(20_000), (Some(12_000), None));
+    let mut since = Vec::new();
+    writer.each_since(6_000, |record| since.push(record.at)).unwrap();
+    assert_eq!(since, [1_000, 12_000], "what was written then, whenever it happened");
+    let mut all = 0;
+    assert_eq!(Reader::new(storage).each(|_| all += 1).unwrap(), 0);
+    assert_eq!(all, 4);
+}
+
 #[test]
 fn renewals_of_a_day_are_one_record_unless_something_changed() {
     let mut coalesce = Coalesce::default();

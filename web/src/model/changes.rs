@@ -19,6 +19,7 @@ pub struct ChangesQuery {
     /// Only before the change of this number, as an earlier answer's `next` said.
     pub before: Option<u64>,
     /// How many to tell, 200 at most.
+    #[param(minimum = 1, maximum = 200)]
     pub limit: Option<usize>,
 }
 

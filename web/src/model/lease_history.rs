@@ -28,6 +28,7 @@ pub struct PastQuery {
     #[serde(default)]
     pub after: String,
     /// How many to tell, 200 at most.
+    #[param(minimum = 1, maximum = 200)]
     pub limit: Option<usize>,
 }
 

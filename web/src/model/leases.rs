@@ -33,6 +33,7 @@ pub struct LeaseQuery {
     #[serde(default)]
     pub offset: usize,
     /// How many to tell, 200 at most.
+    #[param(minimum = 1, maximum = 200)]
     pub limit: Option<usize>,
 }
 
@@ -147,6 +148,7 @@ pub struct HostsQuery {
     #[serde(default)]
     pub offset: usize,
     /// How many to tell, 200 at most.
+    #[param(minimum = 1, maximum = 200)]
     pub limit: Option<usize>,
 }
 

@@ -86,6 +86,7 @@ pub struct RecordsQuery {
     #[serde(default)]
     pub offset: usize,
     /// How many to tell, 200 at most.
+    #[param(minimum = 1, maximum = 200)]
     pub limit: Option<usize>,
 }
 
@@ -136,6 +137,7 @@ pub struct DnsWorkQuery {
     #[serde(default)]
     pub offset: usize,
     /// How many to tell, 200 at most.
+    #[param(minimum = 1, maximum = 200)]
     pub limit: Option<usize>,
 }
 

@@ -24,6 +24,7 @@ pub struct QueriesQuery {
     #[serde(default)]
     pub fate: String,
     /// How many to tell, 200 at most: the newest of them.
+    #[param(minimum = 1, maximum = 200)]
     pub limit: Option<usize>,
 }
 

@@ -1,0 +1,168 @@
+//! A build with the feature `otel`: spans of an exchange, as a collector gets them.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use leasehold::telemetry::kind_of;
+use leasehold::telemetry::otlp::{Collector, Span};
+use serde_json::{Value, json};
+
+/// The body of a request; it is answered.
+fn take(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let mut all = Vec::new();
+    let mut buffer = [0; 4_096];
+    loop {
+        let end = all.windows(4).position(|four| four == b"\r\n\r\n");
+        if let Some(end) = end {
+            let head = String::from_utf8_lossy(&all[..end]).to_lowercase();
+            let length =
+                head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
+            if all.len() >= end + 4 + length? {
+                stream
+                    .write_all(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}")
+                    .unwrap();
+                return Some((head, all[end + 4..].to_vec()));
+            }
+        }
+        match stream.read(&mut buffer) {
+            Ok(read @ 1..) => all.extend_from_slice(&buffer[..read]),
+            _ => return None,
+        }
+    }
+}
+
+/// A collector: the requests that it is sent.
+fn collector() -> (String, mpsc::Receiver<(String, Value)>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (to, requests) = mpsc::channel();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let to = to.clone();
+            std::thread::spawn(move || {
+                while let Some((head, body)) = take(&mut stream) {
+                    _ = to.send((head, serde_json::from_slice(&body).unwrap()));
+                }
+            });
+        }
+    });
+    (url, requests)
+}
+
+fn number(span: &Value, key: &str) -> u64 {
+    span[key].as_str().unwrap().parse().unwrap()
+}
+
+fn said<'v>(span: &'v Value, key: &str) -> Option<&'v str> {
+    let found = span["attributes"].as_array()?.iter().find(|one| one["key"] == key)?;
+    found["value"]["stringValue"].as_str()
+}
+
+#[test]
+fn an_exchange_is_one_trace_from_the_packet_to_the_name_that_dns_holds() {
+    let (url, requests) = collector();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_leasehold"));
+    command.args(["demo", "--once"]).env("OTEL_EXPORTER_OTLP_ENDPOINT", &url).env("OTEL_SERVICE_NAME", "demo");
+    command.env("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=home").stdin(Stdio::null());
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    // What was told before it ended was sent before.
+    let all: Vec<(String, Value)> = requests.try_iter().collect();
+    assert!(!all.is_empty(), "nothing was sent");
+    for (head, body) in &all {
+        assert!(head.starts_with("post /v1/traces ") && head.contains("x-tenant: home"), "{head}");
+        assert_eq!(body["resourceSpans"][0]["resource"]["attributes"][0]["value"]["stringValue"], "demo");
+    }
+    let spans: Vec<&Value> = all
+        .iter()
+        .flat_map(|(_, body)| body["resourceSpans"][0]["scopeSpans"][0]["spans"].as_array().unwrap())
+        .collect();
+    let named = |name: &str| -> Vec<&&Value> { spans.iter().filter(|span| span["name"] == name).collect() };
+    assert_eq!((named("DHCPDISCOVER").len(), named("DHCPREQUEST").len()), (1, 1), "{spans:?}");
+    let (discover, request) = (named("DHCPDISCOVER")[0], named("DHCPREQUEST")[0]);
+    assert_eq!(discover["traceId"], request["traceId"], "one exchange");
+    assert_eq!((request["parentSpanId"].as_str(), &request["kind"]), (Some(""), &2.into()));
+    assert_eq!(said(request, "client.address"), Some("192.168.30.100"));
+    assert_eq!(said(request, "lease.name"), Some("client1.nasir.xyz."));
+    assert_eq!(said(request, "lease.event"), Some("bound"));
+    for name in ["wait for its turn", "decide and store", "reply", "DNS holds the name", "DNS holds the address"] {
+        let span = named(name).into_iter().find(|span| span["parentSpanId"] == request["spanId"]);
+        let span = span.unwrap_or_else(|| panic!("no {name:?} of the REQUEST: {spans:?}"));
+        assert_eq!(span["traceId"], request["traceId"], "{name}");
+        let (begin, end) = (number(span, "startTimeUnixNano"), number(span, "endTimeUnixNano"));
+        assert!(number(request, "startTimeUnixNano") <= begin && begin <= end, "{name}: {span}");
+    }
+    let mut ids: Vec<&str> = spans.iter().map(|span| span["spanId"].as_str().unwrap()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), spans.len(), "each span has a number of its own");
+}
+
+#[test]
+fn nothing_is_sent_where_nobody_says_where_to_and_a_collector_that_is_away_holds_nothing_up() {
+    let (url, requests) = collector();
+    let run = |variables: &[(&str, &str)]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_leasehold"));
+        command.args(["demo", "--once"]).stdin(Stdio::null()).envs(variables.iter().copied());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{variables:?}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    run(&[]);
+    run(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &url), ("OTEL_SDK_DISABLED", "true")]);
+    assert!(requests.try_recv().is_err());
+    // A port that nobody has.
+    run(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")]);
+}
+
+fn by_variables(variables: &[(&str, &str)]) -> Option<Collector> {
+    let found = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+    Collector::from_variables(found)
+}
+
+#[test]
+fn the_variables_of_the_specification_say_where_spans_go() {
+    assert_eq!(by_variables(&[]), None);
+    let one = by_variables(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:secret@collector:4318/")]).unwrap();
+    assert_eq!(one.url(), "http://user:secret@collector:4318/v1/traces");
+    assert_eq!(one.shown(), "http://collector:4318");
+    let other = by_variables(&[
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://a"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://b/traces"),
+    ]);
+    assert_eq!(other.unwrap().url(), "http://b/traces");
+    assert_eq!(by_variables(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://a"), ("OTEL_SDK_DISABLED", "TRUE")]), None);
+}
+
+#[test]
+fn a_span_is_written_as_the_protocol_wants_it() {
+    let collector = by_variables(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://a")]).unwrap();
+    let attributes = vec![("client.address", "10.0.0.5".to_owned())];
+    let span = Span { trace: 1, id: 2, parent: Some(3), name: "reply", begin: u64::MAX, end: 5, attributes };
+    let body = collector.body(&[span]);
+    let written = &body["resourceSpans"][0]["scopeSpans"][0]["spans"][0];
+    assert_eq!(written["traceId"], "00000000000000000000000000000001");
+    assert_eq!(
+        (&written["spanId"], &written["parentSpanId"]),
+        (&json!("0000000000000002"), &json!("0000000000000003"))
+    );
+    // A clock that is set back ends nothing before it began.
+    assert_eq!(written["endTimeUnixNano"], "18446744073709551615");
+    assert_eq!(said(written, "client.address"), Some("10.0.0.5"));
+    assert_eq!(body["resourceSpans"][0]["resource"]["attributes"][0]["value"]["stringValue"], "leasehold");
+}
+
+#[test]
+fn the_kind_of_a_message_is_read_and_nonsense_is_none() {
+    let with = |options: &[u8]| [&[0; 240][..], options].concat();
+    assert_eq!(kind_of(&with(&[0, 61, 2, 1, 1, 53, 1, 3, 255])), "DHCPREQUEST");
+    assert_eq!(kind_of(&with(&[53, 1, 99])), "DHCP");
+    for nonsense in [&[][..], &[255, 53, 1, 1], &[61, 200, 53, 1, 1], &[53], &[53, 1]] {
+        assert_eq!(kind_of(&with(nonsense)), "BOOTP", "{nonsense:?}");
+    }
+    assert_eq!(kind_of(&[]), "BOOTP");
+}
