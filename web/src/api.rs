@@ -82,16 +82,16 @@ impl Modify for Ways {
     }
 }
 
-/// The description of the API, as it is made from its handlers.
+/// The description of the API, as it is made from its handlers: JSON.
 #[must_use]
-pub fn openapi() -> OpenApi {
-    mended(routed().done().1)
+pub fn openapi() -> String {
+    text_of(&routed().done().1)
 }
 
-/// `utoipa` writes `u-int64` for what the registry of OpenAPI's formats has as `uint64`.
-fn mended(description: OpenApi) -> OpenApi {
-    let text = serde_json::to_string(&description).map(|text| text.replace("\"u-int", "\"uint"));
-    text.and_then(|text| serde_json::from_str(&text)).unwrap_or(description)
+fn text_of(description: &OpenApi) -> String {
+    // It is made of nothing that JSON cannot say. `utoipa` writes `u-int64` for what the registry of OpenAPI's formats has as
+    // `uint64`.
+    serde_json::to_string_pretty(description).unwrap_or_default().replace("\"u-int", "\"uint")
 }
 
 fn routed() -> Routes<Shared> {
@@ -149,10 +149,11 @@ pub fn routes() -> Vec<Route> {
 /// Everything that is served.
 pub fn router(handle: Handle, access: Access, hsts: bool) -> Router {
     let (api, description, _) = routed().done();
-    let description = Arc::new(mended(description));
+    let description: Arc<str> = text_of(&description).into();
     let described = move || {
-        let description = Arc::clone(&description);
-        async move { Json(description.as_ref()).into_response() }
+        let kind = [(header::CONTENT_TYPE, "application/json")];
+        let answer = (kind, description.to_string()).into_response();
+        async move { answer }
     };
     let guard = Guard { access: access.clone(), hsts };
     // What is here needs no role: it is the same in every copy of this program.
