@@ -305,27 +305,6 @@ impl<S: Storage> Writer<S> {
         Ok(Swept { aged, large })
     }
 
-    /// Gives `take` every record that may have been written at `since` (UTC seconds) or later; what is damaged is passed
-    /// by.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub fn each_since(&self, since: u64, mut take: impl FnMut(&Record)) -> io::Result<()> {
-        for part in self.parts.iter().filter(|part| part.newest >= since) {
-            let file = self.storage.open(&part_name(part.number), false)?;
-            let found =
-                Part::open(file, part.number).and_then(|part| part.find(&Query::default(), |record| take(&record)));
-            match found {
-                Ok(_) | Err(PartFault::Damaged) => {}
-                Err(PartFault::Io(error)) => return Err(error),
-            }
-        }
-        if self.stamps.is_some_and(|(_, last)| last >= since) {
-            self.records.iter().for_each(take);
-        }
-        Ok(())
-    }
-
     /// Other limits from now on.
     pub fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;
