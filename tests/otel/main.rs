@@ -4,12 +4,15 @@
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use leasehold::telemetry::kind_of;
 use leasehold::telemetry::otlp::{Collector, Span};
 use serde_json::{Value, json};
+
+/// One demonstration at a time: each takes the ports that a person can remember.
+static DEMONSTRATION: Mutex<()> = Mutex::new(());
 
 /// The body of a request; it is answered.
 fn take(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
@@ -65,6 +68,7 @@ fn said<'v>(span: &'v Value, key: &str) -> Option<&'v str> {
 
 #[test]
 fn an_exchange_is_one_trace_from_the_packet_to_the_name_that_dns_holds() {
+    let _alone = DEMONSTRATION.lock().unwrap_or_else(PoisonError::into_inner);
     let (url, requests) = collector();
     let mut command = Command::new(env!("CARGO_BIN_EXE_leasehold"));
     command.args(["demo", "--once"]).env("OTEL_EXPORTER_OTLP_ENDPOINT", &url).env("OTEL_SERVICE_NAME", "demo");
@@ -105,6 +109,7 @@ fn an_exchange_is_one_trace_from_the_packet_to_the_name_that_dns_holds() {
 
 #[test]
 fn nothing_is_sent_where_nobody_says_where_to_and_a_collector_that_is_away_holds_nothing_up() {
+    let _alone = DEMONSTRATION.lock().unwrap_or_else(PoisonError::into_inner);
     let (url, requests) = collector();
     let run = |variables: &[(&str, &str)]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_leasehold"));
