@@ -32,7 +32,7 @@ export function Plot({ label, series, names, show, step, points, since }) {
       const axis = options => ({ stroke: token('--ink2'), font: '12px "Plex Sans", sans-serif', grid: { stroke: token('--line'), width: 1 }, ticks: { show: false }, gap: 4, ...options });
       const lines = [{ stroke: token('--p1'), fill: `${token('--p1')}1c` }, { stroke: token('--p2'), dash: [4, 3] }];
       made = new UPlot({
-        ...size(), padding: [8, 4, 0, 0], legend: { show: false },
+        ...size(), padding: [8, 16, 0, 0], legend: { show: false },
         cursor: { y: false, points: { size: 7 } },
         scales: { x: { range: (_, low, high) => [Math.min(low, high - step * points), high] }, y: { range: (_, low, high) => [0, ceiling(high || 0)] } },
         axes: [axis({ grid: { show: false }, space: 64, size: 24, values: (_, all) => all.map(secs => new Date(secs * 1000).toLocaleString(undefined, step >= 1800 ? { weekday: 'short', hour: '2-digit', hourCycle: 'h23' } : { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })) }),
