@@ -4,7 +4,9 @@ use std::fmt;
 use std::ops::Range;
 
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, ThemeCharacters, ThemeStyles};
-use toml::de::DeTable;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+use toml_parser::lexer::TokenKind;
 
 /// A stretch of the file, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -190,15 +192,29 @@ fn secret_values(source: &str) -> impl Iterator<Item = (&'static str, Span)> + '
     )
 }
 
-/// Where values stand that nobody is shown, each with its key: those of secrets, and the addresses of hooks. In their order,
-/// none of them empty and no two at one place.
-pub(crate) fn places_of_secrets(source: &str) -> Vec<(&'static str, Span)> {
-    let addresses = address_values(source).into_iter().map(|start| {
-        let (begin, end) = inside(&source[start..]);
-        ("url", Span { start: start + begin, end: start + end })
-    });
-    let all = secret_values(source).chain(addresses);
-    let mut places: Vec<(&'static str, Span)> = all.filter(|(_, span)| span.start < span.end).collect();
+/// Values that nobody is shown, by the keys that lead to them.
+const PLACES: [&[&str]; 5] = [
+    &["key", "secret"],
+    &["hook", "secret"],
+    &["hook", "url"],
+    &["web", "user", "password_hash"],
+    &["web", "token", "token_hash"],
+];
+/// What the key of a secret is called where no secret belongs.
+pub(crate) const STRAY: &str = "";
+
+/// Where values stand that nobody is shown, each with its key: those of secrets, in comments too, and the addresses of
+/// hooks. In their order, none of them empty and no two at one place. And whether the whole text could be read: what could
+/// not may hold others.
+///
+/// They are found in the document and not by their words: a text of another key, which everybody may be shown, can have
+/// the words of a key and its value in it.
+pub(crate) fn places_of_secrets(source: &str) -> (Vec<(&'static str, Span)>, bool) {
+    let (document, faults) = DeTable::parse_recoverable(source);
+    let mut places = Vec::new();
+    places_in(document.get_ref(), &mut Vec::new(), source, &mut places);
+    places.extend(secrets_of_comments(source));
+    places.retain(|(_, span)| span.start < span.end);
     places.sort_by_key(|(_, span)| *span);
     let mut end = 0;
     places.retain(|(_, place)| {
@@ -206,7 +222,52 @@ pub(crate) fn places_of_secrets(source: &str) -> Vec<(&'static str, Span)> {
         end = end.max(place.end);
         is_apart
     });
-    places
+    (places, faults.is_empty())
+}
+
+fn places_in<'d>(
+    table: &'d DeTable<'_>,
+    above: &mut Vec<&'d str>,
+    source: &str,
+    places: &mut Vec<(&'static str, Span)>,
+) {
+    for (key, value) in table {
+        above.push(key.get_ref());
+        places_at(value, above, source, places);
+        above.pop();
+    }
+}
+
+/// Items of a list have the keys of the list.
+fn places_at<'d>(
+    value: &'d Spanned<DeValue<'_>>,
+    keys: &mut Vec<&'d str>,
+    source: &str,
+    places: &mut Vec<(&'static str, Span)>,
+) {
+    match value.get_ref() {
+        DeValue::Table(table) => places_in(table, keys, source, places),
+        DeValue::Array(list) => list.iter().for_each(|value| places_at(value, keys, source, places)),
+        scalar => {
+            let known = PLACES.iter().find(|place| ***place == keys[..]).and_then(|place| place.last().copied());
+            let stray = || keys.last().filter(|key| SECRETS.contains(key)).map(|_| STRAY);
+            let Some(key) = known.or_else(stray) else { return };
+            let Range { start, end } = value.span();
+            let (begin, end) = if scalar.is_str() { inside(&source[start..end]) } else { (0, end - start) };
+            places.push((key, Span { start: start + begin, end: start + end }));
+        }
+    }
+}
+
+/// Where secrets stand in comments, each with its key.
+pub(crate) fn secrets_of_comments(source: &str) -> impl Iterator<Item = (&'static str, Span)> + '_ {
+    let tokens = toml_parser::Source::new(source).lex();
+    let comments = tokens.filter(|token| token.kind() == TokenKind::Comment).map(|token| token.span());
+    comments.flat_map(|comment| {
+        secret_values(&source[comment.start()..comment.end()]).map(move |(key, Span { start, end })| {
+            (key, Span { start: comment.start() + start, end: comment.start() + end })
+        })
+    })
 }
 
 /// Where the text of a value begins and ends. What is not a string, or has no end, goes to the end of its line.

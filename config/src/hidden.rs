@@ -3,7 +3,8 @@
 //!
 //! A secret is whatever stands behind the keys of secrets, in comments too, and the addresses of hooks, which often hold a
 //! token. A place names its secret by 32 bits of a hash: so a table can be moved, renamed or copied with its secret, and it
-//! never brings another secret than the one that was left out there, whatever has become of the file meanwhile.
+//! never brings another secret than the one that was left out there, whatever has become of the file meanwhile. It brings it
+//! to places of its kind alone: a text of a record or an option is shown to everybody.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -20,17 +21,18 @@ fn place(secret: &str) -> String {
     format!("{BEGIN}: {:08x})", hasher.finish() & 0xffff_ffff)
 }
 
-/// The text with a place for each secret.
+/// The text with a place for each secret; none of one that is not TOML, whose secrets nobody can tell from the rest.
 #[must_use]
-pub fn hidden(text: &str) -> String {
+pub fn hidden(text: &str) -> Option<String> {
+    let (places, true) = places_of_secrets(text) else { return None };
     let mut shown = String::with_capacity(text.len());
     let mut at = 0;
-    for (_, Span { start, end }) in places_of_secrets(text) {
+    for (_, Span { start, end }) in places {
         shown.push_str(&text[at..start]);
         shown.push_str(&place(&text[start..end]));
         at = end;
     }
-    shown + &text[at..]
+    Some(shown + &text[at..])
 }
 
 /// A text whose places have their secrets again.
@@ -47,20 +49,23 @@ pub struct Restored {
 /// Puts the secrets of `former` in the places of `shown`.
 ///
 /// # Errors
-/// A place that no secret belongs to: a fault for each, of the file `name` and with its place in `shown`.
+/// A place that no secret belongs to, and one where its secret would be shown: a fault for each, of the file `name` and with
+/// its place in `shown`.
 pub fn restored(shown: &str, former: &str, name: &str) -> Result<Restored, Faults> {
     // A secret goes where a secret of its kind stands alone: in other places, and in faults about them, it would be shown.
-    let secrets = places_of_secrets(former).into_iter().map(|(key, at)| (key, &former[at.start..at.end]));
+    let secrets = places_of_secrets(former).0.into_iter().map(|(key, at)| (key, &former[at.start..at.end]));
     let secrets: BTreeMap<(&str, String), &str> = secrets.map(|(key, secret)| ((key, place(secret)), secret)).collect();
     let mut text = String::with_capacity(shown.len());
-    let (mut swaps, mut faults, mut at) = (Vec::new(), Vec::new(), 0);
-    for (key, span) in places_of_secrets(shown) {
+    let (mut swaps, mut keys, mut faults, mut at) = (Vec::new(), Vec::new(), Vec::new(), 0);
+    let (places, is_whole) = places_of_secrets(shown);
+    for (key, span) in places {
         let written = &shown[span.start..span.end];
         text.push_str(&shown[at..span.start]);
         at = span.end;
         match secrets.get(&(key, written.to_owned())) {
             Some(secret) => {
                 swaps.push((Span { start: text.len(), end: text.len() + secret.len() }, span));
+                keys.push(key);
                 text.push_str(secret);
                 continue;
             }
@@ -70,6 +75,20 @@ pub fn restored(shown: &str, former: &str, name: &str) -> Result<Restored, Fault
         text.push_str(written);
     }
     text.push_str(&shown[at..]);
+    // A secret with a quote in it, between other quotes than before, is another document than what was sent.
+    let stand = places_of_secrets(&text).0;
+    let fits = |(key, real): (&&'static str, Span)| stand.contains(&(*key, real));
+    faults.extend(
+        keys.iter().zip(&swaps).filter(|(key, (real, _))| !fits((key, *real))).map(|(_, swap)| misplaced(swap.1)),
+    );
+    // What could not be read is not stored; what could is not stored with words where a secret was.
+    for ((_, words), _) in secrets.iter().filter(|_| is_whole) {
+        let all = shown.match_indices(words).map(|(start, _)| Span { start, end: start + words.len() });
+        let is_known = |at: &Span| swaps.iter().any(|(_, place)| place.start <= at.start && at.end <= place.end);
+        faults.extend(all.filter(|at| !is_known(at)).map(misplaced));
+    }
+    faults.sort_by_key(|fault| fault.span);
+    faults.dedup_by_key(|fault| fault.span);
     if faults.is_empty() {
         Ok(Restored { text, shown: shown.to_owned(), swaps })
     } else {
@@ -85,6 +104,15 @@ fn unknown(span: Span) -> Fault {
         label: "not known".to_owned(),
         mend: "write the secret itself, or what stands where it was left out".to_owned(),
         related: None,
+    }
+}
+
+fn misplaced(span: Span) -> Fault {
+    Fault {
+        message: "the secret that was left out by these words does not belong here".to_owned(),
+        label: "not its place".to_owned(),
+        mend: "write these words behind the key that they were left out of".to_owned(),
+        ..unknown(span)
     }
 }
 
@@ -139,7 +167,7 @@ mod tests {
 
     #[test]
     fn no_secret_is_shown_and_what_is_sent_back_has_them_all_again() {
-        let shown = hidden(FILE);
+        let shown = hidden(FILE).unwrap();
         for secret in ["abc", "older", "de\nf", "T0K3N"] {
             assert!(!shown.contains(secret), "{shown}");
         }
@@ -156,25 +184,62 @@ mod tests {
     #[test]
     fn a_place_of_no_secret_is_a_fault_where_it_stands() {
         let of_another_kind = format!("token_hash = '{}'", place("abc"));
-        for (text, column) in
-            [("secret = \"(left out: 00000009)\"", 11), ("a = 1; secret = \"(left out)\"", 18), (&of_another_kind, 15)]
-        {
-            let faults = restored(&format!("[x]\n{text}\n"), FILE, "x.toml").unwrap_err();
-            let told = faults.to_json(&format!("[x]\n{text}\n"));
-            assert_eq!((&told[0]["line"], &told[0]["column"]), (&2.into(), &column.into()), "{told}");
+        for (table, text, column) in [
+            ("[[key]]", "secret = \"(left out: 00000009)\"", 11),
+            ("[[key]]", "a = 1\n# secret = \"(left out)\"", 13),
+            ("[[web.token]]", &of_another_kind, 15),
+        ] {
+            let sent = format!("{table}\n{text}\n");
+            let told = restored(&sent, FILE, "x.toml").unwrap_err().to_json(&sent);
+            let line = sent.lines().count();
+            assert_eq!((&told[0]["line"], &told[0]["column"]), (&line.into(), &column.into()), "{told}");
         }
     }
 
     #[test]
     fn a_secret_is_brought_to_no_place_where_it_would_be_shown() {
-        let sent = format!("# {0}\ndomain = \"{0}\"\n", place("abc"));
+        let words = place("abc");
+        for sent in [
+            format!("domain = \"{words}\"\n"),
+            format!("# {words}\n"),
+            format!("[[record]]\nzone = \"lan\"\ntype = \"TXT\"\ndata = \"secret = '{words}'\"\n"),
+            format!("[[record]]\ndata = \"\"\"\nsecret = '{words}'\n\"\"\"\n"),
+            format!("[[record]]\ndata = \"\"\"\n# secret = '{words}'\n\"\"\"\n"),
+            format!("[dhcp.options]\nsecret = \"{words}\"\n"),
+            format!("['secret = \"{words}\"']\n"),
+        ] {
+            let faults = restored(&sent, FILE, "x").unwrap_err().list;
+            let at = sent.find(&words).unwrap();
+            let spans: Vec<Span> = faults.iter().map(|fault| fault.span).collect();
+            assert_eq!(spans, [Span { start: at, end: at + words.len() }], "{sent}");
+        }
+        // Nor where it ends a text before its end, and would be a key and a value of its own.
+        let former = "[[key]]\nsecret = '''a\"\nname = \"b'''\n";
+        let sent = format!("[[key]]\nsecret = \"{}\"\n", place("a\"\nname = \"b"));
+        assert_eq!(restored(&sent, former, "x").unwrap_err().list.len(), 1);
+    }
+
+    #[test]
+    fn a_text_that_only_looks_like_a_secret_is_shown_and_kept() {
+        let text = "[[record]]\ndata = \"secret = 'public'\"\n[dhcp.options]\nsecret = 5 # five\n";
+        let shown = hidden(text).unwrap();
+        assert!(shown.contains("secret = 'public'") && shown.contains("# five"), "{shown}");
+        assert_eq!(restored(&shown, text, "x").unwrap().text, text);
+    }
+
+    #[test]
+    fn what_is_not_toml_is_not_shown_and_its_secrets_are_not_brought_elsewhere() {
+        assert_eq!(hidden(&format!("{FILE}name = \"lan\nupstreams = [\"https://dns.example/\"]\n")), None);
+        // In the middle of typing.
+        let sent = format!("[[record]]\ndata = \"secret = '{}'\"\nx = \n", place("abc"));
         assert_eq!(restored(&sent, FILE, "x").unwrap().text, sent);
     }
 
     #[test]
     fn faults_are_told_at_their_places_of_what_was_sent() {
         let (long, short) = (place("de\nf"), place("abc"));
-        let sent = &format!("secret = '''{long}''' # x\nlast = 1\n{{ secret = \"{short}\", bad = 2 }}\n");
+        let sent =
+            &format!("key = [{{ secret = '''{long}''', # x\nlast = 1 }},\n{{ secret = \"{short}\", bad = 2 }}]\n");
         let restored = restored(sent, FILE, "x").unwrap();
         for word in ["last", "bad", "# x"] {
             let start = restored.text.find(word).unwrap();

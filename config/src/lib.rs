@@ -82,7 +82,8 @@ fn show(config: &mut Config, file: &file::v1::File, main: beside::Text<'_>) {
         let users = file.web.user.iter().filter_map(|user| Some(user.value.password_hash.as_ref()?.span));
         let tokens = file.web.token.iter().filter_map(|token| Some(token.value.token_hash.as_ref()?.span));
         let signing = file.hook.iter().filter_map(|hook| Some(hook.value.secret.as_ref()?.span));
-        let places = keys.chain(users).chain(tokens).chain(signing);
+        let remarks = fault::secrets_of_comments(main.text).map(|(_, span)| span);
+        let places = keys.chain(users).chain(tokens).chain(signing).chain(remarks);
         let text = resolve::web::without_secrets(main.text, places.collect());
         web.text = fault::without_addresses(&text).into();
         web.file = main.name.into();

@@ -150,7 +150,7 @@ impl Desk {
         let files = self.parts.responder.orders()?.files().await?;
         let text = files.text(which_of(which)).map_err(Refusal::Conflict)?;
         let shown = match which {
-            FileWord::Main => config::hidden::hidden(text),
+            FileWord::Main => config::hidden::hidden(text).ok_or_else(|| no_toml(files.name(Which::Main)))?,
             FileWord::Local => text.to_owned(),
         };
         let name = files.name(which_of(which)).to_owned();
@@ -183,6 +183,11 @@ impl Desk {
 
 fn prefix(text: &str) -> Result<Ipv4Net, Refusal> {
     text.parse().map_err(|_| Refusal::Unfit(format!("{text:?} is no prefix such as 192.168.30.0/24")))
+}
+
+/// Its secrets cannot be told from the rest.
+fn no_toml(name: &str) -> Refusal {
+    Refusal::Conflict(format!("{name} is not TOML: mend it on the machine; `leasehold check` tells the line"))
 }
 
 fn which_of(word: FileWord) -> Which {

@@ -20,7 +20,8 @@ fn a_hook_has_an_address_or_a_program_and_usual_events() {
 
 #[test]
 fn a_secret_is_never_in_what_is_printed_of_a_hook() {
-    let text = "[[hook]]\nurl = \"http://h.example/\"\nsecret = \"a-secret-of-some-length\"\n";
+    let text = "[[hook]]\nurl = \"http://h.example/\"\nsecret = \"a-secret-of-some-length\"\n\
+                # secret = 'a-secret-of-last-year'\n";
     let config = config(&and(text));
     assert_eq!(config.hooks[0].secret.as_ref().map(|secret| secret.0.len()), Some(23));
     assert!(!format!("{config:?}").contains("a-secret-of"));

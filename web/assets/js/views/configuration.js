@@ -60,7 +60,7 @@ function Files({ query }) {
   const words = which === 'main' ? 'What the server is. Secrets are left out, and stay as they are where their words stay.' : 'Reservations, records and hosts that commands, the API and this page have made.';
   return html`<${Head} icon="settings-2" heading="Configuration">${file ? html`<span class="mono wrap">${file.name}</span>. ${words}` : ''}</${Head}>
     <div class="filters"><${Segments} label="File" value=${which} options=${Object.entries(FILES)} onPick=${pick}/></div>
-    ${error?.status === 409 && !file ? html`<div class="card"><${Empty} icon="file-text" title="There is no file">The daemon was started without one.</${Empty}></div>`
+    ${error?.status === 409 && /without a configuration file/.test(error.message) && !file ? html`<div class="card"><${Empty} icon="file-text" title="There is no file">The daemon was started without one.</${Empty}></div>`
       : error && !file ? html`<${Problem} error=${error} retry=${load}/>` : !file ? html`<${Skeleton} height=${420}/>` : html`<${Editor} key=${which} which=${which} file=${file} reload=${load}/>`}`;
 }
 
