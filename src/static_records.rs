@@ -1,9 +1,11 @@
 //! Records that the configuration states: which there are, and which of them were made by commands, the API and the page.
 
 use std::collections::HashSet;
+use std::path::Path;
 
 use config::Config;
 use config::beside::edit::{RecordKey, records};
+use config::beside::path_beside;
 use dns::{Fqdn, Rdata, RecordType, Rrset};
 use web::ETag;
 use web::model::{RecordsSet, StaticRecord};
@@ -17,6 +19,13 @@ impl Made {
     #[must_use]
     pub fn of(beside: &str) -> Self {
         Self(records(beside).into_iter().filter_map(|one| one.says).collect())
+    }
+
+    /// Of the file beside this one; none where there is no file that can be read. The main file is not looked at, and
+    /// no change that is being checked is waited for: a view of records needs neither.
+    #[must_use]
+    pub fn beside(main: &Path) -> Self {
+        std::fs::read_to_string(path_beside(main)).map_or_else(|_| Self::default(), |text| Self::of(&text))
     }
 
     /// Whether this one is.
@@ -105,5 +114,16 @@ mod tests {
         let says = &records(&file(&[("lan.", "10 a.lan.")]))[0].says;
         let (_, rtype, data) = says.as_ref().unwrap();
         assert!(made.has(&apex, *rtype, data) && !made.has(&"www.lan".parse().unwrap(), *rtype, data));
+    }
+
+    #[test]
+    fn what_was_made_is_known_without_a_main_file_and_nothing_is_where_the_other_cannot_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let (main, local) = (folder.path().join("leasehold.toml"), folder.path().join("leasehold.local.toml"));
+        assert!(Made::beside(&main).0.is_empty());
+        std::fs::write(&local, file(&[("@", "10 a")])).unwrap();
+        assert_eq!(Made::beside(&main).0.len(), 1);
+        std::fs::write(&local, [0xff]).unwrap();
+        assert!(Made::beside(&main).0.is_empty());
     }
 }

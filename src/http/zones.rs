@@ -1,5 +1,6 @@
 //! Zones and their records: those of embedded zones from what is published, of others what this server keeps there.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use ddns::settings::{Settings, ZoneServer};
@@ -66,7 +67,7 @@ impl Desk {
         let text = query.q.trim().to_lowercase();
         let (offset, limit) = (query.offset, query.limit.unwrap_or(WINDOW).min(WINDOW));
         let read_apex = apex.clone();
-        let made = Made::of(&self.beside().await?);
+        let made = self.made().await?;
         // A zone of some 100,000 names is read for as long as an answer to others would have to wait.
         let read = tokio::task::spawn_blocking(move || {
             let Some(zone) = zones.get(&read_apex) else { return (0, Vec::new()) };
@@ -116,9 +117,15 @@ impl Desk {
         Ok(Records { apex: shown(&apex), whole: true, total, offset: offset.min(total), rows: rows.collect() })
     }
 
+    async fn made(&self) -> Result<Made, Refusal> {
+        let file = self.parts.config.load().web.as_ref().map(|web| web.file.clone()).filter(|file| !file.is_empty());
+        let Some(file) = file else { return Ok(Made::default()) };
+        tokio::task::spawn_blocking(move || Made::beside(Path::new(&*file))).await.map_err(|_| Refusal::Ending)
+    }
+
     /// What this server keeps at another one.
     async fn kept_records(&self, apex: Fqdn, query: RecordsQuery, settings: Arc<Settings>) -> Result<Records, Refusal> {
-        let made = Made::of(&self.beside().await?);
+        let made = self.made().await?;
         let text = query.q.trim().to_lowercase();
         let limit = query.limit.unwrap_or(WINDOW).min(WINDOW);
         let asked = apex.clone();
