@@ -405,6 +405,7 @@ impl Reloader {
             view.text = view.is_good().then_some(former);
             return Ok(view);
         };
+        still_says(&self.file, Which::Beside, &former)?;
         write_or_put_back(Which::Beside, &files, &now, Files::write_beside).map_err(Refusal::Conflict)?;
         take_over(&mut view, config, daemon).await;
         if view.is_good() {
@@ -487,6 +488,7 @@ impl Reloader {
         };
         let is_new = files.text(which) != Ok(&former);
         if is_new {
+            still_says(&self.file, which, &former)?;
             write_or_put_back(which, &files, &now, |files| files.write(which)).map_err(Refusal::Conflict)?;
         }
         // The same text is taken over too: somebody may have written it and not applied it.
@@ -503,6 +505,18 @@ impl Reloader {
 
 fn read(file: &Path) -> Result<Files, AllFound> {
     Files::read(file).map_err(|error| unreadable(&file.display().to_string(), &format!("{error:#}")))
+}
+
+/// Refuses to write over what somebody has saved with an editor while a change was checked.
+fn still_says(file: &Path, which: Which, former: &str) -> Result<(), Refusal> {
+    let now = Files::read(file).map_err(|error| Refusal::Conflict(format!("{error:#}")))?;
+    match now.text(which) == Ok(former) {
+        true => Ok(()),
+        false => Err(Refusal::Changed(format!(
+            "{} was saved by somebody else while this change was checked: read it again",
+            now.name(which)
+        ))),
+    }
 }
 
 /// Takes over what was checked and told of.
@@ -527,4 +541,25 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T, AllFound> + S
 
 fn list(found: &AllFound) -> Vec<serde_json::Value> {
     found.to_json().as_array().cloned().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn what_an_editor_saved_while_a_change_was_checked_is_not_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let main = folder.path().join("leasehold.toml");
+        std::fs::write(&main, "# former").unwrap();
+        assert!(still_says(&main, Which::Main, "# former").is_ok());
+        assert!(still_says(&main, Which::Beside, "").is_ok(), "none is there yet");
+        std::fs::write(&main, "# by an editor").unwrap();
+        std::fs::write(folder.path().join("leasehold.local.toml"), "# by an editor").unwrap();
+        for (which, former) in [(Which::Main, "# former"), (Which::Beside, "")] {
+            assert!(matches!(still_says(&main, which, former), Err(Refusal::Changed(_))));
+        }
+    }
 }
