@@ -8,6 +8,9 @@ use crate::load::Plan;
 use crate::netns::Host;
 use crate::packet::{self, Heard, Said};
 
+/// After so long without an answer a client says it again. RFC 2131, section 4.1, has it wait 4 seconds.
+const ASKED_AGAIN: Duration = Duration::from_secs(4);
+
 /// One client at a time, from a socket of its own.
 pub(crate) struct Asker {
     socket: UdpSocket,
@@ -29,16 +32,21 @@ impl Asker {
         Self { server, ..self }
     }
 
-    /// Says it and waits for the answer.
+    /// Says it and waits for the answer. Like a client it says it again while none comes, since a busy kernel may drop it.
     pub(crate) fn ask(&mut self, mut said: Said, patience: Duration) -> Option<Heard> {
         self.exchange += 1;
         (said.xid, said.giaddr) = (0x7000_0000 + self.exchange, self.giaddr);
-        self.socket.send_to(&said.encode(), (self.server, 67)).unwrap();
         let deadline = Instant::now() + patience;
+        let mut again = Instant::now();
         let mut buffer = [0; 1500];
         loop {
+            if Instant::now() >= again {
+                self.socket.send_to(&said.encode(), (self.server, 67)).unwrap();
+                again = Instant::now() + ASKED_AGAIN;
+            }
             let left = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
-            self.socket.set_read_timeout(Some(left)).unwrap();
+            let until_again = again.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+            self.socket.set_read_timeout(Some(left.min(until_again))).unwrap();
             if let Ok((length, _)) = self.socket.recv_from(&mut buffer)
                 && let Some(heard) = Heard::decode(&buffer[..length])
                 && heard.xid == said.xid
