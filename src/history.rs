@@ -374,6 +374,7 @@ impl Keeping {
 
     /// What the journal has from `since` on (UTC seconds) and the history does not.
     fn catch_up(&self, kept: &mut Kept, since: u64) -> io::Result<()> {
+        let since = kept.writer.begin_reading(since)?;
         // What the events have brought since then stands in the journal too.
         let Kept { writer, recent, .. } = kept;
         writer.each_since(since, |record| _ = recent.insert(record.identity()))?;
@@ -390,10 +391,13 @@ impl Keeping {
         kept.write()?;
         // Events of the same commits are on their way here.
         kept.forget_at = Some(Instant::now() + Duration::from_secs(SLACK_SECS));
-        if let Err(error) = read {
-            warn!("what the history of leases lacks cannot be read from the journal: {}", crate::words(&error));
+        match read {
+            Ok(()) => kept.writer.end_reading(),
+            Err(error) => {
+                warn!("what the history of leases lacks cannot be read from the journal: {}", crate::words(&error));
+                Ok(())
+            }
         }
-        Ok(())
     }
 
     fn sweep(&self, kept: &mut Kept) -> io::Result<()> {
@@ -602,6 +606,47 @@ mod tests {
         }
         thread.stop().await;
         assert_eq!(written(), (1..=12).collect::<Vec<_>>(), "each once");
+    }
+
+    #[test]
+    fn what_a_catch_up_that_was_cut_off_did_not_reach_is_read_at_the_next_start() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store");
+        let (mut store, ..) = Store::open(FileStorage::new(&path), &Options::default()).unwrap();
+        for host in 1..=10 {
+            let at = 1_000_000 + u64::from(host) * 10_000;
+            store.commit(at, [[Row::Lease(lease(host, at))]]).unwrap();
+        }
+        store.begin_compaction().unwrap().unwrap().run().unwrap();
+        let history = || FileStorage::new(super::directory(&path));
+        let limits = Limits { keep_secs: u64::MAX, bytes_max: u64::MAX };
+        // It came as far as the third address, with the stamp of the last.
+        let (mut writer, _) = Writer::open(history(), limits).unwrap();
+        let since = writer.begin_reading(0).unwrap();
+        let mut first = Vec::new();
+        journal_leases(&FileStorage::new(&path), since, |stamp, record| first.push((stamp, record))).unwrap();
+        first.truncate(3);
+        first.iter().for_each(|(stamp, record)| writer.append(*stamp, std::slice::from_ref(record)).unwrap());
+        drop(writer);
+        let keeping = Keeping {
+            feed: Arc::default(),
+            store: path.clone(),
+            settings: HistorySettings { keep_secs: u64::MAX, bytes_max: u64::MAX, nameless: false },
+            devices: NewDevices {
+                feed: Arc::new(Feed::new("run".to_owned())),
+                reserved: HashSet::new(),
+                switches: Arc::default(),
+            },
+            not_written: Quiet::default(),
+            began: u64::MAX,
+        };
+        keeping.feed.stop();
+        keeping.write().unwrap();
+        let mut addresses = Vec::new();
+        Reader::new(history()).each(|record| addresses.push(record.address.octets()[3])).unwrap();
+        addresses.sort_unstable();
+        assert_eq!(addresses, (1..=10).collect::<Vec<_>>(), "each once");
+        assert_eq!(Writer::open(history(), limits).unwrap().0.begin_reading(7).unwrap(), 7, "it came to its end");
     }
 
     #[test]

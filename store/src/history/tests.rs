@@ -323,3 +323,23 @@ fn what_a_crash_took_is_read_again_from_the_journal() {
     assert_eq!(told(1_005), [(1_020, Kind::Renewed, 2), (1_030, Kind::Released, 1)]);
     assert_eq!(told(0).len(), 3, "a history that begins finds what stands");
 }
+
+#[test]
+fn a_reading_of_the_journal_that_was_cut_off_begins_again_where_it_began() {
+    let storage = SimStorage::new(1);
+    let open = || Writer::open(storage.clone(), LIMITS).unwrap();
+    let (mut writer, _) = open();
+    assert_eq!(writer.begin_reading(100).unwrap(), 100);
+    writer.append(5_000, &[Record::new(Kind::Assigned, &lease(1, 1, 10, 10), 10)]).unwrap();
+    drop(writer);
+    let (mut writer, opened) = open();
+    assert_eq!(opened.newest, Some(5_000));
+    assert_eq!(writer.begin_reading(4_400).unwrap(), 100, "what was written tells nothing of what was not reached");
+    assert_eq!(writer.begin_reading(50).unwrap(), 50);
+    drop(writer);
+    let (mut writer, _) = open();
+    assert_eq!(writer.begin_reading(4_400).unwrap(), 50);
+    writer.end_reading().unwrap();
+    drop(writer);
+    assert_eq!(open().0.begin_reading(4_400).unwrap(), 4_400);
+}

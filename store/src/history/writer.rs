@@ -17,6 +17,8 @@ const KEPT_SHARE: u64 = 30;
 const PART_SECS_MIN: u64 = 3_600;
 
 const UNFINISHED: &str = ".new";
+/// Stands there while the journal is read, with the time from which it is.
+const UNREAD: &str = "unread-since";
 
 pub(super) fn part_name(number: u64) -> String {
     format!("part-{number:010}")
@@ -97,6 +99,8 @@ pub struct Writer<S: Storage> {
     /// UTC seconds: of its first frame and its last.
     stamps: Option<(u64, u64)>,
     dirty: bool,
+    /// What [`UNREAD`] says.
+    unread_since: Option<u64>,
 }
 
 impl<S: Storage> Writer<S> {
@@ -107,7 +111,9 @@ impl<S: Storage> Writer<S> {
     pub fn open(storage: S, limits: Limits) -> io::Result<(Self, Opened)> {
         storage.ensure()?;
         let lock = storage.lock("leasehold").map_err(io::Error::other)?;
-        let listing = Listing::new(storage.list()?);
+        let names = storage.list()?;
+        let unread_since = names.iter().any(|name| name == UNREAD).then(|| unread_since(&storage)).transpose()?;
+        let listing = Listing::new(names);
         for name in &listing.leftovers {
             storage.remove(name)?;
         }
@@ -144,6 +150,7 @@ impl<S: Storage> Writer<S> {
             gathered: Packed::default(),
             stamps: None,
             dirty: false,
+            unread_since,
         };
         for number in listing.open {
             writer.go_on_with(number, &mut opened)?;
@@ -264,6 +271,40 @@ impl<S: Storage> Writer<S> {
         Ok(())
     }
 
+    /// Notes on the disk that the journal is to be read from `since` on (UTC seconds). What it has merged comes in the
+    /// order of addresses, so that the newest record does not tell how far the reading came before it was cut off. Gives
+    /// from when on it is to be read: earlier, where an earlier reading did not come to its end.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn begin_reading(&mut self, since: u64) -> io::Result<u64> {
+        if let Some(earlier) = self.unread_since.filter(|earlier| *earlier <= since) {
+            return Ok(earlier);
+        }
+        let unfinished = format!("{UNREAD}{UNFINISHED}");
+        let mut file = self.storage.create(&unfinished, 0)?;
+        file.write_at(0, since.to_string().as_bytes())?;
+        file.sync_data()?;
+        self.storage.rename(&unfinished, UNREAD)?;
+        self.storage.sync_dir()?;
+        self.unread_since = Some(since);
+        Ok(since)
+    }
+
+    /// Notes that all of it was read and written.
+    ///
+    /// # Errors
+    /// What the system says; it is then read once more.
+    pub fn end_reading(&mut self) -> io::Result<()> {
+        // Else the power could take what was written, and leave that it was.
+        self.sync()?;
+        if self.unread_since.is_some() {
+            self.storage.remove(UNREAD)?;
+            self.unread_since = None;
+        }
+        Ok(())
+    }
+
     /// Makes the open file a part, and begins another with the next record.
     fn seal(&mut self) -> io::Result<()> {
         let records = std::mem::take(&mut self.records);
@@ -315,4 +356,11 @@ impl<S: Storage> Writer<S> {
     pub fn bytes(&self) -> u64 {
         self.offset + self.parts.iter().map(|part| part.bytes).sum::<u64>()
     }
+}
+
+/// From when on the journal is to be read; all of it where the file cannot be understood.
+fn unread_since<S: Storage>(storage: &S) -> io::Result<u64> {
+    let mut digits = [0; 20];
+    let length = storage.open(UNREAD, false)?.read_at(0, &mut digits)?;
+    Ok(std::str::from_utf8(&digits[..length]).ok().and_then(|digits| digits.parse().ok()).unwrap_or(0))
 }
