@@ -50,7 +50,7 @@ const AT_A_TIME: usize = 32;
 /// How much of each second goes into looking whether machines are new, where more are known than there is room for in
 /// memory: a look reads some blocks of each part. Of a crowd, the rest is not told to be new.
 const LOOKING: Duration = Duration::from_millis(20);
-/// Records that are remembered to have been written, so that none is written twice. With one more all are forgotten.
+/// Records that are remembered to have been written, so that none is written twice.
 const RECENT_MAX: usize = 1024 * 1024;
 /// How long the end waits for what is on its way.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -375,9 +375,11 @@ impl Keeping {
     /// What the journal has from `since` on (UTC seconds) and the history does not.
     fn catch_up(&self, kept: &mut Kept, since: u64) -> io::Result<()> {
         let since = kept.writer.begin_reading(since)?;
-        // What the events have brought since then stands in the journal too.
+        // What the events have brought since then stands in the journal too. What an earlier time remembered is written, and
+        // its end must not strike while this one reads.
+        (kept.recent, kept.forget_at) = (HashSet::new(), None);
         let Kept { writer, recent, .. } = kept;
-        writer.each_since(since, |record| _ = recent.insert(record.identity()))?;
+        writer.each_since(since, |record| _ = remember(recent, RECENT_MAX, record.identity()))?;
         let mut failed = Ok(());
         kept.catching_up = true;
         let read = journal_leases(&FileStorage::new(&self.store), since, |stamp, record| {
@@ -471,7 +473,7 @@ impl Kept {
         self.newest = self.newest.max(stamp);
         // While the journal is read, what is there already comes again; and for a while after, as an event.
         let known = match self.catching_up {
-            true if stamp >= self.may_come_again => !self.remember(record.identity()),
+            true if stamp >= self.may_come_again => !remember(&mut self.recent, RECENT_MAX, record.identity()),
             _ => !self.recent.is_empty() && self.recent.contains(&record.identity()),
         };
         if known {
@@ -487,17 +489,15 @@ impl Kept {
         if self.writer.gathered() >= AT_ONCE { self.write() } else { Ok(()) }
     }
 
-    /// Whether it is none of those that were written lately.
-    fn remember(&mut self, identity: u64) -> bool {
-        if self.recent.len() >= RECENT_MAX {
-            self.recent.clear();
-        }
-        self.recent.insert(identity)
-    }
-
     fn write(&mut self) -> io::Result<()> {
         self.writer.write(self.newest)
     }
+}
+
+/// Whether it is none of those that were written lately. Where there is no room for it, what is remembered stays, so that at
+/// least that is not written twice.
+fn remember(recent: &mut HashSet<u64>, most: usize, identity: u64) -> bool {
+    if recent.len() < most { recent.insert(identity) } else { !recent.contains(&identity) }
 }
 
 #[cfg(test)]
@@ -510,6 +510,38 @@ mod tests {
     use store::{Options, Row, Store};
 
     use super::*;
+
+    const LIMITS: Limits = Limits { keep_secs: u64::MAX, bytes_max: u64::MAX };
+
+    fn keeping(store: &Path) -> Keeping {
+        Keeping {
+            feed: Arc::default(),
+            store: store.to_path_buf(),
+            settings: HistorySettings { keep_secs: u64::MAX, bytes_max: u64::MAX, nameless: false },
+            devices: NewDevices {
+                feed: Arc::new(Feed::new("run".to_owned())),
+                reserved: HashSet::new(),
+                switches: Arc::default(),
+            },
+            not_written: Quiet::default(),
+            began: u64::MAX,
+        }
+    }
+
+    fn kept(writer: Writer<FileStorage>) -> Kept {
+        Kept {
+            writer,
+            nameless: false,
+            coalesce: Coalesce::default(),
+            recent: HashSet::new(),
+            catching_up: false,
+            may_come_again: 0,
+            forget_at: None,
+            newest: 0,
+            known: Known::default(),
+            taken: 0,
+        }
+    }
 
     fn events(count: usize) -> Arc<Vec<LeaseEvent>> {
         let lease = Lease {
@@ -546,6 +578,25 @@ mod tests {
         feed.push(501, 491, &batch);
         let taken = feed.take(Duration::ZERO).unwrap();
         assert_eq!((taken.batches.len(), taken.is_missing), (1, false));
+    }
+
+    #[test]
+    fn what_an_earlier_catch_up_was_to_forget_is_not_forgotten_during_the_next() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store");
+        let (mut store, ..) = Store::open(FileStorage::new(&path), &Options::default()).unwrap();
+        for host in 1..=3 {
+            store.commit(1_000_000, [[Row::Lease(lease(host, 1_000_000))]]).unwrap();
+        }
+        let keeping = keeping(&path);
+        let (writer, _) = Writer::open(FileStorage::new(super::directory(&path)), LIMITS).unwrap();
+        let mut kept = kept(writer);
+        keeping.catch_up(&mut kept, 0).unwrap();
+        kept.forget_at = Some(Instant::now());
+        keeping.catch_up(&mut kept, 1_000_000).unwrap();
+        let mut written = 0;
+        keeping.reader().each(|_| written += 1).unwrap();
+        assert_eq!(written, 3, "each once");
     }
 
     fn lease(host: u8, at: u64) -> Lease {
@@ -619,34 +670,31 @@ mod tests {
         }
         store.begin_compaction().unwrap().unwrap().run().unwrap();
         let history = || FileStorage::new(super::directory(&path));
-        let limits = Limits { keep_secs: u64::MAX, bytes_max: u64::MAX };
         // It came as far as the third address, with the stamp of the last.
-        let (mut writer, _) = Writer::open(history(), limits).unwrap();
+        let (mut writer, _) = Writer::open(history(), LIMITS).unwrap();
         let since = writer.begin_reading(0).unwrap();
         let mut first = Vec::new();
         journal_leases(&FileStorage::new(&path), since, |stamp, record| first.push((stamp, record))).unwrap();
         first.truncate(3);
         first.iter().for_each(|(stamp, record)| writer.append(*stamp, std::slice::from_ref(record)).unwrap());
         drop(writer);
-        let keeping = Keeping {
-            feed: Arc::default(),
-            store: path.clone(),
-            settings: HistorySettings { keep_secs: u64::MAX, bytes_max: u64::MAX, nameless: false },
-            devices: NewDevices {
-                feed: Arc::new(Feed::new("run".to_owned())),
-                reserved: HashSet::new(),
-                switches: Arc::default(),
-            },
-            not_written: Quiet::default(),
-            began: u64::MAX,
-        };
+        let keeping = keeping(&path);
         keeping.feed.stop();
         keeping.write().unwrap();
         let mut addresses = Vec::new();
         Reader::new(history()).each(|record| addresses.push(record.address.octets()[3])).unwrap();
         addresses.sort_unstable();
         assert_eq!(addresses, (1..=10).collect::<Vec<_>>(), "each once");
-        assert_eq!(Writer::open(history(), limits).unwrap().0.begin_reading(7).unwrap(), 7, "it came to its end");
+        assert_eq!(Writer::open(history(), LIMITS).unwrap().0.begin_reading(7).unwrap(), 7, "it came to its end");
+    }
+
+    #[test]
+    fn past_the_limit_what_was_written_lately_is_still_known() {
+        let mut recent = HashSet::new();
+        assert!((1..=3).all(|identity| remember(&mut recent, 3, identity)));
+        assert!(remember(&mut recent, 3, 4), "it is new");
+        assert!((1..=3).all(|identity| !remember(&mut recent, 3, identity)));
+        assert_eq!(recent.len(), 3);
     }
 
     #[test]
