@@ -20,7 +20,9 @@ use dhcp::identity::HardwareAddress;
 use dhcp::lease::Lease;
 use dhcp::relay_info::Switches;
 use store::FileStorage;
-use store::history::{Coalesce, DIRECTORY, Known, Limits, Query, Reader, Record, Sight, Writer, journal_leases};
+use store::history::{
+    Coalesce, DIRECTORY, Known, Limits, Query, Reader, Record, SLACK_SECS, Sight, Writer, journal_leases,
+};
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 use web::Feed;
@@ -40,8 +42,6 @@ const SYNC_EVERY: Duration = Duration::from_secs(30);
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// How long after a failure it is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
-/// How long before the newest record the journal is read again from: no commit waits so long for its disk.
-const SLACK_SECS: u64 = 600;
 /// Records that are written in one piece.
 const AT_ONCE: usize = 4_096;
 /// After so many events others may have the processor, if they want it: a thread that wakes would else wait for the end of
@@ -379,7 +379,8 @@ impl Keeping {
         // its end must not strike while this one reads.
         (kept.recent, kept.forget_at) = (HashSet::new(), None);
         let Kept { writer, recent, .. } = kept;
-        writer.each_since(since, |record| _ = remember(recent, RECENT_MAX, record.identity()))?;
+        let written_since = since.saturating_sub(SLACK_SECS);
+        writer.each_since(written_since, |record| _ = remember(recent, RECENT_MAX, record.identity()))?;
         let mut failed = Ok(());
         kept.catching_up = true;
         let read = journal_leases(&FileStorage::new(&self.store), since, |stamp, record| {

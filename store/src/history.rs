@@ -71,7 +71,7 @@ pub use reader::{Page, Reader};
 pub use record::{Kind, Record};
 pub(crate) use record::{push, records};
 pub use retention::{Limits, PartSize, dropped};
-pub use since::journal_leases;
+pub use since::{SLACK_SECS, journal_leases};
 pub use writer::{Opened, Swept, Writer};
 
 /// The directory of the history beneath that of the store.

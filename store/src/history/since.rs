@@ -12,10 +12,13 @@ use crate::storage::Storage;
 
 /// How often the files are listed again when a compaction changes them meanwhile.
 const TRIES: usize = 8;
+/// How much earlier than it was stored something may have happened (seconds): a lease that ran out did so before that was
+/// noticed, and no commit waits so long for its disk.
+pub const SLACK_SECS: u64 = 600;
 
 /// Gives `take` what was stored about leases at `since` (UTC seconds) and later, oldest first, as records with the time at
 /// which each was stored; also from beside a daemon that writes. What a compaction has taken since is told as it stands now:
-/// the last that happened to each address.
+/// the last that happened to each address, as far as it happened at most [`SLACK_SECS`] before `since`.
 ///
 /// # Errors
 /// A store that is not there, damaged, or not to be read.
@@ -41,7 +44,7 @@ pub fn journal_leases<S: Storage>(storage: &S, since: u64, mut take: impl FnMut(
         while let Some((body, _)) = snapshot.next_block().map_err(fault)? {
             for row in Rows::new(body).filter(|row| row.stream == LEASES) {
                 if let Ok(Row::Lease(lease)) = Row::read(row.stream, row.key, row.value)
-                    && last_stamp(&lease) >= since
+                    && last_stamp(&lease) >= since.saturating_sub(SLACK_SECS)
                 {
                     take(compacted, Record::new(kind_of(&lease), &lease, compacted));
                 }

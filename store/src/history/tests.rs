@@ -307,21 +307,24 @@ fn what_a_crash_took_is_read_again_from_the_journal() {
     let storage = SimStorage::new(2);
     let (mut own, ..) = Store::open(storage.clone(), &Options::default()).unwrap();
     store.commit(1, [[Row::Lease(lease(9, 9, 1, 1))]]).unwrap();
-    own.commit(1_000, [[Row::Lease(lease(1, 1, 1_000, 1_000))]]).unwrap();
+    own.commit(300, [[Row::Lease(lease(1, 1, 300, 300))]]).unwrap();
     own.commit(1_010, [[Row::Lease(lease(2, 2, 1_010, 1_010))]]).unwrap();
     own.commit(1_020, [[Row::Lease(lease(2, 2, 1_010, 1_020))]]).unwrap();
+    // One that had run out some minutes before that was noticed.
+    let late = ended(&lease(3, 3, 200, 200), LeaseState::Expired, 900);
+    own.commit(1_020, [[Row::Lease(late)]]).unwrap();
     let told = |since| {
         let mut told = Vec::new();
         journal_leases(&storage, since, |stamp, record| told.push((stamp, record.kind, record.address.octets()[3])))
             .unwrap();
         told
     };
-    assert_eq!(told(1_005), [(1_010, Kind::Assigned, 2), (1_020, Kind::Renewed, 2)]);
+    assert_eq!(told(1_005), [(1_010, Kind::Assigned, 2), (1_020, Kind::Renewed, 2), (1_020, Kind::Expired, 3)]);
     // What was compacted is told as it stands.
     own.begin_compaction().unwrap().unwrap().run().unwrap();
-    own.commit(1_030, [[Row::Lease(ended(&lease(1, 1, 1_000, 1_000), LeaseState::Released, 1_030))]]).unwrap();
-    assert_eq!(told(1_005), [(1_020, Kind::Renewed, 2), (1_030, Kind::Released, 1)]);
-    assert_eq!(told(0).len(), 3, "a history that begins finds what stands");
+    own.commit(1_030, [[Row::Lease(ended(&lease(1, 1, 300, 300), LeaseState::Released, 1_030))]]).unwrap();
+    assert_eq!(told(1_005), [(1_020, Kind::Renewed, 2), (1_020, Kind::Expired, 3), (1_030, Kind::Released, 1)]);
+    assert_eq!(told(0).len(), 4, "a history that begins finds what stands");
 }
 
 #[test]
