@@ -286,13 +286,17 @@ fn bring_past(store: &Path, past: &[store::history::Record], now: u64) -> anyhow
     }
     let limits = store::history::Limits { keep_secs: u64::MAX, bytes_max: u64::MAX };
     let storage = store::FileStorage::new(crate::history::directory(store));
-    let (mut writer, _) = store::history::Writer::open(storage.clone(), limits)?;
+    let (mut writer, opened) = store::history::Writer::open(storage.clone(), limits)?;
     // What is here already, wherever it stands, is not written again.
     let key = |record: &store::history::Record| (record.identity(), record.kind, record.at);
     let mut unknown: std::collections::HashSet<_> = past.iter().map(key).collect();
     store::history::Reader::new(storage).each(|record| _ = unknown.remove(&key(&record)))?;
     let mut new: Vec<_> = past.iter().filter(|record| unknown.remove(&key(record))).cloned().collect();
     new.sort_by_key(|record| record.at);
+    // What the power took of the history here is read again from the journal, also behind what is written now.
+    if let Some(newest) = opened.newest.filter(|_| !new.is_empty()) {
+        writer.begin_reading(newest.saturating_sub(store::history::SLACK_SECS))?;
+    }
     for piece in new.chunks(10_000) {
         writer.append(now, piece)?;
     }
@@ -331,5 +335,48 @@ pub fn backup(backup: &Backup) -> anyhow::Result<ExitCode> {
             }
             Ok(if all.is_empty() { ExitCode::from(NOT_FOUND) } else { ExitCode::SUCCESS })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+    use dhcp::identity::HardwareAddress;
+    use dhcp::lease::LeaseState;
+    use store::FileStorage;
+    use store::history::{Kind, Limits, Record, Writer};
+
+    use super::*;
+
+    fn record(host: u8, at: u64) -> Record {
+        Record {
+            kind: Kind::Assigned,
+            at,
+            address: [10, 0, 0, host].into(),
+            state: LeaseState::Bound,
+            hardware: HardwareAddress::new(1, &[2, 0, 0, 0, 0, host]).unwrap(),
+            client_id: None,
+            started_at: at,
+            renewed_at: at,
+            expires_at: at + 3_600,
+            hostname: dns::Bytes::default(),
+            name: None,
+            relay: std::net::Ipv4Addr::UNSPECIFIED,
+            relay_agent_info: dns::Bytes::default(),
+        }
+    }
+
+    #[test]
+    fn what_the_history_lacked_before_an_import_is_read_after_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let limits = Limits { keep_secs: u64::MAX, bytes_max: u64::MAX };
+        let open = || {
+            let storage = FileStorage::new(crate::history::directory(directory.path()));
+            Writer::open(storage, limits).unwrap().0
+        };
+        open().append(5_000, &[record(1, 5_000)]).unwrap();
+        bring_past(directory.path(), &[record(2, 70)], 1_000_000).unwrap();
+        assert_eq!(open().begin_reading(999_400).unwrap(), 4_400);
     }
 }
