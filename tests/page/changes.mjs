@@ -21,6 +21,56 @@ async function becomes(words, is) {
   }
 }
 
+/** As somebody else would, past the page. */
+const beside = (page, method, path, body) => page.evaluate(async ({ method, path, body }) => {
+  const { csrf } = await (await fetch('/api/v1/me')).json();
+  const headers = { 'content-type': 'application/json', ...(csrf && { 'x-csrf-token': csrf }) };
+  return (await fetch('/api/v1' + path, { method, headers, body: body && JSON.stringify(body) })).status;
+}, { method, path, body });
+
+/** What is not meant changes nothing, and what was not made is told. */
+async function unmeant(stage, address) {
+  const page = await stage.open(await stage.context(DESKTOP), '/leases');
+  await shows(page, 'phone.home.example');
+  // With Ctrl a key is the browser's, and a held one is pressed once.
+  const first = page.locator('[data-at="0"]');
+  for (const held of [{ ctrlKey: true }, { metaKey: true }, { repeat: true }]) await first.dispatchEvent('keydown', { key: 'r', bubbles: true, ...held });
+  await page.waitForTimeout(500);
+  must(!(await reserved(page, address)) && !(await tray(page).count()), 'a key that is the browser\'s reserves nothing');
+  await first.click({ position: { x: 600, y: 10 } });
+  const panel = page.getByRole('complementary', { name: `Lease of ${address}` });
+  await button(panel, 'Rename').waitFor(wait);
+  // The address becomes somebody else's: that one's reservation is not renamed.
+  const other = '02:00:00:00:99:01';
+  must(await beside(page, 'PUT', `/reservations/${other}`, { address, hostname: 'other' }) === 200, 'the address is reserved for another');
+  await button(panel, 'Rename').click();
+  await tray(page).getByRole('alert').getByText(`${address} is reserved for ${other}`).waitFor(wait);
+  must((await reserved(page, address)).hostname === 'other', 'it is called as before');
+  must(await beside(page, 'DELETE', `/reservations/${other}`) < 300, 'it is taken out again');
+  await page.reload();
+  await first.click({ position: { x: 600, y: 10 } });
+  await button(panel, 'Reserve').waitFor(wait);
+  // Of two changes of the same the former fails while the latter is made: that is told all the same.
+  let refuse;
+  const refused = new Promise(resolve => { refuse = resolve; });
+  let held = 0;
+  await page.route(/\/reservations\/[^?]*$/, async route => {
+    if (route.request().method() !== 'PUT' || held++) return route.continue();
+    await refused;
+    return route.fulfill({ status: 422, contentType: 'application/problem+json', body: '{"detail":"There is no room for it."}' });
+  });
+  await button(panel, 'Reserve').click();
+  await becomes('the former is under way', () => held > 0);
+  await button(panel, 'Reserve').click();
+  await shows(page, `${address} is reserved for phone`);
+  refuse();
+  await tray(page).getByRole('alert').getByText('There is no room for it.').waitFor(wait);
+  await tray(page).getByRole('button', { name: /^Undo/ }).click();
+  await becomes('nothing is reserved', async () => !(await reserved(page, address)));
+  stage.faults.splice(0, stage.faults.length, ...stage.faults.filter(fault => !/status of 422/.test(fault)));
+  await page.close();
+}
+
 /** By mouse: a lease is reserved with one click, told of as saved, applied and in DNS, undone, renamed, released. */
 async function byMouse(stage, address) {
   const page = await stage.open(await stage.context(DESKTOP, { bypassCSP: true }), '/leases');
@@ -100,11 +150,7 @@ async function byKeyboard(stage, address) {
     await dialog.getByLabel('Name').fill('carla');
     const theirs = expected === 'bob' ? 'bob' : 'dora';
     const one = await reserved(page, address);
-    await page.evaluate(async ({ one, theirs }) => {
-      const { csrf } = await (await fetch('/api/v1/me')).json();
-      const headers = { 'content-type': 'application/json', ...(csrf && { 'x-csrf-token': csrf }) };
-      await fetch(`/api/v1/reservations/${encodeURIComponent(one.clients[0])}`, { method: 'PUT', headers, body: JSON.stringify({ address: one.address, hostname: theirs }) });
-    }, { one, theirs });
+    await beside(page, 'PUT', `/reservations/${encodeURIComponent(one.clients[0])}`, { address: one.address, hostname: theirs });
     await page.keyboard.press('Enter');
     const versions = page.getByRole('dialog').filter({ hasText: 'has changed it meanwhile' });
     await versions.getByText(theirs, { exact: true }).waitFor(wait);
@@ -218,6 +264,7 @@ await onStage(url, modules, async stage => {
   const [address] = more;
   if (what === 'look-on') return lookOn(stage, address);
   if (what === 'subnet') return atSubnet(stage, address);
+  await unmeant(stage, address);
   await byMouse(stage, address);
   await byKeyboard(stage, address);
   await onPhone(stage, address);

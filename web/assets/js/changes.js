@@ -14,13 +14,21 @@ export function useChanged(listen, inputs = []) {
   }, inputs);
 }
 
+/** Waits, unless nobody wants to know any more. */
+export const pause = (ms, signal) => new Promise((resolve, reject) => {
+  const left = () => { clearTimeout(timer); reject(new DOMException('left', 'AbortError')); };
+  const timer = setTimeout(resolve, ms);
+  if (signal.aborted) left();
+  signal.addEventListener('abort', left, { once: true });
+});
+
 /** Somebody else's version was left as it is: nothing went wrong, and nothing was changed. */
 class Left extends Error {}
 
 /**
  * Makes a change and shows what becomes of it: saved, applied, in DNS.
  *
- * `title`: what was done, in few words; `doing`: the same while it is under way. `write()` makes it and resolves to `{data, etag}`,
+ * `title`: what was done, in few words, or what finds them in what was answered; `doing`: the same while it is under way. `write()` makes it and resolves to `{data, etag}`,
  * as `change` of api.js does. `undo(etag)` puts back what was there, guarded by that; without it the change cannot be taken back.
  * `undone`: what is said then; `about`: what is changed, in one word for all changes of the same. `follow(say, signal)` finds out how DNS stands and says it, as a step of `tell`.
  * Resolves to whether it was made.
@@ -42,7 +50,7 @@ export async function carry({ title, doing, write, undo, undone, follow, about }
   const steps = [{ key: 'saved', state: 'done', words: 'Saved' }];
   if (data?.applied !== undefined) steps.push({ key: 'applied', state: 'done', words: 'Applied' });
   const back = undo && !same && (() => carry({ title: undone, doing: 'Undoing', write: () => undo(etag), follow, about }));
-  const words = same ? 'It was so already' : title;
+  const words = same ? 'It was so already' : typeof title === 'function' ? title(data) : title;
   toast.update({ title: words, steps, notes: data?.effects ?? [], undo: back || null, spoken: `${words}. Saved${back ? ', undo is possible for ten seconds' : ''}.` });
   if (follow && !same) {
     const say = step => toast.update({ steps: [...steps, { key: 'dns', ...step }] });

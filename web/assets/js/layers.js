@@ -99,21 +99,30 @@ export const askVersions = ({ heading, who, mine, theirs }) => openDialog(close 
 /**
  * Word of a change: `title`; `steps`, each `{state, words, detail, href}` with `doing`, `done` or `bad` for a state; `notes`;
  * `fault` and `again`, what to do about it; `undo`, for ten seconds from when it is there; `about`: what it is about, of which
- * only the newest word stands. Answers with what changes it.
+ * only the newest word stands, and what is under way. Answers with what changes it.
  */
 export function tell(one) {
   const entry = { id: ++number, steps: [], notes: [], left: UNDO_MS, stays: STAYS_MS, ...one };
-  if (entry.about) told.filter(other => other.about === entry.about && !other.fault).forEach(drop);
-  told.push(entry);
-  if (told.length > TOLD_MAX) told.shift();
-  changed();
+  if (entry.about) told.filter(other => other.about === entry.about && !other.fault && !underWay(other)).forEach(drop);
+  put(entry);
   return {
     update(changes) {
       Object.assign(entry, changes);
-      changed();
+      // What was not made is told even where its word was closed meanwhile.
+      if (changes.fault && !told.includes(entry)) put(entry);
+      else changed();
     },
     drop: () => drop(entry),
   };
+}
+
+/** Nobody knows yet what comes of it. */
+const underWay = entry => entry.steps.some(step => step.key === 'saved' && step.state === 'doing');
+
+function put(entry) {
+  told.push(entry);
+  if (told.length > TOLD_MAX) drop(told.slice(0, TOLD_MAX).find(one => !underWay(one)) ?? told[0]);
+  changed();
 }
 
 function drop(entry) {

@@ -164,7 +164,7 @@ function useKeys(open) {
       if (localStorage.getItem('keys') === 'off' && event.key !== '?') return;
       if (event.key === '/') { event.preventDefault(); open('find'); }
       else if (event.key === '?') open('help');
-      else if (event.key === 'u' && Date.now() - prefix > 1500) { if (undoNewest()) event.preventDefault(); }
+      else if (event.key === 'u' && !event.repeat && Date.now() - prefix > 1500) { if (undoNewest()) event.preventDefault(); }
       else if (event.key === 'g') prefix = Date.now();
       else if (Date.now() - prefix < 1500) {
         const to = LINKS.find(one => one[3] === event.key);

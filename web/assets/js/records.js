@@ -1,7 +1,7 @@
 // Static records, added, changed and removed.
 import { html, useLayoutEffect, useRef, useState } from './lib.js';
 import { change, get, tagged } from './api.js';
-import { carry, tellFault, upon } from './changes.js';
+import { carry, pause, tellFault, upon } from './changes.js';
 import { Dialog, confirm, openDialog } from './layers.js';
 import { Icon, dots, plural, sentence } from './ui.js';
 
@@ -52,10 +52,6 @@ function bring({ key, seen, mine, title, doing, undone }) {
 }
 
 const LOOKS = 60;
-const pause = (ms, signal) => new Promise((resolve, reject) => {
-  const timer = setTimeout(resolve, ms);
-  signal.addEventListener('abort', () => { clearTimeout(timer); reject(new DOMException('left', 'AbortError')); }, { once: true });
-});
 
 /** Whether DNS follows: an embedded zone has it at once, another server's when it has answered. */
 const follow = key => async (say, signal) => {

@@ -1,7 +1,7 @@
 // Reservations and leases, changed from wherever they are shown.
 import { html } from './lib.js';
 import { change, get, tagged } from './api.js';
-import { carry, tellFault, upon } from './changes.js';
+import { carry, pause, tellFault, upon } from './changes.js';
 import { askFor, confirm } from './layers.js';
 import { dots, sentence } from './ui.js';
 
@@ -15,6 +15,24 @@ export async function look({ address, hardware, subnet }) {
   const at = data.reservations.find(one => address && one.address === address);
   const of = data.reservations.find(one => hardware && one.clients.includes(hardware) && (!subnet || one.subnet === subnet));
   return { etag, value: at ?? of ?? null };
+}
+
+const ITS = /^(hex|duid:hex):(.*)$/;
+
+/**
+ * Whether something is reserved for somebody else than who has the lease. What is reserved for a port is whoever's is there, and
+ * an address that nobody has is spoken of by its reservation.
+ */
+export function forOthers(reservation, lease) {
+  if (!reservation || !lease.hardware || lease.state === 'none') return false;
+  const id = lease.client_id ?? '';
+  return !reservation.clients.some(client => {
+    const [, kind, octets] = client.match(ITS) ?? [];
+    if (!kind) return client === lease.hardware || / hex:/.test(client);
+    const hex = octets.replaceAll(':', '');
+    // A DUID comes behind a type and the number of an interface.
+    return kind === 'hex' ? id === hex : /^ff/.test(id) && id.slice(10) === hex;
+  });
 }
 
 const same = (one, other) => (one?.address ?? null) === (other?.address ?? null) && (one?.hostname ?? null) === (other?.hostname ?? null) && Boolean(one) === Boolean(other);
@@ -48,7 +66,7 @@ export async function reserve(lease) {
   const of = { address: lease.address, hardware: lease.hardware, subnet: lease.subnet };
   const seen = await found(of);
   if (!seen) return false;
-  const mine = { ...fresh(lease), ...(seen.value && { hostname: seen.value.hostname ?? fresh(lease).hostname }) };
+  const mine = { ...fresh(lease), ...(seen.value && !forOthers(seen.value, lease) && { hostname: seen.value.hostname ?? fresh(lease).hostname }) };
   return bring({ of, seen, mine, title: `${lease.address} is reserved for ${label(lease.name) || lease.hardware}`, doing: `Reserving ${lease.address}`, undone: `${lease.address} is not reserved any more` });
 }
 
@@ -82,6 +100,10 @@ export async function rename(lease) {
   const of = { address: lease.address, hardware: lease.hardware, subnet: lease.subnet };
   const seen = await found(of);
   if (!seen) return false;
+  if (forOthers(seen.value, lease)) {
+    tellFault(new Error(`${lease.address} is reserved for ${seen.value.clients.join(', ')}: its name is not this lease's.`));
+    return false;
+  }
   const base = seen.value ?? fresh(lease);
   const before = base.hostname ?? lease.hostname ?? '';
   const { name } = await askFor({
@@ -127,10 +149,6 @@ export async function release(lease) {
 }
 
 const LOOKS = 90;
-const pause = (ms, signal) => new Promise((resolve, reject) => {
-  const timer = setTimeout(resolve, ms);
-  signal.addEventListener('abort', () => { clearTimeout(timer); reject(new DOMException('left', 'AbortError')); }, { once: true });
-});
 
 /** Follows what becomes of the names of an address in DNS; `hostname`: the one that is to be there. */
 export const followName = (id, hostname) => async (say, signal) => {

@@ -39,7 +39,7 @@ export function RetryNow({ of }) {
   useMe();
   if (!may('operate')) return null;
   const retry = () => carry({
-    title: of ? `${of} is tried now` : 'All that was refused is tried now', doing: of ? `Trying ${of}` : 'Trying all that was refused', about: `retry ${of ?? ''}`,
+    title: ({ rows }) => (!rows ? 'Nothing waited for its next try' : of ? `${of} is tried now` : 'All that was refused is tried now'), doing: of ? `Trying ${of}` : 'Trying all that was refused', about: `retry ${of ?? ''}`,
     write: () => change('POST', '/dns-work/retry', { body: of ? { of } : {} }),
     follow: followWork(of),
   });

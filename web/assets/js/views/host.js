@@ -23,7 +23,7 @@ export function Host({ rest }) {
   const held = data?.leases[0];
   useEffect(() => {
     const press = event => {
-      if (event.key !== 'r' || !keysOn() || event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.('input,textarea,select,dialog')) return;
+      if (event.key !== 'r' || !keysOn() || event.repeat || event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.('input,textarea,select,dialog')) return;
       if (held && !held.reserved && may('operate')) reserve(held);
     };
     addEventListener('keydown', press);

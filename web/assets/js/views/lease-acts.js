@@ -3,7 +3,7 @@ import { html } from '../lib.js';
 import { useApi } from '../api.js';
 import { useChanged } from '../changes.js';
 import { may, useMe } from '../me.js';
-import { release, rename, reserve, unreserve } from '../reservations.js';
+import { forOthers, release, rename, reserve, unreserve } from '../reservations.js';
 import { Icon } from '../ui.js';
 
 /** What is reserved for a client or at an address; null while that is not known, and where nothing is. */
@@ -25,9 +25,9 @@ export function LeaseActs({ lease, left = () => {} }) {
   if (!may('operate')) return null;
   const act = (doing, subject = lease) => () => { left(); doing(subject); };
   const written = reservation && !reservation.made;
-  const others = reservation && !reservation.clients.includes(lease.hardware) ? reservation.clients.join(', ') : null;
+  const others = forOthers(reservation, lease) ? reservation.clients.join(', ') : null;
   return html`${!lease.reserved && html`<button type="button" class="btn pri" aria-keyshortcuts="r" onClick=${act(reserve)}><${Icon} name="bookmark" small/>Reserve</button>`}
-    ${!written && html`<button type="button" class="btn" onClick=${act(rename)}><${Icon} name="pencil" small/>Rename</button>`}
+    ${!written && !others && html`<button type="button" class="btn" onClick=${act(rename)}><${Icon} name="pencil" small/>Rename</button>`}
     ${reservation?.made && html`<button type="button" class="btn" onClick=${act(unreserve)}><${Icon} name="x" small/>Unreserve</button>`}
     ${lease.state === 'bound' && html`<button type="button" class="btn" onClick=${act(release)}><${Icon} name="log-out" small/>Release</button>`}
     ${written ? html`<p class="why sm dim">Its reservation stands in the main configuration file, and is changed there.</p>` : others && html`<p class="why sm dim">Reserved for <span class="mono">${others}</span>.</p>`}`;

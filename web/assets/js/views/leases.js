@@ -91,7 +91,7 @@ export function List({ path, sort = '', filtered, set, query, status }) {
     const close = event => {
       if (document.querySelector('dialog')) return;
       if (event.key === 'Escape') leave();
-      else if (event.key === 'r' && keysOn() && panel.current?.closest('.panel').contains(event.target) && !event.ctrlKey && !event.metaKey && chosen && may('operate') && !chosen.reserved) reserve(chosen);
+      else if (event.key === 'r' && keysOn() && panel.current?.closest('.panel').contains(event.target) && !event.ctrlKey && !event.metaKey && !event.altKey && !event.repeat && chosen && may('operate') && !chosen.reserved) reserve(chosen);
     };
     addEventListener('keydown', close);
     return () => removeEventListener('keydown', close);
@@ -108,12 +108,13 @@ export function List({ path, sort = '', filtered, set, query, status }) {
   const keys = event => {
     const at = Number(event.target.closest?.('[data-at]')?.dataset.at ?? NaN);
     if (event.target.matches('input,select')) return;
-    if (Number.isNaN(at)) return;
+    // With these a key is the browser's: Ctrl+R loads the page anew, Ctrl+C copies what is selected.
+    if (Number.isNaN(at) || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === 'ArrowDown' || event.key === 'j') { event.preventDefault(); step(at + 1); }
     else if (event.key === 'ArrowUp' || event.key === 'k') { event.preventDefault(); step(at - 1); }
     else if (event.key === 'Enter' && event.target.dataset.at) { const row = list.row(at); if (row) select(row.address, { by: 'key' }); }
     else if (!keysOn()) return;
-    else if (event.key === 'r') { const row = list.row(at); if (row && may('operate') && !row.reserved) reserve(row); }
+    else if (event.key === 'r') { const row = list.row(at); if (row && !event.repeat && may('operate') && !row.reserved) reserve(row); }
     else if (event.key === 'c') { const row = list.row(at); if (row) navigator.clipboard?.writeText(row.address).then(() => announce(`Copied ${row.address}`)); }
   };
   const row = over ? null : chosen;
