@@ -17,8 +17,8 @@ use crate::reload::ReloadView;
 pub enum Machine {
     /// Show the machines of the configuration.
     List(List),
-    /// Put a machine, in the place of the one of its name. It is written to the file beside the configuration, and in force
-    /// at once.
+    /// Put a machine, in the place of the one of its name and domain. It is written to the file beside the configuration, and
+    /// in force at once.
     Add(Add),
     /// Take out a machine that this command, the API or the page has made.
     Remove(Remove),
@@ -65,7 +65,7 @@ pub struct Remove {
     /// Where the daemon is.
     #[command(flatten)]
     pub daemon: super::Daemon,
-    /// Its name.
+    /// Its name; the full one where several have its label.
     #[arg(value_name = "NAME")]
     pub name: String,
     /// Only show what would change.

@@ -26,8 +26,8 @@ pub(crate) async fn machines(State(shared): State<Shared>, conditions: Condition
 
 /// Put a machine
 ///
-/// In the place of the one of this name; the same again changes nothing. With `If-Match` only while nobody else has changed
-/// that file.
+/// In the place of the one of this name and domain; the same again changes nothing. With `If-Match` only while nobody else has
+/// changed that file.
 #[utoipa::path(put, path = "/api/v1/machines/{name}", tag = "machines",
     params(("name" = String, Path, description = "Its name: one label, or a full name"), DryRun),
     request_body = MachineWrite, responses((status = 200, body = Edited)))]
@@ -47,7 +47,8 @@ pub(crate) async fn put_machine(
 
 /// Take a machine out
 ///
-/// One that was made by a command, this API or the page; what the main file says is changed there.
+/// One that was made by a command, this API or the page; what the main file says is changed there. Where several have this
+/// label, their full names tell them apart.
 #[utoipa::path(delete, path = "/api/v1/machines/{name}", tag = "machines",
     params(("name" = String, Path, description = "Its name"), DryRun),
     responses((status = 200, body = Edited), (status = 404, body = Problem)))]

@@ -124,9 +124,9 @@ pub enum Edit {
     AddRecords(NewRecords),
     /// Take records out: those with this data, all where none is told.
     RemoveRecords(RecordKey, Vec<String>),
-    /// Put a machine, in the place of the one of its name.
+    /// Put a machine, in the place of the one of its name and domain.
     PutMachine(Machine),
-    /// Take out the machine of this name.
+    /// Take out the machine of this name: a full name, or its label where only one has it.
     RemoveMachine(String),
 }
 
@@ -142,6 +142,9 @@ pub enum EditError {
     /// What is to be taken out is not there.
     #[error("{0}")]
     Absent(String),
+    /// More than one is meant.
+    #[error("several machines are called {0}: say the full name of one")]
+    Several(String),
 }
 
 /// The text with the change made. `text` is empty for a file that is not there.
@@ -178,13 +181,15 @@ pub fn edited(text: &str, edit: &Edit) -> Result<String, EditError> {
             )));
         }
         Edit::PutMachine(machine) => machines::put(tables(&mut document, "host")?, machine),
-        Edit::RemoveMachine(name) => {
-            if remove_where(tables(&mut document, "host")?, |table| machines::is_called(table, name)) == 0 {
+        Edit::RemoveMachine(name) => match machines::remove(tables(&mut document, "host")?, name) {
+            1 => {}
+            0 => {
                 return Err(EditError::Absent(format!(
                     "no machine {name} was made by a command, the API or the page; what the main file says is changed there"
                 )));
             }
-        }
+            _ => return Err(EditError::Several(name.clone())),
+        },
     }
     Ok(format!("{heading}{document}"))
 }

@@ -36,9 +36,11 @@ pub fn machines(text: &str) -> Vec<Machine> {
     read.unwrap_or_default()
 }
 
-/// Puts a machine, in the place of the one of its name. What is written so already keeps the way it is written.
+/// Puts a machine, in the place of the one of its name and domain. What is written so already keeps the way it is written.
 pub(super) fn put(list: &mut ArrayOfTables, machine: &Machine) {
-    let found = list.iter_mut().find(|table| is_called(table, &machine.name));
+    // One of the same label in another domain is another machine.
+    let full = full(&machine.name, machine.domain.as_deref());
+    let found = list.iter_mut().find(|table| full_of(table) == full);
     let Some(table) = found else {
         let mut table = Table::new();
         table.decor_mut().set_prefix("\n");
@@ -53,12 +55,34 @@ pub(super) fn put(list: &mut ArrayOfTables, machine: &Machine) {
     }
 }
 
-/// Whether a table is that of this name.
-pub(super) fn is_called(table: &Table, name: &str) -> bool {
+/// Takes the machine of this name out: the one that is written so in full, else one of this label. How many were called so;
+/// nothing is taken out unless it is one.
+pub(super) fn remove(list: &mut ArrayOfTables, name: &str) -> usize {
+    let name = full(name, None);
+    let places = |is_meant: &dyn Fn(&Table) -> bool| -> Vec<usize> {
+        list.iter().enumerate().filter(|(_, table)| is_meant(table)).map(|(at, _)| at).collect()
+    };
+    let mut found = places(&|table| full_of(table) == name);
+    if found.is_empty() {
+        found = places(&|table| full(&text(table, "name").unwrap_or_default(), None) == name);
+    }
+    if let [at] = found[..] {
+        list.remove(at);
+    }
+    found.len()
+}
+
+fn full_of(table: &Table) -> String {
+    full(&text(table, "name").unwrap_or_default(), text(table, "domain").as_deref())
+}
+
+/// A machine's name with its domain, where one is written.
+fn full(name: &str, domain: Option<&str>) -> String {
     let plain = |text: &str| text.trim().trim_end_matches('.').to_ascii_lowercase();
-    let written = plain(&text(table, "name").unwrap_or_default());
-    let full = text(table, "domain").map(|domain| format!("{written}.{}", plain(&domain)));
-    plain(name) == written || full.is_some_and(|full| plain(name) == full)
+    match domain {
+        Some(domain) => format!("{}.{}", plain(name), plain(domain)),
+        None => plain(name),
+    }
 }
 
 fn write(table: &mut Table, machine: &Machine) {
@@ -199,5 +223,32 @@ mod tests {
             &Edit::RemoveMachine("a.lan".to_owned()),
         );
         assert!(!named.unwrap().contains("[[host]]"));
+    }
+
+    #[test]
+    fn machines_of_one_label_in_two_domains_are_two() {
+        let of = |domain: &str, address: &str| Machine {
+            name: "nas".to_owned(),
+            domain: Some(domain.to_owned()),
+            addresses: vec![address.to_owned()],
+            ..Machine::default()
+        };
+        let (a, b) = (of("a.lan", "10.1.0.1"), of("b.lan", "10.2.0.1"));
+        let one = edited("", &Edit::PutMachine(a.clone())).unwrap();
+        let both = edited(&one, &Edit::PutMachine(b.clone())).unwrap();
+        assert_eq!(machines(&both), [a.clone(), b.clone()]);
+        let remove = |text: &str, name: &str| edited(text, &Edit::RemoveMachine(name.to_owned()));
+        let told = remove(&both, "nas").unwrap_err();
+        assert!(matches!(told, EditError::Several(_)), "{told}");
+        assert_eq!(machines(&remove(&both, "nas.A.lan.").unwrap()), [b]);
+        assert_eq!(machines(&remove(&one, "nas").unwrap()), [], "the label is enough for one");
+        // The same machine with its full name, and another without a domain.
+        let moved = Machine { name: "nas.b.lan".to_owned(), domain: None, ..of("", "10.2.0.2") };
+        let changed = edited(&both, &Edit::PutMachine(moved.clone())).unwrap();
+        assert_eq!(machines(&changed), [a.clone(), moved]);
+        let bare = Machine { domain: None, ..of("", "10.3.0.1") };
+        let three = edited(&one, &Edit::PutMachine(bare.clone())).unwrap();
+        assert_eq!(machines(&three), [a.clone(), bare]);
+        assert_eq!(machines(&remove(&three, "nas").unwrap()), [a], "as it is written, it is one");
     }
 }
