@@ -1,6 +1,6 @@
 //! The files of a configuration in an export: the main one, and the one beside it that commands, the API and the page write.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::Path;
@@ -31,6 +31,16 @@ pub fn texts(main: &Path, with_secrets: bool) -> anyhow::Result<Vec<(String, Str
     Ok(files)
 }
 
+/// The files of the configuration whose main file is `main`, as these texts of them are in force, without their secrets.
+#[must_use]
+pub fn in_force(main: &Path, text: &str, beside: &str) -> Vec<(String, String)> {
+    let mut files = vec![(name_of(main), config::without_secrets(text))];
+    if !beside.is_empty() {
+        files.push((name_of(&path_beside(main)), config::without_secrets(beside)));
+    }
+    files
+}
+
 fn name_of(file: &Path) -> String {
     file.file_name().map_or_else(|| "leasehold.toml".to_owned(), |name| name.to_string_lossy().into_owned())
 }
@@ -49,7 +59,7 @@ pub fn lay_down(main: &Path, files: &[(String, Vec<u8>)]) -> anyhow::Result<Vec<
     let their_beside = of_configuration.find(|(name, _)| *name == beside_name).map(|(_, text)| text);
     let ours = read(main)?;
     match &ours {
-        Some(ours) if ours != text => told.push(format!(
+        Some(ours) if !is_same(ours, text) => told.push(format!(
             "the configuration {} is another than the one in the file, and is left as it is",
             main.display()
         )),
@@ -68,7 +78,7 @@ pub fn lay_down(main: &Path, files: &[(String, Vec<u8>)]) -> anyhow::Result<Vec<
     match read(&beside)? {
         Some(own) if own == *theirs => {}
         Some(_) => told.push(format!("{shown} is another than {beside_name} in the file, and is left as it is")),
-        None if ours.is_some_and(|ours| ours != *text) => told.push(format!(
+        None if ours.is_some_and(|ours| !is_same(&ours, text)) => told.push(format!(
             "{beside_name} of the file belongs to the configuration that was left out, and is left out with it: \
              reservations and records that were made by commands, the API or the page are not brought in"
         )),
@@ -80,6 +90,12 @@ pub fn lay_down(main: &Path, files: &[(String, Vec<u8>)]) -> anyhow::Result<Vec<
     Ok(told)
 }
 
+/// Whether an export's text is that of a file here: with its secrets, or as exports leave them out.
+fn is_same(ours: &[u8], theirs: &[u8]) -> bool {
+    let without = || Some(config::without_secrets(std::str::from_utf8(ours).ok()?));
+    ours == theirs || without().is_some_and(|ours| ours.as_bytes() == theirs)
+}
+
 fn read(file: &Path) -> anyhow::Result<Option<Vec<u8>>> {
     match fs::read(file) {
         Ok(text) => Ok(Some(text)),
@@ -89,18 +105,22 @@ fn read(file: &Path) -> anyhow::Result<Option<Vec<u8>>> {
 }
 
 fn write(file: &Path, text: &[u8]) -> anyhow::Result<()> {
+    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let written = || {
         let unfinished = file.with_extension("toml.new");
-        let mut out = OpenOptions::new().write(true).create(true).truncate(true).mode(MODE).open(&unfinished)?;
+        // Left over, perhaps open to all; or a link, which the daemon's user may put there and root must not write through.
+        _ = fs::remove_file(&unfinished);
+        let mut out = OpenOptions::new().write(true).create_new(true).mode(MODE).open(&unfinished)?;
         out.write_all(text)?;
-        out.sync_all()?;
-        // Who may write there reads it too: the daemon's user, where root brings it in.
-        let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        // Who may write there reads it too: the daemon's user, where root brings it in. Nobody else can give a file away, and
+        // keeps it.
         let (made, owner) = (out.metadata()?, fs::metadata(directory)?);
         if made.uid() != owner.uid() {
-            fchown(&out, Some(owner.uid()), Some(owner.gid()))?;
+            _ = fchown(&out, Some(owner.uid()), Some(owner.gid()));
         }
-        fs::rename(&unfinished, file)
+        out.sync_all()?;
+        fs::rename(&unfinished, file)?;
+        File::open(directory)?.sync_all()
     };
     written().with_context(|| format!("{} cannot be written", file.display()))
 }
@@ -108,6 +128,8 @@ fn write(file: &Path, text: &[u8]) -> anyhow::Result<()> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -140,5 +162,57 @@ mod tests {
         let elsewhere = new.path().join("other.toml");
         assert_eq!(lay_down(&elsewhere, &files[..1]).unwrap().len(), 1);
         assert!(!new.path().join("other.local.toml").exists());
+    }
+
+    #[test]
+    fn the_file_beside_comes_back_to_the_server_whose_secrets_the_export_left_out() {
+        let directory = tempfile::tempdir().unwrap();
+        let main = directory.path().join("leasehold.toml");
+        let beside = directory.path().join("leasehold.local.toml");
+        fs::write(&main, "[[key]]\nname = \"k\"\nsecret = \"abc\"\n").unwrap();
+        fs::write(&beside, "[[reservation]]\n").unwrap();
+        let files = texts(&main, false).unwrap();
+        let files: Vec<_> = files.into_iter().map(|(name, text)| (name, text.into_bytes())).collect();
+        fs::remove_file(&beside).unwrap();
+        let told = lay_down(&main, &files).unwrap().join("\n");
+        assert!(told.contains("are now in") && !told.contains("left"), "{told}");
+        assert_eq!(fs::read(&beside).unwrap(), b"[[reservation]]\n");
+    }
+
+    #[test]
+    fn nothing_is_written_through_a_link_and_what_was_left_over_keeps_no_mode() {
+        let directory = tempfile::tempdir().unwrap();
+        let (file, victim) = (directory.path().join("leasehold.toml"), directory.path().join("passwd"));
+        let unfinished = directory.path().join("leasehold.toml.new");
+        fs::write(&victim, "root").unwrap();
+        std::os::unix::fs::symlink(&victim, &unfinished).unwrap();
+        write(&file, b"# new\n").unwrap();
+        assert_eq!((fs::read(&victim).unwrap(), fs::read(&file).unwrap()), (b"root".to_vec(), b"# new\n".to_vec()));
+        fs::write(&unfinished, "").unwrap();
+        fs::set_permissions(&unfinished, fs::Permissions::from_mode(0o666)).unwrap();
+        write(&file, b"# newer\n").unwrap();
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o007, 0);
+    }
+
+    #[test]
+    fn who_may_write_in_the_directory_of_another_brings_a_configuration_in() {
+        let directory = tempfile::tempdir().unwrap();
+        if !rustix::process::geteuid().is_root() {
+            // Only root can make the directory of somebody else.
+            return;
+        }
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        let file = directory.path().join("leasehold.toml");
+        let written = std::thread::scope(|scope| {
+            let as_nobody = || {
+                let nobody = rustix::process::Uid::from_raw(65_534);
+                // Of this thread alone.
+                rustix::thread::set_thread_res_uid(nobody, nobody, nobody).unwrap();
+                write(&file, b"# mine\n").map_err(|error| format!("{error:#}"))
+            };
+            scope.spawn(as_nobody).join().unwrap()
+        });
+        assert_eq!(written, Ok(()));
+        assert_eq!(fs::metadata(&file).unwrap().uid(), 65_534);
     }
 }
