@@ -144,7 +144,7 @@ impl Daemon {
         #[cfg(feature = "otel")]
         crate::telemetry::start();
         own_name::protect(&mut config);
-        let file = orders.as_ref().map(|orders| orders.file().to_path_buf());
+        let of_backups = orders.clone();
         let config = Arc::new(config);
         let live = Arc::new(ArcSwap::new(Arc::clone(&config)));
         let table = InterfaceTable::snapshot().context("cannot list the interfaces")?;
@@ -324,7 +324,7 @@ impl Daemon {
             tasks.spawn("the page", page.serve(parts));
         }
         if let Some(settings) = config.backup.clone() {
-            let making = transfer::backups::keep_making(config.daemon.store.clone(), settings, file);
+            let making = transfer::backups::keep_making(config.daemon.store.clone(), settings, of_backups);
             tasks.spawn("the maker of backups", making);
         }
         tasks.spawn("the control socket", socket.serve(responder));

@@ -305,10 +305,11 @@ pub struct Reloader {
 }
 
 impl Reloader {
-    /// For this file, which is in force as it is now. A service manager is told of what is taken over.
+    /// For this file, which is in force as `in_force` has it: read by whoever could, since the daemon's user need not be able to.
+    /// A service manager is told of what is taken over.
     #[must_use]
-    pub fn new(file: &Path, ending: Ending, notifier: Arc<Notifier>) -> Self {
-        Self { file: file.to_path_buf(), in_force: Files::read(file).ok(), ending, notifier }
+    pub fn new(file: &Path, in_force: Option<Files>, ending: Ending, notifier: Arc<Notifier>) -> Self {
+        Self { file: file.to_path_buf(), in_force, ending, notifier }
     }
 
     /// Carries one out.
@@ -358,8 +359,13 @@ impl Reloader {
         files.beside().map(str::to_owned).map_err(Refusal::Conflict)
     }
 
-    fn texts(&self) -> Result<(String, String), Refusal> {
-        let now = self.on_the_disk()?;
+    /// Of one that cannot be read, both as they are in force.
+    pub(crate) fn texts(&self) -> Result<(String, String), Refusal> {
+        let now = match (self.on_the_disk(), &self.in_force) {
+            (Ok(now), _) => now,
+            (Err(_), Some(in_force)) => in_force.clone(),
+            (Err(refusal), None) => return Err(refusal),
+        };
         let main = self.in_force.as_ref().unwrap_or(&now).main();
         Ok((main.to_owned(), now.beside().map_err(Refusal::Conflict)?.to_owned()))
     }

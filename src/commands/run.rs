@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
 use crate::commands::LogArgs;
+use crate::config_files::Files;
 use crate::daemon::{Daemon, DaemonError, socket_settings};
 use crate::dhcp_sockets::{InterfaceInfo, InterfaceTable, SocketError, select_served};
 use crate::dns_server::BindError;
@@ -58,14 +59,14 @@ pub fn run(run: Run, log: &LogArgs) -> anyhow::Result<ExitCode> {
     let config = configured(&run, log)?;
     crate::descriptors::raise_limit();
     // Before there is a second thread: see `service`.
-    let text = run.config.as_ref().and_then(|file| std::fs::read_to_string(file).ok()).unwrap_or_default();
-    confine(&config, run.config.as_deref(), &text)?;
+    let files = run.config.as_deref().and_then(|file| Files::read(file).ok());
+    confine(&config, run.config.as_deref(), files.as_ref().map(Files::main).unwrap_or_default())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    runtime.block_on(serve(run, config))
+    runtime.block_on(serve(run, config, files))
 }
 
 /// The configuration, and the log as it says.
@@ -88,7 +89,7 @@ fn configured(run: &Run, log: &LogArgs) -> anyhow::Result<Config> {
     }
 }
 
-async fn serve(run: Run, config: Config) -> anyhow::Result<ExitCode> {
+async fn serve(run: Run, config: Config, files: Option<Files>) -> anyhow::Result<ExitCode> {
     // Before anything is opened, so that a signal that comes early still ends the daemon cleanly.
     let terminate = signal(SignalKind::terminate())?;
     let interrupt = signal(SignalKind::interrupt())?;
@@ -105,7 +106,7 @@ async fn serve(run: Run, config: Config) -> anyhow::Result<ExitCode> {
             _ = told.stop() => return Ok(ExitCode::SUCCESS),
         }
     }
-    serve_until_told(config, run.config.as_deref(), told).await
+    serve_until_told(config, run.config.as_deref(), files, told).await
 }
 
 /// What signals have said: that the daemon is to end, or to read its file again. They are taken by a task of their own, so
@@ -143,10 +144,16 @@ impl Told {
 }
 
 /// Runs the daemon. When its store fails another one is started from what the disk holds, as often as it takes.
-async fn serve_until_told(mut config: Config, file: Option<&Path>, mut told: Told) -> anyhow::Result<ExitCode> {
+/// `files` are those that are in force, read while that was still allowed.
+async fn serve_until_told(
+    mut config: Config,
+    file: Option<&Path>,
+    files: Option<Files>,
+    mut told: Told,
+) -> anyhow::Result<ExitCode> {
     let mut pauses = Pauses::default();
     let notifier = Arc::new(Notifier::from_environment());
-    let mut reloader = file.map(|file| Reloader::new(file, told.ending.clone(), Arc::clone(&notifier)));
+    let mut reloader = file.map(|file| Reloader::new(file, files, told.ending.clone(), Arc::clone(&notifier)));
     loop {
         let started = Instant::now();
         let (orders, mut ordered) = file.map(reload::orders).unzip();

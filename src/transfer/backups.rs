@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
 use super::{Contents, Written, configuration};
+use crate::reload::{Orders, refusal_words};
 
 const BEGIN: &str = "leasehold-";
 const END: &str = ".backup";
@@ -85,9 +86,9 @@ pub fn make(
     Ok((file, written))
 }
 
-/// Makes backups for ever, as often as the settings say; one that is due when the daemon starts is made then. `file` is the
-/// main file of the configuration, where there is one: it goes in with the one beside it, as they are on the disk by then.
-pub async fn keep_making(store: PathBuf, settings: BackupSettings, file: Option<PathBuf>) {
+/// Makes backups for ever, as often as the settings say; one that is due when the daemon starts is made then. `orders`
+/// tells the configuration, where it is in files: the main one goes in as it is in force by then, and the one beside it.
+pub async fn keep_making(store: PathBuf, settings: BackupSettings, orders: Option<Orders>) {
     let Some(every) = settings.every_secs else { return std::future::pending().await };
     loop {
         let newest = list(&settings.directory).ok().and_then(|all| Some(all.first()?.made_at)).unwrap_or(0);
@@ -96,11 +97,11 @@ pub async fn keep_making(store: PathBuf, settings: BackupSettings, file: Option<
         let due = if newest > now { 0 } else { (newest + u64::from(every)).saturating_sub(now) };
         // Its first minute is not taken from a daemon that starts.
         tokio::time::sleep(Duration::from_secs(due.max(60))).await;
-        let (store, settings, file) = (store.clone(), settings.clone(), file.clone());
+        let contents = Contents { configuration: configured(orders.as_ref()).await, ..Contents::default() };
+        let (store, settings) = (store.clone(), settings.clone());
         let began = Instant::now();
         let made = on_a_thread(move || {
             let now = crate::clock::machine_wall_secs();
-            let contents = Contents { configuration: configured(file.as_deref()), ..Contents::default() };
             make(&store, &settings.directory, settings.keep, &contents, now)
         });
         match made.await {
@@ -122,12 +123,16 @@ pub async fn keep_making(store: PathBuf, settings: BackupSettings, file: Option<
 }
 
 /// A backup of leases is worth having without the configuration, too.
-fn configured(file: Option<&Path>) -> Vec<(String, String)> {
-    let Some(file) = file else { return Vec::new() };
-    configuration::texts(file, false).unwrap_or_else(|error| {
-        warn!("the backup is made without the configuration: {error:#}");
-        Vec::new()
-    })
+async fn configured(orders: Option<&Orders>) -> Vec<(String, String)> {
+    let Some(orders) = orders else { return Vec::new() };
+    match orders.texts().await {
+        // The daemon's user need not be one who may read the main file, and somebody may be in the middle of editing it.
+        Ok((main, beside)) => configuration::in_force(orders.file(), &main, &beside),
+        Err(refusal) => {
+            warn!("the backup is made without the configuration: {}", refusal_words(refusal));
+            Vec::new()
+        }
+    }
 }
 
 /// On a thread of its own that stands back behind the others.
@@ -175,5 +180,29 @@ mod tests {
             list(&backups).unwrap().iter().map(|backup| (backup.made_at - 1_790_000_000) / 3_600).collect();
         assert_eq!(kept, [4, 3, 2]);
         assert!(backups.join("notes.txt").exists());
+    }
+
+    #[tokio::test]
+    async fn a_backup_holds_the_configuration_in_force_where_its_file_cannot_be_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let main = directory.path().join("site.toml");
+        std::fs::write(&main, "# in force\n[[key]]\nsecret = \"abc\"\n").unwrap();
+        std::fs::write(directory.path().join("site.local.toml"), "# beside\n").unwrap();
+        let (_told, ending) = tokio::sync::watch::channel(None);
+        let notifier = std::sync::Arc::new(crate::service::notify::Notifier::from_environment());
+        let read = crate::config_files::Files::read(&main).ok();
+        let reloader = crate::reload::Reloader::new(&main, read, crate::reload::Ending::new(ending), notifier);
+        // Root reads every file, but none that is a directory.
+        std::fs::remove_file(&main).unwrap();
+        std::fs::create_dir(&main).unwrap();
+        let (orders, mut from) = crate::reload::orders(&main);
+        let answer = async {
+            let Some(crate::reload::Order::Texts(to)) = from.recv().await else { panic!("another order") };
+            drop(to.send(reloader.texts()));
+        };
+        let (files, ()) = tokio::join!(configured(Some(&orders)), answer);
+        let expected = [("site.toml", "# in force\n[[key]]\nsecret = \"***\"\n"), ("site.local.toml", "# beside\n")];
+        assert_eq!(files, expected.map(|(name, text)| (name.to_owned(), text.to_owned())));
+        assert_eq!(configured(None).await, []);
     }
 }
