@@ -12,7 +12,7 @@
 pub mod otlp;
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -37,6 +37,8 @@ const TOGETHER: Duration = Duration::from_secs(1);
 const OPEN_MAX: usize = 16 * 1_024;
 /// A message that came so long ago was dropped; a name, given up.
 const OPEN_NANOS: u64 = 300_000_000_000;
+/// How long it is between two searches for those.
+const SEARCH_NANOS: u64 = 1_000_000_000;
 /// How long the end waits for what is still to be sent.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// The smallest BOOTP message with the cookie of DHCP.
@@ -61,8 +63,38 @@ struct Telling {
 
 #[derive(Default)]
 struct Open {
-    messages: HashMap<Message, Times>,
-    names: HashMap<RowKey, Pending>,
+    messages: Noted<Message, Times>,
+    names: Noted<RowKey, Pending>,
+}
+
+/// What waits for its end, up to [`OPEN_MAX`].
+#[derive(Debug)]
+struct Noted<K, V> {
+    all: HashMap<K, V>,
+    /// When it was last searched for what nobody waits for any more.
+    searched: u64,
+}
+
+impl<K, V> Default for Noted<K, V> {
+    fn default() -> Self {
+        Self { all: HashMap::new(), searched: 0 }
+    }
+}
+
+impl<K: Eq + Hash, V> Noted<K, V> {
+    /// Whether it had room, also by forgetting what `began` so long ago that it does not end any more. It is searched once in a
+    /// while only: whoever fills it, with messages that are dropped, would else have all of it searched for each of them.
+    fn note(&mut self, key: K, value: V, now: u64, began: impl Fn(&V) -> u64) -> bool {
+        if self.all.len() >= OPEN_MAX && now.saturating_sub(self.searched) >= SEARCH_NANOS {
+            self.searched = now;
+            self.all.retain(|_, value| began(value) + OPEN_NANOS > now);
+        }
+        let has_room = self.all.len() < OPEN_MAX || self.all.contains_key(&key);
+        if has_room {
+            self.all.insert(key, value);
+        }
+        has_room
+    }
 }
 
 /// A message by its transaction number and its client's hardware address.
@@ -79,6 +111,13 @@ struct Pending {
     trace: u128,
     parent: u64,
     since: u64,
+}
+
+impl Pending {
+    /// Whether it is not given up: an update that comes through hours later says nothing of the exchange.
+    fn is_awaited(&self, now: u64) -> bool {
+        self.since + OPEN_NANOS > now
+    }
 }
 
 /// Begins to send spans, where the environment says where to; once in a process.
@@ -116,11 +155,8 @@ pub fn arrived(payload: &[u8]) {
     let (Some(telling), Some(message)) = (TELLING.get(), message(payload)) else { return };
     let arrived = now();
     let mut open = telling.lock();
-    if open.messages.len() >= OPEN_MAX {
-        open.messages.retain(|_, times| times.arrived + OPEN_NANOS > arrived);
-    }
-    if open.messages.len() < OPEN_MAX {
-        open.messages.insert(message, Times { arrived, decided: arrived });
+    if !open.messages.note(message, Times { arrived, decided: arrived }, arrived, |times| times.arrived) {
+        telling.lost.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -130,7 +166,7 @@ pub fn deciding(arrivals: &[Arrival]) {
     let decided = now();
     let mut open = telling.lock();
     for message in arrivals.iter().filter_map(|arrival| message(&arrival.payload)) {
-        if let Some(times) = open.messages.get_mut(&message) {
+        if let Some(times) = open.messages.all.get_mut(&message) {
             times.decided = decided;
         }
     }
@@ -141,38 +177,56 @@ pub fn deciding(arrivals: &[Arrival]) {
 pub struct Stored {
     at: u64,
     messages: Vec<(Told, Times)>,
-    rows: Vec<(RowKey, bool)>,
+    /// What an embedded zone holds already, stored with its leases, of the message at this place.
+    written: Vec<(RowKey, usize)>,
 }
 
 /// What is said of a message.
 #[derive(Debug)]
 struct Told {
-    message: Message,
+    trace: u128,
+    /// The number of its span, which its parts name.
+    root: u64,
     kind: &'static str,
     attributes: Vec<(&'static str, String)>,
     /// The rows of DNS that its lease wants.
     keys: Vec<RowKey>,
 }
 
-/// What is stored now, from which messages, and what it wants of DNS.
+/// What is stored now, from which messages, and what it wants of DNS; to be told before the updater hears of it, which may be
+/// done before the replies have left.
 #[must_use]
 pub fn stored(done: &[Arrival], events: &[LeaseEvent], names: &NameEvent) -> Option<Stored> {
     let telling = TELLING.get()?;
     let mut open = telling.lock();
     let taken = done.iter().filter_map(|arrival| {
         let message = message(&arrival.payload)?;
-        let times = open.messages.remove(&message)?;
-        Some((told(message, &arrival.payload, events), times))
+        let times = open.messages.all.remove(&message)?;
+        let (attributes, keys) = told(&arrival.payload, events);
+        let (trace, root) = (telling.trace(&message), telling.number());
+        Some((Told { trace, root, kind: kind_of(&arrival.payload), attributes, keys }, times))
     });
-    let messages = taken.collect();
+    let messages: Vec<(Told, Times)> = taken.collect();
     let new = names.new.iter().flat_map(|new| {
         let forward = (RowKey::Forward(new.name.clone()), new.generation);
         [forward, (RowKey::Reverse(new.address), new.reverse_generation())]
     });
     let others = names.rows.iter().map(|row| (row.key.clone(), row.generation));
-    // Those that an embedded zone holds already were stored with their leases.
-    let rows = new.chain(others).map(|(key, generation)| (key, names.written.binary_search(&generation).is_ok()));
-    Some(Stored { at: now(), messages, rows: rows.collect() })
+    let (at, mut written) = (now(), Vec::new());
+    for (key, generation) in new.chain(others) {
+        let is_written = names.written.binary_search(&generation).is_ok();
+        for (place, (told, times)) in messages.iter().enumerate().filter(|(_, (told, _))| told.keys.contains(&key)) {
+            if is_written {
+                written.push((key.clone(), place));
+                continue;
+            }
+            let pending = Pending { trace: told.trace, parent: told.root, since: times.decided };
+            if !open.names.note(key.clone(), pending, at, |pending| pending.since) {
+                telling.lost.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+    Some(Stored { at, messages, written })
 }
 
 impl Stored {
@@ -180,9 +234,14 @@ impl Stored {
     pub fn sent(self) {
         let Some(telling) = TELLING.get() else { return };
         let sent = now();
+        for (key, place) in &self.written {
+            let (told, times) = &self.messages[*place];
+            let pending = Pending { trace: told.trace, parent: told.root, since: times.decided };
+            // It resolved before the reply left.
+            telling.published(key, &pending, self.at);
+        }
         for (told, times) in self.messages {
-            let trace = telling.trace(&told.message);
-            let root = telling.number();
+            let (trace, root) = (told.trace, told.root);
             let span =
                 |name, parent, id, begin, end| Span { trace, id, parent, name, begin, end, attributes: Vec::new() };
             let attributes = told.attributes;
@@ -194,14 +253,6 @@ impl Stored {
             ] {
                 telling.tell(span(name, Some(root), telling.number(), begin, end));
             }
-            for (key, written) in self.rows.iter().filter(|(key, _)| told.keys.contains(key)) {
-                let pending = Pending { trace, parent: root, since: times.decided };
-                match written {
-                    // Stored with its lease: it resolved before the reply left.
-                    true => telling.published(key, &pending, self.at),
-                    false => telling.wanted(key.clone(), pending, sent),
-                }
-            }
         }
     }
 }
@@ -209,9 +260,10 @@ impl Stored {
 /// DNS holds a name, or the PTR of an address, as it is wanted.
 pub fn published(key: &RowKey) {
     let Some(telling) = TELLING.get() else { return };
-    let pending = telling.lock().names.remove(key);
-    if let Some(pending) = pending {
-        telling.published(key, &pending, now());
+    let pending = telling.lock().names.all.remove(key);
+    let now = now();
+    if let Some(pending) = pending.filter(|pending| pending.is_awaited(now)) {
+        telling.published(key, &pending, now);
     }
 }
 
@@ -237,16 +289,6 @@ impl Telling {
         }
     }
 
-    fn wanted(&self, key: RowKey, pending: Pending, now: u64) {
-        let mut open = self.lock();
-        if open.names.len() >= OPEN_MAX {
-            open.names.retain(|_, pending| pending.since + OPEN_NANOS > now);
-        }
-        if open.names.len() < OPEN_MAX {
-            open.names.insert(key, pending);
-        }
-    }
-
     fn published(&self, key: &RowKey, pending: &Pending, end: u64) {
         let (name, what) = match key {
             RowKey::Forward(name) => ("DNS holds the name", name.to_string()),
@@ -259,7 +301,8 @@ impl Telling {
     }
 }
 
-fn told(message: Message, payload: &[u8], events: &[LeaseEvent]) -> Told {
+/// What is said of a message, and the rows of DNS that its lease wants.
+fn told(payload: &[u8], events: &[LeaseEvent]) -> (Vec<(&'static str, String)>, Vec<RowKey>) {
     let hardware = &payload[28..28 + usize::from(payload[2]).min(16)];
     let shown: Vec<String> = hardware.iter().map(|octet| format!("{octet:02x}")).collect();
     let mut attributes = vec![("client.hardware", shown.join(":"))];
@@ -273,7 +316,7 @@ fn told(message: Message, payload: &[u8], events: &[LeaseEvent]) -> Told {
             keys.push(RowKey::Forward(name.fqdn.clone()));
         }
     }
-    Told { message, kind: kind_of(payload), attributes, keys }
+    (attributes, keys)
 }
 
 fn message(payload: &[u8]) -> Option<Message> {
@@ -345,5 +388,40 @@ fn send(collector: &Collector, items: &Receiver<Item>) {
         if ended {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn a_full_table_is_searched_once_in_a_while_and_not_for_each_message() {
+        let (mut noted, looked_at) = (Noted::default(), Cell::new(0));
+        let began = |at: &u64| {
+            looked_at.set(looked_at.get() + 1);
+            *at
+        };
+        let begin = OPEN_NANOS;
+        for number in 0..OPEN_MAX {
+            assert!(noted.note(number, begin, begin, began));
+        }
+        for number in 0..1_000 {
+            assert!(!noted.note(OPEN_MAX + number, begin + 1, begin + 1, began), "there is no room");
+        }
+        assert!(noted.note(0, begin + 1, begin + 1, began), "what is there already takes none");
+        assert_eq!(looked_at.get(), OPEN_MAX, "searched for the first alone");
+        let later = begin + OPEN_NANOS;
+        assert!(noted.note(OPEN_MAX, later, later, began));
+        assert_eq!(noted.all.len(), 2, "those of long ago are forgotten, not those that came again");
+    }
+
+    #[test]
+    fn a_name_that_dns_holds_after_hours_has_no_span() {
+        let pending = Pending { trace: 1, parent: 1, since: 7 };
+        assert!(pending.is_awaited(OPEN_NANOS) && !pending.is_awaited(7 + OPEN_NANOS));
     }
 }
