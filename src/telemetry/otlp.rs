@@ -54,7 +54,7 @@ impl Collector {
         let headers = said("OTEL_EXPORTER_OTLP_TRACES_HEADERS").or_else(|| said("OTEL_EXPORTER_OTLP_HEADERS"));
         let headers = headers.unwrap_or_default();
         let header =
-            |one: &str| one.split_once('=').map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()));
+            |one: &str| one.split_once('=').map(|(name, value)| (name.trim().to_owned(), unescaped(value.trim())));
         Some(Self {
             url,
             headers: headers.split(',').filter_map(header).collect(),
@@ -68,11 +68,11 @@ impl Collector {
         &self.url
     }
 
-    /// To be shown: what stands before a path may hold a password.
+    /// To be shown: what stands before a host or behind it may hold a password.
     #[must_use]
     pub fn shown(&self) -> String {
         let (scheme, rest) = self.url.split_once("://").unwrap_or(("http", &self.url));
-        let host = rest.split('/').next().unwrap_or_default();
+        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
         format!("{scheme}://{}", host.rsplit('@').next().unwrap_or_default())
     }
 
@@ -121,5 +121,49 @@ impl Collector {
                 "spans": spans.iter().map(span).collect::<Vec<_>>(),
             }],
         }] })
+    }
+}
+
+/// A header's value, whose octets may stand as `%20`, as OpenTelemetry's specification has them.
+fn unescaped(text: &str) -> String {
+    let (mut octets, mut rest) = (Vec::with_capacity(text.len()), text.as_bytes());
+    while let [first, after @ ..] = rest {
+        let escaped = || {
+            let digits = after.get(..2).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))?;
+            u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+        };
+        let octet = if *first == b'%' { escaped() } else { None };
+        octets.push(octet.unwrap_or(*first));
+        rest = if octet.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8_lossy(&octets).into_owned()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+mod tests {
+    use super::*;
+
+    fn collector(endpoint: &str, headers: &str) -> Collector {
+        Collector::from_variables(|name| match name {
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" => Some(endpoint.to_owned()),
+            "OTEL_EXPORTER_OTLP_HEADERS" => Some(headers.to_owned()),
+            _ => None,
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn headers_are_read_with_their_octets_in_percent() {
+        let headers = collector("http://host", "authorization=Basic%20abc%3D,x=50%,y=%c3%bC%zz").headers;
+        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (&name[..], &value[..])).collect();
+        assert_eq!(headers, [("authorization", "Basic abc="), ("x", "50%"), ("y", "ü%zz")]);
+    }
+
+    #[test]
+    fn what_may_be_secret_in_an_address_is_not_shown() {
+        for url in ["http://host?token=abc", "http://me:abc@host/v1/traces", "http://host/abc", "http://host#abc"] {
+            assert_eq!(collector(url, "").shown(), "http://host");
+        }
     }
 }
