@@ -99,8 +99,11 @@ pub fn run(machine: &Machine) -> anyhow::Result<ExitCode> {
 
 fn interface(text: &str) -> anyhow::Result<MachineInterface> {
     let (client, address) = match text.rsplit_once('=') {
-        Some((client, address)) => (client, Some(address.to_owned())),
-        None => (text, None),
+        // The characters of an identifier may hold one too.
+        Some((client, address)) if !client.starts_with("text:") || address.parse::<IpAddr>().is_ok() => {
+            (client, Some(address.to_owned()))
+        }
+        _ => (text, None),
     };
     if client.is_empty() {
         bail!("`--interface {text}` names no client: write --address for an address that is configured at the machine");
@@ -146,4 +149,21 @@ fn list(daemon: &super::Daemon) -> anyhow::Result<ExitCode> {
         println!("{table}");
     }
     Ok(if machines.is_empty() { ExitCode::from(NOT_FOUND) } else { ExitCode::SUCCESS })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interface_is_cut_at_an_address_only_where_its_identifier_may_hold_the_sign() {
+        let cut = |text: &str| {
+            let MachineInterface { clients, address } = interface(text).unwrap();
+            (clients.concat(), address)
+        };
+        assert_eq!(cut("text:a=b"), ("text:a=b".to_owned(), None));
+        assert_eq!(cut("text:a=b=10.0.0.5"), ("text:a=b".to_owned(), Some("10.0.0.5".to_owned())));
+        assert_eq!(cut("02:00:00:00:00:01=x").1, Some("x".to_owned()), "told to be none by the daemon");
+    }
 }
