@@ -113,6 +113,33 @@ export async function forms({ browser, open, shows, must, say, axe, faults, PATI
     await page.getByRole('button', { name: 'Undo' }).click();
     await page.waitForFunction(() => document.querySelector('.paper textarea').value.includes('192.168.30.199'), null, { timeout: PATIENCE });
     await shows(page, 'In force, as it stands here');
+    // What is typed while a change is applied, or after, stays.
+    let release;
+    const released = new Promise(resolve => { release = resolve; });
+    let blind = false;
+    await page.route(/\/configuration\/files\/main$/, async route => {
+      if (route.request().method() === 'PUT') await released;
+      else if (blind) return route.fulfill({ status: 404, contentType: 'application/problem+json', body: '{"detail":"It cannot be looked at."}' });
+      return route.continue();
+    });
+    await area.fill(smaller);
+    await shows(page, 'The pools of subnet 192.168.30.0/24 changed');
+    await page.getByRole('button', { name: 'Apply' }).click();
+    await shows(page, 'Saving');
+    await area.fill(`${smaller}# Typed on.\n`);
+    release();
+    await shows(page, 'Main file: 1 change in force');
+    await shows(page, 'The text is different, what it says is not');
+    must((await area.inputValue()).endsWith('# Typed on.\n'), 'what was typed on stays');
+    // What was saved is told to be, even where it cannot be looked at then.
+    blind = true;
+    await page.getByRole('button', { name: 'Undo' }).click();
+    await shows(page, 'Main file is as it was');
+    await shows(page, 'The pools of subnet 192.168.30.0/24 changed');
+    must((await area.inputValue()).endsWith('# Typed on.\n'), 'what was typed on stays when the change before is undone');
+    await page.unroute(/\/configuration\/files\/main$/);
+    await page.getByRole('button', { name: 'Discard' }).click();
+    await shows(page, 'In force, as it stands here');
     // Two at once: the later one is shown what stands there now, and loses nothing.
     const second = await open(context, '/configuration');
     await shows(second, 'In force, as it stands here');

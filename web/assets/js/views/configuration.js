@@ -1,5 +1,5 @@
 // What would this change do? The configuration's files, edited, checked while one types, and taken over.
-import { Fragment, html, useEffect, useLayoutEffect, useMemo, useRef, useState } from '../lib.js';
+import { Fragment, html, useEffect, useLayoutEffect, useMemo, useReducer, useRef, useState } from '../lib.js';
 import { change, tagged, useApi } from '../api.js';
 import { carry } from '../changes.js';
 import { Dialog, openDialog } from '../layers.js';
@@ -64,11 +64,12 @@ function Files({ query }) {
       : error && !file ? html`<${Problem} error=${error} retry=${load}/>` : !file ? html`<${Skeleton} height=${420}/>` : html`<${Editor} key=${which} which=${which} file=${file} reload=${load}/>`}`;
 }
 
-/** What the server says of a text; null while it is asked. */
-function useCheck(which, text, etag) {
+/** What the server says of a text; null while it is asked. While one is written, it is not: the version that is known may be the former one by then. */
+function useCheck(which, text, etag, writing) {
   const [told, tell] = useState(null);
   useEffect(() => {
     tell(null);
+    if (writing) return;
     const aborter = new AbortController();
     const timer = setTimeout(async () => {
       try {
@@ -77,7 +78,7 @@ function useCheck(which, text, etag) {
       } catch (error) { if (error.name !== 'AbortError') tell({ error, text }); }
     }, CHECK_MS);
     return () => { clearTimeout(timer); aborter.abort(); };
-  }, [which, text, etag]);
+  }, [which, text, etag, writing > 0]);
   return told;
 }
 
@@ -85,7 +86,8 @@ function Editor({ which, file, reload }) {
   const draft = drafts.get(which);
   const [base, setBase] = useState({ text: draft?.base ?? file.text, etag: draft?.etag ?? file.etag });
   const [text, setText] = useState(draft?.text ?? file.text);
-  const told = useCheck(which, text, base.etag);
+  const [writing, write] = useReducer((under, more) => under + more, 0);
+  const told = useCheck(which, text, base.etag, writing);
   const area = useRef();
   const is = text !== base.text;
   useEffect(() => { if (is) drafts.set(which, { text, base: base.text, etag: base.etag }); else drafts.delete(which); }, [text, base]);
@@ -105,12 +107,25 @@ function Editor({ which, file, reload }) {
     const former = base;
     // A secret that is not in the new text any more could not be brought back.
     const kept = (former.text.match(LEFT_OUT) ?? []).every(one => text.includes(one));
+    // What the area holds as long as nobody types on: that alone gives way to what was written.
+    let holds = text;
     const put = async (written, etag) => {
-      const made = await change('PUT', path(which), { body: { text: written }, etag });
-      const now = await tagged(path(which));
-      setBase({ text: now.data.text, etag: now.etag });
-      setText(now.data.text);
-      return made;
+      write(1);
+      try {
+        const made = await change('PUT', path(which), { body: { text: written }, etag });
+        // Written it is, even where it cannot be looked at: the change may have ended one's own session.
+        const now = await tagged(path(which)).catch(() => ({ data: { text: written }, etag: made.etag }));
+        const next = { text: now.data.text, etag: now.etag };
+        const held = holds;
+        holds = next.text;
+        const draft = drafts.get(which);
+        if (draft?.text === held) drafts.delete(which); else if (draft) drafts.set(which, { ...draft, base: next.text, etag: next.etag });
+        setBase(next);
+        setText(typed => (typed === held ? next.text : typed));
+        return made;
+      } finally {
+        write(-1);
+      }
     };
     await carry({
       title: `${FILES[which]}: ${plural(told.changes.length, 'change')} in force`, doing: 'Applying', about: path(which), undone: `${FILES[which]} is as it was`,

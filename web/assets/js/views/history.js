@@ -1,5 +1,5 @@
 // Who had which address when?
-import { html, useEffect, useState } from '../lib.js';
+import { html, useEffect, useRef, useState } from '../lib.js';
 import { get, useApi } from '../api.js';
 import { useEvents } from '../live.js';
 import { go, withQuery } from '../router.js';
@@ -56,9 +56,13 @@ function Records({ asked, filtered, clear }) {
     else if (gap || events.some(event => event.lease)) setFresh(true);
   }, [asked, older.length, first.reload]);
   useEffect(() => { setOlder([]); setNext(first.data?.next ?? null); }, [first.data]);
+  const newest = useRef();
+  newest.current = first.data;
   const more = async () => {
     try {
       const found = await get(`/lease-history?${asked}&after=${encodeURIComponent(next)}`);
+      // Loaded anew meanwhile: these rows do not follow on those.
+      if (newest.current !== first.data) return;
       setOlder(rows => [...rows, ...found.records]);
       setNext(found.next ?? null);
       setFault(null);
