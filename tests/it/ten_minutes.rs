@@ -138,15 +138,16 @@ fn a_clone_has_all_that_a_build_needs() {
     // On the machine itself: cargo's registry is there.
     let mut command = Command::new("bash");
     command.current_dir(&place).env("LEASEHOLD_REPOSITORY", env!("CARGO_MANIFEST_DIR"));
-    let commands = commands.replace("sudo install", "install").replace("/usr/local/bin/", "../");
+    // Beside the clone, whose directory has the program's name.
+    let installed = place.join("bin");
+    fs::create_dir_all(&installed).unwrap();
+    let commands = commands.replace("sudo install", "install").replace("/usr/local/bin/", "../bin/");
     succeed(command.args(["-c", &format!("set -euo pipefail\n{commands}")]));
-    let program = place.join("leasehold");
     match whole {
-        true => assert!(
-            succeed(Command::new(place.join("leasehold/target/release/leasehold")).arg("--version"))
-                .contains("leasehold")
-        ),
-        false => assert!(fs::read_to_string(program.join("metadata")).unwrap().contains("leasehold-web")),
+        true => assert!(succeed(Command::new(installed.join("leasehold")).arg("--version")).contains("leasehold")),
+        false => {
+            assert!(fs::read_to_string(place.join("leasehold/metadata")).unwrap().contains("leasehold-web"));
+        }
     }
 }
 
