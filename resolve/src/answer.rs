@@ -18,6 +18,9 @@ const SOA: u16 = 6;
 const TXT: u16 = 16;
 const AAAA: u16 = 28;
 const OPT_TYPE: u16 = 41;
+/// RFC 6895 section 3.1: the types of a transaction or of a question, of which no zone holds data: TKEY, TSIG, IXFR, AXFR,
+/// MAILB, MAILA and ANY.
+const META: std::ops::RangeInclusive<u16> = 249..=ANY;
 const ANY: u16 = 255;
 
 /// Why a datagram is not the answer to a question: forged, or of a server that is out of order.
@@ -348,7 +351,9 @@ fn scan(message: &[u8], at: usize) -> Option<Scan> {
                 // point across it.
                 kept = false;
             } else if kept {
-                if class != 1 || !is_well_formed(message, rtype, data, end) {
+                // No question of ours is signed, so that a TSIG record answers nothing; passed on, it would stand in front
+                // of our own OPT record, and RFC 8945 section 5.1 lets nothing stand behind it.
+                if class != 1 || META.contains(&rtype) || !is_well_formed(message, rtype, data, end) {
                     return None;
                 }
                 scan.ttls.push(fixed + 4);

@@ -156,6 +156,10 @@ fn data_that_its_type_forbids_and_names_in_circles_are_malformed() {
         (&[0xc0, 12], 5, &[0xc0, 12, 0]),
         (&[0xc0, 12], 16, &[9, b'a']),
         (&[0xc0, 12], 6, &[0, 0, 1]),
+        // RFC 8945 and RFC 2930: a signature of a question that was not signed, and types that are only asked for.
+        (&[0], 250, &[0; 16]),
+        (&[0xc0, 12], 249, &[]),
+        (&[0xc0, 12], 255, &[]),
     ] {
         assert_eq!(record(owner, rtype, data), Err(Lie::Malformed), "{owner:?} {rtype} {data:?}");
     }
