@@ -195,6 +195,12 @@ impl Committer {
         self.hands.with(Held::take_for_quick);
     }
 
+    /// Does `work` while the store is held: what is submitted meanwhile waits, and the queue can be filled.
+    #[cfg(test)]
+    pub(crate) fn hold<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
+        self.hands.with(|_| work())
+    }
+
     fn enqueue(&self, submission: Submission) -> Result<(), TrySendError<Submission>> {
         self.hands.one_more();
         let refused = match self.queue.try_send(Message::Commit(submission)) {

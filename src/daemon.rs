@@ -206,6 +206,8 @@ impl Daemon {
         let own = addresses::own_addresses(&table);
         core.reconfigure(dhcp_settings, Arc::clone(&ddns_settings), own, clock.now());
         mend_names(&mut core, &committer, &clock).await?;
+        keeper.make_up_departures(&ddns_settings, core.wanted());
+        tasks.spawn("the payer of what is owed to zones", Arc::clone(&keeper).pay_debts());
         let now = clock.now();
         let reconciler = Reconciler::load(
             Arc::new(ddns_settings.unresolved()),

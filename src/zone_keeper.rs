@@ -4,10 +4,13 @@
 //! Deciding and submitting happen under one lock, so that the journal holds the changes in the order in which they
 //! were decided. Nothing waits under it.
 //!
-//! [`copies`] are zones of other servers. [`by_lease`] takes away what holders of leases wrote by themselves. [`with_leases`] decides new names in the transactions of their leases; all else comes as updates.
+//! [`copies`] are zones of other servers. [`by_lease`] takes away what holders of leases wrote by themselves, [`owed`] later what
+//! could not be stored with their ends. [`with_leases`] decides new names in the transactions of their leases; all else comes
+//! as updates.
 
 mod by_lease;
 mod copies;
+mod owed;
 mod past;
 mod relay;
 pub mod with_leases;
@@ -20,12 +23,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use ddns::settings::Settings;
+use ddns::wanted::WantedTable;
 use dns::{Fqdn, Rcode, Update};
 use store::rows::Row;
 use tokio::sync::{Notify, oneshot};
 use tracing::warn;
 use zones::{Decision, Histories, History, Outcome, Policy, Ticket, ZoneAuthority, ZoneChange, ZoneSet};
 
+use self::owed::Owed;
 use self::with_leases::take_back;
 use crate::clock::Clock;
 use crate::committer::{CommitResult, Committer, Lane, NotTaken, Submission};
@@ -48,6 +53,8 @@ pub struct ZoneKeeper {
     thawed: Notify,
     /// Something was settled.
     settled: Notify,
+    /// Something is owed that is to be tried again.
+    owing: Notify,
 }
 
 impl ZoneKeeper {
@@ -65,12 +72,23 @@ impl ZoneKeeper {
             frozen: AtomicUsize::new(0),
             thawed: Notify::new(),
             settled: Notify::new(),
+            owing: Notify::new(),
         })
     }
 
     /// In these zones holders of leases keep their own A records; such a record goes with its lease.
     pub fn open_to_leases(&self, apexes: HashSet<Fqdn>) {
         self.lock().by_lease = apexes;
+    }
+
+    /// Takes away what holders of leases wrote by themselves and what a crash left behind. To be called at the start, with
+    /// what is wanted as it is stored.
+    pub fn make_up_departures(self: &Arc<Self>, settings: &Settings, wanted: &WantedTable) {
+        let missed = {
+            let state = self.lock();
+            by_lease::missed(settings, &state.by_lease, state.published(), wanted)
+        };
+        self.owe(missed);
     }
 
     /// What queries are answered from.
@@ -90,6 +108,10 @@ impl ZoneKeeper {
     pub async fn update(self: &Arc<Self>, update: &Update, policy: &(dyn Policy + Sync)) -> Rcode {
         let (to, waiting) = oneshot::channel();
         self.when_thawed(|state| {
+            // Whoever writes next must not be taken for whoever had the name before.
+            if state.owes() && !self.pay(state) {
+                return answer(to, Rcode::SERV_FAIL);
+            }
             if let Some(to_store) = self.decide(state, update, policy, to) {
                 self.store(state, to_store);
             }
@@ -186,10 +208,21 @@ impl ZoneKeeper {
         };
         taken.map(|()| written).map_err(|NotTaken(mut back)| {
             // Settled now, they are settled for good: the outcome of what is left of the submission does not touch them.
+            let departing = decided.departing.clone();
             let answers = state.settle_with_leases(decided, CommitResult::NoSpace);
             self.publish(&state, answers);
             take_back(&mut back.transactions);
             back.zones_epoch = None;
+            if !departing.is_empty() {
+                let (keeper, told) = (Arc::clone(self), back.done);
+                back.done = Box::new(move |result| {
+                    // The leases have ended without it; those that could not be stored go on.
+                    if result == CommitResult::Committed {
+                        keeper.owe(departing);
+                    }
+                    told(result);
+                });
+            }
             NotTaken(back)
         })
     }
@@ -199,6 +232,9 @@ impl ZoneKeeper {
         self.published.store(Arc::new(state.published().clone()));
         self.changed.notify_one();
         self.settled.notify_waiters();
+        if state.owes() {
+            self.owing.notify_one();
+        }
         for (to, rcode) in answers {
             answer(to, rcode);
         }
@@ -229,6 +265,7 @@ pub struct Keeping<T> {
     waiting: VecDeque<Waiting<T>>,
     /// Zones in which holders of leases keep their own A records.
     by_lease: HashSet<Fqdn>,
+    owed: Owed,
 }
 
 #[derive(Debug)]
@@ -269,7 +306,7 @@ impl<T> Keeping<T> {
     #[must_use]
     pub fn with_histories(zones: ZoneSet, histories: Histories) -> Self {
         let authority = ZoneAuthority::with_histories(zones, histories);
-        Self { authority, epoch: 0, waiting: VecDeque::new(), by_lease: HashSet::new() }
+        Self { authority, epoch: 0, waiting: VecDeque::new(), by_lease: HashSet::new(), owed: Owed::default() }
     }
 
     /// The past of a zone.
@@ -308,6 +345,7 @@ impl<T> Keeping<T> {
             }
         };
         let settled = self.authority.settle(ticket, outcome);
+        self.owed.settle(&settled);
         let answered = |waiting: &Waiting<T>| {
             settled.published.contains(&waiting.after) || settled.failed.contains(&waiting.after)
         };

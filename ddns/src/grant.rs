@@ -111,7 +111,15 @@ impl Holders for NameHolders<'_> {
 
 impl NameHolders<'_> {
     fn is_free(&self, name: &Fqdn, identity: &HostIdentity) -> bool {
-        self.wanted.grants(name, identity, self.address) || self.yields(name)
+        (self.wanted.grants(name, identity, self.address) || self.yields(name)) && !self.is_self_kept(name, identity)
+    }
+
+    /// Whether another host, whose lease runs, has the name and writes its address itself. Nobody takes such a name over:
+    /// what the host wrote, perhaps at a server that we know nothing of, would stay.
+    fn is_self_kept(&self, name: &Fqdn, identity: &HostIdentity) -> bool {
+        let lingers = |address: &IpAddr| matches!(address, IpAddr::V4(v4) if self.lingering.contains(v4));
+        let mut others = self.wanted.self_kept_by_others(name, identity);
+        others.any(|other| other != self.address && !lingers(&other))
     }
 
     /// Whether nobody has the name but leases that have expired, or the address itself.
@@ -123,7 +131,7 @@ impl NameHolders<'_> {
     }
 
     fn is_anothers(&self, name: &Fqdn, identity: &HostIdentity) -> bool {
-        !self.is_free(name, identity) && self.wanted.owner_of(name).is_some_and(|owner| owner != *identity)
+        !self.is_free(name, identity) && !self.is_self_kept(name, identity) && self.wanted.owner_of(name).is_some_and(|owner| owner != *identity)
     }
 
     fn is_kept(&self, name: &Fqdn, identity: &HostIdentity) -> bool {

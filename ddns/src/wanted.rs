@@ -8,6 +8,7 @@
 mod changes;
 mod new_name;
 mod rows;
+mod self_kept;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -18,6 +19,7 @@ use crate::reconcile::ConfirmedRow;
 use changes::push_former;
 pub use new_name::NewName;
 use rows::{Rows, Seen};
+use self_kept::SelfKept;
 
 /// How many former owners a row remembers; the oldest is forgotten first. The confirmed row knows that one too.
 pub const FORMER_MAX: usize = 8;
@@ -149,6 +151,7 @@ pub struct WantedTable {
     rows: Rows,
     /// The keys of records that the configuration states, or stated.
     stated: BTreeSet<RowKey>,
+    self_kept: SelfKept,
     /// How many rows of names want nothing any more.
     leaving: usize,
     /// The last generation given away; above every one that was loaded.
@@ -264,6 +267,22 @@ impl WantedTable {
             Some(None) => true,
             None => self.leaving <= LEAVING_MAX.saturating_add(self.rows.len() - self.leaving),
         }
+    }
+
+    /// The addresses of other hosts than `identity` that write the address record of `name` by themselves, and to which the
+    /// server has given it. It wants nothing there, so that [`WantedTable::owner_of`] knows nothing of them.
+    pub fn self_kept_by_others<'t>(
+        &'t self,
+        name: &'t Fqdn,
+        identity: &'t HostIdentity,
+    ) -> impl Iterator<Item = IpAddr> + 't {
+        self.self_kept.of(name).filter(move |address| match self.rows.seen(&RowKey::Reverse(*address)) {
+            Some(Seen::Packed(row)) => row.is_named(name) && !row.is_of(identity),
+            Some(Seen::Odd(row)) => {
+                row.want.as_ref().is_some_and(|want| want.name == *name && want.identity != *identity)
+            }
+            None => false,
+        })
     }
 
     /// Takes in that `address` claims `after` and no longer claims `before`. Applying the same claim again changes

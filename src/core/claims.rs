@@ -94,10 +94,11 @@ impl Core {
         let mut yielding: Vec<Ipv4Addr> = Vec::new();
         for event in events {
             let Some(claim) = bound_claim(&event.lease).filter(|claim| claim.forward) else { continue };
-            let row = self.wanted.get(&RowKey::Forward(claim.name));
+            let row = self.wanted.get(&RowKey::Forward(claim.name.clone()));
             let holders = row.as_ref().and_then(|row| row.want.as_ref()).into_iter().flat_map(|want| &want.addresses);
+            let holders = holders.copied().chain(self.wanted.self_kept_by_others(&claim.name, &claim.identity));
             yielding.extend(holders.filter_map(|holder| match holder {
-                IpAddr::V4(v4) if *v4 != event.lease.address && self.outcomes.lingering.contains(v4) => Some(*v4),
+                IpAddr::V4(v4) if v4 != event.lease.address && self.outcomes.lingering.contains(&v4) => Some(v4),
                 _ => None,
             }));
         }
@@ -111,8 +112,10 @@ impl Core {
         }
         let row = self.wanted.get(&RowKey::Forward(claim.name.clone()));
         let want = row.as_ref().and_then(|row| row.want.as_ref()).filter(|want| want.identity != claim.identity);
-        let holders = want.into_iter().flat_map(|want| &want.addresses).filter_map(|holder| match holder {
-            IpAddr::V4(v4) if self.outcomes.lingering.contains(v4) => Some(*v4),
+        let holders = want.into_iter().flat_map(|want| want.addresses.iter().copied());
+        let holders = holders.chain(self.wanted.self_kept_by_others(&claim.name, &claim.identity));
+        let holders = holders.filter_map(|holder| match holder {
+            IpAddr::V4(v4) if self.outcomes.lingering.contains(&v4) => Some(v4),
             _ => None,
         });
         let yielding: Vec<Ipv4Addr> = holders.collect();

@@ -113,7 +113,11 @@ impl NameChooser for Recorder<'_> {
         let (answer, steps) = self.names.explain(question);
         let wished = self.core.wished(question);
         let mine = |holder: &HostIdentity| *holder == question.identity;
-        let holder = wished.as_ref().filter(|name| self.core.wanted.owner_of(name).is_some_and(|owner| !mine(&owner)));
+        let is_anothers = |name: &&Fqdn| {
+            self.core.wanted.owner_of(name).is_some_and(|owner| !mine(&owner))
+                || self.core.wanted.self_kept_by_others(name, &question.identity).next().is_some()
+        };
+        let holder = wished.as_ref().filter(is_anothers);
         let facts = NamingFacts {
             rules: question.naming.clone(),
             reserved: question.reserved_hostname.map(str::to_owned),
@@ -121,7 +125,7 @@ impl NameChooser for Recorder<'_> {
             chosen: answer.name.as_ref().map(|name| name.fqdn.clone()),
             reason: answer.reason,
             is_reserved: wished.as_ref().is_some_and(|name| self.core.settings.reserved.contains(name)),
-            holder: holder.and_then(|name| self.core.holder_of(name)),
+            holder: holder.and_then(|name| self.core.holder_of(name, &question.identity)),
             steps,
             wished,
         };
@@ -253,14 +257,17 @@ impl Core {
         ddns::choose::choose(&names::asked(question), &open, &nobody).name.map(|name| name.fqdn)
     }
 
-    fn holder_of(&self, name: &Fqdn) -> Option<Holder> {
-        let row = self.wanted.get(&RowKey::Forward(name.clone()))?;
-        let want = row.want.as_ref()?;
-        let lease = want.addresses.iter().find_map(|address| match address {
+    /// Who has a name, if not `asker`.
+    fn holder_of(&self, name: &Fqdn, asker: &HostIdentity) -> Option<Holder> {
+        let row = self.wanted.get(&RowKey::Forward(name.clone()));
+        let want = row.and_then(|row| row.want).filter(|want| want.identity != *asker);
+        let addresses = want.map(|want| want.addresses);
+        let addresses = addresses.unwrap_or_else(|| self.wanted.self_kept_by_others(name, asker).collect());
+        let lease = addresses.iter().find_map(|address| match address {
             IpAddr::V4(v4) => self.engine.lease(*v4),
             IpAddr::V6(_) => None,
         });
-        Some(Holder { addresses: want.addresses.clone(), hardware: lease.map(|lease| lease.hardware) })
+        Some(Holder { addresses, hardware: lease.map(|lease| lease.hardware) })
     }
 }
 

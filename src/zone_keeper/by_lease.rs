@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 
 use ddns::settings::{Settings, ZoneServer};
-use ddns::wanted::{RowKey, WantedRow};
+use ddns::wanted::{RowKey, WantedRow, WantedTable};
 use dns::{Fqdn, Update};
 use std::net::IpAddr;
 use store::rows::Row;
@@ -30,6 +30,30 @@ pub(super) fn departures(
         Row::WantedNew(new) => vec![(new.name.clone(), new.address)],
         _ => Vec::new(),
     });
+    updates(settings, open, zones, left)
+}
+
+/// What should have gone before a crash, which can lose what goes behind the end of a lease: former names that are not
+/// known to be gone. Names that the server keeps there by now are its own.
+pub(super) fn missed(settings: &Settings, open: &HashSet<Fqdn>, zones: &ZoneSet, wanted: &WantedTable) -> Vec<Update> {
+    if open.is_empty() {
+        return Vec::new();
+    }
+    let is_reverse = |row: &WantedRow| matches!(row.key, RowKey::Reverse(_)) && !row.former.is_empty();
+    let left = wanted.iter().filter(is_reverse).flat_map(|row| left_behind(&row));
+    let is_kept = |name: &Fqdn, address: &IpAddr| {
+        let row = wanted.get(&RowKey::Forward(name.clone()));
+        row.and_then(|row| row.want).is_some_and(|want| want.addresses.contains(address))
+    };
+    updates(settings, open, zones, left.filter(|(name, address)| !is_kept(name, address)))
+}
+
+fn updates(
+    settings: &Settings,
+    open: &HashSet<Fqdn>,
+    zones: &ZoneSet,
+    left: impl Iterator<Item = (Fqdn, IpAddr)>,
+) -> Vec<Update> {
     let updates = |(name, address): (Fqdn, IpAddr)| -> Vec<Update> {
         // Names of static records, of views too, and name servers are among the protected ones; apexes are not.
         if settings.protected.contains(&name) || zones.ids_of(&name).iter().any(|id| zones.get(id).is_some()) {

@@ -14,7 +14,7 @@ use ddns::reconcile::ConfirmedRow;
 use ddns::settings::{Settings, Site, ZoneRoute, ZoneServer};
 use ddns::transaction::{FirstRecords, FirstWrites, first_records};
 use ddns::wanted::{NewName, RowKey, Want, WantedRow};
-use dns::{Fqdn, Rcode, RecordType};
+use dns::{Fqdn, Rcode, RecordType, Update};
 use store::rows::Row;
 use zones::{AllowAll, Set, Ticket, Together};
 
@@ -28,6 +28,8 @@ pub struct WithLeases {
     pub epoch: u64,
     /// The generations of the wanted rows that they make true, ascending.
     pub written: Vec<u64>,
+    /// Records of former lease holders that go with them.
+    pub departing: Vec<Update>,
     ticket: Ticket,
 }
 
@@ -43,9 +45,9 @@ impl<T> Keeping<T> {
     ) -> Option<WithLeases> {
         let departing = by_lease::departures(settings, &self.by_lease, self.authority.tentative(), transactions);
         let mut together = self.authority.together();
-        for update in departing {
+        for update in &departing {
             // One that no longer fits has nothing to take away.
-            let _ = together.apply(&update, &AllowAll);
+            let _ = together.apply(update, &AllowAll);
         }
         let mut written = Written { rows: Vec::with_capacity(transactions.len()), generations: Vec::new(), at };
         let mut writes = FirstWrites::default();
@@ -81,7 +83,7 @@ impl<T> Keeping<T> {
         changes.into_iter().for_each(|change| rows_of(change, &mut rows));
         rows.extend(confirmed);
         transactions.push(rows);
-        Some(WithLeases { epoch: self.epoch, written: generations, ticket })
+        Some(WithLeases { epoch: self.epoch, written: generations, departing, ticket })
     }
 
     /// Takes the outcome of the transactions; returns who is to be answered what, as [`Keeping::settle`] does.

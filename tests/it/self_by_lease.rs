@@ -169,3 +169,36 @@ fn a_client_that_leaves_its_record_to_the_server_later_has_it_kept_there() {
     wait_for("nothing is left to do", PATIENCE, || daemon.names().iter().all(|name| name.done).then_some(()));
     daemon.stop();
 }
+
+#[test]
+fn a_name_that_a_client_wrote_itself_is_not_given_to_another_while_its_lease_runs() {
+    let lab = Lab::new();
+    let server = lan::server(&lab);
+    let (pc, other) = (lan::client_host(&lab, &server, "pc"), lan::client_host(&lab, &server, "other"));
+    let mut daemon = Leasehold::start(&server, CONFIG);
+    let dig = Dig::new(&server, SocketAddr::from((SERVER, 53)));
+    let mut client = writes_itself(&pc, "pc");
+    let address = client.take();
+    let add = format!("zone nasir.xyz\nupdate add pc.nasir.xyz 60 A {address}");
+    assert_eq!(nsupdate(&pc, true, &add), "");
+    // By option 12, which leaves the record to the server, and by option 81, which does not.
+    let mut second = Client::new(Kind::Dhclient, &other, Naming::Hostname("pc".to_owned()));
+    let taken = second.take();
+    assert_eq!(dig.names(taken), [""; 0]);
+    // Not in the moment either in which its holder writes it anew.
+    assert_eq!(nsupdate(&pc, true, "zone nasir.xyz\nupdate delete pc.nasir.xyz A"), "");
+    second.vanish();
+    let mut second = writes_itself(&other, "pc");
+    assert_eq!(second.take(), taken);
+    assert!(nsupdate(&other, true, &format!("zone nasir.xyz\nupdate add pc.nasir.xyz 60 A {taken}")).contains("REFUSED"));
+    assert_eq!(nsupdate(&pc, true, &add), "");
+    assert_eq!((dig.addresses("pc.nasir.xyz"), dig.names(address)), (vec![address], vec!["pc.nasir.xyz.".to_owned()]));
+    second.vanish();
+    // With the lease it is anybody's.
+    client.release();
+    dig.wait_gone("pc.nasir.xyz", address);
+    let mut second = Client::new(Kind::Dhclient, &other, Naming::Hostname("pc".to_owned()));
+    assert_eq!(second.take(), taken);
+    dig.wait_agree("pc.nasir.xyz", taken);
+    daemon.stop();
+}

@@ -202,6 +202,7 @@ impl WantedTable {
             };
         }
         let before = self.rows.set(key, row);
+        self.self_kept.replace(before.as_ref(), row);
         self.leaving -= usize::from(before.as_ref().is_some_and(is_leaving));
         before
     }

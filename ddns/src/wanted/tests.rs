@@ -375,6 +375,18 @@ proptest! {
                 }
             }
             prop_assert_eq!(sorted(&tables[0]), sorted(&tables[1]));
+            for (n, who) in (0..5).flat_map(|n| (0..3).map(move |who| (name(&format!("n{n}.lan")), identity(who)))) {
+                let found = tables.each_ref().map(|table| table.self_kept_by_others(&n, &who).collect::<Vec<_>>());
+                let by_itself = |row: WantedRow| match (row.key, row.want) {
+                    (RowKey::Reverse(at), Some(want)) => {
+                        (!want.after_forward && want.name == n && want.identity != who).then_some(at)
+                    }
+                    _ => None,
+                };
+                let mut expected: Vec<IpAddr> = tables[1].iter().filter_map(by_itself).collect();
+                expected.sort_unstable();
+                prop_assert_eq!(&found, &[expected.clone(), expected]);
+            }
             prop_assert_eq!((tables[0].len(), tables[0].leaving), (tables[1].len(), tables[1].leaving));
         }
     }

@@ -12,10 +12,12 @@ use dhcp::identity::HardwareAddress;
 use dhcp::message::MessageType;
 use dhcp::options::code;
 use dhcp::settings::{Naming, Reservation, ReservedFor};
-use dns::naming::ConflictOutcome;
+use dns::naming::{ClientUpdates, ConflictOutcome};
 
 use super::super::tests::{settings, subnet};
 use super::*;
+
+mod self_kept;
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(192, 168, 30, 1);
 const DAY: u64 = 86_400;
@@ -183,7 +185,7 @@ fn both(
     };
     let mut subnet = subnet();
     subnet.reservations = reservations.iter().map(reserve).collect();
-    subnet.naming = Some(Naming { conflict, ..Naming::of_domain(fqdn("nasir.xyz")) });
+    subnet.naming = Some(Naming { conflict, client_updates: ClientUpdates::Allow, ..Naming::of_domain(fqdn("nasir.xyz")) });
     let ddns = ddns::settings::Settings { zones: zones.into(), reserved, ..Default::default() };
     (Arc::new(settings(subnet)), Arc::new(ddns))
 }
