@@ -10,16 +10,17 @@ pub(crate) mod look;
 mod read;
 mod scheduled;
 mod view;
+mod views;
 
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 use ddns::audit::{AuditedRow, Owners, ZoneAudit, ZoneFindings};
-use ddns::settings::{Settings, ZoneRoute};
+use ddns::settings::{Settings, ZoneRoute, ZoneServer};
 use dns::Fqdn;
 use ipnet::Ipv4Net;
 use tokio::sync::{mpsc, oneshot};
-use zones::ZoneSet;
+use zones::{ZoneSet, zone_id};
 
 use crate::control::AuditSummary;
 use crate::ddns_client::WallClock;
@@ -63,12 +64,28 @@ impl std::fmt::Debug for Auditor {
 /// One zone that was audited.
 pub(crate) struct Audited {
     pub(crate) zone: ZoneRoute,
+    /// An embedded zone as it is known: several, each for other views, can have one apex.
+    pub(crate) id: Option<Fqdn>,
+    /// It has the names of another zone of its apex.
+    pub(crate) follows: bool,
     /// By which it was compared.
     pub(crate) settings: Arc<Settings>,
     /// How it was read: in words.
     pub(crate) how: &'static str,
     /// What was found, or why it could not be read.
     pub(crate) result: Result<ZoneFindings, String>,
+}
+
+impl Audited {
+    /// The zone, for people.
+    pub(crate) fn words(&self) -> String {
+        self.id.as_ref().map_or_else(|| self.zone.apex.to_string(), zone_id::words)
+    }
+
+    /// The zone that an update of it names.
+    pub(crate) fn target(&self) -> &Fqdn {
+        self.id.as_ref().unwrap_or(&self.zone.apex)
+    }
 }
 
 impl Auditor {
@@ -102,12 +119,25 @@ impl Auditor {
     async fn audit_zones(&self, zones: Vec<ZoneRoute>) -> Result<Vec<Audited>, String> {
         let mut audited = Vec::with_capacity(zones.len());
         for zone in zones {
-            audited.push(self.audit_zone(zone).await?);
+            let mut of_apex = Vec::new();
+            for (at, id) in self.places(&zone).into_iter().enumerate() {
+                of_apex.push(self.audit_zone(zone.clone(), id, at > 0).await?);
+            }
+            views::reconcile(&mut of_apex);
+            audited.append(&mut of_apex);
         }
         Ok(audited)
     }
 
-    async fn audit_zone(&self, zone: ZoneRoute) -> Result<Audited, String> {
+    /// Where names of leases are kept that are in this zone: of an embedded one in each that is for some view.
+    fn places(&self, zone: &ZoneRoute) -> Vec<Option<Fqdn>> {
+        match zone.server {
+            ZoneServer::Embedded => self.parts.published.load().leased(&zone.apex).into_iter().map(Some).collect(),
+            ZoneServer::Remote { .. } => vec![None],
+        }
+    }
+
+    async fn audit_zone(&self, zone: ZoneRoute, id: Option<Fqdn>, follows: bool) -> Result<Audited, String> {
         let settings = self.settings().await?;
         let before = self.rows(&zone.apex).await?;
         let mut owners = Owners::new(self.parts.subnets.iter().copied());
@@ -124,7 +154,7 @@ impl Auditor {
         let of_zone =
             |rows: Vec<(bool, AuditedRow)>| rows.into_iter().filter(|(within, _)| *within).map(|(_, row)| row);
         let mut audit = ZoneAudit::new(Arc::clone(&settings), of_zone(before));
-        let (how, read) = self.read(&zone, &mut audit).await;
+        let (how, read) = self.read(&zone, id.as_ref(), &mut audit).await;
         let mut result = match read {
             Err(why) => Err(why),
             Ok(()) if self.settings().await? != settings => {
@@ -140,7 +170,7 @@ impl Auditor {
         if let Ok(findings) = &mut result {
             self.find_elsewhere(&zone, &settings, findings).await;
         }
-        Ok(Audited { zone, settings, how, result })
+        Ok(Audited { zone, id, follows, settings, how, result })
     }
 
     async fn rows(&self, apex: &Fqdn) -> Result<Vec<(bool, AuditedRow)>, String> {

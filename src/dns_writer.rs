@@ -24,7 +24,9 @@ impl DnsWriter {
     /// when one does not answer.
     pub async fn send(&self, server: &ZoneServer, update: &Update) -> Outcome {
         let ZoneServer::Remote { servers, auth } = server else {
-            return Outcome::Answer(self.zones.update(update, &AllowAll).await);
+            // Of several zones of one apex that for other views, where it is named itself.
+            let update = Update { zone: self.zones.home_of(&update.zone), ..update.clone() };
+            return Outcome::Answer(self.zones.update(&update, &AllowAll).await);
         };
         let mut outcome = Outcome::Timeout;
         for &server in servers.iter() {

@@ -7,7 +7,7 @@ use dns::{Rcode, Update};
 use store::rows::Row;
 use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
-use zones::AllowAll;
+use zones::ForLeases;
 
 use crate::clock::Clock;
 use crate::committer::{CommitResult, Committer, Lane, Submission};
@@ -80,6 +80,6 @@ pub struct KeptZones(pub Arc<ZoneKeeper>);
 impl EmbeddedZones for KeptZones {
     async fn update(&self, mut update: Update) -> Rcode {
         update.zone = self.0.home(&update.zone);
-        self.0.update(&update, &AllowAll).await
+        self.0.update(&update, &ForLeases).await
     }
 }

@@ -13,9 +13,11 @@ mod copies;
 mod owed;
 mod past;
 mod relay;
+mod views;
 pub mod with_leases;
 
 pub use relay::Freeze;
+pub use views::Strayed;
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::AtomicUsize;
@@ -103,38 +105,42 @@ impl ZoneKeeper {
         self.published.load().home(apex).clone()
     }
 
+    /// A zone as it is known, or by its apex the one that names of leases are decided in.
+    #[must_use]
+    pub fn home_of(&self, id: &Fqdn) -> Fqdn {
+        let zones = self.published.load();
+        if zones.leased(&zones::zone_id::apex(id)).contains(id) { id.clone() } else { zones.home(id).clone() }
+    }
+
     /// Applies one update, waits until it is stored and published, and tells the response code (RFC 2136 section 2.2).
     /// SERVFAIL when it could not be stored.
     pub async fn update(self: &Arc<Self>, update: &Update, policy: &(dyn Policy + Sync)) -> Rcode {
+        self.change(|state, to| state.decide(update, policy, to)).await
+    }
+
+    /// Decides upon a change, waits until it is stored and published, and tells the response code.
+    async fn change(
+        self: &Arc<Self>,
+        decide: impl FnOnce(&mut Keeping<oneshot::Sender<Rcode>>, oneshot::Sender<Rcode>) -> Decided<oneshot::Sender<Rcode>>,
+    ) -> Rcode {
         let (to, waiting) = oneshot::channel();
         self.when_thawed(|state| {
             // Whoever writes next must not be taken for whoever had the name before.
             if state.owes() && !self.pay(state) {
                 return answer(to, Rcode::SERV_FAIL);
             }
-            if let Some(to_store) = self.decide(state, update, policy, to) {
-                self.store(state, to_store);
+            match decide(state, to) {
+                Decided::Answered(to, rcode) => answer(to, rcode),
+                Decided::Waits(to_store) => {
+                    if let Some(to_store) = to_store {
+                        self.store(state, to_store);
+                    }
+                }
             }
         })
         .await;
         // The sender is dropped only with the keeper.
         waiting.await.unwrap_or(Rcode::SERV_FAIL)
-    }
-
-    fn decide(
-        self: &Arc<Self>,
-        state: &mut Keeping<oneshot::Sender<Rcode>>,
-        update: &Update,
-        policy: &dyn Policy,
-        to: oneshot::Sender<Rcode>,
-    ) -> Option<ToStore> {
-        match state.decide(update, policy, to) {
-            Decided::Answered(to, rcode) => {
-                answer(to, rcode);
-                None
-            }
-            Decided::Waits(to_store) => to_store,
-        }
     }
 
     fn store(self: &Arc<Self>, state: &mut Keeping<oneshot::Sender<Rcode>>, to_store: ToStore) {

@@ -131,7 +131,9 @@ impl NameHolders<'_> {
     }
 
     fn is_anothers(&self, name: &Fqdn, identity: &HostIdentity) -> bool {
-        !self.is_free(name, identity) && !self.is_self_kept(name, identity) && self.wanted.owner_of(name).is_some_and(|owner| owner != *identity)
+        !self.is_free(name, identity)
+            && !self.is_self_kept(name, identity)
+            && self.wanted.owner_of(name).is_some_and(|owner| owner != *identity)
     }
 
     fn is_kept(&self, name: &Fqdn, identity: &HostIdentity) -> bool {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use ddns::audit::{Finding, Kind, ZoneFindings};
 use ddns::reconcile::{Mend, Outcome, explain_at};
-use ddns::settings::{DELETE_FLOOR, Settings, Upkeep, ZoneRoute};
+use ddns::settings::{DELETE_FLOOR, Settings, Upkeep};
 use ddns::wanted::RowKey;
 use ddns::{builder, takeover};
 use dns::{Fqdn, Rcode, Rdata, RecordType};
@@ -47,16 +47,19 @@ impl Auditor {
     ) -> Result<MendView, String> {
         let upkeep = self.parts.settings.upkeep;
         let mut view = MendView { dry_run, zones: Vec::new() };
-        for Audited { zone, result, .. } in audited {
-            let mut told = MendZoneView { zone: zone.apex.to_string(), ..MendZoneView::default() };
-            match result {
-                Err(why) => told.error = Some(why),
+        for one in &audited {
+            let mut told = MendZoneView { zone: one.words(), ..MendZoneView::default() };
+            match &one.result {
+                Err(why) => told.error = Some(why.clone()),
                 Ok(findings) => {
-                    let (actions, mends) = repairs(&findings);
+                    let (actions, mends) = repairs(findings);
                     told.actions = actions;
-                    told.stopped = stops(&upkeep, &findings).filter(|_| !yes);
-                    if !dry_run && told.stopped.is_none() && !mends.is_empty() {
-                        told.done = self.mend(mends).await?;
+                    told.stopped = stops(&upkeep, findings).filter(|_| !yes);
+                    let mends = if dry_run || told.stopped.is_some() { Vec::new() } else { mends };
+                    match one.follows {
+                        _ if mends.is_empty() => {}
+                        true => self.mend_follower(one, &mut told).await,
+                        false => told.done = self.mend(mends).await?,
                     }
                 }
             }
@@ -100,29 +103,31 @@ impl Auditor {
         all_without_dhcid: bool,
         dry_run: bool,
     ) -> Result<MendView, String> {
-        let mut named = {
+        let named = {
             let settings = self.settings().await?;
             names.iter().map(|text| parse_key(text, &settings)).collect::<Result<BTreeSet<RowKey>, String>>()?
         };
         let zones = self.zones(zone).await?;
         let _turn = self.turn.lock().await;
         let mut view = MendView { dry_run, zones: Vec::new() };
-        for Audited { zone, settings, result, .. } in self.audit_zones(zones).await? {
-            let mut told = MendZoneView { zone: zone.apex.to_string(), ..MendZoneView::default() };
-            match result {
-                Err(why) => told.error = Some(why),
+        let mut found = BTreeSet::new();
+        for one in self.audit_zones(zones).await? {
+            let mut told = MendZoneView { zone: one.words(), ..MendZoneView::default() };
+            match &one.result {
+                Err(why) => told.error = Some(why.clone()),
                 Ok(findings) => {
-                    for finding in findings.findings {
-                        let by_name = match &finding.key {
+                    for finding in &findings.findings {
+                        let is_named = match &finding.key {
                             // Another type at a name of that type's own is not what can be replaced.
-                            RowKey::Stated(name, rtype) => {
-                                finding.found.iter().all(|one| one.rtype == *rtype)
-                                    && named.remove(&RowKey::Forward(name.clone()))
-                            }
-                            key => named.remove(key),
+                            RowKey::Stated(name, rtype) => Some(RowKey::Forward(name.clone()))
+                                .filter(|_| finding.found.iter().all(|one| one.rtype == *rtype)),
+                            key => Some(key.clone()),
                         };
-                        if by_name || (all_without_dhcid && finding.adoptable) {
-                            self.adopt_one(&zone, &settings, finding, dry_run, &mut told).await?;
+                        // The same name may stand in the way in several views.
+                        let by_name = is_named.filter(|key| named.contains(key));
+                        if by_name.is_some() || (all_without_dhcid && finding.adoptable) {
+                            found.extend(by_name);
+                            self.adopt_one(&one, finding.clone(), dry_run, &mut told).await?;
                         }
                     }
                 }
@@ -130,7 +135,9 @@ impl Auditor {
             view.zones.push(told);
         }
         if let Some(zone) = view.zones.first_mut() {
-            let left = named.iter().map(|key| format!("{}: nothing of it is foreign: not adopted", key_words(key)));
+            let left = named
+                .difference(&found)
+                .map(|key| format!("{}: nothing of it is foreign: not adopted", key_words(key)));
             zone.refused.extend(left);
         }
         Ok(view)
@@ -138,8 +145,7 @@ impl Auditor {
 
     async fn adopt_one(
         &self,
-        zone: &ZoneRoute,
-        settings: &Settings,
+        one: &Audited,
         finding: Finding,
         dry_run: bool,
         told: &mut MendZoneView,
@@ -166,14 +172,14 @@ impl Auditor {
             return Ok(());
         }
         let update = match &finding.key {
-            RowKey::Forward(_) => takeover::build_adopt(&zone.apex, &want, &finding.found),
+            RowKey::Forward(_) => takeover::build_adopt(one.target(), &want, &finding.found),
             RowKey::Stated(_, rtype) => {
                 let there: Vec<Rdata> = finding.found.iter().map(|one| one.rdata.clone()).collect();
-                builder::build_stated_replace(&zone.apex, *rtype, &want, &there)
+                builder::build_stated_replace(one.target(), *rtype, &want, &there)
             }
-            key => takeover::build_adopt_pointer(&zone.apex, &settings.owner_of(key), &want, &finding.found),
+            key => takeover::build_adopt_pointer(one.target(), &one.settings.owner_of(key), &want, &finding.found),
         };
-        let answer = match self.parts.writer.send(&zone.server, &update).await {
+        let answer = match self.parts.writer.send(&one.zone.server, &update).await {
             Outcome::Answer(Rcode::NO_ERROR) => {
                 told.done += self.mend(vec![Mend::Taken(finding.key, want.held())]).await?;
                 return Ok(());
@@ -184,7 +190,7 @@ impl Auditor {
             }
             failed => failed.failure(),
         };
-        told.refused.push(format!("{key}: {}", explain_at(&answer, &zone.server)));
+        told.refused.push(format!("{key}: {}", explain_at(&answer, &one.zone.server)));
         Ok(())
     }
 
@@ -210,6 +216,7 @@ impl Auditor {
                 let (to, sent) = oneshot::channel();
                 self.parts.updater.send(UpdaterQuestion::Resync(zone.apex.clone(), to)).await.map_err(|_| ending())?;
                 told.done = sent.await.map_err(|_| ending())?;
+                self.resync_followers(&zone).await?;
             }
             view.zones.push(told);
         }

@@ -9,6 +9,7 @@ use ddns::settings::{Settings, ZoneServer};
 use ddns::wanted::{RowKey, Want};
 use dhcp::lease::Lease;
 use dns::{Dhcid, Fqdn, HostIdentity, Rdata, RecordType};
+use zones::zone_id;
 
 use super::Auditor;
 use super::view::found_words;
@@ -43,15 +44,30 @@ impl Auditor {
         let (want, server) = (row.want.clone()?, row.used.as_ref()?);
         let rest = if row.stage == Stage::Done { Rest::Done } else { Rest::Conflict };
         let audited = AuditedRow { key: row.key.clone(), generation: 0, want: Some(want.clone()), rest };
-        let mut audit = ZoneAudit::new(Arc::clone(settings), [audited.clone()]);
-        let owner = settings.owner_of(&row.key);
-        if let Err(why) = self.read_name(server, row.apex.as_ref()?, &row.key, &owner, &mut audit).await {
-            return Some(format!("{owner} could not be asked for: {why}"));
+        let (apex, owner) = (row.apex.as_ref()?, settings.owner_of(&row.key));
+        let zones = match server {
+            ZoneServer::Embedded => self.parts.published.load().leased(apex),
+            ZoneServer::Remote { .. } => vec![apex.clone()],
+        };
+        let mut told: Option<String> = None;
+        for zone in zones {
+            let mut audit = ZoneAudit::new(Arc::clone(settings), [audited.clone()]);
+            if let Err(why) = self.read_name(server, &zone, &row.key, &owner, &mut audit).await {
+                return Some(format!("{owner} could not be asked for: {why}"));
+            }
+            let finding =
+                audit.conclude(std::slice::from_ref(&audited), &Owners::default()).findings.into_iter().next();
+            let Some(finding) = finding else { continue };
+            let whose = self.whose(&finding, &want).await;
+            let words = words(&finding, whose.as_deref());
+            let words = if zone == *apex { words } else { format!("in {}: {words}", zone_id::words(&zone)) };
+            // What stands in the way in one view is why nothing is there in the others.
+            if finding.kind == Kind::Foreign {
+                return Some(words);
+            }
+            told.get_or_insert(words);
         }
-        let finding = audit.conclude(&[audited], &Owners::default()).findings.into_iter().next();
-        let Some(finding) = finding else { return Some("DNS holds it as it should".to_owned()) };
-        let whose = self.whose(&finding, &want).await;
-        Some(words(&finding, whose.as_deref()))
+        Some(told.unwrap_or_else(|| "DNS holds it as it should".to_owned()))
     }
 
     async fn read_name(

@@ -16,9 +16,14 @@ const ELSEWHERE_MAX: usize = 1_000;
 
 impl Auditor {
     /// Reads a zone into an audit; tells how, in words, and why it failed.
-    pub(super) async fn read(&self, zone: &ZoneRoute, audit: &mut ZoneAudit) -> (&'static str, Result<(), String>) {
+    pub(super) async fn read(
+        &self,
+        zone: &ZoneRoute,
+        id: Option<&Fqdn>,
+        audit: &mut ZoneAudit,
+    ) -> (&'static str, Result<(), String>) {
         match &zone.server {
-            ZoneServer::Embedded => ("embedded", self.read_embedded(&zone.apex, audit)),
+            ZoneServer::Embedded => ("embedded", self.read_embedded(id.unwrap_or(&zone.apex), audit)),
             ZoneServer::Remote { servers, auth } => {
                 let mut last = ("transfer", Err("no server is configured".to_owned()));
                 for &server in servers.iter() {
@@ -32,9 +37,9 @@ impl Auditor {
         }
     }
 
-    fn read_embedded(&self, apex: &Fqdn, audit: &mut ZoneAudit) -> Result<(), String> {
+    fn read_embedded(&self, id: &Fqdn, audit: &mut ZoneAudit) -> Result<(), String> {
         let published = self.parts.published.load_full();
-        let zone = published.get(published.home(apex)).ok_or("the embedded server does not serve it")?;
+        let zone = published.get(id).ok_or("the embedded server does not serve it")?;
         for set in zone.rrsets() {
             for rdata in set.rdata {
                 audit.take(&set.name, set.rtype, set.ttl, rdata);

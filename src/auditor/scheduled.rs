@@ -47,13 +47,13 @@ impl Auditor {
         let mut sum = AuditCounts::default();
         let mut failed = Vec::new();
         let mut stopped = Vec::new();
-        for Audited { zone, result, .. } in audited {
-            let apex = &zone.apex;
-            let findings = match result {
+        for one in audited {
+            let (apex, zone) = (&one.zone.apex, one.words());
+            let findings = match &one.result {
                 Ok(findings) => findings,
                 Err(why) => {
-                    warn!("audit: zone {apex} could not be read: {why}");
-                    failed.push(apex.to_string());
+                    warn!("audit: zone {zone} could not be read: {why}");
+                    failed.push(zone);
                     continue;
                 }
             };
@@ -66,16 +66,16 @@ impl Auditor {
             sum.foreign += foreign;
             sum.elsewhere += elsewhere;
             if missing + changed + stale + foreign == 0 {
-                info!("audit: zone {apex} holds what it should: {right} names and addresses");
+                info!("audit: zone {zone} holds what it should: {right} names and addresses");
                 continue;
             }
             warn!(
-                "audit: zone {apex}: {missing} missing, {changed} changed, {stale} stale, {foreign} foreign; {right} are \
+                "audit: zone {zone}: {missing} missing, {changed} changed, {stale} stale, {foreign} foreign; {right} are \
                  right (leasehold dns audit --zone {apex} lists them)"
             );
             if repairs && let Some(why) = stops(&self.parts.settings.upkeep, findings) {
-                warn!("audit: zone {apex} is not repaired: {why} (leasehold dns repair --zone {apex})");
-                stopped.push(apex.to_string());
+                warn!("audit: zone {zone} is not repaired: {why} (leasehold dns repair --zone {apex})");
+                stopped.push(zone);
             }
         }
         AuditSummary { at: (self.parts.wall_secs)(), counts: sum, failed, stopped }

@@ -21,12 +21,8 @@ fn zone_view(audited: &Audited) -> AuditZoneView {
         (_, Some(address)) => address.to_string(),
         (_, None) => "none".to_owned(),
     };
-    let mut view = AuditZoneView {
-        zone: audited.zone.apex.to_string(),
-        server,
-        how: audited.how.to_owned(),
-        ..AuditZoneView::default()
-    };
+    let mut view =
+        AuditZoneView { zone: audited.words(), server, how: audited.how.to_owned(), ..AuditZoneView::default() };
     match &audited.result {
         Err(why) => view.error = Some(why.clone()),
         Ok(found) => {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use config::settings::DnsSettings;
 use dns::{Fqdn, RecordType};
 use store::rows::Row;
-use zones::{Draft, zone_id};
+use zones::{Draft, Followed, zone_id};
 
 use super::{LoadedZones, StoredZones};
 
@@ -86,7 +86,8 @@ pub(super) fn follow_leases(loaded: &mut LoadedZones) {
             let (Some(from), Some(to)) = (loaded.zones.get(&home), loaded.zones.get(&id)) else { continue };
             let mut draft = Draft::of(to);
             for (name, node) in from.nodes().filter(|(_, node)| node.set(RecordType::DHCID).is_some()) {
-                draft.follow(name, Some(node));
+                let (name, now) = (name.clone(), Some(node.clone()));
+                draft.follow(&Followed { name, former: Vec::new(), now });
             }
             let (zone, Some(change)) = draft.finish() else { continue };
             let difference = Arc::clone(&change.difference);

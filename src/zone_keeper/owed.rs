@@ -81,7 +81,8 @@ impl ZoneKeeper {
 
     /// Stores what is owed, if that is possible now; whether nothing is owed but what is on its way.
     pub(super) fn pay(self: &Arc<Self>, state: &mut Keeping<oneshot::Sender<Rcode>>) -> bool {
-        if state.owes() && self.frozen.load(Ordering::Acquire) == 0
+        if state.owes()
+            && self.frozen.load(Ordering::Acquire) == 0
             && let Some(to_store) = state.pay()
         {
             self.store(state, to_store);

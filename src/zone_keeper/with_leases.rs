@@ -16,7 +16,7 @@ use ddns::transaction::{FirstRecords, FirstWrites, first_records};
 use ddns::wanted::{NewName, RowKey, Want, WantedRow};
 use dns::{Fqdn, Rcode, RecordType, Update};
 use store::rows::Row;
-use zones::{AllowAll, Set, Ticket, Together};
+use zones::{AllowAll, ForLeases, Set, Ticket, Together};
 
 use super::{Keeping, by_lease, rows_of};
 use crate::committer::CommitResult;
@@ -188,7 +188,7 @@ fn write_asking(
     (row, want, owner): (&WantedRow, &Want, &Fqdn),
 ) -> bool {
     let update = writes.update(zone, &row.key, owner, want, settings.reverse);
-    update.is_some_and(|update| together.apply(&update, &AllowAll).is_ok())
+    update.is_some_and(|update| together.apply(&update, &ForLeases).is_ok())
 }
 
 /// The transactions as they were before [`Keeping::decide_with_leases`].

@@ -190,7 +190,9 @@ fn a_name_that_a_client_wrote_itself_is_not_given_to_another_while_its_lease_run
     second.vanish();
     let mut second = writes_itself(&other, "pc");
     assert_eq!(second.take(), taken);
-    assert!(nsupdate(&other, true, &format!("zone nasir.xyz\nupdate add pc.nasir.xyz 60 A {taken}")).contains("REFUSED"));
+    assert!(
+        nsupdate(&other, true, &format!("zone nasir.xyz\nupdate add pc.nasir.xyz 60 A {taken}")).contains("REFUSED")
+    );
     assert_eq!(nsupdate(&pc, true, &add), "");
     assert_eq!((dig.addresses("pc.nasir.xyz"), dig.names(address)), (vec![address], vec!["pc.nasir.xyz.".to_owned()]));
     second.vanish();

@@ -12,6 +12,7 @@ use crate::lan;
 use crate::leasehold::{CONTROL, Leasehold};
 use crate::netns::{Host, Lab};
 use crate::process::{finish, wait_for};
+use crate::upkeep::{dns, of_zone, wait_audit};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// An asker's address and the server's, of the subnet that the view `inside` is of.
@@ -154,6 +155,69 @@ fn names_of_leases_are_in_the_zones_that_have_them_and_come_and_go_with_the_conf
     wait("both again", [vec![address.clone()], vec![address.clone()]]);
     client.release();
     wait("the lease is over, and its name in none", [vec![], vec![]]);
+    daemon.stop();
+    daemon.check_store();
+}
+
+/// Somebody has made a record of a client's name in the zone of another view than that which names are decided in.
+#[test]
+fn a_record_by_hand_in_any_view_is_never_touched_and_audits_look_at_all_of_them() {
+    let lab = Lab::new();
+    let server = lan::server(&lab);
+    let (host, pc) = (asker(&lab, &server), lan::client_host(&lab, &server, "pc"));
+    let tv = lan::client_host(&lab, &server, "tv");
+    let daemon = &mut Leasehold::start(&server, &config(""));
+    let change = |from, lines: &str| dig(&host, from).nsupdate(&format!("zone nasir.xyz\n{lines}"));
+    let seen = |name: &str| [INSIDE, OUTSIDE].map(|from| addresses(&host, from, name));
+    let wait = |what: &str, name: &str, wanted: [&[&str]; 2]| {
+        wait_for(what, PATIENCE, || (seen(name) == wanted.map(|all| all.to_vec())).then_some(()));
+    };
+    change(INSIDE, "update add pc.nasir.xyz 60 A 192.168.30.9");
+    let mut client = Client::new(Kind::Dhclient, &pc, Naming::Hostname("pc".to_owned()));
+    let address = client.take().to_string();
+    let mut other = Client::new(Kind::Dhclient, &tv, Naming::Hostname("tv".to_owned()));
+    let at_tv = other.take().to_string();
+    wait("another name is in both", "tv.nasir.xyz", [&[&at_tv], &[&at_tv]]);
+    // Its name is decided in the zone for all, and seen to be somebody else's in the other one.
+    wait_audit(daemon, &["foreign pc.nasir.xyz."]);
+    assert_eq!(seen("pc.nasir.xyz"), [vec!["192.168.30.9".to_owned()], vec![]]);
+    let inside = "nasir.xyz. (view inside)";
+    let (_, audit) = dns(daemon, &["audit"]);
+    assert_eq!(of_zone(&audit, inside)["counts"]["foreign"], 1, "{audit}");
+    assert_eq!(of_zone(&audit, "nasir.xyz.")["counts"]["foreign"], 0, "{audit}");
+    // Lost and changed in the zone that follows: mended there, and what is somebody else's stays.
+    change(INSIDE, "update delete tv.nasir.xyz A\nupdate add tv.nasir.xyz 60 A 192.168.30.8");
+    wait_audit(daemon, &["changed tv.nasir.xyz.", "foreign pc.nasir.xyz."]);
+    assert_eq!(dns(daemon, &["repair"]).0, 0);
+    wait_audit(daemon, &["foreign pc.nasir.xyz."]);
+    assert_eq!(seen("tv.nasir.xyz"), [[at_tv.clone()], [at_tv.clone()]]);
+    change(INSIDE, "update delete tv.nasir.xyz");
+    wait_audit(daemon, &["foreign pc.nasir.xyz.", "missing tv.nasir.xyz."]);
+    assert_eq!(dns(daemon, &["repair", "--dry-run"]).0, 0);
+    assert_eq!(seen("tv.nasir.xyz"), [vec![], vec![at_tv.clone()]], "a dry run changes nothing");
+    assert_eq!(dns(daemon, &["resync", "--zone", "nasir.xyz"]).0, 0);
+    wait("resync writes it too", "tv.nasir.xyz", [&[&at_tv], &[&at_tv]]);
+    assert_eq!(seen("pc.nasir.xyz"), [vec!["192.168.30.9".to_owned()], vec![]]);
+    // A client that leaves takes nothing of it along; one that comes once the name is free is in both.
+    client.release();
+    assert_eq!(seen("pc.nasir.xyz"), [vec!["192.168.30.9".to_owned()], vec![]]);
+    change(INSIDE, "update delete pc.nasir.xyz");
+    assert_eq!(client.take().to_string(), address);
+    wait("the name is in both", "pc.nasir.xyz", [&[&address], &[&address]]);
+    wait_audit(daemon, &[]);
+    // By hand in the zone that names are decided in: the other one is not given what is written there.
+    other.release();
+    wait("its name is gone", "tv.nasir.xyz", [&[], &[]]);
+    change(OUTSIDE, "update add tv.nasir.xyz 60 A 198.51.100.8");
+    other.take();
+    wait_audit(daemon, &["foreign tv.nasir.xyz."]);
+    assert_eq!(dns(daemon, &["repair"]).0, 0);
+    assert_eq!(seen("tv.nasir.xyz"), [vec![], vec!["198.51.100.8".to_owned()]]);
+    // Adopted where it stands, it is the client's everywhere.
+    change(OUTSIDE, &format!("update delete tv.nasir.xyz\nupdate add tv.nasir.xyz 60 A {at_tv}"));
+    assert_eq!(dns(daemon, &["adopt", "tv.nasir.xyz"]).0, 0);
+    wait("it is in both", "tv.nasir.xyz", [&[&at_tv], &[&at_tv]]);
+    wait_audit(daemon, &[]);
     daemon.stop();
     daemon.check_store();
 }

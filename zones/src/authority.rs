@@ -20,7 +20,7 @@ use faults::{Fault, planted};
 
 use crate::intake::Taken;
 use crate::update::Draft;
-use crate::{Histories, History, Policy, Set, Unavailable, Zone, ZoneChange, ZoneSet};
+use crate::{Followed, Histories, History, Policy, Set, Unavailable, Zone, ZoneChange, ZoneSet};
 
 /// One decided change, in the order of deciding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -93,7 +93,26 @@ impl Together<'_> {
     /// # Errors
     /// The response code to answer with; it is not among the changes then.
     pub fn apply(&mut self, update: &Update, policy: &dyn Policy) -> Result<(), Rcode> {
+        self.check_beside(update, policy)?;
         self.draft(&update.zone)?.apply(update, policy)
+    }
+
+    /// Whether the name of a host with a lease is free, or the host's, in the zones that have it beside the one of the update.
+    fn check_beside(&mut self, update: &Update, policy: &dyn Policy) -> Result<(), Rcode> {
+        if !policy.spans_views() {
+            return Ok(());
+        }
+        for id in self.followers_of(&update.zone) {
+            // A zone that cannot be had has no names.
+            if let Ok(draft) = self.draft(&id) {
+                draft.check_beside(update)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn followers_of(&self, id: &Fqdn) -> Vec<Fqdn> {
+        self.authority.tentative.followers(id).to_vec()
     }
 
     /// Decides that a name has these sets which owns no records; see [`Draft::add`]. False: it owns some.
@@ -101,7 +120,19 @@ impl Together<'_> {
     /// # Errors
     /// As [`Together::apply`]: there is no such zone, or too much waits for the store.
     pub fn add(&mut self, zone: &Fqdn, name: &Fqdn, sets: impl IntoIterator<Item = Set>) -> Result<bool, Rcode> {
+        for id in self.followers_of(zone) {
+            if self.draft(&id).is_ok_and(|draft| !draft.is_free(name)) {
+                return Ok(false);
+            }
+        }
         Ok(self.draft(zone)?.add(name, sets))
+    }
+
+    /// Gives these names of one zone, which are hosts' there, to another zone of the same apex, as they are told.
+    pub fn follow_again(&mut self, id: &Fqdn, names: &[Followed]) {
+        if let Ok(draft) = self.draft(id) {
+            names.iter().for_each(|followed| draft.follow(followed));
+        }
     }
 
     fn draft(&mut self, id: &Fqdn) -> Result<&mut Draft, Rcode> {
@@ -122,15 +153,15 @@ impl Together<'_> {
     /// Clients have their names in every zone of the apex that has names of leases, whichever view one is in.
     fn follow(&mut self) {
         for at in 0..self.drafts.len() {
-            let followers = self.authority.tentative.followers(self.drafts[at].id());
+            let followers = self.followers_of(self.drafts[at].id());
             if followers.is_empty() {
                 continue;
             }
-            let (followers, names) = (followers.to_vec(), self.drafts[at].clients());
+            let names = self.drafts[at].clients();
             for id in followers.iter().filter(|_| !names.is_empty()) {
                 // A zone that cannot be had has no names.
                 let Ok(draft) = self.draft(id) else { continue };
-                names.iter().for_each(|(name, node)| draft.follow(name, node.as_ref()));
+                names.iter().for_each(|followed| draft.follow(followed));
             }
         }
     }
@@ -229,11 +260,11 @@ impl ZoneAuthority {
         let seen = self.pending.back().map(|pending| pending.ticket);
         let refused = |rcode, after| Decision { rcode, change: None, followed: Vec::new(), after };
         let mut together = self.together();
-        let draft = match together.draft(&update.zone) {
-            Ok(draft) => draft,
-            Err(rcode) => return refused(rcode, None),
-        };
-        if let Err(rcode) = draft.apply(update, policy) {
+        // The first of the drafts, also where others are looked at before it.
+        if let Err(rcode) = together.draft(&update.zone) {
+            return refused(rcode, None);
+        }
+        if let Err(rcode) = together.apply(update, policy) {
             return refused(rcode, seen);
         }
         let Some((ticket, mut changes)) = together.finish() else { return refused(Rcode::NO_ERROR, seen) };

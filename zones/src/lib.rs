@@ -36,6 +36,6 @@ pub use difference::{Condensed, Difference, DifferenceWriter};
 pub use history::{Histories, History};
 pub use policy::{Requestor, UpdatePolicy};
 pub use respond::{Asked, Kind, Responded, respond};
-pub use update::{AllowAll, Draft, Policy, apply};
+pub use update::{AllowAll, Draft, Followed, ForLeases, Policy, apply};
 pub use zone::{Node, Redirect, Set, Standing, Zone, ZoneError};
 pub use zone_set::{NewZone, Place, Unavailable, ZoneSet};

@@ -4,11 +4,15 @@
 //! before the prerequisites (3.2), which are looked at one after the other; then the scan of every change before any is
 //! made (3.4.1), the changes on a clone (3.4.2) and the serial (3.6). Whatever fails leaves the zone as it was: the clone is dropped.
 
+mod views;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use dns::{Change, Fqdn, Prerequisite, Rcode, Rdata, RecordType, Rrset, Update};
 use faults::{Fault, planted};
+
+pub use views::Followed;
 
 use crate::zone::{Node, Set, Zone, owned, serial_in};
 use crate::{DifferenceWriter, ZoneChange, serial};
@@ -30,6 +34,12 @@ pub trait Policy {
 
     /// Is told that an update was refused because it led to more.
     fn tell_too_many(&self, _name: &Fqdn, _rtype: RecordType) {}
+
+    /// The update is about a host with a lease, whose name is in several zones of one apex, each for other views: what it
+    /// asks for before it adds something must hold in each of them.
+    fn spans_views(&self) -> bool {
+        false
+    }
 }
 
 /// Everybody whose update comes this far may change everything.
@@ -38,6 +48,20 @@ pub struct AllowAll;
 
 impl Policy for AllowAll {
     fn permits(&self, _zone: &Zone, _change: &Change) -> bool {
+        true
+    }
+}
+
+/// The server's own updates for hosts with leases: they may change everything, and their names are theirs in every view.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ForLeases;
+
+impl Policy for ForLeases {
+    fn permits(&self, _zone: &Zone, _change: &Change) -> bool {
+        true
+    }
+
+    fn spans_views(&self) -> bool {
         true
     }
 }
@@ -68,9 +92,6 @@ pub struct Draft {
     /// The name that was looked at last: an update says one name several times, and a zone is large.
     open: Option<Open>,
 }
-
-/// What DHCP servers write of a client.
-const OF_CLIENTS: [RecordType; 4] = [RecordType::A, RecordType::AAAA, RecordType::PTR, RecordType::DHCID];
 
 #[derive(Debug)]
 struct Touched {
@@ -106,33 +127,6 @@ impl Draft {
     #[must_use]
     pub fn id(&self) -> &Fqdn {
         self.before.id()
-    }
-
-    /// The names whose records were touched and that belong, or belonged, to a client (they have a DHCID record, RFC 4703
-    /// section 5.2), each with what it has now.
-    #[must_use]
-    pub fn clients(&mut self) -> Vec<(Fqdn, Option<Node>)> {
-        self.close();
-        let is_clients = |node: &Option<Node>| node.as_ref().is_some_and(|node| node.set(RecordType::DHCID).is_some());
-        let touched = self.touched.iter().filter(|touched| is_clients(&touched.before) || is_clients(&touched.now));
-        touched.map(|Touched { name, .. }| (name.clone(), self.next.node(name).map(|(_, node)| node.clone()))).collect()
-    }
-
-    /// Gives a name the records of the client that it belongs to in another zone of the same apex. A name that is somebody
-    /// else's here stays as it is.
-    pub fn follow(&mut self, name: &Fqdn, node: Option<&Node>) {
-        let is_of_clients = |set: &&Set| OF_CLIENTS.contains(&set.rtype);
-        let theirs: Vec<Set> = node.map_or(&[][..], Node::sets).iter().filter(is_of_clients).cloned().collect();
-        let open = self.open(name);
-        let here = open.sets();
-        let is_free = here.is_empty() || set_of(here, RecordType::DHCID).is_some();
-        if !is_free || here.iter().filter(is_of_clients).eq(&theirs) {
-            return;
-        }
-        let sets = open.change();
-        sets.retain(|set| !is_of_clients(&set));
-        sets.extend(theirs);
-        sets.sort_unstable_by_key(|set| set.rtype);
     }
 
     /// Makes one update's changes, or none of them.

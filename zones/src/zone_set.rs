@@ -232,6 +232,14 @@ impl ZoneSet {
         self.audiences().map_or(&[], |audiences| audiences.followers(id))
     }
 
+    /// What the zones with this apex are known by that have the names of leases, the one first that they are decided in: in
+    /// the set of all zones.
+    #[must_use]
+    pub fn leased(&self, apex: &Fqdn) -> Vec<Fqdn> {
+        let home = self.home(apex);
+        std::iter::once(home).chain(self.followers(home)).cloned().collect()
+    }
+
     /// The zone that `name` belongs to: the one with the longest apex that it is within.
     #[must_use]
     pub fn find(&self, name: &Fqdn) -> Option<&Zone> {

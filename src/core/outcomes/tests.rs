@@ -185,7 +185,8 @@ fn both(
     };
     let mut subnet = subnet();
     subnet.reservations = reservations.iter().map(reserve).collect();
-    subnet.naming = Some(Naming { conflict, client_updates: ClientUpdates::Allow, ..Naming::of_domain(fqdn("nasir.xyz")) });
+    subnet.naming =
+        Some(Naming { conflict, client_updates: ClientUpdates::Allow, ..Naming::of_domain(fqdn("nasir.xyz")) });
     let ddns = ddns::settings::Settings { zones: zones.into(), reserved, ..Default::default() };
     (Arc::new(settings(subnet)), Arc::new(ddns))
 }

@@ -52,7 +52,12 @@ fn keeper(directory: &Path) -> (Arc<ZoneKeeper>, Committer, JoinHandle<()>) {
     for apex in ["nasir.xyz", "30.168.192.in-addr.arpa"].map(name) {
         let stored = contents.zone_sets.iter().filter(|(zone, _)| *zone == apex).map(|(_, set)| set.clone());
         let mut sets: Vec<_> = NewZone::new(apex.clone(), name("ns.nasir.xyz"), vec![]).rrsets();
-        sets.retain(|set| !contents.zone_sets.iter().any(|(zone, known)| *zone == apex && known.rtype == set.rtype && known.name == set.name));
+        sets.retain(|set| {
+            !contents
+                .zone_sets
+                .iter()
+                .any(|(zone, known)| *zone == apex && known.rtype == set.rtype && known.name == set.name)
+        });
         zones.insert(zones::Zone::from_sets(apex.clone(), sets.into_iter().chain(stored)).unwrap());
     }
     let keeper = ZoneKeeper::new(zones, zones::Histories::new(), committer.clone(), Clock::new(0));
@@ -190,7 +195,8 @@ async fn a_departure_that_a_crash_lost_is_made_up_for_at_the_start() {
     wait_until("the record goes", || !has_name(&keeper)).await;
     // Where the server keeps the name by now, its records are no former holder's.
     let identity = HostIdentity::ClientId(vec![1, 8].into());
-    let kept = Claim { identity, forward: true, reverse: false, guard: dns::ConflictGuard::NoCheckWithoutDhcid, ..claim() };
+    let kept =
+        Claim { identity, forward: true, reverse: false, guard: dns::ConflictGuard::NoCheckWithoutDhcid, ..claim() };
     let _ = table.apply(ADDRESS, None, Some(kept));
     assert_eq!(keeper.update(&add(), &AllowAll).await, Rcode::NO_ERROR);
     keeper.make_up_departures(&settings(), &table);

@@ -3,7 +3,7 @@
 use dns::{Rcode, Rdata};
 
 use super::*;
-use crate::{AllowAll, NewZone, Question, QuestionMeta, Zone, ZoneAuthority, ZoneSet, answer};
+use crate::{AllowAll, ForLeases, NewZone, Question, QuestionMeta, Zone, ZoneAuthority, ZoneSet, answer};
 
 fn name(text: &str) -> Fqdn {
     text.parse().unwrap()
@@ -302,4 +302,76 @@ fn names_of_a_failed_commit_are_in_no_zone_of_the_apex() {
     authority.settle(ticket, crate::Outcome::Failed);
     assert_eq!(told_to_all(authority.committed(), "pc.example"), ["NXDOMAIN"; 3]);
     assert_eq!(told_to_all(authority.tentative(), "pc.example"), ["NXDOMAIN"; 3]);
+}
+
+/// What the update of RFC 4703 comes to, as the server sends it for a client: section 5.3.1, then 5.3.2.
+fn claim(authority: &mut ZoneAuthority, owner: &str, address: &str) -> (Rcode, Rcode) {
+    use dns::Prerequisite::{NameInUse, NameNotInUse, RrsetIs};
+    let zone = authority.tentative().home(&name("example")).clone();
+    let mark = Rdata([0, 0, 1, 7].into());
+    let own = vec![NameInUse(name(owner)), RrsetIs(name(owner), RecordType::DHCID, vec![mark])];
+    let mut ask = |prerequisites, changes| {
+        let update = dns::Update { zone: zone.clone(), prerequisites, changes };
+        let decision = authority.apply(&update, &ForLeases);
+        if let Some(ticket) = decision.after {
+            authority.settle(ticket, crate::Outcome::Committed);
+        }
+        decision.rcode
+    };
+    let claimed = ask(vec![NameNotInUse(name(owner))], client(owner, address));
+    (claimed, ask(own, client(owner, address)))
+}
+
+#[test]
+fn a_name_that_somebody_has_in_any_view_is_no_clients_in_any_other() {
+    for view in ["inside", "guests"] {
+        let id = crate::zone_id::of_views(&name("example"), &[view]).unwrap();
+        let by_hand = |mark: bool| {
+            let mut add = client("pc.example", "10.0.0.7");
+            add.truncate(1);
+            let other = Rdata([0, 0, 1, 9].into());
+            let dhcid = dns::Change::Add { name: name("pc.example"), rtype: RecordType::DHCID, ttl: 60, rdata: other };
+            add.extend(mark.then_some(dhcid));
+            dns::Update { zone: id.clone(), prerequisites: vec![], changes: add }
+        };
+        // By hand, or by another DHCP server that writes into the zone of that view.
+        for marked in [false, true] {
+            let mut authority = split([true, true, true]);
+            let ticket = authority.apply(&by_hand(marked), &AllowAll).after.unwrap();
+            authority.settle(ticket, crate::Outcome::Committed);
+            let before = authority.committed().clone();
+            let answers = claim(&mut authority, "pc.example", "10.9.9.9");
+            assert_eq!(answers, (Rcode::YX_DOMAIN, Rcode::NX_RRSET), "{view} {marked}");
+            assert!(*authority.committed() == before, "nothing is written anywhere");
+            let free = |authority: &mut ZoneAuthority| {
+                let sets = || [crate::Set { rtype: RecordType::A, ttl: 60, rdata: [a("10.9.9.9")].into() }];
+                authority.together().add(&name("example"), &name("pc.example"), sets())
+            };
+            assert_eq!(free(&mut authority), Ok(false), "nor with its lease");
+            assert_eq!(claim(&mut authority, "tv.example", "10.9.9.9").0, Rcode::NO_ERROR);
+        }
+        // What was published before is taken out, whatever has come to stand in its way since; what stands there stays.
+        let mut authority = split([true, true, true]);
+        assert_eq!(claim(&mut authority, "pc.example", "10.9.9.9"), (Rcode::NO_ERROR, Rcode::NO_ERROR));
+        let mut taken = by_hand(false);
+        taken.changes.insert(0, dns::Change::DeleteName(name("pc.example")));
+        let ticket = authority.apply(&taken, &AllowAll).after.unwrap();
+        authority.settle(ticket, crate::Outcome::Committed);
+        assert_eq!(claim(&mut authority, "pc.example", "10.9.9.8").1, Rcode::NX_RRSET);
+        lease(&mut authority, vec![dns::Change::DeleteName(name("pc.example"))]);
+        let left = told_to_all(authority.committed(), "pc.example");
+        assert_eq!(left.iter().filter(|told| *told == "10.0.0.7").count(), 1, "{view}: {left:?}");
+        assert_eq!(left.iter().filter(|told| *told == "NXDOMAIN").count(), 2, "{view}: {left:?}");
+    }
+}
+
+#[test]
+fn what_somebody_writes_in_a_clients_place_is_not_shown_to_other_views() {
+    let mut authority = split([true, true, true]);
+    lease(&mut authority, client("pc.example", "10.9.9.9"));
+    let mut by_hand = client("pc.example", "10.0.0.7");
+    by_hand.truncate(1);
+    by_hand.insert(0, dns::Change::DeleteName(name("pc.example")));
+    lease(&mut authority, by_hand);
+    assert_eq!(told_to_all(authority.committed(), "pc.example"), ["NXDOMAIN", "NXDOMAIN", "10.0.0.7"]);
 }

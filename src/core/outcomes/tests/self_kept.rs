@@ -88,5 +88,8 @@ fn a_self_written_name_that_outlives_its_lease_yields_as_any_other_does() {
     let other = bench.lease(2, "pc");
     assert_eq!(bench.name_at(other), PC);
     let left = bench.core.wanted().get(&pointer).unwrap();
-    assert!(left.want.is_none() && left.former.iter().any(|held| held.name == fqdn(PC)), "what it wrote goes: {left:?}");
+    assert!(
+        left.want.is_none() && left.former.iter().any(|held| held.name == fqdn(PC)),
+        "what it wrote goes: {left:?}"
+    );
 }
