@@ -25,6 +25,8 @@ pub enum Said {
     Refused(Rcode),
     /// What came was no answer to the question.
     Lied,
+    /// Somebody else may answer in its name: to be asked by a stream.
+    Doubted,
     /// Nothing, to the end.
     Nothing,
     /// Nobody is there: the machine said so.
@@ -168,6 +170,11 @@ impl Quest {
             Said::Lied => {
                 self.failure.lied = true;
                 pool.handle_silence(upstream, now);
+            }
+            // What came says nothing of it; what comes by the stream does.
+            Said::Doubted => {
+                self.failure.lied = true;
+                self.streams.push(upstream);
             }
             Said::NotAsked => self.failure.not_asked = true,
             Said::Nothing | Said::Unreachable => pool.handle_silence(upstream, now),

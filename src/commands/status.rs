@@ -128,7 +128,12 @@ fn forwarder_lines(forwarder: &ForwarderFigures) -> Vec<String> {
     for one in &forwarder.upstreams {
         let domains = if one.domains.is_empty() { String::new() } else { format!(" for {}", one.domains.join(", ")) };
         let took = one.answers_in_ms.map_or_else(String::new, |ms| format!(", answers in {ms} ms"));
-        lines.push(format!("upstream {}{domains}: {}{took}", one.upstream, one.state));
+        let forged = match (one.forged, one.guarded) {
+            (0, _) => String::new(),
+            (count, false) => format!(", {count} datagrams in its name were no answers"),
+            (count, true) => format!(", {count} datagrams in its name were no answers: somebody guesses, it is guarded"),
+        };
+        lines.push(format!("upstream {}{domains}: {}{took}{forged}", one.upstream, one.state));
     }
     for list in &forwarder.blocks {
         let trouble = match (&list.trouble, list.trouble_since) {
@@ -159,6 +164,8 @@ mod tests {
                 domains: vec!["corp.example".to_owned()],
                 state: "down".to_owned(),
                 answers_in_ms: Some(12),
+                forged: 3,
+                guarded: true,
             }],
             blocks: vec![BlockFigures {
                 name: "ads".to_owned(),
@@ -181,7 +188,11 @@ mod tests {
         assert!(lines[3].starts_with("their answers kept: 4 in 2 KiB"), "{lines:?}");
         assert_eq!(
             lines[4..6],
-            ["validated: 1 bogus, 3 secure", "upstream 10.0.0.53 for corp.example: down, answers in 12 ms"]
+            [
+                "validated: 1 bogus, 3 secure",
+                "upstream 10.0.0.53 for corp.example: down, answers in 12 ms, 3 datagrams in its name were no answers: \
+                 somebody guesses, it is guarded"
+            ]
         );
         assert!(lines[6].starts_with("block list ads: 5 names; since 1970"), "{lines:?}");
         assert!(lines[6].ends_with("it could not be fetched: timeout"), "{lines:?}");

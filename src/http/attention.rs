@@ -54,6 +54,7 @@ pub(super) fn list(seen: &Seen<'_>) -> Vec<Attention> {
     found.extend(seen.audit.and_then(audit));
     if let Some(forwarder) = seen.forwarder {
         found.extend(bounded(upstreams(forwarder), "groups of upstreams", "/queries"));
+        found.extend(bounded(forwarder.upstreams.iter().filter_map(forged).collect(), "upstreams", "/queries"));
         found.extend(bounded(forwarder.blocks.iter().filter_map(block_list).collect(), "block lists", "/queries"));
     }
     found.sort_by_key(|one| std::cmp::Reverse(one.level));
@@ -243,6 +244,21 @@ fn upstreams(forwarder: &ForwarderFigures) -> Vec<Attention> {
     told.collect()
 }
 
+/// Somebody on the way tries to answer in an upstream's place.
+fn forged(upstream: &UpstreamFigures) -> Option<Attention> {
+    upstream.guarded.then(|| Attention {
+        level: Level::Warn,
+        title: format!("Somebody sends answers in the name of {}", upstream.upstream),
+        detail: format!(
+            "{} datagrams came from its address that were no answers. It is asked more carefully, and by TCP where \
+             somebody guesses; an upstream by TLS or HTTPS cannot be imitated.",
+            grouped(usize::try_from(upstream.forged).unwrap_or(usize::MAX))
+        ),
+        since: None,
+        way: way("See queries", "/queries"),
+    })
+}
+
 /// A list that is not as new as it should be.
 fn block_list(list: &BlockFigures) -> Option<Attention> {
     let words = list.trouble.as_ref()?;
@@ -389,7 +405,7 @@ mod tests {
             upstream: address.to_owned(),
             domains: domains.iter().map(ToString::to_string).collect(),
             state: state.to_owned(),
-            answers_in_ms: None,
+            ..UpstreamFigures::default()
         };
         let list = |name: &str, names, trouble: Option<&str>| BlockFigures {
             name: name.to_owned(),

@@ -2,9 +2,14 @@
 //!
 //! Needs `dig`; loopback and free ports suffice.
 
-use std::net::{Ipv4Addr, UdpSocket};
+use std::collections::HashSet;
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::ops::Range;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use leasehold::dns_server::forward::Forwarding;
@@ -192,6 +197,105 @@ fn rfc5452_what_comes_from_another_port_is_not_the_upstreams_answer() {
     let begun = Instant::now();
     assert_eq!(server.short(&["g.elsewhere.example"]), ["192.0.2.1"]);
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    server.stop();
+}
+
+/// Answers by TCP what comes to the address of `upstream`, until it is dropped.
+struct ByTcp {
+    ends: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl ByTcp {
+    fn start(upstream: &Strange, last: u8) -> Self {
+        let listener = TcpListener::bind(upstream.address).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let ends = Arc::<AtomicBool>::default();
+        let ended = Arc::clone(&ends);
+        let thread = std::thread::spawn(move || {
+            while !ended.load(Ordering::Relaxed) {
+                let Ok((mut stream, _)) = listener.accept() else {
+                    std::thread::sleep(Duration::from_millis(5));
+                    continue;
+                };
+                stream.set_nonblocking(false).unwrap();
+                let mut length = [0; 2];
+                stream.read_exact(&mut length).unwrap();
+                let mut query = vec![0; usize::from(u16::from_be_bytes(length))];
+                stream.read_exact(&mut query).unwrap();
+                let reply = answer_with(&query, last, 60);
+                stream.write_all(&[&(reply.len() as u16).to_be_bytes()[..], &reply].concat()).unwrap();
+            }
+        });
+        Self { ends, thread: Some(thread) }
+    }
+}
+
+impl Drop for ByTcp {
+    fn drop(&mut self) {
+        self.ends.store(true, Ordering::Relaxed);
+        self.thread.take().unwrap().join().unwrap();
+    }
+}
+
+/// Asks for so many names at once, and waits until all are answered.
+fn ask_for_names(server: &Server, beginning: &str, count: u16) {
+    let socket = from(Ipv4Addr::new(127, 1, 1, 1));
+    socket.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+    let mut waiting: HashSet<u16> = (0..count).collect();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !waiting.is_empty() {
+        // A datagram may be lost where there are many.
+        for id in &waiting {
+            socket.send_to(&query(*id, &format!("{beginning}{id}.elsewhere.example")), server.address).unwrap();
+        }
+        let mut octets = [0; 512];
+        while !waiting.is_empty() && socket.recv(&mut octets).is_ok() {
+            waiting.remove(&u16::from_be_bytes([octets[0], octets[1]]));
+        }
+        assert!(Instant::now() < deadline, "{} are not answered", waiting.len());
+    }
+}
+
+#[test]
+fn rfc5452_what_is_guessed_at_goes_by_tcp_and_no_two_questions_share_a_port_then() {
+    let forges = Arc::<AtomicBool>::default();
+    let forging = Arc::clone(&forges);
+    let upstream = Strange::start(move |query| {
+        if !forging.load(Ordering::Relaxed) {
+            return vec![answer_with(query, 1, 60)];
+        }
+        // As somebody who has found the port and tries numbers, and then has the right one.
+        let guessed = |number: u16| {
+            let mut reply = answer_with(query, 66, 60);
+            let id = u16::from_be_bytes([reply[0], reply[1]]).wrapping_add(number);
+            reply[..2].copy_from_slice(&id.to_be_bytes());
+            reply
+        };
+        (1..=3).chain([0]).map(guessed).collect()
+    });
+    let _by_tcp = ByTcp::start(&upstream, 1);
+    let server = forwarding_to(vec![upstream.address], Forwarding::default());
+    let figures = || server.handle.as_ref().unwrap().gauge().figures().forwarder.unwrap().upstreams[0].clone();
+    // Questions share ports, and there are many.
+    ask_for_names(&server, "before", 200);
+    let ports = upstream.take_ports();
+    let different = ports.iter().collect::<HashSet<_>>().len();
+    assert!(different >= 32 && different < ports.len(), "{different} ports of {} questions", ports.len());
+    assert!((figures().forged, figures().guarded) == (0, false), "{:?}", figures());
+    forges.store(true, Ordering::Relaxed);
+    for number in 0..3 {
+        assert_eq!(server.short(&[&format!("forged{number}.elsewhere.example")]), ["192.0.2.1"]);
+    }
+    forges.store(false, Ordering::Relaxed);
+    let told = figures();
+    assert!(told.forged >= 3 && told.guarded && told.state == "well", "{told:?}");
+    upstream.take_ports();
+    ask_for_names(&server, "after", 100);
+    let ports = upstream.take_ports();
+    let different = ports.iter().collect::<HashSet<_>>().len();
+    // The system may choose a port again that was given back.
+    assert!(different * 100 >= ports.len() * 95, "{different} ports of {} questions", ports.len());
     server.stop();
 }
 

@@ -2,9 +2,10 @@
 //!
 //! Needs `dig`; loopback and free ports suffice.
 
+use std::collections::VecDeque;
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -118,9 +119,14 @@ fn upstreams_are_exchanged_while_running() {
 pub(crate) struct Strange {
     pub(crate) address: SocketAddr,
     asked: Arc<AtomicUsize>,
+    /// The ports that the last questions came from.
+    ports: Arc<Mutex<VecDeque<u16>>>,
     ends: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
+
+/// So many ports are remembered.
+const PORTS_MAX: usize = 256;
 
 impl Strange {
     pub(crate) fn start(says: impl Fn(&[u8]) -> Vec<Vec<u8>> + Send + 'static) -> Self {
@@ -137,6 +143,8 @@ impl Strange {
         let (address, asked, ends) =
             (socket.local_addr().unwrap(), Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
         let (counted, ended) = (Arc::clone(&asked), Arc::clone(&ends));
+        let ports = Arc::<Mutex<VecDeque<u16>>>::default();
+        let seen = Arc::clone(&ports);
         let thread = std::thread::spawn(move || {
             let mut octets = [0; 2048];
             while !ended.load(Ordering::Relaxed) {
@@ -144,13 +152,23 @@ impl Strange {
                 // Only what clients asked for counts, not the search for loops.
                 if !octets[..length].windows(14).any(|window| window == b"leasehold-loop") {
                     counted.fetch_add(1, Ordering::Relaxed);
+                    let mut seen = seen.lock().unwrap();
+                    seen.push_back(from.port());
+                    if seen.len() > PORTS_MAX {
+                        seen.pop_front();
+                    }
                 }
                 for reply in says(&octets[..length]) {
                     other.as_ref().unwrap_or(&socket).send_to(&reply, from).unwrap();
                 }
             }
         });
-        Self { address, asked, ends, thread: Some(thread) }
+        Self { address, asked, ports, ends, thread: Some(thread) }
+    }
+
+    /// The ports that the last questions came from, and none of them any more.
+    pub(crate) fn take_ports(&self) -> Vec<u16> {
+        self.ports.lock().unwrap().drain(..).collect()
     }
 
     pub(crate) fn asked(&self) -> usize {

@@ -154,11 +154,14 @@ fn of_forwarder(registry: &mut Registry, forwarder: &ForwarderFigures) {
     registry.register("forward_cache_bytes", "Bytes that they take", whole(forwarder.kept_octets));
     let evicted = "Answers of others that made room before their time was over";
     registry.register("forward_cache_evicted", evicted, counter(forwarder.evicted));
-    let well = Family::<OfUpstream, Gauge>::default();
+    let (well, forged) = (Family::<OfUpstream, Gauge>::default(), Family::<OfUpstream, Counter>::default());
     for one in &forwarder.upstreams {
         let labels = OfUpstream { upstream: one.upstream.clone(), domains: one.domains.join(" ") };
         well.get_or_create(&labels).set((one.state == "well").into());
+        forged.get_or_create(&labels).inc_by(one.forged);
     }
+    let told = "Datagrams that came from the address of a server that is asked and were no answers";
+    registry.register("forward_upstream_forged", told, forged);
     registry.register("forward_upstream_well", "Whether a server that is asked answers in time", well);
     let (names, trouble) = (Family::<OfList, Gauge>::default(), Family::<OfList, Gauge>::default());
     for list in &forwarder.blocks {

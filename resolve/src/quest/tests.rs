@@ -15,6 +15,8 @@ enum Does {
     /// The machine says at once that nobody is there.
     IsGone,
     IsSilent,
+    /// Somebody else answers in its name; by stream nobody does.
+    IsForged(u64),
     /// An answer that does not fit; by stream it comes.
     IsLong(u64),
 }
@@ -39,7 +41,8 @@ fn ask(pool: &mut Pool, now: u64, does: &dyn Fn(usize) -> Does) -> Went {
                 asked.push((upstream, time - now, stream));
                 let (after, said) = match does(upstream) {
                     Does::Answers(ms) => (ms, Said::Answer),
-                    Does::IsLong(ms) if stream => (ms, Said::Answer),
+                    Does::IsLong(ms) | Does::IsForged(ms) if stream => (ms, Said::Answer),
+                    Does::IsForged(ms) => (ms, Said::Doubted),
                     Does::IsLong(ms) => (ms, Said::Truncated),
                     Does::Refuses(ms) => (ms, Said::Refused(Rcode::REFUSED)),
                     Does::Lies(ms) => (ms, Said::Lied),
@@ -103,6 +106,15 @@ fn an_upstream_that_dies_while_it_is_asked_and_comes_back_is_asked_first_again()
     }
     assert_eq!(pool.health(0), Health::Well);
     assert_eq!(ask(&mut pool, 100_000, &both).asked, [(0, 0, false)]);
+}
+
+#[test]
+fn rfc5452_an_upstream_in_whose_name_others_answer_is_asked_by_a_stream() {
+    let mut pool = Pool::new(2, Order::Listed);
+    let went = ask(&mut pool, 0, &|upstream| if upstream == 0 { Does::IsForged(5) } else { Does::Answers(5) });
+    assert_eq!((went.end, went.took), (Step::Done, 10));
+    assert_eq!(went.asked, [(0, 0, false), (0, 5, true)]);
+    assert_eq!(pool.health(0), Health::Well, "it can do nothing for it");
 }
 
 #[test]

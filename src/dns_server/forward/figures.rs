@@ -49,6 +49,8 @@ fn of_group(group: &Group) -> Vec<UpstreamFigures> {
         domains: domains.clone(),
         state: word(pool.health(index)).to_owned(),
         answers_in_ms: pool.answers_in(index),
+        forged: peer.lines.forged().0,
+        guarded: peer.lines.forged().1,
     };
     group.peers.iter().enumerate().map(of_peer).collect()
 }

@@ -1,10 +1,14 @@
 //! Datagrams to one upstream, by sockets that several questions share.
 //!
-//! A socket for each question would cost more than all else that is done for it. So questions go by a few at a time, each
-//! with a port that the system chose at random, and each is given up after so many questions or so long: nobody has time to
-//! find out a port before it is another one (RFC 5452 section 9.2). A socket takes datagrams of the upstream's address
-//! alone, and an answer must repeat the number and the letters of a question that waits there. No number is used twice by
-//! one socket, so that what comes late or twice is known for what it is, and guesses are told from it.
+//! A socket for each question would cost more than all else that is done for it. So questions go by a pool of them, each
+//! with a port that the system chose at random, and each is given up after a few questions or a second: nobody has time to
+//! find out a port before it is another one (RFC 5452 section 9.2). While there are few questions, each has a socket of its
+//! own. A socket takes datagrams of the upstream's address alone, and an answer must repeat the number and the letters of a
+//! question that waits there. No number is used twice by one socket, so that what comes late or twice is known for what it
+//! is, and guesses are told from it.
+//!
+//! A few guesses, and what waits at that socket is asked by TCP, where nobody can guess; for a minute after the last of them
+//! no two questions to that upstream share a socket ([`Guard`]).
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -12,6 +16,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsRawFd as _;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -26,22 +31,28 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::lock;
 use super::transport::{Came, unreachable_or_silent};
+use super::{count, lock};
+use crate::quiet::Quiet;
 
 /// Sockets that new questions go by at once.
-const OPEN_MAX: usize = 8;
-/// Questions of one socket. A number of sixteen bits is then still one of many.
-const QUESTIONS_MAX: usize = 1_024;
+const OPEN_MAX: usize = 32;
+/// Questions of one socket. Opening one is then a small part of what they cost, and its port is soon another.
+const QUESTIONS_MAX: usize = 128;
 /// How long new questions go by one socket.
-const TAKES: Duration = Duration::from_secs(2);
+const TAKES: Duration = Duration::from_secs(1);
 /// When it ends, whoever still waits.
-const LIVES: Duration = Duration::from_millis(2_000 + ATTEMPT_MS + 100);
+const LIVES: Duration = Duration::from_millis(1_000 + ATTEMPT_MS + 100);
 /// The largest datagram read, in octets. More than is asked for, since some servers do not look at that; what is larger is
 /// no answer.
 const OCTETS_MAX: usize = 4_096;
-/// So many datagrams for one question that are no answer, and the attempt is over: somebody guesses.
-const LIES_MAX: usize = 16;
+/// So many datagrams that are no answer, for one question or under numbers that nothing was asked under by its socket, and
+/// somebody guesses: what waits there is asked by TCP.
+const LIES_MAX: usize = 3;
+/// And while the upstream is guarded.
+const LIES_MAX_GUARDED: usize = 1;
+/// How long after the last guess questions share no socket.
+const GUARDED: Duration = Duration::from_secs(60);
 
 /// See the module.
 pub(super) struct Lines {
@@ -51,6 +62,18 @@ pub(super) struct Lines {
     runtime: Handle,
     random: RandomState,
     open: Mutex<Vec<Arc<Line>>>,
+    /// Questions asked so far: what is chosen at random is a hash of it.
+    asked: AtomicU64,
+    guard: Arc<Guard>,
+}
+
+/// Whether somebody answers in an upstream's name.
+#[derive(Default)]
+struct Guard {
+    /// Datagrams that came from its address and were no answer.
+    forged: AtomicU64,
+    until: Mutex<Option<Instant>>,
+    told: Quiet,
 }
 
 /// One socket.
@@ -58,7 +81,12 @@ struct Line {
     upstream: SocketAddr,
     socket: UdpSocket,
     takes_until: Instant,
+    /// It was opened for one question.
+    is_alone: bool,
+    /// Somebody guesses here: it takes no more questions.
+    is_given_up: AtomicBool,
     waiting: Mutex<Waiting>,
+    guard: Arc<Guard>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -107,12 +135,19 @@ impl Lines {
             runtime: Handle::current(),
             random: RandomState::new(),
             open: Mutex::default(),
+            asked: AtomicU64::new(0),
+            guard: Arc::default(),
         })
+    }
+
+    /// Datagrams that came from the upstream's address and were no answer, and whether that was a moment ago.
+    pub(super) fn forged(&self) -> (u64, bool) {
+        (self.guard.forged.load(Ordering::Relaxed), self.guard.is_up())
     }
 
     /// Asks by datagram, and waits for the answer as long as an attempt may take.
     pub(super) async fn ask(&self, sent: &Outgoing) -> Came {
-        let line = self.line(sent.id()).map_err(|error| unreachable_or_silent(&error))?;
+        let line = self.line()?;
         let (answer, answered) = oneshot::channel();
         let (asked, octets) = line.register(sent, &self.random, answer);
         let exchange = async {
@@ -128,27 +163,62 @@ impl Lines {
         came
     }
 
-    /// The socket that the next question goes by: a new one while there are few, else any of them, as `random` says.
-    fn line(&self, random: u16) -> io::Result<Arc<Line>> {
+    /// The socket that the next question goes by: a new one while there are few, else any of them.
+    fn line(&self) -> Result<Arc<Line>, Said> {
+        let is_alone = self.guard.is_up();
         let mut open = lock(&self.open);
         open.retain(|line| line.takes());
         // As many are left to connections as datagrams have.
-        let has_room = open.is_empty() || (open.len() < OPEN_MAX && self.sockets.available_permits() > open.len());
+        let has_room = is_alone
+            || open.is_empty()
+            || (open.len() < OPEN_MAX && self.sockets.available_permits() > open.len());
         let room = has_room.then(|| Arc::clone(&self.sockets).try_acquire_owned().ok()).flatten();
         let Some(permit) = room else {
-            let any = usize::from(random) % open.len().max(1);
-            return open.get(any).cloned().ok_or_else(|| io::Error::from_raw_os_error(nix::libc::EMFILE));
+            if open.is_empty() || is_alone {
+                return Err(Said::NotAsked);
+            }
+            // Not by the question's own number, which would tell a part of it.
+            let random = self.random.hash_one(self.asked.fetch_add(1, Ordering::Relaxed));
+            return Ok(Arc::clone(&open[(random % open.len() as u64) as usize]));
         };
-        let line = Arc::new(Line::open(self.upstream, permit)?);
-        open.push(Arc::clone(&line));
+        let opened = Line::open(self.upstream, permit, is_alone, &self.guard);
+        let line = Arc::new(opened.map_err(|error| unreachable_or_silent(&error))?);
+        if !is_alone {
+            open.push(Arc::clone(&line));
+        }
         self.runtime.spawn(Arc::clone(&line).listen());
         Ok(line)
     }
 }
 
+impl Guard {
+    fn is_up(&self) -> bool {
+        lock(&self.until).is_some_and(|until| Instant::now() < until)
+    }
+
+    /// Somebody guesses: from now on no question to this upstream shares a socket.
+    fn raise(&self, upstream: SocketAddr) {
+        let before = lock(&self.until).replace(Instant::now() + GUARDED);
+        if before.is_none_or(|before| before <= Instant::now())
+            && let Some(kept_back) = self.told.may_tell()
+        {
+            let forged = self.forged.load(Ordering::Relaxed);
+            tracing::warn!(
+                %upstream, forged,
+                "somebody sends answers in this upstream's name: questions go by a socket each, and by TCP{kept_back}"
+            );
+        }
+    }
+}
+
 impl Line {
     /// A socket that is connected: the system gives it a random port, and it takes datagrams of the upstream alone.
-    fn open(upstream: SocketAddr, permit: OwnedSemaphorePermit) -> io::Result<Self> {
+    fn open(
+        upstream: SocketAddr,
+        permit: OwnedSemaphorePermit,
+        is_alone: bool,
+        guard: &Arc<Guard>,
+    ) -> io::Result<Self> {
         let any =
             if upstream.is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
         let socket = std::net::UdpSocket::bind((any, 0))?;
@@ -158,14 +228,24 @@ impl Line {
             upstream,
             socket: UdpSocket::from_std(socket)?,
             takes_until: Instant::now() + TAKES,
+            is_alone,
+            is_given_up: AtomicBool::new(false),
             waiting: Mutex::default(),
+            guard: Arc::clone(guard),
             _permit: permit,
         })
     }
 
     /// Whether new questions may go by it.
     fn takes(&self) -> bool {
-        Instant::now() < self.takes_until && lock(&self.waiting).asked.len() < QUESTIONS_MAX
+        let questions_max = if self.is_alone { 1 } else { QUESTIONS_MAX };
+        Instant::now() < self.takes_until
+            && !self.is_given_up.load(Ordering::Relaxed)
+            && lock(&self.waiting).asked.len() < questions_max
+    }
+
+    fn lies_max(&self) -> usize {
+        if self.is_alone { LIES_MAX_GUARDED } else { LIES_MAX }
     }
 
     /// Makes room for an answer; returns the question as it is to be sent, under a number of its own.
@@ -196,8 +276,15 @@ impl Line {
     /// else will.
     async fn listen(self: Arc<Self>) {
         let end = Instant::now() + LIVES;
-        while let Ok(Ok(_)) = timeout_at(end, self.socket.ready(Interest::READABLE.add(Interest::ERROR))).await {
-            self.receive();
+        // Whoever is not heard by then had no reason to be waited for any more when nobody waits.
+        let mut look_at = self.takes_until;
+        loop {
+            match timeout_at(look_at, self.socket.ready(Interest::READABLE.add(Interest::ERROR))).await {
+                Ok(Ok(_)) => self.receive(),
+                Ok(Err(_)) => break,
+                Err(_) if look_at >= end => break,
+                Err(_) => look_at = end,
+            }
             if !self.takes() && lock(&self.waiting).open == 0 {
                 return;
             }
@@ -234,11 +321,15 @@ impl Line {
     fn hear(&self, octets: &[u8]) {
         let mut waiting = lock(&self.waiting);
         let id = octets.first_chunk::<2>().map(|id| u16::from_be_bytes(*id));
+        let lies_max = self.lies_max();
         let Some(open) = id.and_then(|id| waiting.asked.get_mut(&id)) else {
+            count(&self.guard.forged);
             waiting.strange += 1;
-            // Somebody tries numbers. Whoever waits is told, and goes elsewhere; the more wait, the more are right.
-            if waiting.strange >= LIES_MAX * waiting.open.max(1) {
-                waiting.end_all(Said::Lied);
+            // Somebody tries numbers, at a port that they have found.
+            if waiting.strange >= lies_max {
+                self.is_given_up.store(true, Ordering::Relaxed);
+                self.guard.raise(self.upstream);
+                waiting.end_all(Said::Doubted);
             }
             return;
         };
@@ -259,11 +350,16 @@ impl Line {
             // Another one's may come before the true answer.
             Err(lie) => {
                 tracing::debug!(upstream = %self.upstream, %lie, "a datagram is no answer");
+                count(&self.guard.forged);
                 question.lies += 1;
-                if question.lies < LIES_MAX {
+                if question.lies < lies_max {
                     return;
                 }
-                Err(Said::Lied)
+                // What is malformed alone is more likely the upstream's own.
+                if lie != Lie::Malformed {
+                    self.guard.raise(self.upstream);
+                }
+                Err(Said::Doubted)
             }
         };
         let ended = id.and_then(|id| waiting.end(id));

@@ -102,7 +102,7 @@ async fn questions_have_no_more_sockets_than_there_are_for_all() {
         forwarder.0.begin(&key(&format!("a{number}.elsewhere.example")), 0, None).unwrap();
     }
     // Longer than an upstream may take before it is asked again, shorter than an attempt lives.
-    tokio::time::sleep(Duration::from_millis(900)).await;
+    tokio::time::sleep(Duration::from_millis(600)).await;
     let (mut octets, mut ports) = ([0; 512], std::collections::HashSet::new());
     while let Ok((_, from)) = upstream.recv_from(&mut octets) {
         ports.insert(from.port());

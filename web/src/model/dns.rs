@@ -53,6 +53,12 @@ pub struct UpstreamFigures {
     pub state: String,
     /// How long it takes to answer, in milliseconds; absent where it has not answered yet.
     pub answers_in_ms: Option<u64>,
+    /// Datagrams that came from its address and were no answers: guesses of somebody else, most likely.
+    #[serde(default)]
+    pub forged: u64,
+    /// Such ones came a moment ago: no two questions to it share a socket, and those that are guessed at go by TCP.
+    #[serde(default)]
+    pub guarded: bool,
 }
 
 /// A list of names that are not resolved.
