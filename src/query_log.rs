@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use config::settings::{Keeps, QueryLog as Settings};
 use resolve::query_log::{Entry, Fate, QueryLog};
-use resolve::{Answer, Key, Transport};
+use resolve::{AnswerRef, Key, Transport};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
@@ -86,10 +86,10 @@ impl SharedLog {
     }
 
     /// Remembers a question.
-    pub fn note(&self, client: IpAddr, transport: Transport, key: &Key, fate: Fate, answer: &Answer) {
+    pub fn note(&self, client: IpAddr, transport: Transport, key: &Key, fate: Fate, answer: AnswerRef<'_>) {
         let now = jiff::Timestamp::now().as_millisecond();
         // What is said of a failure can hold the name.
-        let why = answer.reason.as_ref().filter(|_| self.with_names || fate == Fate::Blocked);
+        let why = answer.reason.filter(|_| self.with_names || fate == Fate::Blocked);
         let entry = Entry {
             at_ms: u64::try_from(now).unwrap_or(0),
             client: client.to_canonical(),
@@ -98,7 +98,7 @@ impl SharedLog {
             rtype: key.rtype(),
             fate,
             rcode: answer.rcode(),
-            why: why.map(|reason| reason.words.clone()),
+            why: why.map(|reason| reason.words.to_owned()),
         };
         self.entries.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
     }

@@ -7,7 +7,7 @@
 use dns::Rcode;
 
 use crate::query::{HEADER, OCTETS_PLAIN, OPT, Outgoing, PlainQuery};
-use crate::reason::{Reason, WORDS_OCTETS_MAX};
+use crate::reason::{Reason, ReasonRef, WORDS_OCTETS_MAX};
 
 /// What an OPT record with a [`Reason`] and a cookie of the server's takes at most, in octets.
 const OPT_MAX: usize = OPT + 4 + 2 + WORDS_OCTETS_MAX + 4 + 40;
@@ -74,6 +74,23 @@ pub struct Answer {
     pub reason: Option<Box<Reason>>,
 }
 
+/// An answer that is kept elsewhere ([`Answer::view`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AnswerRef<'a> {
+    /// As in an [`Answer`]: the places of times to live are as many as records.
+    pub(crate) octets: &'a [u8],
+    pub(crate) body: u16,
+    pub(crate) question: u16,
+    pub(crate) counts: [u16; 3],
+    pub(crate) rcode: u8,
+    /// See [`Answer::authentic`].
+    pub authentic: bool,
+    /// See [`Answer::negative`].
+    pub negative: bool,
+    /// See [`Answer::reason`].
+    pub reason: Option<ReasonRef<'a>>,
+}
+
 /// How an answer goes out.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms<'t> {
@@ -134,10 +151,59 @@ impl Answer {
         self.counts[0]
     }
 
-    /// What it takes in memory, in octets.
+    /// The same, borrowed.
     #[must_use]
-    pub fn octets(&self) -> usize {
-        size_of::<Self>() + self.octets.len() + self.reason.as_ref().map_or(0, |reason| 32 + reason.words.len())
+    pub fn view(&self) -> AnswerRef<'_> {
+        AnswerRef {
+            octets: &self.octets,
+            body: self.body,
+            question: self.question,
+            counts: self.counts,
+            rcode: self.rcode,
+            authentic: self.authentic,
+            negative: self.negative,
+            reason: self.reason.as_deref().map(Reason::view),
+        }
+    }
+
+    /// Writes the answer to `query` into `out`.
+    pub fn write(&self, query: &PlainQuery<'_>, terms: &Terms<'_>, out: &mut Vec<u8>) {
+        self.view().write(query, terms, out);
+    }
+
+    /// Writes in place of an answer only that the question is to be asked by a connection (TC), with these EDNS options
+    /// (see [`Terms::options`]).
+    pub fn write_truncated(query: &PlainQuery<'_>, options: &[u8], out: &mut Vec<u8>) {
+        let terms =
+            Terms { age_secs: 0, ttl_max: 0, stale_ttl: None, octets_max: Some(OCTETS_PLAIN), reason: None, options };
+        Self::empty(Rcode::NO_ERROR, query.question.len(), None).write(query, &terms, out);
+        if let Some(flags) = out.get_mut(2) {
+            *flags |= 0x02;
+        }
+    }
+}
+
+impl AnswerRef<'_> {
+    /// The same as a value that may be kept for so many seconds.
+    #[must_use]
+    pub fn to_answer(self, ttl_secs: u32) -> Answer {
+        Answer {
+            octets: self.octets.into(),
+            body: self.body,
+            question: self.question,
+            counts: self.counts,
+            rcode: self.rcode,
+            authentic: self.authentic,
+            ttl_secs,
+            negative: self.negative,
+            reason: self.reason.map(|reason| Box::new(reason.to_reason())),
+        }
+    }
+
+    /// The response code.
+    #[must_use]
+    pub fn rcode(&self) -> Rcode {
+        Rcode(u16::from(self.rcode))
     }
 
     /// Writes the answer to `query` into `out`.
@@ -179,17 +245,6 @@ impl Answer {
         }
     }
 
-    /// Writes in place of an answer only that the question is to be asked by a connection (TC), with these EDNS options
-    /// (see [`Terms::options`]).
-    pub fn write_truncated(query: &PlainQuery<'_>, options: &[u8], out: &mut Vec<u8>) {
-        let terms =
-            Terms { age_secs: 0, ttl_max: 0, stale_ttl: None, octets_max: Some(OCTETS_PLAIN), reason: None, options };
-        Self::empty(Rcode::NO_ERROR, query.question.len(), None).write(query, &terms, out);
-        if let Some(flags) = out.get_mut(2) {
-            *flags |= 0x02;
-        }
-    }
-
     fn write_body(&self, terms: &Terms<'_>, out: &mut Vec<u8>) {
         let start = out.len();
         let (body, places) = self.octets.split_at(usize::from(self.body));
@@ -212,7 +267,7 @@ impl Answer {
         let length_at = out.len();
         out.extend_from_slice(&[0, 0]);
         out.extend_from_slice(terms.options);
-        if let Some(reason) = terms.reason.or(self.reason.as_deref()) {
+        if let Some(reason) = terms.reason.map(Reason::view).or(self.reason) {
             reason.write(out);
         }
         let length = (out.len() - length_at - 2) as u16;

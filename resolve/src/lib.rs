@@ -24,7 +24,7 @@ pub mod special;
 pub mod upstream;
 pub mod upstreams;
 
-pub use answer::{Answer, Heard, Lie};
+pub use answer::{Answer, AnswerRef, Heard, Lie};
 pub use cache::{Cache, Found, Limits};
 pub use query::{Key, PlainQuery};
 pub use query_log::Transport;

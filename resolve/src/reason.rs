@@ -45,13 +45,36 @@ impl Reason {
         Self { code, words: words.into() }
     }
 
+    /// The same, borrowed.
+    #[must_use]
+    pub fn view(&self) -> ReasonRef<'_> {
+        ReasonRef { code: self.code, words: &self.words }
+    }
+}
+
+/// A [`Reason`] that is kept elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReasonRef<'r> {
+    /// See [`Reason::code`].
+    pub code: u16,
+    /// See [`Reason::words`].
+    pub words: &'r str,
+}
+
+impl ReasonRef<'_> {
+    /// The same as a value.
+    #[must_use]
+    pub fn to_reason(self) -> Reason {
+        Reason::new(self.code, self.words)
+    }
+
     /// Writes the option: its code, its length, the error's code and the words.
     pub fn write(&self, out: &mut Vec<u8>) {
         let mut end = self.words.len().min(WORDS_OCTETS_MAX);
         while !self.words.is_char_boundary(end) {
             end -= 1;
         }
-        out.extend_from_slice(&Self::OPTION.to_be_bytes());
+        out.extend_from_slice(&Reason::OPTION.to_be_bytes());
         // At most 202.
         out.extend_from_slice(&((2 + end) as u16).to_be_bytes());
         out.extend_from_slice(&self.code.to_be_bytes());

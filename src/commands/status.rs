@@ -131,7 +131,9 @@ fn forwarder_lines(forwarder: &ForwarderFigures) -> Vec<String> {
         let forged = match (one.forged, one.guarded) {
             (0, _) => String::new(),
             (count, false) => format!(", {count} datagrams in its name were no answers"),
-            (count, true) => format!(", {count} datagrams in its name were no answers: somebody guesses, it is guarded"),
+            (count, true) => {
+                format!(", {count} datagrams in its name were no answers: somebody guesses, it is guarded")
+            }
         };
         lines.push(format!("upstream {}{domains}: {}{took}{forged}", one.upstream, one.state));
     }

@@ -31,10 +31,13 @@ use hickory_proto::op::Message;
 use hickory_proto::rr::Record;
 use resolve::answer::Terms;
 use resolve::blocking::BlockLists;
+use resolve::cache::hash_of;
 use resolve::query::Outgoing;
 use resolve::query_log::Fate;
 use resolve::special::{self, LocalZones};
-use resolve::{Answer, Cache, Found, Key, Limits, Order, Over, PlainQuery, Pool, Reason, Routes, Transport, Upstream};
+use resolve::{
+    Answer, AnswerRef, Cache, Found, Key, Limits, Order, Over, PlainQuery, Pool, Reason, Routes, Transport, Upstream,
+};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 
@@ -259,7 +262,9 @@ struct Shared {
     random: RandomState,
     asked: AtomicU64,
     ttl_max: u32,
+    /// Which part an answer is kept in follows from its key's hash, by `keyed`.
     cache: Vec<Mutex<Cache>>,
+    keyed: RandomState,
     /// The general upstreams first.
     groups: Vec<Group>,
     routes: Routes,
@@ -307,14 +312,15 @@ impl Forwarder {
         let routes =
             Routes::new(domains.flat_map(|(route, number)| route.domains.iter().map(move |name| (name, number))));
         let limits = Limits { octets_max: settings.limits.octets_max / SHARDS, ..settings.limits };
-        let random = RandomState::new();
+        let (random, keyed) = (RandomState::new(), RandomState::new());
         let forwarder = Self(Arc::new_cyclic(|shared| Shared {
             validator: settings.anchors.as_ref().map(|anchors| Validator::new(anchors, Weak::clone(shared))),
             blocks: Arc::clone(&settings.blocks),
             log: settings.log.clone(),
             begun_ms: (means.boot_ms)(),
             means,
-            cache: (0..SHARDS).map(|_| Mutex::new(Cache::new(limits, RandomState::new()))).collect(),
+            cache: (0..SHARDS).map(|_| Mutex::new(Cache::new(limits, keyed.clone()))).collect(),
+            keyed,
             asked: AtomicU64::new(0),
             ttl_max: settings.limits.ttl_max,
             loops: loops::Tokens::new(&random, &groups),
@@ -334,18 +340,20 @@ impl Forwarder {
     /// Answers a plain question at once, into `out`, octets to octets; false: others must be asked. `options`: what is to
     /// stand in the answer's OPT record.
     pub(super) fn answer_known(&self, query: &PlainQuery<'_>, asker: Asker, options: &[u8], out: &mut Vec<u8>) -> bool {
-        let known = match self.0.blocked(&query.key, asker.source) {
-            Some(outcome) => Known::Answer(outcome),
-            None => self.0.known(&query.key),
+        let shared = &self.0;
+        let outcome = match shared.blocked(&query.key, asker.source) {
+            Some(outcome) => outcome,
+            None => match shared.answer_kept(query, asker, options, out) {
+                Some(is_answered) => return is_answered,
+                None => match shared.new_to_us(&query.key) {
+                    Known::Answer(outcome) => outcome,
+                    Known::Stale(..) | Known::Nothing(_) => return false,
+                },
+            },
         };
-        match known {
-            Known::Answer(outcome) => {
-                self.0.note(&query.key, asker, &outcome);
-                self.0.write(query, &outcome, (asker.transport, options), out);
-                true
-            }
-            Known::Stale(..) | Known::Nothing(_) => false,
-        }
+        shared.note(&query.key, asker, outcome.fate, outcome.answer.view());
+        shared.write(query, &outcome, (asker.transport, options), out);
+        true
     }
 
     /// Answers a plain question, asking others where that is needed; `options` as in [`Self::answer_known`].
@@ -361,7 +369,7 @@ impl Forwarder {
             Some(outcome) => outcome,
             None => self.0.resolve(key, Some(asker.source)).await,
         };
-        self.0.note(key, asker, &outcome);
+        self.0.note(key, asker, outcome.fate, outcome.answer.view());
         outcome
     }
 
@@ -372,11 +380,11 @@ impl Forwarder {
         let mut octets = Vec::new();
         let mut reason = outcome.answer.reason.as_deref().cloned();
         if outcome.stale {
-            reason = Some(stale_reason(&outcome.answer));
+            reason = Some(stale_reason(outcome.answer.rcode()));
         }
         let read = PlainQuery::read(&outgoing.octets).and_then(|mut query| {
             query.authentic = true;
-            let terms = Terms { octets_max: None, ..self.0.terms(&outcome, None) };
+            let terms = Terms { octets_max: None, ..self.0.terms(outcome.age_secs, outcome.stale, None) };
             outcome.answer.write(&query, &terms, &mut octets);
             Message::from_vec(&octets).ok()
         });
@@ -401,11 +409,15 @@ impl Forwarder {
 }
 
 fn is_failure(answer: &Answer) -> bool {
-    !matches!(answer.rcode(), Rcode::NO_ERROR | Rcode::NX_DOMAIN | Rcode::YX_DOMAIN)
+    is_failed(answer.rcode())
 }
 
-fn stale_reason(answer: &Answer) -> Reason {
-    let code = if answer.rcode() == Rcode::NX_DOMAIN { Reason::STALE_NXDOMAIN } else { Reason::STALE };
+fn is_failed(rcode: Rcode) -> bool {
+    !matches!(rcode, Rcode::NO_ERROR | Rcode::NX_DOMAIN | Rcode::YX_DOMAIN)
+}
+
+fn stale_reason(rcode: Rcode) -> Reason {
+    let code = if rcode == Rcode::NX_DOMAIN { Reason::STALE_NXDOMAIN } else { Reason::STALE };
     Reason::new(code, "no upstream answers; this is what was known before")
 }
 
@@ -426,18 +438,31 @@ impl Shared {
         hasher.finish()
     }
 
-    fn shard(&self, key: &Key) -> MutexGuard<'_, Cache> {
-        // A name's last octets before the root, its type and a few in front: any spread does.
-        let sum =
-            key.as_bytes().iter().fold(0_usize, |sum, octet| sum.wrapping_mul(31).wrapping_add(usize::from(*octet)));
-        lock(&self.cache[sum % SHARDS])
+    /// The part of the cache for a key, and its hash.
+    fn shard(&self, key: &Key) -> (MutexGuard<'_, Cache>, u64) {
+        let hash = hash_of(&self.keyed, key);
+        // Neither the bits by which a table finds a place nor those that it keeps.
+        (lock(&self.cache[(hash >> 48) as usize % SHARDS]), hash)
     }
 
-    fn terms<'r>(&self, outcome: &Outcome, reason: Option<&'r Reason>) -> Terms<'r> {
+    /// What is kept of a question.
+    fn kept(&self, key: &Key) -> Option<Found> {
+        let (mut cache, hash) = self.shard(key);
+        cache.get(hash, key, self.now_secs()).map(Found::owned)
+    }
+
+    /// Keeps an answer.
+    fn keep(&self, key: &Key, answer: &Answer) {
+        let now = self.now_secs();
+        let (mut cache, hash) = self.shard(key);
+        cache.put(hash, key, answer, now);
+    }
+
+    fn terms<'r>(&self, age_secs: u32, stale: bool, reason: Option<&'r Reason>) -> Terms<'r> {
         Terms {
-            age_secs: outcome.age_secs,
+            age_secs,
             ttl_max: self.ttl_max,
-            stale_ttl: outcome.stale.then_some(STALE_TTL),
+            stale_ttl: stale.then_some(STALE_TTL),
             octets_max: Some(UDP_OCTETS_MAX),
             reason,
             options: &[],
@@ -451,10 +476,47 @@ impl Shared {
         (transport, options): (Transport, &[u8]),
         out: &mut Vec<u8>,
     ) {
-        let reason = outcome.stale.then(|| stale_reason(&outcome.answer));
+        let reason = outcome.stale.then(|| stale_reason(outcome.answer.rcode()));
         let octets_max = (!transport.is_stream()).then_some(UDP_OCTETS_MAX);
-        let terms = Terms { octets_max, options, ..self.terms(outcome, reason.as_ref()) };
+        let terms = Terms { octets_max, options, ..self.terms(outcome.age_secs, outcome.stale, reason.as_ref()) };
         outcome.answer.write(query, &terms, out);
+    }
+
+    /// Answers a question from where its answer is kept, without a copy of it, since most end here; none: nothing is kept;
+    /// false: what is kept is stale, and others are to be asked first.
+    fn answer_kept(
+        self: &Arc<Self>,
+        query: &PlainQuery<'_>,
+        asker: Asker,
+        options: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Option<bool> {
+        let now = self.now_secs();
+        let (mut cache, hash) = self.shard(&query.key);
+        let found = cache.get(hash, &query.key, now)?;
+        if found.stale && !found.unreachable {
+            return Some(false);
+        }
+        let answer = found.answer;
+        let reason = found.stale.then(|| stale_reason(answer.rcode()));
+        let octets_max = (!asker.transport.is_stream()).then_some(UDP_OCTETS_MAX);
+        let terms = Terms { octets_max, options, ..self.terms(found.age_secs, found.stale, reason.as_ref()) };
+        answer.write(query, &terms, out);
+        self.note(&query.key, asker, fate_of(found.stale, answer.rcode()), answer);
+        let (stale, refresh) = (found.stale, found.refresh);
+        drop(cache);
+        self.count_known(&query.key, stale, refresh);
+        Some(true)
+    }
+
+    /// Counts an answer that was known, and asks for it anew where its end is near.
+    fn count_known(self: &Arc<Self>, key: &Key, stale: bool, refresh: bool) {
+        count(if stale { &self.counts.stale } else { &self.counts.hits });
+        if refresh {
+            count(&self.counts.refreshed);
+            // What cannot be asked for now is still good for a while.
+            let _ = self.begin(key, self.group_of(key), None);
+        }
     }
 
     /// The answer to a question; bounded by what a quest may take, and by what validation may.
@@ -473,9 +535,9 @@ impl Shared {
         }
     }
 
-    fn note(&self, key: &Key, asker: Asker, outcome: &Outcome) {
+    fn note(&self, key: &Key, asker: Asker, fate: Fate, answer: AnswerRef<'_>) {
         if let Some(log) = &self.log {
-            log.note(asker.source, asker.transport, key, outcome.fate, &outcome.answer);
+            log.note(asker.source, asker.transport, key, fate, answer);
         }
     }
 
@@ -490,23 +552,15 @@ impl Shared {
     /// What is known of a question without asking anybody.
     fn known(self: &Arc<Self>, key: &Key) -> Known {
         // First of all, since most questions end here. What is answered by ourselves is never kept.
-        let found = self.shard(key).get(key, self.now_secs());
-        let Some(Found { answer, age_secs, stale, unreachable, refresh }) = found else { return self.new_to_us(key) };
-        let fate = match (stale, is_failure(&answer)) {
-            (true, _) => Fate::Stale,
-            (false, true) => Fate::Failed,
-            (false, false) => Fate::Known,
+        let Some(Found { answer, age_secs, stale, unreachable, refresh }) = self.kept(key) else {
+            return self.new_to_us(key);
         };
+        let fate = fate_of(stale, answer.rcode());
         let outcome = Outcome { answer, age_secs, stale, fate };
         if stale && !unreachable {
             return Known::Stale(outcome, self.group_of(key));
         }
-        count(if stale { &self.counts.stale } else { &self.counts.hits });
-        if refresh {
-            count(&self.counts.refreshed);
-            // What cannot be asked for now is still good for a while.
-            let _ = self.begin(key, self.group_of(key), None);
-        }
+        self.count_known(key, stale, refresh);
         Known::Answer(outcome)
     }
 
@@ -528,6 +582,15 @@ impl Shared {
             return Known::Answer(now(special::answer(key, zone), Fate::Local));
         }
         Known::Nothing(route.map_or(0, |(group, _)| group))
+    }
+}
+
+/// What becomes of a question whose answer was known.
+fn fate_of(stale: bool, rcode: Rcode) -> Fate {
+    match (stale, is_failed(rcode)) {
+        (true, _) => Fate::Stale,
+        (false, true) => Fate::Failed,
+        (false, false) => Fate::Known,
     }
 }
 

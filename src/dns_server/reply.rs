@@ -110,7 +110,7 @@ fn edns_for(request: &Request, reply: &Reply) -> Option<Edns> {
     edns.set_dnssec_ok(asked.flags().dnssec_ok);
     if let Some(reason) = &reply.reason {
         let mut option = Vec::new();
-        reason.write(&mut option);
+        reason.view().write(&mut option);
         // Its code and its length are written by hickory.
         edns.options_mut().insert(EdnsOption::Unknown(Reason::OPTION, option.split_off(4)));
     }

@@ -169,9 +169,8 @@ impl Lines {
         let mut open = lock(&self.open);
         open.retain(|line| line.takes());
         // As many are left to connections as datagrams have.
-        let has_room = is_alone
-            || open.is_empty()
-            || (open.len() < OPEN_MAX && self.sockets.available_permits() > open.len());
+        let has_room =
+            is_alone || open.is_empty() || (open.len() < OPEN_MAX && self.sockets.available_permits() > open.len());
         let room = has_room.then(|| Arc::clone(&self.sockets).try_acquire_owned().ok()).flatten();
         let Some(permit) = room else {
             if open.is_empty() || is_alone {

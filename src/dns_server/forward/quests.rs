@@ -74,7 +74,7 @@ impl Shared {
             let answer = shared.find(&key, group).await;
             let fate = if is_failure(&answer) { Fate::Failed } else { Fate::Asked };
             let outcome = now(answer, fate);
-            shared.shard(&key).put(&key, Arc::clone(&outcome.answer), shared.now_secs());
+            shared.keep(&key, &outcome.answer);
             let mut under_way = lock(&shared.under_way);
             under_way.answers.remove(&key);
             under_way.asked -= usize::from(share.is_some());

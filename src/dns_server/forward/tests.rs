@@ -42,7 +42,7 @@ async fn what_was_known_before_a_long_sleep_is_stale_after_it() {
     let upstream = silent();
     let shared = forwarder(means(), upstream.local_addr().unwrap()).0;
     let key = key("a.elsewhere.example");
-    shared.shard(&key).put(&key, Arc::new(an_answer(&key)), shared.now_secs());
+    shared.keep(&key, &an_answer(&key));
     assert!(matches!(shared.known(&key), Known::Answer(_)));
     BOOT_MS.set(BOOT_MS.get() + 61_000);
     assert!(matches!(shared.known(&key), Known::Stale(..)));

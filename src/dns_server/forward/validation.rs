@@ -234,7 +234,7 @@ pub(super) fn response(shared: &Shared, key: &Key, outcome: &Outcome) -> Result<
     let asked = Outgoing::build(key, 0, false).without_edns();
     let query = PlainQuery::read(&asked.octets).ok_or_else(|| NetError::from("a question is none"))?;
     let mut octets = Vec::new();
-    let terms = Terms { octets_max: None, ..shared.terms(outcome, None) };
+    let terms = Terms { octets_max: None, ..shared.terms(outcome.age_secs, outcome.stale, None) };
     outcome.answer.write(&query, &terms, &mut octets);
     DnsResponse::from_buffer(octets).map_err(NetError::from)
 }
