@@ -15,10 +15,28 @@ pub const WORDS_OCTETS_MAX: usize = 200;
 impl Reason {
     /// The EDNS option's code (RFC 8914 section 2).
     pub const OPTION: u16 = 15;
+    /// Unsupported DNSKEY Algorithm (RFC 8914 section 4.2).
+    pub const ALGORITHM_UNSUPPORTED: u16 = 1;
+    /// Unsupported DS Digest Type (section 4.3).
+    pub const DIGEST_UNSUPPORTED: u16 = 2;
     /// Stale Answer (RFC 8914 section 4.4).
     pub const STALE: u16 = 3;
     /// DNSSEC Bogus (section 4.7).
     pub const BOGUS: u16 = 6;
+    /// Signature Expired (section 4.8).
+    pub const SIGNATURE_EXPIRED: u16 = 7;
+    /// Signature Not Yet Valid (section 4.9).
+    pub const SIGNATURE_TOO_EARLY: u16 = 8;
+    /// DNSKEY Missing (section 4.10): also a key that no DS record, or no trust anchor, speaks for.
+    pub const DNSKEY_MISSING: u16 = 9;
+    /// RRSIGs Missing (section 4.11).
+    pub const SIGNATURES_MISSING: u16 = 10;
+    /// No Zone Key Bit Set (section 4.12).
+    pub const NO_ZONE_KEY: u16 = 11;
+    /// NSEC Missing (section 4.13).
+    pub const NSEC_MISSING: u16 = 12;
+    /// Unsupported NSEC3 Iterations Value (RFC 9276 section 5).
+    pub const NSEC3_ITERATIONS: u16 = 27;
     /// Cached Error (section 4.14).
     pub const CACHED: u16 = 13;
     /// Not Ready (section 4.15).
@@ -43,6 +61,16 @@ impl Reason {
     /// A code with words.
     pub fn new(code: u16, words: impl Into<String>) -> Self {
         Self { code, words: words.into() }
+    }
+
+    /// Whether it says that an answer's signatures do not lead to a trust anchor.
+    #[must_use]
+    pub fn is_bogus(&self) -> bool {
+        matches!(
+            self.code,
+            Self::BOGUS | Self::ALGORITHM_UNSUPPORTED | Self::DIGEST_UNSUPPORTED | Self::SIGNATURE_EXPIRED
+                ..=Self::NSEC_MISSING | Self::NSEC3_ITERATIONS
+        )
     }
 
     /// The same, borrowed.

@@ -33,7 +33,7 @@ impl Routes {
 }
 
 /// A name and all names above it, the root last; each in wire form.
-pub(crate) fn suffixes(name: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub fn suffixes(name: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::successors(Some(name), |rest| match rest.first() {
         None | Some(0) => None,
         Some(length) => rest.get(usize::from(*length) + 1..),

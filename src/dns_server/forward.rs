@@ -3,13 +3,15 @@
 //! The values and the decisions are `resolve`'s; here are its sockets, its clock and its tasks. Reading order:
 //! [`Forwarder`] (what is known of a question, and who is asked), `quests` (one question on its way), `transport` (one
 //! attempt), `lines` (sockets for datagrams), `channel` (connections by TLS and HTTPS), `loops` (whether an upstream leads back to us), `system` (whom this machine asks), `validation` with
-//! `anchors` and `wildcard` (whether answers are signed).
+//! `anchors`, `islands` and `wildcard` (whether answers are signed), `causes` (why one is bogus).
 //!
 //! A question that is under way is asked once: whoever asks for the same meanwhile waits for the same answer.
 
 mod anchors;
+mod causes;
 mod channel;
 mod figures;
+mod islands;
 mod lines;
 mod loops;
 mod quests;
@@ -162,7 +164,7 @@ impl ForwardCounts {
 
     /// Counts what came of a validation; of one that failed for another reason nothing.
     fn validated(&self, answer: &Answer) {
-        let is_bogus = answer.reason.as_ref().is_some_and(|reason| reason.code == Reason::BOGUS);
+        let is_bogus = answer.reason.as_ref().is_some_and(|reason| reason.is_bogus());
         match answer {
             _ if is_bogus => count(&self.bogus),
             answer if answer.authentic => count(&self.secure),

@@ -10,6 +10,7 @@ mod architecture;
 mod asker;
 mod audit;
 mod block_urls;
+mod bogus;
 mod check_online;
 mod claims;
 mod clients;

@@ -339,7 +339,7 @@ pub struct Resolver {
     pub stale: Option<At<Duration>>,
     /// Validate answers (DNSSEC, RFC 4035).
     pub validate: Option<At<bool>>,
-    /// The trust anchors: a file with DNSKEY or DS records, in place of the root's.
+    /// The trust anchors: a file with DNSKEY or DS records of zones, beside the root's keys; of a root, in their place.
     pub trust_anchors: Option<At<FilePath>>,
     /// Domains that are not validated: private ones that nobody signs.
     pub not_validated: Option<Vec<At<DomainName>>>,

@@ -17,6 +17,7 @@ use hickory_client::dnssec::DnssecDnsHandle;
 use hickory_client::runtime::TokioRuntimeProvider;
 use hickory_client::xfer::DnsHandle;
 use hickory_client::{DnsError, NetError};
+use hickory_proto::dnssec::rdata::DNSKEY as DnsKey;
 use hickory_proto::dnssec::{Proof, TrustAnchors};
 use hickory_proto::op::{DnsRequest, DnsRequestOptions, DnsResponse, Message, MessageType, Query};
 use hickory_proto::rr::{Name, Record, RecordType as WireType};
@@ -27,15 +28,21 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::anchors::Anchors;
+use super::causes::Search;
+use super::islands::Island;
 use super::{Outcome, Shared, is_failure, wildcard};
 
 /// How long a chain of keys may be followed. Whoever asked has gone by then; what was found is kept for the next time.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// RFC 9276 section 3.2: more iterations of NSEC3 than this are taken as unsigned, and than this as bogus.
-const NSEC3_ITERATIONS: (u16, u16) = (100, 500);
-const DNSKEY: RecordType = RecordType(48);
+pub(super) const NSEC3_ITERATIONS: (u16, u16) = (100, 500);
+pub(super) const DNSKEY: RecordType = RecordType(48);
 /// When the keys that digests are of are asked for again: a rollover takes days (RFC 7583).
-const LEARNT_AGAIN_AFTER: Duration = Duration::from_secs(600);
+pub(super) const LEARNT_AGAIN_AFTER: Duration = Duration::from_secs(600);
+/// How long it is looked for what is wrong about a bogus answer.
+const SEARCH: Duration = Duration::from_secs(2);
+/// So often a chain of aliases may leave a zone with anchors of its own.
+const LINKS_MAX: usize = 8;
 
 /// See the module.
 pub(super) struct Validator {
@@ -43,6 +50,7 @@ pub(super) struct Validator {
     shared: Weak<Shared>,
     handle: ArcSwap<DnssecDnsHandle<Upward>>,
     learnt: Mutex<Learnt>,
+    islands: Vec<Island>,
 }
 
 /// The keys that fit the digests among the anchors.
@@ -54,16 +62,33 @@ struct Learnt {
 }
 
 /// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Secure,
     Insecure,
     Bogus,
 }
 
+/// Why there is no answer.
+enum Fault {
+    /// Signatures do not fit; the words are for the case that nothing more is found.
+    Bogus(String),
+    /// Something else.
+    Other(Reason),
+}
+
 impl Validator {
     pub(super) fn new(anchors: &Anchors, shared: Weak<Shared>) -> Self {
-        let handle = handle_by(Arc::clone(&anchors.keys), Weak::clone(&shared));
-        Self { anchors: anchors.clone(), shared, handle: ArcSwap::from_pointee(handle), learnt: Mutex::default() }
+        let handle = handle_by(Arc::clone(&anchors.keys), Upward::within(Weak::clone(&shared), None));
+        let islands = anchors.zones.iter().filter_map(|zone| Island::new(zone, &shared)).collect();
+        let (handle, learnt) = (ArcSwap::from_pointee(handle), Mutex::default());
+        Self { anchors: anchors.clone(), shared, handle, learnt, islands }
+    }
+
+    /// The zone with anchors of its own that a name (wire form, lower case) is in.
+    fn island(&self, name: &[u8]) -> Option<&Island> {
+        let found = self.islands.iter().filter_map(|island| Some((island.holds(name)?, island)));
+        found.max_by_key(|(length, _)| *length).map(|(_, island)| island)
     }
 
     /// Asks for the keys that the digests among the anchors are of, when it is time to. What cannot be had now is asked for
@@ -93,7 +118,8 @@ impl Validator {
         learnt.again_at = (is_whole && !keys.is_empty()).then_some(now + LEARNT_AGAIN_AFTER);
         if is_whole && keys != learnt.keys {
             learnt.keys = keys;
-            self.handle.store(Arc::new(handle_by(Arc::new(anchors), Weak::clone(&self.shared))));
+            let way = Upward::within(Weak::clone(&self.shared), None);
+            self.handle.store(Arc::new(handle_by(Arc::new(anchors), way)));
         }
     }
 
@@ -104,42 +130,97 @@ impl Validator {
 
     /// The answer to a question, validated; or what is said in its place.
     pub(super) async fn answer(&self, key: &Key) -> Answer {
-        let failure =
-            |code, words: String| Answer::empty(Rcode::SERV_FAIL, key.name().len() + 4, Some(Reason::new(code, words)));
+        let reason = match self.whole(key).await {
+            Ok((verdict, message)) => match rewritten(message, key, verdict == Verdict::Secure) {
+                Some(answer) => return answer,
+                None => Reason::new(Reason::NETWORK, "an upstream's answer cannot be read"),
+            },
+            Err((_, Fault::Other(reason))) => reason,
+            Err((of, Fault::Bogus(words))) => {
+                let search = self.cause(&of);
+                let cause = tokio::time::timeout(SEARCH, search).await.ok().flatten();
+                cause.unwrap_or_else(|| Reason::new(Reason::BOGUS, words))
+            }
+        };
+        Answer::empty(Rcode::SERV_FAIL, key.name().len() + 4, Some(reason))
+    }
+
+    /// What is wrong about an answer that was found bogus.
+    async fn cause(&self, key: &Key) -> Option<Reason> {
+        let shared = self.shared.upgrade()?;
+        let now = u32::try_from(jiff::Timestamp::now().as_second()).unwrap_or(u32::MAX);
+        let anchored = |zone: &Name, dnskey: &DnsKey| self.anchors.fit(zone, dnskey);
+        Search { shared: &shared, anchored: &anchored, now }.cause(key).await
+    }
+
+    /// An answer with all that its aliases lead to: each part by the anchors for it. Whose answer it is that has a fault is
+    /// told with it.
+    async fn whole(&self, key: &Key) -> Result<(Verdict, Message), (Key, Fault)> {
+        let (mut asked, mut whole) = (*key, None::<(Verdict, Message)>);
+        for _ in 0..LINKS_MAX {
+            let island = self.island(asked.name());
+            let (verdict, message) = match island {
+                Some(island) => match self.link(&asked, island.handle(false).await).await {
+                    // Its keys may have been exchanged.
+                    Err(Fault::Bogus(words)) => match island.handle(true).await {
+                        Some(handle) => self.link(&asked, Some(handle)).await,
+                        None => Err(Fault::Bogus(words)),
+                    },
+                    answered => answered,
+                },
+                None => {
+                    self.learn().await;
+                    self.link(&asked, Some(self.handle.load_full())).await
+                }
+            }
+            .map_err(|fault| (asked, fault))?;
+            let leads_to = island.and_then(|island| island.leaves(&asked, &message));
+            let joined = match whole.take() {
+                None => (verdict, message),
+                Some((before, mut joined)) => {
+                    joined.answers.extend(message.answers);
+                    joined.authorities = message.authorities;
+                    joined.metadata.response_code = message.metadata.response_code;
+                    (if before == Verdict::Secure { verdict } else { before }, joined)
+                }
+            };
+            let follows = leads_to.filter(|_| !matches!(asked.rtype(), RecordType::CNAME | RecordType::ANY));
+            match follows {
+                Some(target) => asked = Key::new(&target, asked.rtype(), asked.dnssec_ok(), asked.checking_disabled()),
+                None => return Ok(joined),
+            }
+            whole = Some(joined);
+        }
+        // A chain that goes on like this leads nowhere; what there is of it is an answer.
+        whole.ok_or_else(|| (*key, Fault::Bogus(bogus(key))))
+    }
+
+    /// The answer to a question by one validator, and what it makes of it.
+    async fn link(&self, key: &Key, by: Option<Arc<DnssecDnsHandle<Upward>>>) -> Result<(Verdict, Message), Fault> {
+        let other = |words: String| Fault::Other(Reason::new(Reason::UNREACHABLE, words));
         let query = Query::query(name_to_hickory(&key.fqdn()), WireType::from(key.rtype().0));
         let mut options = DnsRequestOptions::default();
         options.edns_set_dnssec_ok = true;
-        let lookup = async {
-            self.learn().await;
-            let mut answers = self.handle.load().lookup(query, options);
-            answers.next().await
-        };
+        let Some(by) = by else { return Err(other("this server is ending".to_owned())) };
+        let lookup = async { by.lookup(query, options).next().await };
         let answered = match tokio::time::timeout(PATIENCE, lookup).await {
             Ok(Some(answered)) => answered,
-            Ok(None) | Err(_) => {
-                return failure(Reason::UNREACHABLE, "the keys of this name were not found in time".into());
-            }
+            Ok(None) | Err(_) => return Err(other("the keys of this name were not found in time".to_owned())),
         };
         let (verdict, message) = match answered {
             Ok(response) => (verdict(&response), response.into_message()),
-            Err(NetError::Dns(DnsError::Nsec { proof: Proof::Bogus, response, .. }))
-                if wildcard::is_proven(&response) =>
-            {
+            Err(NetError::Dns(DnsError::Nsec { proof: Proof::Bogus, response, .. })) => {
+                if !wildcard::is_proven(&response) {
+                    return Err(Fault::Bogus(not_proven(key, &response)));
+                }
                 (Verdict::Secure, response.into_message())
             }
-            Err(NetError::Dns(DnsError::Nsec { proof: Proof::Bogus, response, .. })) => {
-                return failure(Reason::BOGUS, not_proven(key, &response));
-            }
-            Err(NetError::Dns(DnsError::DnssecBogus)) => return failure(Reason::BOGUS, bogus(key)),
+            Err(NetError::Dns(DnsError::DnssecBogus)) => return Err(Fault::Bogus(bogus(key))),
             Err(NetError::Dns(DnsError::Nsec { response, .. })) => (Verdict::Insecure, response.into_message()),
-            Err(NetError::Msg(words)) => return failure(Reason::UNREACHABLE, words),
-            Err(error) => return failure(Reason::BOGUS, format!("{}: {error}", bogus(key))),
+            Err(NetError::Msg(words)) => return Err(other(words)),
+            Err(error) => return Err(Fault::Bogus(format!("{}: {error}", bogus(key)))),
         };
-        match verdict {
-            Verdict::Bogus => failure(Reason::BOGUS, bogus(key)),
-            verdict => rewritten(message, key, matches!(verdict, Verdict::Secure))
-                .unwrap_or_else(|| failure(Reason::NETWORK, "an upstream's answer cannot be read".to_owned())),
-        }
+        if verdict == Verdict::Bogus { Err(Fault::Bogus(bogus(key))) } else { Ok((verdict, message)) }
     }
 }
 
@@ -155,8 +236,8 @@ fn not_proven(key: &Key, response: &Message) -> String {
     }
 }
 
-fn handle_by(keys: Arc<TrustAnchors>, shared: Weak<Shared>) -> DnssecDnsHandle<Upward> {
-    DnssecDnsHandle::with_trust_anchor(Upward(shared), keys)
+pub(super) fn handle_by(keys: Arc<TrustAnchors>, way: Upward) -> DnssecDnsHandle<Upward> {
+    DnssecDnsHandle::with_trust_anchor(way, keys)
         .nsec3_iteration_limits(Some(NSEC3_ITERATIONS.0), Some(NSEC3_ITERATIONS.1))
 }
 
@@ -202,22 +283,46 @@ fn rewritten(mut message: Message, key: &Key, authentic: bool) -> Option<Answer>
 
 /// The way to the upstreams, as hickory's validator asks.
 #[derive(Clone)]
-pub(super) struct Upward(Weak<Shared>);
+pub(super) struct Upward {
+    shared: Weak<Shared>,
+    /// A zone with anchors of its own: nothing above it is looked at.
+    within: Option<Name>,
+}
+
+impl Upward {
+    /// For all names, or for those of a zone.
+    pub(super) fn within(shared: Weak<Shared>, within: Option<Name>) -> Self {
+        Self { shared, within }
+    }
+}
 
 impl DnsHandle for Upward {
     type Response = Pin<Box<dyn Stream<Item = Result<DnsResponse, NetError>> + Send>>;
     type Runtime = TokioRuntimeProvider;
 
     fn send(&self, request: DnsRequest) -> Self::Response {
-        let shared = self.0.clone();
+        let Self { shared, within } = self.clone();
         Box::pin(stream::once(Box::pin(async move {
             let (Some(shared), Some(query)) = (shared.upgrade(), request.queries.first()) else {
                 return Err(NetError::from("this server is ending"));
             };
+            // What is above would prove that nothing in the zone needs to be signed.
+            if let Some(zone) = &within
+                && query.query_type() == WireType::DS
+                && query.name().zone_of(zone)
+            {
+                return Err(NetError::from("a zone with trust anchors of its own has no parent"));
+            }
             let name = dns::wire::name_from_hickory(query.name()).map_err(|_| NetError::from("a name is none"))?;
             let key = Key::new(&name, RecordType(query.query_type().into()), true, true);
             let outcome = shared.resolve(&key, None).await;
-            response(&shared, &key, &outcome)
+            let response = response(&shared, &key, &outcome)?;
+            let Some(zone) = within else { return Ok(response) };
+            // What aliases lead to outside is asked for, and validated, by itself.
+            let mut message = response.into_message();
+            message.answers.retain(|record| zone.zone_of(&record.name));
+            message.authorities.retain(|record| zone.zone_of(&record.name));
+            DnsResponse::from_message(message).map_err(NetError::from)
         })))
     }
 }
