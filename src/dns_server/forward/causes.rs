@@ -143,7 +143,7 @@ impl Search<'_> {
             return Some(Reason::new(Reason::DIGEST_UNSUPPORTED, words));
         }
         let fits = |key: &&DNSKEY| digests.iter().any(|digest| digest.covers(zone, key).unwrap_or(false));
-        let fitting: Vec<&DNSKEY> = keys.iter().copied().filter(|key| fits(&key)).collect();
+        let fitting: Vec<&DNSKEY> = keys.iter().copied().filter(|key| fits(key)).collect();
         if fitting.is_empty() {
             let told: Vec<String> = digests.iter().map(|digest| digest.key_tag().to_string()).collect();
             let words = format!(
@@ -207,7 +207,7 @@ impl Search<'_> {
                 asked.answers.iter().filter_map(|record| key_of(record, &input.signer_name)).collect()
             }
         };
-        let of_tag: Vec<&DNSKEY> = keys.iter().copied().filter(|key| has_tag(&key)).collect();
+        let of_tag: Vec<&DNSKEY> = keys.iter().copied().filter(|key| has_tag(key)).collect();
         if of_tag.is_empty() {
             let words = match by {
                 Some(_) => format!("{what} is signed by its key {tag}, which nothing above it speaks for"),
