@@ -690,6 +690,35 @@ mod tests {
     }
 
     #[test]
+    fn a_lease_that_ran_out_while_no_server_ran_is_told_although_a_crash_took_it_and_the_journal_was_compacted() {
+        const DAY: u64 = 86_400;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store");
+        let (mut store, ..) = Store::open(FileStorage::new(&path), &Options::default()).unwrap();
+        let bound = lease(1, 1_000_000);
+        store.commit(1_000_000, [[Row::Lease(bound.clone())]]).unwrap();
+        let history = || FileStorage::new(super::directory(&path));
+        let (mut writer, _) = Writer::open(history(), LIMITS).unwrap();
+        writer.append(1_000_000, &[Record::new(store::history::Kind::Assigned, &bound, 1_000_000)]).unwrap();
+        drop(writer);
+        // A day later another server notices it, and dies before its history is written.
+        let now = 1_000_000 + DAY;
+        let expired = Lease { state: LeaseState::Expired, ..bound };
+        store.commit(now, [vec![Row::Lease(expired)], vec![Row::Lease(lease(2, now))]]).unwrap();
+        let (mut writer, _) = Writer::open(history(), LIMITS).unwrap();
+        writer.append(now, &[Record::new(store::history::Kind::Assigned, &lease(2, now), now)]).unwrap();
+        drop(writer);
+        store.begin_compaction().unwrap().unwrap().run().unwrap();
+        let keeping = keeping(&path);
+        keeping.feed.stop();
+        keeping.write().unwrap();
+        let mut told = Vec::new();
+        Reader::new(history()).each(|record| told.push((record.address.octets()[3], record.kind.word(), record.at))).unwrap();
+        told.sort_unstable();
+        assert_eq!(told, [(1, "assigned", 1_000_000), (1, "expired", 1_003_600), (2, "assigned", now)], "each once");
+    }
+
+    #[test]
     fn past_the_limit_what_was_written_lately_is_still_known() {
         let mut recent = HashSet::new();
         assert!((1..=3).all(|identity| remember(&mut recent, 3, identity)));

@@ -71,6 +71,7 @@ pub use reader::{Page, Reader};
 pub use record::{Kind, Record};
 pub(crate) use record::{push, records};
 pub use retention::{Limits, PartSize, dropped};
+pub(crate) use since::compacted;
 pub use since::{SLACK_SECS, journal_leases};
 pub use writer::{Opened, Swept, Writer};
 

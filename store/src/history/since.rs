@@ -6,14 +6,15 @@ use dhcp::lease::{Lease, LeaseState};
 
 use super::record::{Kind, Record};
 use crate::journal::OpenError;
-use crate::journal::format::{Listing, Loaded, ReadFault, Rows};
+use crate::journal::format::{Listing, Loaded, ReadFault, RowRef, Rows};
+use crate::rows::lease::{Times, times, with_stored};
 use crate::rows::{LEASES, Row};
 use crate::storage::Storage;
 
 /// How often the files are listed again when a compaction changes them meanwhile.
 const TRIES: usize = 8;
 /// How much earlier than it was stored something may have happened (seconds): a lease that ran out did so before that was
-/// noticed, and no commit waits so long for its disk.
+/// noticed, and no commit waits so long for its disk. Of what happened earlier still, a compacted row tells when it was stored.
 pub const SLACK_SECS: u64 = 600;
 
 /// Gives `take` what was stored about leases at `since` (UTC seconds) and later, oldest first, as records with the time at
@@ -43,8 +44,8 @@ pub fn journal_leases<S: Storage>(storage: &S, since: u64, mut take: impl FnMut(
     if let Some(snapshot) = loaded.snapshot.as_mut().filter(|_| compacted >= since) {
         while let Some((body, _)) = snapshot.next_block().map_err(fault)? {
             for row in Rows::new(body).filter(|row| row.stream == LEASES) {
-                if let Ok(Row::Lease(lease)) = Row::read(row.stream, row.key, row.value)
-                    && last_stamp(&lease) >= since.saturating_sub(SLACK_SECS)
+                if row.value.is_some_and(|value| times(value).is_ok_and(|times| may_be_since(times, since)))
+                    && let Ok(Row::Lease(lease)) = Row::read(row.stream, row.key, row.value)
                 {
                     take(compacted, Record::new(kind_of(&lease), &lease, compacted));
                 }
@@ -71,12 +72,20 @@ pub fn journal_leases<S: Storage>(storage: &S, since: u64, mut take: impl FnMut(
     Ok(())
 }
 
-/// When something happened to a lease last, as far as it tells.
-fn last_stamp(lease: &Lease) -> u64 {
-    match lease.state {
-        LeaseState::Bound | LeaseState::Quarantined => lease.renewed_at,
-        LeaseState::Released | LeaseState::Expired => lease.expires_at.max(lease.renewed_at),
-    }
+/// Whether a compacted row may have been stored at `since` or later.
+fn may_be_since(times: Times, since: u64) -> bool {
+    times.stored.map_or_else(|| times.last >= since.saturating_sub(SLACK_SECS), |stored| stored >= since)
+}
+
+/// What a compaction writes in the place of a row that it takes out of a frame with this stamp (UTC seconds): where its lease's
+/// own times would not tell that it was stored as late as that, the row with its stamp. A lease that ran out while no server
+/// ran is one, and one that got another name long after it was renewed. `None`: the row as it is.
+pub(crate) fn compacted(row: RowRef<'_>, stamp: u64) -> Option<Vec<u8>> {
+    let value = row.value.filter(|_| row.stream == LEASES)?;
+    // What cannot be read is carried along as it is.
+    let times = times(value).ok()?;
+    let is_late = times.stored.is_none() && stamp > times.last.saturating_add(SLACK_SECS);
+    is_late.then(|| with_stored(value, stamp))
 }
 
 /// What happened to a lease that is now as it is. A row does not tell everything that an event does: an address that was

@@ -328,6 +328,37 @@ fn what_a_crash_took_is_read_again_from_the_journal() {
 }
 
 #[test]
+fn what_was_noticed_long_after_it_happened_is_told_also_by_a_compacted_journal() {
+    let storage = SimStorage::new(1);
+    let (mut store, ..) = Store::open(storage.clone(), &Options::default()).unwrap();
+    let told = |since| {
+        let mut told = Vec::new();
+        journal_leases(&storage, since, |_, record| told.push((record.kind, record.address.octets()[3], record.at))).unwrap();
+        told
+    };
+    // These ran out while a server ran.
+    store.commit(500, [[Row::Lease(ended(&lease(1, 1, 100, 100), LeaseState::Expired, 500))]]).unwrap();
+    // These, a day before it ran again; and an address was declined long after its client had renewed.
+    let expired = ended(&lease(2, 2, 200, 200), LeaseState::Expired, 600);
+    let declined = Lease { state: LeaseState::Quarantined, ..lease(3, 3, 300, 300) };
+    store.commit(DAY, [[Row::Lease(expired.clone())], [Row::Lease(declined)]]).unwrap();
+    let late = [(Kind::Expired, 2, 600), (Kind::Declined, 3, 300)];
+    assert_eq!(told(DAY - SLACK_SECS), late, "from its segment");
+    // A snapshot carries it on to the next.
+    for round in 0..2 {
+        store.begin_compaction().unwrap().unwrap().run().unwrap();
+        assert_eq!(told(DAY - SLACK_SECS), late, "compacted {round}");
+        assert_eq!(told(DAY), late);
+        assert_eq!(told(DAY + 1), [], "it was stored before");
+        store.commit(DAY + 1 + round, [[Row::LeaseGone([10, 0, 0, 99].into())]]).unwrap();
+    }
+    // Whoever opens the store finds the lease as it was.
+    drop(store);
+    let (_, contents, _) = Store::open(storage.clone(), &Options::default()).unwrap();
+    assert!(contents.leases.contains(&expired), "{:?}", contents.leases);
+}
+
+#[test]
 fn a_reading_of_the_journal_that_was_cut_off_begins_again_where_it_began() {
     let storage = SimStorage::new(1);
     let open = || Writer::open(storage.clone(), LIMITS).unwrap();

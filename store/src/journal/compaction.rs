@@ -11,6 +11,7 @@ use super::names;
 use super::segment::Segment;
 use super::snapshot::{SnapshotReader, SnapshotWriter};
 use super::superblock::Superblock;
+use crate::history;
 use crate::storage::{Storage, is_full};
 use faults::{Fault, planted};
 
@@ -199,12 +200,17 @@ impl<S: Storage> Compaction<S> {
         };
         let file = self.storage.create(unfinished, 0).map_err(failed)?;
         let mut writer = SnapshotWriter::new(file, &self.superblock).map_err(failed)?;
-        merge(old.as_mut(), &changes, |row, _, _| {
+        merge(old.as_mut(), &changes, |row, file, offset| {
             self.check_open()?;
             if planted(Fault::CompactionDropsLiveRow) && row.key.last().is_some_and(|last| last % 8 == 5) {
                 return Ok(());
             }
-            writer.push(row.stream, row.key, row.value.unwrap_or_default()).map_err(failed)
+            // The frame goes, and its stamp with it; the history may still have to know it.
+            let segment = segments.iter().find(|segment| segment.name == file);
+            let stamped =
+                segment.and_then(|segment| segment.stamp_at(offset)).and_then(|stamp| history::compacted(row, stamp));
+            let value = stamped.as_deref().or(row.value).unwrap_or_default();
+            writer.push(row.stream, row.key, value).map_err(failed)
         })?;
         let done = writer.finish().map_err(failed)?;
         self.storage.rename(unfinished, &names::snapshot(self.superblock.number)).map_err(failed)?;

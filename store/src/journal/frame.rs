@@ -5,6 +5,9 @@ use crc32fast::Hasher;
 /// Bytes before a frame's rows.
 pub(crate) const FRAME_HEADER: usize = 32;
 
+/// Where its stamp stands.
+pub(crate) const STAMP_AT: usize = 16;
+
 /// Bytes before a row's key.
 pub(crate) const ROW_HEADER: usize = 8;
 
@@ -85,7 +88,7 @@ impl<'a> Frame<'a> {
         let all = bytes.get(..FRAME_HEADER + length)?;
         Some(Self {
             sequence: u64_at(all, 8)?,
-            stamp: u64_at(all, 16)?,
+            stamp: u64_at(all, STAMP_AT)?,
             place: u32_at(all, 24)?,
             rows: u32_at(all, 28)?,
             body: &all[FRAME_HEADER..],

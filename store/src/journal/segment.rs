@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::error::ReadFault;
-use super::frame::{ALIGN, FRAME_HEADER, Frame, Seed, u64_at};
+use super::frame::{ALIGN, FRAME_HEADER, Frame, STAMP_AT, Seed, u64_at};
 use super::names;
 use super::superblock::{Kind, SUPERBLOCK, Superblock, SuperblockFault};
 use crate::storage::{Storage, StorageFile};
@@ -82,6 +82,11 @@ impl Segment {
             end.newest_stamp = end.newest_stamp.max(frame.stamp);
         }
         end
+    }
+
+    /// The stamp of the frame at an offset that [`Self::walk`] gave.
+    pub(crate) fn stamp_at(&self, offset: u64) -> Option<u64> {
+        u64_at(&self.bytes, usize::try_from(offset).ok()?.checked_add(STAMP_AT)?)
     }
 
     /// What lies beyond `end`.

@@ -8,8 +8,9 @@
 //!  4 client identifier                         14 relay (giaddr)
 //!  5 started   6 renewed   7 ends; absent:     15 option 82 as sent
 //!    never (BOOTP, or a lease without end)     16 server identifier asked for by the relay
+//! 17 how its name's conflicts are found         29 when it was stored, see [`Times`]
 //! ```
-//! Kept free: 17 IAID, 18 DUID, 19 preferred until, 20 to 27 failover (state, potential expiry, start of the state,
+//! Kept free: 18 DUID and IAID, 19 preferred until, 20 to 27 failover (state, potential expiry, start of the state,
 //! partner's stamps), 28 flags (BOOTP, multicast).
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -39,6 +40,7 @@ const RELAY: u8 = 14;
 const RELAY_AGENT_INFO: u8 = 15;
 const SERVER_IDENTIFIER: u8 = 16;
 const GUARD: u8 = 17;
+const STORED: u8 = 29;
 
 const KEEPS_FORWARD: u8 = 1;
 const KEEPS_REVERSE: u8 = 2;
@@ -85,6 +87,43 @@ pub(super) fn encode(lease: &Lease, out: &mut Vec<u8>) {
     if let Some(address) = lease.server_identifier_override {
         put(out, SERVER_IDENTIFIER, |out| field::address(out, address.into()));
     }
+}
+
+/// The times in a row that tell when something happened to its lease, in UTC seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Times {
+    /// The last that the lease itself knows of.
+    pub(crate) last: u64,
+    /// When the row was stored, where that was so much later that `last` does not tell it: added by a compaction, which takes
+    /// the row out of the frame that has the stamp.
+    pub(crate) stored: Option<u64>,
+}
+
+/// Reads them, and nothing else.
+pub(crate) fn times(value: &[u8]) -> Result<Times, RowFault> {
+    let (mut state, mut renewed, mut ends, mut stored) = (None, 0, u64::MAX, None);
+    field::read(value, |tag, bytes| {
+        match tag {
+            STATE => state = Some(read_state(bytes).ok_or(RowFault::Field("state"))?),
+            RENEWED => renewed = field::read_number(bytes, "renewed")?,
+            ENDS => ends = field::read_number(bytes, "ends")?,
+            STORED => stored = Some(field::read_number(bytes, "stored")?),
+            _ => {}
+        }
+        Ok(true)
+    })?;
+    let last = match state.ok_or(RowFault::Missing("state"))? {
+        LeaseState::Bound | LeaseState::Quarantined => renewed,
+        LeaseState::Released | LeaseState::Expired => ends.max(renewed),
+    };
+    Ok(Times { last, stored })
+}
+
+/// The same row, which also tells when it was stored.
+pub(crate) fn with_stored(value: &[u8], stamp: u64) -> Vec<u8> {
+    let mut with = value.to_vec();
+    put_number(&mut with, STORED, stamp);
+    with
 }
 
 pub(super) fn address(key: &[u8]) -> Result<Ipv4Addr, RowFault> {
