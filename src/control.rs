@@ -116,6 +116,9 @@ pub enum Request {
     Release {
         /// Of this address.
         address: Ipv4Addr,
+        /// Only while the client of this hardware address has it; `None`: whoever does.
+        #[serde(default)]
+        client: Option<String>,
     },
     /// Read the configuration again, and take it over: a [`ReloadView`](crate::reload::ReloadView).
     Reload {
@@ -130,6 +133,9 @@ pub enum Request {
         hardware: String,
         /// `approve`, `deny` or `forget`.
         verdict: String,
+        /// Only while it is `waiting`, `approved` or `denied`; `None`: however it stands.
+        #[serde(default)]
+        state: Option<String>,
     },
     /// A part of the audit log: a [`Changes`](web::model::Changes).
     Changes(ChangesQuery),
@@ -513,7 +519,7 @@ fn request_words(request: &Request) -> Option<String> {
     };
     match request {
         Request::Reload { dry_run: false } => Some(APPLY_WORDS.to_owned()),
-        Request::DecideDevice { hardware, verdict } => Some(format!("{verdict} the device {hardware}")),
+        Request::DecideDevice { hardware, verdict, .. } => Some(decision_words(hardware, verdict)),
         Request::Compact => Some("compact the lease store".to_owned()),
         Request::DnsRepair { zone, dry_run: false, yes } => {
             let also = if *yes { ", also deleting more than may be deleted unasked" } else { "" };
@@ -533,7 +539,7 @@ fn request_words(request: &Request) -> Option<String> {
         Request::EditRecords { edit, dry_run: false } => Some(edit.words()),
         Request::PutMachine { name, machine, dry_run: false } => Some(put_machine_words(name, machine)),
         Request::RemoveMachine { name, dry_run: false } => Some(remove_machine_words(name)),
-        Request::Release { address } => Some(release_words(*address)),
+        Request::Release { address, .. } => Some(release_words(*address)),
         Request::DnsRefresh { zone, whole } => {
             Some(format!("refresh the copy of the zone {zone}{}", if *whole { ", whole" } else { "" }))
         }
@@ -614,6 +620,11 @@ pub(crate) fn remove_machine_words(name: &str) -> String {
     format!("take out the machine {name}")
 }
 
+/// Deciding about a device, in words for the audit log.
+pub(crate) fn decision_words(hardware: &str, verdict: &str) -> String {
+    format!("{verdict} the device {hardware}")
+}
+
 /// Ending a lease, in words for the audit log.
 pub(crate) fn release_words(address: Ipv4Addr) -> String {
     format!("end the lease of {address}")
@@ -692,7 +703,8 @@ mod tests {
             Request::Records { zone: None },
             Request::PutMachine { name: "nas".to_owned(), machine: MachineWrite::default(), dry_run },
             Request::RemoveMachine { name: "nas".to_owned(), dry_run },
-            Request::Release { address },
+            Request::Release { address, client: None },
+            Request::DecideDevice { hardware: "00:11:32:aa:bb:cc".to_owned(), verdict: "deny".to_owned(), state: None },
             Request::Reload { dry_run },
             Request::Changes(ChangesQuery::default()),
             Request::Compact,

@@ -17,8 +17,8 @@ use dhcp::message::{DropReason, Message};
 use dhcp::options::code;
 use dhcp::relay_info::{Switches, Whereabouts};
 use serde::{Deserialize, Serialize};
-use web::Feed;
 use web::model::Device;
+use web::{ETag, Feed, Refusal};
 
 use crate::core::pipeline::Dropped;
 use crate::history::views::hardware as read_hardware;
@@ -53,9 +53,24 @@ struct Waiting {
     place: Option<String>,
 }
 
+/// What is to hold of a device for a decision about it to be made: asked with the version of what is decided of it and the word
+/// for that, in the same step.
+pub type DecisionGuard = Box<dyn FnOnce(&ETag, &str) -> Result<(), Refusal> + Send>;
+
+/// A decision that was made.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// What the engine needs to know.
+    pub devices: Arc<Devices>,
+    /// The version that it has led to.
+    pub version: ETag,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct DeviceDesk {
+    /// Held from a decision until the engine knows of it, so that it hears of two in the order in which they were made.
+    pub one_at_a_time: tokio::sync::Mutex<()>,
     path: PathBuf,
     switches: Arc<Switches>,
     feed: Arc<Feed>,
@@ -91,7 +106,7 @@ impl DeviceDesk {
             };
             state.decided.insert(hardware, (verdict, one.at));
         }
-        Ok(Self { path, switches, feed, state: Mutex::new(state) })
+        Ok(Self { one_at_a_time: tokio::sync::Mutex::default(), path, switches, feed, state: Mutex::new(state) })
     }
 
     /// What the engine needs to know.
@@ -141,69 +156,101 @@ impl DeviceDesk {
     #[must_use]
     pub fn list(&self) -> Vec<Device> {
         let state = self.lock();
-        let view = |hardware: &HardwareAddress| {
-            let (heard, decided) = (state.waiting.get(hardware), state.decided.get(hardware));
-            Device {
-                hardware: hardware.to_string(),
-                state: match decided.map(|(verdict, _)| verdict) {
-                    None => "waiting",
-                    Some(DeviceVerdict::Approved) => "approved",
-                    Some(DeviceVerdict::Denied) => "denied",
-                }
-                .to_owned(),
-                decided_at: decided.map(|(_, at)| *at),
-                first_seen: heard.map(|heard| heard.first_seen),
-                last_seen: heard.map(|heard| heard.last_seen),
-                times: heard.map_or(0, |heard| heard.times),
-                hostname: heard.map(|heard| heard.hostname.clone()).unwrap_or_default(),
-                vendor_class: heard.map(|heard| heard.vendor_class.clone()).unwrap_or_default(),
-                interface: heard.map(|heard| heard.interface.clone()),
-                relay: heard.and_then(|heard| heard.relay),
-                place: heard.and_then(|heard| heard.place.clone()),
-            }
-        };
         let undecided = state.waiting.keys().filter(|hardware| !state.decided.contains_key(hardware));
-        undecided.chain(state.decided.keys()).map(view).collect()
+        undecided.chain(state.decided.keys()).map(|hardware| state.view(hardware)).collect()
     }
 
-    /// Decides: `approve`, `deny`, or `forget` what was decided. Returns what the engine needs to know, when it is on the
-    /// disk.
+    /// One of those, with the version of what is decided of it.
     ///
     /// # Errors
-    /// What cannot be understood or written, in words; nothing is changed then.
-    pub fn decide(&self, hardware: &str, verdict: &str, now: u64) -> Result<Arc<Devices>, String> {
-        let address = read_hardware(hardware);
-        let address = address.ok_or_else(|| format!("{hardware:?} is no hardware address of six octets"))?;
+    /// What is no hardware address; one that neither waits nor was decided about.
+    pub fn device(&self, hardware: &str) -> Result<(ETag, Device), Refusal> {
+        let address = address_of(hardware)?;
+        let state = self.lock();
+        if !state.waiting.contains_key(&address) && !state.decided.contains_key(&address) {
+            return Err(Refusal::NotFound(format!("{address} does not wait, and nothing was decided of it")));
+        }
+        Ok((state.version(&address), state.view(&address)))
+    }
+
+    /// Decides: `approve`, `deny`, or `forget` what was decided. Returns when it is on the disk.
+    ///
+    /// # Errors
+    /// What cannot be understood or written, and what `guard` says; nothing is changed then.
+    pub fn decide(&self, hardware: &str, verdict: &str, now: u64, guard: DecisionGuard) -> Result<Decision, Refusal> {
+        let address = address_of(hardware)?;
         let verdict = match verdict {
             "approve" => Some(DeviceVerdict::Approved),
             "deny" => Some(DeviceVerdict::Denied),
             "forget" => None,
-            other => return Err(format!("{other:?} is none of approve, deny and forget")),
+            other => return Err(Refusal::Bad(format!("{other:?} is none of approve, deny and forget"))),
         };
         let mut state = self.lock();
+        guard(&state.version(&address), state.word(&address))?;
         let mut decided = state.decided.clone();
         match verdict {
             Some(verdict) => _ = decided.insert(address, (verdict, now)),
             None => {
-                decided.remove(&address).ok_or_else(|| format!("nothing was decided of {address}"))?;
+                let none = || Refusal::Bad(format!("nothing was decided of {address}"));
+                decided.remove(&address).ok_or_else(none)?;
             }
         }
         if decided.len() > DECIDED_MAX {
-            return Err(format!("as many as {DECIDED_MAX} decisions are kept: forget some"));
+            return Err(Refusal::Bad(format!("as many as {DECIDED_MAX} decisions are kept: forget some")));
         }
-        let written = write(&self.path, &decided);
-        written.map_err(|error| format!("{} cannot be written: {error}", self.path.display()))?;
+        let unwritten = |error| Refusal::Bad(format!("{} cannot be written: {error}", self.path.display()));
+        write(&self.path, &decided).map_err(unwritten)?;
         state.decided = decided;
         if verdict == Some(DeviceVerdict::Approved) {
             state.waiting.remove(&address);
         }
+        let version = state.version(&address);
         drop(state);
-        Ok(self.devices())
+        Ok(Decision { devices: self.devices(), version })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl State {
+    /// What is decided of a device, in a word; `waiting`: nothing.
+    fn word(&self, hardware: &HardwareAddress) -> &'static str {
+        match self.decided.get(hardware) {
+            None => "waiting",
+            Some((DeviceVerdict::Approved, _)) => "approved",
+            Some((DeviceVerdict::Denied, _)) => "denied",
+        }
+    }
+
+    /// The version of that: it does not change because the device asks again.
+    fn version(&self, hardware: &HardwareAddress) -> ETag {
+        ETag::of(&(self.word(hardware), self.decided.get(hardware).map(|(_, at)| *at)))
+    }
+
+    fn view(&self, hardware: &HardwareAddress) -> Device {
+        let heard = self.waiting.get(hardware);
+        Device {
+            hardware: hardware.to_string(),
+            state: self.word(hardware).to_owned(),
+            decided_at: self.decided.get(hardware).map(|(_, at)| *at),
+            first_seen: heard.map(|heard| heard.first_seen),
+            last_seen: heard.map(|heard| heard.last_seen),
+            times: heard.map_or(0, |heard| heard.times),
+            hostname: heard.map(|heard| heard.hostname.clone()).unwrap_or_default(),
+            vendor_class: heard.map(|heard| heard.vendor_class.clone()).unwrap_or_default(),
+            interface: heard.map(|heard| heard.interface.clone()),
+            relay: heard.and_then(|heard| heard.relay),
+            place: heard.and_then(|heard| heard.place.clone()),
+            version: self.version(hardware).to_string(),
+        }
+    }
+}
+
+fn address_of(hardware: &str) -> Result<HardwareAddress, Refusal> {
+    let none = || Refusal::Bad(format!("{hardware:?} is no hardware address of six octets"));
+    read_hardware(hardware).ok_or_else(none)
 }
 
 fn write(path: &Path, decided: &BTreeMap<HardwareAddress, (DeviceVerdict, u64)>) -> io::Result<()> {
@@ -240,22 +287,47 @@ mod tests {
         DeviceDesk::open(store, Arc::default(), Arc::new(Feed::new("1".to_owned()))).unwrap()
     }
 
+    /// However it stands.
+    fn anyhow() -> DecisionGuard {
+        Box::new(|_, _| Ok(()))
+    }
+
+    #[test]
+    fn who_saw_an_older_decision_decides_nothing() {
+        let store = tempfile::tempdir().unwrap();
+        let desk = desk(store.path());
+        let mac = "02:00:00:00:00:01";
+        let upon = |seen: &ETag| -> DecisionGuard {
+            let seen = seen.clone();
+            Box::new(move |now, word| if *now == seen { Ok(()) } else { Err(Refusal::Changed(word.to_owned())) })
+        };
+        let undecided = ETag::of(&("waiting", None::<u64>));
+        let approved = desk.decide(mac, "approve", 7, upon(&undecided)).unwrap().version;
+        assert_eq!(desk.device(mac).unwrap().0, approved);
+        assert_eq!(desk.list()[0].version, approved.to_string());
+        let late = desk.decide(mac, "deny", 8, upon(&undecided)).unwrap_err();
+        assert_eq!(late, Refusal::Changed("approved".to_owned()));
+        assert_eq!(DeviceDesk::devices(&desk).0.values().collect::<Vec<_>>(), [&DeviceVerdict::Approved]);
+        let forgotten = desk.decide(mac, "forget", 9, upon(&approved)).unwrap().version;
+        assert_eq!(forgotten, undecided, "it is as it was");
+        assert!(matches!(desk.device(mac), Err(Refusal::NotFound(_))));
+    }
+
     #[test]
     fn what_was_decided_is_there_after_a_restart() {
         let store = tempfile::tempdir().unwrap();
         let first = desk(store.path());
-        first.decide("02:00:00:00:00:01", "approve", 7).unwrap();
-        first.decide("02-00-00-00-00-02", "deny", 8).unwrap();
-        first.decide("02:00:00:00:00:03", "deny", 9).unwrap();
-        first.decide("02:00:00:00:00:03", "forget", 9).unwrap();
+        first.decide("02:00:00:00:00:01", "approve", 7, anyhow()).unwrap();
+        first.decide("02-00-00-00-00-02", "deny", 8, anyhow()).unwrap();
+        first.decide("02:00:00:00:00:03", "deny", 9, anyhow()).unwrap();
+        first.decide("02:00:00:00:00:03", "forget", 9, anyhow()).unwrap();
         let again = desk(store.path());
         let told: Vec<(String, String)> = again.list().into_iter().map(|one| (one.hardware, one.state)).collect();
         let expected = [("02:00:00:00:00:01", "approved"), ("02:00:00:00:00:02", "denied")];
         assert_eq!(told, expected.map(|(hardware, state)| (hardware.to_owned(), state.to_owned())));
         assert_eq!(again.devices(), first.devices());
-        assert!(
-            again.decide("printer", "approve", 1).is_err() && again.decide("02:00:00:00:00:09", "forget", 1).is_err()
-        );
+        assert!(again.decide("printer", "approve", 1, anyhow()).is_err());
+        assert!(again.decide("02:00:00:00:00:09", "forget", 1, anyhow()).is_err());
         fs::write(store.path().join(FILE), "[{").unwrap();
         assert!(DeviceDesk::open(store.path(), Arc::default(), Arc::new(Feed::new("1".to_owned()))).is_err());
     }

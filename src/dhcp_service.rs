@@ -11,7 +11,6 @@ mod parts;
 mod reload;
 
 use std::collections::VecDeque;
-use std::net::Ipv4Addr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -23,6 +22,7 @@ use dhcp::lease::Lease;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep};
 use tracing::{error, info, warn};
+use web::Refusal;
 
 use crate::clock::{Clock, GoesOn, Pause};
 use crate::committer::{CommitResult, Lane, NotTaken, Submission};
@@ -40,7 +40,7 @@ use crate::prober::{ProbeResult, Prober};
 use crate::quiet::Quiet;
 
 pub use look::Look;
-pub use parts::{Commit, Question, Reload, ServiceChannels, ServiceError, Storing};
+pub use parts::{Commit, Question, ReleaseGuard, Reload, ServiceChannels, ServiceError, Storing, ToRelease};
 
 /// Leases ended in one go, so that a mass expiry does not hold up the clients.
 const EXPIRIES_PER_TURN: usize = 256;
@@ -91,8 +91,8 @@ pub struct DhcpService {
     /// Who wants every committed row: answered when nothing is in flight.
     rows_wanted: Vec<oneshot::Sender<Vec<WantedRow>>>,
     /// Leases that are to end, and those that have, to be told when nothing is in flight.
-    to_release: VecDeque<(Ipv4Addr, oneshot::Sender<Result<Lease, String>>)>,
-    released: Vec<(Lease, oneshot::Sender<Result<Lease, String>>)>,
+    to_release: VecDeque<ToRelease>,
+    released: Vec<(Lease, oneshot::Sender<Result<Lease, Refusal>>)>,
     /// Another configuration, taken when nothing is in flight.
     reloads: VecDeque<Reload>,
     /// The store without room was asked.
@@ -575,7 +575,7 @@ impl DhcpService {
                 let ddns = Arc::clone(&self.storing.ddns);
                 self.pipeline.reconfigure(settings, ddns, own, self.clock.now());
             }
-            Question::Release(address, to) => self.to_release.push_back((address, to)),
+            Question::Release(release) => self.to_release.push_back(release),
             Question::Reload(reload) => self.reloads.push_back(*reload),
             Question::Devices(devices) => self.pipeline.set_devices(devices),
             Question::Stop => self.stopping = true,

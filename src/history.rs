@@ -713,7 +713,9 @@ mod tests {
         keeping.feed.stop();
         keeping.write().unwrap();
         let mut told = Vec::new();
-        Reader::new(history()).each(|record| told.push((record.address.octets()[3], record.kind.word(), record.at))).unwrap();
+        Reader::new(history())
+            .each(|record| told.push((record.address.octets()[3], record.kind.word(), record.at)))
+            .unwrap();
         told.sort_unstable();
         assert_eq!(told, [(1, "assigned", 1_000_000), (1, "expired", 1_003_600), (2, "assigned", now)], "each once");
     }

@@ -16,7 +16,7 @@ use dns::Fqdn;
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 use web::model::{Changes, ChangesQuery, Events, Machines, Past, PastHolder, PastQuery, Retried, StaticRecord};
-use web::{Actor, Feed, Refusal};
+use web::{Actor, ETag, Feed, Refusal};
 
 use crate::auditor::Auditor;
 use crate::changes::ChangeLog;
@@ -27,12 +27,13 @@ use crate::control::{
 };
 use crate::core::explain::Subject;
 use crate::counters::Counters;
-use crate::devices::DeviceDesk;
-use crate::dhcp_service::Question;
+use crate::devices::{DecisionGuard, DeviceDesk};
+use crate::dhcp_service::{Question, ReleaseGuard, ToRelease};
 use crate::dns_server::DnsGauge;
 use crate::explain;
 use crate::explain::views::Explanation;
 use crate::history::answers::HistoryDesk;
+use crate::history::views::hardware as read_hardware;
 use crate::http::machines;
 use crate::query_log::SharedLog;
 use crate::reload::{Guard, Orders, ReloadView, refusal_words};
@@ -156,7 +157,14 @@ impl Responder for DaemonResponder {
                 None => Answer::Error(NO_FILE.to_owned()),
             },
             Request::Devices => json(&self.devices.list()),
-            Request::DecideDevice { hardware, verdict } => told(self.decide_device(hardware, verdict).await),
+            Request::DecideDevice { hardware, verdict, state } => {
+                let guard: DecisionGuard = Box::new(move |_, now| match state {
+                    Some(seen) if seen != now => Err(Refusal::Changed(format!("it is {now}, not {seen}"))),
+                    _ => Ok(()),
+                });
+                let decided = self.decide_device(hardware, verdict, guard).await;
+                told(decided.map(|(_, words)| words).map_err(refusal_words))
+            }
             Request::Changes(query) => told(self.changes(query).await),
             Request::Events { after, limit } => {
                 let most = limit.min(EVENTS_MAX);
@@ -185,7 +193,7 @@ impl Responder for DaemonResponder {
                 let edit = Edit::RemoveMachine(name);
                 told(self.edit(vec![edit], dry_run, Box::new(|_| Ok(()))).await.map_err(refusal_words))
             }
-            Request::Release { address } => told(self.release(address).await.map_err(refusal_words)),
+            Request::Release { address, client } => told(self.release_of(address, client).await.map_err(refusal_words)),
             Request::Compact => match self.committer.compact().await {
                 Ok(words) => json(&words),
                 Err(words) => Answer::Error(words),
@@ -284,13 +292,17 @@ impl DaemonResponder {
         Ok(machines::listed(&main, &beside))
     }
 
-    /// Ends the lease of an address; its DNS records go with it. What it was.
+    /// Ends the lease of an address, as long as it is as `guard` wants it; its DNS records go with it. What it was.
     ///
     /// # Errors
-    /// There is none, or its end could not be stored.
-    pub async fn release(&self, address: Ipv4Addr) -> Result<LeaseView, Refusal> {
-        let ended = self.ask_service(|to| Question::Release(address, to)).await.ok_or(Refusal::Ending)?;
-        let lease = ended.map_err(Refusal::NotFound)?;
+    /// There is none, it is another, or its end could not be stored.
+    pub async fn release(&self, address: Ipv4Addr, guard: ReleaseGuard) -> Result<Lease, Refusal> {
+        let release = |to| Question::Release(ToRelease { address, guard, to });
+        self.ask_service(release).await.ok_or(Refusal::Ending)?
+    }
+
+    async fn release_of(&self, address: Ipv4Addr, client: Option<String>) -> Result<LeaseView, Refusal> {
+        let lease = self.release(address, held_by(address, client)).await?;
         Ok(lease_view(&lease, &self.config.load().switches))
     }
 
@@ -384,22 +396,32 @@ impl DaemonResponder {
         self.history()?.past(query).await
     }
 
-    /// Decides about a device that nobody knew: a sentence, once the decision is on the disk and in force.
+    /// Decides about a device that nobody knew, as long as what is decided of it is as `guard` wants it: the version that this
+    /// has led to and a sentence, once the decision is on the disk and in force.
     ///
     /// # Errors
-    /// What cannot be understood or kept, in words.
-    pub async fn decide_device(&self, hardware: String, verdict: String) -> Result<String, String> {
+    /// What cannot be understood or kept, and what `guard` says.
+    pub async fn decide_device(
+        &self,
+        hardware: String,
+        verdict: String,
+        guard: DecisionGuard,
+    ) -> Result<(ETag, String), Refusal> {
         let (desk, decides) = (Arc::clone(&self.devices), (hardware.clone(), verdict.clone()));
-        let decided =
-            tokio::task::spawn_blocking(move || desk.decide(&decides.0, &decides.1, crate::clock::machine_wall_secs()));
-        let devices = decided.await.unwrap_or_else(|_| Err("the decision could not be kept".to_owned()))?;
-        let told = self.service.send(Question::Devices(devices)).await;
-        told.map_err(|_| "it is kept, and the daemon is ending".to_owned())?;
-        Ok(match verdict.as_str() {
+        let _one = self.devices.one_at_a_time.lock().await;
+        let decided = tokio::task::spawn_blocking(move || {
+            desk.decide(&decides.0, &decides.1, crate::clock::machine_wall_secs(), guard)
+        });
+        let unkept = |_| Err(Refusal::Bad("the decision could not be kept".to_owned()));
+        let decision = decided.await.unwrap_or_else(unkept)?;
+        let told = self.service.send(Question::Devices(decision.devices)).await;
+        told.map_err(|_| Refusal::Bad("it is kept, and the daemon is ending".to_owned()))?;
+        let words = match verdict.as_str() {
             "approve" => format!("{hardware} is approved: it is served as soon as it asks again"),
             "deny" => format!("{hardware} is denied: it gets no address where unknown devices wait"),
             _ => format!("what was decided of {hardware} is forgotten"),
-        })
+        };
+        Ok((decision.version, words))
     }
 
     /// A part of the audit log.
@@ -436,6 +458,18 @@ impl DaemonResponder {
 }
 
 const NO_FILE: &str = "this daemon was started without a configuration file: there is nothing to be read again";
+
+/// That the client of this hardware address has the lease that is to end; `None`: whoever has it.
+pub(crate) fn held_by(address: Ipv4Addr, client: Option<String>) -> ReleaseGuard {
+    Box::new(move |held| {
+        let (Some(held), Some(client)) = (held, client) else { return Ok(()) };
+        let written = held.hardware.to_string().eq_ignore_ascii_case(&client);
+        if written || read_hardware(&client).is_some_and(|meant| meant.as_bytes() == held.hardware.as_bytes()) {
+            return Ok(());
+        }
+        Err(Refusal::Changed(format!("{address} is {}'s by now, not {client}'s: look again", held.hardware)))
+    })
+}
 
 fn ending() -> Answer<serde_json::Value> {
     Answer::Error("the daemon is ending".to_owned())

@@ -29,6 +29,9 @@ pub struct Decide {
     /// Forget what was decided.
     #[arg(long)]
     pub forget: bool,
+    /// Only while this is how it stands: it is refused where somebody else has decided meanwhile.
+    #[arg(long = "if", value_name = "STATE", value_parser = ["waiting", "approved", "denied"])]
+    pub state: Option<String>,
     /// The daemon's control socket.
     #[arg(long, value_name = "PATH", default_value = control::DEFAULT_SOCKET)]
     pub socket: std::path::PathBuf,
@@ -70,8 +73,8 @@ pub fn run(devices: &Devices) -> anyhow::Result<ExitCode> {
 /// When no daemon answers, or it cannot keep the decision.
 pub fn decide(decide: &Decide, verdict: &str) -> anyhow::Result<ExitCode> {
     let verdict = if decide.forget { "forget" } else { verdict }.to_owned();
-    let words: String =
-        control::ask(&decide.socket, &Request::DecideDevice { hardware: decide.hardware.clone(), verdict })?;
+    let (hardware, state) = (decide.hardware.clone(), decide.state.clone());
+    let words: String = control::ask(&decide.socket, &Request::DecideDevice { hardware, verdict, state })?;
     println!("{words}");
     Ok(ExitCode::SUCCESS)
 }

@@ -61,6 +61,9 @@ pub struct Release {
     /// The address.
     #[arg(value_name = "ADDRESS")]
     pub address: Ipv4Addr,
+    /// Only while the client of this hardware address has it.
+    #[arg(long, value_name = "MAC")]
+    pub client: Option<String>,
 }
 
 /// Reserves. The exit code is 1 when it was refused.
@@ -107,7 +110,8 @@ pub(super) fn changed(daemon: &super::Daemon, request: &Request, dry_run: bool) 
 /// # Errors
 /// When no daemon answers at the socket, or nobody holds the address.
 pub fn release(asked: &Release) -> anyhow::Result<ExitCode> {
-    let view: LeaseView = asked.daemon.ask(&Request::Release { address: asked.address })?;
+    let (address, client) = (asked.address, asked.client.clone());
+    let view: LeaseView = asked.daemon.ask(&Request::Release { address, client })?;
     if asked.daemon.json {
         println!("{}", serde_json::to_string_pretty(&view)?);
     } else {

@@ -13,6 +13,7 @@ use dhcp::lease::Lease;
 use dhcp::leasequery::Query;
 use dhcp::relay_info::Switches;
 use tokio::sync::{mpsc, oneshot};
+use web::Refusal;
 
 use super::look::Look;
 use crate::committer::Committer;
@@ -43,12 +44,31 @@ pub enum Question {
     Devices(Arc<Devices>),
     /// New settings, and the machine's own addresses on all interfaces.
     Reconfigure(Arc<dhcp::settings::Settings>, Vec<Ipv4Addr>),
-    /// End a lease because its operator says so; the lease that it was, once its end is committed.
-    Release(Ipv4Addr, oneshot::Sender<Result<Lease, String>>),
+    /// End a lease because its operator says so.
+    Release(ToRelease),
     /// Another configuration.
     Reload(Box<Reload>),
     /// End, once what is under way is committed and sent.
     Stop,
+}
+
+/// A lease that is to end because its operator says so.
+pub struct ToRelease {
+    /// Whose address.
+    pub address: Ipv4Addr,
+    /// What is to hold of the lease; asked in the step that ends it, with nothing where nobody holds the address.
+    pub guard: ReleaseGuard,
+    /// The lease that it was, once its end is committed.
+    pub to: oneshot::Sender<Result<Lease, Refusal>>,
+}
+
+/// See [`ToRelease::guard`].
+pub type ReleaseGuard = Box<dyn FnOnce(Option<&Lease>) -> Result<(), Refusal> + Send>;
+
+impl std::fmt::Debug for ToRelease {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ToRelease {{ {} }}", self.address)
+    }
 }
 
 /// Another configuration for the service. Nothing is decided from when what was in flight is committed until it is in

@@ -4,22 +4,31 @@ use dhcp::lease::LeaseState;
 use dhcp::message::DropReason;
 use tracing::warn;
 
-use super::{DhcpService, Reload, ServiceError};
+use web::Refusal;
+
+use super::{DhcpService, Reload, ServiceError, ToRelease};
 use crate::dhcp_sockets::Batch;
 use crate::lease_log::LeaseLog;
 
 impl DhcpService {
     /// Ends the leases that are to end. They are told of once nothing is in flight any more.
     pub(super) async fn end_leases(&mut self) -> Result<(), ServiceError> {
-        while let Some((address, to)) = self.to_release.pop_front() {
-            let before = self.pipeline.core().engine().lease(address);
-            match (before, self.pipeline.release(self.clock.now(), address)) {
+        while let Some(ToRelease { address, guard, to }) = self.to_release.pop_front() {
+            let lease = self.pipeline.core().engine().lease(address);
+            let held = lease.filter(|lease| lease.state == LeaseState::Bound);
+            if let Err(refusal) = guard(held.as_ref()) {
+                drop(to.send(Err(refusal)));
+                continue;
+            }
+            match (held, self.pipeline.release(self.clock.now(), address)) {
                 (Some(lease), Ok(step)) => {
                     self.released.push((lease, to));
                     self.step(step).await?;
                 }
-                (_, Err(DropReason::StorageFull)) => drop(to.send(Err("the lease store has no room".to_owned()))),
-                _ => drop(to.send(Err(format!("nobody holds {address} by a lease")))),
+                (_, Err(DropReason::StorageFull)) => {
+                    drop(to.send(Err(Refusal::Conflict("the lease store has no room".to_owned()))));
+                }
+                _ => drop(to.send(Err(Refusal::NotFound(format!("nobody holds {address} by a lease"))))),
             }
         }
         Ok(())
@@ -30,7 +39,7 @@ impl DhcpService {
         for (lease, to) in self.released.drain(..) {
             let now = self.pipeline.core().engine().lease(lease.address);
             let ended = now.is_none_or(|now| now.state != LeaseState::Bound);
-            let why = || format!("the end of the lease of {} could not be stored", lease.address);
+            let why = || Refusal::Conflict(format!("the end of the lease of {} could not be stored", lease.address));
             // Whoever asked may have gone.
             drop(to.send(if ended { Ok(lease) } else { Err(why()) }));
         }

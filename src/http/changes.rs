@@ -7,20 +7,22 @@ use config::beside::edit::{Client, Edit, NewRecords, RecordKey};
 use dhcp::settings::ReservedFor;
 use ipnet::Ipv4Net;
 use web::model::{
-    ConfigurationFile, DnsRetry, Edited, FileWord, LeaseRow, RecordsKey, RecordsSet, RecordsWrite, Reservation,
-    ReservationWrite, Reservations, ReservationsQuery, Retried,
+    ConfigurationFile, DeviceDecision, DnsRetry, Edited, FileWord, LeaseRow, RecordsKey, RecordsSet, RecordsWrite,
+    Reservation, ReservationWrite, Reservations, ReservationsQuery, Retried,
 };
 use web::{Actor, Ask, Conditions, ETag, Refusal};
 
 use super::desk::Desk;
-use super::leases::row_of;
+use super::leases::{row_of, version_of};
 use crate::config_files::Which;
 use crate::control::{
-    APPLY_WORDS, ReserveRequest, Responder, put_machine_words, release_words, remove_machine_words, retry_words,
-    unreserve_words,
+    APPLY_WORDS, ReserveRequest, Responder, decision_words, put_machine_words, release_words, remove_machine_words,
+    retry_words, unreserve_words,
 };
-use crate::dhcp_service::Question;
+use crate::devices::DecisionGuard;
+use crate::dhcp_service::ReleaseGuard;
 use crate::reload::{Guard, ReloadView, refusal_words};
+use crate::responder::held_by;
 use crate::static_records;
 
 impl Desk {
@@ -133,16 +135,49 @@ impl Desk {
         }
     }
 
-    pub(super) async fn release(&self, address: Ipv4Addr, client: Option<String>) -> Result<LeaseRow, Refusal> {
-        if let Some(client) = client {
-            let held = self.look(move |core, _| core.engine().lease(address).map(|lease| lease.hardware)).await?;
-            if let Some(held) = held.filter(|held| !held.to_string().eq_ignore_ascii_case(&client)) {
-                return Err(Refusal::Changed(format!("{address} is {held}'s by now, not {client}'s: look again")));
-            }
-        }
-        let ended = self.parts.responder.ask_service(|to| Question::Release(address, to)).await;
-        let lease = ended.ok_or(Refusal::Ending)?.map_err(Refusal::NotFound)?;
+    pub(super) async fn lease(&self, address: Ipv4Addr) -> Result<(ETag, LeaseRow), Refusal> {
+        let lease = self.look(move |core, _| core.engine().lease(address)).await?;
+        let lease = lease.ok_or_else(|| Refusal::NotFound(format!("{address} has no lease")))?;
+        let row = self.rows_at(vec![address]).await?.pop();
+        // It may have gone between the two; then it is told as it was.
+        let row = row.unwrap_or_else(|| row_of(&lease, &self.parts.config.load().switches));
+        Ok((version_of(&lease), row))
+    }
+
+    pub(super) async fn release(
+        &self,
+        address: Ipv4Addr,
+        client: Option<String>,
+        conditions: Conditions,
+    ) -> Result<LeaseRow, Refusal> {
+        let of_client = held_by(address, client);
+        let guard: ReleaseGuard = Box::new(move |held| {
+            let version = held.map(version_of);
+            conditions.check(version.as_ref()).map_err(|refusal| match held {
+                Some(held) => Refusal::Changed(format!(
+                    "the lease of {address} is another by now: {} has it; look again",
+                    held.hardware
+                )),
+                None => refusal,
+            })?;
+            of_client(held)
+        });
+        let lease = self.parts.responder.release(address, guard).await?;
         Ok(row_of(&lease, &self.parts.config.load().switches))
+    }
+
+    pub(super) async fn decide_device(
+        &self,
+        hardware: String,
+        decision: DeviceDecision,
+        conditions: Conditions,
+    ) -> Result<(ETag, String), Refusal> {
+        let of = hardware.clone();
+        let guard: DecisionGuard = Box::new(move |version, word| {
+            let other = |_| Refusal::Changed(format!("somebody else has decided about {of}: it is {word}; look again"));
+            conditions.check(Some(version)).map_err(other)
+        });
+        self.parts.responder.decide_device(hardware, decision.verdict, guard).await
     }
 
     /// One of the files as it is on the disk, without secrets. Its version is that of the whole text.
@@ -243,7 +278,10 @@ pub(super) fn change_of(ask: &Ask) -> Option<(Actor, String)> {
             Some((actor.clone(), put_machine_words(name, written)))
         }
         Ask::DeleteMachine { name, dry_run: false, actor, .. } => Some((actor.clone(), remove_machine_words(name))),
-        Ask::Release(address, _, actor, _) => Some((actor.clone(), release_words(*address))),
+        Ask::Release { address, actor, .. } => Some((actor.clone(), release_words(*address))),
+        Ask::DecideDevice { hardware, decision, actor, .. } => {
+            Some((actor.clone(), decision_words(hardware, &decision.verdict)))
+        }
         Ask::PutFile { which, dry_run: false, actor, .. } => {
             let which = match which {
                 FileWord::Main => "the main file",
@@ -283,8 +321,9 @@ pub(super) fn change_of(ask: &Ask) -> Option<(Actor, String)> {
         | Ask::StaticRecords(..)
         | Ask::Machines(_)
         | Ask::Devices(_)
-        // Noted where they are decided, and where commands are obeyed.
-        | Ask::DecideDevice(..)
+        | Ask::Device(..)
+        | Ask::Lease(..)
+        // Noted where commands are obeyed.
         | Ask::Command(..) => None,
     }
 }
@@ -302,6 +341,12 @@ impl Outcome for Edited {
 }
 
 impl Outcome for Retried {
+    fn hindered(&self) -> Option<String> {
+        None
+    }
+}
+
+impl Outcome for (ETag, String) {
     fn hindered(&self) -> Option<String> {
         None
     }

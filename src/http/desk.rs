@@ -129,12 +129,9 @@ impl Desk {
             Ask::History(range, to) => drop(to.send(Ok(self.figures(range)))),
             Ask::Past(query, to) => drop(to.send(self.parts.responder.past(query).await.map_err(Refusal::Bad))),
             Ask::Devices(to) => drop(to.send(Ok(self.parts.responder.devices.list()))),
-            Ask::DecideDevice(hardware, decision, actor, to) => {
-                let what = format!("{} the device {hardware}", decision.verdict);
-                let done = self.parts.responder.decide_device(hardware, decision.verdict).await;
-                let result = done.as_ref().map(drop).map_err(Clone::clone);
-                self.parts.responder.changes.note(actor, what, result).await;
-                drop(to.send(done.map_err(Refusal::Bad)));
+            Ask::Device(hardware, to) => drop(to.send(self.parts.responder.devices.device(&hardware))),
+            Ask::DecideDevice { hardware, decision, conditions, to, .. } => {
+                drop(to.send(noting(by, change, self.decide_device(hardware, decision, conditions)).await));
             }
             Ask::Changes(query, to) => {
                 drop(to.send(self.parts.responder.changes(query).await.map_err(Refusal::Bad)));
@@ -169,8 +166,9 @@ impl Desk {
             Ask::DeleteMachine { name, dry_run, conditions, to, .. } => {
                 drop(to.send(noting(by, change, self.delete_machine(name, dry_run, conditions)).await));
             }
-            Ask::Release(address, client, _, to) => {
-                drop(to.send(noting(by, change, self.release(address, client)).await));
+            Ask::Lease(address, to) => drop(to.send(self.lease(address).await)),
+            Ask::Release { address, client, conditions, to, .. } => {
+                drop(to.send(noting(by, change, self.release(address, client, conditions)).await));
             }
             Ask::File(which, to) => drop(to.send(self.file(which).await)),
             Ask::PutFile { which, text, dry_run, conditions, to, .. } => {

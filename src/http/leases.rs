@@ -8,8 +8,8 @@ use dhcp::lease::{Lease, LeaseState};
 use dhcp::leasequery::Query;
 use dhcp::options::RelayAgentInfo;
 use dhcp::relay_info::{Switches, Whereabouts};
-use web::Refusal;
 use web::model::{DnsState, LeaseQuery, LeaseRow, Leases, RelayMarks, WINDOW, WorkState};
+use web::{ETag, Refusal};
 
 use super::desk::Desk;
 use super::names::state_of;
@@ -132,7 +132,15 @@ pub(super) fn row_of(lease: &Lease, switches: &Switches) -> LeaseRow {
         relay: (!lease.relay.is_unspecified()).then_some(lease.relay),
         place: place.map(|place| place.to_string()),
         relay_marks: (!lease.relay_agent_info.is_empty()).then(|| relay_marks(&lease.relay_agent_info)),
+        version: version_of(lease).to_string(),
     }
+}
+
+/// The version of a binding: who has the address, and since when. Another name, or a later end, is the same binding.
+pub(super) fn version_of(lease: &Lease) -> ETag {
+    let client_id = lease.client_id.as_ref().map(|id| &*id.0);
+    let hardware = (lease.hardware.htype, lease.hardware.as_bytes());
+    ETag::of(&(lease.address, state_word(lease.state), hardware, client_id, lease.started_at))
 }
 
 pub(super) fn state_word(state: LeaseState) -> &'static str {

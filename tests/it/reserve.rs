@@ -12,7 +12,7 @@ use crate::netns::{Host, Lab};
 use crate::packet::{self, Said};
 use crate::process::{finish, succeed, wait_for};
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Beside the main file, as the host sees it.
 const BESIDE: &str = "/run/leasehold.local.toml";
 
@@ -241,6 +241,58 @@ fn reservations_and_records_are_put_by_the_api_once_and_two_writers_do_not_lose_
     let (status, told) = asked(&server, "POST", "configuration/apply", None, &[]);
     assert_eq!((status, told["applied"].as_bool()), (200, Some(true)), "{told}");
     assert!(leasehold.log().contains("the pools of subnet 10.77.0.0/16 changed"), "{}", leasehold.log());
+}
+
+#[test]
+fn a_lease_is_ended_and_a_device_decided_about_only_as_they_were_seen() {
+    let lab = Lab::new();
+    let (server, relay) = field::hosts(&lab);
+    let leasehold = Leasehold::start(&server, &field::config(false));
+    let mut asker = Asker::new(&relay, RELAY, true);
+    let (phone, tablet) = (take_named(&mut asker, 3, "phone"), take_named(&mut asker, 4, "tablet"));
+    // The version stands in every row, and is the one of the lease.
+    let seen = |address: Ipv4Addr| {
+        let (status, row) = asked(&server, "GET", &format!("leases/{address}"), None, &[]);
+        assert_eq!((status, row["state"].as_str()), (200, Some("bound")), "{row}");
+        let (_, list) = asked(&server, "GET", &format!("leases?q={address}"), None, &[]);
+        assert_eq!(list["rows"][0]["version"], row["version"], "{list}");
+        format!("if-match: {}", row["version"].as_str().expect("a version"))
+    };
+    let (of_phone, of_tablet) = (seen(phone), seen(tablet));
+    let release = format!("leases/{phone}/release");
+    let (status, told_of) = asked(&server, "POST", &release, None, &[&of_tablet]);
+    assert!(status == 412 && told_of["detail"].as_str().unwrap_or_default().contains(&hardware(3)), "{told_of}");
+    assert_eq!(asked(&server, "POST", &release, None, &[&of_phone]).0, 200);
+    assert_eq!(asked(&server, "POST", &release, None, &[&of_phone]).0, 412, "it is another by now");
+    assert_eq!(asked(&server, "POST", &release, None, &[]).0, 404);
+    assert_eq!(asked(&server, "GET", "leases/10.77.9.9", None, &[]).0, 404);
+    let tablet = tablet.to_string();
+    let (text, good) = told(&leasehold, &["release", &tablet, "--client", &hardware(3)]);
+    assert!(!good && text.contains(&format!("{tablet} is {}'s by now", hardware(4))), "{text}");
+    done(&leasehold, &["release", &tablet, "--client", &hardware(4).to_uppercase().replace(':', "-")]);
+
+    let path = format!("devices/{}", hardware(9));
+    let verdict = |verdict: &str, seen: &str| {
+        let body = format!("{{\"verdict\":\"{verdict}\"}}");
+        asked(&server, "PUT", &path, Some(&body), &[seen])
+    };
+    let version = || {
+        let (status, device) = asked(&server, "GET", &path, None, &[]);
+        assert_eq!(status, 200, "{device}");
+        format!("if-match: {}", device["version"].as_str().expect("a version"))
+    };
+    assert_eq!(asked(&server, "GET", &path, None, &[]).0, 404, "nobody has heard of it");
+    assert_eq!(verdict("approve", "accept: */*").0, 200);
+    let approved = version();
+    assert_eq!(verdict("deny", &approved).0, 200);
+    let (status, late) = verdict("forget", &approved);
+    let detail = late["detail"].as_str().unwrap_or_default();
+    assert!(status == 412 && detail.contains("somebody else has decided") && detail.contains("denied"), "{late}");
+    let (text, good) = told(&leasehold, &["approve", &hardware(9), "--if", "waiting"]);
+    assert!(!good && text.contains("it is denied, not waiting"), "{text}");
+    done(&leasehold, &["approve", &hardware(9), "--if", "denied"]);
+    assert_eq!(verdict("forget", &version()).0, 200);
+    assert_eq!(asked(&server, "GET", "devices", None, &[]).1, serde_json::json!([]));
 }
 
 #[test]

@@ -20,19 +20,19 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::{IntoParams, Modify, OpenApi as _};
 use utoipa_axum::routes;
 
-use crate::access::{Access, Actor, Caller, Need};
+use crate::access::{Access, Caller, Need};
 use crate::ask::{Ask, Handle, Refusal};
-use crate::body::{SMALL, Sent};
+use crate::body::SMALL;
 use crate::explanation::Explanation;
 use crate::guard::Guard;
 use crate::model::{
-    Changes, ChangesQuery, Configuration, Device, DeviceDecision, DnsWork, DnsWorkQuery, Event, Events, FATES, History,
-    Host, Hosts, HostsQuery, LeaseQuery, Leases, Past, PastHolder, PastQuery, Problem, Queries, QueriesQuery, Range,
-    Records, RecordsQuery, SORTS, STATES, Status, SubnetDetail, SubnetMap, Subnets, WINDOW, Zones,
+    Changes, ChangesQuery, Configuration, DnsWork, DnsWorkQuery, Event, Events, FATES, History, Host, Hosts,
+    HostsQuery, LeaseQuery, Leases, Past, PastHolder, PastQuery, Problem, Queries, QueriesQuery, Range, Records,
+    RecordsQuery, SORTS, STATES, Status, SubnetDetail, SubnetMap, Subnets, WINDOW, Zones,
 };
 use crate::problem::problem;
 use crate::routes::{BY_COOKIE, BY_TOKEN, Route, Routes};
-use crate::{changes, commands, files, guard, machines, metrics, query_feed, session};
+use crate::{changes, commands, devices, files, guard, machines, metrics, query_feed, session};
 
 /// Streams of events at once: they hold a connection each, and others must have some.
 const STREAMS_MAX: usize = 32;
@@ -116,8 +116,9 @@ fn routed() -> Routes<Shared> {
         .may(Need::VIEW, routes!(past))
         .may(Need::VIEW, routes!(past_holder))
         .may(Need::OPERATE, routes!(changes))
-        .may(Need::VIEW, routes!(devices))
-        .may(Need::OPERATE, routes!(decide_device))
+        .may(Need::VIEW, routes!(devices::devices))
+        .may(Need::VIEW, routes!(devices::device))
+        .may(Need::OPERATE, routes!(devices::decide_device))
         .may(Need::VIEW, routes!(configuration))
         .may(Need::VIEW, routes!(changes::reservations))
         .may(Need::OPERATE, routes!(changes::put_reservation, changes::delete_reservation))
@@ -125,6 +126,7 @@ fn routed() -> Routes<Shared> {
         .may(Need::OPERATE, routes!(changes::put_records, changes::delete_records))
         .may(Need::VIEW, routes!(machines::machines))
         .may(Need::OPERATE, routes!(machines::put_machine, machines::delete_machine))
+        .may(Need::VIEW, routes!(changes::lease))
         .may(Need::OPERATE, routes!(changes::release))
         .may(Need::OPERATE, routes!(changes::retry))
         .may(Need::ADMINISTER, routes!(changes::file, changes::put_file))
@@ -418,28 +420,6 @@ async fn past_holder(
 ) -> Told<PastHolder> {
     let address = address.parse().map_err(|_| Refusal::Bad(format!("{address:?} is no IPv4 address")))?;
     shared.handle.ask(|to| Ask::PastHolder(address, query.at, to)).await.map(Json)
-}
-
-/// Devices that nobody knew: who waits for approval, and what was decided
-#[utoipa::path(get, path = "/api/v1/devices", tag = "leases", responses((status = 200, body = Vec<Device>)))]
-async fn devices(State(shared): State<Shared>) -> Told<Vec<Device>> {
-    shared.handle.ask(Ask::Devices).await.map(Json)
-}
-
-/// Approve of a device that waits, deny it, or forget what was decided
-#[utoipa::path(put, path = "/api/v1/devices/{hardware}", tag = "leases", request_body = DeviceDecision,
-    params(("hardware" = String, Path, description = "Its hardware address")),
-    responses((status = 200, body = String), (status = 400, body = Problem)))]
-async fn decide_device(
-    State(shared): State<Shared>,
-    Extension(caller): Extension<Caller>,
-    Path(hardware): Path<String>,
-    Sent(decision): Sent<DeviceDecision>,
-) -> Told<String> {
-    bounded(&hardware)?;
-    bounded(&decision.verdict)?;
-    let actor = caller.actor.clone().unwrap_or(Actor::Local { uid: None });
-    shared.handle.ask(|to| Ask::DecideDevice(hardware, decision, actor, to)).await.map(Json)
 }
 
 /// The audit log: who changed what, the newest first

@@ -44,8 +44,16 @@ pub enum Ask {
     Past(PastQuery, Reply<Past>),
     /// Devices that nobody knew.
     Devices(Reply<Vec<Device>>),
-    /// What somebody decides of the device of this hardware address; a sentence.
-    DecideDevice(String, DeviceDecision, Actor, Reply<String>),
+    /// One of them, by its hardware address, with the version of what is decided of it.
+    Device(String, Reply<(ETag, Device)>),
+    /// What somebody decides of the device of this hardware address; a sentence, and the version that it has led to.
+    DecideDevice {
+        hardware: String,
+        decision: DeviceDecision,
+        conditions: Conditions,
+        actor: Actor,
+        to: Reply<(ETag, String)>,
+    },
     /// The audit log.
     Changes(ChangesQuery, Reply<Changes>),
     /// Who had an address at a moment, in UTC seconds.
@@ -109,8 +117,16 @@ pub enum Ask {
         actor: Actor,
         to: Reply<Edited>,
     },
+    /// The lease of an address, with its version.
+    Lease(Ipv4Addr, Reply<(ETag, LeaseRow)>),
     /// End the lease of this address; where a hardware address is told, only while it is that client's.
-    Release(Ipv4Addr, Option<String>, Actor, Reply<LeaseRow>),
+    Release {
+        address: Ipv4Addr,
+        client: Option<String>,
+        conditions: Conditions,
+        actor: Actor,
+        to: Reply<LeaseRow>,
+    },
     /// One of the configuration's files as it is on the disk, with its version.
     File(FileWord, Reply<(ETag, ConfigurationFile)>),
     PutFile {

@@ -168,10 +168,28 @@ pub(crate) async fn delete_records(
     made(change, dry_run)
 }
 
+/// The lease of an address
+///
+/// Also one that has ended, while its record is kept. The `ETag` is the `version` of the binding.
+#[utoipa::path(get, path = "/api/v1/leases/{address}", tag = "leases",
+    params(("address" = String, Path, description = "The address")),
+    responses((status = 200, body = LeaseRow), (status = 304, description = "It is as `If-None-Match` says"),
+        (status = 404, body = Problem)))]
+pub(crate) async fn lease(
+    State(shared): State<Shared>,
+    Path(address): Path<String>,
+    conditions: Conditions,
+) -> Result<Response, Refusal> {
+    let address = ipv4(&address)?;
+    let (tag, lease) = shared.handle.ask(|to| Ask::Lease(address, to)).await?;
+    Ok(conditions.told(&tag, lease))
+}
+
 /// End a lease
 ///
 /// As its client's RELEASE would: the address is free, and its DNS records go in the same transaction. Answers with the
-/// lease that it was. With `client` only while nobody else has got the address meanwhile (412).
+/// lease that it was. With `If-Match` only while the binding is the one of that `version`, with `client` only while that client has
+/// the address (412): both are looked at in the step that ends it.
 #[utoipa::path(post, path = "/api/v1/leases/{address}/release", tag = "leases",
     params(("address" = String, Path, description = "The address"), LeaseRelease),
     responses((status = 200, body = LeaseRow), (status = 404, body = Problem)))]
@@ -180,11 +198,16 @@ pub(crate) async fn release(
     Extension(caller): Extension<Caller>,
     Path(address): Path<String>,
     Asked(LeaseRelease { client }): Asked<LeaseRelease>,
+    conditions: Conditions,
 ) -> Result<Json<LeaseRow>, Refusal> {
     let actor = caller.known()?;
     client.iter().try_for_each(|client| bounded(client))?;
-    let address: Ipv4Addr = address.parse().map_err(|_| Refusal::Bad(format!("{address:?} is no IPv4 address")))?;
-    shared.handle.ask(|to| Ask::Release(address, client, actor, to)).await.map(Json)
+    let address = ipv4(&address)?;
+    shared.handle.ask(|to| Ask::Release { address, client, conditions, actor, to }).await.map(Json)
+}
+
+fn ipv4(address: &str) -> Result<Ipv4Addr, Refusal> {
+    address.parse().map_err(|_| Refusal::Bad(format!("{address:?} is no IPv4 address")))
 }
 
 /// Try DNS work now

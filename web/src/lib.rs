@@ -18,6 +18,7 @@ mod body;
 mod changes;
 mod commands;
 mod conditions;
+mod devices;
 pub mod explanation;
 mod feed;
 mod files;

@@ -333,7 +333,8 @@ fn what_was_noticed_long_after_it_happened_is_told_also_by_a_compacted_journal()
     let (mut store, ..) = Store::open(storage.clone(), &Options::default()).unwrap();
     let told = |since| {
         let mut told = Vec::new();
-        journal_leases(&storage, since, |_, record| told.push((record.kind, record.address.octets()[3], record.at))).unwrap();
+        journal_leases(&storage, since, |_, record| told.push((record.kind, record.address.octets()[3], record.at)))
+            .unwrap();
         told
     };
     // These ran out while a server ran.

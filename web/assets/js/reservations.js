@@ -143,7 +143,7 @@ export async function release(lease) {
   if (!yes) return false;
   return carry({
     title: `The lease of ${lease.address} has ended`, doing: `Releasing ${lease.address}`, about: lease.address,
-    write: () => change('POST', `/leases/${lease.address}/release?client=${encodeURIComponent(lease.hardware)}`),
+    write: () => change('POST', `/leases/${lease.address}/release`, { etag: lease.version }),
     follow: lease.name ? followName(lease.address, null) : undefined,
   });
 }

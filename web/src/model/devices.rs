@@ -31,6 +31,9 @@ pub struct Device {
     pub relay: Option<Ipv4Addr>,
     /// Behind which switch, in which VLAN and at which port it is.
     pub place: Option<String>,
+    /// The version of what is decided of it, as `If-Match` of a decision takes it.
+    #[serde(default)]
+    pub version: String,
 }
 
 /// What is decided of a device.

@@ -85,6 +85,9 @@ pub struct LeaseRow {
     pub place: Option<String>,
     /// What the relay said of the client (option 82).
     pub relay_marks: Option<RelayMarks>,
+    /// The version of the binding, as `If-Match` of its release takes it: renewals do not change it.
+    #[serde(default)]
+    pub version: String,
 }
 
 /// Option 82, in hexadecimal.

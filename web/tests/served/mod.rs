@@ -69,7 +69,7 @@ fn answer(ask: Ask) {
     match ask {
         Ask::Status(to) => drop(to.send(Ok(status()))),
         Ask::Host(id, to) => drop(to.send(Err(Refusal::NotFound(format!("no {id}"))))),
-        Ask::DecideDevice(hardware, .., to) => drop(to.send(Err(Refusal::Bad(format!("no {hardware}"))))),
+        Ask::DecideDevice { hardware, to, .. } => drop(to.send(Err(Refusal::Bad(format!("no {hardware}"))))),
         other => drop(other),
     }
 }

@@ -1,6 +1,6 @@
 // Devices that nobody knew: who waits for an address, and what was decided of whom.
 import { html, useRef, useState } from '../lib.js';
-import { change, tagged, useApi } from '../api.js';
+import { change, useApi } from '../api.js';
 import { carry, useChanged } from '../changes.js';
 import { useEvents } from '../live.js';
 import { may, useMe } from '../me.js';
@@ -8,7 +8,6 @@ import { Icon, Time, plural } from '../ui.js';
 
 const DONE = { approve: 'is approved', deny: 'is denied', forget: 'is known no more' };
 const BACK = { waiting: 'forget', approved: 'approve', denied: 'deny' };
-const LED_TO = { approve: 'approved', deny: 'denied', forget: 'waiting' };
 
 function useDevices() {
   const asked = useApi('/devices');
@@ -20,21 +19,13 @@ function useDevices() {
   return asked.data ?? [];
 }
 
-const put = (device, verdict) => change('PUT', `/devices/${encodeURIComponent(device.hardware)}`, { body: { verdict } });
-
-/** Takes a decision back, where it still stands: the API has no version of it. */
-async function back(device, verdict) {
-  const { data } = await tagged('/devices');
-  const now = data.find(one => one.hardware === device.hardware)?.state ?? 'waiting';
-  if (now !== LED_TO[verdict]) throw new Error(`Somebody else has decided about it meanwhile: it is ${now === 'waiting' ? 'to be decided about' : now}.`);
-  return put(device, BACK[device.state]);
-}
+const put = (device, verdict, etag) => change('PUT', `/devices/${encodeURIComponent(device.hardware)}`, { body: { verdict }, etag });
 
 function decide(device, verdict) {
   const who = device.hostname || device.hardware;
   return carry({
     title: `${who} ${DONE[verdict]}`, doing: `Deciding about ${who}`, undone: device.state === 'waiting' ? `${who} is to be decided about, and waits as soon as it asks again` : `${who} is ${device.state} again`,
-    write: () => put(device, verdict), undo: () => back(device, verdict),
+    write: () => put(device, verdict, device.version), undo: etag => put(device, BACK[device.state], etag),
   });
 }
 
