@@ -18,6 +18,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use ddns::reconcile::Outcome;
+use ddns::settings::ZoneServer;
 use ddns::wanted::RowKey;
 use dhcp::decision::LeaseEvent;
 use tracing::{info, warn};
@@ -189,8 +191,6 @@ struct Told {
     root: u64,
     kind: &'static str,
     attributes: Vec<(&'static str, String)>,
-    /// The rows of DNS that its lease wants.
-    keys: Vec<RowKey>,
 }
 
 /// What is stored now, from which messages, and what it wants of DNS; to be told before the updater hears of it, which may be
@@ -199,14 +199,17 @@ struct Told {
 pub fn stored(done: &[Arrival], events: &[LeaseEvent], names: &NameEvent) -> Option<Stored> {
     let telling = TELLING.get()?;
     let mut open = telling.lock();
-    let taken = done.iter().filter_map(|arrival| {
-        let message = message(&arrival.payload)?;
-        let times = open.messages.all.remove(&message)?;
-        let (attributes, keys) = told(&arrival.payload, events);
+    let (events, mut wanted) = (ByClient::of(events), Wanted::default());
+    let mut messages: Vec<(Told, Times)> = Vec::new();
+    for arrival in done {
+        let Some(message) = message(&arrival.payload) else { continue };
+        let Some(times) = open.messages.all.remove(&message) else { continue };
+        let event = events.event_of(hardware_of(&arrival.payload));
+        wanted.add(messages.len(), event);
         let (trace, root) = (telling.trace(&message), telling.number());
-        Some((Told { trace, root, kind: kind_of(&arrival.payload), attributes, keys }, times))
-    });
-    let messages: Vec<(Told, Times)> = taken.collect();
+        let attributes = told(&arrival.payload, event);
+        messages.push((Told { trace, root, kind: kind_of(&arrival.payload), attributes }, times));
+    }
     let new = names.new.iter().flat_map(|new| {
         let forward = (RowKey::Forward(new.name.clone()), new.generation);
         [forward, (RowKey::Reverse(new.address), new.reverse_generation())]
@@ -215,11 +218,12 @@ pub fn stored(done: &[Arrival], events: &[LeaseEvent], names: &NameEvent) -> Opt
     let (at, mut written) = (now(), Vec::new());
     for (key, generation) in new.chain(others) {
         let is_written = names.written.binary_search(&generation).is_ok();
-        for (place, (told, times)) in messages.iter().enumerate().filter(|(_, (told, _))| told.keys.contains(&key)) {
+        for &place in wanted.by(&key) {
             if is_written {
                 written.push((key.clone(), place));
                 continue;
             }
+            let (told, times) = &messages[place];
             let pending = Pending { trace: told.trace, parent: told.root, since: times.decided };
             if !open.names.note(key.clone(), pending, at, |pending| pending.since) {
                 telling.lost.fetch_add(1, Ordering::Relaxed);
@@ -267,6 +271,68 @@ pub fn published(key: &RowKey) {
     }
 }
 
+/// One update on its way to a DNS server.
+#[derive(Debug)]
+pub struct Attempt {
+    begin: u64,
+    server: String,
+    /// Of each row that an exchange waits for.
+    of: Vec<(RowKey, Pending)>,
+}
+
+/// An update about these rows goes to this server now. Nothing where no exchange waits for any of them.
+pub fn attempt<'r>(rows: impl Iterator<Item = &'r RowKey>, server: &ZoneServer) -> Option<Attempt> {
+    let telling = TELLING.get()?;
+    let (begin, open) = (now(), telling.lock());
+    let awaited = |key: &RowKey| open.names.all.get(key).filter(|pending| pending.is_awaited(begin)).cloned();
+    let of: Vec<(RowKey, Pending)> = rows.filter_map(|key| Some((key.clone(), awaited(key)?))).collect();
+    drop(open);
+    let server = match server {
+        ZoneServer::Remote { servers, .. } => servers.first().map(ToString::to_string).unwrap_or_default(),
+        ZoneServer::Embedded => "embedded".to_owned(),
+    };
+    (!of.is_empty()).then_some(Attempt { begin, server, of })
+}
+
+impl Attempt {
+    /// This came of it.
+    pub fn ended(self, outcome: &Outcome) {
+        let Some(telling) = TELLING.get() else { return };
+        let end = now();
+        self.spans(outcome, end, || telling.number()).for_each(|span| telling.tell(span));
+    }
+
+    /// A span for each row, behind the message that its lease came of.
+    fn spans(self, outcome: &Outcome, end: u64, mut number: impl FnMut() -> u64) -> impl Iterator<Item = Span> {
+        let Self { begin, server, of } = self;
+        let answer = match outcome {
+            Outcome::Answer(code) | Outcome::TsigError(code) => code.to_string(),
+            Outcome::Timeout => "none in time".to_owned(),
+            Outcome::BadAnswer => "none that could be believed".to_owned(),
+            Outcome::Kerberos(_) => "not asked: there is no ticket".to_owned(),
+        };
+        let together = of.len().to_string();
+        of.into_iter().map(move |(key, Pending { trace, parent, .. })| {
+            let attributes = vec![
+                ("dns.question.name", words_of(&key).1),
+                ("server.address", server.clone()),
+                ("dns.answer", answer.clone()),
+                ("dns.update.rows", together.clone()),
+            ];
+            Span { trace, id: number(), parent: Some(parent), name: "DNS update", begin, end, attributes }
+        })
+    }
+}
+
+/// What is said once DNS holds a row, and whose it is.
+fn words_of(key: &RowKey) -> (&'static str, String) {
+    match key {
+        RowKey::Forward(name) => ("DNS holds the name", name.to_string()),
+        RowKey::Reverse(address) => ("DNS holds the address", address.to_string()),
+        RowKey::Stated(name, rtype) => ("DNS holds the record", format!("{name} {rtype}")),
+    }
+}
+
 impl Telling {
     fn lock(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
@@ -290,33 +356,65 @@ impl Telling {
     }
 
     fn published(&self, key: &RowKey, pending: &Pending, end: u64) {
-        let (name, what) = match key {
-            RowKey::Forward(name) => ("DNS holds the name", name.to_string()),
-            RowKey::Reverse(address) => ("DNS holds the address", address.to_string()),
-            RowKey::Stated(name, rtype) => ("DNS holds the record", format!("{name} {rtype}")),
-        };
+        let (name, what) = words_of(key);
         let Pending { trace, parent, since } = *pending;
         let attributes = vec![("dns.question.name", what)];
         self.tell(Span { trace, id: self.number(), parent: Some(parent), name, begin: since, end, attributes });
     }
 }
 
-/// What is said of a message, and the rows of DNS that its lease wants.
-fn told(payload: &[u8], events: &[LeaseEvent]) -> (Vec<(&'static str, String)>, Vec<RowKey>) {
-    let hardware = &payload[28..28 + usize::from(payload[2]).min(16)];
-    let shown: Vec<String> = hardware.iter().map(|octet| format!("{octet:02x}")).collect();
-    let mut attributes = vec![("client.hardware", shown.join(":"))];
-    let mut keys = Vec::new();
-    if let Some(event) = events.iter().find(|event| event.lease.hardware.as_bytes() == hardware) {
-        attributes.push(("client.address", event.lease.address.to_string()));
-        attributes.push(("lease.event", format!("{:?}", event.kind).to_lowercase()));
-        keys.push(RowKey::Reverse(event.lease.address.into()));
-        if let Some(name) = &event.lease.name {
-            attributes.push(("lease.name", name.fqdn.to_string()));
-            keys.push(RowKey::Forward(name.fqdn.clone()));
+/// The events of a batch, found by their clients: a batch can have thousands, and so many messages.
+struct ByClient<'e>(HashMap<&'e [u8], &'e LeaseEvent>);
+
+impl<'e> ByClient<'e> {
+    fn of(events: &'e [LeaseEvent]) -> Self {
+        let mut first = HashMap::with_capacity(events.len());
+        for event in events {
+            first.entry(event.lease.hardware.as_bytes()).or_insert(event);
+        }
+        Self(first)
+    }
+
+    /// The first of this client's.
+    fn event_of(&self, hardware: &[u8]) -> Option<&'e LeaseEvent> {
+        self.0.get(hardware).copied()
+    }
+}
+
+/// By which messages of a batch, by their places, each row of DNS is wanted.
+#[derive(Debug, Default)]
+struct Wanted(HashMap<RowKey, Vec<usize>>);
+
+impl Wanted {
+    fn add(&mut self, place: usize, event: Option<&LeaseEvent>) {
+        let Some(LeaseEvent { lease, .. }) = event else { return };
+        let name = lease.name.as_ref().map(|name| RowKey::Forward(name.fqdn.clone()));
+        for key in name.into_iter().chain([RowKey::Reverse(lease.address.into())]) {
+            self.0.entry(key).or_default().push(place);
         }
     }
-    (attributes, keys)
+
+    fn by(&self, key: &RowKey) -> &[usize] {
+        self.0.get(key).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// `chaddr`, of a message that is long enough to be one.
+fn hardware_of(payload: &[u8]) -> &[u8] {
+    &payload[28..28 + usize::from(payload[2]).min(16)]
+}
+
+/// What is said of a message, and of what came of it.
+fn told(payload: &[u8], event: Option<&LeaseEvent>) -> Vec<(&'static str, String)> {
+    let shown: Vec<String> = hardware_of(payload).iter().map(|octet| format!("{octet:02x}")).collect();
+    let mut attributes = vec![("client.hardware", shown.join(":"))];
+    if let Some(event) = event {
+        attributes.push(("client.address", event.lease.address.to_string()));
+        attributes.push(("lease.event", format!("{:?}", event.kind).to_lowercase()));
+        let name = event.lease.name.as_ref();
+        attributes.extend(name.map(|name| ("lease.name", name.fqdn.to_string())));
+    }
+    attributes
 }
 
 fn message(payload: &[u8]) -> Option<Message> {
@@ -395,6 +493,12 @@ fn send(collector: &Collector, items: &Receiver<Item>) {
 #[allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 mod tests {
     use std::cell::Cell;
+    use std::net::Ipv4Addr;
+
+    use dhcp::decision::LeaseEventKind;
+    use dhcp::identity::HardwareAddress;
+    use dhcp::lease::{Lease, LeaseName, LeaseState};
+    use dns::{ConflictGuard, Fqdn, HostIdentity};
 
     use super::*;
 
@@ -417,6 +521,59 @@ mod tests {
         let later = begin + OPEN_NANOS;
         assert!(noted.note(OPEN_MAX, later, later, began));
         assert_eq!(noted.all.len(), 2, "those of long ago are forgotten, not those that came again");
+    }
+
+    fn event(host: u32, name: Option<&str>) -> LeaseEvent {
+        let hardware = [&[2, 0][..], &host.to_be_bytes()].concat();
+        let named = |label: &str| LeaseName {
+            fqdn: Fqdn::from_labels([format!("{label}{host}").as_bytes(), b"lan"]).unwrap(),
+            identity: HostIdentity::from_hardware(1, &hardware),
+            forward: true,
+            reverse: true,
+            ttl_secs: 60,
+            guard: ConflictGuard::default(),
+        };
+        let lease = Lease {
+            address: Ipv4Addr::from(0x0a00_0000 + host),
+            subnet: "10.0.0.0/8".parse().unwrap(),
+            state: LeaseState::Bound,
+            hardware: HardwareAddress::new(1, &hardware).unwrap(),
+            client_id: None,
+            started_at: 1,
+            renewed_at: 1,
+            expires_at: 9,
+            hostname: dns::Bytes::default(),
+            client_fqdn: dns::Bytes::default(),
+            name: name.map(named),
+            relay: Ipv4Addr::UNSPECIFIED,
+            relay_agent_info: dns::Bytes::default(),
+            server_identifier_override: None,
+        };
+        LeaseEvent { kind: LeaseEventKind::Bound, lease, previous: None }
+    }
+
+    /// Were each row searched for among the messages, this would take some minutes.
+    #[test]
+    fn of_a_batch_of_many_each_row_is_the_message_s_that_wants_it() {
+        const MANY: u32 = 30_000;
+        let events: Vec<LeaseEvent> = (0..MANY).map(|host| event(host, (host % 2 == 0).then_some("host"))).collect();
+        let (by_client, mut wanted) = (ByClient::of(&events), Wanted::default());
+        for (place, event) in events.iter().enumerate() {
+            let found = by_client.event_of(event.lease.hardware.as_bytes()).unwrap();
+            assert_eq!(found.lease.address, event.lease.address);
+            wanted.add(place, Some(found));
+        }
+        for (place, event) in events.iter().enumerate() {
+            assert_eq!(wanted.by(&RowKey::Reverse(event.lease.address.into())), [place]);
+            let named = event.lease.name.as_ref().map(|name| wanted.by(&RowKey::Forward(name.fqdn.clone())));
+            assert_eq!(named, (place % 2 == 0).then_some(&[place][..]));
+        }
+        assert!(by_client.event_of(&[2, 9, 9, 9, 9, 9]).is_none());
+        // One client's message that came twice wants its row twice, and a message that changes nothing none.
+        wanted.add(7, by_client.event_of(events[3].lease.hardware.as_bytes()));
+        wanted.add(8, None);
+        assert_eq!(wanted.by(&RowKey::Reverse(events[3].lease.address.into())), [3, 7]);
+        assert_eq!(wanted.by(&RowKey::Reverse([192, 0, 2, 1].into())), [0_usize; 0]);
     }
 
     #[test]

@@ -207,6 +207,9 @@ pub struct Updater<W, S, Z> {
     parts: UpdaterParts<W, S, Z>,
     flights: JoinSet<Outcome>,
     tickets: HashMap<tokio::task::Id, SendTicket>,
+    /// Of those that somebody wants to see a span of.
+    #[cfg(feature = "otel")]
+    attempts: HashMap<tokio::task::Id, crate::telemetry::Attempt>,
     /// All wanted rows, on their way.
     asked: Option<JoinHandle<Option<Vec<WantedRow>>>>,
     /// Boot milliseconds: not before this they are asked for again.
@@ -228,6 +231,8 @@ impl<W: WantedSource, S: RowSink, Z: EmbeddedZones> Updater<W, S, Z> {
             parts,
             flights: JoinSet::new(),
             tickets: HashMap::new(),
+            #[cfg(feature = "otel")]
+            attempts: HashMap::new(),
             asked: None,
             ask_at: 0,
             settled: VecDeque::new(),
@@ -379,6 +384,8 @@ impl<W: WantedSource, S: RowSink, Z: EmbeddedZones> Updater<W, S, Z> {
 
     fn dispatch(&mut self, sending: Sending) {
         let Sending { ticket, server, update } = sending;
+        #[cfg(feature = "otel")]
+        let attempt = crate::telemetry::attempt(self.parts.reconciler.rows_under_way(ticket), &server);
         let flight = match server {
             ZoneServer::Embedded => {
                 let zones = Arc::clone(&self.parts.zones);
@@ -395,6 +402,8 @@ impl<W: WantedSource, S: RowSink, Z: EmbeddedZones> Updater<W, S, Z> {
                 })
             }
         };
+        #[cfg(feature = "otel")]
+        attempt.into_iter().for_each(|attempt| _ = self.attempts.insert(flight.id(), attempt));
         self.tickets.insert(flight.id(), ticket);
     }
 
@@ -404,6 +413,8 @@ impl<W: WantedSource, S: RowSink, Z: EmbeddedZones> Updater<W, S, Z> {
             // A sender that panicked: what became of the update is not known, as with a lost answer.
             Err(error) => (error.id(), Outcome::BadAnswer),
         };
+        #[cfg(feature = "otel")]
+        self.attempts.remove(&id).into_iter().for_each(|attempt| attempt.ended(&outcome));
         if let Some(ticket) = self.tickets.remove(&id) {
             let now = self.now();
             if matches!(outcome, Outcome::Answer(Rcode::NOT_ZONE | Rcode::NOT_AUTH)) {

@@ -379,6 +379,12 @@ impl Reconciler {
         self.fail(now, message, &batch.flights, failure);
     }
 
+    /// The rows that an update under way is about; none where it only asks whether a server is back.
+    pub fn rows_under_way(&self, ticket: SendTicket) -> impl Iterator<Item = &RowKey> {
+        let flights = self.flights.get(&ticket.0).map_or(&[][..], |batch| &batch.flights);
+        flights.iter().filter_map(|flight| self.entry(flight.index)).map(|entry| &entry.row.key)
+    }
+
     /// What is to be stored, settled and told since the last call.
     pub fn take_effects(&mut self) -> Effects {
         std::mem::take(&mut self.effects)

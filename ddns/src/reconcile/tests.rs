@@ -177,9 +177,12 @@ fn a_change_while_an_update_is_under_way_is_made_afterwards() {
     world.set(1, Some(claim("pc.lan", 1)));
     let send = world.reconciler.poll_send(world.now).unwrap();
     assert_eq!(world.reconciler.poll_send(world.now), None, "one transaction a key, and the PTR waits");
+    let under_way: Vec<_> = world.reconciler.rows_under_way(send.ticket).cloned().collect();
+    assert_eq!(under_way, [RowKey::Forward(name("pc.lan"))]);
     world.set(1, Some(claim("pc.lan", 2)));
     let code = world.server.apply(&send.update);
     world.reconciler.handle_outcome(world.now, send.ticket, Outcome::Answer(code));
+    assert_eq!(world.reconciler.rows_under_way(send.ticket).count(), 0, "it has landed");
     world.settle();
     assert_eq!(world.server.dhcid_count(), 2);
     assert_eq!(world.reconciler.row(&RowKey::Forward(name("pc.lan"))).unwrap().stage, Stage::Done);
