@@ -61,8 +61,79 @@ async function live() {
   must(/\/hosts\//.test(leases.url()), 'a name leads to its host');
   await leases.goBack();
   await shows(leases, '1 lease');
+  await links(context, leases);
+  await phone();
   await keys(overview);
   say('SEEN');
+  await context.close();
+}
+
+/** What is picked in a list stands in the address of the page: steps back and forward lead through it, and a link to it. */
+async function links(context, page) {
+  const panel = of => of.getByRole('complementary', { name: /^Lease of 192\.168\.30\./ });
+  const gone = of => panel(of).waitFor({ state: 'detached', timeout: PATIENCE });
+  const heads = words => page.getByRole('heading', { level: 1, name: words, exact: true }).waitFor({ timeout: PATIENCE });
+  await page.bringToFront();
+  await page.locator('[data-at="0"] .c-exp').click();
+  await panel(page).waitFor({ timeout: PATIENCE });
+  const link = new URL(page.url());
+  must(/^192\.168\.30\./.test(link.searchParams.get('lease')), `the selection stands in the address: ${link}`);
+  await page.goBack();
+  await gone(page);
+  await page.goForward();
+  await panel(page).waitFor({ timeout: PATIENCE });
+  await page.keyboard.press('Escape');
+  await gone(page);
+  must(!page.url().includes('lease='), page.url());
+  const other = await open(context, link.pathname + link.search);
+  await panel(other).waitFor({ timeout: PATIENCE });
+  // Also where the filters hide it.
+  await other.getByLabel('Find in leases').fill('nobody-has-this');
+  await shows(other, '0 of 1 lease');
+  await other.reload();
+  await shows(other, 'No lease fits');
+  await panel(other).waitFor({ timeout: PATIENCE });
+  await other.close();
+  // A filter that is picked is a step, and the heading counts what it leaves.
+  await heads('1 lease');
+  await page.getByRole('button', { name: 'Ended', exact: true }).click();
+  await heads('0 of 1 lease');
+  await page.goBack();
+  await heads('1 lease');
+  await page.goForward();
+  await heads('0 of 1 lease');
+  await page.getByRole('button', { name: 'In use', exact: true }).click();
+  await heads('1 lease');
+}
+
+/** On a phone a step back closes what lies over the list, and what can be done with a host is in a bar at the foot. */
+async function phone() {
+  const context = await browser.newContext({ viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, reducedMotion: 'reduce', bypassCSP: true });
+  const page = await open(context, '/leases');
+  const sheet = page.getByRole('dialog');
+  await page.getByRole('button', { name: /^192\.168\.30\./ }).click();
+  await sheet.waitFor({ timeout: PATIENCE });
+  await page.goBack();
+  await sheet.waitFor({ state: 'detached', timeout: PATIENCE });
+  must(/\/leases$/.test(page.url()), page.url());
+  await page.goForward();
+  await sheet.getByRole('button', { name: 'Close' }).click();
+  await sheet.waitFor({ state: 'detached', timeout: PATIENCE });
+  await page.waitForFunction(() => !location.search, null, { timeout: PATIENCE });
+  await page.getByRole('button', { name: /^192\.168\.30\./ }).click();
+  await sheet.getByRole('link', { name: 'Open host' }).click();
+  const bar = page.getByRole('group', { name: 'What can be done' });
+  await bar.getByRole('button', { name: 'Reserve' }).waitFor({ timeout: PATIENCE });
+  const [below, beneath] = [await bar.boundingBox(), await page.getByRole('navigation', { name: 'Sections' }).boundingBox()];
+  must(Math.abs(below.y + below.height - beneath.y) <= 2 && below.width === 390, `the bar stands upon the tabs: ${JSON.stringify([below, beneath])}`);
+  for (const button of await bar.getByRole('button').all()) must((await button.boundingBox()).height >= 44, 'large enough for a finger');
+  const order = await page.getByRole('heading', { level: 2 }).allTextContents();
+  must(order.indexOf('Why its name is what it is') < order.indexOf('Who it is'), `the story comes first: ${order}`);
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => axe.run(document, { resultTypes: ['violations'] }));
+  for (const { id, help } of violations) faults.push(`a host on a phone: axe ${id}: ${help}`);
+  await bar.getByRole('button', { name: 'Release' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
   await context.close();
 }
 

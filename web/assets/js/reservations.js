@@ -35,7 +35,9 @@ export function forOthers(reservation, lease) {
   });
 }
 
-const same = (one, other) => (one?.address ?? null) === (other?.address ?? null) && (one?.hostname ?? null) === (other?.hostname ?? null) && Boolean(one) === Boolean(other);
+// Whichever way a client is written.
+const clientsOf = value => value?.clients.map(client => client.toLowerCase().replace(/[-.:]/g, '')).sort().join(' ');
+const same = (one, other) => (one?.address ?? null) === (other?.address ?? null) && (one?.hostname ?? null) === (other?.hostname ?? null) && one?.subnet === other?.subnet && clientsOf(one) === clientsOf(other);
 const facts = value => (value ? [['Address', value.address ?? 'from the pools'], ['Name', value.hostname ?? ''], ['For', value.clients.join(', ')]] : [['Address', 'not reserved'], ['Name', ''], ['For', '']]);
 
 const put = (value, etag, dry) => change('PUT', `/reservations/${key(value.clients[0])}${dry ? '?dry_run=true' : ''}`, { body: { address: value.address ?? null, subnet: value.subnet, hostname: value.hostname ?? null }, etag });

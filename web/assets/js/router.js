@@ -14,15 +14,19 @@ function changed() {
   watchers.forEach(watch => watch());
 }
 
-export function go(to, { replace = false } = {}) {
+/** `opened`: something lies beside or over the view there, which a step back closes. */
+export function go(to, { replace = false, opened = false } = {}) {
   places.set(key, scrollY);
-  if (replace) history.replaceState({ key }, '', to);
+  if (replace) history.replaceState({ key, opened }, '', to);
   else {
     key = Math.random().toString(36).slice(2);
-    history.pushState({ key }, '', to);
+    history.pushState({ key, opened }, '', to);
   }
   changed();
 }
+
+/** Whether a step back closes what lies beside or over the view. */
+export const isOpened = () => history.state?.opened === true;
 
 /** What stands behind the question mark, with these changes; what is empty is left out. */
 export function withQuery(changes) {

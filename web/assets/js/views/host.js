@@ -8,10 +8,12 @@ import { reserve } from '../reservations.js';
 import { Copy, Dns, Empty, Head, Icon, Problem, Skeleton, State, Time, Words, absolute, dots, keysOn, plural, sentence, span } from '../ui.js';
 import { RetryNow } from './dns-work.js';
 import { Feed } from './feed.js';
+import { useNarrow } from '../windows.js';
 import { LeaseActs } from './lease-acts.js';
 import { QueriesOf } from './queries.js';
 
 export function Host({ rest }) {
+  const narrow = useNarrow();
   const host = useApi(`/hosts/${encodeURIComponent(rest)}`, { every: 15000 });
   const soon = useRef(0);
   useEvents(({ events, gap }) => {
@@ -36,9 +38,12 @@ export function Host({ rest }) {
   // What is reserved and not there has no lease: it is known by its address.
   const subject = now ?? (explanation.reservations.length && ADDRESS.test(rest) ? { address: rest, hardware: data.hardware, hostname: '', name: null, state: 'none', reserved: true } : null);
   const [icon, mark] = !now ? ['bookmark', 'plain'] : leases.some(one => one.dns === 'refused') ? ['octagon-x', 'bad'] : now.state === 'bound' ? ['circle-check', 'ok'] : ['timer-off', 'plain'];
-  return html`<${Head} icon=${icon} mark=${mark === 'plain' ? '' : mark} heading=${data.title} crumb=${['/hosts', 'Hosts']} tools=${subject && html`<${LeaseActs} lease=${subject}/>`}><span class="wrap"><${Verdict} leases=${leases} otherwise=${explanation.verdict}/></span></${Head}>
-    <div class="two"><div><${Facts} data=${data} now=${now}/>${leases.length > 0 && html`<${Addresses} leases=${leases}/>`}${data.hardware && html`<${QueriesOf} hardware=${data.hardware}/>`}</div>
-      <div><${Story} explanation=${explanation}/><section class="card box" aria-labelledby="hist-h"><h2 id="hist-h">Lately</h2>${data.events.length ? html`<${Feed} events=${data.events}/>` : html`<p class="dim sm">Nothing since the daemon started.</p>`}</section>${data.hardware && html`<${Past} key=${data.hardware} hardware=${data.hardware}/>`}</div></div>`;
+  const acts = subject && html`<${LeaseActs} lease=${subject}/>`;
+  const story = html`<${Story} explanation=${explanation}/>`;
+  // On a phone the story comes first, and what can be done is at hand beneath.
+  return html`<${Head} icon=${icon} mark=${mark === 'plain' ? '' : mark} heading=${data.title} crumb=${['/hosts', 'Hosts']} tools=${!narrow && acts}><span class="wrap"><${Verdict} leases=${leases} otherwise=${explanation.verdict}/></span></${Head}>
+    <div class="two"><div>${narrow && story}<${Facts} data=${data} now=${now}/>${leases.length > 0 && html`<${Addresses} leases=${leases}/>`}${data.hardware && html`<${QueriesOf} hardware=${data.hardware}/>`}</div>
+      <div>${!narrow && story}<section class="card box" aria-labelledby="hist-h"><h2 id="hist-h">Lately</h2>${data.events.length ? html`<${Feed} events=${data.events}/>` : html`<p class="dim sm">Nothing since the daemon started.</p>`}</section>${data.hardware && html`<${Past} key=${data.hardware} hardware=${data.hardware}/>`}</div></div>${narrow && acts && html`<div class="act-bar" role="group" aria-label="What can be done">${acts}</div>`}`;
 }
 
 const PAST = {

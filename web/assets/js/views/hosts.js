@@ -48,9 +48,9 @@ export function Hosts({ query }) {
     else if (event.key === 'ArrowUp' || event.key === 'k') { event.preventDefault(); step(at - 1); }
     else if (event.key === 'Enter' && list.row(at)) go(path(list.row(at)));
   };
-  return html`<${Head} icon="monitor-smartphone" heading=${list.all == null ? 'Hosts' : plural(list.all, 'host')}>Everything that has or had a lease, last heard of first.</${Head}>
+  return html`<${Head} icon="monitor-smartphone" heading=${list.total == null ? 'Hosts' : q ? `${num(list.total)} of ${plural(list.all, 'host')}` : plural(list.all, 'host')}>Everything that has or had a lease, last heard of first.</${Head}>
     <${Devices} decided/>
-    <div class="filters" role="search"><${Search} value=${q} label="Find in hosts" placeholder="Name, maker, address or MAC" onSearch=${text => set({ q: text })}/>${q && list.total != null && html`<span class="end">${num(list.total)} of ${num(list.all)}</span>`}</div>
+    <div class="filters" role="search"><${Search} value=${q} label="Find in hosts" placeholder="Name, maker, address or MAC" onSearch=${text => set({ q: text })}/></div>
     ${list.error && html`<${Problem} error=${list.error} retry=${list.refresh}/>`}
     ${list.total == null ? !list.error && html`<${Skeleton} height=${400}/>` : !list.total ? html`<div class="card"><${Empty} icon=${q ? 'search' : 'monitor-smartphone'} title=${q ? 'No host fits' : 'No host yet'}>${q ? html`<button type="button" class="link" onClick=${() => set({ q: '' })}>Clear the search</button>` : 'The first device that gets an address shows here by itself.'}</${Empty}></div>`
       : html`<div class="card hosts" role="table" aria-label="Hosts" aria-rowcount=${list.total + 1} aria-colcount="6" onKeyDown=${keys}>

@@ -2,7 +2,7 @@
 import { html, useEffect, useRef, useState } from '../lib.js';
 import { useApi } from '../api.js';
 import { useEvents } from '../live.js';
-import { go, withQuery } from '../router.js';
+import { go, isOpened, where, withQuery } from '../router.js';
 import { Copy, Dns, Empty, Icon, Problem, Search, Segments, Skeleton, State, Time, absolute, announce, hostPath, keysOn, num, plural, title } from '../ui.js';
 import { place, tall, useNarrow, useVirtual, useWindows } from '../windows.js';
 import { useChanged } from '../changes.js';
@@ -19,27 +19,35 @@ export function Leases({ query, status }) {
   const state = query.get('state') || 'bound';
   const asked = new URLSearchParams(Object.entries({ q, subnet, sort, state: state === 'all' ? '' : state }).filter(([, value]) => value));
   const subnets = useApi('/subnets');
-  const set = changes => go(withQuery(changes), { replace: true });
+  // What is typed is one step, whatever else is picked one each.
+  const set = (changes, { typed } = {}) => go(withQuery(changes), { replace: typed });
+  const [found, tellFound] = useState(null);
+  const filtered = q || subnet || state !== 'bound';
   const path = `/leases?${asked}${asked.size ? '&' : ''}`;
-  return html`<${Title} status=${status}/>
-    <div class="filters" role="search"><${Search} value=${q} label="Find in leases" placeholder="Name, address or MAC" onSearch=${text => set({ q: text })}/>
+  return html`<${Title} status=${status} found=${filtered ? found : null} state=${state}/>
+    <div class="filters" role="search"><${Search} value=${q} label="Find in leases" placeholder="Name, address or MAC" onSearch=${text => set({ q: text }, { typed: true })}/>
       <select aria-label="Subnet" value=${subnet} onChange=${event => set({ subnet: event.target.value })}><option value="">All subnets</option>${subnets.data?.subnets.map(one => html`<option key=${one.prefix} value=${one.prefix}>${one.prefix}</option>`)}</select>
       <${Segments} label="State" value=${state} options=${STATES} onPick=${one => set({ state: one === 'bound' ? '' : one })}/>
       <select class="only-s" aria-label="Order" value=${sort} onChange=${event => set({ sort: event.target.value })}><option value="">By address</option><option value="name">By name</option><option value="expires">Soonest to end</option><option value="-renewed">Last heard of</option></select></div>
-    <${List} key=${'list'} path=${path} sort=${sort} filtered=${q || subnet || state !== 'bound'} set=${set} query=${{ q, subnet, state }} status=${status}/>`;
+    <${List} key=${'list'} path=${path} sort=${sort} filtered=${filtered} set=${set} status=${status} tellFound=${tellFound}/>`;
 }
 
-function Title({ status }) {
+/** `found`: how many the filters leave, where there are any. */
+function Title({ status, found, state }) {
   const leases = status.data?.leases;
-  return html`<header class="head plain"><span class="mark"><${Icon} name="list"/></span><div><h1 id="h1" tabindex="-1">${leases ? plural(leases.bound, 'lease') : 'Leases'}</h1><p>${leases ? `${num(leases.free)} of ${num(leases.pool)} pool addresses are free${leases.quarantined ? `, ${num(leases.quarantined)} kept back` : ''}.` : ' '}</p></div></header>`;
+  // Of those that are in use, unless others are asked for too.
+  const whole = found && Math.max(found.total, state === 'bound' && leases ? leases.bound : found.all);
+  const heading = found ? `${num(found.total)} of ${plural(whole, 'lease')}` : leases ? plural(leases.bound, 'lease') : 'Leases';
+  return html`<header class="head plain"><span class="mark"><${Icon} name="list"/></span><div><h1 id="h1" tabindex="-1">${heading}</h1><p>${leases ? `${num(leases.free)} of ${num(leases.pool)} pool addresses are free${leases.quarantined ? `, ${num(leases.quarantined)} kept back` : ''}.` : ' '}</p></div></header>`;
 }
 
-export function List({ path, sort = '', filtered, set, query, status }) {
+export function List({ path, sort = '', filtered, set, status, tellFound }) {
   const narrow = useNarrow();
   // Where there is no room for it beside the list, what is known of a lease comes over it.
   const over = useNarrow('(max-width: 1080px)');
   const list = useWindows(path);
-  const [selected, setSelected] = useState(null);
+  // Stands in the address of the page: a step back closes it, and a link to it can be given to somebody.
+  const selected = where().query.get('lease');
   const panel = useRef();
   const from = useRef(null);
   const [waiting, setWaiting] = useState(0);
@@ -51,21 +59,40 @@ export function List({ path, sort = '', filtered, set, query, status }) {
   const apply = () => { setWaiting(0); list.refresh(); };
   useChanged(() => list.refresh(), [path]);
   const last = useRef(null);
-  const chosen = selected && (list.find(one => one.address === selected) ?? (last.current?.address === selected ? last.current : null));
+  const listed = selected && (list.find(one => one.address === selected) ?? (last.current?.address === selected ? last.current : null));
+  // A link leads to one that is not in sight, or that the filters hide.
+  const sought = useApi(selected && list.loaded && !listed ? `/leases/${encodeURIComponent(selected)}` : null);
+  const chosen = listed ?? sought.data;
   if (chosen) last.current = chosen;
+  useEffect(() => { if (list.loaded) tellFound?.({ total: list.total, all: list.all }); }, [list.loaded, list.total, list.all]);
   // The same facts whichever way they are shown, and as they are now.
   const live = useRef(new Set());
   useEffect(() => { live.current.forEach(show => show(chosen)); }, [chosen]);
+  const deselect = () => { if (isOpened()) history.back(); else go(withQuery({ lease: '' }), { replace: true }); };
   const select = (address, { by } = {}) => {
-    const row = address && list.find(one => one.address === address);
-    if (row && over) { openDialog(close => html`<${Sheet} row=${row} live=${live.current} close=${close}/>`).then(() => setSelected(null)); }
-    if (address) from.current = document.activeElement;
-    setSelected(address);
-    if (address && by === 'key' && !over) requestAnimationFrame(() => requestAnimationFrame(() => panel.current?.focus()));
+    if (!address) { deselect(); return; }
+    from.current = document.activeElement;
+    go(withQuery({ lease: address }), selected ? { replace: true, opened: isOpened() } : { opened: true });
+    if (by === 'key' && !over) requestAnimationFrame(() => requestAnimationFrame(() => panel.current?.focus()));
   };
+  const sheet = useRef(null);
+  useEffect(() => {
+    const had = sheet.current;
+    if (had && had.address !== (over ? selected : null)) { sheet.current = null; had.close?.(); }
+    if (!over || !chosen || sheet.current) return;
+    const one = { address: chosen.address };
+    sheet.current = one;
+    openDialog(close => { one.close = close; return html`<${Sheet} row=${chosen} live=${live.current} close=${close}/>`; }).then(why => {
+      if (sheet.current !== one) return;
+      sheet.current = null;
+      // What was begun in it comes in its place; a step back would take that away.
+      if (why === 'left') go(withQuery({ lease: '' }), { replace: true }); else deselect();
+    });
+  }, [selected, over, Boolean(chosen)]);
+  useEffect(() => () => { const one = sheet.current; sheet.current = null; one?.close?.(); }, []);
   const leave = () => {
     const back = from.current?.isConnected ? from.current : null;
-    setSelected(null);
+    deselect();
     if (panel.current?.closest('.panel').contains(document.activeElement)) requestAnimationFrame(() => back?.focus());
   };
   const soon = useRef(0);
@@ -156,7 +183,7 @@ function None({ filtered, all, set, status }) {
 function Sheet({ row, live, close }) {
   const [now, show] = useState(row);
   useEffect(() => { const set = one => one && show(one); live.add(set); return () => live.delete(set); }, []);
-  return html`<${Dialog} side heading=${title(now)} close=${close} actions=${html`<button type="button" class="btn" onClick=${() => close()}>Close</button>`}><${About} row=${now} left=${close}/></${Dialog}>`;
+  return html`<${Dialog} side heading=${title(now)} close=${close} actions=${html`<button type="button" class="btn" onClick=${() => close()}>Close</button>`}><${About} row=${now} left=${() => close('left')}/></${Dialog}>`;
 }
 
 /** What is known of a lease, and what can be done with it; `left` closes what lies over the page before something else comes. */

@@ -8,18 +8,19 @@ import { Dialog, openDialog } from '../layers.js';
 import { may, useMe } from '../me.js';
 import { reserveFor } from '../reservations.js';
 import { useNarrow } from '../windows.js';
+import { go, withQuery } from '../router.js';
 import { PoolTable } from './overview.js';
 import { LeaseActs } from './lease-acts.js';
 import { List } from './leases.js';
 
-export function Subnets() {
+export function Subnets({ query }) {
   const { data, error, reload } = useApi('/subnets', { every: 5000 });
-  const [text, search] = useState('');
+  const text = query.get('q') ?? '';
   const all = data?.subnets ?? [];
   const some = all.filter(one => `${one.prefix} ${one.domain ?? ''} ${one.network ?? ''}`.toLowerCase().includes(text.toLowerCase()));
   const [most, setMost] = useState(100);
   return html`<${Head} icon="network" heading=${data ? plural(all.length, 'subnet') : 'Subnets'}>${data ? `${num(all.reduce((sum, one) => sum + one.free, 0))} pool addresses are free.` : ''}</${Head}>
-    ${all.length > 8 && html`<div class="filters"><${Search} value=${text} label="Find a subnet" onSearch=${search}/></div>`}
+    ${all.length > 8 && html`<div class="filters"><${Search} value=${text} label="Find a subnet" onSearch=${q => go(withQuery({ q }), { replace: true })}/></div>`}
     ${error && !data ? html`<${Problem} error=${error} retry=${reload}/>` : !data ? html`<${Skeleton} height=${320}/>` : some.length ? html`<div class="card"><${PoolTable} subnets=${some.slice(0, most)}/></div>${some.length > most && html`<button type="button" class="btn more-btn" onClick=${() => setMost(most + 100)}>Show more</button>`}`
       : html`<div class="card"><${Empty} icon="network" title=${all.length ? 'No subnet fits' : 'No subnet is served'}>${all.length ? `${plural(all.length, 'subnet')} hidden by “${text}”.` : html`Add a <code class="mono">[[subnet]]</code> with its prefix and pools to the configuration.`}</${Empty}></div>`}`;
 }
