@@ -10,6 +10,8 @@ use crate::packet::{self, Heard, Said};
 
 /// After so long without an answer a client says it again. RFC 2131, section 4.1, has it wait 4 seconds.
 const ASKED_AGAIN: Duration = Duration::from_secs(4);
+/// How long a renewal may take, with what a busy kernel drops.
+const RENEWED: Duration = Duration::from_secs(20);
 
 /// One client at a time, from a socket of its own.
 pub(crate) struct Asker {
@@ -60,7 +62,7 @@ impl Asker {
     pub(crate) fn renew(&mut self, client: u32, address: Ipv4Addr) -> Option<Heard> {
         let mut said = Said::new(packet::REQUEST, 0, Plan::hardware(client));
         said.ciaddr = address;
-        self.ask(said, Duration::from_secs(3))
+        self.ask(said, RENEWED)
     }
 
     /// DISCOVER and, when there is an offer, REQUEST: the last answer that came.

@@ -13,7 +13,7 @@ use crate::process::wait_for;
 use crate::servers::{self, DnsServer};
 
 const REVERSE: &str = "30.168.192.in-addr.arpa";
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 const BIND: ([u8; 4], u16) = ([127, 0, 0, 1], 5300);
 
 /// A server and a client's host on one cable. Leases are an hour long, so that no client speaks again by itself.

@@ -21,7 +21,7 @@ use crate::netns::{Host, Lab};
 use crate::packet::{self, Said};
 use crate::servers::{DnsServer, Kind};
 
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Long enough for a lease of [`SHORT_SECS`] to run out.
 const SETTLE: Duration = Duration::from_secs(30);
 /// What is made by hand has it.

@@ -93,7 +93,7 @@ fn delegate_without_a_class(bind: &DnsServer<'_>) {
 
 fn lease_one_in_each(relay: &Host, client: u32) {
     for (at, (_, _, giaddr, ..)) in SUBNETS.iter().enumerate() {
-        let heard = Asker::new(relay, *giaddr, true).take(client + at as u32, Duration::from_secs(3));
+        let heard = Asker::new(relay, *giaddr, true).take(client + at as u32, Duration::from_secs(20));
         assert_eq!(heard.map(|heard| heard.kind), Some(packet::ACK), "{giaddr}");
     }
 }
@@ -197,7 +197,7 @@ fn a_zone_without_a_class_that_is_written_is_kept_embedded_too() {
          [[subnet]]\nprefix = \"{prefix}\"\npools = [\"{pool}\"]\ndomain = \"{domain}\"\n"
     );
     let mut leasehold = Leasehold::start(&server, &config);
-    let heard = Asker::new(&relay, giaddr, true).take(1, Duration::from_secs(3)).unwrap();
+    let heard = Asker::new(&relay, giaddr, true).take(1, Duration::from_secs(20)).unwrap();
     let last = heard.yiaddr.octets()[3];
     let dig = crate::dig::Dig::new(&relay, SocketAddr::from((field::SERVER, 53)));
     let rcode = dig.rcode(&format!("{last}.128-25.2.0.192.in-addr.arpa"), "PTR");
@@ -300,9 +300,9 @@ fn pointers_of_a_former_server_are_inherited_under_their_aliases() {
                 hostname: Some("pc".to_owned()),
                 ..Said::new(kind, 0, Plan::hardware(1))
             };
-            let offer = asker.ask(said(packet::DISCOVER), Duration::from_secs(3)).unwrap();
+            let offer = asker.ask(said(packet::DISCOVER), Duration::from_secs(20)).unwrap();
             let asked = Said { requested: Some(offer.yiaddr), server: Some(offer.server), ..said(packet::REQUEST) };
-            assert_eq!(asker.ask(asked, Duration::from_secs(3)).unwrap().kind, packet::ACK);
+            assert_eq!(asker.ask(asked, Duration::from_secs(20)).unwrap().kind, packet::ACK);
         };
         let wait_done = |leasehold: &Leasehold<'_>| {
             wait_for("name and PTR are done", PATIENCE, || {

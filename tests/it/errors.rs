@@ -147,7 +147,7 @@ fn a_used_port_is_told_with_its_holder_and_is_served_once_it_is_free() {
     }
 
     leasehold.resume();
-    let answer = Asker::new(&relay, RELAY, true).take(1, Duration::from_secs(3));
+    let answer = Asker::new(&relay, RELAY, true).take(1, Duration::from_secs(20));
     assert_eq!(answer.map(|heard| heard.kind), Some(packet::ACK));
     leasehold.stop();
     leasehold.check_store();
@@ -167,7 +167,7 @@ fn a_missing_interface_is_told_and_served_with_its_names_as_soon_as_it_appears()
     server.ip(&format!("address add {SERVER}/16 dev eth7"));
     leasehold.process().wait_log(&format!("DNS is served on {SERVER}:53 too"), 1, PATIENCE);
     leasehold.process().wait_log("serving interface=\"eth7\"", 1, PATIENCE);
-    let answer = Asker::new(&relay, RELAY, true).take(2, Duration::from_secs(3));
+    let answer = Asker::new(&relay, RELAY, true).take(2, Duration::from_secs(20));
     assert_eq!(answer.map(|heard| heard.kind), Some(packet::ACK));
 
     // The name server's own address follows the interface's.
@@ -211,7 +211,7 @@ fn a_store_in_use_is_refused_by_name_and_its_daemon_goes_on() {
         leasehold.process().pid()
     );
     assert_eq!(last_words(&told), expected);
-    let answer = Asker::new(&relay, RELAY, true).take(3, Duration::from_secs(3));
+    let answer = Asker::new(&relay, RELAY, true).take(3, Duration::from_secs(20));
     assert_eq!(answer.map(|heard| heard.kind), Some(packet::ACK));
     leasehold.stop();
 }
@@ -234,7 +234,7 @@ fn a_store_of_another_version_is_refused_and_left_as_it_is() {
     let (server, relay) = field::hosts(&lab);
     let mut leasehold = Leasehold::start(&server, &field::config(false));
     let mut asker = Asker::new(&relay, RELAY, true);
-    let taken = asker.take(4, Duration::from_secs(3)).expect("a lease");
+    let taken = asker.take(4, Duration::from_secs(20)).expect("a lease");
     leasehold.stop();
 
     let segment = server.path(STORE).join("segment-0000000001");

@@ -136,12 +136,12 @@ fn a_secret_is_in_no_log_process_list_store_dump_or_answer() {
     let configuration = fs::read_to_string(server.path("/run/leasehold.toml")).unwrap();
     server.write("/run/leasehold.toml", &configuration.replace("log = \"debug\"", "log = \"trace\""));
     leasehold.resume();
-    let ack = Asker::new(&relay, RELAY, true).take(1, Duration::from_secs(3)).unwrap();
+    let ack = Asker::new(&relay, RELAY, true).take(1, Duration::from_secs(20)).unwrap();
     assert_eq!(ack.kind, packet::ACK);
     // A server that is gone and one that refuses make the daemon speak of the key.
     bind.kill();
     let mut asker = Asker::new(&relay, RELAY, true);
-    assert_eq!(asker.take(2, Duration::from_secs(3)).unwrap().kind, packet::ACK);
+    assert_eq!(asker.take(2, Duration::from_secs(20)).unwrap().kind, packet::ACK);
     wait_for("words about the server", PATIENCE, || leasehold.log().contains("does not answer").then_some(()));
     bind.resume();
 

@@ -46,16 +46,24 @@ struct Promise {
     until: u64,
 }
 
-/// New clients take leases until one gets no answer.
-fn take_until_refused(asker: &mut Asker, first: u32) -> Vec<Promise> {
+/// New clients take leases until the daemon says why it gives none any more. Whoever gets no answer before asks again: a busy
+/// kernel may have dropped what was said.
+fn take_until_told(asker: &mut Asker, leasehold: &Leasehold<'_>, told: &str) -> Vec<Promise> {
     let mut promises = Vec::new();
-    for client in first..first + 500 {
-        let asked_at = utc_secs();
-        match asker.take(client, Duration::from_millis(700)) {
-            Some(heard) if heard.kind == packet::ACK => {
-                promises.push(Promise { client, address: heard.yiaddr, until: asked_at + u64::from(heard.lease_secs) });
+    let deadline = Instant::now() + 3 * PATIENCE;
+    for client in 0..500 {
+        loop {
+            if leasehold.log().contains(told) {
+                return promises;
             }
-            _ => return promises,
+            assert!(Instant::now() < deadline, "nothing is said of {told:?}:\n{}", leasehold.log());
+            let asked_at = utc_secs();
+            let heard = asker.take(client, Duration::from_millis(700)).filter(|heard| heard.kind == packet::ACK);
+            if let Some(heard) = heard {
+                let until = asked_at + u64::from(heard.lease_secs);
+                promises.push(Promise { client, address: heard.yiaddr, until });
+                break;
+            }
         }
     }
     panic!("the store never filled up");
@@ -94,14 +102,15 @@ fn a_full_disk_promises_nothing_that_is_not_stored_and_all_goes_on_once_there_is
     fill(&place);
     let mut leasehold = Leasehold::start(&server, &field::config(false));
     let mut asker = Asker::new(&relay, RELAY, true);
-    let promises = take_until_refused(&mut asker, 0);
+    let promises = take_until_told(&mut asker, &leasehold, "the lease store has no room");
     assert!(promises.len() > 1, "{promises:?}");
     leasehold.process().wait_log("the lease store has no room", 1, PATIENCE);
     for Promise { client, address, until } in &promises {
+        let asked_at = utc_secs();
         let answer = asker.renew(*client, *address).expect("a renewal is answered");
         assert_eq!((answer.kind, answer.yiaddr), (packet::ACK, *address));
         // A second for the clock's seconds, which are not the daemon's.
-        assert!(utc_secs() + u64::from(answer.lease_secs) <= until + 2, "{client} was promised more than is stored");
+        assert!(asked_at + u64::from(answer.lease_secs) <= until + 2, "{client} was promised more than is stored");
         assert!(answer.lease_secs + 60 > LEASE_SECS, "{client} was promised {} s", answer.lease_secs);
     }
     let newcomer = asker.take(NEWCOMER, Duration::from_millis(700));
@@ -142,7 +151,7 @@ fn with_a_full_disk_no_unstored_ack_was_ever_sent() {
     // Many at once, so that some are decided beside those that find no room; and not all in one batch, which is stored
     // whole or not at all.
     let plan = Plan { starts_per_sec: None, in_flight: 24, ..Plan::arrivals(64, 0.0) };
-    let history = Load::new(&relay, RELAY, SERVER, plan).finish(Duration::from_secs(3));
+    let history = Load::new(&relay, RELAY, SERVER, plan).finish(Duration::from_secs(8));
     assert_eq!(history.violations(), "");
     let held = history.held();
     assert!(!held.is_empty() && held.len() < 64, "{} of 64 clients hold a lease", held.len());
@@ -183,7 +192,7 @@ fn after_a_failed_write_the_daemon_starts_anew_by_itself_with_every_lease_and_it
     wait_for("the next segment's space", PATIENCE, || place.join("spare").exists().then_some(()));
     fs::remove_file(place.join("spare")).unwrap();
     let mut asker = Asker::new(&relay, RELAY, true);
-    let promises = take_until_refused(&mut asker, 0);
+    let promises = take_until_told(&mut asker, &leasehold, "starting anew from what the store holds");
     leasehold.process().wait_log(": ready: ", 2, PATIENCE);
     let log = leasehold.log();
     assert_eq!(log.matches("starting anew from what the store holds, in 500 ms").count(), 1, "{log}");
@@ -191,7 +200,7 @@ fn after_a_failed_write_the_daemon_starts_anew_by_itself_with_every_lease_and_it
         let answer = asker.renew(*client, *address).expect("a renewal is answered");
         assert_eq!((answer.kind, answer.yiaddr), (packet::ACK, *address));
     }
-    let answer = asker.take(NEWCOMER, Duration::from_secs(3));
+    let answer = asker.take(NEWCOMER, PATIENCE);
     assert_eq!(answer.map(|heard| heard.kind), Some(packet::ACK));
     Dig::new(&relay, SocketAddr::from((SERVER, 53))).wait_serves("nasir.xyz");
     leasehold.stop();
@@ -212,13 +221,15 @@ fn sigterm_under_load_ends_at_once_with_code_0_and_keeps_what_was_promised() {
     };
     let load = Load::new(&relay, RELAY, SERVER, plan);
     let (history, took) = load.alongside(Duration::ZERO, || {
-        thread::sleep(Duration::from_millis(1_500));
+        // However long that takes here, there are leases to be kept, and more are under way.
+        wait_for("leases", PATIENCE, || (leasehold.leases().len() > 60).then_some(()));
         let told = Instant::now();
         // It must end with code 0.
         leasehold.stop();
         told.elapsed()
     });
-    assert!(took < Duration::from_secs(3), "{took:?}");
+    // Alone it takes some milliseconds; a unit that does not end is killed after 90 seconds.
+    assert!(took < Duration::from_secs(10), "{took:?}");
     assert_eq!(history.violations(), "");
     let held = history.held();
     assert!(held.len() > 50, "{} leases", held.len());
@@ -244,7 +255,7 @@ fn while_the_machines_clock_is_in_the_past_no_stored_lease_expires_and_the_log_s
     let (server, relay) = field::hosts(&lab);
     let config = field::config(false).replace(&format!("lease_time = {LEASE_SECS}"), "lease_time = 3");
     let mut leasehold = Leasehold::start(&server, &config);
-    let taken = Asker::new(&relay, RELAY, true).take(1, Duration::from_secs(3)).expect("a lease");
+    let taken = Asker::new(&relay, RELAY, true).take(1, Duration::from_secs(20)).expect("a lease");
     leasehold.kill();
 
     server.write("/run/clock", "-100d");
@@ -301,7 +312,7 @@ fn a_log_that_nobody_reads_any_more_does_not_end_the_daemon() {
     drop(pipe);
     let mut asker = Asker::new(&relay, RELAY, true);
     for client in 0..5 {
-        assert_eq!(asker.take(client, Duration::from_secs(3)).map(|heard| heard.kind), Some(packet::ACK));
+        assert_eq!(asker.take(client, Duration::from_secs(20)).map(|heard| heard.kind), Some(packet::ACK));
     }
     succeed(Command::new("kill").arg(child.id().to_string()));
     assert!(wait_for("leasehold ends", PATIENCE, || child.try_wait().unwrap()).success());

@@ -17,7 +17,7 @@ use crate::netns::{Host, Lab};
 use crate::packet;
 use crate::process::{finish, succeed, wait_for};
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Longer than a datagram takes on the busiest machine: who asks again after so long was not answered.
 const NEVER_ANSWERED: Duration = Duration::from_secs(5);
 

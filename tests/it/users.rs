@@ -12,9 +12,9 @@ use crate::netns::Lab;
 use crate::process::{succeed, wait_for};
 use crate::servers::{DnsServer, Kind};
 
-/// How long a name may take in a DNS server of somebody else's, on a machine that runs other tests too. Alone it takes
-/// milliseconds.
-const SOON: Duration = Duration::from_secs(2);
+/// How long a name may take in a DNS server of somebody else's, and `dig` to find it, on a machine that runs other tests too.
+/// Alone it takes milliseconds.
+const SOON: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// With the embedded zones the first question after the ACK is answered; with a DNS server of somebody else's one that
@@ -81,8 +81,8 @@ fn users_a_restart_or_three_failed_tries_and_the_name_is_lost() {
     dns.dig().wait_agree(&format!("kept.{}", ZONES[0]), address);
 }
 
-/// A DNS server that is there and says nothing: a question is given up after five seconds, and no exchange of a client
-/// takes half of that.
+/// A DNS server that is there and says nothing: a question is given up after five seconds, and no client's exchange
+/// takes half of that for it.
 #[test]
 fn users_the_dhcp_reply_waits_for_dns() {
     let lab = Lab::new();
@@ -91,14 +91,16 @@ fn users_the_dhcp_reply_waits_for_dns() {
     silent.set_read_timeout(Some(PATIENCE)).unwrap();
     let _leasehold = Leasehold::start(&server, &field::config(true));
     let mut clients = Clients::behind(&relay);
-    let mut slowest = Duration::ZERO;
+    let mut all = Vec::new();
     for client in 1..=40 {
         let asked = Instant::now();
         let address = clients.take(client, &[option_12(&format!("pc{client}"))]);
         assert_ne!(address, RELAY);
-        slowest = slowest.max(asked.elapsed());
+        all.push(asked.elapsed());
     }
-    assert!(slowest < Duration::from_millis(2_500), "the slowest of 40 leases took {slowest:?}");
+    // A datagram that a busy kernel drops is said again after seconds; if a reply waited for DNS, all would take so long.
+    all.sort_unstable();
+    assert!(all[35] < Duration::from_millis(2_500), "40 leases took {all:?}");
     // And it was asked all the while: where its zone begins, for that is the first question.
     let mut octets = [0; 2_048];
     let question = loop {

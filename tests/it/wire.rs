@@ -12,7 +12,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::netns::Host;
 
 /// How long a frame or a datagram is awaited.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// The hardware address of the client at the far end.
 pub(crate) const CLIENT_MAC: [u8; 6] = [2, 0, 0, 0, 0, 0x99];
 

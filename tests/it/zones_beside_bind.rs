@@ -32,7 +32,7 @@ const ZONES: [(&str, &str); 3] = [
 ];
 const BIND: &str = "127.0.0.1:5301";
 const OURS: &str = "127.0.0.1:5302";
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 fn file(name: &str) -> String {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/zones_beside_bind").join(name);
