@@ -237,13 +237,18 @@ fn writes_forward(
 }
 
 /// The name that the client would have if nobody else wanted it, and where it comes from.
-fn candidate(
+fn candidate<L: Listener>(
     question: &Question<'_>,
     sent: Option<&ClientFqdn<'_>>,
     settings: &Settings,
-    listener: &mut impl Listener,
+    listener: &mut L,
 ) -> Result<(Fqdn, Reason), Reason> {
     let naming = question.naming;
+    if !L::LISTENS
+        && let Some(name) = plain_candidate(question, sent, settings)
+    {
+        return Ok((name, Reason::ClientFqdn));
+    }
     if let Some(reserved) = question.reserved_hostname {
         let labels = client_fqdn::ascii_labels(reserved.as_bytes());
         // The operator wrote it, so that it is mended where it has to be, and never refused.
@@ -273,6 +278,23 @@ fn candidate(
     placed(&labels, naming, settings, listener).map(|fqdn| (fqdn, source))
 }
 
+/// What [`candidate`] comes to where a client sends its full name in a zone of ours, in wire form and with nothing to be
+/// cleaned, as most do that send option 81: the octets that it sent are the name. It may be so too where this is `None`.
+fn plain_candidate(question: &Question<'_>, sent: Option<&ClientFqdn<'_>>, settings: &Settings) -> Option<Fqdn> {
+    let makes_none = question.naming.generate.is_none() && settings.patterns.is_empty();
+    let wire = sent.filter(|_| makes_none && question.reserved_hostname.is_none())?.plain_name()?;
+    let first = wire.get(1..1 + usize::from(*wire.first()?))?;
+    // An address begins with digits alone, and a name that is made with a word that others begin with too.
+    let is_usual = first.iter().any(u8::is_ascii_lowercase)
+        && !UNCLAIMABLE.contains(&first)
+        && !generated::is_made(first, std::iter::empty());
+    let zone = settings.zones.place_of_wire(wire).filter(|_| is_usual)?;
+    if settings.zones[zone].apex.is_reverse() {
+        return None;
+    }
+    Fqdn::from_wire(wire).ok()
+}
+
 /// The cleaned labels of a name that a client sent, and where it was.
 type Sent<'q> = (Vec<Cow<'q, [u8]>>, Reason);
 
@@ -286,12 +308,12 @@ fn sent_by_client<'q>(
     settings: &Settings,
     listener: &mut impl Listener,
 ) -> (Option<Sent<'q>>, bool) {
-    let by_option_81 = sent.map(|sent| (NameSource::ClientFqdn, Reason::ClientFqdn, Some(&sent.labels)));
+    let by_option_81 = sent.map(|sent| (NameSource::ClientFqdn, Reason::ClientFqdn, Some(sent)));
     let by_option_12 = (NameSource::Hostname, Reason::Hostname, None);
     let mut was_sent = false;
-    for (source, reason, labels) in by_option_81.into_iter().chain([by_option_12]) {
+    for (source, reason, option_81) in by_option_81.into_iter().chain([by_option_12]) {
         // Nobody looks at option 12 where option 81 will do.
-        let raw = labels.map_or_else(|| Cow::Owned(client_fqdn::ascii_labels(question.hostname)), Cow::Borrowed);
+        let raw = option_81.map_or_else(|| client_fqdn::ascii_labels(question.hostname), ClientFqdn::labels);
         let cleaned = clean_labels(&raw, question.naming.clean);
         if !raw.is_empty() {
             listener.hear(|| found(source, &raw, cleaned.as_deref()));

@@ -71,8 +71,11 @@ impl Fqdn {
     /// [`NameError`]; a compression pointer is [`NameError::Malformed`].
     pub fn read_wire(bytes: &[u8]) -> Result<(Self, usize), NameError> {
         let octets = octets_of(bytes)?;
-        // Length octets are at most 63, so lowering the whole slice cannot touch one ('A' is 65).
-        Ok((Self(bytes[..octets].to_ascii_lowercase().into()), octets))
+        let wire = &bytes[..octets];
+        // Length octets are at most 63, so lowering the whole slice cannot touch one ('A' is 65). What is stored, and what
+        // most clients send, is lower: then nothing is made twice.
+        let is_lower = !wire.iter().any(u8::is_ascii_uppercase);
+        Ok((Self(if is_lower { wire.into() } else { wire.to_ascii_lowercase().into() }), octets))
     }
 
     /// A name of these labels, first the one furthest from the root; the root label is not among them.

@@ -292,6 +292,6 @@ fn says(lease: &Lease, label: &[u8]) -> bool {
     let cleaned = |sent: &[u8]| by(sent, CleanUp::Hyphen) || by(sent, CleanUp::Drop);
     let first = lease.hostname.split(|byte| *byte == b'.').next().unwrap_or_default();
     let by_option_81 =
-        || ClientFqdn::parse(&lease.client_fqdn).and_then(|sent| sent.labels.first().map(|first| cleaned(first)));
+        || ClientFqdn::parse(&lease.client_fqdn).and_then(|sent| sent.labels().first().map(|first| cleaned(first)));
     cleaned(first) || by_option_81().unwrap_or(false)
 }

@@ -73,7 +73,7 @@ fn client(client: &ReservedFor) -> String {
 fn sent_fqdn(data: &[u8]) -> Option<SentFqdn> {
     let sent = ClientFqdn::parse(data)?;
     let flags = *data.first()?;
-    let labels: Vec<String> = sent.labels.iter().map(|label| label.escape_ascii().to_string()).collect();
+    let labels: Vec<String> = sent.labels().iter().map(|label| label.escape_ascii().to_string()).collect();
     // RFC 4702 section 2.1: the bits N, E, O and S, the last being the least.
     Some(SentFqdn {
         name: labels.join("."),
@@ -177,7 +177,7 @@ fn steps(naming: &NamingFacts) -> Vec<String> {
 fn cleaned(lease: &Lease, naming: Option<&NamingFacts>) -> Option<String> {
     let naming = naming?;
     let (option, sent) = match naming.reason {
-        Reason::ClientFqdn => ("option 81", ClientFqdn::parse(&lease.client_fqdn)?.labels.first()?.to_vec()),
+        Reason::ClientFqdn => ("option 81", ClientFqdn::parse(&lease.client_fqdn)?.labels().first()?.to_vec()),
         Reason::Hostname | Reason::Taken | Reason::Protected if !lease.hostname.is_empty() => {
             ("option 12", lease.hostname.split(|byte| *byte == b'.').next()?.to_vec())
         }

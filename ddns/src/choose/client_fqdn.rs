@@ -1,6 +1,9 @@
 //! The Client FQDN option (81), after RFC 4702: what a client sent, and what it is told.
 
+use dns::name::NAME_OCTETS_MAX;
 use dns::{Bytes, Fqdn};
+
+use super::label;
 
 /// Bit 0. RFC 4702 section 2.1: "whether the server SHOULD or SHOULD NOT perform the A RR (FQDN-to-address) DNS updates".
 const S: u8 = 0x01;
@@ -20,10 +23,6 @@ pub struct ClientFqdn<'a> {
     pub no_updates: bool,
     /// The name is in wire form; else in ASCII (section 2.3.1).
     pub wire: bool,
-    /// The labels of the name, as sent, without empty ones. None at all: the client leaves the name to the server,
-    /// or what it sent cannot be read. Whether the name was full or partial is not kept: clients get it wrong often,
-    /// and what counts is whether the name lies in a zone.
-    pub labels: Vec<&'a [u8]>,
     /// The Domain Name field as sent.
     pub raw_name: &'a [u8],
 }
@@ -34,24 +33,49 @@ impl<'a> ClientFqdn<'a> {
     pub fn parse(data: &'a [u8]) -> Option<Self> {
         // Section 2.2: the RCODE fields are deprecated, and a server "MUST ignore them on receipt".
         let (&[flags, _rcode1, _rcode2], raw_name) = data.split_first_chunk()?;
-        let wire = flags & E != 0;
-        let labels = match wire {
-            true => wire_labels(raw_name).unwrap_or_default(),
-            // No text begins with a control character. Clients exist that send wire form and leave E at 0.
-            false if raw_name.first().is_some_and(|first| (1..0x20).contains(first)) => {
-                wire_labels(raw_name).unwrap_or_else(|| ascii_labels(raw_name))
-            }
-            false => ascii_labels(raw_name),
-        };
         Some(Self {
             server_updates_a: flags & S != 0,
             // Section 2.1: "If the 'N' bit is 1, the 'S' bit MUST be 0." Where both are set, N is believed: a record
             // that is not there does less harm than one that the client did not want.
             no_updates: flags & N != 0,
-            wire,
-            labels,
+            wire: flags & E != 0,
             raw_name,
         })
+    }
+
+    /// The labels of the name, as sent, without empty ones. None at all: the client leaves the name to the server,
+    /// or what it sent cannot be read. Whether the name was full or partial is not told: clients get it wrong often,
+    /// and what counts is whether the name lies in a zone.
+    #[must_use]
+    pub fn labels(&self) -> Vec<&'a [u8]> {
+        match self.wire {
+            true => wire_labels(self.raw_name).unwrap_or_default(),
+            // No text begins with a control character. Clients exist that send wire form and leave E at 0.
+            false if self.raw_name.first().is_some_and(|first| (1..0x20).contains(first)) => {
+                wire_labels(self.raw_name).unwrap_or_else(|| ascii_labels(self.raw_name))
+            }
+            false => ascii_labels(self.raw_name),
+        }
+    }
+
+    /// The name, where it is a full one of several labels in wire form of which none has anything to be cleaned: then these
+    /// octets are the name, and [`ClientFqdn::labels`] its labels. It may be so too where this is `None`.
+    pub(super) fn plain_name(&self) -> Option<&'a [u8]> {
+        let (mut rest, mut labels) = (self.raw_name, 0);
+        if !self.wire || rest.len() > NAME_OCTETS_MAX {
+            return None;
+        }
+        while let Some((&length, tail)) = rest.split_first() {
+            if length == 0 {
+                return (tail.is_empty() && labels > 1).then_some(self.raw_name);
+            }
+            let (label, tail) = tail.split_at_checked(usize::from(length))?;
+            if !label::is_clean_and_lower(label) {
+                return None;
+            }
+            (rest, labels) = (tail, labels + 1);
+        }
+        None
     }
 
     /// The client set both N and S, which section 2.1 forbids.
@@ -140,28 +164,28 @@ mod tests {
     fn a_full_and_a_partial_name_in_wire_form() {
         let full = ClientFqdn::parse(b"\x05\0\0\x02pc\x03lan\0").unwrap();
         assert!(full.server_updates_a && !full.no_updates && full.wire);
-        assert_eq!(full.labels, [&b"pc"[..], b"lan"]);
-        assert_eq!(ClientFqdn::parse(b"\x04\0\0\x02pc").unwrap().labels, [b"pc"]);
+        assert_eq!(full.labels(), [&b"pc"[..], b"lan"]);
+        assert_eq!(ClientFqdn::parse(b"\x04\0\0\x02pc").unwrap().labels(), [b"pc"]);
     }
 
     #[test]
     fn the_deprecated_ascii_form() {
         let client = ClientFqdn::parse(b"\x00\0\0pc.example.org\0").unwrap();
         assert!(!client.server_updates_a && !client.wire);
-        assert_eq!(client.labels, [&b"pc"[..], b"example", b"org"]);
+        assert_eq!(client.labels(), [&b"pc"[..], b"example", b"org"]);
     }
 
     #[test]
     fn text_with_the_e_bit_set_is_read_as_text() {
-        assert_eq!(ClientFqdn::parse(b"\x05\0\0pc.lan").unwrap().labels, [&b"pc"[..], b"lan"]);
+        assert_eq!(ClientFqdn::parse(b"\x05\0\0pc.lan").unwrap().labels(), [&b"pc"[..], b"lan"]);
     }
 
     #[test]
     fn wire_form_without_the_e_bit_is_read_as_wire_form() {
-        assert_eq!(ClientFqdn::parse(b"\x01\0\0\x02pc\x03lan\0").unwrap().labels, [&b"pc"[..], b"lan"]);
-        assert_eq!(ClientFqdn::parse(b"\x01\0\0\x02pc").unwrap().labels, [b"pc"]);
+        assert_eq!(ClientFqdn::parse(b"\x01\0\0\x02pc\x03lan\0").unwrap().labels(), [&b"pc"[..], b"lan"]);
+        assert_eq!(ClientFqdn::parse(b"\x01\0\0\x02pc").unwrap().labels(), [b"pc"]);
         // What it says is not true: then it is text with something odd in it.
-        assert_eq!(ClientFqdn::parse(b"\x01\0\0\x07pc").unwrap().labels, [b"\x07pc"]);
+        assert_eq!(ClientFqdn::parse(b"\x01\0\0\x07pc").unwrap().labels(), [b"\x07pc"]);
     }
 
     #[test]
@@ -169,7 +193,7 @@ mod tests {
         for name in [&b"\xc0\x0c"[..], b"\x05pc", b"\x41aa\xff", b""] {
             let data = [&[0x05, 0, 0], name].concat();
             let client = ClientFqdn::parse(&data).unwrap();
-            assert!(client.labels.is_empty(), "{name:?}");
+            assert!(client.labels().is_empty(), "{name:?}");
             assert!(client.server_updates_a);
         }
         assert_eq!(ClientFqdn::parse(b"\x05\0"), None);

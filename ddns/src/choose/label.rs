@@ -49,6 +49,17 @@ fn is_clean(raw: &[u8]) -> bool {
         && !raw.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"xn--"))
 }
 
+/// Whether [`clean_label`] leaves a label as it is. It may do so too where this is false.
+pub(super) fn is_clean_and_lower(raw: &[u8]) -> bool {
+    let [first, .., last] = raw else { return false };
+    let stays = |octet: &u8| octet.is_ascii_lowercase() || octet.is_ascii_digit();
+    raw.len() <= LABEL_OCTETS_MAX
+        && stays(first)
+        && stays(last)
+        && raw.iter().all(|octet| stays(octet) || *octet == b'-')
+        && !raw.starts_with(b"xn--")
+}
+
 /// All labels of a name, cleaned; those of which nothing is left are skipped. `None` when one of them is refused.
 pub(super) fn clean_labels<'l>(raw: &[&'l [u8]], clean: CleanUp) -> Option<Vec<Cow<'l, [u8]>>> {
     let mut labels = Vec::with_capacity(raw.len());
@@ -64,7 +75,7 @@ pub(super) fn clean_labels<'l>(raw: &[&'l [u8]], clean: CleanUp) -> Option<Vec<C
 
 /// [`clean_label`], without a copy where nothing is to be changed.
 fn clean_label_of(raw: &[u8], clean: CleanUp) -> Option<Cow<'_, [u8]>> {
-    if is_clean(raw) && !raw.iter().any(u8::is_ascii_uppercase) {
+    if is_clean_and_lower(raw) {
         return Some(Cow::Borrowed(raw));
     }
     clean_label(raw, clean).map(Cow::Owned)
@@ -209,6 +220,9 @@ mod tests {
 
         #[test]
         fn what_needs_no_cleaning_is_what_cleaning_leaves(raw in "[a-zA-Z0-9-]{1,70}", clean in any_clean()) {
+            if is_clean_and_lower(raw.as_bytes()) {
+                prop_assert_eq!(clean_label(raw.as_bytes(), clean), Some(raw.clone().into_bytes()));
+            }
             if is_clean(raw.as_bytes()) {
                 prop_assert_eq!(cleaned(raw.as_bytes(), clean), Some(raw.to_ascii_lowercase().into_bytes()));
             }

@@ -334,6 +334,94 @@ fn without_a_reverse_zone_only_the_forward_record_is_kept() {
     assert_eq!(nothing.client_fqdn.unwrap()[0], 0b1100);
 }
 
+/// Labels as clients send them, and some that are to be looked at.
+fn label() -> impl Strategy<Value = Vec<u8>> {
+    let some = [
+        "pc",
+        "printer-2",
+        "nasir",
+        "xyz",
+        "lab",
+        "example",
+        "dc1",
+        "nas",
+        "PC",
+        "a",
+        "7",
+        "10",
+        "192-168-30-7",
+        "wpad",
+        "localhost",
+        "client-192-168-30-7",
+        "dhcp-1",
+        "a_b",
+        "-a",
+        "xn--kche-0ra",
+        "xn--zz",
+        "30",
+        "168",
+        "192",
+        "in-addr",
+        "arpa",
+    ];
+    prop_oneof![
+        9 => prop::sample::select(some.to_vec()).prop_map(|label| label.as_bytes().to_vec()),
+        1 => prop::collection::vec(any::<u8>(), 1..64),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+    /// Who asks why is told the answer that the client gets, though that is found in a shorter way where nothing is to be
+    /// cleaned.
+    #[test]
+    fn the_short_way_to_a_plain_name_leads_to_the_same_answer(
+        labels in prop::collection::vec(label(), 0..4), zone in 0..4_usize, (flags, end) in (0..16_u8, 0..6_u8),
+        (made, replace, patterned) in (0..4_u8, 0..3_u8, any::<bool>()), (reserved, taken) in (0..8_u8, 0..8_u8),
+        (refuse, ignores) in (any::<bool>(), 0..4_u8),
+    ) {
+        let zones: [&[&str]; 4] = [&["nasir", "xyz"], &["lab", "example"], &["30", "168", "192", "in-addr", "arpa"], &[]];
+        let mut sent = vec![flags | if end == 5 { 0 } else { 4 }, 0, 0];
+        for label in labels.iter().map(Vec::as_slice).chain(zones[zone].iter().map(|label| label.as_bytes())) {
+            sent.push(label.len() as u8);
+            sent.extend_from_slice(label);
+        }
+        match end {
+            0 => {}
+            1 => sent.extend([0, 0]),
+            _ => sent.push(0),
+        }
+        let naming = Naming {
+            generate: [None, None, Some(GeneratedName::Address), Some(GeneratedName::Pattern("pc".into()))]
+                [usize::from(made)].clone(),
+            replace: [ReplaceName::WhenAbsent, ReplaceName::Always, ReplaceName::WhenPresent][usize::from(replace)],
+            outside: if refuse { OutsideName::Refuse } else { OutsideName::FirstLabel },
+            client_updates: if ignores == 0 { ClientUpdates::Ignore } else { ClientUpdates::Override },
+            ..naming()
+        };
+        let settings = Settings { patterns: patterned.then(|| "printer-{last}".into()).into_iter().collect(), ..settings() };
+        let question = Question {
+            client_fqdn: Some(&sent),
+            reserved_hostname: (reserved == 0).then_some("nas"),
+            hostname: b"by12",
+            ..question(&naming)
+        };
+        let holders = |name: &Fqdn, _: &HostIdentity| taken == 0 && name.as_wire().starts_with(b"\x02pc");
+        let answer = choose(&question, &settings, &holders);
+        prop_assert_eq!(answer, explain_choice(&question, &settings, &holders).0);
+    }
+}
+
+#[test]
+fn a_plain_name_is_taken_as_it_was_sent() {
+    let sent = wire(1, "printer-2.nasir.xyz");
+    assert_eq!(ClientFqdn::parse(&sent).unwrap().plain_name(), Some(name("printer-2.nasir.xyz").as_wire()));
+    for odd in [&b"\x05\0\0\x02pc"[..], b"\x05\0\0\x02pc\0", b"\x05\0\0\x02PC\x03lan\0", b"\x05\0\0\x02pc\x03lan\0\0"] {
+        assert_eq!(ClientFqdn::parse(odd).unwrap().plain_name(), None, "{odd:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 

@@ -96,16 +96,23 @@ pub enum Step {
 
 /// Hears the steps.
 pub(super) trait Listener {
+    /// Whether anybody listens. Where nobody does, what has no steps to be told may go a shorter way.
+    const LISTENS: bool;
+
     /// One step. It is made only for those who listen.
     fn hear(&mut self, step: impl FnOnce() -> Step);
 }
 
 /// Nobody listens.
 impl Listener for () {
+    const LISTENS: bool = false;
+
     fn hear(&mut self, _: impl FnOnce() -> Step) {}
 }
 
 impl Listener for Vec<Step> {
+    const LISTENS: bool = true;
+
     fn hear(&mut self, step: impl FnOnce() -> Step) {
         self.push(step());
     }

@@ -277,7 +277,7 @@ proptest! {
             prop_assert_eq!(flags & 1 == 1, answer.name.as_ref().is_some_and(|name| name.forward));
             prop_assert_eq!(flags & 8 == 8, answer.name.is_none());
             if let Some(published) = &answer.name {
-                let told: Vec<Vec<u8>> = told.labels.iter().map(|label| label.to_vec()).collect();
+                let told: Vec<Vec<u8>> = told.labels().iter().map(|label| label.to_vec()).collect();
                 prop_assert_eq!(Fqdn::from_labels(&told).ok(), Some(published.fqdn.clone()));
             }
         }
