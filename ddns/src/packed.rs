@@ -16,7 +16,7 @@ use dns::sip::Sip;
 use dns::{ConflictGuard, Fqdn, HostIdentity};
 use hashbrown::HashTable;
 
-use crate::wanted::{Claim, NewName, RowKey, Want, WantedRow};
+use crate::wanted::{ClaimRef, NewName, RowKey, Want, WantedRow};
 use domains::Domains;
 pub(crate) use record::{Half, Note};
 use record::{Record, read_keys};
@@ -60,6 +60,18 @@ impl Hasher {
     }
 }
 
+/// What came of the rows of a new name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum NewPut {
+    /// They are here now.
+    Packed,
+    /// Nothing changed: one of the keys is here already.
+    Known,
+    /// Nothing changed: they are out of the ordinary.
+    Odd,
+}
+
 /// One row where it is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PackedRow<'a> {
@@ -92,32 +104,33 @@ impl PackedRows {
         true
     }
 
-    /// Takes in both rows of a new name, if they are ordinary; else false. Neither may be here.
-    pub(crate) fn put_new(&mut self, new: &NewName, [of_name, of_address]: [Note; 2]) -> bool {
+    /// Takes in both rows of a new name, if neither key is here and they are ordinary.
+    pub(crate) fn put_new(&mut self, new: &NewName, [of_name, of_address]: [Note; 2]) -> NewPut {
         let NewName { name, identity, address, ttl_secs, guard, generation } = new;
-        let Some(name) = Ordinary::named(name, identity, (*address, *ttl_secs), true) else { return false };
+        let Some((label, domain)) = split(name) else { return NewPut::Odd };
+        // Each hash serves the question and the answer: a crowd of new names goes through here.
+        let (by_name, by_address) = (self.hasher.name(label, domain), self.hasher.address(*address));
+        if self.at_name(by_name, label, domain).is_some() || self.at_address(by_address, *address).is_some() {
+            return NewPut::Known;
+        }
+        let Some(name) = Ordinary::named(name, identity, (*address, *ttl_secs), true) else { return NewPut::Odd };
         let halves = (
             Some(Half { generation: *generation, note: of_name }),
             Some(Half { generation: new.reverse_generation(), note: of_address }),
         );
-        let Some(piece) = self.store(&name, (*guard, true), halves) else { return false };
-        self.enter(piece, true);
-        self.enter(piece, false);
-        true
+        let Some(piece) = self.store(&name, (*guard, true), halves) else { return NewPut::Odd };
+        self.enter_hashed(piece, by_name, true);
+        self.enter_hashed(piece, by_address, false);
+        NewPut::Packed
     }
 
     /// Whether there are just the rows that [`PackedRows::put_new`] would put, of whatever generation.
-    pub(crate) fn stands(&self, address: IpAddr, claim: &Claim) -> bool {
-        let Some(piece) = self.find_name(&claim.name) else { return false };
+    pub(crate) fn stands(&self, address: IpAddr, claim: ClaimRef<'_>) -> bool {
+        let Some(piece) = self.find_name(claim.name) else { return false };
         let (record, _) = Record::read(self.arena.from(piece));
         (record.forward.is_some() && record.reverse.is_some() && record.after_forward)
             && (record.address, record.ttl_secs, record.guard) == (address, claim.ttl_secs, claim.guard)
             && claim.identity.is_bytes(record.identity)
-    }
-
-    /// Whether there is a row of this name, or of this address.
-    pub(crate) fn has_either(&self, name: &Fqdn, address: IpAddr) -> bool {
-        self.find_name(name).is_some() || self.find_address(address).is_some()
     }
 
     /// Puts a record into the arena; it is still to be entered by its keys.
@@ -220,19 +233,27 @@ impl PackedRows {
             return None;
         }
         let (label, domain) = split(name)?;
+        self.at_name(self.hasher.name(label, domain), label, domain)
+    }
+
+    fn at_name(&self, hash: u64, label: &[u8], domain: &[u8]) -> Option<Piece> {
         let is_it = |piece: &Piece| {
             let (_, found, number) = read_keys(self.arena.from(*piece));
             found == label && self.domains.at(number).is_some_and(|found| found.as_wire() == domain)
         };
-        self.names.find(self.hasher.name(label, domain), is_it).copied()
+        self.names.find(hash, is_it).copied()
     }
 
     fn find_address(&self, address: IpAddr) -> Option<Piece> {
         if self.addresses.is_empty() {
             return None;
         }
+        self.at_address(self.hasher.address(address), address)
+    }
+
+    fn at_address(&self, hash: u64, address: IpAddr) -> Option<Piece> {
         let is_it = |piece: &Piece| read_keys(self.arena.from(*piece)).0 == address;
-        self.addresses.find(self.hasher.address(address), is_it).copied()
+        self.addresses.find(hash, is_it).copied()
     }
 
     fn row_at(&self, piece: Piece, is_forward: bool) -> Option<PackedRow<'_>> {
@@ -265,10 +286,15 @@ impl PackedRows {
 
     /// Enters a record by name or by address.
     fn enter(&mut self, piece: Piece, is_forward: bool) {
+        let hash = hash_of_record(&self.hasher, &self.domains, self.arena.from(piece), is_forward);
+        self.enter_hashed(piece, hash, is_forward);
+    }
+
+    fn enter_hashed(&mut self, piece: Piece, hash: u64, is_forward: bool) {
         let Self { arena, names, addresses, domains, hasher, .. } = self;
         let hash_of = |piece: &Piece| hash_of_record(hasher, domains, arena.from(*piece), is_forward);
         let table = if is_forward { names } else { addresses };
-        table.insert_unique(hash_of(&piece), piece, hash_of);
+        table.insert_unique(hash, piece, hash_of);
     }
 
     fn leave(&mut self, piece: Piece, is_forward: bool) {

@@ -143,6 +143,25 @@ pub struct Claim {
     pub guard: ConflictGuard,
 }
 
+/// The same, of what has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "as of `Claim`")]
+pub struct ClaimRef<'a> {
+    pub name: &'a Fqdn,
+    pub identity: &'a HostIdentity,
+    pub forward: bool,
+    pub reverse: bool,
+    pub ttl_secs: u32,
+    pub guard: ConflictGuard,
+}
+
+impl<'a> From<&'a Claim> for ClaimRef<'a> {
+    fn from(claim: &'a Claim) -> Self {
+        let Claim { name, identity, forward, reverse, ttl_secs, guard } = claim;
+        Self { name, identity, forward: *forward, reverse: *reverse, ttl_secs: *ttl_secs, guard: *guard }
+    }
+}
+
 /// All wanted rows, by key. Memory: one row per published name and one per address, as many as leases, twice, some 60
 /// bytes for both while they are ordinary ([`crate::packed`]); and the names that wait for their removal, which
 /// [`LEAVING_MAX`] bounds.

@@ -16,7 +16,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr};
 
 use ddns::grant::Terms;
-use ddns::wanted::{Claim, NewName, RowKey, Undo, WantedRow, WantedTable};
+use ddns::wanted::{Claim, ClaimRef, NewName, RowKey, Undo, WantedRow, WantedTable};
 use dhcp::decision::{Decision, Former, LeaseEvent};
 use dhcp::lease::{Lease, LeaseName, LeaseState};
 use dhcp::settings::{Reservation, Settings, Subnet};
@@ -158,11 +158,11 @@ impl Core {
             && self.settings.hosts.is_empty()
             && self.engine.reservation_of(address).is_none()
             && !planted(Fault::DnsRowDropped);
-        let claim = bound_claim(&event.lease).filter(|_| is_plain)?;
-        if !self.reserved.of(&claim.name).is_empty() {
+        let name = bound_name(&event.lease).filter(|_| is_plain)?;
+        if !self.reserved.of(&name.fqdn).is_empty() {
             return None;
         }
-        self.wanted.begin(address.into(), &claim)
+        self.wanted.begin(address.into(), claim_ref(name))
     }
 
     /// Whether a binding keeps the name that it had, which nothing else is about and whose rows are as they should be: a
@@ -174,9 +174,9 @@ impl Core {
             && self.outcomes.suffixes.is_empty()
             && self.settings.hosts.is_empty()
             && self.engine.reservation_of(address).is_none();
-        let claim = bound_claim(&event.lease).filter(|_| is_plain);
-        claim
-            .is_some_and(|claim| self.wanted.stands(address.into(), &claim) && self.reserved.of(&claim.name).is_empty())
+        bound_name(&event.lease).filter(|_| is_plain).is_some_and(|name| {
+            self.wanted.stands(address.into(), claim_ref(name)) && self.reserved.of(&name.fqdn).is_empty()
+        })
     }
 
     /// An address claims something else, perhaps: it claimed one of `former`, if anything. So may every address that is
@@ -345,7 +345,16 @@ fn takes_over(claim: &Claim, terms: &[Terms]) -> bool {
 }
 
 fn bound_claim(lease: &Lease) -> Option<Claim> {
-    claim_of_record(lease).filter(|_| lease.state == LeaseState::Bound)
+    bound_name(lease).cloned().map(claim)
+}
+
+fn bound_name(lease: &Lease) -> Option<&LeaseName> {
+    lease.name.as_ref().filter(|_| lease.state == LeaseState::Bound)
+}
+
+fn claim_ref(name: &LeaseName) -> ClaimRef<'_> {
+    let LeaseName { fqdn: name, identity, forward, reverse, ttl_secs, guard } = name;
+    ClaimRef { name, identity, forward: *forward, reverse: *reverse, ttl_secs: *ttl_secs, guard: *guard }
 }
 
 fn claim(name: LeaseName) -> Claim {

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use super::{ANY_COMPANY, Entry, LastAnswer, Phase};
-use crate::packed::{Note, PackedRow, PackedRows};
+use crate::packed::{NewPut, Note, PackedRow, PackedRows};
 use crate::wanted::{NewName, RowKey, WantedRow};
 
 /// So many places for open rows are kept when none is open any more.
@@ -112,14 +112,22 @@ impl Rows {
         }
     }
 
-    /// The same of a new name, with the lanes of its two rows, neither of which is here.
-    pub(super) fn put_new_done(&mut self, new: &NewName, lanes: [u32; 2], at: u64) {
+    /// The same of a new name, with the lanes of its two rows; false when one of them is here, and nothing was changed.
+    pub(super) fn put_new_done(&mut self, new: &NewName, lanes: [u32; 2], at: u64) -> bool {
+        let is_open = |key: RowKey| self.by_key.contains_key(&key);
+        if !self.by_key.is_empty()
+            && (is_open(RowKey::Forward(new.name.clone())) || is_open(RowKey::Reverse(new.address)))
+        {
+            return false;
+        }
         let notes = lanes.map(|lane| Note { lane, done: true, at });
-        if !self.packs() || !self.packed.put_new(new, notes) {
+        let put = if self.packs() { self.packed.put_new(new, notes) } else { NewPut::Odd };
+        if put == NewPut::Odd {
             for (row, note) in [new.forward(), new.reverse()].into_iter().zip(notes) {
                 self.insert(Entry::unpacked(row, note));
             }
         }
+        put != NewPut::Known
     }
 
     /// Packs a row that has nothing left to do, if it can be.

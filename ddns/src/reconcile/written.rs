@@ -13,10 +13,10 @@ impl Reconciler {
     /// [`Reconciler::handle_written`], else as [`Reconciler::handle_wanted`].
     pub fn handle_new(&mut self, now: Now, new: &NewName, written: [bool; 2]) {
         if written == [true; 2]
-            && let Some(lane) = self.lane_of_unknown(&RowKey::Forward(new.name.clone()))
-            && let Some(reverse_lane) = self.lane_of_unknown(&RowKey::Reverse(new.address))
+            && let Some(lane) = self.lane_of_new(&RowKey::Forward(new.name.clone()))
+            && let Some(reverse_lane) = self.lane_of_new(&RowKey::Reverse(new.address))
+            && self.rows.put_new_done(new, [lane, reverse_lane], now.wall_secs)
         {
-            self.rows.put_new_done(new, [lane, reverse_lane], now.wall_secs);
             if !self.waiters.is_empty() {
                 self.wake(now, &new.name);
             }
@@ -39,13 +39,12 @@ impl Reconciler {
     /// The lane of a row that nothing is known of besides.
     fn lane_of_written(&self, row: &WantedRow) -> Option<u32> {
         let is_plain = row.want.is_some() && row.former.is_empty();
-        if is_plain { self.lane_of_unknown(&row.key) } else { None }
+        if is_plain && !self.rows.contains(&row.key) { self.lane_of_new(&row.key) } else { None }
     }
 
-    /// The lane of a key that nothing is known of.
-    fn lane_of_unknown(&self, key: &RowKey) -> Option<u32> {
-        let was_gone = !self.tombstones.is_empty() && self.tombstones.newest(key).is_some();
-        if was_gone || self.rows.contains(key) {
+    /// The lane of a key that there is no row of, if nothing else is known of it either.
+    fn lane_of_new(&self, key: &RowKey) -> Option<u32> {
+        if !self.tombstones.is_empty() && self.tombstones.newest(key).is_some() {
             return None;
         }
         let settings = &self.settings;

@@ -7,15 +7,16 @@ use faults::{Fault, planted};
 
 use super::rows::Seen;
 use super::{
-    ADDRESSES_MAX, Applied, Claim, FORMER_ADDRESSES_MAX, FORMER_MAX, Held, NewName, RowKey, Undo, Want, WantedRow,
-    WantedTable,
+    ADDRESSES_MAX, Applied, Claim, ClaimRef, FORMER_ADDRESSES_MAX, FORMER_MAX, Held, NewName, RowKey, Undo, Want,
+    WantedRow, WantedTable,
 };
 
 impl WantedTable {
     /// Takes in that an address claims a name, of neither of which there is a row: what most new leases come to. `None`:
     /// there is one, or the server keeps one of the two alone, and nothing was changed.
-    pub fn begin(&mut self, address: IpAddr, claim: &Claim) -> Option<NewName> {
-        if !(claim.forward && claim.reverse && self.rows.is_free(&claim.name, address)) {
+    pub fn begin<'c>(&mut self, address: IpAddr, claim: impl Into<ClaimRef<'c>>) -> Option<NewName> {
+        let claim: ClaimRef<'_> = claim.into();
+        if !(claim.forward && claim.reverse) {
             return None;
         }
         let new = NewName {
@@ -26,15 +27,18 @@ impl WantedTable {
             guard: claim.guard,
             generation: self.generation + 1,
         };
+        if !self.rows.set_new(&new) {
+            return None;
+        }
         self.generation = new.reverse_generation();
-        self.rows.set_new(&new);
         Some(new)
     }
 
     /// Whether an address has the name that it claims, for itself alone and with its pointer, and nothing is left to be
     /// removed: then claiming it once more, as each renewal does, changes nothing. It may be so too where this is false.
     #[must_use]
-    pub fn stands(&self, address: IpAddr, claim: &Claim) -> bool {
+    pub fn stands<'c>(&self, address: IpAddr, claim: impl Into<ClaimRef<'c>>) -> bool {
+        let claim: ClaimRef<'_> = claim.into();
         claim.forward && claim.reverse && self.rows.stands(address, claim)
     }
 

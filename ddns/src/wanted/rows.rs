@@ -3,10 +3,8 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use dns::Fqdn;
-
-use super::{Claim, NewName, RowKey, WantedRow};
-use crate::packed::{Note, PackedRow, PackedRows};
+use super::{ClaimRef, NewName, RowKey, WantedRow};
+use crate::packed::{NewPut, Note, PackedRow, PackedRows};
 
 /// So many rows out of the ordinary are worth no tidying.
 const ODD_MIN: usize = 1_024;
@@ -69,29 +67,27 @@ impl Rows {
         before
     }
 
-    /// Whether there is a row of neither.
-    pub(super) fn is_free(&self, name: &Fqdn, address: IpAddr) -> bool {
-        let is_odd = |key: RowKey| self.odd.contains_key(&key);
-        (self.odd.is_empty() || !(is_odd(RowKey::Forward(name.clone())) || is_odd(RowKey::Reverse(address))))
-            && !self.packed.has_either(name, address)
-    }
-
     /// See [`super::WantedTable::stands`].
-    pub(super) fn stands(&self, address: IpAddr, claim: &Claim) -> bool {
+    pub(super) fn stands(&self, address: IpAddr, claim: ClaimRef<'_>) -> bool {
         self.packed.stands(address, claim)
     }
 
-    /// Takes in the rows of a new name, neither of which is here.
-    pub(super) fn set_new(&mut self, new: &NewName) {
+    /// Takes in the rows of a new name; false when one of them is here, and nothing was changed.
+    pub(super) fn set_new(&mut self, new: &NewName) -> bool {
+        let is_odd = |key: RowKey| self.odd.contains_key(&key);
+        if !self.odd.is_empty() && (is_odd(RowKey::Forward(new.name.clone())) || is_odd(RowKey::Reverse(new.address))) {
+            return false;
+        }
         #[cfg(test)]
-        let may_pack = !self.all_odd;
+        let put = if self.all_odd { NewPut::Odd } else { self.packed.put_new(new, [Note::default(); 2]) };
         #[cfg(not(test))]
-        let may_pack = true;
-        if !may_pack || !self.packed.put_new(new, [Note::default(); 2]) {
+        let put = self.packed.put_new(new, [Note::default(); 2]);
+        if put == NewPut::Odd {
             for row in [new.forward(), new.reverse()] {
                 self.set(&row.key, Some(&row));
             }
         }
+        put != NewPut::Known
     }
 
     fn pack(&mut self, row: &WantedRow) -> bool {
