@@ -94,8 +94,8 @@ pub struct Work {
     pub dropped: Option<DropReason>,
 }
 
-/// A transaction of leases that change no name gets no further decision's once it has so many: each by itself would cost the
-/// journal a frame, and all of a large batch would be lost together with a damaged one.
+/// A transaction of leases that change no name, or bring a new one, gets no further decision's once it has so many rows: each
+/// by itself would cost the journal a frame, and all of a large batch would be lost together with a damaged one.
 const PLAIN_ROWS_MAX: usize = 16;
 
 /// What is to be stored of a batch.
@@ -103,7 +103,7 @@ const PLAIN_ROWS_MAX: usize = 16;
 pub struct Transactions {
     /// Each to be stored all or none, in this order.
     pub all: Vec<Vec<Row>>,
-    /// The last one has nothing but leases that change no name.
+    /// The last one has nothing but leases that change no name, or bring a new one.
     last_is_plain: bool,
 }
 
@@ -114,7 +114,8 @@ impl Transactions {
         self.last_is_plain = false;
     }
 
-    /// The one that leases which change no name are to be put into, all those of a decision; `more` may come.
+    /// The one that leases which change no name, or bring a new one, are to be put into, all those of a decision with their
+    /// names; `more` decisions may come.
     fn plain(&mut self, more: usize) -> Option<&mut Vec<Row>> {
         let has_room = self.all.last().is_some_and(|last| last.len() < PLAIN_ROWS_MAX);
         if !(self.last_is_plain && has_room) {
@@ -366,8 +367,11 @@ impl Core {
     ) -> Gathered {
         let Decision { reply: replied, events, dropped, probe, ticket } = decision;
         let new = Arc::new(new);
-        let leases = events.iter().map(|event| Row::Lease(event.lease.clone()));
-        gathering.transactions.push(leases.chain([Row::WantedNew(Arc::clone(&new))]).collect());
+        // Each brings two rows.
+        if let Some(rows) = gathering.transactions.plain(2 * gathering.left + 1) {
+            rows.extend(events.iter().map(|event| Row::Lease(event.lease.clone())));
+            rows.push(Row::WantedNew(Arc::clone(&new)));
+        }
         events.append_to(gathering.events);
         gathering.names.new.push(Arc::clone(&new));
         let transaction = Some(self.open_pending([ticket, None], Undos { new: Some(new), ..Undos::default() }));

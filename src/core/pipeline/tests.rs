@@ -212,7 +212,7 @@ fn a_reply_comes_from_the_address_that_was_asked_else_from_the_server_identifier
 }
 
 #[test]
-fn leases_without_names_share_transactions_and_one_with_a_name_has_its_own() {
+fn leases_without_names_and_leases_with_new_ones_share_transactions() {
     let mut pipeline = pipeline(Vec::new());
     let unnamed = |client: u8| {
         let hardware = HardwareAddress::new(1, &[2, 0, 0, 0, 1, client]).unwrap();
@@ -229,8 +229,10 @@ fn leases_without_names_share_transactions_and_one_with_a_name_has_its_own() {
     arrivals.extend((20..22).map(unnamed));
     let transactions = submit(pipeline.decide(START, arrivals));
     let leases = |rows: &Vec<Row>| rows.iter().filter(|row| matches!(row, Row::Lease(_))).count();
-    assert_eq!(transactions.iter().map(leases).collect::<Vec<_>>(), [16, 4, 1, 2]);
-    assert!(transactions[2].len() > 1, "with what DNS should hold");
+    assert_eq!(transactions.iter().map(leases).collect::<Vec<_>>(), [16, 7]);
+    let at = transactions[1].iter().position(|row| matches!(row, Row::WantedNew(_))).unwrap();
+    let is_its = |row: &Row| matches!(row, Row::Lease(lease) if lease.name.is_some());
+    assert!(is_its(&transactions[1][at - 1]) && transactions[1].len() == 8, "what DNS should hold, beside its lease");
     let output = pipeline.complete(START, BatchOutcome::Committed).unwrap();
     assert_eq!((output.departures.len(), output.done.len(), pipeline.core().unsettled()), (23, 23, 0));
 }
