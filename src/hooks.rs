@@ -121,6 +121,10 @@ pub async fn follow(config: Arc<ArcSwap<Config>>, feed: Arc<Feed>, run: &str) {
 
 /// Tells every hook, for ever. `run` names this run of the daemon, `server` its machine.
 pub async fn tell(hooks: &[HookSettings], feed: Arc<Feed>, run: &str, server: &str) {
+    if hooks.is_empty() {
+        // Whoever follows the feed has every event put into words, which costs more than its lease did.
+        return std::future::pending().await;
+    }
     let queues: Vec<(Queue, &HookSettings)> = hooks.iter().map(|hook| (Queue::new(hook.queue), hook)).collect();
     let telling = queues.iter().map(|(queue, hook)| tell_one(hook, queue, run, server));
     tokio::join!(hand_out(&queues, &feed), futures_util::future::join_all(telling));
@@ -219,6 +223,15 @@ mod tests {
     fn event(id: u64) -> Arc<Event> {
         let (kind, title, detail) = ("bound".to_owned(), String::new(), String::new());
         Arc::new(Event { id, at: 0, kind, level: web::model::Level::Ok, title, detail, lease: None })
+    }
+
+    #[tokio::test]
+    async fn without_a_hook_nobody_follows_what_happens() {
+        let feed = Arc::new(Feed::new("run".to_owned()));
+        let telling = tell(&[], Arc::clone(&feed), "run", "server");
+        tokio::pin!(telling);
+        assert!(futures_util::poll!(&mut telling).is_pending());
+        assert!(!feed.is_watched());
     }
 
     #[tokio::test]
