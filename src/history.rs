@@ -21,13 +21,14 @@ use dhcp::lease::Lease;
 use dhcp::relay_info::Switches;
 use store::FileStorage;
 use store::history::{
-    Coalesce, DIRECTORY, Known, Limits, Query, Reader, Record, SLACK_SECS, Sight, Writer, journal_leases,
+    Coalesce, DIRECTORY, Known, Limits, Query, Reader, Record, SLACK_SECS, Sight, Writer, is_told_already,
+    journal_leases,
 };
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 use web::Feed;
 
-use crate::http::news::of_new_device;
+use crate::http::news::{of_new_device, of_new_devices};
 use crate::quiet::Quiet;
 
 /// Events that wait; what is more is read from the journal.
@@ -50,6 +51,8 @@ const AT_A_TIME: usize = 32;
 /// How much of each second goes into looking whether machines are new, where more are known than there is room for in
 /// memory: a look reads some blocks of each part. Of a crowd, the rest is not told to be new.
 const LOOKING: Duration = Duration::from_millis(20);
+/// New devices told one by one in a second; of what comes beyond that, how many there were.
+const NEW_DEVICES_MAX: usize = 128;
 /// Records that are remembered to have been written, so that none is written twice.
 const RECENT_MAX: usize = 1024 * 1024;
 /// How long the end waits for what is on its way.
@@ -82,7 +85,8 @@ impl HistoryFeed {
     /// Takes what happened, at `now`, and was decided at `decided_at`, before it was stored (UTC seconds). Never waits for
     /// who writes it.
     pub fn push(&self, now: u64, decided_at: u64, events: &Arc<Vec<LeaseEvent>>) {
-        if events.is_empty() {
+        // Nearly all renewals: a crowd of them costs the history nothing.
+        if events.iter().all(is_told_already) {
             return;
         }
         let mut waiting = self.lock();
@@ -310,15 +314,19 @@ impl Keeping {
         self.catch_up(&mut kept, since)?;
         let (mut synced, mut swept) = (Instant::now(), None::<Instant>);
         let mut looks = Looks { second: Instant::now(), spent: Duration::ZERO };
+        let mut telling = TellingNew::default();
         while let Some(taken) = self.feed.take(SYNC_EVERY) {
             for (now, events) in taken.batches {
-                for event in events.iter() {
+                for event in events.iter().filter(|event| !is_told_already(event)) {
                     kept.give_way();
                     if event.kind == LeaseEventKind::Bound && self.is_new(&mut kept.known, &mut looks, &event.lease) {
-                        self.devices.feed.push([of_new_device(&event.lease, now, &self.devices.switches)]);
+                        self.tell_new(&mut telling, &event.lease, now);
                     }
                     kept.note(now, Record::of(event, now))?;
                 }
+            }
+            if let Some(rest) = telling.rest() {
+                self.devices.feed.push([of_new_devices(rest, crate::clock::machine_wall_secs())]);
             }
             kept.write()?;
             // Who wants to read it does not wait for the end of a storm.
@@ -353,6 +361,13 @@ impl Keeping {
             _ if self.devices.reserved.contains(&lease.hardware) => false,
             Sight::First => true,
             Sight::Unknown => self.is_in_no_part(looks, lease),
+        }
+    }
+
+    /// Of a crowd of new devices only so many are told one by one: to put one into words costs more than its lease did.
+    fn tell_new(&self, telling: &mut TellingNew, lease: &Lease, now: u64) {
+        if telling.may_tell(Instant::now()) {
+            self.devices.feed.push([of_new_device(lease, now, &self.devices.switches)]);
         }
     }
 
@@ -438,6 +453,35 @@ impl Looks {
     }
 }
 
+/// How many new devices were told in this second, and how many were not.
+#[derive(Debug, Default)]
+struct TellingNew {
+    second: Option<Instant>,
+    told: usize,
+    left_out: usize,
+}
+
+impl TellingNew {
+    /// Whether one more may be told by itself; else it is counted.
+    fn may_tell(&mut self, now: Instant) -> bool {
+        if self.second.is_none_or(|second| now.duration_since(second) >= Duration::from_secs(1)) {
+            (self.second, self.told) = (Some(now), 0);
+        }
+        let may = self.told < NEW_DEVICES_MAX;
+        if may {
+            self.told += 1
+        } else {
+            self.left_out += 1
+        }
+        may
+    }
+
+    /// How many were left out since the last call, if any.
+    fn rest(&mut self) -> Option<usize> {
+        Some(std::mem::take(&mut self.left_out)).filter(|left_out| *left_out > 0)
+    }
+}
+
 struct Kept {
     writer: Writer<FileStorage>,
     nameless: bool,
@@ -507,6 +551,7 @@ mod tests {
 
     use std::net::Ipv4Addr;
 
+    use dhcp::decision::Former;
     use dhcp::lease::LeaseState;
     use store::{Options, Row, Store};
 
@@ -579,6 +624,31 @@ mod tests {
         feed.push(501, 491, &batch);
         let taken = feed.take(Duration::ZERO).unwrap();
         assert_eq!((taken.batches.len(), taken.is_missing), (1, false));
+    }
+
+    #[test]
+    fn renewals_that_the_history_has_already_are_not_handed_to_it() {
+        let batch = |since: u64, at: u64| {
+            let former = Former { state: LeaseState::Bound, name: None, same_since: Some(since) };
+            let lease = Lease { renewed_at: at, ..lease(1, 5) };
+            Arc::new(vec![LeaseEvent { kind: LeaseEventKind::Renewed, lease, previous: Some(former) }])
+        };
+        let (feed, day) = (HistoryFeed::default(), 20_000 * 86_400);
+        feed.push(day + 100, day + 100, &batch(day + 9, day + 100));
+        assert!(feed.lock().batches.is_empty(), "the same day");
+        feed.push(day + 100, day + 100, &batch(day - 9, day + 100));
+        assert_eq!(feed.lock().batches.len(), 1, "the first of a day");
+    }
+
+    #[test]
+    fn of_a_crowd_of_new_devices_some_are_told_and_the_rest_are_counted() {
+        let (mut telling, now) = (TellingNew::default(), Instant::now());
+        let told = |telling: &mut TellingNew, now| (0..1_000).filter(|_| telling.may_tell(now)).count();
+        assert_eq!((told(&mut telling, now), telling.rest()), (NEW_DEVICES_MAX, Some(1_000 - NEW_DEVICES_MAX)));
+        assert_eq!(telling.rest(), None);
+        assert!(!telling.may_tell(now + Duration::from_millis(900)));
+        assert!(telling.may_tell(now + Duration::from_secs(1)));
+        assert_eq!(telling.rest(), Some(1));
     }
 
     #[test]

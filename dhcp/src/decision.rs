@@ -159,11 +159,14 @@ pub struct Former {
     pub state: LeaseState,
     /// The name that it had.
     pub name: Option<LeaseName>,
+    /// UTC seconds: the client's transaction before, where the record that replaces it says all that it said, but for its
+    /// times: a renewal, as a rule. `None`: it says something else.
+    pub same_since: Option<u64>,
 }
 
 impl From<&Lease> for Former {
     fn from(lease: &Lease) -> Self {
-        Self { state: lease.state, name: lease.name.clone() }
+        Self { state: lease.state, name: lease.name.clone(), same_since: None }
     }
 }
 

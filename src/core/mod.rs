@@ -512,7 +512,7 @@ impl Core {
             && event.previous.as_ref().is_none_or(|former| former.name.is_none())
             && self.engine.reservation_of(address).is_none()
             && self.settings.hosts.at(address.into()).is_none()
-            && self.wanted.get(&RowKey::Reverse(address.into())).is_none()
+            && (self.wanted.is_empty() || self.wanted.get(&RowKey::Reverse(address.into())).is_none())
     }
 
     fn transaction(&mut self, rows: Vec<Row>, tickets: [Option<Ticket>; 2], undo: Undos) -> Work {

@@ -39,6 +39,8 @@ const UNWATCHED_MAX: usize = 128;
 #[derive(Debug, Default)]
 pub struct LeaseNews {
     waiting: Mutex<Waiting>,
+    /// Somebody watches: then more events are kept.
+    watched: AtomicBool,
     /// Somebody waits to be woken.
     sleeps: AtomicBool,
     wake: Notify,
@@ -76,13 +78,12 @@ impl Happened {
 }
 
 impl Waiting {
-    fn push(&mut self, batch: Arc<Vec<LeaseEvent>>) {
+    /// Keeps the newest `most`, and few more.
+    fn push(&mut self, batch: Arc<Vec<LeaseEvent>>, most: usize) {
         self.events += batch.len();
         self.batches.push_back(batch);
         // A whole batch at a time, and never the newest.
-        while let Some(oldest) =
-            self.batches.front().map(|batch| batch.len()).filter(|len| self.events - len >= WAITING_MAX)
-        {
+        while let Some(oldest) = self.batches.front().map(|batch| batch.len()).filter(|len| self.events - len >= most) {
             self.batches.pop_front();
             self.events -= oldest;
             self.left_out += oldest;
@@ -102,7 +103,9 @@ impl LeaseNews {
         if events.is_empty() {
             return;
         }
-        self.lock().push(events);
+        // What nobody will be told is let go at once, while it is near: its memory is that of the next batch.
+        let most = if self.watched.load(Ordering::Relaxed) { WAITING_MAX } else { UNWATCHED_MAX };
+        self.lock().push(events, most);
         if self.sleeps.swap(false, Ordering::AcqRel) {
             self.wake.notify_one();
         }
@@ -148,6 +151,7 @@ pub struct Telling {
 pub async fn tell(telling: Telling) {
     let Telling { leases, mut names, feed, config, clock } = telling;
     loop {
+        leases.watched.store(feed.is_watched(), Ordering::Relaxed);
         tokio::select! {
             mut happened = leases.take() => {
                 if !feed.is_watched() {
@@ -183,6 +187,13 @@ pub(crate) fn of_new_device(lease: &Lease, at: u64, switches: &Switches) -> Give
         detail,
         lease: Some(row_of(lease, switches)),
     }
+}
+
+/// So many more devices that were never seen here before, too many at once to be told one by one.
+pub(crate) fn of_new_devices(count: usize, at: u64) -> Given {
+    let title = format!("{count} more");
+    let detail = "devices that were never seen here before, too many at once to be told one by one".to_owned();
+    Given { at, kind: "new-device", level: Level::Info, title, detail, lease: None }
 }
 
 /// A device that nobody knows wants an address, and waits for approval.
@@ -274,9 +285,12 @@ mod tests {
     #[tokio::test]
     async fn more_news_than_anybody_reads_costs_no_more_memory_and_is_counted() {
         let news = LeaseNews::default();
-        for last in 0..=u8::MAX {
-            news.push(Arc::new(vec![event(last); 8]));
-        }
+        let push = || (0..=u8::MAX).for_each(|last| news.push(Arc::new(vec![event(last); 8])));
+        push();
+        let happened = news.take().await;
+        assert_eq!((happened.events().count(), happened.left_out), (UNWATCHED_MAX, 256 * 8 - UNWATCHED_MAX));
+        news.watched.store(true, Ordering::Relaxed);
+        push();
         let mut happened = news.take().await;
         assert_eq!((happened.events().count(), happened.left_out), (WAITING_MAX, 256 * 8 - WAITING_MAX));
         happened.keep_newest(UNWATCHED_MAX);

@@ -64,7 +64,7 @@ mod since;
 mod told;
 mod writer;
 
-pub use coalesce::Coalesce;
+pub use coalesce::{Coalesce, is_told_already};
 pub use known::{Known, Sight};
 pub use query::{Holder, Position, Query, holder_at};
 pub use reader::{Page, Reader};

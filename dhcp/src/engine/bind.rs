@@ -52,7 +52,11 @@ impl Engine {
         let record = self.book.record(address);
         let (lease, answer) = make_lease(&self.book, exchange, choice, lease_secs, record.filter(|_| is_renewed));
         let kind = if is_renewed { LeaseEventKind::Renewed } else { LeaseEventKind::Bound };
-        let previous = record.map(|record| record.former());
+        let previous = record.map(|record| {
+            let former = record.former();
+            let is_same = is_renewed && record.says_the_same_as(&lease, former.name.as_ref());
+            Former { same_since: is_same.then(|| record.hot.renewed_at()), ..former }
+        });
         let shown_secs = if planted(Fault::AckLongerThanStored) { lease_secs.saturating_add(60) } else { lease_secs };
         let is_bootp = exchange.message.message_type == MessageType::Bootp;
         let terms = Terms {
@@ -65,7 +69,10 @@ impl Engine {
         };
         let reply = respond::build_reply(&self.book, exchange, &layers, &terms);
 
-        let ended = if planted(Fault::FormerBindingKept) { Vec::new() } else { self.end_others(exchange, address) };
+        // Nearly every client that renews has nothing else on its link, so that it is not looked for.
+        let has_others = !(is_renewed && exchange.link.len() == 1 && self.book.is_only_one(address));
+        let ends = has_others && !planted(Fault::FormerBindingKept);
+        let ended = if ends { self.end_others(exchange, address) } else { Vec::new() };
         self.book.withdraw_from(&exchange.link, &exchange.asker, Some(address));
         let finite = Some(lease_secs).filter(|secs| *secs != u32::MAX);
         let mut decision = Decision::default();

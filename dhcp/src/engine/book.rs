@@ -154,6 +154,11 @@ impl Book {
         self.table.get(address)
     }
 
+    /// Whether the client of an address's record has no other record in the subnet.
+    pub(super) fn is_only_one(&self, address: Ipv4Addr) -> bool {
+        self.table.is_only_one(address)
+    }
+
     /// The record with the least address above `after`; of all, when that is `None`.
     pub(super) fn record_after(&self, after: Option<Ipv4Addr>) -> Option<Record<'_>> {
         self.table.next_after(after)
@@ -275,6 +280,15 @@ impl Book {
             book.offers.remove(address);
             book.table.set(home_of(&book.plan, address), kept);
         });
+    }
+
+    /// A binding goes on, with other times and all else as it was ([`Record::says_the_same_as`]): nothing that it is found
+    /// by changes.
+    pub(super) fn renew(&mut self, kept: &Kept) {
+        self.withdraw(kept.lease.address);
+        if !self.table.renew(kept) {
+            self.set(kept);
+        }
     }
 
     /// Puts back what the record of an address was.

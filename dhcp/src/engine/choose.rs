@@ -153,7 +153,7 @@ pub(super) fn is_usable(book: &Book, exchange: &Exchange<'_>, choice: Choice) ->
 
 /// Whether the client may have the address at all: it is reserved for it, or in a pool that admits it and reserved for
 /// nobody. What is reserved for a client, no pool keeps from it.
-fn may_have(book: &Book, exchange: &Exchange<'_>, choice: Choice) -> bool {
+pub(super) fn may_have(book: &Book, exchange: &Exchange<'_>, choice: Choice) -> bool {
     let admits = |pool: &Pool| pool.access.admits(&exchange.classes);
     book.allows(choice.place, exchange.client(), choice.address)
         && (pool_of(book, choice).is_none_or(admits)

@@ -284,7 +284,9 @@ impl Engine {
         let address = kept.lease.address;
         let ticket = *decision.ticket.get_or_insert_with(|| self.pending.open());
         self.pending.remember(ticket, address, self.book.record(address));
+        let is_same = previous.as_ref().is_some_and(|former| former.same_since.is_some());
         match kind {
+            LeaseEventKind::Renewed if is_same => self.book.renew(&kept),
             LeaseEventKind::Bound | LeaseEventKind::Renewed => self.book.bind(&kept),
             _ => self.book.set(&kept),
         }

@@ -163,6 +163,11 @@ impl Plan {
         find(place).or_else(|| self.siblings(place).find_map(nameless))
     }
 
+    /// Whether there is no reservation anywhere.
+    pub(super) fn reserves_nothing(&self) -> bool {
+        self.reserved.is_empty()
+    }
+
     /// Whether some class says something of names.
     pub(super) fn has_naming_classes(&self) -> bool {
         self.has_naming_classes

@@ -78,10 +78,21 @@ impl Hot {
             started_at: Packed::new(lease.started_at),
             state: 0,
         };
-        hot.set_state(kept.state);
-        let marks = |holds: bool, bit: u8| if holds { bit } else { 0 };
-        hot.state |= marks(kept.marks.from_store, FROM_STORE) | marks(kept.marks.shunned, SHUNNED);
+        hot.set_marks(kept);
         hot
+    }
+
+    /// Times and marks of a kept record; what it says beside them is said here already.
+    pub(super) fn renew(&mut self, kept: &Kept) {
+        self.deadline_ms = Packed::new(kept.deadline_ms);
+        self.expires_at = Packed::new(kept.lease.expires_at);
+        self.renewed_at = Packed::new(kept.lease.renewed_at);
+        self.set_marks(kept);
+    }
+
+    fn set_marks(&mut self, kept: &Kept) {
+        let marks = |holds: bool, bit: u8| if holds { bit } else { 0 };
+        self.state = kept.state as u8 | marks(kept.marks.from_store, FROM_STORE) | marks(kept.marks.shunned, SHUNNED);
     }
 
     /// Boot milliseconds: when a binding ends or a quarantine is over; [`NEVER`] otherwise.

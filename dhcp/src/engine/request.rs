@@ -45,6 +45,9 @@ impl Engine {
         };
         let choice = Choice { place, address };
         let is_served = exchange.serves(&self.book, place);
+        if is_served && self.holds_undisputed(exchange, choice) {
+            return self.bind(exchange, choice);
+        }
         match state {
             _ if !is_served && (self.knows(exchange, choice) || names_this_server(state)) => {
                 let words = match exchange.unserved(&self.book, &[place]) {
@@ -57,6 +60,15 @@ impl Engine {
             ClientState::Selecting | ClientState::Renewing => self.grant(exchange, choice),
             ClientState::InitReboot | ClientState::Rebinding => self.verify(exchange, choice),
         }
+    }
+
+    /// Whether the address is the client's own by its binding, and nobody and nothing speaks against that. So it is with
+    /// nearly every renewal, and then all that is asked below comes to its being bound again.
+    fn holds_undisputed(&self, exchange: &Exchange<'_>, choice: Choice) -> bool {
+        self.book.plan.reserves_nothing()
+            && self.binding_at(exchange, choice).is_some()
+            && self.book.offer(choice.address).is_none()
+            && choose::may_have(&self.book, exchange, choice)
     }
 
     /// A client that addresses this server, by its identifier or by unicast. Also for an offer that is forgotten, or

@@ -13,7 +13,7 @@ use super::cold::Cold;
 use super::record::{Hot, HotState, Kept, NEVER};
 use super::timers::{NO_SLICE, Slice, Timed};
 use crate::decision::Former;
-use crate::lease::Lease;
+use crate::lease::{Lease, LeaseName, LeaseState};
 
 /// The subnet of the settings that an address is in now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,7 +88,25 @@ impl<'a> Record<'a> {
 
     /// What DNS was told by it.
     pub(super) fn former(&self) -> Former {
-        Former { state: self.hot.state().into(), name: self.cold.lease_name(self.hot.hardware) }
+        Former { state: self.hot.state().into(), name: self.cold.lease_name(self.hot.hardware), same_since: None }
+    }
+
+    /// Whether a binding says all that this one says, but for its times; `name` is the name of this one.
+    pub(super) fn says_the_same_as(&self, lease: &Lease, name: Option<&LeaseName>) -> bool {
+        let Self { hot, cold, prefix } = self;
+        hot.state() == HotState::Bound
+            && lease.state == LeaseState::Bound
+            && hot.address == lease.address
+            && hot.hardware == lease.hardware
+            && hot.started_at() == lease.started_at
+            && cold.client_id() == lease.client_id.as_ref().map(|id| &*id.0)
+            && cold.hostname() == &*lease.hostname
+            && cold.client_fqdn() == &*lease.client_fqdn
+            && cold.relay_agent_info() == &*lease.relay_agent_info
+            && cold.relay() == lease.relay
+            && cold.server_identifier_override() == lease.server_identifier_override
+            && *prefix == lease.subnet
+            && name == lease.name.as_ref()
     }
 
     /// A copy, whose packed part goes into `room`.
@@ -154,6 +172,11 @@ impl Slab {
         let links = self.hot[slot as usize].links;
         self.put(Some(slot), kept, home);
         self.hot[slot as usize].links = links;
+    }
+
+    /// Gives the record of `slot` the times and marks of `kept`, which says the same beside them.
+    pub(super) fn renew(&mut self, slot: u32, kept: &Kept) {
+        self.hot[slot as usize].renew(kept);
     }
 
     /// Whether a slot is in a ring of its own.
@@ -290,7 +313,6 @@ impl Timed for Slab {
 mod tests {
     use super::*;
     use crate::identity::HardwareAddress;
-    use crate::lease::LeaseState;
     use crate::time::Now;
 
     fn kept(number: u32, relay_agent_info: &[u8]) -> Kept {

@@ -76,6 +76,11 @@ impl Table {
         self.by_address.get(address).map(|slot| self.slab.at(slot))
     }
 
+    /// Whether the client of an address's record has no other record in the subnet.
+    pub(super) fn is_only_one(&self, address: Ipv4Addr) -> bool {
+        self.by_address.get(address).is_some_and(|slot| self.slab.is_alone(slot))
+    }
+
     /// The record with the least address above `after`; of all, when that is `None`.
     pub(super) fn next_after(&self, after: Option<Ipv4Addr>) -> Option<Record<'_>> {
         self.after(after).next()
@@ -97,17 +102,30 @@ impl Table {
         if let Some(slot) = self.by_address.get(kept.lease.address).filter(|slot| self.stays(*slot, home, kept)) {
             let before = self.slab.at(slot).hot.deadline_ms();
             self.slab.replace(slot, kept, home);
-            // Nearly every renewal.
-            if before != NEVER && kept.deadline_ms >= before {
-                self.timers.put_off(&mut self.slab);
-            } else {
-                self.timers.changed(slot, &mut self.slab);
-            }
-            return;
+            return self.time_again(slot, before);
         }
         let old = self.unlinked(kept.lease.address);
         let slot = self.slab.put(old, kept, home);
         self.link(slot);
+    }
+
+    /// Gives a record other times, and leaves all else of it; whether there is one.
+    pub(super) fn renew(&mut self, kept: &Kept) -> bool {
+        let Some(slot) = self.by_address.get(kept.lease.address) else { return false };
+        let before = self.slab.at(slot).hot.deadline_ms();
+        self.slab.renew(slot, kept);
+        self.time_again(slot, before);
+        true
+    }
+
+    /// Takes note of a record's deadline, which was another `before`.
+    fn time_again(&mut self, slot: u32, before: u64) {
+        // Nearly every renewal.
+        if before != NEVER && self.slab.at(slot).hot.deadline_ms() >= before {
+            self.timers.put_off(&mut self.slab);
+        } else {
+            self.timers.changed(slot, &mut self.slab);
+        }
     }
 
     /// Whether a record changes nothing of what it is found by, but its deadline: so it is with every renewal.

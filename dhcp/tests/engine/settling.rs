@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use dhcp::decision::{CommitOutcome, LeaseEventKind};
 use dhcp::engine::Engine;
-use dhcp::lease::LeaseState;
+use dhcp::lease::{Lease, LeaseState};
 use dhcp::message::DropReason;
+use dhcp::options::code;
 use dhcp::time::Now;
 
 use crate::network::*;
@@ -30,6 +31,36 @@ fn a_failed_commit_returns_memory_to_what_is_stored() {
     assert_ne!(server.engine.lease(offered), stored);
     server.engine.settle(renewal.ticket.unwrap(), CommitOutcome::Failed);
     assert_eq!((server.engine.lease(offered), server.engine.poll_timeout()), (stored, end));
+}
+
+#[test]
+fn a_renewal_that_says_nothing_else_is_told_as_such_and_changes_the_times_alone() {
+    let mut server = Server::plain();
+    let address = server.lease_to(1);
+    let before = server.engine.lease(address).unwrap();
+    server.pass(600);
+    let renewal = server.take(&unicast(address), &extending(1, address));
+    let [event] = &*renewal.events else { panic!("{renewal:?}") };
+    let former = event.previous.as_ref().unwrap();
+    assert_eq!((event.kind, former.same_since), (LeaseEventKind::Renewed, Some(before.renewed_at)));
+    let after = server.engine.lease(address).unwrap();
+    assert_eq!((after.renewed_at, after.expires_at), (before.renewed_at + 600, before.expires_at + 600));
+    assert_eq!(Lease { renewed_at: before.renewed_at, expires_at: before.expires_at, ..after.clone() }, before);
+    assert_eq!(event.lease, after);
+    // What is stored and what time brings is the same as if all of it had been written again.
+    let stored = Server::with_leases(settings([subnet()]), [after]);
+    assert_eq!(server.engine.leases().collect::<Vec<_>>(), stored.engine.leases().collect::<Vec<_>>());
+    server.pass(3_000);
+    assert!(server.tick().is_empty(), "it was renewed");
+    server.pass(600);
+    assert_eq!(server.tick(), [(LeaseEventKind::Expired, address)]);
+
+    // Another host name is another record.
+    let address = server.lease_to(1);
+    let named = server.take(&unicast(address), &extending(1, address).with(code::HOST_NAME, *b"other"));
+    let [event] = &*named.events else { panic!("{named:?}") };
+    assert_eq!((event.kind, event.previous.as_ref().unwrap().same_since), (LeaseEventKind::Renewed, None));
+    assert_eq!(&*server.engine.lease(address).unwrap().hostname, b"other");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Renewals: a client that renews each half hour would fill the disk with what everybody knows. One record a day stands for
 //! those that changed nothing.
 
+use dhcp::decision::{LeaseEvent, LeaseEventKind};
 use dns::sip::Sip;
 
 use super::record::{Kind, Record};
@@ -24,6 +25,15 @@ impl Coalesce {
         let now = ((record.at / DAY_SECS) as u16, fingerprint(record));
         self.told.tell(record.address, now) || record.kind != Kind::Renewed
     }
+}
+
+/// Whether an event tells a history nothing that it does not have, whatever it has: a renewal that changed nothing, of a
+/// lease that was renewed or made on the same day. So whoever hands events on can leave it out.
+#[must_use]
+pub fn is_told_already(event: &LeaseEvent) -> bool {
+    let since = event.previous.as_ref().and_then(|former| former.same_since);
+    event.kind == LeaseEventKind::Renewed
+        && since.is_some_and(|since| since / DAY_SECS == event.lease.renewed_at / DAY_SECS)
 }
 
 /// Of what a renewal may change.

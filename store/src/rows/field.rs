@@ -14,7 +14,7 @@ use super::RowFault;
 /// Bit 7 of a tag: a reader that does not know it must not read the row.
 const CRITICAL: u8 = 0x80;
 
-const FAMILY_V4: u8 = 4;
+pub(crate) const FAMILY_V4: u8 = 4;
 const FAMILY_V6: u8 = 6;
 
 /// Appends a field whose bytes `value` appends.
@@ -46,13 +46,25 @@ pub(crate) fn put_bytes(out: &mut Vec<u8>, tag: u8, value: &[u8]) {
 }
 
 pub(crate) fn put_number(out: &mut Vec<u8>, tag: u8, value: u64) {
-    let octets = octets_of(value);
-    let mut field = [0; 10];
-    // At most eight octets.
-    field[..2].copy_from_slice(&[tag, octets as u8]);
-    field[2..].copy_from_slice(&value.to_le_bytes());
-    out.extend_from_slice(&field[..2 + octets]);
+    put_numbers(out, [Some((tag, value))]);
 }
+
+/// The fields of those numbers that there are, each with its tag: at most six.
+pub(crate) fn put_numbers<const N: usize>(out: &mut Vec<u8>, numbers: [Option<(u8, u64)>; N]) {
+    let (mut fields, mut end) = ([0; 6 * NUMBER_MAX], 0);
+    for (tag, value) in numbers.into_iter().flatten() {
+        let octets = octets_of(value);
+        let field = &mut fields[end..end + NUMBER_MAX];
+        // At most eight octets.
+        field[..2].copy_from_slice(&[tag, octets as u8]);
+        field[2..].copy_from_slice(&value.to_le_bytes());
+        end += 2 + octets;
+    }
+    out.extend_from_slice(&fields[..end]);
+}
+
+/// A number's tag and length, and its octets.
+const NUMBER_MAX: usize = 10;
 
 fn octets_of(number: u64) -> usize {
     8 - number.leading_zeros() as usize / 8

@@ -21,7 +21,7 @@ use dns::ConflictGuard;
 use ipnet::Ipv4Net;
 
 use super::RowFault;
-use super::field::{self, put, put_bytes, put_identity, put_name, put_number};
+use super::field::{self, put, put_bytes, put_identity, put_name, put_number, put_numbers};
 
 const SUBNET: u8 = 1;
 const STATE: u8 = 2;
@@ -46,23 +46,33 @@ const KEEPS_FORWARD: u8 = 1;
 const KEEPS_REVERSE: u8 = 2;
 
 pub(super) fn encode(lease: &Lease, out: &mut Vec<u8>) {
-    put(out, SUBNET, |out| {
-        field::address(out, lease.subnet.addr().into());
-        out.push(lease.subnet.prefix_len());
-    });
-    put_bytes(out, STATE, &[state_code(lease.state)]);
-    put(out, HARDWARE, |out| {
-        out.push(lease.hardware.htype);
-        out.extend_from_slice(lease.hardware.as_bytes());
-    });
+    // Every lease that changes comes by here, so that what all have is put together first.
+    let ([a, b, c, d], prefix_len) = (lease.subnet.addr().octets(), lease.subnet.prefix_len());
+    let hardware = lease.hardware.as_bytes();
+    // At most 16 octets.
+    let type_and_address = 1 + hardware.len() as u8;
+    out.extend_from_slice(&[
+        SUBNET,
+        6,
+        field::FAMILY_V4,
+        a,
+        b,
+        c,
+        d,
+        prefix_len,
+        STATE,
+        1,
+        state_code(lease.state),
+        HARDWARE,
+        type_and_address,
+        lease.hardware.htype,
+    ]);
+    out.extend_from_slice(hardware);
     if let Some(ClientId(id)) = &lease.client_id {
         put_bytes(out, CLIENT_ID, id);
     }
-    put_number(out, STARTED, lease.started_at);
-    put_number(out, RENEWED, lease.renewed_at);
-    if lease.expires_at != u64::MAX {
-        put_number(out, ENDS, lease.expires_at);
-    }
+    let ends = Some(lease.expires_at).filter(|at| *at != u64::MAX).map(|at| (ENDS, at));
+    put_numbers(out, [Some((STARTED, lease.started_at)), Some((RENEWED, lease.renewed_at)), ends]);
     for (tag, bytes) in
         [(HOSTNAME, &lease.hostname), (CLIENT_FQDN, &lease.client_fqdn), (RELAY_AGENT_INFO, &lease.relay_agent_info)]
     {
@@ -82,7 +92,8 @@ pub(super) fn encode(lease: &Lease, out: &mut Vec<u8>) {
         }
     }
     if !lease.relay.is_unspecified() {
-        put(out, RELAY, |out| field::address(out, lease.relay.into()));
+        let [a, b, c, d] = lease.relay.octets();
+        out.extend_from_slice(&[RELAY, 5, field::FAMILY_V4, a, b, c, d]);
     }
     if let Some(address) = lease.server_identifier_override {
         put(out, SERVER_IDENTIFIER, |out| field::address(out, address.into()));
