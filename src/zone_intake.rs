@@ -444,3 +444,6 @@ pub async fn refresh(
         Err(_) => Err(format!("zone {zone}: a primary is asked; after a minute it is still under way")),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,8 +11,10 @@
 
 pub mod bytes;
 pub mod dhcid;
+pub mod keepalive;
 pub mod name;
 pub mod naming;
+mod options;
 pub mod padding;
 pub mod rcode;
 pub mod rdata;

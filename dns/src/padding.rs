@@ -1,6 +1,8 @@
 //! Padding (RFC 7830): octets that say nothing, so that whoever watches an encrypted connection does not tell names by the
 //! lengths of messages.
 
+use crate::options::{self, OPTION_HEAD};
+
 /// The EDNS option of padding.
 pub const OPTION: u16 = 12;
 /// RFC 8467 section 4.1: "the server ... SHOULD pad the corresponding response to a multiple of 468 octets".
@@ -8,79 +10,20 @@ pub const ANSWER_BLOCK: usize = 468;
 /// RFC 8467 section 4.1: "Clients SHOULD pad queries to the closest multiple of 128 octets".
 pub const QUESTION_BLOCK: usize = 128;
 
-/// Octets of a header (RFC 1035 section 4.1.1).
-const HEADER: usize = 12;
-/// The type of an OPT record (RFC 6891 section 6.1.1).
-const OPT: u16 = 41;
-/// Octets of an option's code and length.
-const OPTION_HEAD: usize = 4;
-
 /// Whether a query wants its answer padded: it has the option itself (RFC 7830 section 4: "Responders MUST pad DNS responses
 /// when the respective DNS query included the 'Padding' option").
 #[must_use]
 pub fn is_asked(query: &[u8]) -> bool {
-    let Some((start, end)) = opt_data(query) else { return false };
-    let mut options = &query[start..end];
-    while let [c0, c1, l0, l1, rest @ ..] = options {
-        if u16::from_be_bytes([*c0, *c1]) == OPTION {
-            return true;
-        }
-        options = rest.get(usize::from(u16::from_be_bytes([*l0, *l1]))..).unwrap_or(&[]);
-    }
-    false
+    options::data_of(query, OPTION).is_some()
 }
 
 /// Pads a message to a multiple of `block` octets, or to the largest message. One without an OPT record, or with a
 /// signature behind it, stays as it is: there is no place for an option, or it would not be what was signed.
 pub fn pad(message: &mut Vec<u8>, block: usize) {
-    let Some((start, end)) = opt_data(message) else { return };
     let room = usize::from(u16::MAX).saturating_sub(message.len());
-    if end != message.len() || room < OPTION_HEAD {
-        return;
-    }
     let short_by = (message.len() + OPTION_HEAD).next_multiple_of(block) - message.len();
-    let octets = short_by.min(room) - OPTION_HEAD;
-    message.extend_from_slice(&OPTION.to_be_bytes());
-    // No message is longer than 65,535 octets, and so no part of it.
-    message.extend_from_slice(&(octets as u16).to_be_bytes());
-    message.resize(message.len() + octets, 0);
-    let length = (message.len() - start) as u16;
-    message[start - 2..start].copy_from_slice(&length.to_be_bytes());
-}
-
-/// Where the data of the OPT record stands.
-fn opt_data(message: &[u8]) -> Option<(usize, usize)> {
-    let number = |at: usize| Some(u16::from_be_bytes([*message.get(at)?, *message.get(at + 1)?]));
-    let mut at = HEADER;
-    for _ in 0..number(4)? {
-        at = name_end(message, at)? + 4;
-    }
-    let before = usize::from(number(6)?) + usize::from(number(8)?);
-    for record in 0..before + usize::from(number(10)?) {
-        let fixed = name_end(message, at)?;
-        let start = fixed + 10;
-        let end = start + usize::from(number(fixed + 8)?);
-        if end > message.len() {
-            return None;
-        }
-        // RFC 6891 section 6.1.1: in the additional section, of the root.
-        if number(fixed)? == OPT && record >= before && message[at] == 0 {
-            return Some((start, end));
-        }
-        at = end;
-    }
-    None
-}
-
-/// Where a name ends: at its root, or behind its first pointer (RFC 1035 section 4.1.4).
-fn name_end(message: &[u8], mut at: usize) -> Option<usize> {
-    loop {
-        match *message.get(at)? {
-            0 => return Some(at + 1),
-            label @ 1..=63 => at += usize::from(label) + 1,
-            0xc0.. => return Some(at + 2),
-            _ => return None,
-        }
+    if let Some(octets) = short_by.min(room).checked_sub(OPTION_HEAD) {
+        options::append(message, OPTION, &vec![0; octets]);
     }
 }
 

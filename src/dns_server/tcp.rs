@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use dns::padding;
+use dns::{keepalive, padding};
 use hickory_proto::op::{Header, Message, MessageType, ResponseCode};
 use hickory_proto::rr::Record;
 use hickory_proto::serialize::binary::{BinDecodable as _, BinDecoder, BinEncoder};
@@ -156,7 +156,7 @@ where
 {
     let asker = Asker { source: source.ip(), transport };
     let (mut reader, writer) = tokio::io::split(stream);
-    let mut replies = Replies { writer: Arc::new(Mutex::new(Some(writer))), padded: false };
+    let mut replies = Replies { writer: Arc::new(Mutex::new(Some(writer))), padded: false, stays: None };
     let (mut waiting, octets_left) = (JoinSet::new(), Arc::new(Semaphore::new(WAITING_OCTETS_MAX)));
     let mut out = Vec::new();
     while let Some(octets) = read_message(&mut reader, slot.idle()).await? {
@@ -169,6 +169,7 @@ where
         let handler = live.load_full();
         handler.counts().requests(transport, 1);
         replies.padded = transport.is_encrypted() && padding::is_asked(&octets);
+        replies.stays = keepalive::is_asked(&octets).then(|| slot.idle());
         if handler.answer_stream(&octets, source.ip(), &mut out) {
             replies.write(&mut out).await?;
             continue;
@@ -219,16 +220,21 @@ struct Replies<S> {
     writer: Arc<Mutex<Option<WriteHalf<S>>>>,
     /// Their length is not to tell what they say (RFC 8467).
     padded: bool,
+    /// How long the connection may be silent, where its other side wants to know (RFC 7828).
+    stays: Option<Duration>,
 }
 
 impl<S> Clone for Replies<S> {
     fn clone(&self) -> Self {
-        Self { writer: Arc::clone(&self.writer), padded: self.padded }
+        Self { writer: Arc::clone(&self.writer), padded: self.padded, stays: self.stays }
     }
 }
 
 impl<S: AsyncWrite> Replies<S> {
     async fn write(&self, message: &mut Vec<u8>) -> io::Result<()> {
+        if let Some(timeout) = self.stays {
+            keepalive::tell(message, timeout);
+        }
         if self.padded {
             padding::pad(message, padding::ANSWER_BLOCK);
         }

@@ -240,6 +240,104 @@ fn who_may_ask_is_as_without_tls_and_no_zone_is_transferred_by_https() {
     upstream.stop();
 }
 
+/// A request about nasir.xyz with this operation and type, and with the addition of `evil.nasir.xyz A 192.0.2.66` where it
+/// is an update (RFC 2136).
+fn request(opcode: u8, rtype: u16) -> Vec<u8> {
+    let update = u8::from(opcode == 5);
+    let mut octets = vec![0x12, 0x34, opcode << 3, 0, 0, 1, 0, 0, 0, update, 0, 0];
+    octets.extend(b"\x05nasir\x03xyz\0");
+    octets.extend(rtype.to_be_bytes());
+    octets.extend([0, 1]);
+    if update == 1 {
+        octets.extend(b"\x04evil\xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04\xc0\0\x02\x42");
+    }
+    octets
+}
+
+/// What RFC 8484 carries is questions: another operation, or a transfer, is answered with NOTIMP in a message of its own.
+#[test]
+fn rfc8484_updates_notifies_and_transfers_are_answered_with_notimp_and_change_nothing() {
+    const SOA: u16 = 6;
+    let scene = Scene::start(Options::default());
+    let before = scene.server.dig(&["+short", "nasir.xyz", "SOA"]);
+    assert!(before.contains("nasir.xyz"), "{before}");
+    let mut stream = scene.connect(scene.https, b"http/1.1");
+    let mut ask = |octets: &[u8]| -> Vec<u8> {
+        let head = format!(
+            "POST /dns-query HTTP/1.1\r\nHost: dns.nasir.xyz\r\nContent-Type: application/dns-message\r\n\
+             Content-Length: {}\r\n\r\n",
+            octets.len()
+        );
+        stream.write_all(&[head.as_bytes(), octets].concat()).unwrap();
+        let mut told = Vec::new();
+        loop {
+            if let Some(at) = told.windows(4).position(|four| four == b"\r\n\r\n") {
+                let head = String::from_utf8_lossy(&told[..at]).to_ascii_lowercase();
+                assert!(head.starts_with("http/1.1 200") && head.contains("application/dns-message"), "{head}");
+                let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).expect(&head);
+                if told.len() - at - 4 >= length.trim().parse().unwrap() {
+                    return told.split_off(at + 4);
+                }
+            }
+            let mut octets = [0; 4_096];
+            let read = stream.read(&mut octets).unwrap();
+            assert!(read > 0, "closed after {told:?}");
+            told.extend_from_slice(&octets[..read]);
+        }
+    };
+    let (status, notify, update, unassigned) = (2, 4, 5, 15);
+    let cases = [status, notify, update, unassigned].map(|opcode| (opcode, SOA));
+    let transfers = [(0, 252), (0, 251)];
+    for (opcode, rtype) in cases.into_iter().chain(transfers) {
+        let told = ask(&request(opcode, rtype));
+        assert!(told.len() >= 12, "{opcode} {rtype}: {told:?}");
+        assert_eq!(told[..2], [0x12, 0x34], "{opcode} {rtype}: its number");
+        assert_eq!((told[2] & 0x80, (told[2] >> 3) & 0xf), (0x80, opcode), "{opcode} {rtype}: an answer to it");
+        assert_eq!(told[3] & 0xf, 4, "{opcode} {rtype}: NOTIMP");
+        assert_eq!(told[6..8], [0, 0], "{opcode} {rtype}: no record");
+    }
+    // The connection goes on, and the zone is as it was.
+    let told = ask(&request(0, SOA));
+    assert_eq!((told[3] & 0xf, &told[6..8]), (0, &[0, 1][..]));
+    assert_eq!(scene.server.dig(&["+short", "nasir.xyz", "SOA"]), before);
+    assert!(scene.server.dig(&["evil.nasir.xyz", "A"]).contains("status: NXDOMAIN"));
+    scene.server.stop();
+}
+
+#[test]
+fn rfc7828_who_asks_is_told_by_connections_how_long_they_may_be_silent() {
+    let idle = Duration::from_millis(7_500);
+    let protection =
+        Protection { connections: ConnectionLimits { idle, ..ConnectionLimits::default() }, ..Protection::default() };
+    let scene = Scene::start(Options { protection, ..Options::default() });
+    let dig = |place: SocketAddr, words: &[&str]| {
+        let mut command = Command::new("dig");
+        command
+            .arg(format!("@{}", place.ip()))
+            .args(["-p", &place.port().to_string(), "+tries=1", "+time=8"])
+            .args(words);
+        let output = finish(&mut command);
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    };
+    let place = scene.server.address;
+    for name in ["client1.nasir.xyz", "missing.nasir.xyz"] {
+        for told in [dig(place, &["+tcp", "+keepalive", name]), dig(scene.tls, &["+tls", "+keepalive", name])] {
+            assert!(told.contains("TCP-KEEPALIVE: 7.5 secs") || told.contains("TCP KEEPALIVE: 7.5 secs"), "{told}");
+        }
+        // Padded to whole blocks with it.
+        let told = dig(scene.tls, &["+tls", "+keepalive", "+padding=128", name]);
+        let size = told.lines().find_map(|line| line.strip_prefix(";; MSG SIZE  rcvd: ")).expect(&told);
+        assert!(told.contains("KEEPALIVE: 7.5") && size.parse::<usize>().unwrap().is_multiple_of(468), "{told}");
+        for told in [dig(place, &["+tcp", name]), dig(place, &["+tcp", "+noedns", "+keepalive", name])] {
+            assert!(!told.contains("KEEPALIVE:") && told.contains("status: N"), "{told}");
+        }
+        // RFC 7828 section 3.3.2: not in an answer by a datagram.
+        let told = dig(place, &["+notcp", "+keepalive", name]);
+        assert!(!told.contains("KEEPALIVE:") && told.contains("status: N"), "{told}");
+    }
+    scene.server.stop();
+}
+
 #[test]
 fn half_open_connections_are_bounded_and_closed_and_others_are_served_meanwhile() {
     let scene = Scene::start(Options::default());

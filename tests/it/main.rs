@@ -55,6 +55,7 @@ mod outage;
 mod packet;
 mod page;
 mod page_changes;
+mod powerdns;
 mod probing;
 mod process;
 mod programs;
