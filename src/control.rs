@@ -688,6 +688,7 @@ mod tests {
         let (zone, dry_run) = ("nasir.xyz".to_owned(), false);
         let address = Ipv4Addr::new(10, 0, 0, 5);
         let records = RecordsRequest {
+            view: Some("inside".to_owned()),
             act: RecordsAct::Add,
             zone: zone.clone(),
             name: "www".to_owned(),

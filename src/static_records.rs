@@ -4,21 +4,46 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use config::Config;
-use config::beside::edit::{RecordKey, records};
+use config::beside::edit::{RecordKey, WrittenRecord, records};
 use config::beside::path_beside;
 use dns::{Fqdn, Rdata, RecordType, Rrset};
 use web::ETag;
 use web::model::{RecordsSet, StaticRecord};
+use zones::zone_id;
 
 /// Those that the file beside the main one has.
 #[derive(Clone, Debug, Default)]
-pub struct Made(HashSet<(Fqdn, RecordType, Rdata)>);
+pub struct Made(HashSet<(Option<String>, Fqdn, RecordType, Rdata)>);
+
+/// By which words a record that stands by itself is for a zone.
+#[derive(Clone, Debug, Default)]
+pub struct MadeFor(Vec<Option<String>>);
+
+impl MadeFor {
+    /// The zone of the configuration that is known by this: by each of its views, and by none where it is the only one of its
+    /// name or that for all others.
+    #[must_use]
+    pub fn zone(config: &Config, id: &Fqdn) -> Self {
+        let views = zone_id::views(id);
+        let apex = zone_id::apex(id);
+        let of_name = config.dns.zones.iter().filter(|zone| zone.apex == apex).count();
+        let unsaid = (views.is_empty() || of_name < 2).then_some(None);
+        Self(unsaid.into_iter().chain(views.into_iter().map(Some)).collect())
+    }
+
+    /// A zone of another server's, which no view has.
+    #[must_use]
+    pub fn remote() -> Self {
+        Self(vec![None])
+    }
+}
 
 impl Made {
     /// Of what that file says.
     #[must_use]
     pub fn of(beside: &str) -> Self {
-        Self(records(beside).into_iter().filter_map(|one| one.says).collect())
+        let said = |one: WrittenRecord| one.says.map(|(name, rtype, data)| (one.key.view, name, rtype, data));
+        Self(records(beside).into_iter().filter_map(said).collect())
     }
 
     /// Of the file beside this one; none where there is no file that can be read. The main file is not looked at, and
@@ -28,11 +53,12 @@ impl Made {
         std::fs::read_to_string(path_beside(main)).map_or_else(|_| Self::default(), |text| Self::of(&text))
     }
 
-    /// Whether this one is.
+    /// Whether this one is, of such a zone.
     #[must_use]
-    pub fn has(&self, name: &Fqdn, rtype: RecordType, data: &Rdata) -> bool {
-        // A record is known by all three; a copy is made of what is small.
-        !self.0.is_empty() && self.0.contains(&(name.clone(), rtype, data.clone()))
+    pub fn has(&self, zone: &MadeFor, name: &Fqdn, rtype: RecordType, data: &Rdata) -> bool {
+        // A record is known by all of these; a copy is made of what is small.
+        let is_made = |view: &Option<String>| self.0.contains(&(view.clone(), name.clone(), rtype, data.clone()));
+        !self.0.is_empty() && zone.0.iter().any(is_made)
     }
 }
 
@@ -40,23 +66,34 @@ impl Made {
 #[must_use]
 pub fn list(config: &Config, beside: &str, zone: Option<&Fqdn>) -> Vec<StaticRecord> {
     let made = Made::of(beside);
-    let embedded = config.dns.zones.iter().flat_map(|zone| zone.records.iter().map(|set| (&zone.apex, set)));
     let routes = &config.ddns.zones;
     let stated = config.ddns.stated.iter().filter_map(|set| Some((&routes[routes.place_of(&set.name)?].apex, set)));
-    let of_zone = embedded.chain(stated).filter(|(apex, _)| zone.is_none_or(|zone| zone == *apex));
-    let mut list: Vec<StaticRecord> = of_zone.flat_map(|(apex, set)| rows(apex, set, &made)).collect();
+    let is_meant = |apex: &Fqdn| zone.is_none_or(|zone| zone == apex);
+    let mut list: Vec<StaticRecord> = Vec::new();
+    for zone in config.dns.zones.iter().filter(|zone| is_meant(&zone.apex)) {
+        let of_zone = MadeFor::zone(config, &zone.sight.id);
+        list.extend(zone.records.iter().flat_map(|set| rows(&zone.sight.id, set, (&made, &of_zone))));
+    }
+    let remote = MadeFor::remote();
+    let stated = stated.filter(|(apex, _)| is_meant(apex));
+    list.extend(stated.flat_map(|(apex, set)| rows(apex, set, (&made, &remote))));
     list.sort();
     list
 }
 
-fn rows<'a>(apex: &'a Fqdn, set: &'a Rrset, made: &'a Made) -> impl Iterator<Item = StaticRecord> + 'a {
+fn rows<'a>(
+    id: &'a Fqdn,
+    set: &'a Rrset,
+    (made, zone): (&'a Made, &'a MadeFor),
+) -> impl Iterator<Item = StaticRecord> + 'a {
     set.rdata.iter().map(|data| StaticRecord {
-        zone: crate::http::shown(apex),
+        zone: crate::http::shown(&zone_id::apex(id)),
+        views: zone_id::views(id),
         name: crate::http::shown(&set.name),
         rtype: set.rtype.to_string(),
         ttl: set.ttl,
         data: data.words(set.rtype),
-        made: made.has(&set.name, set.rtype, data),
+        made: made.has(zone, &set.name, set.rtype, data),
     })
 }
 
@@ -67,7 +104,7 @@ pub fn set(beside: &str, key: &RecordKey) -> Option<(ETag, RecordsSet)> {
     let all: Vec<_> = records(beside).into_iter().filter(|one| one.key.is(key)).collect();
     let (owner, rtype) = (key.owner()?, key.record_type()?);
     let ttl = all.iter().filter_map(|one| one.ttl_secs).min();
-    let said = |one: &config::beside::edit::WrittenRecord| match &one.says {
+    let said = |one: &WrittenRecord| match &one.says {
         Some((_, rtype, data)) => data.words(*rtype),
         None => one.data.clone(),
     };
@@ -77,7 +114,8 @@ pub fn set(beside: &str, key: &RecordKey) -> Option<(ETag, RecordsSet)> {
     let data: Vec<String> = all.into_iter().map(|one| one.data).collect();
     let name = crate::http::shown(&owner);
     let zone = key.zone.trim_end_matches('.').to_ascii_lowercase();
-    (!data.is_empty()).then_some((tag, RecordsSet { zone, name, rtype: rtype.to_string(), data, ttl }))
+    let view = key.view.clone();
+    (!data.is_empty()).then_some((tag, RecordsSet { zone, view, name, rtype: rtype.to_string(), data, ttl }))
 }
 
 #[cfg(test)]
@@ -94,7 +132,7 @@ mod tests {
     }
 
     fn key(name: &str) -> RecordKey {
-        RecordKey { zone: "lan".to_owned(), name: name.to_owned(), rtype: "MX".to_owned() }
+        RecordKey { zone: "lan".to_owned(), view: None, name: name.to_owned(), rtype: "MX".to_owned() }
     }
 
     #[test]
@@ -113,7 +151,29 @@ mod tests {
         let apex: Fqdn = "lan".parse().unwrap();
         let says = &records(&file(&[("lan.", "10 a.lan.")]))[0].says;
         let (_, rtype, data) = says.as_ref().unwrap();
-        assert!(made.has(&apex, *rtype, data) && !made.has(&"www.lan".parse().unwrap(), *rtype, data));
+        let here = MadeFor::remote();
+        assert!(made.has(&here, &apex, *rtype, data) && !made.has(&here, &"www.lan".parse().unwrap(), *rtype, data));
+    }
+
+    #[test]
+    fn of_several_zones_of_one_name_a_record_was_made_for_that_of_its_view() {
+        let text = "[[view]]\nname = \"inside\"\nclients = [\"10.0.0.0/8\"]\n\
+                    [[zone]]\nname = \"lan\"\nviews = [\"inside\"]\n[[zone]]\nname = \"lan\"\n";
+        let beside = "[[record]]\nzone = \"lan\"\nview = \"inside\"\nname = \"www\"\ntype = \"A\"\ndata = \"10.0.0.1\"\n\
+                      [[record]]\nzone = \"lan\"\nname = \"www\"\ntype = \"A\"\ndata = \"192.0.2.1\"\n";
+        let no_secrets = |_: &Path| Err(String::new());
+        let config = config::check(&format!("{text}{beside}"), "test.toml", &no_secrets).unwrap().config;
+        let listed = list(&config, beside, None);
+        let told: Vec<_> = listed.iter().map(|one| (one.views.join(","), one.data.as_str(), one.made)).collect();
+        assert_eq!(told, [(String::new(), "192.0.2.1", true), ("inside".to_owned(), "10.0.0.1", true)]);
+        let only_inside = beside.split_once("[[record]]\nzone = \"lan\"\nname").unwrap().0;
+        let made: Vec<bool> = list(&config, only_inside, None).iter().map(|one| one.made).collect();
+        assert_eq!(made, [false, true]);
+        let key = RecordKey { view: Some("inside".to_owned()), rtype: "A".to_owned(), ..key("www") };
+        let (tag, told) = set(beside, &key).unwrap();
+        assert_eq!((told.view.as_deref(), told.data), (Some("inside"), vec!["10.0.0.1".to_owned()]));
+        let of_others = set(beside, &RecordKey { view: None, ..key }).unwrap();
+        assert!(of_others.1.data == ["192.0.2.1"] && of_others.0 != tag);
     }
 
     #[test]

@@ -180,9 +180,10 @@ pub(crate) fn gather(file: &mut File, findings: &mut Findings) {
         }
     }
     for at in file.zone.iter().filter_map(|zone| zone.value.records.as_ref()).flatten() {
-        if let Some(zone) = &at.value.zone {
+        let (zone, view) = (at.value.zone.as_ref().map(|zone| zone.span), at.value.view.as_ref().map(|view| view.span));
+        if let Some(span) = zone.or(view) {
             findings.fault(
-                zone.span,
+                span,
                 "the record stands in a zone's table already",
                 "not needed here",
                 "take it out; it is for a [[record]] that stands by itself",
@@ -252,23 +253,44 @@ fn place_record(file: &mut File, at: At<Record>, findings: &mut Findings) {
     let name_of = |text: &str| text.trim_end_matches('.').to_ascii_lowercase();
     let meant = name_of(&zone.value.0);
     let is_meant = |one: &At<Zone>| one.value.name.as_ref().is_some_and(|name| name_of(&name.value.0) == meant);
-    if file.zone.iter().filter(|one| is_meant(one)).count() > 1 {
-        findings.fault(
-            zone.span,
-            format!("there are several [[zone]]s named {}, each for other views", zone.value.0),
-            "which of them is not told",
-            "write the record in the `records` of one of them, in the main file",
-        );
+    let views_of =
+        |one: &At<Zone>| -> Vec<String> { one.value.views.iter().flatten().map(|view| view.value.0.clone()).collect() };
+    let zones: Vec<(usize, Vec<String>)> =
+        file.zone.iter().enumerate().filter(|(_, one)| is_meant(one)).map(|(at, one)| (at, views_of(one))).collect();
+    let found = match (&at.value.view, &zones[..]) {
+        (Some(view), _) => zones.iter().find(|(_, views)| views.contains(&view.value.0)),
+        (None, [sole]) => Some(sole),
+        (None, _) => zones.iter().find(|(_, views)| views.is_empty()),
+    };
+    if let Some((found, _)) = found {
+        file.zone[*found].value.records.get_or_insert_default().push(at);
         return;
     }
-    let found = file.zone.iter_mut().find(|one| is_meant(one));
-    match found {
-        Some(found) => found.value.records.get_or_insert_default().push(at),
-        None => findings.absent(
+    let views: Vec<String> = zones.iter().flat_map(|(_, views)| views.iter().cloned()).collect();
+    match &at.value.view {
+        _ if zones.is_empty() => findings.absent(
             zone.span,
             format!("there is no [[zone]] named {}", zone.value.0),
             "no such zone",
             "write the name of a [[zone]] of the main file",
+        ),
+        Some(view) if views.is_empty() => findings.absent(
+            view.span,
+            format!("the zone {} is for all views alike", zone.value.0),
+            "it has no `views`",
+            "take the key out",
+        ),
+        Some(view) => findings.absent(
+            view.span,
+            format!("no [[zone]] named {} is for the view {}", zone.value.0, view.value.0),
+            "no zone of this view",
+            format!("write one of these: {}", views.join(", ")),
+        ),
+        None => findings.absent(
+            zone.span,
+            format!("there are several [[zone]]s named {}, each for other views", zone.value.0),
+            "which of them is not told",
+            format!("add `view` with one of these: {}", views.join(", ")),
         ),
     }
 }

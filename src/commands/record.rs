@@ -49,6 +49,9 @@ pub struct Which {
     /// The type, such as A, AAAA, CNAME, MX or TXT.
     #[arg(value_name = "TYPE")]
     pub rtype: String,
+    /// Where several zones have this name: a view of the one that is meant; else it is the one for all others.
+    #[arg(long, value_name = "VIEW")]
+    pub view: Option<String>,
 }
 
 /// Records that are put.
@@ -115,8 +118,9 @@ fn change(asked: &Change, act: RecordsAct) -> anyhow::Result<ExitCode> {
 }
 
 fn request(which: &Which, act: RecordsAct, data: Vec<String>, ttl_secs: Option<u32>) -> RecordsRequest {
-    let Which { zone, name, rtype } = which;
-    RecordsRequest { act, zone: zone.clone(), name: owner(name, zone), rtype: rtype.to_uppercase(), data, ttl_secs }
+    let Which { zone, name, rtype, view } = which;
+    let (name, rtype) = (owner(name, zone), rtype.to_uppercase());
+    RecordsRequest { act, zone: zone.clone(), view: view.clone(), name, rtype, data, ttl_secs }
 }
 
 /// A name that ends as the zone does is meant to be full, though a zone file would read it otherwise without its last dot.
@@ -138,7 +142,8 @@ fn list(asked: &List) -> anyhow::Result<ExitCode> {
         let mut table = Table::new();
         table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
         table.set_header(["NAME", "TTL", "TYPE", "DATA", "ZONE", "FILE"]);
-        for StaticRecord { zone, name, rtype, ttl, data, made } in &found {
+        for StaticRecord { zone, views, name, rtype, ttl, data, made } in &found {
+            let zone = &if views.is_empty() { zone.clone() } else { format!("{zone} (view {})", views.join("+")) };
             let file = if *made { "beside" } else { "main" };
             table.add_row([name, &ttl.to_string(), rtype, data, zone, file]);
         }

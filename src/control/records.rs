@@ -10,6 +10,9 @@ pub struct RecordsRequest {
     pub act: RecordsAct,
     /// The zone's name.
     pub zone: String,
+    /// Where several zones have that name: a view of the one that is meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view: Option<String>,
     /// The owner, relative to the zone, `@` for the zone itself, or a full name with a final dot.
     pub name: String,
     /// The type.
@@ -35,8 +38,8 @@ pub enum RecordsAct {
 impl RecordsRequest {
     /// The change of the file beside the main one.
     pub(crate) fn edit(self) -> Edit {
-        let Self { act, zone, name, rtype, data, ttl_secs } = self;
-        let key = RecordKey { zone, name, rtype };
+        let Self { act, zone, view, name, rtype, data, ttl_secs } = self;
+        let key = RecordKey { zone, view, name, rtype };
         match act {
             RecordsAct::Add => Edit::AddRecords(NewRecords { key, data, ttl_secs }),
             RecordsAct::Set => Edit::PutRecords(NewRecords { key, data, ttl_secs }),
@@ -46,13 +49,14 @@ impl RecordsRequest {
 
     /// In words for the audit log.
     pub(crate) fn words(&self) -> String {
-        let Self { act, zone, name, rtype, data, .. } = self;
+        let Self { act, zone, view, name, rtype, data, .. } = self;
+        let view = view.as_ref().map_or_else(String::new, |view| format!(" (view {view})"));
         let act = match act {
             RecordsAct::Add => "add to the records",
             RecordsAct::Set => "put the records",
             RecordsAct::Remove => "take out the records",
         };
         let data = if data.is_empty() { String::new() } else { format!(": {}", data.join(", ")) };
-        format!("{act} {rtype} of {name} in the zone {zone}{data}")
+        format!("{act} {rtype} of {name} in the zone {zone}{view}{data}")
     }
 }

@@ -54,17 +54,20 @@ struct Kept {
 
 impl Kept {
     fn start(&mut self, settings: &DnsSettings, own: &[IpAddr], now_secs: u64) -> LoadedZones {
-        let stored = StoredZones {
+        let mut stored = StoredZones {
             sets: self.sets.iter().map(|((zone, ..), set)| (zone.clone(), set.clone())).collect(),
             stated: self.stated.iter().cloned().collect(),
             differences: self.differences.iter().map(|((zone, _), one)| (zone.clone(), Arc::clone(one))).collect(),
         };
+        let renamed = views::rename(settings, &mut stored, &mut Vec::new());
         let loaded = load(settings, stored, own, now_secs).unwrap();
-        self.rows = loaded.rows.len();
+        self.rows = renamed.len() + loaded.rows.len();
+        self.take(renamed);
         self.take(loaded.rows.clone());
         for zone in loaded.zones.zones() {
-            let sets = self.sets.iter().filter(|((apex, ..), _)| apex == zone.apex()).map(|(_, set)| set.clone());
-            assert_eq!(Zone::from_sets(zone.apex().clone(), sets).as_ref(), Ok(zone), "what is served is stored");
+            let sets = self.sets.iter().filter(|((id, ..), _)| id == zone.id()).map(|(_, set)| set.clone());
+            let stored = Zone::from_sets(zone.apex().clone(), sets).map(|stored| stored.with_id(zone.id()));
+            assert_eq!(stored.as_ref(), Ok(zone), "what is served is stored");
         }
         loaded
     }
@@ -197,6 +200,35 @@ fn a_change_of_a_views_records_or_clients_raises_the_serial_and_ends_the_history
     assert_eq!(start(&with_view("10.0.0.0/8", ""), 1_900_000_000), (1_800_000_500, 0, 0), "all see the same");
     let (serial, steps, _) = start(&with_view("10.0.0.0/8", &of_view(80)), 5);
     assert_eq!((serial, steps), (1_800_000_501, 0), "one again");
+}
+
+/// Zones were stored by their apexes alone before several could have one.
+#[test]
+fn a_store_of_before_zones_were_known_by_their_views_opens_with_a_sole_zone_of_some_views() {
+    let text = format!(
+        "[[view]]\nname = \"inside\"\nclients = [\"192.168.30.0/24\"]\n\
+         [[subnet]]\nprefix = \"192.168.30.0/24\"\npools = [\"192.168.30.100-192.168.30.199\"]\n\
+         domain = \"nasir.xyz\"\n[[zone]]\nname = \"nasir.xyz\"\nviews = [\"inside\"]\nrecords = [{WWW}]\n"
+    );
+    let of_view = config::check(&text, "test.toml", &|_: &std::path::Path| Err("none".to_owned())).unwrap().config.dns;
+    let own = addresses(&["192.168.30.1"]);
+    let mut kept = Kept::default();
+    let mut old = kept.start(&with_records(WWW), &own, 1_800_000_000);
+    kept.update(&mut old, "pc.nasir.xyz");
+    let id = zones::zone_id::of_views(&apex(), &["inside"]).unwrap();
+    let opened = kept.start(&of_view, &own, 5);
+    let zone = opened.zones.get(&id).unwrap();
+    assert!(zone.exists(&"pc.nasir.xyz".parse().unwrap()) && zone.exists(&"www.nasir.xyz".parse().unwrap()));
+    let serial = zone.serial();
+    assert!(serial >= 1_800_000_001, "{serial}");
+    assert!(kept.sets.keys().all(|(zone, ..)| *zone != apex()), "nothing is left under its former name");
+    assert!(
+        kept.stated.iter().all(|(zone, ..)| *zone != apex())
+            && kept.differences.keys().all(|(zone, _)| *zone != apex())
+    );
+    // From then on it is as any other.
+    let again = kept.start(&of_view, &own, 1_900_000_000);
+    assert_eq!((again.zones.get(&id).map(Zone::serial), kept.rows), (Some(serial), 0));
 }
 
 fn addresses(texts: &[&str]) -> Vec<IpAddr> {

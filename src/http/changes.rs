@@ -244,12 +244,16 @@ fn of_records(key: RecordKey) -> impl Fn(&str) -> Option<ETag> + Clone + Send + 
 }
 
 fn record_key(key: RecordsKey) -> RecordKey {
-    RecordKey { zone: key.zone, name: key.name, rtype: key.rtype }
+    let RecordsKey { zone, view, name, rtype } = key;
+    RecordKey { zone, view, name, rtype }
 }
 
 /// Who asks for what change, in words for the audit log; `None`: it only asks, or only wants to be told.
 pub(super) fn change_of(ask: &Ask) -> Option<(Actor, String)> {
-    let records = |RecordsKey { zone, name, rtype }: &RecordsKey| format!("{rtype} of {name} in the zone {zone}");
+    let records = |RecordsKey { zone, view, name, rtype }: &RecordsKey| {
+        let view = view.as_ref().map_or_else(String::new, |view| format!(" (view {view})"));
+        format!("{rtype} of {name} in the zone {zone}{view}")
+    };
     match ask {
         Ask::Reserve { key, written, dry_run: false, actor, .. } => {
             let ReservationWrite { address, subnet, hostname } = written;

@@ -14,7 +14,7 @@ use super::desk::Desk;
 use super::names::{name_of, type_of, wanted};
 use super::shown;
 use crate::control::{ZoneCopyView, ZoneServersView};
-use crate::static_records::Made;
+use crate::static_records::{Made, MadeFor};
 
 impl Desk {
     pub(super) async fn zones(&self) -> Result<Zones, Refusal> {
@@ -68,6 +68,7 @@ impl Desk {
         let (offset, limit) = (query.offset, query.limit.unwrap_or(WINDOW).min(WINDOW));
         let read_apex = apex.clone();
         let made = self.made().await?;
+        let of_zone = MadeFor::zone(&self.parts.config.load(), &apex);
         // A zone of some 100,000 names is read for as long as an answer to others would have to wait.
         let read = tokio::task::spawn_blocking(move || {
             let Some(zone) = zones.get(&read_apex) else { return (0, Vec::new()) };
@@ -75,7 +76,7 @@ impl Desk {
             let mut window: Vec<(Fqdn, RecordType, RecordRow)> = Vec::new();
             let soa = soa_words(&zone.soa().0);
             for set in zone.rrsets() {
-                for mut row in rows_of(&set, &made) {
+                for mut row in rows_of(&set, (&made, &of_zone)) {
                     if set.rtype == RecordType::SOA {
                         row.data.clone_from(&soa);
                     }
@@ -125,7 +126,7 @@ impl Desk {
 
     /// What this server keeps at another one.
     async fn kept_records(&self, apex: Fqdn, query: RecordsQuery, settings: Arc<Settings>) -> Result<Records, Refusal> {
-        let made = self.made().await?;
+        let (made, remote) = (self.made().await?, MadeFor::remote());
         let text = query.q.trim().to_lowercase();
         let limit = query.limit.unwrap_or(WINDOW).min(WINDOW);
         let asked = apex.clone();
@@ -138,7 +139,9 @@ impl Desk {
                     if let (RowKey::Stated(name, rtype), Some(data)) = (&row.row.key, want.identity.stated()) {
                         let origin = || "configuration".to_owned();
                         let set = Rrset { name: name.clone(), rtype: *rtype, ttl: want.ttl_secs, rdata: data.to_vec() };
-                        return Some(rows_of(&set, &made).map(|row| RecordRow { origin: origin(), ..row }).collect());
+                        return Some(
+                            rows_of(&set, (&made, &remote)).map(|row| RecordRow { origin: origin(), ..row }).collect(),
+                        );
                     }
                     Some(vec![RecordRow {
                         name: shown(&settings.owner_of(&row.row.key)),
@@ -195,9 +198,9 @@ fn copy_of(view: ZoneCopyView) -> ZoneCopy {
 }
 
 /// A row for each record of a set; who put it there is found out for those that are told.
-fn rows_of<'s>(set: &'s Rrset, made: &'s Made) -> impl Iterator<Item = RecordRow> + 's {
+fn rows_of<'s>(set: &'s Rrset, (made, zone): (&'s Made, &'s MadeFor)) -> impl Iterator<Item = RecordRow> + 's {
     set.rdata.iter().map(|data| RecordRow {
-        made: made.has(&set.name, set.rtype, data),
+        made: made.has(zone, &set.name, set.rtype, data),
         name: shown(&set.name),
         rtype: set.rtype.to_string(),
         ttl: set.ttl,

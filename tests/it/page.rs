@@ -287,7 +287,9 @@ fn records_the_configuration_and_the_history_are_worked_with_on_the_page() {
     let server = lan::server(&lab);
     let phone = lan::client_host(&lab, &server, "phone");
     server.write("/etc/bind/adverts.txt", "ads.example\n");
-    let mut daemon = Leasehold::start(&server, CONFIG);
+    let split = "[[view]]\nname = \"inside\"\nclients = [\"192.168.30.0/24\"]\n\
+                 [[zone]]\nname = \"split.example\"\nviews = [\"inside\"]\n[[zone]]\nname = \"split.example\"\n";
+    let mut daemon = Leasehold::start(&server, &format!("{CONFIG}\n{split}"));
     let mut client = Client::new(Kind::Udhcpc, &phone, Naming::Hostname("phone".to_owned()));
     let address = client.take();
     let mut browser = drive(&lab, &server, "forms", &[&pictures(), Path::new(&address.to_string())]);
@@ -296,7 +298,12 @@ fn records_the_configuration_and_the_history_are_worked_with_on_the_page() {
     // What was done there stands in the files, with the secret that the page never saw.
     let main = fs::read_to_string(server.path(crate::leasehold::CONFIG)).unwrap();
     assert!(main.contains("192.168.30.189") && main.contains("c2Vjcm"), "{main}");
-    assert!(!crate::reserve::beside(&server).contains("192.168.30.8"), "{}", crate::reserve::beside(&server));
+    let beside = crate::reserve::beside(&server);
+    assert!(!beside.contains("192.168.30.8"), "{beside}");
+    assert!(
+        beside.contains("zone = \"split.example\"\nview = \"inside\"\nname = \"www\"") && beside.contains("30.98"),
+        "{beside}"
+    );
     let noted = get(&server, "/api/v1/changes?limit=50").to_string();
     for what in ["put the records A of www in the zone home.example", "write the main file of the configuration"] {
         assert!(noted.contains(what), "{what}: {noted}");

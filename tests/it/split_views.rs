@@ -12,6 +12,7 @@ use crate::lan;
 use crate::leasehold::{CONTROL, Leasehold};
 use crate::netns::{Host, Lab};
 use crate::process::{finish, wait_for};
+use crate::reserve::{asked, done, told};
 use crate::upkeep::{dns, of_zone, wait_audit};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -218,6 +219,61 @@ fn a_record_by_hand_in_any_view_is_never_touched_and_audits_look_at_all_of_them(
     assert_eq!(dns(daemon, &["adopt", "tv.nasir.xyz"]).0, 0);
     wait("it is in both", "tv.nasir.xyz", [&[&at_tv], &[&at_tv]]);
     wait_audit(daemon, &[]);
+    daemon.stop();
+    daemon.check_store();
+}
+
+#[test]
+fn records_of_several_zones_of_one_name_are_made_by_command_and_api_for_their_view() {
+    let lab = Lab::new();
+    let server = lan::server(&lab);
+    let host = asker(&lab, &server);
+    let mut daemon = Leasehold::start(&server, &config(WITHOUT_LEASES));
+    let seen = |name: &str| [INSIDE, OUTSIDE].map(|from| addresses(&host, from, name));
+    done(&daemon, &["record", "add", "nasir.xyz", "new", "A", "192.168.30.90", "--view", "inside"]);
+    assert_eq!(seen("new.nasir.xyz"), [vec!["192.168.30.90".to_owned()], vec![]]);
+    // Without a view the zone for all others is meant.
+    done(&daemon, &["record", "add", "nasir.xyz", "new", "A", "198.51.100.90"]);
+    assert_eq!(seen("new.nasir.xyz"), [["192.168.30.90"], ["198.51.100.90"]]);
+    let (text, good) = told(&daemon, &["record", "add", "nasir.xyz", "x", "A", "192.0.2.1", "--view", "outside"]);
+    assert!(!good && text.contains("no [[zone]] named nasir.xyz is for the view outside"), "{text}");
+    let listed = done(&daemon, &["record", "list", "nasir.xyz", "--made"]);
+    assert!(listed.contains("nasir.xyz (view inside)") && listed.contains("2 records"), "{listed}");
+    // The API: each has its own version, and the page finds by the zone's id which were made so.
+    let path = "zones/nasir.xyz/records/new/A";
+    let get = |query: &str| asked(&server, "GET", &format!("{path}{query}"), None, &[]);
+    let data = |(status, set): (u16, serde_json::Value)| (status, set["view"].clone(), set["data"][0].clone());
+    assert_eq!(data(get("?view=inside")), (200, "inside".into(), "192.168.30.90".into()));
+    assert_eq!(data(get("")), (200, serde_json::Value::Null, "198.51.100.90".into()));
+    assert_eq!(get("?view=guests").0, 404);
+    let version = crate::records::version(&server, &format!("{path}?view=inside"));
+    assert_ne!(version, crate::records::version(&server, path));
+    let put = |query: &str, data: &str| {
+        let body = format!("{{\"data\":[\"{data}\"]}}");
+        asked(&server, "PUT", &format!("{path}{query}"), Some(&body), &[&format!("if-match: {version}")]).0
+    };
+    assert_eq!(put("", "192.168.30.91"), 412, "the version is of the other view's");
+    assert_eq!(put("?view=inside", "192.168.30.91"), 200);
+    assert_eq!(put("?view=inside", "192.168.30.92"), 412, "somebody was first");
+    assert_eq!(seen("new.nasir.xyz"), [["192.168.30.91"], ["198.51.100.90"]]);
+    let (_, zones) = asked(&server, "GET", "zones", None, &[]);
+    let of_name: Vec<&serde_json::Value> =
+        zones["zones"].as_array().unwrap().iter().filter(|zone| zone["apex"] == "nasir.xyz").collect();
+    assert_eq!(of_name.len(), 2, "{zones}");
+    for zone in of_name {
+        let (_, records) =
+            asked(&server, "GET", &format!("zones/{}/records?q=new", zone["id"].as_str().unwrap()), None, &[]);
+        let (row, inside) = (&records["rows"][0], zone["views"][0] == "inside");
+        assert_eq!((&row["made"], records["total"].as_u64()), (&true.into(), Some(1)), "{records}");
+        assert_eq!(row["data"], if inside { "192.168.30.91" } else { "198.51.100.90" }, "{records}");
+    }
+    let deleted = asked(&server, "DELETE", &format!("{path}?view=inside"), None, &[]).0;
+    assert_eq!((deleted, seen("new.nasir.xyz")), (200, [vec![], vec!["198.51.100.90".to_owned()]]));
+    daemon.stop();
+    daemon.resume();
+    assert_eq!(seen("new.nasir.xyz"), [vec![], vec!["198.51.100.90".to_owned()]]);
+    done(&daemon, &["record", "remove", "nasir.xyz", "new", "A"]);
+    assert_eq!(seen("new.nasir.xyz"), [vec![], Vec::<String>::new()]);
     daemon.stop();
     daemon.check_store();
 }

@@ -11,6 +11,7 @@ export async function forms({ browser, open, shows, must, say, axe, faults, PATI
   };
   const gone = locator => locator.waitFor({ state: 'detached', timeout: PATIENCE });
   await records(context);
+  await views(context);
   say('RECORDS');
   await configuration(context);
   say('CONFIGURATION');
@@ -74,6 +75,31 @@ export async function forms({ browser, open, shows, must, say, axe, faults, PATI
     await row('192.168.30.82').waitFor({ timeout: PATIENCE });
     await gone(row('192.168.30.83'));
     await check(page, 'the records of a zone');
+    await page.close();
+  }
+
+  // One name twice: the record goes into the zone whose view is open, and into no other.
+  async function views(context) {
+    const page = await open(context, '/zones/view=inside.split.example');
+    const row = text => page.getByRole('row').filter({ hasText: text });
+    await page.getByRole('button', { name: 'Add record' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Add a record to split.example for inside' });
+    await dialog.waitFor({ timeout: PATIENCE });
+    await page.keyboard.type('www');
+    await dialog.getByLabel('Data').fill('192.168.30.97');
+    await dialog.getByRole('button', { name: 'Add' }).click();
+    await gone(dialog);
+    await row('192.168.30.97').filter({ hasText: 'Local file' }).waitFor({ timeout: PATIENCE });
+    await page.getByRole('button', { name: 'Change A of www.split.example' }).first().click();
+    const changing = page.getByRole('dialog', { name: 'Change A of www.split.example for inside' });
+    await changing.getByLabel('Data').fill('192.168.30.98');
+    await changing.getByRole('button', { name: 'Change' }).click();
+    await row('192.168.30.98').waitFor({ timeout: PATIENCE });
+    await gone(row('192.168.30.97'));
+    await page.goto(new URL('/zones/split.example', page.url()).href);
+    await row('ns.split.example').first().waitFor({ timeout: PATIENCE });
+    must((await row('192.168.30.98').count()) === 0, 'the zone for all others has it not');
+    await check(page, 'the zone for all others');
     await page.close();
   }
 

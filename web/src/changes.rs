@@ -15,9 +15,9 @@ use crate::ask::{Ask, Refusal};
 use crate::body::Sent;
 use crate::conditions::Conditions;
 use crate::model::{
-    ConfigurationFile, ConfigurationText, DnsRetry, DryRun, Edited, FileWord, LeaseRelease, LeaseRow, Problem,
-    RecordsKey, RecordsSet, RecordsWrite, ReservationDelete, ReservationWrite, Reservations, ReservationsQuery,
-    Retried,
+    ChangeOfView, ConfigurationFile, ConfigurationText, DnsRetry, DryRun, Edited, FileWord, LeaseRelease, LeaseRow,
+    OfView, Problem, RecordsKey, RecordsSet, RecordsWrite, ReservationDelete, ReservationWrite, Reservations,
+    ReservationsQuery, Retried,
 };
 
 /// The longest configuration that is checked here, in bytes.
@@ -104,16 +104,17 @@ pub(crate) async fn delete_reservation(
 #[utoipa::path(get, path = "/api/v1/zones/{apex}/records/{name}/{rtype}", tag = "names",
     params(("apex" = String, Path, description = "The zone's name"),
         ("name" = String, Path, description = "The owner, relative to the zone; `@` for the zone itself"),
-        ("rtype" = String, Path, description = "The type")),
+        ("rtype" = String, Path, description = "The type"), OfView),
     responses((status = 200, body = RecordsSet), (status = 304, description = "It is as `If-None-Match` says"),
         (status = 404, body = Problem)))]
 pub(crate) async fn static_records(
     State(shared): State<Shared>,
     Path((zone, name, rtype)): Path<(String, String, String)>,
+    Asked(OfView { view }): Asked<OfView>,
     conditions: Conditions,
 ) -> Result<Response, Refusal> {
-    [&zone, &name, &rtype].into_iter().try_for_each(|text| bounded(text))?;
-    let key = RecordsKey { zone, name, rtype };
+    [&zone, &name, &rtype].into_iter().chain(&view).try_for_each(|text| bounded(text))?;
+    let key = RecordsKey { zone, view, name, rtype };
     let (tag, set) = shared.handle.ask(|to| Ask::StaticRecords(key, to)).await?;
     Ok(conditions.told(&tag, set))
 }
@@ -125,22 +126,22 @@ pub(crate) async fn static_records(
 #[utoipa::path(put, path = "/api/v1/zones/{apex}/records/{name}/{rtype}", tag = "names",
     params(("apex" = String, Path, description = "The zone's name"),
         ("name" = String, Path, description = "The owner, relative to the zone; `@` for the zone itself"),
-        ("rtype" = String, Path, description = "The type"), DryRun),
+        ("rtype" = String, Path, description = "The type"), ChangeOfView),
     request_body = RecordsWrite, responses((status = 200, body = Edited)))]
 pub(crate) async fn put_records(
     State(shared): State<Shared>,
     Extension(caller): Extension<Caller>,
     Path((zone, name, rtype)): Path<(String, String, String)>,
-    Asked(DryRun { dry_run }): Asked<DryRun>,
+    Asked(ChangeOfView { view, dry_run }): Asked<ChangeOfView>,
     conditions: Conditions,
     Sent(written): Sent<RecordsWrite>,
 ) -> Made {
     let actor = caller.known()?;
-    [&zone, &name, &rtype].into_iter().try_for_each(|text| bounded(text))?;
+    [&zone, &name, &rtype].into_iter().chain(&view).try_for_each(|text| bounded(text))?;
     if written.data.is_empty() {
         return Err(Refusal::Unfit("`data` is empty: DELETE takes records out".to_owned()));
     }
-    let key = RecordsKey { zone, name, rtype };
+    let key = RecordsKey { zone, view, name, rtype };
     let change = shared.handle.ask(|to| Ask::PutRecords { key, written, dry_run, conditions, actor, to }).await?;
     made(change, dry_run)
 }
@@ -152,18 +153,18 @@ pub(crate) async fn put_records(
 #[utoipa::path(delete, path = "/api/v1/zones/{apex}/records/{name}/{rtype}", tag = "names",
     params(("apex" = String, Path, description = "The zone's name"),
         ("name" = String, Path, description = "The owner, relative to the zone; `@` for the zone itself"),
-        ("rtype" = String, Path, description = "The type"), DryRun),
+        ("rtype" = String, Path, description = "The type"), ChangeOfView),
     responses((status = 200, body = Edited), (status = 404, body = Problem)))]
 pub(crate) async fn delete_records(
     State(shared): State<Shared>,
     Extension(caller): Extension<Caller>,
     Path((zone, name, rtype)): Path<(String, String, String)>,
-    Asked(DryRun { dry_run }): Asked<DryRun>,
+    Asked(ChangeOfView { view, dry_run }): Asked<ChangeOfView>,
     conditions: Conditions,
 ) -> Made {
     let actor = caller.known()?;
-    [&zone, &name, &rtype].into_iter().try_for_each(|text| bounded(text))?;
-    let key = RecordsKey { zone, name, rtype };
+    [&zone, &name, &rtype].into_iter().chain(&view).try_for_each(|text| bounded(text))?;
+    let key = RecordsKey { zone, view, name, rtype };
     let change = shared.handle.ask(|to| Ask::DeleteRecords { key, dry_run, conditions, actor, to }).await?;
     made(change, dry_run)
 }

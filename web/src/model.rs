@@ -22,8 +22,9 @@ pub use changes::{Change, Changes, ChangesQuery};
 pub use devices::{Device, DeviceDecision};
 pub use dns::{BlockFigures, DnsFigures, ForwarderFigures, UpstreamFigures};
 pub use edits::{
-    ConfigurationFile, ConfigurationText, DryRun, Edited, Fault, FileWord, LeaseRelease, RecordsKey, RecordsSet,
-    RecordsWrite, Reservation, ReservationDelete, ReservationWrite, Reservations, ReservationsQuery, StaticRecord,
+    ChangeOfView, ConfigurationFile, ConfigurationText, DryRun, Edited, Fault, FileWord, LeaseRelease, OfView,
+    RecordsKey, RecordsSet, RecordsWrite, Reservation, ReservationDelete, ReservationWrite, Reservations,
+    ReservationsQuery, StaticRecord,
 };
 pub use lease_history::{Past, PastHolder, PastQuery, PastRow};
 pub use leases::{DnsState, Host, HostRow, Hosts, HostsQuery, LeaseQuery, LeaseRow, Leases, RelayMarks, SORTS, STATES};

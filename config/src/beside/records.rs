@@ -28,6 +28,8 @@ pub struct NewRecords {
 pub struct RecordKey {
     /// The zone's name.
     pub zone: String,
+    /// Where several zones have that name: a view of the one that is meant; `None`: the only one, or the one for all others.
+    pub view: Option<String>,
     /// The owner, relative to the zone, or a full name with a final dot.
     pub name: String,
     /// The type.
@@ -36,7 +38,8 @@ pub struct RecordKey {
 
 impl std::fmt::Display for RecordKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {} of zone {}", self.name, self.rtype, self.zone)
+        write!(f, "{} {} of zone {}", self.name, self.rtype, self.zone)?;
+        self.view.iter().try_for_each(|view| write!(f, " (view {view})"))
     }
 }
 
@@ -56,7 +59,8 @@ pub struct WrittenRecord {
 impl RecordKey {
     fn of(table: &Table) -> Self {
         let text = |key: &str| table.get(key).and_then(Item::as_str).unwrap_or_default().to_owned();
-        Self { zone: text("zone"), name: text("name"), rtype: text("type") }
+        let view = table.get("view").and_then(Item::as_str).map(str::to_owned);
+        Self { zone: text("zone"), view, name: text("name"), rtype: text("type") }
     }
 
     fn apex(&self) -> Option<Fqdn> {
@@ -80,7 +84,7 @@ impl RecordKey {
     pub fn is(&self, other: &Self) -> bool {
         let read = |key: &Self| Some((key.apex()?, key.owner()?, key.record_type()?));
         match (read(self), read(other)) {
-            (Some(one), Some(two)) => one == two,
+            (Some(one), Some(two)) => one == two && self.view == other.view,
             (None, None) => self == other,
             _ => false,
         }
@@ -175,6 +179,9 @@ fn push(list: &mut ArrayOfTables, new: &NewRecords, ttl_secs: Option<u32>) {
         }
         let mut table = Table::new();
         table["zone"] = value(&key.zone);
+        if let Some(view) = &key.view {
+            table["view"] = value(view);
+        }
         table["name"] = value(&key.name);
         table["type"] = value(&key.rtype);
         table["data"] = value(data);
@@ -194,7 +201,7 @@ mod tests {
     use super::*;
 
     fn key(name: &str, rtype: &str) -> RecordKey {
-        RecordKey { zone: "lan".to_owned(), name: name.to_owned(), rtype: rtype.to_owned() }
+        RecordKey { zone: "lan".to_owned(), view: None, name: name.to_owned(), rtype: rtype.to_owned() }
     }
 
     fn new(name: &str, rtype: &str, data: &[&str], ttl_secs: Option<u32>) -> NewRecords {
@@ -259,6 +266,27 @@ mod tests {
         let both = edited(text, &put("www", &["10.0.0.1"])).unwrap();
         assert_eq!((both.matches("[[record]]").count(), records(&both).len()), (2, 1), "{both}");
         assert_eq!(edited(&both, &remove("www", "A", &[])).unwrap(), text);
+    }
+
+    #[test]
+    fn records_of_zones_of_one_name_are_told_apart_by_their_view() {
+        let of = |view: Option<&str>| RecordKey { view: view.map(str::to_owned), ..key("www", "A") };
+        let put = |text: &str, view, data: &str| {
+            let new = NewRecords { key: of(view), data: vec![data.to_owned()], ttl_secs: None };
+            edited(text, &Edit::PutRecords(new)).unwrap()
+        };
+        let text = put(&put("", Some("inside"), "10.0.0.1"), None, "10.0.0.2");
+        assert!(text.contains("zone = \"lan\"\nview = \"inside\"\nname = \"www\""), "{text}");
+        let changed = put(&text, Some("inside"), "10.0.0.3");
+        let told: Vec<_> = records(&changed).into_iter().map(|one| (one.key.view, one.data)).collect();
+        let inside = Some("inside".to_owned());
+        assert_eq!(told, [(None, "10.0.0.2".to_owned()), (inside.clone(), "10.0.0.3".to_owned())]);
+        let left = edited(&changed, &Edit::RemoveRecords(of(None), vec![])).unwrap();
+        assert_eq!(records(&left).len(), 1);
+        let absent = edited(&left, &Edit::RemoveRecords(of(None), vec![])).unwrap_err();
+        assert!(absent.to_string().contains("no record www A of zone lan "), "{absent}");
+        let absent = edited(&left, &Edit::RemoveRecords(of(Some("guests")), vec![])).unwrap_err();
+        assert!(absent.to_string().contains("of zone lan (view guests)"), "{absent}");
     }
 
     #[test]

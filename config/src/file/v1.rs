@@ -556,6 +556,9 @@ pub struct Secondary {
 pub struct Record {
     /// In a `[[record]]` that stands by itself: the zone's name.
     pub zone: Option<At<DomainName>>,
+    /// In a `[[record]]` that stands by itself, where several zones have that name: a view of the one that is meant; else it
+    /// is the one for all others.
+    pub view: Option<At<ViewName>>,
     /// Its owner: relative to the zone, `@` for the apex, or a full name with a final dot.
     #[schemars(required)]
     pub name: Option<At<FreeText>>,

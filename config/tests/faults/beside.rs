@@ -9,14 +9,31 @@ const MAIN: &str = "[[zone]]\nname = \"nasir.xyz\"\nrecords = [{ name = \"www\",
                     domain = \"nasir.xyz\"\n\
                     [[subnet.reservation]]\nhardware = \"02:00:00:00:00:01\"\naddress = \"192.168.30.5\"\n";
 
+/// One name twice, for those inside and for guests, and once more for all others.
+const SPLIT: &str = "[[view]]\nname = \"inside\"\nclients = [\"10.0.0.0/8\"]\n\
+                     [[view]]\nname = \"lan\"\nclients = [\"192.168.0.0/16\"]\n\
+                     [[view]]\nname = \"guests\"\nclients = [\"172.16.0.0/12\"]\n\
+                     [[zone]]\nname = \"nasir.xyz\"\nviews = [\"inside\", \"lan\"]\n\
+                     [[zone]]\nname = \"nasir.xyz\"\nviews = [\"guests\"]\n\
+                     [[zone]]\nname = \"one.test\"\n";
+const FOR_ALL_OTHERS: &str = "[[zone]]\nname = \"nasir.xyz\"\n";
+
 fn both(beside: &str) -> Result<config::Config, AllFound> {
-    let main = Text { name: "main.toml", text: MAIN };
+    both_of(MAIN, beside)
+}
+
+fn both_of(main: &str, beside: &str) -> Result<config::Config, AllFound> {
+    let main = Text { name: "main.toml", text: main };
     check(main, Some(Text { name: "local.toml", text: beside }), &secrets).map(|(config, _)| config)
 }
 
 /// What is told of each fault: file, line and column, message, and what stands beside the text.
 fn told(beside: &str) -> Vec<String> {
-    let found = both(beside).unwrap_err().to_json();
+    told_of(MAIN, beside)
+}
+
+fn told_of(main: &str, beside: &str) -> Vec<String> {
+    let found = both_of(main, beside).unwrap_err().to_json();
     let text = |one: &serde_json::Value, key: &str| one[key].as_str().unwrap().to_owned();
     let line = |one: &serde_json::Value| {
         format!(
@@ -100,4 +117,62 @@ fn what_belongs_to_nothing_or_to_the_main_file_is_refused_there() {
     }
     let found = told("[[reservation]\nhardware = 5\n");
     assert!(found.iter().any(|one| one.starts_with("local.toml:1:")), "{found:#?}");
+}
+
+fn record(keys: &str) -> String {
+    format!("[[record]]\n{keys}name = \"www\"\ntype = \"A\"\ndata = \"10.0.0.9\"\n")
+}
+
+#[test]
+fn a_record_that_stands_by_itself_is_for_the_zone_of_its_view() {
+    let zone = "zone = \"nasir.xyz\"\n";
+    let with = |main: &str, view: &str| {
+        let view = if view.is_empty() { String::new() } else { format!("view = \"{view}\"\n") };
+        let config = both_of(main, &record(&format!("{zone}{view}"))).unwrap();
+        let has = config
+            .dns
+            .zones
+            .iter()
+            .filter(|zone| zone.records.iter().any(|set| set.name.to_string() == "www.nasir.xyz."));
+        has.map(|zone| zones::zone_id::words(&zone.sight.id)).collect::<Vec<_>>()
+    };
+    for view in ["inside", "lan"] {
+        assert_eq!(with(SPLIT, view), ["nasir.xyz. (view inside+lan)"]);
+    }
+    assert_eq!(with(SPLIT, "guests"), ["nasir.xyz. (view guests)"]);
+    let whole = format!("{SPLIT}{FOR_ALL_OTHERS}");
+    assert_eq!(with(&whole, "guests"), ["nasir.xyz. (view guests)"]);
+    assert_eq!(with(&whole, ""), ["nasir.xyz."], "the one for all others");
+    // Where it is the only one of its name, its view may be told and need not be.
+    let sole = SPLIT.replacen("[[zone]]\nname = \"nasir.xyz\"\nviews = [\"guests\"]\n", "", 1);
+    assert_eq!(
+        (with(&sole, ""), with(&sole, "lan")),
+        (vec!["nasir.xyz. (view inside+lan)".to_owned()], with(SPLIT, "lan"))
+    );
+}
+
+#[test]
+fn a_record_that_stands_by_itself_must_say_which_zone_of_a_name_it_is_for() {
+    let table = [
+        (
+            "zone = \"nasir.xyz\"\n",
+            "local.toml:2:8 there are several [[zone]]s named nasir.xyz, each for other views (which of them is not told)",
+        ),
+        (
+            "zone = \"nasir.xyz\"\nview = \"outside\"\n",
+            "local.toml:3:8 no [[zone]] named nasir.xyz is for the view outside (no zone of this view)",
+        ),
+        (
+            "zone = \"one.test\"\nview = \"inside\"\n",
+            "local.toml:3:8 the zone one.test is for all views alike (it has no `views`)",
+        ),
+        ("zone = \"nasir.xyz\"\nview = 5\n", "local.toml:3:8 "),
+    ];
+    for (keys, expected) in table {
+        let found = told_of(SPLIT, &record(keys));
+        assert!(found.iter().any(|one| one.starts_with(expected)), "{keys}\n{found:#?}");
+    }
+    let within = "[[zone]]\nname = \"a.test\"\nrecords = [{ view = \"inside\", name = \"x\", type = \"A\", data = \"10.0.0.1\" }]\n";
+    let found = told_of(&format!("{SPLIT}{within}"), "");
+    assert!(found[0].contains("the record stands in a zone's table already"), "{found:#?}");
 }

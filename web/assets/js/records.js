@@ -19,8 +19,12 @@ export function relative(name, zone) {
   return name.trim();
 }
 
-const path = ({ zone, name, rtype }) => `/zones/${encodeURIComponent(zone)}/records/${encodeURIComponent(relative(name, zone))}/${encodeURIComponent(rtype)}`;
-const words = ({ zone, name, rtype }) => `${rtype} of ${relative(name, zone) === '@' ? zone : `${relative(name, zone)}.${zone}`}`;
+/** Of several zones with one name the view says which one is meant. */
+const path = ({ zone, view, name, rtype }, dry) => {
+  const asked = [view && `view=${encodeURIComponent(view)}`, dry && 'dry_run=true'].filter(Boolean).join('&');
+  return `/zones/${encodeURIComponent(zone)}/records/${encodeURIComponent(relative(name, zone))}/${encodeURIComponent(rtype)}${asked && `?${asked}`}`;
+};
+const words = ({ zone, view, name, rtype }) => `${rtype} of ${relative(name, zone) === '@' ? zone : `${relative(name, zone)}.${zone}`}${view ? ` for ${view}` : ''}`;
 
 /** The records of a name and type that were made so; `value` is null for none. */
 async function look(key) {
@@ -33,7 +37,7 @@ async function look(key) {
   }
 }
 
-const put = (key, value, etag, dry) => change('PUT', `${path(key)}${dry ? '?dry_run=true' : ''}`, { body: { data: value.data, ttl: value.ttl }, ...(dry ? {} : etag ? { etag } : { anew: true }) });
+const put = (key, value, etag, dry) => change('PUT', path(key, dry), { body: { data: value.data, ttl: value.ttl }, ...(dry ? {} : etag ? { etag } : { anew: true }) });
 const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 const facts = value => (value ? [['Data', value.data.join('\n')], ['Time to live', value.ttl == null ? "the zone's" : `${value.ttl} s`]] : [['Data', 'no record'], ['Time to live', '']]);
 
@@ -84,8 +88,8 @@ async function against(key, value) {
 }
 
 /** Asks for records of a zone, and puts them. */
-export async function add(zone) {
-  const asked = await openDialog(close => html`<${Form} zone=${zone} close=${close}/>`);
+export async function add(zone, view) {
+  const asked = await openDialog(close => html`<${Form} zone=${zone} view=${view} close=${close}/>`);
   if (!asked) return false;
   const { key, value } = asked;
   const seen = await found(key);
@@ -96,12 +100,12 @@ export async function add(zone) {
 }
 
 /** Changes or removes the records of a name and type. */
-export async function edit(row, zone) {
-  const key = { zone, name: row.name, rtype: row.rtype };
+export async function edit(row, zone, view) {
+  const key = { zone, view, name: row.name, rtype: row.rtype };
   const seen = await found(key);
   if (!seen) return false;
   if (!seen.value) { tellFault(new Error('Somebody else has removed it meanwhile.')); return false; }
-  const asked = await openDialog(close => html`<${Form} zone=${zone} row=${row} value=${seen.value} close=${close}/>`);
+  const asked = await openDialog(close => html`<${Form} zone=${zone} view=${view} row=${row} value=${seen.value} close=${close}/>`);
   if (!asked) return false;
   if (asked.remove) {
     const many = seen.value.data.length > 1;
@@ -114,7 +118,7 @@ export async function edit(row, zone) {
 
 const ttlOf = text => (/^\d+$/.test(text) && Number(text) > 0 && Number(text) < 2 ** 31 ? Number(text) : null);
 
-function Form({ zone, row, value, close }) {
+function Form({ zone, view, row, value, close }) {
   const [name, setName] = useState(row ? relative(row.name, zone) : '');
   const [rtype, setType] = useState(row?.rtype ?? 'A');
   const [data, setData] = useState(value?.data.join('\n') ?? '');
@@ -127,7 +131,7 @@ function Form({ zone, row, value, close }) {
     event.preventDefault();
     if (busy) return;
     const lines = data.split('\n').map(line => line.trim()).filter(Boolean);
-    const key = { zone, name: row ? row.name : name, rtype };
+    const key = { zone, view, name: row ? row.name : name, rtype };
     const mine = { data: lines, ttl: ttl.trim() ? ttlOf(ttl.trim()) : null };
     if (!lines.length) { setFault('Write the data of one record a line.'); return; }
     if (ttl.trim() && mine.ttl == null) { setFault('The time to live is a number of seconds, such as 300.'); return; }
@@ -138,7 +142,7 @@ function Form({ zone, row, value, close }) {
     if (!wrong) close({ key, value: mine });
   };
   const box = (id, label, field, hint) => html`<div class="form-row"><label for=${id}>${label}</label>${field}${hint && html`<p class="dim sm" id=${`${id}-hint`}>${hint}</p>`}</div>`;
-  return html`<${Dialog} heading=${row ? `Change ${words({ zone, name: row.name, rtype })}` : `Add a record to ${zone}`} close=${() => close()}><form class="ask-form" onSubmit=${submit}>
+  return html`<${Dialog} heading=${row ? `Change ${words({ zone, view, name: row.name, rtype })}` : `Add a record to ${zone}${view ? ` for ${view}` : ''}`} close=${() => close()}><form class="ask-form" onSubmit=${submit}>
     ${!row && html`<div class="form-two">${box('rec-name', 'Name', html`<div class="field"><input id="rec-name" ref=${first} autocomplete="off" autocapitalize="none" spellcheck="false" placeholder="www" aria-describedby="rec-name-hint" value=${name} onInput=${event => setName(event.target.value)}/></div>`, html`Before <span class="wrap">.${zone}</span>; <span class="mono">@</span> is the zone itself`)}
       ${box('rec-type', 'Type', html`<select id="rec-type" value=${rtype} onChange=${event => setType(event.target.value)}>${TYPES.map(one => html`<option key=${one} value=${one}>${one}</option>`)}</select>`)}</div>`}
     ${box('rec-data', 'Data', html`<textarea id="rec-data" ref=${row ? first : undefined} class="area mono" rows="3" spellcheck="false" autocapitalize="none" aria-describedby="rec-data-hint" placeholder=${EXAMPLES[rtype] ?? ''} value=${data} onInput=${event => { setData(event.target.value); setFault(null); }}></textarea>`, 'One record a line, as in a zone file')}

@@ -70,6 +70,25 @@ pub struct DryRun {
     pub dry_run: bool,
 }
 
+/// Which of several zones of one name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct OfView {
+    /// A view of the zone that is meant; else it is the only one of its name, or the one for all others.
+    pub view: Option<String>,
+}
+
+/// The same for a change.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ChangeOfView {
+    /// A view of the zone that is meant; else it is the only one of its name, or the one for all others.
+    pub view: Option<String>,
+    /// Edited nothing, and tell what would change.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
 /// Which reservations; without any of these, all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -153,6 +172,9 @@ pub struct RecordsWrite {
 pub struct RecordsSet {
     /// The zone.
     pub zone: String,
+    /// The view that it was told to be for; absent: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub view: Option<String>,
     /// The owner's full name.
     pub name: String,
     /// The type.
@@ -168,6 +190,9 @@ pub struct RecordsSet {
 pub struct StaticRecord {
     /// The zone.
     pub zone: String,
+    /// The views that have this zone; none: all that have no other of its name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub views: Vec<String>,
     /// The owner's full name.
     pub name: String,
     /// The type.
@@ -185,6 +210,8 @@ pub struct StaticRecord {
 pub struct RecordsKey {
     /// The zone's name.
     pub zone: String,
+    /// Where several zones have that name: a view of the one that is meant; `None`: the only one, or the one for all others.
+    pub view: Option<String>,
     /// The owner, relative to the zone, `@` for the zone itself.
     pub name: String,
     /// The type.
