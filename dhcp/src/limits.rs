@@ -135,7 +135,28 @@ pub struct PacketGate {
     limits: Limits,
     clients: Option<Buckets>,
     relays: Option<Buckets>,
+    last_relay: LastRelay,
     unlimited: u64,
+}
+
+/// The relay of the message before, and its key: a crowd comes by few.
+#[derive(Clone, Copy, Debug, Default)]
+struct LastRelay(Option<((Ipv4Addr, Ipv4Addr), u64)>);
+
+impl LastRelay {
+    /// See [`relay_key`].
+    fn key(&mut self, giaddr: Ipv4Addr, ingress: &Ingress<'_>) -> u64 {
+        // Without a relay it is the link, whose name would have to be compared.
+        let relay = Some((giaddr, ingress.source.0)).filter(|(giaddr, _)| !giaddr.is_unspecified());
+        match self.0.zip(relay) {
+            Some(((last, key), relay)) if last == relay => key,
+            _ => {
+                let key = relay_key(giaddr, ingress);
+                self.0 = relay.map(|relay| (relay, key)).or(self.0);
+                key
+            }
+        }
+    }
 }
 
 impl PacketGate {
@@ -145,6 +166,7 @@ impl PacketGate {
         Self {
             clients: limits.packets_per_client.map(Buckets::new),
             relays: limits.packets_per_relay.map(Buckets::new),
+            last_relay: LastRelay::default(),
             limits,
             unlimited: 0,
         }
@@ -165,7 +187,7 @@ impl PacketGate {
     pub fn admit(&mut self, now_ms: u64, ingress: &Ingress<'_>, datagram: &[u8]) -> Result<(), DropReason> {
         // The decoder says what is wrong with a datagram without a whole header.
         let Some(header) = datagram.get(..HEADER_BYTES) else { return Ok(()) };
-        let relay = relay_key(giaddr(header), ingress);
+        let relay = self.last_relay.key(giaddr(header), ingress);
         if let Some(clients) = &mut self.clients {
             let hlen = usize::from(header[2]).min(16);
             // RFC 4390: hardware without an address is told apart by its client identifier, which is not read yet.
@@ -193,6 +215,7 @@ pub(crate) struct LeaseGate {
     limits: Limits,
     clients: Option<Buckets>,
     relays: Option<Buckets>,
+    last_relay: LastRelay,
 }
 
 impl LeaseGate {
@@ -200,6 +223,7 @@ impl LeaseGate {
         Self {
             clients: limits.new_leases_per_client.map(Buckets::new),
             relays: limits.new_leases_per_relay.map(Buckets::new),
+            last_relay: LastRelay::default(),
             limits,
         }
     }
@@ -226,7 +250,7 @@ impl LeaseGate {
         if self.clients.is_none() && self.relays.is_none() {
             return Ok(());
         }
-        let relay = relay_key(message.giaddr, ingress);
+        let relay = self.last_relay.key(message.giaddr, ingress);
         let hardware = Some(message.hardware).filter(|hardware| !hardware.as_bytes().is_empty());
         let key = |hardware: HardwareAddress| {
             Sip::new(relay).number(hardware.htype.into()).bytes(hardware.as_bytes()).finish()

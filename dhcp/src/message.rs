@@ -116,7 +116,8 @@ impl<'a> Message<'a> {
     /// # Errors
     /// The reason to drop it.
     pub fn parse(datagram: &'a [u8]) -> Result<Self, DropReason> {
-        Self::read(datagram, false)
+        let mut message = Self::unread(datagram);
+        message.read(datagram, false).map(|()| message)
     }
 
     /// Reads a datagram of a BOOTP client: one that has the magic cookie (RFC 1497) and no option 53.
@@ -124,10 +125,37 @@ impl<'a> Message<'a> {
     /// # Errors
     /// The reason to drop it.
     pub fn parse_bootp(datagram: &'a [u8]) -> Result<Self, DropReason> {
-        Self::read(datagram, true)
+        let mut message = Self::unread(datagram);
+        message.read(datagram, true).map(|()| message)
     }
 
-    fn read(datagram: &'a [u8], is_bootp: bool) -> Result<Self, DropReason> {
+    /// Room for what [`Message::read`] finds. A message takes most of a kilobyte, and is read where it stays.
+    pub(crate) fn unread(datagram: &'a [u8]) -> Self {
+        Self {
+            message_type: MessageType::Bootp,
+            xid: 0,
+            secs: 0,
+            hops: 0,
+            broadcast: false,
+            ciaddr: Ipv4Addr::UNSPECIFIED,
+            giaddr: Ipv4Addr::UNSPECIFIED,
+            hardware: HardwareAddress::NONE,
+            options: Options::none_of(datagram),
+            requested_ip_address: None,
+            server_identifier: None,
+            lease_secs: None,
+            parameter_request_list: Cow::Borrowed(&[]),
+            maximum_message_size: None,
+            client_id: None,
+            malformed: Vec::new(),
+        }
+    }
+
+    /// Reads a datagram into a message of which nothing was read yet; of BOOTP, where `is_bootp`, that has no option 53.
+    ///
+    /// # Errors
+    /// The reason to drop it; then the message is none.
+    pub(crate) fn read(&mut self, datagram: &'a [u8], is_bootp: bool) -> Result<(), DropReason> {
         let header = borrowed::Message::new(datagram).map_err(|_| DropReason::Truncated)?;
         if header.opcode() != Opcode::BootRequest {
             return Err(DropReason::NotARequest);
@@ -142,11 +170,11 @@ impl<'a> Message<'a> {
             return Err(DropReason::BadMagicCookie);
         }
 
-        let mut malformed = Vec::new();
-        let options = Options::collect(datagram, &mut malformed);
+        let Self { options, malformed, .. } = self;
+        options.fill(malformed);
         let told = match is_bootp && !options.contains(code::DHCP_MESSAGE_TYPE) {
             true => MessageType::Bootp,
-            false => options.message_type(&mut malformed)?,
+            false => options.message_type(malformed)?,
         };
         let message_type = match told {
             from_server if from_server.is_servers() => return Err(DropReason::ServerMessage),
@@ -155,7 +183,8 @@ impl<'a> Message<'a> {
             from_client => from_client,
         };
 
-        let mut read = Reader { options: &options, malformed: &mut malformed };
+        let parameter_request_list = options.cow(code::PARAMETER_REQUEST_LIST);
+        let mut read = Reader { options, malformed };
         let requested_ip_address = read.specified_address(code::REQUESTED_IP_ADDRESS);
         let server_identifier = read.specified_address(code::SERVER_IDENTIFIER);
         let lease_secs = read.with(code::IP_ADDRESS_LEASE_TIME, options::read_u32);
@@ -173,24 +202,21 @@ impl<'a> Message<'a> {
         if !names_client && message_type != MessageType::LeaseQuery {
             return Err(DropReason::NoIdentity);
         }
-        Ok(Self {
-            message_type,
-            xid: header.xid(),
-            secs: header.secs(),
-            hops: header.hops(),
-            broadcast: header.flags().broadcast(),
-            ciaddr: header.ciaddr(),
-            giaddr: header.giaddr(),
-            hardware,
-            requested_ip_address,
-            server_identifier,
-            lease_secs,
-            parameter_request_list: options.cow(code::PARAMETER_REQUEST_LIST),
-            maximum_message_size,
-            client_id,
-            options,
-            malformed,
-        })
+        self.message_type = message_type;
+        self.xid = header.xid();
+        self.secs = header.secs();
+        self.hops = header.hops();
+        self.broadcast = header.flags().broadcast();
+        self.ciaddr = header.ciaddr();
+        self.giaddr = header.giaddr();
+        self.hardware = hardware;
+        self.requested_ip_address = requested_ip_address;
+        self.server_identifier = server_identifier;
+        self.lease_secs = lease_secs;
+        self.parameter_request_list = parameter_request_list;
+        self.maximum_message_size = maximum_message_size;
+        self.client_id = client_id;
+        Ok(())
     }
 
     /// The key of this client's leases: the client identifier, or the hardware address when there is none or
@@ -311,13 +337,19 @@ impl<'a> Options<'a> {
     /// the datagram's length.
     pub(crate) fn collect(datagram: &'a [u8], malformed: &mut Vec<u8>) -> Self {
         let mut options = Self::none_of(datagram);
+        options.fill(malformed);
+        options
+    }
+
+    /// The same where there is none yet.
+    fn fill(&mut self, malformed: &mut Vec<u8>) {
         // Codes of options that were cut off: at most one for each field walked, and 52.
         let mut spoilt = Vec::new();
-        options.walk(COOKIE.end..datagram.len(), &mut spoilt);
+        self.walk(COOKIE.end..self.datagram.len(), &mut spoilt);
         // RFC 2131 section 4.1: "The options in the 'options' field MUST be interpreted first, so that any 'option
         // overload' options may be interpreted. The 'file' field MUST be interpreted next [...], followed by the
         // 'sname' field."
-        let overload = match options.get(code::OPTION_OVERLOAD) {
+        let overload = match self.get(code::OPTION_OVERLOAD) {
             None => 0,
             Some(&[fields @ 1..=3]) => fields,
             Some(_) => {
@@ -326,16 +358,15 @@ impl<'a> Options<'a> {
             }
         };
         if overload & options::OVERLOAD_FILE != 0 {
-            options.walk(FILE, &mut spoilt);
+            self.walk(FILE, &mut spoilt);
         }
         if overload & options::OVERLOAD_SNAME != 0 {
-            options.walk(SNAME, &mut spoilt);
+            self.walk(SNAME, &mut spoilt);
         }
         for code in spoilt {
-            options.remove(code);
+            self.remove(code);
             note(malformed, code);
         }
-        options
     }
 
     /// Reads one field up to its END or, tolerantly, up to its last byte.

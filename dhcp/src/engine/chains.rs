@@ -1,10 +1,12 @@
 //! What each client has in each subnet: the slots of one client there as a ring, and a hash table of the rings.
 //!
 //! So a look-up costs one hash and what the client has in that subnet, however much it has in others, and however much
-//! everybody else has. The table takes some 5 to 10 bytes a ring; the links lie in the slots. Hashes are made with a
+//! everybody else has. The table takes some 10 to 20 bytes a ring; the links lie in the slots. Hashes are made with a
 //! secret ([`super::client::Secret`]), so that nobody can find clients that fall on each other.
 
 use hashbrown::HashTable;
+
+use super::client::SCATTER;
 
 /// Where a slot's neighbours in its ring are; of a ring of one, itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,9 +41,27 @@ const LAST_LOOKED_AT: usize = 32;
 /// See the module. A ring is named by its first slot.
 #[derive(Debug, Default)]
 pub(super) struct Chains {
-    heads: HashTable<u32>,
+    heads: HashTable<Head>,
     /// How many slots were put in or taken out.
     changes: u64,
+}
+
+/// The first slot of a ring, with half of its hash: without it every slot had to be read and hashed when the table grows,
+/// which with many leases is a wait for memory each, all in one go while clients wait.
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    slot: u32,
+    half: u32,
+}
+
+/// What the table goes by: of a hash the half that is kept, so that nobody needs the whole again.
+fn half_of(hash: u64) -> u32 {
+    (hash >> 32) as u32 ^ hash as u32
+}
+
+/// The table takes a place by the lower bits and a mark by the upper ones.
+fn spread(half: u32) -> u64 {
+    u64::from(half).wrapping_mul(SCATTER)
 }
 
 impl Chains {
@@ -58,13 +78,14 @@ impl Chains {
     /// Puts a slot into its ring: before all of its rank, those of the last rank behind everything.
     pub(super) fn insert(&mut self, slot: u32, slots: &mut impl Chained) {
         self.changes += 1;
-        let hash = slots.hash(slot);
-        let Some(head) = self.heads.find_mut(hash, |head| slots.belong_together(*head, slot)) else {
+        let half = half_of(slots.hash(slot));
+        let is_its = |head: &Head| head.half == half && slots.belong_together(head.slot, slot);
+        let Some(head) = self.heads.find_mut(spread(half), is_its) else {
             *slots.links_mut(slot) = Links { next: slot, previous: slot };
-            self.heads.insert_unique(hash, slot, |other| slots.hash(*other));
+            self.heads.insert_unique(spread(half), Head { slot, half }, |other| spread(other.half));
             return;
         };
-        let (first, rank) = (*head, slots.rank(slot));
+        let (first, rank) = (head.slot, slots.rank(slot));
         let mut before = first;
         // What goes behind everything stands before the first, the ring being closed, and needs no search.
         if rank < LAST_RANK {
@@ -75,7 +96,7 @@ impl Chains {
                 }
             }
             if before == first && slots.rank(first) >= rank {
-                *head = slot;
+                head.slot = slot;
             }
         }
         let previous = slots.links(before).previous;
@@ -91,14 +112,14 @@ impl Chains {
             return;
         }
         self.changes += 1;
-        let hash = slots.hash(slot);
+        let hash = spread(half_of(slots.hash(slot)));
         if next == slot {
-            if let Ok(entry) = self.heads.find_entry(hash, |head| *head == slot) {
+            if let Ok(entry) = self.heads.find_entry(hash, |head| head.slot == slot) {
                 entry.remove();
             }
         } else {
-            if let Some(head) = self.heads.find_mut(hash, |head| *head == slot) {
-                *head = next;
+            if let Some(head) = self.heads.find_mut(hash, |head| head.slot == slot) {
+                head.slot = next;
             }
             slots.links_mut(previous).next = next;
             slots.links_mut(next).previous = previous;
@@ -108,7 +129,8 @@ impl Chains {
 
     /// The first slot of a ring; `is_it` tells it from those of others with the same hash.
     pub(super) fn first(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Option<u32> {
-        self.heads.find(hash, |head| is_it(*head)).copied()
+        let half = half_of(hash);
+        self.heads.find(spread(half), |head| head.half == half && is_it(head.slot)).map(|head| head.slot)
     }
 }
 

@@ -156,7 +156,7 @@ impl Secret {
 }
 
 /// 2^64 divided by the golden ratio: by it, neighbours become numbers far apart.
-const SCATTER: u64 = 0x9E37_79B9_7F4A_7C15;
+pub(super) const SCATTER: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// A client's hash within a subnet.
 pub(super) fn hash_within(key_hash: u64, place: u32) -> u64 {

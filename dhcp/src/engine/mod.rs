@@ -133,15 +133,15 @@ impl Engine {
         datagram: &[u8],
         names: &dyn NameChooser,
     ) -> Decision {
-        // Matched by reference: a message is not moved once more.
-        match &Message::parse(datagram) {
-            Ok(message) => self.handle_parsed(now, ingress, message, names),
+        let mut message = Message::unread(datagram);
+        match message.read(datagram, false) {
+            Ok(()) => self.handle_parsed(now, ingress, &message, names),
             // RFC 1534 section 2: a message without option 53 is one of BOOTP.
             Err(DropReason::NoMessageType) => match Message::parse_bootp(datagram) {
                 Ok(message) => self.handle_parsed(now, ingress, &message, names),
                 Err(reason) => Decision::drop(reason),
             },
-            Err(reason) => Decision::drop(*reason),
+            Err(reason) => Decision::drop(reason),
         }
     }
 
