@@ -9,8 +9,8 @@ use comfy_table::{ContentArrangement, Table, presets};
 use web::model::{MachineInterface, MachineWrite, Machines};
 
 use super::NOT_FOUND;
+use super::edit::Editing;
 use crate::control::Request;
-use crate::reload::ReloadView;
 
 /// Machines.
 #[derive(Debug, Subcommand)]
@@ -35,9 +35,6 @@ pub struct List {
 /// Put a machine.
 #[derive(Args, Debug)]
 pub struct Add {
-    /// Where the daemon is.
-    #[command(flatten)]
-    pub daemon: super::Daemon,
     /// Its name: one label, or a full name.
     #[arg(value_name = "NAME")]
     pub name: String,
@@ -54,23 +51,20 @@ pub struct Add {
     /// Time to live of its records, in seconds.
     #[arg(long, value_name = "SECONDS")]
     pub ttl: Option<u32>,
-    /// Only show what would change.
-    #[arg(long)]
-    pub dry_run: bool,
+    /// How it is made.
+    #[command(flatten)]
+    pub editing: Editing,
 }
 
 /// Take a machine out.
 #[derive(Args, Debug)]
 pub struct Remove {
-    /// Where the daemon is.
-    #[command(flatten)]
-    pub daemon: super::Daemon,
     /// Its name; the full one where several have its label.
     #[arg(value_name = "NAME")]
     pub name: String,
-    /// Only show what would change.
-    #[arg(long)]
-    pub dry_run: bool,
+    /// How it is made.
+    #[command(flatten)]
+    pub editing: Editing,
 }
 
 /// Does it. The exit code is 1 when it was refused.
@@ -87,12 +81,12 @@ pub fn run(machine: &Machine) -> anyhow::Result<ExitCode> {
                 interfaces: asked.interface.iter().map(|text| interface(text)).collect::<anyhow::Result<_>>()?,
                 ttl: asked.ttl,
             };
-            let request = Request::PutMachine { name: asked.name.clone(), machine, dry_run: asked.dry_run };
-            changed(&asked.daemon, &request, asked.dry_run)
+            let name = asked.name.clone();
+            asked.editing.make(|dry_run| Request::PutMachine { name, machine, dry_run })
         }
         Machine::Remove(asked) => {
-            let request = Request::RemoveMachine { name: asked.name.clone(), dry_run: asked.dry_run };
-            changed(&asked.daemon, &request, asked.dry_run)
+            let name = asked.name.clone();
+            asked.editing.make(|dry_run| Request::RemoveMachine { name, dry_run })
         }
     }
 }
@@ -109,16 +103,6 @@ fn interface(text: &str) -> anyhow::Result<MachineInterface> {
         bail!("`--interface {text}` names no client: write --address for an address that is configured at the machine");
     }
     Ok(MachineInterface { clients: vec![client.to_owned()], address })
-}
-
-fn changed(daemon: &super::Daemon, request: &Request, dry_run: bool) -> anyhow::Result<ExitCode> {
-    let view: ReloadView = daemon.ask(request)?;
-    if daemon.json {
-        println!("{}", serde_json::to_string_pretty(&view)?);
-    } else {
-        view.lines(dry_run).iter().for_each(|line| println!("{line}"));
-    }
-    Ok(if view.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn list(daemon: &super::Daemon) -> anyhow::Result<ExitCode> {

@@ -8,6 +8,7 @@ pub mod db;
 pub mod demo;
 pub mod devices;
 pub mod dns;
+pub mod edit;
 pub mod events;
 pub mod explain;
 pub mod export;

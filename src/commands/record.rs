@@ -6,7 +6,8 @@ use clap::{Args, Subcommand};
 use comfy_table::{ContentArrangement, Table, presets};
 use web::model::StaticRecord;
 
-use super::{NOT_FOUND, reserve};
+use super::NOT_FOUND;
+use super::edit::Editing;
 use crate::control::{RecordsAct, RecordsRequest, Request};
 
 /// Static records of zones: in zones held here, and in those of other servers.
@@ -66,12 +67,9 @@ pub struct Change {
     /// Time to live (60, 5m, 1h); else the zone's, or that of the records beside it.
     #[arg(long, value_name = "TIME", value_parser = ttl)]
     pub ttl: Option<u32>,
-    /// Only show what would change.
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Where the daemon is.
+    /// How it is made.
     #[command(flatten)]
-    pub daemon: super::Daemon,
+    pub editing: Editing,
 }
 
 /// Records that are taken out.
@@ -83,12 +81,9 @@ pub struct Remove {
     /// Only those with this data; else all of the name and type.
     #[arg(value_name = "DATA")]
     pub data: Vec<String>,
-    /// Only show what would change.
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Where the daemon is.
+    /// How it is made.
     #[command(flatten)]
-    pub daemon: super::Daemon,
+    pub editing: Editing,
 }
 
 fn ttl(text: &str) -> Result<u32, String> {
@@ -107,14 +102,14 @@ pub fn run(record: &Record) -> anyhow::Result<ExitCode> {
         Record::Set(asked) => change(asked, RecordsAct::Set),
         Record::Remove(asked) => {
             let edit = request(&asked.which, RecordsAct::Remove, asked.data.clone(), None);
-            reserve::changed(&asked.daemon, &Request::EditRecords { edit, dry_run: asked.dry_run }, asked.dry_run)
+            asked.editing.make(|dry_run| Request::EditRecords { edit, dry_run })
         }
     }
 }
 
 fn change(asked: &Change, act: RecordsAct) -> anyhow::Result<ExitCode> {
     let edit = request(&asked.which, act, asked.data.clone(), asked.ttl);
-    reserve::changed(&asked.daemon, &Request::EditRecords { edit, dry_run: asked.dry_run }, asked.dry_run)
+    asked.editing.make(|dry_run| Request::EditRecords { edit, dry_run })
 }
 
 fn request(which: &Which, act: RecordsAct, data: Vec<String>, ttl_secs: Option<u32>) -> RecordsRequest {

@@ -6,15 +6,12 @@ use std::process::ExitCode;
 use clap::Args;
 use ipnet::Ipv4Net;
 
+use super::edit::Editing;
 use crate::control::{LeaseView, Request, ReserveRequest};
-use crate::reload::ReloadView;
 
 /// Reserve an address for a client. It is written to the file beside the configuration, and in force at once.
 #[derive(Args, Debug)]
 pub struct Reserve {
-    /// Where the daemon is.
-    #[command(flatten)]
-    pub daemon: super::Daemon,
     /// Whom for: a hardware address, `hex:01:52...` or `text:...` for a client identifier, `duid:hex:...` for a DUID.
     #[arg(value_name = "CLIENT", required_unless_present = "from_lease")]
     pub client: Option<String>,
@@ -30,26 +27,23 @@ pub struct Reserve {
     /// In this subnet; else the one that the address is in.
     #[arg(long, value_name = "PREFIX")]
     pub subnet: Option<Ipv4Net>,
-    /// Only show what would change, and what that does to leases.
-    #[arg(long)]
-    pub dry_run: bool,
+    /// How it is made.
+    #[command(flatten)]
+    pub editing: Editing,
 }
 
 /// Take out a reservation that `leasehold reserve`, the API or the page has made.
 #[derive(Args, Debug)]
 pub struct Unreserve {
-    /// Where the daemon is.
-    #[command(flatten)]
-    pub daemon: super::Daemon,
     /// Whose, as for `reserve`.
     #[arg(value_name = "CLIENT")]
     pub client: String,
     /// Only in this subnet.
     #[arg(long, value_name = "PREFIX")]
     pub subnet: Option<Ipv4Net>,
-    /// Only show what would change.
-    #[arg(long)]
-    pub dry_run: bool,
+    /// How it is made.
+    #[command(flatten)]
+    pub editing: Editing,
 }
 
 /// End a lease, as its client's RELEASE would: the address is free, and its DNS records go.
@@ -78,8 +72,7 @@ pub fn reserve(asked: &Reserve) -> anyhow::Result<ExitCode> {
         hostname: asked.name.clone(),
         from_lease: asked.from_lease,
     };
-    let request = Request::Reserve { reserve, dry_run: asked.dry_run };
-    changed(&asked.daemon, &request, asked.dry_run)
+    asked.editing.make(|dry_run| Request::Reserve { reserve, dry_run })
 }
 
 /// Takes a reservation out. The exit code is 1 when it was refused.
@@ -87,22 +80,8 @@ pub fn reserve(asked: &Reserve) -> anyhow::Result<ExitCode> {
 /// # Errors
 /// When no daemon answers at the socket, or there is no such reservation.
 pub fn unreserve(asked: &Unreserve) -> anyhow::Result<ExitCode> {
-    let (client, subnet, dry_run) = (asked.client.clone(), asked.subnet, asked.dry_run);
-    changed(&asked.daemon, &Request::Unreserve { client, subnet, dry_run }, dry_run)
-}
-
-/// Has the file beside the configuration changed, and shows what came of it.
-///
-/// # Errors
-/// When no daemon answers, or it cannot be changed so.
-pub(super) fn changed(daemon: &super::Daemon, request: &Request, dry_run: bool) -> anyhow::Result<ExitCode> {
-    let view: ReloadView = daemon.ask(request)?;
-    if daemon.json {
-        println!("{}", serde_json::to_string_pretty(&view)?);
-    } else {
-        view.lines(dry_run).iter().for_each(|line| println!("{line}"));
-    }
-    Ok(if view.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let (client, subnet) = (asked.client.clone(), asked.subnet);
+    asked.editing.make(|dry_run| Request::Unreserve { client, subnet, dry_run })
 }
 
 /// Ends a lease.
