@@ -306,7 +306,9 @@ impl Attempt {
     fn spans(self, outcome: &Outcome, end: u64, mut number: impl FnMut() -> u64) -> impl Iterator<Item = Span> {
         let Self { begin, server, of } = self;
         let answer = match outcome {
-            Outcome::Answer(code) | Outcome::TsigError(code) => code.to_string(),
+            Outcome::Answer(code) | Outcome::TsigError(code) => {
+                code.mnemonic().map_or_else(|| code.to_string(), str::to_owned)
+            }
             Outcome::Timeout => "none in time".to_owned(),
             Outcome::BadAnswer => "none that could be believed".to_owned(),
             Outcome::Kerberos(_) => "not asked: there is no ticket".to_owned(),

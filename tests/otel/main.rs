@@ -1,15 +1,25 @@
 //! A build with the feature `otel`: spans of an exchange, as a collector gets them.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+#[path = "../it/netns.rs"]
+#[allow(dead_code, reason = "a part of the bench is used here")]
+mod netns;
+#[path = "../it/process.rs"]
+#[allow(dead_code, reason = "a part of the bench is used here")]
+mod process;
+
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use leasehold::telemetry::kind_of;
 use leasehold::telemetry::otlp::{Collector, Span};
 use serde_json::{Value, json};
+
+use crate::netns::Lab;
+use crate::process::Running;
 
 /// One demonstration at a time: each takes the ports that a person can remember.
 static DEMONSTRATION: Mutex<()> = Mutex::new(());
@@ -41,7 +51,10 @@ fn take(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
 
 /// A collector: the requests that it is sent.
 fn collector() -> (String, mpsc::Receiver<(String, Value)>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    collector_at(TcpListener::bind("127.0.0.1:0").unwrap())
+}
+
+fn collector_at(listener: TcpListener) -> (String, mpsc::Receiver<(String, Value)>) {
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (to, requests) = mpsc::channel();
     std::thread::spawn(move || {
@@ -105,6 +118,75 @@ fn an_exchange_is_one_trace_from_the_packet_to_the_name_that_dns_holds() {
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), spans.len(), "each span has a number of its own");
+}
+
+/// A DNS server that takes nothing at first, and everything from its third update on.
+fn reluctant(socket: UdpSocket) {
+    const UPDATE: u8 = 5;
+    let (mut buffer, mut updates) = ([0; 4_096], 0);
+    while let Ok((length, from)) = socket.recv_from(&mut buffer) {
+        let answer = &mut buffer[..length];
+        let is_update = answer.get(2).is_some_and(|flags| flags >> 3 & 0xf == UPDATE);
+        updates += u32::from(is_update);
+        let rcode = match (is_update, updates) {
+            (true, 0..=2) => 2,
+            (true, _) => 0,
+            (false, _) => 5,
+        };
+        if let [_, _, flags, more, ..] = answer {
+            (*flags, *more) = (*flags | 0x80, rcode);
+        }
+        // Whoever asked may have gone.
+        _ = socket.send_to(answer, from);
+    }
+}
+
+#[test]
+fn each_update_that_a_dns_server_refuses_or_takes_is_a_part_of_the_exchange_that_it_came_of() {
+    const CONFIG: &str = "[server]\nstore = \"/run/leasehold/store\"\ncontrol = \"/run/leasehold/control.sock\"\n\n\
+        [ddns]\ndomain = \"nasir.xyz\"\nretry_first = \"1s\"\nretry_max = \"1s\"\n\n\
+        [[zone]]\nname = \"nasir.xyz\"\nserver = \"127.0.0.1:5300\"\n\n\
+        [[zone]]\nprefix = \"192.168.30.0/24\"\nserver = \"127.0.0.1:5300\"\n\n\
+        [[subnet]]\nprefix = \"192.168.30.0/24\"\npools = [\"192.168.30.100-192.168.30.199\"]\n";
+    let lab = Lab::new();
+    let (server, client) = (lab.host("server"), lab.host("client"));
+    lab.cable(&server, "eth0", &client, "eth0");
+    server.ip("address add 192.168.30.1/24 dev eth0");
+    server.write("/etc/leasehold/leasehold.toml", CONFIG);
+    std::fs::create_dir_all(server.path("/run/leasehold")).unwrap();
+    let (socket, listener) =
+        server.inside(|| (UdpSocket::bind("127.0.0.1:5300").unwrap(), TcpListener::bind("127.0.0.1:4318").unwrap()));
+    std::thread::spawn(move || reluctant(socket));
+    let (url, requests) = collector_at(listener);
+    let mut command = server.command(env!("CARGO_BIN_EXE_leasehold"));
+    command.args(["run", "--config", "/etc/leasehold/leasehold.toml"]).env("OTEL_EXPORTER_OTLP_ENDPOINT", &url);
+    let mut daemon = Running::start("leasehold with spans", &mut command);
+    daemon.wait_log("ready: ", 1, Duration::from_secs(30));
+    let mut asking =
+        client.start("udhcpc", &["-f", "-i", "eth0", "-t", "50", "-T", "1", "-A", "1", "-x", "hostname:probe"]);
+    asking.wait_log(" obtained from ", 1, Duration::from_secs(60));
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let mut spans: Vec<Value> = Vec::new();
+    let of = |spans: &[Value], name: &str, answer: Option<&str>| -> Vec<Value> {
+        let fits = |span: &&Value| span["name"] == name && answer.is_none_or(|is| said(span, "dns.answer") == Some(is));
+        spans.iter().filter(fits).cloned().collect()
+    };
+    while of(&spans, "DNS holds the name", None).is_empty() || of(&spans, "DNS holds the address", None).is_empty() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let (_, body) = requests.recv_timeout(left).unwrap_or_else(|_| panic!("{spans:?}\n{}", daemon.log()));
+        spans.extend(body["resourceSpans"][0]["scopeSpans"][0]["spans"].as_array().unwrap().iter().cloned());
+    }
+    let request = &of(&spans, "DHCPREQUEST", None)[0];
+    let (refused, taken) = (of(&spans, "DNS update", Some("SERVFAIL")), of(&spans, "DNS update", Some("NOERROR")));
+    assert!(!refused.is_empty() && !taken.is_empty(), "{spans:?}");
+    for span in refused.iter().chain(&taken) {
+        assert_eq!((&span["traceId"], &span["parentSpanId"]), (&request["traceId"], &request["spanId"]), "{span}");
+        assert_eq!(said(span, "server.address"), Some("127.0.0.1:5300"), "{span}");
+        assert!(number(span, "startTimeUnixNano") <= number(span, "endTimeUnixNano"), "{span}");
+    }
+    let about = |name: &str| taken.iter().any(|span| said(span, "dns.question.name") == Some(name));
+    assert!(about("probe.nasir.xyz.") && about("192.168.30.100"), "{taken:?}");
+    assert!(refused.iter().any(|span| said(span, "dns.question.name") == Some("probe.nasir.xyz.")), "{refused:?}");
 }
 
 #[test]
