@@ -5,11 +5,13 @@
 mod audit_views;
 mod copy_views;
 mod records;
+mod request;
 mod roles;
 mod server_views;
+mod views;
+mod words;
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::Ipv4Addr;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -17,14 +19,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use ipnet::Ipv4Net;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
 use tokio::sync::Semaphore;
 use web::Actor;
-use web::model::{ChangesQuery, MachineWrite, PastQuery};
 
 use crate::reload::ReloadView;
 
@@ -34,7 +34,13 @@ pub use self::audit_views::{
 
 pub use self::copy_views::ZoneCopyView;
 pub use self::records::{RecordsAct, RecordsRequest};
+pub use self::request::{Request, ReserveRequest};
 pub use self::server_views::{ServerView, ZoneServersView};
+pub use self::views::{HeldBackView, LeaseView, NameView, PoolView, RelayView, StatusView, SubnetView};
+use self::words::request_words;
+pub(crate) use self::words::{
+    APPLY_WORDS, decision_words, put_machine_words, release_words, remove_machine_words, retry_words, unreserve_words,
+};
 
 /// Where the daemon listens unless its configuration says otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/leasehold/control.sock";
@@ -48,192 +54,6 @@ const REQUEST_WAIT: Duration = Duration::from_secs(5);
 /// An answer that is not taken in so long is dropped.
 const ANSWER_WAIT: Duration = Duration::from_secs(30);
 
-/// What can be asked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Request {
-    /// Every lease: a list of [`LeaseView`].
-    Leases,
-    /// The lease of an address: a [`LeaseView`], or nothing.
-    LeaseAt {
-        /// The address.
-        address: Ipv4Addr,
-    },
-    /// Every name: a list of [`NameView`].
-    Names,
-    /// Counters and state: a [`StatusView`].
-    Status,
-    /// Why a name is what it is, or is not there: an [`Explanation`](crate::explain::views::Explanation). A name, an
-    /// address or a hardware address, as text.
-    Explain(String),
-    /// Reserve an address: a [`ReloadView`](crate::reload::ReloadView).
-    Reserve {
-        /// What.
-        reserve: ReserveRequest,
-        /// Only tell what would change.
-        dry_run: bool,
-    },
-    /// Take out what a client has reserved: a [`ReloadView`](crate::reload::ReloadView).
-    Unreserve {
-        /// Whose.
-        client: String,
-        /// In this subnet; `None`: everywhere.
-        subnet: Option<Ipv4Net>,
-        /// Only tell what would change.
-        dry_run: bool,
-    },
-    /// Every static record: a list of [`StaticRecord`](web::model::StaticRecord).
-    Records {
-        /// Of this zone; `None`: of every one.
-        zone: Option<String>,
-    },
-    /// Change static records: a [`ReloadView`](crate::reload::ReloadView).
-    EditRecords {
-        /// How.
-        edit: RecordsRequest,
-        /// Only tell what would change.
-        dry_run: bool,
-    },
-    /// The machines of the configuration: [`Machines`](web::model::Machines).
-    Machines,
-    /// Put a machine: a [`ReloadView`](crate::reload::ReloadView).
-    PutMachine {
-        /// Its name.
-        name: String,
-        /// What it is.
-        machine: MachineWrite,
-        /// Only tell what would change.
-        dry_run: bool,
-    },
-    /// Take a machine out: a [`ReloadView`](crate::reload::ReloadView).
-    RemoveMachine {
-        /// Its name.
-        name: String,
-        /// Only tell what would change.
-        dry_run: bool,
-    },
-    /// End a lease: the [`LeaseView`] that it was.
-    Release {
-        /// Of this address.
-        address: Ipv4Addr,
-        /// Only while the client of this hardware address has it; `None`: whoever does.
-        #[serde(default)]
-        client: Option<String>,
-    },
-    /// Read the configuration again, and take it over: a [`ReloadView`](crate::reload::ReloadView).
-    Reload {
-        /// Only tell what would change.
-        dry_run: bool,
-    },
-    /// Devices that nobody knew: a list of [`Device`](web::model::Device).
-    Devices,
-    /// Decide about one: a sentence.
-    DecideDevice {
-        /// Its hardware address.
-        hardware: String,
-        /// `approve`, `deny` or `forget`.
-        verdict: String,
-        /// Only while it is `waiting`, `approved` or `denied`; `None`: however it stands.
-        #[serde(default)]
-        state: Option<String>,
-    },
-    /// A part of the audit log: a [`Changes`](web::model::Changes).
-    Changes(ChangesQuery),
-    /// What happened lately, the newest first: an [`Events`](web::model::Events).
-    Events {
-        /// Only behind the event of this number.
-        after: Option<u64>,
-        /// So many at most.
-        limit: usize,
-    },
-    /// A part of the history of leases: a [`Past`](web::model::Past).
-    Past(PastQuery),
-    /// Who had an address at a moment: a [`PastHolder`](web::model::PastHolder).
-    PastHolder {
-        /// The address.
-        address: Ipv4Addr,
-        /// UTC seconds.
-        at: u64,
-    },
-    /// Write a new snapshot and drop old segments, while serving: a sentence.
-    Compact,
-    /// What was asked about names of others: a [`QueriesView`](crate::query_log::QueriesView).
-    Queries {
-        /// From this number on; `None`: the newest.
-        from: Option<u64>,
-    },
-    /// How the DNS servers of every zone are doing: a list of [`ZoneServersView`].
-    DnsServers,
-    /// Compare zones with what they should hold: an [`AuditView`].
-    DnsAudit {
-        /// The zone; `None`: every one.
-        zone: Option<String>,
-    },
-    /// Mend what is this server's: a [`MendView`].
-    DnsRepair {
-        /// The zone; `None`: every one.
-        zone: Option<String>,
-        /// Only tell what would be done.
-        dry_run: bool,
-        /// Also delete more than may be deleted unasked.
-        yes: bool,
-    },
-    /// Take over records without DHCID: a [`MendView`].
-    DnsAdopt {
-        /// The zone; `None`: every one.
-        zone: Option<String>,
-        /// These names and addresses.
-        names: Vec<String>,
-        /// All whose data is exactly what is wanted.
-        all_without_dhcid: bool,
-        /// Only tell what would be done.
-        dry_run: bool,
-    },
-    /// Delete what is held back since the configuration changed: a [`MendView`].
-    DnsConfirmDeletions {
-        /// The zone.
-        zone: String,
-        /// Only tell what would be done.
-        dry_run: bool,
-    },
-    /// How the copies of other servers' zones stand: a list of [`ZoneCopyView`].
-    DnsCopies,
-    /// Ask the primaries of a copy now: a [`ZoneCopyView`], as it stands then.
-    DnsRefresh {
-        /// The zone.
-        zone: String,
-        /// Take it whole, whatever its serial is.
-        whole: bool,
-    },
-    /// Try what waits for its next try now: a [`Retried`](web::model::Retried).
-    DnsRetry {
-        /// This name or address; `None`: everything.
-        of: Option<String>,
-    },
-    /// Tell DNS every name anew: a [`MendView`].
-    DnsResync {
-        /// The zone; `None`: every one.
-        zone: Option<String>,
-        /// Only tell what would be done.
-        dry_run: bool,
-    },
-}
-
-/// What is to be reserved.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReserveRequest {
-    /// Whom it is for: a hardware address, `hex:` or `text:` and a client identifier, or `duid:hex:` and a DUID.
-    pub client: Option<String>,
-    /// The address; `None`: one from the pools of `subnet`.
-    pub address: Option<Ipv4Addr>,
-    /// The subnet; `None`: the one that the address is in.
-    pub subnet: Option<Ipv4Net>,
-    /// The host's name.
-    pub hostname: Option<String>,
-    /// In place of all that: what this address's lease says.
-    pub from_lease: Option<Ipv4Addr>,
-}
-
 /// The daemon's answer.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -242,146 +62,6 @@ pub enum Answer<T> {
     Ok(T),
     /// Why not, in words.
     Error(String),
-}
-
-/// A lease, to be shown.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct LeaseView {
-    /// The address.
-    pub address: Ipv4Addr,
-    /// The subnet's prefix.
-    pub subnet: String,
-    /// `bound`, `released`, `expired` or `quarantined`.
-    pub state: String,
-    /// The client's hardware address.
-    pub hardware: String,
-    /// Option 61 in hexadecimal, when the client sent it.
-    pub client_id: Option<String>,
-    /// Option 12 as sent, made printable; empty for none.
-    pub hostname: String,
-    /// The published name.
-    pub name: Option<String>,
-    /// UTC seconds.
-    pub started_at: u64,
-    /// UTC seconds.
-    pub renewed_at: u64,
-    /// UTC seconds; `None`: never.
-    pub expires_at: Option<u64>,
-    /// The relay it came by.
-    pub relay: Option<Ipv4Addr>,
-    /// Behind which switch, in which VLAN and at which port the client is, in words.
-    pub place: Option<String>,
-    /// Option 82.
-    pub relay_agent_info: Option<RelayView>,
-    /// The server identifier that the relay asked for (RFC 5107).
-    pub server_identifier_override: Option<Ipv4Addr>,
-}
-
-/// What a relay agent said of a client, to be shown.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct RelayView {
-    /// All of it.
-    pub words: String,
-    /// Sub-option 1 in hexadecimal.
-    pub circuit_id: Option<String>,
-    /// Sub-option 2 in hexadecimal.
-    pub remote_id: Option<String>,
-    /// Sub-option 6 in hexadecimal.
-    pub subscriber_id: Option<String>,
-    /// The switch's name in the configuration.
-    pub switch: Option<String>,
-    /// The VLAN, where the circuit identifier tells it.
-    pub vlan: Option<u16>,
-    /// The port as a `[[switch]]` names it in `ports`.
-    pub port: Option<String>,
-    /// What is behind the port, from the configuration.
-    pub port_name: Option<String>,
-}
-
-/// A name's or an address's DNS work, to be shown.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct NameView {
-    /// The name, or the address for its PTR.
-    pub key: String,
-    /// What DNS should hold.
-    pub wanted: String,
-    /// Whether DNS holds it.
-    pub done: bool,
-    /// What happened and what to do, in words.
-    pub state: String,
-}
-
-/// The daemon's state, to be shown.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct StatusView {
-    /// The version.
-    pub version: String,
-    /// Whether the store has no room.
-    pub storage_full: bool,
-    /// Each subnet's addresses.
-    pub subnets: Vec<SubnetView>,
-    /// How the DNS servers of every zone are doing.
-    #[serde(default)]
-    pub zones: Vec<ZoneServersView>,
-    /// How the copies of other servers' zones stand.
-    #[serde(default)]
-    pub copies: Vec<ZoneCopyView>,
-    /// What the last audit of the zones that was made unasked found.
-    #[serde(default)]
-    pub audit: Option<AuditSummary>,
-    /// What a changed configuration would delete, and does not without being confirmed.
-    #[serde(default)]
-    pub held_back: Vec<HeldBackView>,
-    /// Counts since the start.
-    pub counters: crate::counters::CounterValues,
-    /// The DNS server.
-    #[serde(default)]
-    pub dns: Option<web::model::DnsFigures>,
-    /// What the daemon has given up.
-    #[serde(default)]
-    pub confinement: Option<crate::service::confinement::ConfinementView>,
-}
-
-/// What is held back of a zone, to be shown.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct HeldBackView {
-    /// The apex.
-    pub zone: String,
-    /// How many names and addresses are not deleted.
-    pub held: usize,
-    /// Of how many.
-    pub names: usize,
-}
-
-/// How many addresses of a subnet stand how, to be shown.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct SubnetView {
-    /// The prefix.
-    pub prefix: String,
-    /// Addresses in its pools.
-    pub pool: usize,
-    /// Those that a new client could get now.
-    pub free: usize,
-    /// Held by clients, reserved ones included.
-    pub bound: usize,
-    /// Declined, and kept from everyone.
-    pub quarantined: usize,
-    /// Offered, and not taken yet.
-    pub offered: usize,
-    /// Its pools, each alone.
-    #[serde(default)]
-    pub pools: Vec<PoolView>,
-}
-
-/// How the addresses of a pool stand.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct PoolView {
-    /// Its ranges, first and last address with a hyphen between.
-    pub ranges: Vec<String>,
-    /// Addresses in it.
-    pub pool: usize,
-    /// Those that a new client could get now.
-    pub free: usize,
 }
 
 /// Answers requests: the daemon.
@@ -512,124 +192,6 @@ pub async fn obey(request: Request, actor: Actor, responder: &impl Responder) ->
     answer
 }
 
-/// What a request changes, in words for the audit log; `None`: it only asks.
-fn request_words(request: &Request) -> Option<String> {
-    let of = |zone: &Option<String>| {
-        zone.as_ref().map_or_else(|| "every zone".to_owned(), |zone| format!("the zone {zone}"))
-    };
-    match request {
-        Request::Reload { dry_run: false } => Some(APPLY_WORDS.to_owned()),
-        Request::DecideDevice { hardware, verdict, .. } => Some(decision_words(hardware, verdict)),
-        Request::Compact => Some("compact the lease store".to_owned()),
-        Request::DnsRepair { zone, dry_run: false, yes } => {
-            let also = if *yes { ", also deleting more than may be deleted unasked" } else { "" };
-            Some(format!("repair {}{also}", of(zone)))
-        }
-        Request::DnsAdopt { zone, names, all_without_dhcid, dry_run: false } => {
-            let what = if *all_without_dhcid { "all records without DHCID".to_owned() } else { names.join(", ") };
-            Some(format!("adopt {what} in {}", of(zone)))
-        }
-        Request::DnsConfirmDeletions { zone, dry_run: false } => {
-            Some(format!("confirm what is held back from being deleted in the zone {zone}"))
-        }
-        Request::DnsRetry { of } => Some(retry_words(of.as_deref())),
-        Request::DnsResync { zone, dry_run: false } => Some(format!("tell DNS every name of {} anew", of(zone))),
-        Request::Reserve { reserve, dry_run: false } => Some(reserve.words()),
-        Request::Unreserve { client, subnet, dry_run: false } => Some(unreserve_words(client, subnet.as_ref())),
-        Request::EditRecords { edit, dry_run: false } => Some(edit.words()),
-        Request::PutMachine { name, machine, dry_run: false } => Some(put_machine_words(name, machine)),
-        Request::RemoveMachine { name, dry_run: false } => Some(remove_machine_words(name)),
-        Request::Release { address, .. } => Some(release_words(*address)),
-        Request::DnsRefresh { zone, whole } => {
-            Some(format!("refresh the copy of the zone {zone}{}", if *whole { ", whole" } else { "" }))
-        }
-        Request::Reload { dry_run: true }
-        | Request::Reserve { dry_run: true, .. }
-        | Request::Unreserve { dry_run: true, .. }
-        | Request::EditRecords { dry_run: true, .. }
-        | Request::Records { .. }
-        | Request::PutMachine { dry_run: true, .. }
-        | Request::RemoveMachine { dry_run: true, .. }
-        | Request::Machines
-        | Request::DnsRepair { dry_run: true, .. }
-        | Request::DnsAdopt { dry_run: true, .. }
-        | Request::DnsConfirmDeletions { dry_run: true, .. }
-        | Request::DnsResync { dry_run: true, .. }
-        | Request::Leases
-        | Request::LeaseAt { .. }
-        | Request::Devices
-        | Request::Names
-        | Request::Status
-        | Request::Explain(_)
-        | Request::Changes(_)
-        | Request::Events { .. }
-        | Request::Past(_)
-        | Request::PastHolder { .. }
-        | Request::Queries { .. }
-        | Request::DnsServers
-        | Request::DnsAudit { .. }
-        | Request::DnsCopies => None,
-    }
-}
-
-impl ReserveRequest {
-    /// In words for the audit log.
-    pub(crate) fn words(&self) -> String {
-        let Self { client, address, subnet, hostname, from_lease } = self;
-        let mut words = "reserve".to_owned();
-        let mut say = |before: &str, what: Option<String>| {
-            if let Some(what) = what {
-                words.extend([" ", before, &what]);
-            }
-        };
-        say("", address.map(|address| address.to_string()));
-        say("in ", subnet.map(|subnet| subnet.to_string()));
-        say("for ", client.clone());
-        say("as its lease says ", from_lease.map(|address| address.to_string()));
-        say("by the name ", hostname.clone());
-        words
-    }
-}
-
-/// Taking the files over, in words for the audit log.
-pub(crate) const APPLY_WORDS: &str = "read the configuration again, and take it over";
-
-/// Taking a reservation out, in words for the audit log.
-pub(crate) fn unreserve_words(client: &str, subnet: Option<&impl std::fmt::Display>) -> String {
-    let of = subnet.map(|subnet| format!(" in {subnet}")).unwrap_or_default();
-    format!("take out what is reserved for {client}{of}")
-}
-
-/// Trying DNS work now, in words for the audit log.
-pub(crate) fn retry_words(of: Option<&str>) -> String {
-    format!("try {} in DNS now", of.unwrap_or("all that waits for its next try"))
-}
-
-/// Putting a machine, in words for the audit log.
-pub(crate) fn put_machine_words(name: &str, machine: &MachineWrite) -> String {
-    let leased = machine.interfaces.iter().map(|one| {
-        let address = one.address.as_ref().map(|address| format!(" at {address}")).unwrap_or_default();
-        format!("{}{address}", one.clients.join(" "))
-    });
-    let all: Vec<String> = machine.addresses.iter().cloned().chain(leased).collect();
-    format!("put the machine {name}: {}", all.join(", "))
-}
-
-/// Taking one out, in words for the audit log.
-pub(crate) fn remove_machine_words(name: &str) -> String {
-    format!("take out the machine {name}")
-}
-
-/// Deciding about a device, in words for the audit log.
-pub(crate) fn decision_words(hardware: &str, verdict: &str) -> String {
-    format!("{verdict} the device {hardware}")
-}
-
-/// Ending a lease, in words for the audit log.
-pub(crate) fn release_words(address: Ipv4Addr) -> String {
-    format!("end the lease of {address}")
-}
-
 /// Asks the daemon at `socket`.
 ///
 /// # Errors
@@ -662,6 +224,10 @@ pub fn local_time(utc_secs: u64) -> String {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 mod tests {
+    use std::net::Ipv4Addr;
+
+    use web::model::{ChangesQuery, MachineWrite};
+
     use super::*;
 
     #[tokio::test]

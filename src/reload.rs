@@ -10,6 +10,9 @@
 //! first, and then taken over with the main file as it is in force, which somebody may be editing. Where it cannot be taken
 //! over the former text is put back.
 
+mod orders;
+mod view;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,10 +20,8 @@ use config::Config;
 use config::beside::edit::{Edit, EditError, edited};
 use config::beside::{AllFound, Found, unreadable};
 use config::hidden::restored;
-use serde::{Deserialize, Serialize};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tracing::{error, info, warn};
-use web::model::{Edited, Fault};
 use web::{Actor, Refusal};
 
 use crate::config_files::{Files, Which, write_or_put_back};
@@ -28,225 +29,8 @@ use crate::control::APPLY_WORDS;
 use crate::daemon::Daemon;
 use crate::service::notify::{Notifier, Word, monotonic_micros};
 
-/// Orders that wait; more wait to be left.
-const ORDERS_MAX: usize = 16;
-
-/// What came of reading the configuration again, to be shown.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReloadView {
-    /// It is in force now.
-    pub applied: bool,
-    /// What is different, a line for each.
-    pub changes: Vec<String>,
-    /// What it does to leases that are there, a sentence for each.
-    pub effects: Vec<String>,
-    /// Why it cannot be taken over, a sentence for each; then nothing has changed.
-    pub refused: Vec<String>,
-    /// What is wrong with the file, drawn as `leasehold check` does; then nothing has changed.
-    pub faults: Option<String>,
-    /// What is probably not meant in it, drawn so.
-    pub warnings: Option<String>,
-    /// All of both, as `leasehold check --json` tells them.
-    #[serde(default)]
-    pub found: Vec<serde_json::Value>,
-    /// What the file says since that was to be changed, and in a dry run what it says; none where something is wrong.
-    #[serde(skip)]
-    pub text: Option<String>,
-}
-
-impl ReloadView {
-    fn of_faults(found: &AllFound) -> Self {
-        Self { faults: Some(found.render(false)), found: list(found), ..Self::default() }
-    }
-
-    /// Whether nothing keeps it from being taken over.
-    #[must_use]
-    pub fn is_good(&self) -> bool {
-        self.refused.is_empty() && self.faults.is_none()
-    }
-
-    /// As the API tells it.
-    #[must_use]
-    pub fn edited(self) -> Edited {
-        let Self { applied, changes, effects, refused, found, .. } = self;
-        // Made by the same crate that they are read here from.
-        let faults: Vec<Fault> = found.into_iter().filter_map(|one| serde_json::from_value(one).ok()).collect();
-        Edited { applied, changes, effects, refused, faults, etag: None }
-    }
-
-    /// What came of it, for the audit log.
-    ///
-    /// # Errors
-    /// Why it was not taken over.
-    pub fn outcome(&self) -> Result<(), String> {
-        match self.is_good() {
-            true => Ok(()),
-            false => Err(self.clone().edited().hindrance().unwrap_or_else(|| "the files have faults".to_owned())),
-        }
-    }
-
-    /// In lines for people.
-    #[must_use]
-    pub fn lines(&self, dry_run: bool) -> Vec<String> {
-        let mut lines: Vec<String> = Vec::new();
-        lines.extend(self.warnings.iter().chain(&self.faults).map(|drawn| drawn.trim_end().to_owned()));
-        if self.faults.is_some() {
-            lines.push("the file has faults: the daemon goes on as before".to_owned());
-            return lines;
-        }
-        lines.extend(self.changes.iter().cloned());
-        lines.extend(self.effects.iter().map(|effect| format!("note: {effect}")));
-        lines.extend(self.refused.iter().map(|why| format!("refused: {why}")));
-        lines.push(match (self.refused.is_empty(), self.changes.is_empty(), dry_run) {
-            (false, ..) => "nothing was changed: the daemon goes on as before".to_owned(),
-            (true, true, _) => "nothing is different from what is in force".to_owned(),
-            (true, false, true) => "nothing was changed: this was a dry run".to_owned(),
-            (true, false, false) => "all of it is in force now".to_owned(),
-        });
-        lines
-    }
-}
-
-/// Whether a change may be made to this text of the file beside the main one; asked in the same breath as it is made.
-pub type Guard = Box<dyn FnOnce(&str) -> Result<(), Refusal> + Send>;
-
-/// What is to be done.
-pub enum Order {
-    /// Read the files again, and take them over unless that is only to be told.
-    Reload {
-        /// Only tell.
-        dry_run: bool,
-        /// What came of it, or why nothing could.
-        to: oneshot::Sender<Result<ReloadView, Refusal>>,
-    },
-    /// Change the file beside the main one, and take it over.
-    Edit {
-        /// The changes, all or none.
-        edits: Vec<Edit>,
-        /// Only tell.
-        dry_run: bool,
-        /// Refuses it, where somebody else has changed the file.
-        guard: Guard,
-        /// What came of it, or why nothing could.
-        to: oneshot::Sender<Result<ReloadView, Refusal>>,
-    },
-    /// Put a text in the place of one of the files, and take it over.
-    Write {
-        /// Which.
-        which: Which,
-        /// The text; of the main file without its secrets, as it was told.
-        text: String,
-        /// Only tell.
-        dry_run: bool,
-        /// Refuses it, where somebody else has changed the file.
-        guard: Guard,
-        /// What came of it, or why nothing could.
-        to: oneshot::Sender<Result<ReloadView, Refusal>>,
-    },
-    /// Tell both files as they are on the disk.
-    Files(oneshot::Sender<Result<Files, Refusal>>),
-    /// Tell what this text would change as the main file.
-    Check {
-        /// The text.
-        text: String,
-        /// What came of it.
-        to: oneshot::Sender<Result<ReloadView, Refusal>>,
-    },
-    /// Tell what the file beside the main one says; empty when there is none.
-    Beside(oneshot::Sender<Result<String, Refusal>>),
-    /// Tell what the main file says as it is in force, and the one beside it.
-    Texts(oneshot::Sender<Result<(String, String), Refusal>>),
-}
-
-/// Where orders are left. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Orders {
-    to: mpsc::Sender<Order>,
-    file: Arc<Path>,
-}
-
-impl std::fmt::Debug for Order {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Order")
-    }
-}
-
-/// A place for orders about the configuration of this file, and where they come out.
-#[must_use]
-pub fn orders(file: &Path) -> (Orders, mpsc::Receiver<Order>) {
-    let (to, from) = mpsc::channel(ORDERS_MAX);
-    (Orders { to, file: Arc::from(file) }, from)
-}
-
-impl Orders {
-    /// The main file of the configuration.
-    #[must_use]
-    pub fn file(&self) -> &Path {
-        &self.file
-    }
-
-    /// Has the files read again.
-    ///
-    /// # Errors
-    /// Why that is not possible.
-    pub async fn reload(&self, dry_run: bool) -> Result<ReloadView, Refusal> {
-        self.give(|to| Order::Reload { dry_run, to }).await
-    }
-
-    /// Has the file beside the main one changed.
-    ///
-    /// # Errors
-    /// Why that is not possible.
-    pub async fn edit(&self, edits: Vec<Edit>, dry_run: bool, guard: Guard) -> Result<ReloadView, Refusal> {
-        self.give(|to| Order::Edit { edits, dry_run, guard, to }).await
-    }
-
-    /// Has one of the files replaced.
-    ///
-    /// # Errors
-    /// Why that is not possible.
-    pub async fn write(&self, which: Which, text: String, dry_run: bool, guard: Guard) -> Result<ReloadView, Refusal> {
-        self.give(|to| Order::Write { which, text, dry_run, guard, to }).await
-    }
-
-    /// Both files as they are on the disk.
-    ///
-    /// # Errors
-    /// They cannot be read.
-    pub async fn files(&self) -> Result<Files, Refusal> {
-        self.give(Order::Files).await
-    }
-
-    /// Has a text checked.
-    ///
-    /// # Errors
-    /// The daemon is ending.
-    pub async fn check(&self, text: String) -> Result<ReloadView, Refusal> {
-        self.give(|to| Order::Check { text, to }).await
-    }
-
-    /// What the file beside the main one says.
-    ///
-    /// # Errors
-    /// It cannot be read.
-    pub async fn beside(&self) -> Result<String, Refusal> {
-        self.give(Order::Beside).await
-    }
-
-    /// What the main file says as it is in force, and the one beside it.
-    ///
-    /// # Errors
-    /// They cannot be read.
-    pub async fn texts(&self) -> Result<(String, String), Refusal> {
-        self.give(Order::Texts).await
-    }
-
-    async fn give<T>(&self, order: impl FnOnce(oneshot::Sender<Result<T, Refusal>>) -> Order) -> Result<T, Refusal> {
-        let (to, answer) = oneshot::channel();
-        self.to.send(order(to)).await.map_err(|_| Refusal::Ending)?;
-        answer.await.map_err(|_| Refusal::Ending)?
-    }
-}
+pub use self::orders::{Guard, Order, Orders, orders};
+pub use self::view::ReloadView;
 
 /// A refusal in words, for commands.
 #[must_use]

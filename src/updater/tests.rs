@@ -1,15 +1,19 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
+use ddns::reconcile::Reconciler;
 use ddns::settings::ZoneRoute;
-use ddns::wanted::{Claim, WantedTable};
-use dns::{Fqdn, HostIdentity, RecordType};
+use ddns::wanted::{Claim, RowKey, WantedTable};
+use dns::{Fqdn, HostIdentity, RecordType, Update};
+use tokio::sync::oneshot;
 use zones::{AllowAll, NewZone, Zone, ZoneAuthority, ZoneSet};
 
 use super::*;
+use crate::clock::Clock;
 use crate::ddns_client::Timing;
 
 fn name(text: &str) -> Fqdn {
