@@ -152,14 +152,14 @@ fn each_update_that_a_dns_server_refuses_or_takes_is_a_part_of_the_exchange_that
     let (server, client) = (lab.host("server"), lab.host("client"));
     lab.cable(&server, "eth0", &client, "eth0");
     server.ip("address add 192.168.30.1/24 dev eth0");
-    server.write("/etc/leasehold/leasehold.toml", CONFIG);
+    server.write("/run/leasehold.toml", CONFIG);
     std::fs::create_dir_all(server.path("/run/leasehold")).unwrap();
     let (socket, listener) =
         server.inside(|| (UdpSocket::bind("127.0.0.1:5300").unwrap(), TcpListener::bind("127.0.0.1:4318").unwrap()));
     std::thread::spawn(move || reluctant(socket));
     let (url, requests) = collector_at(listener);
     let mut command = server.command(env!("CARGO_BIN_EXE_leasehold"));
-    command.args(["run", "--config", "/etc/leasehold/leasehold.toml"]).env("OTEL_EXPORTER_OTLP_ENDPOINT", &url);
+    command.args(["run", "--config", "/run/leasehold.toml"]).env("OTEL_EXPORTER_OTLP_ENDPOINT", &url);
     let mut daemon = Running::start("leasehold with spans", &mut command);
     daemon.wait_log("ready: ", 1, Duration::from_secs(30));
     let mut asking =
