@@ -222,7 +222,7 @@ fn withdraw_guard(held: &Held) -> Vec<Prerequisite> {
 }
 
 pub(crate) fn dhcid(identity: &HostIdentity, host: &Fqdn) -> Rdata {
-    Rdata::dhcid(&Dhcid::new(identity, host))
+    Dhcid::new(identity, host).0
 }
 
 fn family_of(address: &IpAddr) -> RecordType {
