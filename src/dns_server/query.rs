@@ -1,7 +1,7 @@
 //! Questions: answered from a snapshot, and through the forwarder where they lead elsewhere.
 
 use dns::wire::{WireError, name_to_hickory, rdata_to_hickory};
-use dns::{Fqdn, Rcode, RecordType};
+use dns::{Fqdn, Rcode, Rdata, RecordType};
 use hickory_proto::rr::Record;
 use hickory_server::server::Request;
 use resolve::{Key, Reason, Transport};
@@ -79,8 +79,9 @@ pub(super) async fn forward(
 fn add_records(sets: &[AnswerSet<'_>], records: &mut Vec<Record>) -> Result<(), WireError> {
     for set in sets {
         let name = name_to_hickory(&set.name);
-        for rdata in set.rdata.iter() {
-            records.push(Record::from_rdata(name.clone(), set.ttl, rdata_to_hickory(set.rtype, rdata)?));
+        for data in set.rdata.iter() {
+            let data = rdata_to_hickory(set.rtype, &Rdata(data.into()))?;
+            records.push(Record::from_rdata(name.clone(), set.ttl, data));
         }
     }
     Ok(())

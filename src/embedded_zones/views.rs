@@ -86,7 +86,7 @@ pub(super) fn follow_leases(loaded: &mut LoadedZones) {
             let (Some(from), Some(to)) = (loaded.zones.get(&home), loaded.zones.get(&id)) else { continue };
             let mut draft = Draft::of(to);
             for (name, node) in from.nodes().filter(|(_, node)| node.set(RecordType::DHCID).is_some()) {
-                let (name, now) = (name.clone(), Some(node.clone()));
+                let now = Some(node.to_node());
                 draft.follow(&Followed { name, former: Vec::new(), now });
             }
             let (zone, Some(change)) = draft.finish() else { continue };

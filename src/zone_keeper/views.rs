@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dns::{Fqdn, Rcode, Rdata};
 use store::rows::Row;
-use zones::{Followed, zone_id};
+use zones::{Followed, NodeRef, zone_id};
 
 use super::{Decided, Keeping, ToStore, Waiting, ZoneKeeper};
 
@@ -20,7 +20,7 @@ impl<T> Keeping<T> {
             return Decided::Answered(to, Rcode::NOT_AUTH);
         };
         let followed = |(name, former): Strayed| {
-            let now = home.node(&name).map(|(_, node)| node.clone());
+            let now = home.node(&name).map(NodeRef::to_node);
             Followed { name, former, now }
         };
         let followed: Vec<Followed> = names.into_iter().map(followed).collect();

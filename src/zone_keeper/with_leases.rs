@@ -16,7 +16,7 @@ use ddns::transaction::{FirstRecords, FirstWrites, first_records};
 use ddns::wanted::{NewName, RowKey, Want, WantedRow};
 use dns::{Fqdn, Rcode, RecordType, Update};
 use store::rows::Row;
-use zones::{AllowAll, ForLeases, Set, Ticket, Together};
+use zones::{AllowAll, ForLeases, Ticket, Together};
 
 use super::{Keeping, by_lease, rows_of};
 use crate::committer::CommitResult;
@@ -168,14 +168,9 @@ fn write(
 /// Puts the first records where nothing at all is, as nearly always, so that there is nothing to ask. False: something is,
 /// or the zone takes no more.
 fn add(together: &mut Together<'_>, zone: &Fqdn, owner: &Fqdn, ttl: u32, ((rtype, rdata), mark): FirstRecords) -> bool {
-    let set = |rtype, rdata| Set { rtype, ttl, rdata: [rdata].into() };
-    let first = set(rtype, rdata);
     // Types are in their order: a DHCID record's is the greatest of these.
-    let added = match mark.map(|mark| set(RecordType::DHCID, mark)) {
-        Some(mark) => together.add(zone, owner, [first, mark]),
-        None => together.add(zone, owner, [first]),
-    };
-    added == Ok(true)
+    let marked = mark.iter().map(|mark| (RecordType::DHCID, mark));
+    together.add(zone, (owner, ttl), [(rtype, &rdata)].into_iter().chain(marked)) == Ok(true)
 }
 
 /// Decides what makes one row true by the update that asks about what is there. False: it is refused, and the updater's to

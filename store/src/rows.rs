@@ -223,12 +223,13 @@ impl Row {
             }
             Self::SuffixGone(base, identity) => to.delete(SUFFIXES, |out| suffix::key(base, identity, out)),
             Self::ZoneSet { zone, name, rtype, set: Some(set) } => {
-                let value = |out: &mut Vec<u8>| zone::encode(set.ttl, &set.rdata, out);
+                let rdata = || set.rdata.iter().map(|data| &*data.0);
+                let value = |out: &mut Vec<u8>| zone::encode(set.ttl, rdata(), out);
                 to.put(ZONE_SETS, |out| zone::key(zone, name, *rtype, out), value);
             }
             Self::ZoneName { zone, name, node } => {
                 for set in node.sets() {
-                    let value = |out: &mut Vec<u8>| zone::encode(set.ttl, &set.rdata, out);
+                    let value = |out: &mut Vec<u8>| zone::encode(set.ttl, set.rdata.iter(), out);
                     to.put(ZONE_SETS, |out| zone::key(zone, name, set.rtype, out), value);
                 }
             }

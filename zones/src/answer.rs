@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use dns::{Fqdn, Rcode, Rdata, RecordType};
 
-use crate::{Node, Place, Redirect, Set, Standing, Unavailable, Zone, ZoneSet};
+use crate::node::packed;
+use crate::{NodeRef, Place, Records, Redirect, SetRef, Standing, Unavailable, Zone, ZoneSet};
 
 /// How many aliases (CNAME and DNAME records) are followed for one question.
 pub const CNAME_HOPS_MAX: usize = 8;
@@ -36,8 +37,33 @@ pub struct AnswerSet<'z> {
     pub rtype: RecordType,
     /// The time to live in seconds.
     pub ttl: u32,
-    /// The data, never empty. Owned where it is made for the question: a CNAME record that a DNAME record implies.
-    pub rdata: Cow<'z, [Rdata]>,
+    /// The data, never empty.
+    pub rdata: Data<'z>,
+}
+
+/// The data of a set in an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Data<'z> {
+    /// As the zone has it.
+    Held(Records<'z>),
+    /// Made for the question: the target of a CNAME record that a DNAME record implies.
+    Made(Box<[u8]>),
+}
+
+impl Data<'_> {
+    /// The records.
+    #[must_use]
+    pub fn records(&self) -> Records<'_> {
+        match self {
+            Self::Held(records) => *records,
+            Self::Made(octets) => Records::from_octets(octets),
+        }
+    }
+
+    /// The data of each.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.records().iter()
+    }
 }
 
 /// An answer.
@@ -137,13 +163,13 @@ pub fn answer<'z>(zones: &'z ZoneSet, question: &'z Question, meta: QuestionMeta
 /// What stands at a name.
 enum Found<'z> {
     /// Records: the name's own, or a wildcard's.
-    Node(&'z Node),
+    Node(NodeRef<'z>),
     /// The name exists without records: an empty non-terminal (RFC 4592 section 2.2.2).
     Empty,
     /// The name is at or beneath a zone cut.
-    Cut(&'z Fqdn, &'z Set),
+    Cut(&'z Fqdn, SetRef<'z>),
     /// The name is beneath the owner of a DNAME record.
-    Dname(&'z Fqdn, &'z Set),
+    Dname(&'z Fqdn, SetRef<'z>),
     /// No such name.
     Missing,
 }
@@ -166,27 +192,27 @@ fn find<'z>(zone: &'z Zone, name: &Fqdn, rtype: RecordType) -> Found<'z> {
         Some(Redirect::Cut(..)) | None => {}
     }
     match zone.standing(name.as_wire()) {
-        Standing::Owner(_, node) => return Found::Node(node),
+        Standing::Owner(node) => return Found::Node(node),
         Standing::Above => return Found::Empty,
         Standing::Missing => {}
     }
     let Some(source) = zone.source_of_synthesis(name) else { return Found::Missing };
     // RFC 4592 section 2.2.2: an asterisk that only has names beneath it exists too, and has no data.
-    zone.node(&source).map_or(Found::Empty, |(_, node)| Found::Node(node))
+    zone.node(&source).map_or(Found::Empty, Found::Node)
 }
 
 /// RFC 6672 section 3.2 step 3c: the DNAME record, and the CNAME record that it implies; returns that one's target.
-fn add_dname<'z>(name: Cow<'z, Fqdn>, owner: &'z Fqdn, set: &'z Set, answer: &mut Answer<'z>) -> Option<Fqdn> {
+fn add_dname<'z>(name: Cow<'z, Fqdn>, owner: &'z Fqdn, set: SetRef<'z>, answer: &mut Answer<'z>) -> Option<Fqdn> {
     answer.authoritative = true;
     answer.answers.push(section_set(Cow::Borrowed(owner), set));
-    let target = set.rdata.first().and_then(Rdata::to_name)?;
+    let target = target_of(set)?;
     let Ok(target) = name.replace_suffix(owner, &target) else {
         // Section 2.2: a substitution that overflows is answered with YXDOMAIN.
         answer.rcode = Some(Rcode::YX_DOMAIN);
         return None;
     };
     // Section 3.1: "The TTL of the synthesized CNAME RR is set to the TTL of the DNAME RR".
-    let rdata = Cow::Owned(vec![Rdata::cname(&target)]);
+    let rdata = Data::Made(packed(&Rdata::cname(&target)));
     answer.answers.push(AnswerSet { name, rtype: RecordType::CNAME, ttl: set.ttl, rdata });
     Some(target)
 }
@@ -195,7 +221,7 @@ fn add_dname<'z>(name: Cow<'z, Fqdn>, owner: &'z Fqdn, set: &'z Set, answer: &mu
 fn add_answers<'z>(
     zone: &'z Zone,
     name: Cow<'z, Fqdn>,
-    node: &'z Node,
+    node: NodeRef<'z>,
     rtype: RecordType,
     meta: QuestionMeta,
     answer: &mut Answer<'z>,
@@ -203,8 +229,8 @@ fn add_answers<'z>(
     if rtype == RecordType::ANY {
         // RFC 8482 section 4.1: "a DNS responder ... MAY decide to answer with a single RRset": ANY is asked mostly
         // to have somebody else flooded. A connection proves the asker, and gets all.
-        let shown = if meta.stream { node.sets().len() } else { 1 };
-        answer.answers.extend(node.sets().iter().take(shown).map(|set| section_set(name.clone(), set)));
+        let shown = if meta.stream { usize::MAX } else { 1 };
+        answer.answers.extend(node.sets().take(shown).map(|set| section_set(name.clone(), set)));
         return None;
     }
     if let Some(set) = node.set(rtype) {
@@ -217,7 +243,7 @@ fn add_answers<'z>(
         add_negative(zone, answer);
         return None;
     };
-    let target = set.rdata.first().and_then(Rdata::to_name);
+    let target = target_of(set);
     answer.answers.push(section_set(name, set));
     target
 }
@@ -239,13 +265,13 @@ fn add_addresses<'z>(zones: &'z ZoneSet, answer: &mut Answer<'z>) {
     for set in answer.answers.iter().chain(&answer.authorities) {
         let Some(name_at) = target_offset(set.rtype) else { continue };
         for rdata in set.rdata.iter() {
-            let octets = rdata.0.get(name_at..);
+            let octets = rdata.get(name_at..);
             let Some((target, _)) = octets.and_then(|octets| Fqdn::read_wire(octets).ok()) else { continue };
             // RFC 9460 section 2.5.2: of SVCB "." stands for the owner.
             let target = if target.is_root() { set.name.clone().into_owned() } else { target };
-            let Some((name, node)) = addressed(zones, target, is_referral) else { continue };
+            let Some(node) = addressed(zones, &target, is_referral) else { continue };
             for set in [RecordType::A, RecordType::AAAA].into_iter().filter_map(|rtype| node.set(rtype)) {
-                added.push(section_set(name.clone(), set));
+                added.push(section_set(Cow::Owned(target.clone()), set));
             }
         }
     }
@@ -270,21 +296,23 @@ pub(crate) fn target_offset(rtype: RecordType) -> Option<usize> {
 }
 
 /// What holds the addresses of `target`: its own records, glue in a referral, or a wildcard's.
-fn addressed(zones: &ZoneSet, target: Fqdn, is_referral: bool) -> Option<(Cow<'_, Fqdn>, &Node)> {
-    let zone = zones.find(&target)?;
-    let own = zone.node(&target).map(|(name, node)| (Cow::Borrowed(name), node));
-    match zone.redirect_above(&target) {
-        Some(Redirect::Cut(..)) if is_referral => return own,
-        Some(_) => return None,
-        None if own.is_some() => return own,
-        None => {}
+fn addressed<'z>(zones: &'z ZoneSet, target: &Fqdn, is_referral: bool) -> Option<NodeRef<'z>> {
+    let zone = zones.find(target)?;
+    let own = zone.node(target);
+    match zone.redirect_above(target) {
+        Some(Redirect::Cut(..)) if is_referral => own,
+        Some(_) => None,
+        None => own.or_else(|| zone.node(&zone.source_of_synthesis(target)?)),
     }
-    let source = zone.source_of_synthesis(&target)?;
-    zone.node(&source).map(|(_, node)| (Cow::Owned(target), node))
 }
 
-fn section_set<'z>(name: Cow<'z, Fqdn>, set: &'z Set) -> AnswerSet<'z> {
-    AnswerSet { name, rtype: set.rtype, ttl: set.ttl, rdata: Cow::Borrowed(&set.rdata) }
+/// The name in the data of a CNAME or DNAME record.
+fn target_of(set: SetRef<'_>) -> Option<Fqdn> {
+    set.rdata.first().and_then(|data| Fqdn::from_wire(data).ok())
+}
+
+fn section_set<'z>(name: Cow<'z, Fqdn>, set: SetRef<'z>) -> AnswerSet<'z> {
+    AnswerSet { name, rtype: set.rtype, ttl: set.ttl, rdata: Data::Held(set.rdata) }
 }
 
 #[cfg(test)]

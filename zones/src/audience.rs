@@ -310,9 +310,9 @@ pub(crate) fn overlaid(zone: &Zone, sets: &[Rrset]) -> Zone {
     let mut seen = zone.clone();
     for set in sets {
         let is_alias = set.rtype == RecordType::CNAME;
-        let types = seen.node(&set.name).map_or_else(Vec::new, |(_, node)| {
+        let types = seen.node(&set.name).map_or_else(Vec::new, |node| {
             let replaced = |rtype: RecordType| is_alias || rtype == RecordType::CNAME;
-            node.sets().iter().map(|set| set.rtype).filter(|rtype| replaced(*rtype)).collect()
+            node.sets().map(|set| set.rtype).filter(|rtype| replaced(*rtype)).collect()
         });
         for rtype in types {
             seen.put(&set.name, rtype, None);

@@ -15,12 +15,12 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use dns::{Fqdn, Rcode, Update};
+use dns::{Fqdn, Rcode, Rdata, RecordType, Update};
 use faults::{Fault, planted};
 
 use crate::intake::Taken;
 use crate::update::Draft;
-use crate::{Followed, Histories, History, Policy, Set, Unavailable, Zone, ZoneChange, ZoneSet};
+use crate::{Followed, Histories, History, Policy, Unavailable, Zone, ZoneChange, ZoneSet};
 
 /// One decided change, in the order of deciding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -115,17 +115,22 @@ impl Together<'_> {
         self.authority.tentative.followers(id).to_vec()
     }
 
-    /// Decides that a name has these sets which owns no records; see [`Draft::add`]. False: it owns some.
+    /// Decides that a name has these records which owns none; see [`Draft::add`]. False: it owns some.
     ///
     /// # Errors
     /// As [`Together::apply`]: there is no such zone, or too much waits for the store.
-    pub fn add(&mut self, zone: &Fqdn, name: &Fqdn, sets: impl IntoIterator<Item = Set>) -> Result<bool, Rcode> {
+    pub fn add<'d>(
+        &mut self,
+        zone: &Fqdn,
+        (name, ttl): (&Fqdn, u32),
+        records: impl IntoIterator<Item = (RecordType, &'d Rdata)>,
+    ) -> Result<bool, Rcode> {
         for id in self.followers_of(zone) {
             if self.draft(&id).is_ok_and(|draft| !draft.is_free(name)) {
                 return Ok(false);
             }
         }
-        Ok(self.draft(zone)?.add(name, sets))
+        Ok(self.draft(zone)?.add(name, ttl, records))
     }
 
     /// Gives these names of one zone, which are hosts' there, to another zone of the same apex, as they are told.

@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 
 use dns::{Change, Fqdn, Prerequisite, Rdata, RecordType, Update};
 
-use crate::Zone;
+use crate::{SetRef, Zone};
 
 /// Whoever holds a lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,19 +59,20 @@ pub fn own_update(zone: &Zone, update: &Update, holder: &Holder) -> Result<Updat
     }
     let own = Rdata::a(holder.address);
     let wants = wanted(&update.changes, holder, &own)?;
-    let sets = zone.node(&holder.name).map_or(&[][..], |(_, node)| node.sets());
+    let sets: Vec<SetRef<'_>> = zone.node(&holder.name).map_or_else(Vec::new, |node| node.sets().collect());
+    let is_own = |set: &SetRef<'_>| set.rdata.are(std::slice::from_ref(&own));
     if holder.kept || sets.iter().any(|set| set.rtype == RecordType::DHCID) {
         // The record is there by the server's own hand, or will be: with its time to live, for as long as the lease runs.
-        let is_others = sets.iter().any(|set| set.rtype == RecordType::A && *set.rdata != [own.clone()]);
+        let is_others = sets.iter().any(|set| set.rtype == RecordType::A && !is_own(set));
         return match wants {
             Some(false) => Err(NotOwn::Kept),
             Some(true) if is_others => Err(NotOwn::Taken),
             Some(true) | None => Ok(Update { changes: Vec::new(), ..update.clone() }),
         };
     }
-    let prerequisite = match sets {
+    let prerequisite = match &sets[..] {
         [] => Prerequisite::NameNotInUse(holder.name.clone()),
-        [set] if set.rtype == RecordType::A && *set.rdata == [own.clone()] => {
+        [set] if set.rtype == RecordType::A && is_own(set) => {
             Prerequisite::RrsetIs(holder.name.clone(), RecordType::A, vec![own])
         }
         _ => return Err(NotOwn::Taken),
@@ -91,7 +92,7 @@ pub fn own_update(zone: &Zone, update: &Update, holder: &Holder) -> Result<Updat
 #[must_use]
 pub fn departure(zone: &Zone, name: &Fqdn, address: Ipv4Addr) -> Option<Update> {
     let rdata = Rdata::a(address);
-    let (_, node) = zone.node(name)?;
+    let node = zone.node(name)?;
     let is_own =
         node.set(RecordType::DHCID).is_none() && node.set(RecordType::A).is_some_and(|set| set.rdata.contains(&rdata));
     is_own.then(|| Update {

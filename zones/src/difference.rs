@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use dns::{Fqdn, Rdata, RecordType, Rrset};
 
-use crate::{Set, Zone};
+use crate::{SetRef, Zone};
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,30 +37,34 @@ impl DifferenceWriter {
         Self(Vec::with_capacity(names * 64 + 128))
     }
 
-    /// Adds what the set of this name and type was; `None`: there was none. Each set is added once.
+    /// Adds what the set of this name and type was; without records: there was none. Each set is added once.
     pub fn push(&mut self, name: &Fqdn, rtype: RecordType, ttl: u32, rdata: &[Rdata]) {
+        self.head(name, rtype, ttl, rdata.len());
+        rdata.iter().for_each(|Rdata(data)| self.record(data));
+    }
+
+    /// The same, of a zone's set.
+    pub fn push_set(&mut self, name: &Fqdn, rtype: RecordType, set: Option<SetRef<'_>>) {
+        let (ttl, records) = set.map_or_else(Default::default, |set| (set.ttl, set.rdata));
+        self.head(name, rtype, ttl, records.len());
+        records.iter().for_each(|data| self.record(data));
+    }
+
+    fn head(&mut self, name: &Fqdn, rtype: RecordType, ttl: u32, records: usize) {
         let out = &mut self.0;
         out.extend_from_slice(name.as_wire());
         out.extend_from_slice(&rtype.0.to_be_bytes());
         // Fewer than the records of a zone, which memory bounds far below.
-        out.extend_from_slice(&(rdata.len() as u32).to_be_bytes());
-        if rdata.is_empty() {
-            return;
-        }
-        out.extend_from_slice(&ttl.to_be_bytes());
-        for Rdata(data) in rdata {
-            // At most 65,535 octets: see `Rdata`.
-            out.extend_from_slice(&(data.len() as u16).to_be_bytes());
-            out.extend_from_slice(data);
+        out.extend_from_slice(&(records as u32).to_be_bytes());
+        if records > 0 {
+            out.extend_from_slice(&ttl.to_be_bytes());
         }
     }
 
-    /// The same, of a zone's set.
-    pub fn push_set(&mut self, name: &Fqdn, rtype: RecordType, set: Option<&Set>) {
-        match set {
-            Some(set) => self.push(name, rtype, set.ttl, &set.rdata),
-            None => self.push(name, rtype, 0, &[]),
-        }
+    fn record(&mut self, data: &[u8]) {
+        // At most 65,535 octets: see `Rdata`.
+        self.0.extend_from_slice(&(data.len() as u16).to_be_bytes());
+        self.0.extend_from_slice(data);
     }
 
     /// The difference between these serials.
@@ -168,11 +172,11 @@ impl Condensed {
         let (mut removed, mut added) = (Vec::new(), Vec::new());
         for ((name, rtype), former) in oldest {
             let now = zone.set(&name, rtype);
-            let (now_ttl, now_data) = now.map_or((0, &[][..]), |set| (set.ttl, &*set.rdata));
+            let (now_ttl, now_data) = now.map_or_else(Default::default, |set| (set.ttl, set.rdata.to_vec()));
             // RFC 2181 section 5.2: the records of a set share their TTL, so that another TTL is another record of each.
             let same_ttl = now_ttl == former.ttl;
             let stays = |data: &[Rdata], one: &Rdata| same_ttl && data.binary_search(one).is_ok();
-            let gone: Vec<Rdata> = former.rdata.iter().filter(|one| !stays(now_data, one)).cloned().collect();
+            let gone: Vec<Rdata> = former.rdata.iter().filter(|one| !stays(&now_data, one)).cloned().collect();
             let come: Vec<Rdata> = now_data.iter().filter(|one| !stays(&former.rdata, one)).cloned().collect();
             removed.extend(Rrset::new(name.clone(), rtype, former.ttl, gone));
             added.extend(Rrset::new(name, rtype, now_ttl, come));

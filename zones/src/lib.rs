@@ -1,6 +1,6 @@
 //! Authoritative zones: snapshots, answers and RFC 2136 updates.
 //!
-//! Reading order: [`zone`] (one zone as a persistent map, whose names `names` keeps: a snapshot is a clone), [`zone_set`] (all zones, and how
+//! Reading order: [`zone`] (one zone as a persistent map, whose names `names` keeps, each with its records in one piece ([`node`]): a snapshot is a clone), [`zone_set`] (all zones, and how
 //! a new one begins), [`audience`] (who sees what of them), [`mod@answer`] (a question to an answer, pure),
 //! [`mod@respond`] (the same, octets to octets, with EDNS and [`cookie`]s), [`update`] (prerequisites and changes to the next zone and its difference,
 //! with [`serial`] arithmetic), [`policy`] (who may change what), [`by_lease`] (what the holder of a lease may), [`change`]
@@ -20,6 +20,7 @@ pub mod history;
 pub mod intake;
 pub mod master;
 mod names;
+pub mod node;
 pub mod policy;
 pub mod respond;
 pub mod serial;
@@ -34,8 +35,9 @@ pub use authority::{Decision, Outcome, Settled, Ticket, Together, ZoneAuthority}
 pub use change::ZoneChange;
 pub use difference::{Condensed, Difference, DifferenceWriter};
 pub use history::{Histories, History};
+pub use node::{Node, NodeRef, Records, Set, SetRef};
 pub use policy::{Requestor, UpdatePolicy};
 pub use respond::{Asked, Kind, Responded, respond};
 pub use update::{AllowAll, Draft, Followed, ForLeases, Policy, apply};
-pub use zone::{Node, Redirect, Set, Standing, Zone, ZoneError};
+pub use zone::{Redirect, Standing, Zone, ZoneError};
 pub use zone_set::{NewZone, Place, Unavailable, ZoneSet};

@@ -6,22 +6,24 @@
 //!              │  is full; then each gets half         ─▶ branch: 16 slots, by the next four bits …
 //! ```
 //!
-//! A clone shares everything. A change copies one leaf and the branches above it, unless nobody else has them. A new name,
-//! which is nearly every change, copies no leaf: it goes into a free place behind the others, and the snapshots that
-//! share the leaf do not see it, because each says how many of the places are its own. So no name is counted up and down
-//! for another one's sake, each a wait for memory somewhere else. Where two snapshots go on from one, the first has the
-//! place and the other copies. A leaf is half full at least, since what is shared by several slots is split in two.
+//! A clone shares everything. A change copies one leaf and the branches above it, unless nobody else has them. A leaf is
+//! one piece of memory ([`leaf`]) with names and records in it: to find a name is to wait for memory two or three times,
+//! and to copy a leaf touches nothing else. A leaf is half full at least, since what is shared by several slots is split
+//! in two.
 //!
-//! A name that only has others beneath it is here too, without a node, and counts them: so whether a name exists is
-//! found by its hash, however large the zone, and no order of names has to be kept.
+//! Names are in wire form without the apex, which all of them end with. A name that only has others beneath it is here
+//! too, without records, and counts them: so whether a name exists is found by its hash, however large the zone, and no
+//! order of names has to be kept.
 
 use std::slice;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use dns::Fqdn;
+use self::leaf::{Leaf, Put, RecordsOf};
+use crate::node::Node;
 
-use crate::zone::Node;
+mod leaf;
+
+pub(crate) use self::leaf::Held;
 
 /// Bits of the hash that one branch tells apart.
 const BITS: u32 = 4;
@@ -30,71 +32,30 @@ const SLOTS: usize = 1 << BITS;
 const LEVELS: u32 = u32::BITS / BITS;
 /// So many names are in a leaf before it is split.
 const LEAF_MAX: usize = 32;
-/// The fewest places of a leaf that has names.
-const PLACES_MIN: usize = 4;
 
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Names {
-    root: Leafed,
+    root: Child,
     entries: usize,
     leaves: usize,
 }
 
-/// A name that exists.
-#[derive(Clone, Debug)]
-pub(crate) struct Entry {
-    hash: u32,
-    /// How many names exist one label beneath it; not counted of the apex, which exists anyway.
-    pub(crate) below: u32,
-    pub(crate) name: Fqdn,
-    /// Its records; `None`: there are only names beneath it.
-    pub(crate) node: Option<Node>,
-}
-
-#[derive(Clone, Debug)]
-enum Leafed {
+#[derive(Clone, Debug, Default)]
+enum Child {
+    #[default]
+    None,
     Leaf(Leaf),
     Branch(Arc<Branch>),
 }
 
-/// The first `len` of some places, which are filled one after the other and never emptied while they are shared.
 #[derive(Clone, Debug, Default)]
-struct Leaf {
-    places: Arc<Places>,
-    len: u32,
-}
-
-#[derive(Debug, Default)]
-struct Places {
-    /// Those of the entries, which are looked through without touching what they are of.
-    hashes: Box<[AtomicU32]>,
-    entries: Box<[OnceLock<Entry>]>,
-}
-
-#[derive(Clone, Debug)]
 struct Branch {
     /// Which of the children each slot is. A child's slots lie beside each other.
     slots: [u8; SLOTS],
-    children: Vec<Leafed>,
-}
-
-impl Default for Leafed {
-    fn default() -> Self {
-        Self::Leaf(Leaf::default())
-    }
-}
-
-impl Entry {
-    /// A name with so many beneath it.
-    pub(crate) fn new(hash: u32, name: Fqdn, node: Option<Node>, below: u32) -> Self {
-        Self { hash, below, name, node }
-    }
-
-    /// Whether nothing holds the name.
-    pub(crate) fn is_void(&self) -> bool {
-        self.below == 0 && self.node.is_none()
-    }
+    /// The first of them are there.
+    children: [Child; SLOTS],
+    count: u8,
 }
 
 impl Names {
@@ -104,50 +65,50 @@ impl Names {
         self.entries
     }
 
-    /// A name in wire form.
-    pub(crate) fn find(&self, hash: u32, name: &[u8]) -> Option<&Entry> {
+    /// What there is of a name.
+    #[inline]
+    pub(crate) fn find(&self, hash: u32, name: &[u8]) -> Option<Held<'_>> {
         let (mut at, mut level) = (&self.root, 0);
         loop {
             match at {
-                Leafed::Leaf(leaf) => return leaf.find(hash, name).map(|(_, entry)| entry),
-                Leafed::Branch(branch) => {
+                Child::Leaf(leaf) => return leaf.find(hash, name).map(|(_, held)| held),
+                Child::Branch(branch) => {
                     at = &branch.children[branch.child_of(hash, level)];
                     level += 1;
                 }
+                Child::None => return None,
             }
         }
     }
 
-    /// A name that is here, to be changed. Should nothing hold it in the end, it is the caller's to take away.
-    pub(crate) fn change(&mut self, hash: u32, name: &[u8]) -> Option<&mut Entry> {
+    /// Puts a name here, in place of what there was of it: its records, which are what `node` has, and how many names are
+    /// beneath it. Returns whether it is new.
+    pub(crate) fn put(&mut self, hash: u32, name: &[u8], node: Option<&Node>, below: u32) -> bool {
+        let put = Put { hash, name, below, records: node.map(RecordsOf::of) };
+        let (leaf, leaves) = self.leaf_of(hash, |leaf| leaf.find(hash, name).is_none());
+        let is_new = match leaf.find(hash, name).map(|(at, _)| at) {
+            Some(at) => {
+                leaf.replace(at, Some(put));
+                false
+            }
+            None => {
+                leaf.push(&put);
+                true
+            }
+        };
+        self.leaves += leaves;
+        self.entries += usize::from(is_new);
+        is_new
+    }
+
+    /// Counts other names beneath one that is here, if it is: returns how many there are then.
+    pub(crate) fn count_below(&mut self, hash: u32, name: &[u8], change: impl Fn(u32) -> u32) -> Option<u32> {
         self.find(hash, name)?;
-        self.leaf_of(hash).change(hash, name)
-    }
-
-    /// Puts a name here, which must not be here.
-    pub(crate) fn add(&mut self, entry: Entry) {
-        let hash = entry.hash;
-        if let Leafed::Leaf(leaf) = &mut self.root
-            && leaf.is_full()
-        {
-            let entries = std::mem::take(leaf).into_entries();
-            self.root = Leafed::Branch(Arc::new(Branch::of(entries, 0)));
-            self.leaves += 1;
-        }
-        let (mut at, mut level) = (&mut self.root, 0);
-        loop {
-            match at {
-                Leafed::Leaf(leaf) => break leaf.push(entry),
-                Leafed::Branch(branch) => {
-                    let branch = Arc::make_mut(branch);
-                    self.leaves += branch.make_room(hash, level);
-                    let child = branch.child_of(hash, level);
-                    at = &mut branch.children[child];
-                    level += 1;
-                }
-            }
-        }
-        self.entries += 1;
+        let (leaf, _) = self.leaf_of(hash, |_| false);
+        let (at, held) = leaf.find(hash, name)?;
+        let below = change(held.below);
+        leaf.set_below(at, below);
+        Some(below)
     }
 
     /// Takes a name away.
@@ -155,7 +116,10 @@ impl Names {
         if self.find(hash, name).is_none() {
             return;
         }
-        self.leaf_of(hash).remove(hash, name);
+        let (leaf, _) = self.leaf_of(hash, |_| false);
+        if let Some((at, _)) = leaf.find(hash, name) {
+            leaf.replace(at, None);
+        }
         self.entries -= 1;
         // Most leaves are empty or nearly: most names went.
         if self.entries < self.leaves {
@@ -163,43 +127,64 @@ impl Names {
         }
     }
 
-    /// The leaf of a hash, beneath branches that are ours alone.
-    fn leaf_of(&mut self, hash: u32) -> &mut Leaf {
+    /// The leaf of a hash, beneath branches that are ours alone, and how many leaves more there are. One that is full is
+    /// split if something is to be put there.
+    fn leaf_of(&mut self, hash: u32, grows: impl Fn(&Leaf) -> bool) -> (&mut Leaf, usize) {
+        let mut more = 0;
+        if let Child::Leaf(leaf) = &self.root
+            && is_full(leaf)
+            && grows(leaf)
+        {
+            self.root = Child::Branch(Arc::new(Branch::of(leaf, 0)));
+            more += 1;
+        }
         let (mut at, mut level) = (&mut self.root, 0);
         loop {
+            // Told apart before it is borrowed for good.
+            if let Child::None = at {
+                *at = Child::Leaf(Leaf::default());
+                more += 1;
+            }
             match at {
-                Leafed::Leaf(leaf) => return leaf,
-                Leafed::Branch(branch) => {
+                Child::Branch(branch) => {
                     let branch = Arc::make_mut(branch);
+                    more += branch.make_room(hash, level, &grows);
                     let child = branch.child_of(hash, level);
                     at = &mut branch.children[child];
                     level += 1;
                 }
+                Child::Leaf(leaf) => return (leaf, more),
+                Child::None => {}
             }
         }
     }
 
     fn rebuild(&mut self) {
         let mut built = Self::default();
-        self.iter().for_each(|entry| built.add(entry.clone()));
+        for leaf in self.leaves() {
+            for put in leaf.puts() {
+                let (leaf, leaves) = built.leaf_of(put.hash, |_| true);
+                leaf.push(&put);
+                built.leaves += leaves;
+                built.entries += 1;
+            }
+        }
         *self = built;
     }
 
     /// All names, in no order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
-        let (mut above, mut leaf): (_, slice::Iter<'_, OnceLock<Entry>>) =
-            (vec![slice::from_ref(&self.root).iter()], [].iter());
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Held<'_>> {
+        self.leaves().flat_map(Leaf::iter)
+    }
+
+    fn leaves(&self) -> impl Iterator<Item = &Leaf> {
+        let mut above = vec![slice::from_ref(&self.root).iter()];
         std::iter::from_fn(move || {
             loop {
-                if let Some(place) = leaf.next() {
-                    match place.get() {
-                        Some(entry) => return Some(entry),
-                        None => continue,
-                    }
-                }
                 match above.last_mut()?.next() {
-                    Some(Leafed::Leaf(shared)) => leaf = shared.own_places().iter(),
-                    Some(Leafed::Branch(branch)) => above.push(branch.children.iter()),
+                    Some(Child::Leaf(leaf)) => return Some(leaf),
+                    Some(Child::Branch(branch)) => above.push(branch.children.iter()),
+                    Some(Child::None) => {}
                     None => drop(above.pop()),
                 }
             }
@@ -207,101 +192,26 @@ impl Names {
     }
 }
 
-impl Leaf {
-    /// A leaf of its own, with room for one name more at least.
-    fn of(entries: Vec<Entry>) -> Self {
-        let room = (entries.len() + 1).next_power_of_two().max(PLACES_MIN);
-        let len = entries.len() as u32;
-        let hash_of = |entry: Option<&Entry>| AtomicU32::new(entry.map_or(0, |entry| entry.hash));
-        let hashes = (0..room).map(|at| hash_of(entries.get(at))).collect();
-        let free = std::iter::repeat_with(OnceLock::new);
-        let entries = entries.into_iter().map(OnceLock::from).chain(free).take(room).collect();
-        Self { places: Arc::new(Places { hashes, entries }), len }
-    }
-
-    fn len(&self) -> usize {
-        self.len as usize
-    }
-
-    fn is_full(&self) -> bool {
-        self.len() >= LEAF_MAX
-    }
-
-    /// The places that this leaf has names in.
-    fn own_places(&self) -> &[OnceLock<Entry>] {
-        &self.places.entries[..self.len()]
-    }
-
-    fn find(&self, hash: u32, name: &[u8]) -> Option<(usize, &Entry)> {
-        // What was put here before this leaf was handed on is seen by whoever it was handed to.
-        let hashes = self.places.hashes[..self.len()].iter().enumerate();
-        let alike = hashes.filter(|(_, other)| other.load(Ordering::Relaxed) == hash);
-        let mut entries = alike.filter_map(|(at, _)| Some((at, self.places.entries[at].get()?)));
-        entries.find(|(_, entry)| entry.name.as_wire() == name)
-    }
-
-    /// Puts a name behind the others, into their places if nobody else did.
-    fn push(&mut self, entry: Entry) {
-        let (at, hash) = (self.len(), entry.hash);
-        let back = match self.places.entries.get(at) {
-            Some(free) => free.set(entry).err(),
-            None => Some(entry),
-        };
-        let Some(entry) = back else {
-            self.places.hashes[at].store(hash, Ordering::Relaxed);
-            self.len += 1;
-            return;
-        };
-        let mut entries = std::mem::take(self).into_entries();
-        entries.push(entry);
-        *self = Self::of(entries);
-    }
-
-    /// A name's entry, in a leaf that is ours alone.
-    fn change(&mut self, hash: u32, name: &[u8]) -> Option<&mut Entry> {
-        let (at, _) = self.find(hash, name)?;
-        if Arc::get_mut(&mut self.places).is_none() {
-            *self = Self::of(std::mem::take(self).into_entries());
-        }
-        Arc::get_mut(&mut self.places)?.entries.get_mut(at)?.get_mut()
-    }
-
-    fn remove(&mut self, hash: u32, name: &[u8]) {
-        let Some((at, _)) = self.find(hash, name) else { return };
-        let mut entries = std::mem::take(self).into_entries();
-        entries.swap_remove(at);
-        *self = Self::of(entries);
-    }
-
-    /// The names, moved where nobody else has them.
-    fn into_entries(self) -> Vec<Entry> {
-        let len = self.len();
-        match Arc::try_unwrap(self.places) {
-            Ok(places) => places.entries.into_iter().take(len).filter_map(OnceLock::into_inner).collect(),
-            Err(shared) => shared.entries[..len].iter().filter_map(|place| place.get().cloned()).collect(),
-        }
-    }
-}
-
 impl Branch {
     /// Two leaves of what was one, at this level.
-    fn of(entries: Vec<Entry>, level: u32) -> Self {
-        let mut branch = Self { slots: [0; SLOTS], children: vec![Leafed::Leaf(Leaf::of(entries))] };
+    fn of(leaf: &Leaf, level: u32) -> Self {
+        let mut branch = Self { count: 1, ..Self::default() };
+        branch.children[0] = Child::Leaf(leaf.clone());
         branch.split(0, 0, SLOTS, level);
         branch
     }
 
     fn child_of(&self, hash: u32, level: u32) -> usize {
-        usize::from(self.slots[slot_of(hash, level)])
+        usize::from(self.slots[slot_of(hash, level)]) % SLOTS
     }
 
     /// Splits what is full where a name is to be put; returns how many leaves more there are.
-    fn make_room(&mut self, hash: u32, level: u32) -> usize {
+    fn make_room(&mut self, hash: u32, level: u32, grows: impl Fn(&Leaf) -> bool) -> usize {
         let mut more = 0;
         loop {
             let child = self.child_of(hash, level);
-            let Leafed::Leaf(leaf) = &mut self.children[child] else { return more };
-            if !leaf.is_full() {
+            let Child::Leaf(leaf) = &self.children[child] else { return more };
+            if !is_full(leaf) || !grows(leaf) {
                 return more;
             }
             let is_one = |slot: &u8| usize::from(*slot) == child;
@@ -313,8 +223,7 @@ impl Branch {
                 return more;
             }
             if count == 1 {
-                let entries = std::mem::take(leaf).into_entries();
-                self.children[child] = Leafed::Branch(Arc::new(Self::of(entries, level + 1)));
+                self.children[child] = Child::Branch(Arc::new(Self::of(leaf, level + 1)));
                 return more + 1;
             }
             self.split(child, first, count, level);
@@ -325,15 +234,20 @@ impl Branch {
     /// Gives the upper half of a leaf's slots a leaf of their own.
     fn split(&mut self, child: usize, first: usize, count: usize, level: u32) {
         let middle = first + count / 2;
-        let Leafed::Leaf(leaf) = &mut self.children[child] else { return };
-        let entries = std::mem::take(leaf).into_entries();
-        let (upper, lower): (Vec<Entry>, Vec<Entry>) =
-            entries.into_iter().partition(|entry| slot_of(entry.hash, level) >= middle);
-        self.children[child] = Leafed::Leaf(Leaf::of(lower));
+        let Child::Leaf(leaf) = &self.children[child] else { return };
+        let (upper, lower): (Vec<Put<'_>>, Vec<Put<'_>>) =
+            leaf.puts().into_iter().partition(|put| slot_of(put.hash, level) >= middle);
+        let [upper, lower] = [upper, lower].map(|puts| Child::Leaf(Leaf::of(&puts)));
+        self.children[child] = lower;
         // There are no more children than slots.
-        self.slots[middle..first + count].fill(self.children.len() as u8);
-        self.children.push(Leafed::Leaf(Leaf::of(upper)));
+        self.slots[middle..first + count].fill(self.count);
+        self.children[usize::from(self.count) % SLOTS] = upper;
+        self.count += 1;
     }
+}
+
+fn is_full(leaf: &Leaf) -> bool {
+    leaf.len() >= LEAF_MAX
 }
 
 fn slot_of(hash: u32, level: u32) -> usize {
@@ -341,121 +255,4 @@ fn slot_of(hash: u32, level: u32) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-    use std::collections::BTreeMap;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn name(number: u32) -> Fqdn {
-        format!("h{number}").parse().unwrap()
-    }
-
-    /// Few bits, so that names fall on each other, and whole ones, so that leaves split at every level.
-    fn hash_of(number: u32) -> u32 {
-        if number.is_multiple_of(3) { number % 5 } else { number.wrapping_mul(0x9E37_79B9) }
-    }
-
-    fn put(names: &mut Names, number: u32, below: u32) -> bool {
-        let name = name(number);
-        match names.change(hash_of(number), name.as_wire()) {
-            Some(entry) => entry.below = below,
-            None => {
-                names.add(Entry::new(hash_of(number), name, None, below));
-                return true;
-            }
-        }
-        false
-    }
-
-    fn found(names: &Names, number: u32) -> Option<u32> {
-        names.find(hash_of(number), name(number).as_wire()).map(|entry| entry.below)
-    }
-
-    fn all(names: &Names) -> BTreeMap<String, u32> {
-        names.iter().map(|entry| (entry.name.to_string(), entry.below)).collect()
-    }
-
-    proptest! {
-        #[test]
-        fn it_holds_what_a_map_holds_and_so_does_every_snapshot(
-            steps in prop::collection::vec((0..200_u32, 0..4_u32), 1..400),
-        ) {
-            let (mut names, mut model) = (Names::default(), BTreeMap::new());
-            let mut snapshots = Vec::new();
-            for (at, (number, below)) in steps.into_iter().enumerate() {
-                match below {
-                    0 => {
-                        names.remove(hash_of(number), name(number).as_wire());
-                        model.remove(&name(number).to_string());
-                    }
-                    _ => {
-                        let is_new = put(&mut names, number, below);
-                        prop_assert_eq!(model.insert(name(number).to_string(), below).is_none(), is_new);
-                    }
-                }
-                prop_assert_eq!(found(&names, number), (below > 0).then_some(below));
-                prop_assert_eq!(names.len(), model.len());
-                if at % 50 == 0 {
-                    snapshots.push((names.clone(), model.clone()));
-                }
-            }
-            prop_assert_eq!(all(&names), model);
-            for (names, model) in snapshots {
-                prop_assert_eq!(all(&names), model);
-            }
-        }
-
-        #[test]
-        fn snapshots_that_go_on_apart_do_not_see_each_others_names(
-            steps in prop::collection::vec((0..4_usize, 0..200_u32, 0..4_u32), 1..400),
-        ) {
-            let mut versions: [(Names, BTreeMap<String, u32>); 4] = Default::default();
-            for (at, number, what) in steps {
-                let (names, model) = &mut versions[at];
-                match what {
-                    0 => {
-                        names.remove(hash_of(number), name(number).as_wire());
-                        model.remove(&name(number).to_string());
-                    }
-                    3 => versions[at] = versions[(at + 1) % 4].clone(),
-                    below => {
-                        put(names, number, below);
-                        model.insert(name(number).to_string(), below);
-                    }
-                }
-            }
-            for (names, model) in versions {
-                prop_assert_eq!(all(&names), model);
-            }
-        }
-    }
-
-    #[test]
-    fn names_of_one_hash_are_all_kept() {
-        let mut names = Names::default();
-        for number in (0..300).map(|number| number * 15) {
-            assert!(put(&mut names, number, number + 1), "the same hash each");
-        }
-        assert!((0..300).all(|number| found(&names, number * 15) == Some(number * 15 + 1)));
-        assert_eq!(names.iter().count(), 300);
-    }
-
-    #[test]
-    fn leaves_are_half_full_at_least_and_go_with_their_names() {
-        let mut names = Names::default();
-        let numbers = || (0..30_000_u32).filter(|number| !number.is_multiple_of(3));
-        numbers().for_each(|number| assert!(put(&mut names, number, 1)));
-        let fill = names.len() / names.leaves;
-        assert!((LEAF_MAX / 2..LEAF_MAX).contains(&fill), "{fill} of {LEAF_MAX} names a leaf");
-        for number in numbers().skip(10) {
-            names.remove(hash_of(number), name(number).as_wire());
-        }
-        assert_eq!(names.len(), 10);
-        assert!(names.leaves <= names.len(), "{} leaves", names.leaves);
-        assert!(numbers().take(10).all(|number| found(&names, number) == Some(1)));
-    }
-}
+mod tests;

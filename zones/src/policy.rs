@@ -20,7 +20,7 @@ use std::sync::OnceLock;
 
 use dns::{Change, Fqdn, RecordType, Update};
 
-use crate::{Policy, Zone};
+use crate::{NodeRef, Policy, Zone};
 
 /// How many records of one name and type an update from the network may lead to. A set is stored, kept in the history and
 /// sent as a whole, so that a large one makes each later change of it as large. BIND takes 100 records; names of services
@@ -200,9 +200,9 @@ impl UpdatePolicy {
             }
             // What is deleted is what there is. RFC 2136 section 3.4.2.3: SOA and NS of the apex stay.
             Change::DeleteName(name) => {
-                let sets = zone.node(name).map_or(&[][..], |(_, node)| node.sets());
+                let sets = zone.node(name).into_iter().flat_map(NodeRef::sets);
                 let stays = |rtype| name == zone.apex() && matches!(rtype, RecordType::SOA | RecordType::NS);
-                let mut deleted = sets.iter().map(|set| set.rtype).filter(|rtype| !stays(*rtype));
+                let mut deleted = sets.map(|set| set.rtype).filter(|rtype| !stays(*rtype));
                 deleted.try_for_each(|rtype| self.judge_record(zone, requestor, name, rtype).map(|_| ()))
             }
         }

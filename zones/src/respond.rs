@@ -270,7 +270,7 @@ impl Sections for Plain<'_> {
 }
 
 fn written<'a>(set: &'a AnswerSet<'_>) -> Written<'a> {
-    Written { name: set.name.as_wire(), rtype: set.rtype, ttl: set.ttl, rdata: &set.rdata }
+    Written { name: set.name.as_wire(), rtype: set.rtype, ttl: set.ttl, rdata: set.rdata.records() }
 }
 
 /// A plain question, or none.

@@ -14,8 +14,9 @@ use faults::{Fault, planted};
 
 pub use views::Followed;
 
-use crate::zone::{Node, Set, Zone, owned, serial_in};
-use crate::{DifferenceWriter, ZoneChange, serial};
+use crate::node::{Node, NodeRef, NodeWriter, Set, SetRef};
+use crate::zone::{Zone, serial_of};
+use crate::{DifferenceWriter, Records, ZoneChange, serial};
 
 /// Who may change what (RFC 2136 section 3.3).
 pub trait Policy {
@@ -106,8 +107,9 @@ struct Open {
     name: Fqdn,
     /// As they are in the zone.
     node: Option<Node>,
-    /// As they are to be, once something is to be changed. In the order of their types; none is empty.
-    changed: Option<Vec<Set>>,
+    /// The same, to be looked at and changed. In the order of their types; none is empty.
+    sets: Vec<Set>,
+    is_changed: bool,
 }
 
 impl Draft {
@@ -159,17 +161,26 @@ impl Draft {
         Ok(())
     }
 
-    /// Puts these sets at a name that owns no records: what an update of such adds comes to, with the prerequisite that the
-    /// name is not in use. False: it is, and nothing was changed. They are one of a type, in the order of their types, none
-    /// of them empty, and what they say is in canonical form.
-    pub fn add(&mut self, name: &Fqdn, sets: impl IntoIterator<Item = Set>) -> bool {
+    /// Puts these records at a name that owns none: what an update of such adds comes to, with the prerequisite that the
+    /// name is not in use. False: it is, and nothing was changed. There is one at least and one of a type, in the order of
+    /// their types, and what they say is in canonical form.
+    pub fn add<'d>(
+        &mut self,
+        name: &Fqdn,
+        ttl: u32,
+        records: impl IntoIterator<Item = (RecordType, &'d Rdata)>,
+    ) -> bool {
         self.close();
-        let sets = sets.into_iter().map(|set| Set { ttl: ttl_of(set.ttl), ..set });
-        let now = self.next.add_sets(name, sets);
-        let is_sorted = |node: &Node| node.sets().is_sorted_by_key(|set| set.rtype);
-        debug_assert!(name.is_within(self.apex()) && now.iter().all(is_sorted), "{name}");
-        let is_added = now.is_some();
-        self.touched.extend(now.map(|now| Touched { name: name.clone(), before: None, now: Some(now) }));
+        let mut writer = NodeWriter::default();
+        for (rtype, data) in records {
+            writer.set(rtype, ttl_of(ttl), [&*data.0]);
+        }
+        let Some(node) = writer.finish() else { return false };
+        debug_assert!(name.is_within(self.apex()) && node.sets().is_sorted_by_key(|set| set.rtype), "{name}");
+        let is_added = self.next.add_node(name, &node);
+        if is_added {
+            self.touched.push(Touched { name: name.clone(), before: None, now: Some(node) });
+        }
         is_added
     }
 
@@ -232,18 +243,21 @@ impl Draft {
             self.close();
         }
         let zone = &self.next;
-        self.open.get_or_insert_with(|| Open {
-            name: name.clone(),
-            node: zone.node(name).map(|(_, node)| node.clone()),
-            changed: None,
+        self.open.get_or_insert_with(|| {
+            let node = zone.node(name);
+            Open {
+                name: name.clone(),
+                node: node.map(NodeRef::to_node),
+                sets: node.map_or_else(Vec::new, NodeRef::to_sets),
+                is_changed: false,
+            }
         })
     }
 
     /// Puts what became of a name's records into the zone.
     fn close(&mut self) {
-        let Some(Open { name, node: before, changed }) = self.open.take() else { return };
-        let Some(sets) = changed else { return };
-        let now = self.next.put_sets(&name, sets);
+        let Some(Open { name, node: before, sets, is_changed: true }) = self.open.take() else { return };
+        let now = self.next.put_sets(&name, &sets);
         self.repeats = true;
         self.touched.push(Touched { name, before, now });
     }
@@ -251,16 +265,12 @@ impl Draft {
 
 impl Open {
     fn sets(&self) -> &[Set] {
-        match (&self.changed, &self.node) {
-            (Some(sets), _) => sets,
-            (None, Some(node)) => node.sets(),
-            (None, None) => &[],
-        }
+        &self.sets
     }
 
     fn change(&mut self) -> &mut Vec<Set> {
-        let node = &self.node;
-        self.changed.get_or_insert_with(|| node.as_ref().map_or_else(Vec::new, |node| node.sets().to_vec()))
+        self.is_changed = true;
+        &mut self.sets
     }
 }
 
@@ -296,7 +306,7 @@ fn too_many<'u>(zone: &Zone, update: &'u Update, most: usize) -> Option<(&'u Fqd
         _ => None,
     });
     // Seldom is there anything to count: a message has few records.
-    let mut grown: BTreeMap<(&Fqdn, RecordType), BTreeSet<&Rdata>> = added
+    let mut grown: BTreeMap<(&Fqdn, RecordType), BTreeSet<&[u8]>> = added
         .filter(|(name, rtype)| records_at(zone, name, *rtype).len() + update.changes.len() > most)
         .map(|(name, rtype)| ((name, rtype), records_at(zone, name, rtype).iter().collect()))
         .collect();
@@ -311,12 +321,12 @@ fn too_many<'u>(zone: &Zone, update: &'u Update, most: usize) -> Option<(&'u Fqd
                     if is_alone(*rtype) {
                         set.clear();
                     }
-                    set.insert(rdata);
+                    set.insert(&rdata.0);
                 }
             }
             Change::DeleteRecord(name, rtype, rdata) => {
                 if let Some(set) = grown.get_mut(&(name, *rtype)) {
-                    set.remove(rdata);
+                    set.remove(&*rdata.0);
                 }
             }
             Change::DeleteRrset(name, rtype) => {
@@ -329,14 +339,14 @@ fn too_many<'u>(zone: &Zone, update: &'u Update, most: usize) -> Option<(&'u Fqd
             }
         }
     }
-    let larger = |((name, rtype), set): &(&(&Fqdn, RecordType), &BTreeSet<&Rdata>)| {
+    let larger = |((name, rtype), set): &(&(&Fqdn, RecordType), &BTreeSet<&[u8]>)| {
         set.len() > most.max(records_at(zone, name, *rtype).len())
     };
     grown.iter().find(larger).map(|((name, rtype), _)| (*name, *rtype))
 }
 
-fn records_at<'z>(zone: &'z Zone, name: &Fqdn, rtype: RecordType) -> &'z [Rdata] {
-    zone.set(name, rtype).map_or(&[], |set| &set.rdata)
+fn records_at<'z>(zone: &'z Zone, name: &Fqdn, rtype: RecordType) -> Records<'z> {
+    zone.set(name, rtype).map_or_else(Records::default, |set| set.rdata)
 }
 
 /// RFC 6672 section 2.4: "DNAME RRs ... are singletons", as CNAME and SOA are.
@@ -356,7 +366,8 @@ fn add(open: &mut Open, apex: &Fqdn, rtype: RecordType, ttl: u32, rdata: &Rdata)
     // "If the TYPE is SOA and there is no Zone SOA RR, or the new SOA.SERIAL is lower (according to [RFC1982]) than
     // or equal to the current Zone SOA RR's SOA.SERIAL, the Update RR is ignored."
     if rtype == RecordType::SOA {
-        let current = serial_in(set_of(sets, RecordType::SOA));
+        let current = set_of(sets, RecordType::SOA).and_then(|set| set.rdata.first());
+        let current = current.map_or(0, |soa| serial_of(&soa.0));
         let newer = rdata.to_soa().is_some_and(|soa| serial::is_newer(soa.serial, current));
         if open.name != *apex || !newer {
             return;
@@ -428,6 +439,10 @@ fn merge_repeated(touched: &mut Vec<Touched>) {
     });
 }
 
+fn by_type(node: Option<&Node>) -> BTreeMap<RecordType, SetRef<'_>> {
+    node.into_iter().flat_map(Node::sets).map(|set| (set.rtype, set)).collect()
+}
+
 /// Section 3.6: the serial goes up once when the zone changed and the update did not raise it itself. Compares what
 /// was touched, so that an addition taken back is no change.
 fn finish(before: &Zone, after: &mut Zone, touched: Vec<Touched>) -> Option<ZoneChange> {
@@ -436,18 +451,16 @@ fn finish(before: &Zone, after: &mut Zone, touched: Vec<Touched>) -> Option<Zone
     let mut former = DifferenceWriter::with_room_for(touched.len());
     for Touched { name, before, now } in touched {
         if let (None, Some(node)) = (&before, &now) {
-            node.sets().iter().for_each(|set| former.push_set(&name, set.rtype, None));
+            node.sets().for_each(|set| former.push_set(&name, set.rtype, None));
             added.push((name, node.clone()));
             continue;
         }
-        let [old, new] = [&before, &now].map(|node| node.as_ref().map_or_else(Default::default, Node::sets));
-        let mut types: Vec<RecordType> = old.iter().chain(new).map(|set| set.rtype).collect();
-        types.sort_unstable();
-        types.dedup();
-        let changed = types.into_iter().filter(|rtype| set_of(old, *rtype) != set_of(new, *rtype));
+        let (old, new) = (by_type(before.as_ref()), by_type(now.as_ref()));
+        let types: BTreeSet<RecordType> = old.keys().chain(new.keys()).copied().collect();
+        let changed = types.into_iter().filter(|rtype| old.get(rtype) != new.get(rtype));
         sets.extend(changed.map(|rtype| {
-            former.push_set(&name, rtype, set_of(old, rtype));
-            (name.clone(), rtype, set_of(new, rtype).map(|set| owned(&name, set)))
+            former.push_set(&name, rtype, old.get(&rtype).copied());
+            (name.clone(), rtype, new.get(&rtype).map(|set| set.owned(&name)))
         }));
     }
     if sets.is_empty() && added.is_empty() {

@@ -5,14 +5,15 @@
 //! found by one hash a label, however large the zone. The canonical order of RFC 4034 section 6.1 is made when somebody
 //! wants to read in it: kept, it would cost every change more than all else of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use dns::sip::Sip;
 use dns::{Fqdn, Rdata, RecordType, Rrset, Soa};
 
-use crate::names::{Entry, Names};
+use crate::names::{Held, Names};
+use crate::node::{Node, NodeRef, Set, SetRef};
 
 /// Why some sets are not a zone.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,49 +30,6 @@ pub enum ZoneError {
         /// The owner.
         name: Fqdn,
     },
-}
-
-/// All records of one type at one name; the name is the key under which its node stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Set {
-    /// The type.
-    pub rtype: RecordType,
-    /// The time to live in seconds.
-    pub ttl: u32,
-    /// The data, sorted, without doubles, never empty.
-    pub rdata: Box<[Rdata]>,
-}
-
-/// The sets of one name, by type; never empty.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Node(Arc<[Set]>);
-
-impl Set {
-    /// Whether the records are these, in whatever order and however often each is named.
-    #[must_use]
-    pub fn has_exactly(&self, rdata: &[Rdata]) -> bool {
-        rdata.iter().all(|one| self.rdata.binary_search(one).is_ok())
-            && self.rdata.iter().all(|own| rdata.contains(own))
-    }
-}
-
-impl Node {
-    /// The set of a type.
-    #[must_use]
-    pub fn set(&self, rtype: RecordType) -> Option<&Set> {
-        self.0.binary_search_by_key(&rtype, |set| set.rtype).ok().map(|at| &self.0[at])
-    }
-
-    /// All sets, by type.
-    #[must_use]
-    pub fn sets(&self) -> &[Set] {
-        &self.0
-    }
-
-    /// The same with their owner, as the store keeps them.
-    pub fn rrsets(&self, owner: &Fqdn) -> impl Iterator<Item = Rrset> {
-        self.sets().iter().map(|set| owned(owner, set))
-    }
 }
 
 /// A zone: its apex and all its records. Cloning shares everything.
@@ -97,8 +55,8 @@ pub struct Zone {
 /// What is at a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing<'z> {
-    /// Records: its name as the zone holds it, and they.
-    Owner(&'z Fqdn, &'z Node),
+    /// Records.
+    Owner(NodeRef<'z>),
     /// None, but there are names beneath it: an empty non-terminal (RFC 4592 section 2.2.2).
     Above,
     /// Nothing, neither there nor beneath.
@@ -109,9 +67,9 @@ pub enum Standing<'z> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Redirect<'z> {
     /// A zone cut at or above the name: its owner and NS set.
-    Cut(&'z Fqdn, &'z Set),
+    Cut(&'z Fqdn, SetRef<'z>),
     /// A DNAME record above the name (RFC 6672): its owner and set.
-    Dname(&'z Fqdn, &'z Set),
+    Dname(&'z Fqdn, SetRef<'z>),
 }
 
 impl Zone {
@@ -130,20 +88,22 @@ impl Zone {
             redirects: Arc::default(),
             wildcards: 0,
         };
+        let mut all: Vec<Rrset> = Vec::new();
         for set in sets {
             if !set.name.is_within(&zone.apex) {
                 return Err(ZoneError::Outside { apex: zone.apex, name: set.name });
             }
-            let (name, rtype) = (set.name.clone(), set.rtype);
-            zone.put(&name, rtype, Some(set));
+            all.push(set);
         }
+        zone.put_all(all.into_iter().map(|set| (set.name.clone(), set.rtype, Some(set))).collect());
         zone.checked_soa()?;
         Ok(zone)
     }
 
     pub(crate) fn checked_soa(&self) -> Result<(), ZoneError> {
-        match self.soa_set().map(|set| &*set.rdata) {
-            Some([soa]) if soa.to_soa().is_some() => Ok(()),
+        let records = self.soa_set().map_or_else(Vec::new, |set| set.rdata.to_vec());
+        match &records[..] {
+            [soa] if soa.to_soa().is_some() => Ok(()),
             _ => Err(ZoneError::Soa(self.apex.clone())),
         }
     }
@@ -181,12 +141,13 @@ impl Zone {
             minimum: 0,
         };
         // `from_sets` saw a readable SOA record, and no update removes or breaks it.
-        set.map_or_else(|| (empty(), 0), |set| (set.rdata[0].to_soa().unwrap_or_else(empty), set.ttl))
+        let read = |set: SetRef<'_>| set.rdata.first().and_then(|data| Rdata(data.into()).to_soa());
+        set.map_or_else(|| (empty(), 0), |set| (read(set).unwrap_or_else(empty), set.ttl))
     }
 
     /// The SOA set.
     #[must_use]
-    pub fn soa_set(&self) -> Option<&Set> {
+    pub fn soa_set(&self) -> Option<SetRef<'_>> {
         self.top.as_ref().and_then(|node| node.set(RecordType::SOA))
     }
 
@@ -199,72 +160,84 @@ impl Zone {
     /// The SOA set of a negative answer with its TTL in seconds. RFC 2308 section 3: "set from the minimum of the MINIMUM
     /// field of the SOA record and the TTL of the SOA itself".
     #[must_use]
-    pub fn negative(&self) -> Option<(&Set, u32)> {
+    pub fn negative(&self) -> Option<(SetRef<'_>, u32)> {
         let set = self.soa_set()?;
-        let minimum = set.rdata.first()?.0.last_chunk::<4>()?;
+        let minimum = set.rdata.first()?.last_chunk::<4>()?;
         Some((set, set.ttl.min(u32::from_be_bytes(*minimum))))
     }
 
     /// What is at a name.
     #[must_use]
     pub fn standing(&self, name: &[u8]) -> Standing<'_> {
-        match self.names.find(self.hash(name), name) {
-            Some(entry) => entry.node.as_ref().map_or(Standing::Above, |node| Standing::Owner(&entry.name, node)),
+        match self.held(name) {
+            Some(held) => held.node.map_or(Standing::Above, Standing::Owner),
             None => Standing::Missing,
         }
     }
 
-    /// The records of `name`, with the name as the zone holds it.
+    /// The records of `name`.
     #[must_use]
-    pub fn node(&self, name: &Fqdn) -> Option<(&Fqdn, &Node)> {
-        match self.standing(name.as_wire()) {
-            Standing::Owner(name, node) => Some((name, node)),
-            Standing::Above | Standing::Missing => None,
-        }
+    pub fn node(&self, name: &Fqdn) -> Option<NodeRef<'_>> {
+        self.node_of_wire(name.as_wire())
     }
 
     /// The records of a name that is borrowed as octets: wire form, in lower case.
     #[must_use]
-    pub fn node_of_wire(&self, name: &[u8]) -> Option<&Node> {
-        self.names.find(self.hash(name), name)?.node.as_ref()
+    pub fn node_of_wire(&self, name: &[u8]) -> Option<NodeRef<'_>> {
+        self.held(name)?.node
     }
 
-    fn hash(&self, name: &[u8]) -> u32 {
+    fn held(&self, name: &[u8]) -> Option<Held<'_>> {
+        let name = self.within(name)?;
+        self.names.find(self.hash(name), name)
+    }
+
+    /// A name without the apex that it ends with, as names are kept. Where the apex' octets begin within a label, what is
+    /// left ends within that, as no name does that is kept.
+    fn within<'n>(&self, name: &'n [u8]) -> Option<&'n [u8]> {
+        name.strip_suffix(self.apex.as_wire())
+    }
+
+    /// A name that is kept, whole.
+    fn whole(&self, within: &[u8]) -> Fqdn {
+        let whole = [within, self.apex.as_wire()].concat();
+        // It was cut off a name.
+        Fqdn::from_wire(&whole).unwrap_or_else(|_| self.apex.clone())
+    }
+
+    /// Of a name without the apex.
+    fn hash(&self, within: &[u8]) -> u32 {
         // Whichever half it is.
-        self.hashes.bytes(name).finish() as u32
+        self.hashes.bytes(within).finish() as u32
     }
 
     /// One set.
     #[must_use]
-    pub fn set(&self, name: &Fqdn, rtype: RecordType) -> Option<&Set> {
-        self.node_of_wire(name.as_wire()).and_then(|node| node.set(rtype))
+    pub fn set(&self, name: &Fqdn, rtype: RecordType) -> Option<SetRef<'_>> {
+        self.node(name)?.set(rtype)
     }
 
     /// One set with its name, as the store keeps it.
     #[must_use]
     pub fn rrset(&self, name: &Fqdn, rtype: RecordType) -> Option<Rrset> {
-        self.set(name, rtype).map(|set| owned(name, set))
+        self.set(name, rtype).map(|set| set.owned(name))
     }
 
     /// Every set, in canonical order of names: they are sorted for it.
     pub fn rrsets(&self) -> impl Iterator<Item = Rrset> + '_ {
-        let mut owners: Vec<(&Fqdn, &Node)> = self.owners().collect();
-        owners.sort_unstable_by_key(|(name, _)| *name);
-        owners.into_iter().flat_map(|(name, node)| node.rrsets(name))
+        let mut owners: Vec<(Fqdn, NodeRef<'_>)> = self.nodes().collect();
+        owners.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        owners.into_iter().flat_map(|(name, node)| sets_of(&name, node))
     }
 
     /// Every set, those of a name beside each other, in no order of names.
     pub fn rrsets_unsorted(&self) -> impl Iterator<Item = Rrset> + '_ {
-        self.owners().flat_map(|(name, node)| node.rrsets(name))
+        self.nodes().flat_map(|(name, node)| sets_of(&name, node))
     }
 
     /// The names that own records, with what they own, in no order.
-    pub fn nodes(&self) -> impl Iterator<Item = (&Fqdn, &Node)> {
-        self.owners()
-    }
-
-    fn owners(&self) -> impl Iterator<Item = (&Fqdn, &Node)> {
-        self.names.iter().filter_map(|entry| Some((&entry.name, entry.node.as_ref()?)))
+    pub fn nodes(&self) -> impl Iterator<Item = (Fqdn, NodeRef<'_>)> {
+        self.names.iter().filter_map(|held| Some((self.whole(held.name), held.node?)))
     }
 
     /// How many names own records.
@@ -347,63 +320,80 @@ impl Zone {
 
     /// Puts a set in place, or takes it away. The caller keeps the apex' SOA.
     pub(crate) fn put(&mut self, name: &Fqdn, rtype: RecordType, set: Option<Rrset>) {
-        let before = self.node_of_wire(name.as_wire());
-        let mut sets: Vec<Set> = before.map_or_else(Vec::new, |node| node.sets().to_vec());
-        sets.retain(|set| set.rtype != rtype);
-        if let Some(set) = set.filter(|set| !set.rdata.is_empty()) {
-            let at = sets.partition_point(|other| other.rtype < rtype);
-            sets.insert(at, Set { rtype, ttl: set.ttl, rdata: set.rdata.into_boxed_slice() });
+        self.put_of_name(name, [(rtype, set)]);
+    }
+
+    /// The same of many: what is at a name is made anew once, however many sets of it there are. Of several of one name and
+    /// type the last one counts.
+    pub(crate) fn put_all(&mut self, mut sets: Vec<(Fqdn, RecordType, Option<Rrset>)>) {
+        // Stays in the order in which they came where it matters; nearly always they are sorted already.
+        sets.sort_by(|(one, ..), (other, ..)| one.cmp(other));
+        let mut sets = sets.into_iter().peekable();
+        while let Some((name, rtype, set)) = sets.next() {
+            let mut of_name = vec![(rtype, set)];
+            while let Some((_, rtype, set)) = sets.next_if(|(other, ..)| *other == name) {
+                of_name.push((rtype, set));
+            }
+            self.put_of_name(&name, of_name);
         }
-        self.put_sets(name, sets);
+    }
+
+    fn put_of_name(&mut self, name: &Fqdn, changes: impl IntoIterator<Item = (RecordType, Option<Rrset>)>) {
+        let before = self.node(name).map_or_else(Vec::new, NodeRef::to_sets);
+        let mut sets: BTreeMap<RecordType, Set> = before.into_iter().map(|set| (set.rtype, set)).collect();
+        for (rtype, set) in changes {
+            match set.filter(|set| !set.rdata.is_empty()) {
+                Some(set) => {
+                    let Rrset { ttl, rdata, .. } = set;
+                    sets.insert(rtype, Set { rtype, ttl, rdata: rdata.into_boxed_slice() })
+                }
+                None => sets.remove(&rtype),
+            };
+        }
+        let sets: Vec<Set> = sets.into_values().collect();
+        self.put_sets(name, &sets);
     }
 
     /// Puts all sets of a name in place, in the order of their types; none is empty. Returns what the name has then. The
     /// caller keeps the apex' SOA.
-    pub(crate) fn put_sets(&mut self, name: &Fqdn, sets: Vec<Set>) -> Option<Node> {
-        let node = (!sets.is_empty()).then(|| Node(sets.into()));
-        if node.is_none() && self.node_of_wire(name.as_wire()).is_none() {
+    pub(crate) fn put_sets(&mut self, name: &Fqdn, sets: &[Set]) -> Option<Node> {
+        // Whatever is put into a zone was found to be within it.
+        let within = self.within(name.as_wire())?;
+        let hash = self.hash(within);
+        let (known, existed, below) = match self.names.find(hash, within) {
+            Some(held) => (true, held.node.is_some(), held.below),
+            None => (false, false, 0),
+        };
+        let node = Node::of(sets);
+        if node.is_none() && !existed {
             return None;
         }
-        let hash = self.hash(name.as_wire());
-        match self.names.change(hash, name.as_wire()) {
-            Some(entry) => {
-                let existed = std::mem::replace(&mut entry.node, node.clone()).is_some();
-                let is_void = entry.is_void();
-                self.count(name, existed, node.as_ref());
-                if is_void {
-                    self.leave(name.as_wire());
-                }
-            }
-            None => self.add_name(hash, name, node.clone()),
+        self.count(name, existed, node.as_ref());
+        if node.is_none() && below == 0 {
+            self.leave(within);
+            return None;
+        }
+        self.names.put(hash, within, node.as_ref(), below);
+        if !known {
+            self.hold_above(within);
         }
         node
     }
 
-    /// A name comes to exist by these records of its own.
-    fn add_name(&mut self, hash: u32, name: &Fqdn, node: Option<Node>) {
-        self.count(name, false, node.as_ref());
-        self.names.add(Entry::new(hash, name.clone(), node, 0));
-        self.hold_above(name.as_wire());
-    }
-
-    /// Puts the sets of a name where nothing is, in the order of their types; none is empty. `None`: something is there,
-    /// and the zone is as it was.
-    pub(crate) fn add_sets(&mut self, name: &Fqdn, sets: impl Iterator<Item = Set>) -> Option<Node> {
-        let hash = self.hash(name.as_wire());
-        let known = self.names.find(hash, name.as_wire()).map(|entry| entry.node.is_some());
-        if known == Some(true) {
-            return None;
+    /// Puts the sets of a name where nothing is. False: something is there, and the zone is as it was.
+    pub(crate) fn add_node(&mut self, name: &Fqdn, node: &Node) -> bool {
+        let Some(within) = self.within(name.as_wire()) else { return false };
+        let hash = self.hash(within);
+        let known = self.names.find(hash, within).map(|held| (held.below, held.node.is_some()));
+        if let Some((_, true)) = known {
+            return false;
         }
-        let node = Node(sets.collect());
+        self.count(name, false, Some(node));
+        self.names.put(hash, within, Some(node), known.map_or(0, |(below, _)| below));
         if known.is_none() {
-            self.add_name(hash, name, Some(node.clone()));
-            return Some(node);
+            self.hold_above(within);
         }
-        if let Some(entry) = self.names.change(hash, name.as_wire()) {
-            entry.node = Some(node.clone());
-        }
-        self.count(name, false, Some(&node));
-        Some(node)
+        true
     }
 
     /// Keeps what is known of all names, as the records of one change.
@@ -414,8 +404,8 @@ impl Zone {
             self.wildcards = change(self.wildcards);
         }
         let is_apex = *name == self.apex;
-        let redirects = |set: &Set| set.rtype == RecordType::DNAME || (set.rtype == RecordType::NS && !is_apex);
-        match node.is_some_and(|node| node.sets().iter().any(redirects)) {
+        let redirects = |set: SetRef<'_>| set.rtype == RecordType::DNAME || (set.rtype == RecordType::NS && !is_apex);
+        match node.is_some_and(|node| node.sets().any(redirects)) {
             true => _ = Arc::make_mut(&mut self.redirects).insert(name.clone()),
             false if self.redirects.is_empty() => {}
             false => _ = Arc::make_mut(&mut self.redirects).remove(name),
@@ -425,64 +415,68 @@ impl Zone {
         }
     }
 
-    /// The part of a name above its first label; `None` where that is the apex, or the name itself is.
-    fn above<'n>(&self, name: &'n [u8]) -> Option<&'n [u8]> {
-        let above = name.get(usize::from(*name.first()?) + 1..)?;
-        (above.len() > self.apex.as_wire().len()).then_some(above)
-    }
-
     /// A name came to exist: what is above it exists by it.
-    fn hold_above(&mut self, name: &[u8]) {
-        let mut name = name;
-        while let Some(above) = self.above(name) {
+    fn hold_above(&mut self, within: &[u8]) {
+        let mut name = within;
+        while let Some(above) = above(name) {
             let hash = self.hash(above);
-            if let Some(entry) = self.names.change(hash, above) {
-                entry.below += 1;
+            if self.names.count_below(hash, above, |below| below + 1).is_some() {
                 return;
             }
-            // What stands in a name behind a label is a name.
-            let holder = Fqdn::from_wire(above).unwrap_or_else(|_| Fqdn::root());
-            self.names.add(Entry::new(hash, holder, None, 1));
+            self.names.put(hash, above, None, 1);
             name = above;
         }
     }
 
     /// Nothing is at a name or beneath it any more: it goes, and whatever existed by it alone.
-    fn leave(&mut self, name: &[u8]) {
-        let mut name = name;
+    fn leave(&mut self, within: &[u8]) {
+        let mut name = within;
         loop {
             self.names.remove(self.hash(name), name);
-            let Some(above) = self.above(name) else { return };
+            let Some(above) = above(name) else { return };
             let hash = self.hash(above);
-            let Some(entry) = self.names.change(hash, above) else { return };
-            entry.below -= 1;
-            if !entry.is_void() {
+            let below = self.names.count_below(hash, above, |below| below.saturating_sub(1));
+            let is_void = below == Some(0) && self.names.find(hash, above).is_some_and(|held| held.node.is_none());
+            if !is_void {
                 return;
             }
             name = above;
         }
     }
+}
+
+/// The part of a name above its first label, both without the apex; `None` where that is the apex, or the name itself is.
+fn above(within: &[u8]) -> Option<&[u8]> {
+    let above = within.get(usize::from(*within.first()?) + 1..)?;
+    (!above.is_empty()).then_some(above)
+}
+
+/// Every set of a name, as the store keeps it.
+fn sets_of<'z>(name: &Fqdn, node: NodeRef<'z>) -> impl Iterator<Item = Rrset> + use<'z> {
+    let name = name.clone();
+    node.sets().map(move |set| set.owned(&name))
 }
 
 impl PartialEq for Zone {
     fn eq(&self, other: &Self) -> bool {
         self.apex == other.apex
             && self.owners == other.owners
-            && self.owners().all(|(name, node)| other.node_of_wire(name.as_wire()) == Some(node))
+            && self.nodes().all(|(name, node)| other.node(&name) == Some(node))
     }
 }
 
 impl Eq for Zone {}
 
 /// The serial in a SOA set.
-pub(crate) fn serial_in(soa: Option<&Set>) -> u32 {
-    // The five last numbers of a SOA record's data follow its two names.
-    let octets = soa.and_then(|set| set.rdata[0].0.last_chunk::<20>());
-    octets.map_or(0, |octets| u32::from_be_bytes([octets[0], octets[1], octets[2], octets[3]]))
+pub(crate) fn serial_in(soa: Option<SetRef<'_>>) -> u32 {
+    soa.and_then(|set| set.rdata.first()).map_or(0, serial_of)
 }
 
-pub(crate) fn owned(name: &Fqdn, set: &Set) -> Rrset {
-    Rrset { name: name.clone(), rtype: set.rtype, ttl: set.ttl, rdata: set.rdata.to_vec() }
+/// The serial in a SOA record's data.
+pub(crate) fn serial_of(soa: &[u8]) -> u32 {
+    // The five last numbers of it follow its two names.
+    let octets = soa.last_chunk::<20>();
+    octets.map_or(0, |octets| u32::from_be_bytes([octets[0], octets[1], octets[2], octets[3]]))
 }
 
 #[cfg(test)]
@@ -490,11 +484,11 @@ impl Zone {
     /// Fails unless what is kept of the names is what their records say.
     #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     pub(crate) fn check(&self) {
-        let owners: BTreeSet<&Fqdn> = self.owners().map(|(name, _)| name).collect();
+        let owners: BTreeSet<Fqdn> = self.nodes().map(|(name, _)| name).collect();
         assert_eq!(self.owners, owners.len());
         let mut existing = BTreeSet::new();
         for owner in &owners {
-            let mut here = Some(Fqdn::clone(owner));
+            let mut here = Some(owner.clone());
             while let Some(name) = here.filter(|name| name.is_within(&self.apex)) {
                 here = name.parent();
                 existing.insert(name);
@@ -502,12 +496,12 @@ impl Zone {
         }
         assert_eq!(self.names.len(), existing.len());
         for name in &existing {
-            let entry = self.names.find(self.hash(name.as_wire()), name.as_wire()).unwrap();
-            assert_eq!((&entry.name, entry.node.is_some()), (name, owners.contains(name)));
+            let held = self.held(name.as_wire()).unwrap();
+            assert_eq!((self.whole(held.name), held.node.is_some()), (name.clone(), owners.contains(name)));
             let below = existing.iter().filter(|one| one.parent().as_ref() == Some(name)).count();
-            assert_eq!(entry.below as usize, if *name == self.apex { 0 } else { below }, "{name}");
+            assert_eq!(held.below as usize, if *name == self.apex { 0 } else { below }, "{name}");
         }
-        assert_eq!(self.top.as_ref(), self.node_of_wire(self.apex.as_wire()));
+        assert_eq!(self.top.as_ref().map(Node::view), self.node(&self.apex));
         let count = |of: &dyn Fn(&Fqdn) -> bool| owners.iter().filter(|name| of(name)).count();
         assert_eq!(self.wildcards, count(&|name| name.labels().any(|label| label == b"*")));
     }

@@ -71,7 +71,7 @@ fn served(keeping: &Keeping<u32>, owner: &Fqdn, rtype: RecordType) -> Option<Vec
 fn zone_sets(transaction: &[Row]) -> usize {
     let sets_of = |row: &Row| match row {
         Row::ZoneSet { .. } => 1,
-        Row::ZoneName { node, .. } => node.sets().len(),
+        Row::ZoneName { node, .. } => node.sets().count(),
         _ => 0,
     };
     transaction.iter().map(sets_of).sum()

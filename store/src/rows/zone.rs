@@ -25,9 +25,9 @@ pub(super) fn read_key(key: &[u8]) -> Result<(Fqdn, Fqdn, RecordType), RowFault>
     }
 }
 
-pub(super) fn encode(ttl: u32, rdata: &[Rdata], out: &mut Vec<u8>) {
+pub(super) fn encode<'d>(ttl: u32, rdata: impl IntoIterator<Item = &'d [u8]>, out: &mut Vec<u8>) {
     put_number(out, TTL, ttl.into());
-    for Rdata(data) in rdata {
+    for data in rdata {
         put_bytes(out, RDATA, data);
     }
 }

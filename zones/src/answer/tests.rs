@@ -55,7 +55,8 @@ fn zones() -> ZoneSet {
 
 /// Owner, type and data of a section, in words.
 fn words(sets: &[AnswerSet<'_>]) -> Vec<String> {
-    let word = |set: &AnswerSet<'_>| match (set.rtype, set.rdata[0].to_a(), set.rdata[0].to_name()) {
+    let first = |set: &AnswerSet<'_>| set.rdata.records().to_vec().swap_remove(0);
+    let word = |set: &AnswerSet<'_>| match (set.rtype, first(set).to_a(), first(set).to_name()) {
         (RecordType::A, Some(address), _) => format!("{} A {address}", set.name),
         (RecordType::CNAME | RecordType::NS, _, Some(target)) => format!("{} {} {target}", set.name, set.rtype),
         _ => format!("{} {}", set.name, set.rtype),
@@ -263,7 +264,7 @@ proptest! {
         }
         let found = match find(&zone, &asked, RecordType::TXT) {
             Found::Node(node) => Some(node.sets().last().and_then(|set| {
-                std::str::from_utf8(set.rdata[0].to_txt()?[0]).ok()?.parse().ok()
+                std::str::from_utf8(set.rdata.to_vec()[0].to_txt()?[0]).ok()?.parse().ok()
             })),
             Found::Empty => Some(None),
             Found::Missing => None,

@@ -74,7 +74,7 @@ fn told(zones: &ZoneSet, from: &str, key: Option<&str>, owner: &str) -> String {
     match found.answers.first() {
         _ if found.prohibited => "prohibited".to_owned(),
         _ if !found.ours => "elsewhere".to_owned(),
-        Some(set) => set.rdata[0].to_a().unwrap().to_string(),
+        Some(set) => set.rdata.records().to_vec()[0].to_a().unwrap().to_string(),
         None => found.rcode.unwrap().to_string(),
     }
 }
@@ -164,8 +164,8 @@ fn an_alias_of_a_view_stands_alone_and_so_does_what_a_view_has_in_place_of_one()
     zones.insert(zone("example", vec![single("www.example", a("198.51.100.2")), other]));
     let inside = zones.seen_by(address("10.1.2.3"), None).get(&name("example")).unwrap();
     let types = |owner: &str| {
-        let (_, node) = inside.node(&name(owner)).unwrap();
-        node.sets().iter().map(|set| set.rtype).collect::<Vec<_>>()
+        let node = inside.node(&name(owner)).unwrap();
+        node.sets().map(|set| set.rtype).collect::<Vec<_>>()
     };
     assert_eq!(types("www.example"), [RecordType::CNAME]);
     assert_eq!(types("other.example"), [RecordType::A]);
@@ -344,8 +344,8 @@ fn a_name_that_somebody_has_in_any_view_is_no_clients_in_any_other() {
             assert_eq!(answers, (Rcode::YX_DOMAIN, Rcode::NX_RRSET), "{view} {marked}");
             assert!(*authority.committed() == before, "nothing is written anywhere");
             let free = |authority: &mut ZoneAuthority| {
-                let sets = || [crate::Set { rtype: RecordType::A, ttl: 60, rdata: [a("10.9.9.9")].into() }];
-                authority.together().add(&name("example"), &name("pc.example"), sets())
+                let address = a("10.9.9.9");
+                authority.together().add(&name("example"), (&name("pc.example"), 60), [(RecordType::A, &address)])
             };
             assert_eq!(free(&mut authority), Ok(false), "nor with its lease");
             assert_eq!(claim(&mut authority, "tv.example", "10.9.9.9").0, Rcode::NO_ERROR);

@@ -8,7 +8,7 @@ use dns::{Fqdn, Rdata, RecordType, Rrset};
 
 use super::reading::{Incoming, Step, TransferFault};
 use crate::serial::is_newer;
-use crate::{Difference, DifferenceWriter, History, Standing, Zone};
+use crate::{Difference, DifferenceWriter, History, Zone};
 
 /// About how many octets of sets the steps of one transfer may rewrite: each rewrites all that is at the names it touches.
 const WORK_MAX: usize = 1 << 30;
@@ -67,15 +67,14 @@ fn replaced(before: &Zone, sets: Vec<Rrset>) -> Result<Taken, TransferFault> {
         let now = coming.remove(&(was.name.clone(), was.rtype));
         if now.as_ref() != Some(&was) {
             former.push(&was.name, was.rtype, was.ttl, &was.rdata);
-            zone.put(&was.name, was.rtype, now.clone());
             changed.push((was.name, was.rtype, now));
         }
     }
     for ((name, rtype), set) in coming {
         former.push(&name, rtype, 0, &[]);
-        zone.put(&name, rtype, Some(set.clone()));
         changed.push((name, rtype, Some(set)));
     }
+    zone.put_all(changed.clone());
     zone.checked_soa().map_err(|_| TransferFault::Soa)?;
     let (serial_before, serial) = (before.serial(), zone.serial());
     let forget = !is_newer(serial, serial_before);
@@ -147,9 +146,9 @@ fn one_step(
 /// Counts what is to be rewritten at a name.
 fn spend(zone: &Zone, name: &Fqdn, work_left: &mut usize) -> Result<(), TransferFault> {
     const OVERHEAD: usize = 32;
-    let Standing::Owner(_, node) = zone.standing(name.as_wire()) else { return Ok(()) };
-    let records = node.sets().iter().flat_map(|set| set.rdata.iter());
-    let work = records.map(|one| one.0.len() + OVERHEAD).sum();
+    let Some(node) = zone.node(name) else { return Ok(()) };
+    let records = node.sets().flat_map(|set| set.rdata.iter());
+    let work = records.map(|one| one.len() + OVERHEAD).sum();
     *work_left = work_left.checked_sub(work).ok_or(TransferFault::Laborious)?;
     Ok(())
 }
@@ -159,7 +158,7 @@ fn spend(zone: &Zone, name: &Fqdn, work_left: &mut usize) -> Result<(), Transfer
 fn edited(zone: &Zone, name: &Fqdn, rtype: RecordType, edit: Edit) -> Result<Option<Rrset>, TransferFault> {
     let inexact = || TransferFault::Inexact(name.clone(), rtype);
     let now = zone.set(name, rtype);
-    let mut rdata: BTreeSet<Rdata> = now.map_or_else(BTreeSet::new, |set| set.rdata.iter().cloned().collect());
+    let mut rdata: BTreeSet<Rdata> = now.into_iter().flat_map(|set| set.rdata.to_vec()).collect();
     if !edit.removed.iter().all(|one| rdata.remove(one)) {
         return Err(inexact());
     }

@@ -86,14 +86,14 @@ pub(super) fn find<'a>(zones: &'a ZoneSet, name: &'a [u8], rtype: RecordType) ->
         return None;
     }
     let node = match zone.standing(name) {
-        Standing::Owner(_, node) => node,
+        Standing::Owner(node) => node,
         Standing::Above => return Some(Plain::Empty(negative(zone))),
         // A wildcard may stand for it.
         Standing::Missing if zone.has_wildcards() => return None,
         Standing::Missing => return Some(Plain::Missing(negative(zone))),
     };
     match node.set(rtype) {
-        Some(set) => Some(Plain::Set(Written { name, rtype, ttl: set.ttl, rdata: &set.rdata })),
+        Some(set) => Some(Plain::Set(Written { name, rtype, ttl: set.ttl, rdata: set.rdata })),
         None if node.set(RecordType::CNAME).is_some() => None,
         None => Some(Plain::Empty(negative(zone))),
     }
@@ -101,5 +101,5 @@ pub(super) fn find<'a>(zones: &'a ZoneSet, name: &'a [u8], rtype: RecordType) ->
 
 fn negative(zone: &Zone) -> Option<Written<'_>> {
     let (set, ttl) = zone.negative()?;
-    Some(Written { name: zone.apex().as_wire(), rtype: RecordType::SOA, ttl, rdata: &set.rdata })
+    Some(Written { name: zone.apex().as_wire(), rtype: RecordType::SOA, ttl, rdata: set.rdata })
 }

@@ -95,7 +95,7 @@ fn of_message(records: &[Record]) -> Words {
 fn of_answer(sets: &[AnswerSet<'_>]) -> Words {
     let each = |set: &AnswerSet<'_>| {
         let (name, rtype, ttl) = (set.name.clone().into_owned(), set.rtype, set.ttl);
-        set.rdata.iter().map(move |rdata| (name.clone(), rtype, ttl, rdata.clone())).collect::<Vec<_>>()
+        set.rdata.records().to_vec().into_iter().map(move |rdata| (name.clone(), rtype, ttl, rdata)).collect::<Vec<_>>()
     };
     sets.iter().flat_map(each).collect()
 }

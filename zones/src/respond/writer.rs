@@ -1,8 +1,9 @@
 //! Sets as octets of a message, names compressed.
 
-use dns::{Rdata, RecordType};
+use dns::RecordType;
 
 use super::plain::Lowered;
+use crate::Records;
 
 /// Where the question's name begins.
 const QUESTION_AT: u16 = 12;
@@ -17,7 +18,7 @@ pub(super) struct Written<'a> {
     pub(super) name: &'a [u8],
     pub(super) rtype: RecordType,
     pub(super) ttl: u32,
-    pub(super) rdata: &'a [Rdata],
+    pub(super) rdata: Records<'a>,
 }
 
 /// Writes sets behind what the message holds already: header and question.
@@ -45,7 +46,8 @@ impl<'m> Writer<'m> {
     /// Writes a set as a part of a section; false, and nothing written, when it does not fit.
     pub(super) fn set(&mut self, section: usize, set: Written<'_>) -> bool {
         let (before, places) = (self.out.len(), self.place_count);
-        for rdata in set.rdata {
+        let mut count = 0;
+        for rdata in set.rdata.iter() {
             self.name(set.name);
             self.out.extend_from_slice(&set.rtype.0.to_be_bytes());
             self.out.extend_from_slice(&[0, 1]);
@@ -61,21 +63,22 @@ impl<'m> Writer<'m> {
                 self.place_count = places;
                 return false;
             }
+            count += 1;
         }
-        self.counts[section] += set.rdata.len() as u16;
+        self.counts[section] += count;
         true
     }
 
     /// RFC 3597 section 4: only names in the data of RFC 1035's own types are compressed.
-    fn data(&mut self, rtype: u16, rdata: &Rdata) {
+    fn data(&mut self, rtype: u16, rdata: &[u8]) {
         let (fixed, names) = match rtype {
             // NS, CNAME, PTR; MX; SOA.
             2 | 5 | 12 => (0, 1),
             15 => (2, 1),
             6 => (0, 2),
-            _ => (rdata.0.len(), 0),
+            _ => (rdata.len(), 0),
         };
-        let (start, mut rest) = rdata.0.split_at(fixed.min(rdata.0.len()));
+        let (start, mut rest) = rdata.split_at(fixed.min(rdata.len()));
         self.out.extend_from_slice(start);
         for _ in 0..names {
             // Data in a zone was checked when it came in; were it not a name, it would go out as it is.

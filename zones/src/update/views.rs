@@ -4,7 +4,7 @@
 use dns::{Change, Fqdn, Prerequisite, Rcode, Rdata, RecordType, Update};
 
 use super::{Draft, Touched, set_of};
-use crate::zone::{Node, Set};
+use crate::node::{Node, NodeRef, Set};
 
 /// What DHCP servers write of a client.
 const OF_CLIENTS: [RecordType; 4] = [RecordType::A, RecordType::AAAA, RecordType::PTR, RecordType::DHCID];
@@ -31,7 +31,7 @@ impl Draft {
         let followed = touched.map(|Touched { name, before, .. }| {
             let former = before.as_ref().and_then(|node| node.set(RecordType::DHCID));
             let former = former.map_or_else(Vec::new, |set| set.rdata.to_vec());
-            Followed { name: name.clone(), former, now: self.next.node(name).map(|(_, node)| node.clone()) }
+            Followed { name: name.clone(), former, now: self.next.node(name).map(NodeRef::to_node) }
         });
         followed.collect()
     }
@@ -43,9 +43,9 @@ impl Draft {
         let mark = now.as_ref().and_then(|node| node.set(RecordType::DHCID));
         let is_of_clients = |set: &&Set| OF_CLIENTS.contains(&set.rtype);
         // Without a DHCID it is nobody's of ours: somebody has written it there by hand, for those who see that zone.
-        let sets = now.as_ref().filter(|_| mark.is_some()).map_or(&[][..], Node::sets);
-        let theirs: Vec<Set> = sets.iter().filter(is_of_clients).cloned().collect();
-        let of_now = mark.map_or(&[][..], |mark| &mark.rdata);
+        let sets = now.as_ref().filter(|_| mark.is_some()).map_or_else(Vec::new, |node| node.view().to_sets());
+        let theirs: Vec<Set> = sets.into_iter().filter(|set| is_of_clients(&set)).collect();
+        let of_now = mark.map_or_else(Vec::new, |mark| mark.rdata.to_vec());
         let open = self.open(name);
         let here = open.sets();
         let is_free = here.is_empty() || is_marked(here, |rdata| former.contains(rdata) || of_now.contains(rdata));

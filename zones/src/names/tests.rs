@@ -1,0 +1,144 @@
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+
+use dns::{Fqdn, Rdata, RecordType};
+use proptest::prelude::*;
+
+use super::*;
+use crate::Set;
+use crate::node::NodeRef;
+
+fn name(number: u32) -> Fqdn {
+    format!("h{number}").parse().unwrap()
+}
+
+/// Few bits, so that names fall on each other, and whole ones, so that leaves split at every level.
+fn hash_of(number: u32) -> u32 {
+    if number.is_multiple_of(3) { number % 5 } else { number.wrapping_mul(0x9E37_79B9) }
+}
+
+/// Nothing, records that stand with their name, or some that stand by themselves.
+fn node(number: u32, below: u32) -> Option<Node> {
+    let octets = [None, Some(4), Some(200), Some(260 + number as usize)][below as usize % 4]?;
+    let rdata = [Rdata(vec![number as u8; octets].into())].into();
+    Node::of(&[Set { rtype: RecordType(65280), ttl: number, rdata }])
+}
+
+type Contents = BTreeMap<Vec<u8>, (u32, Option<Node>)>;
+
+fn put(names: &mut Names, number: u32, below: u32) -> bool {
+    names.put(hash_of(number), name(number).as_wire(), node(number, below).as_ref(), below)
+}
+
+fn put_both(names: &mut Names, model: &mut Contents, number: u32, below: u32) -> bool {
+    let known = model.insert(name(number).as_wire().to_vec(), (below, node(number, below)));
+    put(names, number, below) == known.is_none()
+}
+
+fn remove_both(names: &mut Names, model: &mut Contents, number: u32) {
+    names.remove(hash_of(number), name(number).as_wire());
+    model.remove(name(number).as_wire());
+}
+
+fn found(names: &Names, number: u32) -> Option<(u32, Option<Node>)> {
+    let held = names.find(hash_of(number), name(number).as_wire())?;
+    Some((held.below, held.node.map(NodeRef::to_node)))
+}
+
+fn all(names: &Names) -> Contents {
+    names.iter().map(|held| (held.name.to_vec(), (held.below, held.node.map(NodeRef::to_node)))).collect()
+}
+
+proptest! {
+    #[test]
+    fn it_holds_what_a_map_holds_and_so_does_every_snapshot(
+        steps in prop::collection::vec((0..200_u32, 0..5_u32), 1..400),
+    ) {
+        let (mut names, mut model) = (Names::default(), Contents::new());
+        let mut snapshots = Vec::new();
+        for (at, (number, below)) in steps.into_iter().enumerate() {
+            match below {
+                0 => remove_both(&mut names, &mut model, number),
+                4 => {
+                    let counted = names.count_below(hash_of(number), name(number).as_wire(), |below| below + 7);
+                    let there = model.get_mut(name(number).as_wire());
+                    prop_assert_eq!(counted.is_some(), there.is_some());
+                    if let Some((below, _)) = there {
+                        *below += 7;
+                        prop_assert_eq!(counted, Some(*below));
+                    }
+                }
+                _ => prop_assert!(put_both(&mut names, &mut model, number, below)),
+            }
+            prop_assert_eq!(found(&names, number), model.get(name(number).as_wire()).cloned());
+            prop_assert_eq!(names.len(), model.len());
+            if at % 50 == 0 {
+                snapshots.push((names.clone(), model.clone()));
+            }
+        }
+        prop_assert_eq!(all(&names), model);
+        for (names, model) in snapshots {
+            prop_assert_eq!(all(&names), model);
+        }
+    }
+
+    #[test]
+    fn snapshots_that_go_on_apart_do_not_see_each_others_names(
+        steps in prop::collection::vec((0..4_usize, 0..200_u32, 0..4_u32), 1..400),
+    ) {
+        let mut versions: [(Names, Contents); 4] = Default::default();
+        for (at, number, what) in steps {
+            let (names, model) = &mut versions[at];
+            match what {
+                0 => remove_both(names, model, number),
+                3 => versions[at] = versions[(at + 1) % 4].clone(),
+                below => prop_assert!(put_both(names, model, number, below)),
+            }
+        }
+        for (names, model) in versions {
+            prop_assert_eq!(all(&names), model);
+        }
+    }
+}
+
+#[test]
+fn names_of_one_hash_are_all_kept() {
+    let mut names = Names::default();
+    for number in (0..300).map(|number| number * 15) {
+        assert!(put(&mut names, number, number + 1), "the same hash each");
+    }
+    assert!((0..300).all(|number| found(&names, number * 15).is_some_and(|(below, _)| below == number * 15 + 1)));
+    assert_eq!(names.iter().count(), 300);
+}
+
+#[test]
+fn leaves_are_half_full_at_least_and_go_with_their_names() {
+    let mut names = Names::default();
+    let numbers = || (0..30_000_u32).filter(|number| !number.is_multiple_of(3));
+    numbers().for_each(|number| assert!(put(&mut names, number, 1)));
+    let fill = names.len() / names.leaves;
+    assert!((LEAF_MAX / 2..LEAF_MAX).contains(&fill), "{fill} of {LEAF_MAX} names a leaf");
+    for number in numbers().skip(10) {
+        names.remove(hash_of(number), name(number).as_wire());
+    }
+    assert_eq!(names.len(), 10);
+    assert!(names.leaves <= names.len(), "{} leaves", names.leaves);
+    assert!(numbers().take(10).all(|number| found(&names, number).is_some_and(|(below, _)| below == 1)));
+}
+
+#[test]
+fn large_records_are_shared_by_the_leaves_that_a_change_of_others_makes() {
+    let mut names = Names::default();
+    // The fewest bits, so that all are in one leaf.
+    (0..20).map(|number| number * 15).for_each(|number| assert!(put(&mut names, number, 3)));
+    let octets = |names: &Names, number| {
+        let held = names.find(hash_of(number), name(number).as_wire()).unwrap();
+        held.node.unwrap().octets().as_ptr()
+    };
+    let before = names.clone();
+    assert!(!put(&mut names, 15, 2) && put(&mut names, 900, 3));
+    names.remove(hash_of(30), name(30).as_wire());
+    assert!([0, 45, 60].into_iter().all(|number| octets(&names, number) == octets(&before, number)));
+    assert_eq!(found(&names, 900), Some((3, node(900, 3))));
+}
