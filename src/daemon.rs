@@ -330,6 +330,7 @@ impl Daemon {
             tasks.spawn("the maker of backups", making);
         }
         tasks.spawn("the control socket", socket.serve(responder));
+        crate::memory::give_back();
         info!("ready: {}", summary(&config));
         let running = Running {
             config,

@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use config::settings::{DnsSettings, EmbeddedZone};
-use dns::{Change, Fqdn, Rdata, RecordType, Rrset, Soa, Update};
+use dns::{Change, Fqdn, Rdata, RecordType, Rrset, SetList, Soa, Update};
 use store::Contents;
 use store::rows::Row;
 use zones::{Difference, DifferenceWriter, Histories, History, NewZone, Zone, ZoneSet};
@@ -284,9 +284,11 @@ pub fn own_name_updates<'a>(settings: &'a DnsSettings, addresses: &'a [IpAddr]) 
 }
 
 /// What static records put an end to beside the sets that they replace: at a name that has a DHCID, what its client has.
-fn beneath<'s>(stored: &'s BTreeMap<Key, Rrset>, records: &'s [Rrset]) -> impl Iterator<Item = Key> + 's {
-    let names: BTreeSet<&Fqdn> = records.iter().map(|set| &set.name).collect();
-    let of_clients = names.into_iter().filter(|name| stored.contains_key(&((*name).clone(), RecordType::DHCID)));
+fn beneath<'s>(stored: &'s BTreeMap<Key, Rrset>, records: &'s SetList) -> impl Iterator<Item = Key> + 's {
+    // A name's sets stand beside each other.
+    let mut last = None;
+    let names = records.names().filter(move |name| last.replace(name.clone()).as_ref() != Some(name));
+    let of_clients = names.filter(|name| stored.contains_key(&(name.clone(), RecordType::DHCID)));
     of_clients.flat_map(|name| [RecordType::A, RecordType::AAAA, RecordType::DHCID].map(|rtype| (name.clone(), rtype)))
 }
 

@@ -42,6 +42,7 @@ pub mod leasequery_server;
 pub mod link_check;
 pub mod logging;
 pub mod makers;
+pub mod memory;
 pub mod neighbours;
 pub mod port_holder;
 pub mod prober;

@@ -72,7 +72,7 @@ pub fn list(config: &Config, beside: &str, zone: Option<&Fqdn>) -> Vec<StaticRec
     let mut list: Vec<StaticRecord> = Vec::new();
     for zone in config.dns.zones.iter().filter(|zone| is_meant(&zone.apex)) {
         let of_zone = MadeFor::zone(config, &zone.sight.id);
-        list.extend(zone.records.iter().flat_map(|set| rows(&zone.sight.id, set, (&made, &of_zone))));
+        list.extend(zone.records.iter().flat_map(|set| rows(&zone.sight.id, &set, (&made, &of_zone))));
     }
     let remote = MadeFor::remote();
     let stated = stated.filter(|(apex, _)| is_meant(apex));
@@ -81,12 +81,8 @@ pub fn list(config: &Config, beside: &str, zone: Option<&Fqdn>) -> Vec<StaticRec
     list
 }
 
-fn rows<'a>(
-    id: &'a Fqdn,
-    set: &'a Rrset,
-    (made, zone): (&'a Made, &'a MadeFor),
-) -> impl Iterator<Item = StaticRecord> + 'a {
-    set.rdata.iter().map(|data| StaticRecord {
+fn rows(id: &Fqdn, set: &Rrset, (made, zone): (&Made, &MadeFor)) -> Vec<StaticRecord> {
+    let row = |data: &Rdata| StaticRecord {
         zone: crate::http::shown(&zone_id::apex(id)),
         views: zone_id::views(id),
         name: crate::http::shown(&set.name),
@@ -94,7 +90,8 @@ fn rows<'a>(
         ttl: set.ttl,
         data: data.words(set.rtype),
         made: made.has(zone, &set.name, set.rtype, data),
-    })
+    };
+    set.rdata.iter().map(row).collect()
 }
 
 /// The records of one name and type that the file beside the main one has, with their version: the same for the same

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use dhcp::options::code;
 use dhcp::relay_info::Switches;
-use dns::{Fqdn, Rrset, Soa, TsigKey};
+use dns::{Fqdn, SetList, Soa, TsigKey};
 use ipnet::Ipv4Net;
 use zones::intake::Limits;
 use zones::{AccessList, Askers, Audiences, Sight, UpdatePolicy, View};
@@ -397,7 +397,7 @@ pub struct EmbeddedZone {
     pub soa: Option<(Soa, u32)>,
     /// Static records, without the SOA record; every owner is within the zone. NS records of the apex stand for the one
     /// above.
-    pub records: Vec<Rrset>,
+    pub records: SetList,
     /// Every key that its tables name: signatures by others are not known.
     pub keys: Vec<Arc<TsigKey>>,
     /// Who may update it from outside (RFC 2136), signed.

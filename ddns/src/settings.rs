@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use dns::name::ReverseName;
-use dns::{Fqdn, Rrset, TsigKey};
+use dns::{Fqdn, NameSet, Rrset, TsigKey};
 use ipnet::Ipv4Net;
 
 use crate::cuts::{Classless, Quest};
@@ -30,7 +30,7 @@ pub struct Settings {
     /// Prefixes whose PTR records stand in a zone of their own (RFC 2317).
     pub classless: Vec<Classless>,
     /// Names no client may take (the apexes and the server's own names are always protected).
-    pub protected: Vec<Fqdn>,
+    pub protected: NameSet,
     /// The full names of all reservations: only the client that a name is reserved for may take it.
     pub reserved: HashSet<Fqdn>,
     /// Machines that are configured by hand.

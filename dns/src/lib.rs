@@ -3,7 +3,7 @@
 //! Reading order: [`name`] (a domain name as canonical wire bytes), [`record`] (types, record data,
 //! sets), [`rdata`] (what stands in record data), [`text`] (data as
 //! people write it), [`rcode`], [`update`] (RFC 2136 as values: prerequisites and changes), [`dhcid`] (RFC 4701), [`naming`] (rules of names),
-//! [`padding`] (RFC 7830), [`tsig`] (keys), [`bytes`] (a few of them by value), [`sip`] (hashes of what clients choose), and
+//! [`padding`] (RFC 7830), [`tsig`] (keys), [`bytes`] (a few of them by value), [`packed`] (many names and sets in one piece), [`sip`] (hashes of what clients choose), and
 //! [`wire`], the only place where hickory's types meet ours.
 //!
 //! Architecture Invariant: hickory's `Name` and `Record` never appear in state, journal or the public
@@ -15,6 +15,7 @@ pub mod keepalive;
 pub mod name;
 pub mod naming;
 mod options;
+pub mod packed;
 pub mod padding;
 pub mod rcode;
 pub mod rdata;
@@ -29,6 +30,7 @@ pub use bytes::Bytes;
 pub use dhcid::{Dhcid, HostIdentity};
 pub use name::{Fqdn, LABEL_OCTETS_MAX, NameError};
 pub use naming::{ConflictGuard, Naming, NamingPart};
+pub use packed::{NameSet, SetList};
 pub use rcode::Rcode;
 pub use rdata::{RdataError, Soa};
 pub use record::{Rdata, RecordType, Rrset};

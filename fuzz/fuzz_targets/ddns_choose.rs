@@ -46,7 +46,7 @@ fn ask(input: &mut Unstructured<'_>) -> Result<()> {
     let route = |apex| ZoneRoute { apex: fqdn(apex), server: ZoneServer::Embedded };
     let settings = Settings {
         zones: zones.into_iter().map(route).collect(),
-        protected: vec![fqdn("router.home.example")],
+        protected: [fqdn("router.home.example")].into_iter().collect(),
         ..Settings::default()
     };
     let lease_secs = input.arbitrary()?;
@@ -78,7 +78,7 @@ fn ask(input: &mut Unstructured<'_>) -> Result<()> {
     }
     let Some(name) = answer.name else { return Ok(()) };
     assert!(name.fqdn.is_within(&naming.domain), "{} lies in no zone", name.fqdn);
-    assert!(name.fqdn != naming.domain && name.fqdn != settings.protected[0], "{} is protected", name.fqdn);
+    assert!(name.fqdn != naming.domain && !settings.protected.contains(&name.fqdn), "{} is protected", name.fqdn);
     assert!(name.forward || name.reverse);
     for label in name.fqdn.labels() {
         // RFC 1123 section 2.1: letters, digits and hyphens, the latter neither first nor last.

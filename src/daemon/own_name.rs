@@ -18,10 +18,10 @@ pub(super) fn protect(config: &mut Config) {
 
 /// From clients' names, and from updates that rules or leases give the right to.
 fn protect_names(config: &mut Config, names: Vec<Fqdn>) {
-    for zone in &mut config.dns.zones {
-        zone.policy.protected.extend(names.iter().filter(|name| name.is_within(&zone.apex)).cloned());
-    }
     config.ddns.protected.extend(names);
+    for zone in &mut config.dns.zones {
+        zone.policy.protected = config.ddns.protected.within(&zone.apex);
+    }
 }
 
 fn names(config: &Config, hostname: &[u8]) -> Vec<Fqdn> {

@@ -220,6 +220,7 @@ impl Daemon {
         }
         running.live.store(Arc::clone(&config));
         running.config = config;
+        crate::memory::give_back();
         difference.changes.iter().for_each(|change| info!("configuration: {change}"));
         Ok(difference)
     }

@@ -107,11 +107,15 @@ pub fn relay(
 
 /// What the configuration states in a zone, and the digest of what its views have instead.
 pub(super) fn stated_of(settings: &DnsSettings, zone: &EmbeddedZone, own: &[IpAddr]) -> (Vec<dns::Rrset>, Option<Key>) {
-    let mut stated = zone.records.clone();
-    for name in settings.own_names.iter().filter(|name| is_closest(settings, &zone.apex, name)) {
-        stated.extend(super::address_sets(name, zone.ttl_secs, own));
-    }
-    (stated, zone.sight.digest(&settings.views).and_then(digest_key))
+    let (besides, views) = stated_besides(settings, zone, own);
+    (zone.records.iter().chain(besides).collect(), views)
+}
+
+/// The same without the zone's static records.
+fn stated_besides(settings: &DnsSettings, zone: &EmbeddedZone, own: &[IpAddr]) -> (Vec<dns::Rrset>, Option<Key>) {
+    let names = settings.own_names.iter().filter(|name| is_closest(settings, &zone.apex, name));
+    let besides = names.flat_map(|name| super::address_sets(name, zone.ttl_secs, own));
+    (besides.collect(), zone.sight.digest(&settings.views).and_then(digest_key))
 }
 
 /// Whether nothing that is stored of a zone changes.
@@ -129,7 +133,8 @@ fn same(served: Served<'_>, new: &Config, own: &[IpAddr], zone: &EmbeddedZone) -
     // Names of leases that are in it no more are taken out of it.
     contents(zone) == contents(now)
         && zone.sight.leases == now.sight.leases
-        && stated_of(&served.config.dns, zone, served.own) == stated_of(&new.dns, now, own)
+        && stated_besides(&served.config.dns, zone, served.own) == stated_besides(&new.dns, now, own)
+        && zone.records == now.records
         && here(served.config) == here(new)
 }
 

@@ -29,8 +29,11 @@ fn what_is_asked_about_is_told_apart_by_its_form() {
 fn a_name_that_nothing_claims_is_told_why() {
     use ddns::settings::{ZoneRoute, ZoneServer};
     let zones = vec![ZoneRoute { apex: "lan".parse().unwrap(), server: ZoneServer::Embedded }];
-    let settings =
-        Settings { zones: zones.into(), protected: vec!["router.lan".parse().unwrap()], ..Settings::default() };
+    let settings = Settings {
+        zones: zones.into(),
+        protected: ["router.lan".parse().unwrap()].into_iter().collect(),
+        ..Settings::default()
+    };
     let told = |asked: &str| {
         let Ok(Subject::Name(name)) = subject(asked, &Settings::default()) else { panic!("{asked} is a name") };
         let facts = Facts { names: BTreeSet::from([name.clone()]), ..Facts::default() };

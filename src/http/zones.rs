@@ -103,8 +103,7 @@ impl Desk {
         let configured = dns.zones.iter().find(|zone| zone.sight.id == apex);
         let is_copy = dns.secondary.iter().any(|zone| zone.sight.id == apex);
         let rows = window.into_iter().zip(leased).map(|((name, rtype, row), leased)| {
-            let written =
-                configured.is_some_and(|zone| zone.records.iter().any(|set| set.name == name && set.rtype == rtype));
+            let written = configured.is_some_and(|zone| zone.records.has(&name, rtype));
             let of_zone = matches!(rtype, RecordType::SOA | RecordType::NS) && name == zone_id::apex(&apex);
             let origin = match () {
                 () if is_copy => "primary",

@@ -13,12 +13,10 @@
 //! A DNAME takes the names beneath it elsewhere, and an NS below the apex gives them away: neither is added above a name that
 //! the requestor may not change because the configuration states it or a rule denies it.
 
-use std::collections::BTreeSet;
 use std::fmt;
-use std::ops::Bound;
 use std::sync::OnceLock;
 
-use dns::{Change, Fqdn, RecordType, Update};
+use dns::{Change, Fqdn, NameSet, RecordType, Update};
 
 use crate::{NodeRef, Policy, Zone};
 
@@ -94,7 +92,7 @@ pub struct UpdatePolicy {
     /// The first that is about a record decides.
     pub rules: Vec<Rule>,
     /// Names that the configuration has something to say about.
-    pub protected: BTreeSet<Fqdn>,
+    pub protected: NameSet,
 }
 
 /// Why a change may not be made.
@@ -243,15 +241,13 @@ impl UpdatePolicy {
         rtype: RecordType,
         granted: usize,
     ) -> Result<(), Refusal> {
-        // What is beneath a name follows it in the order of names.
-        let next = self.protected.range((Bound::Excluded(name), Bound::Unbounded)).next();
         let denies = |(at, rule): (usize, &Rule)| {
             // A rule about all names that comes later is what denies the rest, as having no rule does.
             let is_met = at < granted || !rule.names.is_all();
             !rule.grants && is_met && rule.is_about(requestor) && rule.names.reach_beneath(requestor, name)
         };
         let ground = match self.rules.iter().enumerate().position(denies) {
-            _ if next.is_some_and(|next| next.is_within(name)) => Ground::AboveProtected,
+            _ if self.protected.has_beneath(name) => Ground::AboveProtected,
             Some(at) => Ground::AboveDenied(at + 1),
             None => return Ok(()),
         };

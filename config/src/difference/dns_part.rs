@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ddns::settings::{Auth, ZoneRoute, ZoneServer};
-use dns::{Fqdn, Rrset, TsigKey};
+use dns::{Fqdn, Rrset, SetList, TsigKey};
 use zones::zone_id;
 
 use super::{Change, Verb, keyed, named, verb};
@@ -47,7 +47,7 @@ pub(super) fn compare(old: &Config, new: &Config, changes: &mut Vec<Change>) {
     for (apex, is) in after.iter().filter(|(apex, _)| !before.contains_key(*apex)) {
         changes.push(Change::new(Verb::Added, format!("zone {}", zone_id::words(apex)), place(is)));
     }
-    let stated = |config: &Config| -> Vec<Rrset> { config.ddns.stated.to_vec() };
+    let stated = |config: &Config| -> SetList { config.ddns.stated.iter().cloned().collect() };
     records("at other servers", &stated(old), &stated(new), changes);
     if old.ddns.hosts != new.ddns.hosts {
         let of = |config: &Config| -> Vec<String> {
@@ -163,10 +163,15 @@ fn soa(zone: &EmbeddedZone) -> impl PartialEq + '_ {
     (&zone.ns, &zone.hostmaster, zone.ttl_secs, zone.negative_ttl_secs, &zone.soa)
 }
 
-fn records(place: &str, old: &[Rrset], new: &[Rrset], changes: &mut Vec<Change>) {
+fn records(place: &str, old: &SetList, new: &SetList, changes: &mut Vec<Change>) {
+    // Nearly always, and of a large zone each would be read for nothing.
+    if old == new {
+        return;
+    }
+    let [old, new] = [old, new].map(|sets| sets.iter().collect::<Vec<Rrset>>());
     let by_key = |sets: &[Rrset]| sets.iter().map(|set| (set.name.clone(), set.rtype)).collect::<Vec<_>>();
     let mut found = Vec::new();
-    keyed(by_key(old).into_iter().zip(old), by_key(new).into_iter().zip(new), |(name, rtype), was, is| {
+    keyed(by_key(&old).into_iter().zip(&old), by_key(&new).into_iter().zip(&new), |(name, rtype), was, is| {
         found.push(Change::new(verb(was, is), format!("static record {name} {rtype} {place}"), ""));
     });
     if found.len() > TOLD_MAX {

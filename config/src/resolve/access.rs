@@ -1,13 +1,13 @@
 //! Who may see and change what of embedded zones: views, access lists, and rules for updates.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use ::zones::audience::Prefix;
 use ::zones::policy::{Names, OwnName, Rule, UpdatePolicy, Who};
 use ::zones::{AccessList, Askers, Sight, View, zone_id};
-use dns::{Fqdn, RecordType, TsigKey};
+use dns::{Fqdn, NameSet, RecordType, TsigKey};
 use ipnet::IpNet;
 
 use super::keys::Keys;
@@ -124,7 +124,7 @@ impl Access<'_> {
         let policy = UpdatePolicy {
             keys: update_keys.iter().map(|key| key.name.clone()).collect(),
             rules,
-            protected: BTreeSet::new(),
+            protected: NameSet::default(),
         };
         let views = zone.views.as_ref().map(|views| self.views_of(views, findings));
         // So that a signature of whoever is in a view by its key is looked at.

@@ -60,7 +60,9 @@ pub(super) fn read(
         hostmaster: hostmaster.or(of_soa(|soa| &soa.rname)).unwrap_or_else(Fqdn::root),
         ttl_secs,
         negative_ttl_secs: NEGATIVE_TTL_SECS,
-        records: records(zone, filed, (apex, ttl_secs), &|record| record.views.is_none(), findings),
+        records: records(zone, filed, (apex, ttl_secs), &|record| record.views.is_none(), findings)
+            .into_iter()
+            .collect(),
         soa,
         keys,
         policy,

@@ -129,7 +129,7 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
     };
     let protected = protected(&zones, &dhcp);
     for zone in &mut dns.zones {
-        zone.policy.protected = protected.iter().filter(|name| name.is_within(&zone.apex)).cloned().collect();
+        zone.policy.protected = protected.within(&zone.apex);
     }
     let mut reserved = reserved(&dhcp);
     reserved.extend(hosts.names().cloned());
@@ -178,19 +178,16 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
 
 /// Names that no client may take: those of the file, those that static records and our name servers have, and the
 /// domains that names are put under.
-fn protected(zones: &zones::Zones, dhcp: &dhcp::settings::Settings) -> Vec<dns::Fqdn> {
+fn protected(zones: &zones::Zones, dhcp: &dhcp::settings::Settings) -> dns::NameSet {
     let mut names = zones.protected.clone();
     // The apexes are protected anyway.
     names.extend(dhcp.domains().filter(|domain| !zones.list.iter().any(|zone| zone.apex == **domain)).cloned());
     for zone in zones.embedded() {
         names.push(zone.ns.clone());
     }
-    names.extend(
-        zones.records().map(|set| &set.name).filter(|name| !zones.list.iter().any(|zone| zone.apex == **name)).cloned(),
-    );
-    names.sort();
-    names.dedup();
-    names
+    let apexes: HashSet<&dns::Fqdn> = zones.list.iter().map(|zone| &zone.apex).collect();
+    names.extend(zones.record_names().filter(|name| !apexes.contains(name)));
+    names.into_iter().collect()
 }
 
 /// The full names of all reservations.

@@ -204,11 +204,8 @@ fn forward(
 /// Name servers of embedded zones that are in an embedded zone and have no address written there.
 fn own_names(zones: &Zones) -> Vec<Fqdn> {
     let has_address = |name: &Fqdn| {
-        zones.embedded().any(|zone| {
-            zone.records.iter().any(|set| {
-                set.name == *name && matches!(set.rtype, RecordType::A | RecordType::AAAA | RecordType::CNAME)
-            })
-        })
+        let of_type = |rtype| zones.embedded().any(|zone| zone.records.has(name, rtype));
+        [RecordType::A, RecordType::AAAA, RecordType::CNAME].into_iter().any(of_type)
     };
     let ours = |name: &Fqdn| matches!(zones.holding(name), Some(zone) if matches!(zone.server, super::zones::Server::Embedded(_)));
     let names: BTreeSet<Fqdn> =

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use ::zones::{Sight, UpdatePolicy, zone_id};
 use ddns::cuts::Classless;
 use ddns::settings::{Auth, ZoneServer};
-use dns::{Fqdn, Rrset};
+use dns::{Fqdn, Rrset, SetList};
 use ipnet::Ipv4Net;
 
 use super::access::Access;
@@ -378,15 +378,16 @@ impl Zones {
         self.holding(name).filter(|zone| matches!(zone.server, Server::Secondary(_))).map(|zone| &zone.apex)
     }
 
-    /// The static records of all zones.
-    pub(super) fn records(&self) -> impl Iterator<Item = &Rrset> {
+    /// The names of the static records of all zones.
+    pub(super) fn record_names(&self) -> impl Iterator<Item = Fqdn> {
         self.all().flat_map(|zone| {
-            let (records, of_views) = match &zone.server {
-                Server::Embedded(zone) => (&zone.records[..], &zone.sight.overlays[..]),
-                Server::Secondary(_) => (&[][..], &[][..]),
-                Server::Remote { records, .. } => (&records[..], &[][..]),
+            let (own, listed, of_views) = match &zone.server {
+                Server::Embedded(zone) => (Some(&zone.records), &[][..], &zone.sight.overlays[..]),
+                Server::Secondary(_) => (None, &[][..], &[][..]),
+                Server::Remote { records, .. } => (None, &records[..], &[][..]),
             };
-            records.iter().chain(of_views.iter().flat_map(|(_, sets)| sets))
+            let listed = listed.iter().chain(of_views.iter().flat_map(|(_, sets)| sets));
+            own.into_iter().flat_map(SetList::names).chain(listed.map(|set| set.name.clone()))
         })
     }
 
@@ -412,10 +413,11 @@ impl Zones {
         let apexes = self.list.iter().map(|zone| (&zone.apex, "the zone's own name"));
         let protected = self.protected.iter().map(|name| (name, "protected"));
         let servers = self.embedded().map(|zone| (&zone.ns, "the name server's name"));
-        let records = self.records().map(|set| (&set.name, "a static record's name"));
+        let records = self.record_names().map(|name| (name, "a static record's name"));
         let mut protections = HashMap::new();
-        for (name, why) in apexes.chain(protected).chain(servers).chain(records) {
-            protections.entry(name.clone()).or_insert(why);
+        let stated = apexes.chain(protected).chain(servers).map(|(name, why)| (name.clone(), why));
+        for (name, why) in stated.chain(records) {
+            protections.entry(name).or_insert(why);
         }
         protections
     }
@@ -457,7 +459,7 @@ impl Zones {
                         };
                         let zone = EmbeddedZone {
                             apex: reverse_apex(part),
-                            records: Vec::new(),
+                            records: SetList::default(),
                             soa: None,
                             // Rules are about names of the zone that has them.
                             policy: UpdatePolicy { rules: Vec::new(), ..forward.policy.clone() },

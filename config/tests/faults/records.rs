@@ -215,13 +215,13 @@ fn records_of_every_type_stand_in_the_configuration_as_in_a_master_file() {
     let config = config(&and(&format!("[[zone]]\nname = \"a.example\"\nrecords = [\n{rows}]\n")));
     let zone = config.dns.zones.iter().find(|zone| zone.apex.to_string() == "a.example.").unwrap();
     assert_eq!(zone.records.len(), written.len());
-    for ((rtype, data), set) in written.iter().zip(&zone.records) {
+    for ((rtype, data), set) in written.iter().zip(zone.records.iter()) {
         assert_eq!(set.rtype, rtype.parse().unwrap());
         // As the master file's reader has it.
         let text = format!("{} {rtype} {data}\n", set.name);
         let file = zones::master::MasterFile { text: &text, file: "z", apex: &zone.apex, ttl_secs: 3_600 };
         let read = zones::master::read(&file, &|_| Err("nothing is included".to_owned())).unwrap();
-        assert_eq!(read, std::slice::from_ref(set), "{rtype}");
+        assert_eq!(read, [set], "{rtype}");
     }
 }
 

@@ -15,7 +15,7 @@ fn settings() -> Settings {
     let route = |apex: &str| ZoneRoute { apex: name(apex), server: ZoneServer::Embedded };
     Settings {
         zones: vec![route("nasir.xyz"), route("lab.example"), route("30.168.192.in-addr.arpa")].into(),
-        protected: vec![name("dc1.nasir.xyz"), name("ns.nasir.xyz")],
+        protected: [name("dc1.nasir.xyz"), name("ns.nasir.xyz")].into_iter().collect(),
         reserved: [name("nas.nasir.xyz")].into(),
         ..Settings::default()
     }

@@ -262,7 +262,7 @@ fn departing(keeping: &mut Keeping<u32>) -> Vec<Vec<Row>> {
 fn a_static_record_does_not_go_with_the_lease_whose_holder_wrote_the_same() {
     let (mut keeping, settings) = (keeping(), settings(ZoneServer::Embedded));
     let mut rows = departing(&mut keeping);
-    let stated = Settings { protected: vec![name("pc.nasir.xyz")], ..settings.clone() };
+    let stated = Settings { protected: [name("pc.nasir.xyz")].into_iter().collect(), ..settings.clone() };
     assert_eq!(keeping.decide_with_leases(&stated, AT, &mut rows.clone()), None);
     let decided = keeping.decide_with_leases(&settings, AT, &mut rows).unwrap();
     keeping.settle_with_leases(decided, CommitResult::Committed);

@@ -161,7 +161,7 @@ fn dns_settings(settings: &Settings) -> DnsSettings {
         hostmaster: name("hostmaster.sim.test"),
         ttl_secs: 3_600,
         negative_ttl_secs: 60,
-        records: Vec::new(),
+        records: dns::SetList::default(),
         soa: None,
         keys: Vec::new(),
         policy: zones::UpdatePolicy::default(),

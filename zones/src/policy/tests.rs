@@ -46,7 +46,7 @@ fn of_key(text: &str) -> Who {
 }
 
 fn policy(rules: Vec<Rule>) -> UpdatePolicy {
-    let protected = [name("www.example"), name("ns.example")].into();
+    let protected = [name("www.example"), name("ns.example")].into_iter().collect();
     UpdatePolicy { keys: vec![name("admin")], rules, protected }
 }
 
@@ -177,7 +177,7 @@ fn what_decides_about_names_beneath_is_not_added_above_one_that_the_configuratio
     let subdomain = |text: &str| Names { subdomains: vec![name(text)], ..Names::default() };
     let said = |text: &str| Names { exact: vec![name(text)], ..Names::default() };
     let mut above = policy(grant(subdomain("lab.example")));
-    above.protected.insert(name("a.www.lab.example"));
+    above.protected.extend([name("a.www.lab.example")]);
     for rtype in [RecordType::DNAME, RecordType::NS] {
         for owner in ["lab.example", "www.lab.example"] {
             let add = Change::Add { name: name(owner), rtype, ttl: 60, rdata: Rdata(name("evil").as_wire().into()) };
