@@ -31,7 +31,7 @@ impl News {
         // Another run has another moment of the boot, or another second.
         let run = format!("{:x}{:x}", now.wall_secs, now.boot_ms);
         let feed = Arc::new(Feed::new(run.clone()));
-        Self { leases: Arc::default(), names: mpsc::channel(NAME_NEWS_MAX), feed, run }
+        Self { leases: Arc::new(LeaseNews::new(Arc::clone(&feed))), names: mpsc::channel(NAME_NEWS_MAX), feed, run }
     }
 
     /// Where the DHCP service tells what happens to leases.

@@ -36,11 +36,11 @@ const TOGETHER_UNWATCHED: Duration = Duration::from_secs(1);
 const UNWATCHED_MAX: usize = 128;
 
 /// Lease events on their way.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct LeaseNews {
     waiting: Mutex<Waiting>,
-    /// Somebody watches: then more events are kept.
-    watched: AtomicBool,
+    /// Where they go: while somebody follows that, more events are kept.
+    feed: Arc<Feed>,
     /// Somebody waits to be woken.
     sleeps: AtomicBool,
     wake: Notify,
@@ -98,13 +98,19 @@ impl Waiting {
 }
 
 impl LeaseNews {
+    /// None yet, on their way to `feed`.
+    #[must_use]
+    pub fn new(feed: Arc<Feed>) -> Self {
+        Self { waiting: Mutex::default(), feed, sleeps: AtomicBool::new(false), wake: Notify::new() }
+    }
+
     /// Takes what happened. Never waits for who reads it.
     pub fn push(&self, events: Arc<Vec<LeaseEvent>>) {
         if events.is_empty() {
             return;
         }
         // What nobody will be told is let go at once, while it is near: its memory is that of the next batch.
-        let most = if self.watched.load(Ordering::Relaxed) { WAITING_MAX } else { UNWATCHED_MAX };
+        let most = if self.feed.is_watched() { WAITING_MAX } else { UNWATCHED_MAX };
         self.lock().push(events, most);
         if self.sleeps.swap(false, Ordering::AcqRel) {
             self.wake.notify_one();
@@ -151,7 +157,6 @@ pub struct Telling {
 pub async fn tell(telling: Telling) {
     let Telling { leases, mut names, feed, config, clock } = telling;
     loop {
-        leases.watched.store(feed.is_watched(), Ordering::Relaxed);
         tokio::select! {
             mut happened = leases.take() => {
                 if !feed.is_watched() {
@@ -284,12 +289,14 @@ mod tests {
 
     #[tokio::test]
     async fn more_news_than_anybody_reads_costs_no_more_memory_and_is_counted() {
-        let news = LeaseNews::default();
+        let feed = Arc::new(Feed::new("run".to_owned()));
+        let news = LeaseNews::new(Arc::clone(&feed));
         let push = || (0..=u8::MAX).for_each(|last| news.push(Arc::new(vec![event(last); 8])));
         push();
         let happened = news.take().await;
         assert_eq!((happened.events().count(), happened.left_out), (UNWATCHED_MAX, 256 * 8 - UNWATCHED_MAX));
-        news.watched.store(true, Ordering::Relaxed);
+        // From the first event on, whoever reads it and when.
+        let _follower = feed.watch();
         push();
         let mut happened = news.take().await;
         assert_eq!((happened.events().count(), happened.left_out), (WAITING_MAX, 256 * 8 - WAITING_MAX));
@@ -301,7 +308,7 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_waits_is_woken_by_the_first_event() {
-        let news = Arc::new(LeaseNews::default());
+        let news = Arc::new(LeaseNews::new(Arc::new(Feed::new("run".to_owned()))));
         let waiting = {
             let news = Arc::clone(&news);
             tokio::spawn(async move { news.take().await.events().count() })
