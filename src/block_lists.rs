@@ -37,6 +37,7 @@ pub fn follow(blocks: &[Block], copies: &Path) -> Arc<ArcSwap<BlockLists>> {
         names: Arc::default(),
         exceptions: Arc::new(NameSet::of(&block.except, Reach::Beneath)),
         trouble: None,
+        as_of_secs: None,
     });
     let lists = BlockLists(lists.collect());
     let published = Arc::new(ArcSwap::from_pointee(lists));
@@ -51,7 +52,14 @@ pub fn follow(blocks: &[Block], copies: &Path) -> Arc<ArcSwap<BlockLists>> {
         let read = if is_there { read(&block.name, &file, None) } else { Ok(None) };
         let changed = read.as_ref().ok().and_then(|read| read.as_ref()).map(|(_, changed)| *changed);
         match read {
-            Ok(Some((names, _))) => publish(&published, index, names),
+            Ok(Some((names, at))) => {
+                publish(&published, index, names);
+                // A copy of what was fetched is as new as that was.
+                if let BlockSource::Url(_) = block.source {
+                    let since = at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+                    change(&published, index, |list| list.as_of_secs = Some(since));
+                }
+            }
             Ok(None) => {}
             Err(why) => tell_trouble(&published, index, &why),
         }
@@ -100,7 +108,7 @@ async fn watch(
                 changed = Some(at);
                 publish(&published, index, names);
             }
-            Ok(None) => change(&published, index, |list| list.trouble = None),
+            Ok(None) => is_fresh(&published, index),
             Err(why) => tell_trouble(&published, index, &why),
         }
     }
@@ -108,7 +116,14 @@ async fn watch(
 
 fn publish(published: &ArcSwap<BlockLists>, index: usize, names: Listed) {
     let names = Arc::new(names);
-    change(published, index, |list| (list.names, list.trouble) = (Arc::clone(&names), None));
+    change(published, index, |list| list.names = Arc::clone(&names));
+    is_fresh(published, index);
+}
+
+/// A list is as new as what it is read from.
+fn is_fresh(published: &ArcSwap<BlockLists>, index: usize) {
+    let now_secs = machine_wall_secs();
+    change(published, index, |list| (list.trouble, list.as_of_secs) = (None, Some(now_secs)));
 }
 
 /// Notes why a list is not as new as it should be; since when that is so stays.

@@ -306,6 +306,7 @@ impl DnsServerHandle {
             counts: Arc::clone(&self.counts),
             forward_counts: Arc::clone(&self.forward_counts),
             forwarder: Arc::clone(&self.forwarder),
+            handler: Arc::clone(&self.handler),
         }
     }
 

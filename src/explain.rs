@@ -82,6 +82,7 @@ pub fn explain(asked: &str, subject: &Subject, facts: &Facts, rows: &[RowFacts],
         reservations: facts.reservations.iter().map(leases::reservation).collect(),
         records: rows.iter().map(|row| records::story(row, settings)).collect(),
         left_out: facts.left_out,
+        elsewhere: None,
     }
 }
 

@@ -85,6 +85,12 @@ impl SharedLog {
         Some(Arc::new(Self { with_names, entries: Mutex::new(QueryLog::new(settings.questions)) }))
     }
 
+    /// Whether names are remembered.
+    #[must_use]
+    pub fn has_names(&self) -> bool {
+        self.with_names
+    }
+
     /// Remembers a question.
     pub fn note(&self, client: IpAddr, transport: Transport, key: &Key, fate: Fate, answer: AnswerRef<'_>) {
         let now = jiff::Timestamp::now().as_millisecond();

@@ -334,6 +334,11 @@ impl DaemonResponder {
         if look == Look::AtServers {
             let found = self.auditor.load_full().look(&rows, &settings).await;
             story.records.iter_mut().zip(found).for_each(|(record, found)| record.found = found);
+            if let (Subject::Name(name), Some(dns)) = (&subject, &self.dns)
+                && settings.zone_index_of(name).is_none()
+            {
+                story.elsewhere = dns.explain(name).await;
+            }
         }
         Ok(Some(story))
     }

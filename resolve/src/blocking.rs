@@ -53,6 +53,8 @@ pub struct BlockList {
     pub exceptions: Arc<NameSet>,
     /// Why it is not as new as it should be; none: it is.
     pub trouble: Option<Trouble>,
+    /// When it was last found to be as new as what it is read from, in UTC seconds; none: not yet.
+    pub as_of_secs: Option<u64>,
 }
 
 /// What keeps a list from being brought up to date.
@@ -83,15 +85,18 @@ impl BlockLists {
     pub fn blocking(&self, name: &[u8], client: IpAddr) -> Option<&BlockList> {
         self.0.iter().find(|list| {
             let is_for = list.clients.is_empty() || list.clients.iter().any(|prefix| prefix.contains(&client));
-            is_for
-                && list.names.blocked.contains(name)
-                && !list.names.allowed.contains(name)
-                && !list.exceptions.contains(name)
+            is_for && list.has(name)
         })
     }
 }
 
 impl BlockList {
+    /// Whether a name (wire form, lower case) is listed, and no exception.
+    #[must_use]
+    pub fn has(&self, name: &[u8]) -> bool {
+        self.names.blocked.contains(name) && !self.names.allowed.contains(name) && !self.exceptions.contains(name)
+    }
+
     /// What is answered in place of what was asked for.
     #[must_use]
     pub fn answer(&self, key: &Key) -> Answer {

@@ -58,6 +58,8 @@ struct Member {
     answers_in: Option<u64>,
     /// Attempts without an answer, one after another.
     silent: u32,
+    /// When it last did not answer.
+    silent_at: Option<u64>,
     /// When it is asked in the background next.
     retry_at: u64,
     retry_ms: u64,
@@ -75,7 +77,14 @@ impl Pool {
     /// So many of them, nothing known of any.
     #[must_use]
     pub fn new(count: usize, order: Order) -> Self {
-        let member = Member { health: Health::Well, answers_in: None, silent: 0, retry_at: 0, retry_ms: RETRY_MS.0 };
+        let member = Member {
+            health: Health::Well,
+            answers_in: None,
+            silent: 0,
+            silent_at: None,
+            retry_at: 0,
+            retry_ms: RETRY_MS.0,
+        };
         Self { members: vec![member; count], order, turn: 0 }
     }
 
@@ -107,6 +116,12 @@ impl Pool {
     #[must_use]
     pub fn answers_in(&self, index: usize) -> Option<u64> {
         self.members[index].answers_in
+    }
+
+    /// When one last did not answer at all; none: it always did.
+    #[must_use]
+    pub fn silent_at(&self, index: usize) -> Option<u64> {
+        self.members[index].silent_at
     }
 
     /// Who is to be asked, of those for whom `open` says so; none: there is nobody left. Those that loop are never asked.
@@ -168,6 +183,7 @@ impl Pool {
         self.handle_late(index, now);
         let member = &mut self.members[index];
         member.silent = member.silent.saturating_add(1);
+        member.silent_at = Some(now);
         if member.silent >= SILENT_MAX && member.health != Health::Looping {
             member.health = Health::Down;
         }

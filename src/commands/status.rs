@@ -142,7 +142,8 @@ fn forwarder_lines(forwarder: &ForwarderFigures) -> Vec<String> {
             (Some(words), Some(since)) => format!("; since {} {words}", control::local_time(since)),
             _ => String::new(),
         };
-        lines.push(format!("block list {}: {} names{trouble}", list.name, list.names));
+        let blocked = if list.blocked > 0 { format!(", {} blocked", list.blocked) } else { String::new() };
+        lines.push(format!("block list {}: {} names{blocked}{trouble}", list.name, list.names));
     }
     lines
 }
@@ -168,12 +169,15 @@ mod tests {
                 answers_in_ms: Some(12),
                 forged: 3,
                 guarded: true,
+                failed_at: None,
             }],
             blocks: vec![BlockFigures {
                 name: "ads".to_owned(),
                 names: 5,
                 trouble: Some("it could not be fetched: timeout".to_owned()),
                 trouble_since: Some(1_000_000),
+                blocked: 9,
+                ..BlockFigures::default()
             }],
             ..ForwarderFigures::default()
         };
@@ -196,7 +200,7 @@ mod tests {
                  somebody guesses, it is guarded"
             ]
         );
-        assert!(lines[6].starts_with("block list ads: 5 names; since 1970"), "{lines:?}");
+        assert!(lines[6].starts_with("block list ads: 5 names, 9 blocked; since 1970"), "{lines:?}");
         assert!(lines[6].ends_with("it could not be fetched: timeout"), "{lines:?}");
     }
 }

@@ -3,19 +3,21 @@
 //! The values and the decisions are `resolve`'s; here are its sockets, its clock and its tasks. Reading order:
 //! [`Forwarder`] (what is known of a question, and who is asked), `quests` (one question on its way), `transport` (one
 //! attempt), `lines` (sockets for datagrams), `channel` (connections by TLS and HTTPS), `loops` (whether an upstream leads back to us), `system` (whom this machine asks), `validation` with
-//! `anchors`, `islands` and `wildcard` (whether answers are signed), `causes` (why one is bogus).
+//! `anchors`, `islands` and `wildcard` (whether answers are signed), `causes` (why one is bogus), `explain` (what becomes of a name, in words).
 //!
 //! A question that is under way is asked once: whoever asks for the same meanwhile waits for the same answer.
 
 mod anchors;
 mod causes;
 mod channel;
+mod explain;
 mod figures;
 mod islands;
 mod lines;
 mod loops;
 mod quests;
 mod system;
+mod tallies;
 mod transport;
 mod validation;
 mod wildcard;
@@ -113,6 +115,7 @@ pub(super) struct ForwardCounts {
     secure: AtomicU64,
     insecure: AtomicU64,
     bogus: AtomicU64,
+    tallies: tallies::Tallies,
 }
 
 /// What was counted of names of others, since the start.
@@ -548,6 +551,8 @@ impl Shared {
         let lists = self.blocks.load();
         let list = lists.blocking(key.name(), client.to_canonical())?;
         count(&self.counts.blocked);
+        let remembers = self.log.as_ref().is_some_and(|log| log.has_names());
+        self.counts.tallies.note(&list.name, remembers.then(|| key.name()));
         Some(now(list.answer(key), Fate::Blocked))
     }
 

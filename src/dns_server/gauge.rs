@@ -4,11 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
+use dns::Fqdn;
 use resolve::Transport;
 use web::model::DnsFigures;
+use zones::Place;
 
 use super::counts::Counts;
 use super::forward::{ForwardCounts, Forwarder};
+use super::handler::Live;
 
 /// A look at a running server. Cheap to clone.
 #[derive(Clone)]
@@ -16,6 +19,7 @@ pub struct DnsGauge {
     pub(super) counts: Arc<Counts>,
     pub(super) forward_counts: Arc<ForwardCounts>,
     pub(super) forwarder: Arc<ArcSwapOption<Forwarder>>,
+    pub(super) handler: Live,
 }
 
 impl DnsGauge {
@@ -32,6 +36,18 @@ impl DnsGauge {
             http_refused: counts.http_refused,
             forwarder: forwarder.as_ref().map(|forwarder| forwarder.figures(self.forward_counts.now())),
         }
+    }
+}
+
+impl DnsGauge {
+    /// What is answered to whoever asks for the address of a name of others, in a sentence; none: such names are not resolved.
+    pub async fn explain(&self, name: &Fqdn) -> Option<String> {
+        let forwarder = self.forwarder.load_full()?;
+        let is_ours = self.handler.load().parts().snapshot.load().place(name) != Place::Elsewhere;
+        if is_ours {
+            return None;
+        }
+        Some(forwarder.explain(name).await)
     }
 }
 

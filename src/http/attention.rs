@@ -412,6 +412,7 @@ mod tests {
             names,
             trouble: trouble.map(str::to_owned),
             trouble_since: trouble.map(|_| 7),
+            ..BlockFigures::default()
         };
         let forwarder = ForwarderFigures {
             upstreams: vec![

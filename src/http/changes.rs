@@ -321,6 +321,7 @@ pub(super) fn change_of(ask: &Ask) -> Option<(Actor, String)> {
         | Ask::Configuration(_)
         | Ask::Hosts(..)
         | Ask::Queries(..)
+        | Ask::Forwarder(_)
         | Ask::Reservations(..)
         | Ask::StaticRecords(..)
         | Ask::Machines(_)

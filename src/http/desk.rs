@@ -142,6 +142,7 @@ impl Desk {
             Ask::Configuration(to) => drop(to.send(Ok(self.configuration()))),
             Ask::Hosts(query, to) => drop(to.send(self.hosts(query).await)),
             Ask::Queries(query, to) => drop(to.send(self.queries(query).await)),
+            Ask::Forwarder(to) => drop(to.send(Ok(self.forwarder()))),
             Ask::Reservations(query, to) => drop(to.send(self.reservations(query).await)),
             Ask::Reserve { key, written, dry_run, conditions, to, .. } => {
                 drop(to.send(noting(by, change, self.reserve(key, written, dry_run, conditions)).await));

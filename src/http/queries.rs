@@ -1,9 +1,10 @@
 //! What was asked about names of others, by whom, and what became of it.
 
 use web::Refusal;
-use web::model::{Queries, QueriesQuery, QueryRow, WINDOW};
+use web::model::{ForwarderFigures, Queries, QueriesQuery, QueryRow, WINDOW};
 
 use super::desk::Desk;
+use crate::dns_server::DnsGauge;
 use crate::query_log::QueryView;
 
 impl Desk {
@@ -17,6 +18,14 @@ impl Desk {
         let most = query.limit.unwrap_or(WINDOW).min(WINDOW);
         rows.drain(..total.saturating_sub(most));
         Ok(Queries { remembered: true, next: part.next, total, rows })
+    }
+}
+
+impl Desk {
+    /// How those do who are asked for names of others, and the block lists; empty where nobody is asked.
+    pub(super) fn forwarder(&self) -> ForwarderFigures {
+        let dns = self.parts.responder.dns.as_ref().map(DnsGauge::figures);
+        dns.and_then(|dns| dns.forwarder).unwrap_or_default()
     }
 }
 

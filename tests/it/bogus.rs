@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::embedded_dns::{flags, status};
+use crate::embedded_dns::{flags, name, status};
 use crate::netns::{Host, Lab};
 use crate::process::{Running, wait_for};
 use crate::validation::{HEAD, sign, signed_by, validating};
@@ -117,6 +117,17 @@ fn rfc8914_what_is_wrong_about_a_bogus_answer_is_told_in_words() {
     let told = told.expect("half of the NSEC3 records prove everything");
     assert!(told.contains("EDE: 6 (DNSSEC Bogus)") || told.contains("EDE: 12 (NSEC Missing)"), "{told}");
     assert!(told.contains(".unproven3 A is not there)"), "{told}");
+    // `leasehold explain` tells the same.
+    let gauge = server.handle.as_ref().unwrap().gauge();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let explain = |asked: &str| runtime.block_on(gauge.explain(&name(asked)));
+    let told = explain("www.expired").unwrap();
+    assert!(told.starts_with("it cannot be resolved (SERVFAIL): the signature of www.expired A expired on"), "{told}");
+    let told = explain("www.good").unwrap();
+    assert!(told.starts_with("it is resolved, with one record, and validated; "), "{told}");
+    let told = explain("missing.good").unwrap();
+    assert!(told.starts_with("there is no such name (NXDOMAIN), and validated; asked of 127.0.0.1:5300"), "{told}");
+    assert_eq!(explain("www.nasir.xyz"), None, "a name of ours");
     let figures = server.handle.as_ref().unwrap().forward_counts().unwrap();
     assert!(figures.bogus >= 6, "each is counted as bogus: {figures:?}");
     server.stop();

@@ -260,6 +260,12 @@ fn a_lease_shows_live_on_the_page_and_no_view_has_a_fault() {
     assert_eq!((&asked["remembered"], &asked["total"]), (&true.into(), &2.into()), "{asked}");
     assert_eq!(asked["rows"][0]["why"], "listed in adverts", "{asked}");
     assert_eq!(asked["rows"][0]["host"], "phone.home.example", "{asked}");
+    let forwarder = get(&server, "/api/v1/forwarder");
+    let list = &forwarder["blocks"][0];
+    assert_eq!((&list["name"], &list["names"], &list["blocked"]), (&"adverts".into(), &1.into(), &2.into()), "{list}");
+    assert_eq!((&list["most"][0]["name"], &list["most"][0]["count"]), (&"ads.example".into(), &2.into()), "{list}");
+    assert!(list["as_of"].as_u64() > Some(1_600_000_000) && list["trouble"].is_null(), "{list}");
+    assert!(!forwarder["upstreams"].as_array().unwrap().is_empty(), "{forwarder}");
     wait_for("the refusing server to be told of", PATIENCE, || {
         let status = get(&server, "/api/v1/status");
         let attention = status["verdict"]["attention"].as_array().unwrap().clone();

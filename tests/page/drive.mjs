@@ -159,7 +159,7 @@ async function keys(page) {
 const VIEWS = [
   ['overview', '/', 'need'], ['leases', '/leases?subnet=192.168.30.0%2F24', 'maria-iphone'], ['host', '/hosts/02:00:00:00:10:01', 'Why its name'], ['host-refused', '/hosts/02:00:00:00:30:01', 'is not as wanted'],
   ['subnets', '/subnets', '10.20.8.0/24'], ['subnet', '/subnets/192.168.30.0/24', 'Point at an address'], ['zones', '/zones', 'home.example'], ['zone', '/zones/home.example', 'anna-pixel'],
-  ['dns-work', '/dns-work', 'probe-1'], ['hosts', '/hosts', '38 hosts'], ['queries', '/queries', 'listed in adverts'], ['events', '/events', 'got'], ['history', '/history', 'Assigned'], ['configuration', '/configuration', 'In force, as it stands here'], ['leases-none', '/leases?q=nobody-has-this', 'No lease fits'],
+  ['dns-work', '/dns-work', 'probe-1'], ['hosts', '/hosts', '38 hosts'], ['queries', '/queries', 'listed in adverts'], ['upstreams', '/queries', 'blocked for everybody'], ['events', '/events', 'got'], ['history', '/history', 'Assigned'], ['configuration', '/configuration', 'In force, as it stands here'], ['leases-none', '/leases?q=nobody-has-this', 'No lease fits'],
 ];
 const PHONE_ONLY = [['more', '/more', 'Colours']];
 

@@ -26,8 +26,8 @@ use crate::body::SMALL;
 use crate::explanation::Explanation;
 use crate::guard::Guard;
 use crate::model::{
-    Changes, ChangesQuery, Configuration, DnsWork, DnsWorkQuery, Event, Events, FATES, History, Host, Hosts,
-    HostsQuery, LeaseQuery, Leases, Past, PastHolder, PastQuery, Problem, Queries, QueriesQuery, Range, Records,
+    Changes, ChangesQuery, Configuration, DnsWork, DnsWorkQuery, Event, Events, FATES, ForwarderFigures, History, Host,
+    Hosts, HostsQuery, LeaseQuery, Leases, Past, PastHolder, PastQuery, Problem, Queries, QueriesQuery, Range, Records,
     RecordsQuery, SORTS, STATES, Status, SubnetDetail, SubnetMap, Subnets, WINDOW, Zones,
 };
 use crate::problem::problem;
@@ -105,6 +105,7 @@ fn routed() -> Routes<Shared> {
         .may(Need::VIEW, routes!(host))
         .may(Need::VIEW, routes!(queries))
         .may(Need::VIEW, routes!(query_stream))
+        .may(Need::VIEW, routes!(forwarder))
         .may(Need::VIEW, routes!(explain))
         .may(Need::VIEW, routes!(subnets))
         .may(Need::VIEW, routes!(subnet))
@@ -244,6 +245,14 @@ async fn queries(State(shared): State<Shared>, Asked(mut query): Asked<QueriesQu
     known(&query.fate, &FATES, "the fate")?;
     query.limit = Some(limit(query.limit)?);
     shared.handle.ask(|to| Ask::Queries(query, to)).await.map(Json)
+}
+
+/// How those do who are asked for names of others, what is kept, and the block lists
+///
+/// Empty where names of others are not resolved.
+#[utoipa::path(get, path = "/api/v1/forwarder", tag = "names", responses((status = 200, body = ForwarderFigures)))]
+async fn forwarder(State(shared): State<Shared>) -> Told<ForwarderFigures> {
+    shared.handle.ask(Ask::Forwarder).await.map(Json)
 }
 
 /// What is asked about names of others, as it is

@@ -12,9 +12,10 @@ use crate::explanation::Explanation;
 use crate::feed::Feed;
 use crate::model::{
     Changes, ChangesQuery, Configuration, ConfigurationFile, Device, DeviceDecision, DnsRetry, DnsWork, DnsWorkQuery,
-    Edited, FileWord, History, Host, Hosts, HostsQuery, LeaseQuery, LeaseRow, Leases, MachineWrite, Machines, Past,
-    PastHolder, PastQuery, Queries, QueriesQuery, Range, Records, RecordsKey, RecordsQuery, RecordsSet, RecordsWrite,
-    ReservationWrite, Reservations, ReservationsQuery, Retried, Status, SubnetDetail, SubnetMap, Subnets, Zones,
+    Edited, FileWord, ForwarderFigures, History, Host, Hosts, HostsQuery, LeaseQuery, LeaseRow, Leases, MachineWrite,
+    Machines, Past, PastHolder, PastQuery, Queries, QueriesQuery, Range, Records, RecordsKey, RecordsQuery, RecordsSet,
+    RecordsWrite, ReservationWrite, Reservations, ReservationsQuery, Retried, Status, SubnetDetail, SubnetMap, Subnets,
+    Zones,
 };
 
 /// Where an answer goes. Whoever asked may have gone; then nobody misses it.
@@ -63,6 +64,7 @@ pub enum Ask {
     Command(serde_json::Value, Role, Actor, Reply<serde_json::Value>),
     Hosts(HostsQuery, Reply<Hosts>),
     Queries(QueriesQuery, Reply<Queries>),
+    Forwarder(Reply<ForwarderFigures>),
     /// With the version of what is made by commands, the API and the page.
     Reservations(ReservationsQuery, Reply<(ETag, Reservations)>),
     Reserve {

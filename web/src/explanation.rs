@@ -21,6 +21,10 @@ pub struct Explanation {
     pub records: Vec<RecordStory>,
     /// How many more leases and reservations there are than are told of.
     pub left_out: usize,
+    /// What is answered to whoever asks this server for its address, in a sentence: of names that are in no zone of ours and
+    /// are resolved; absent of others.
+    #[serde(default)]
+    pub elsewhere: Option<String>,
 }
 
 /// One lease and its name.

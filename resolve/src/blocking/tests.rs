@@ -24,6 +24,7 @@ fn lists(clients: &[&str], instead: Instead) -> BlockLists {
         code: Reason::BLOCKED,
         names: Arc::new(names),
         trouble: None,
+        as_of_secs: None,
         exceptions: Arc::new(NameSet::of([&name("excused.deep.example")], Reach::Beneath)),
     }])
 }

@@ -23,6 +23,9 @@ fn text(told: &Explanation) -> String {
     for reservation in &told.reservations {
         line(&mut out, "RESERVATION", reservation);
     }
+    if let Some(words) = &told.elsewhere {
+        line(&mut out, "ELSEWHERE", words);
+    }
     told.leases.iter().for_each(|lease| lease_lines(&mut out, lease));
     told.records.iter().for_each(|record| record_lines(&mut out, record));
     if told.left_out > 0 {

@@ -1,7 +1,9 @@
 //! How a forwarder stands, to be shown.
 
 use resolve::upstreams::Health;
-use web::model::{BlockFigures, ForwarderFigures, UpstreamFigures};
+use web::model::{BlockFigures, BlockedName, ForwarderFigures, UpstreamFigures};
+
+use crate::clock::machine_wall_secs;
 
 use super::{ForwardCountsNow, Forwarder, Group, lock};
 
@@ -11,7 +13,12 @@ impl Forwarder {
         let shared = &self.0;
         let kept: Vec<_> = shared.cache.iter().map(|part| lock(part).counts()).collect();
         let lists = shared.blocks.load();
-        let blocks = lists.0.iter().map(|list| BlockFigures {
+        let tallies = lists.0.iter().map(|list| (list, shared.counts.tallies.of(&list.name)));
+        let blocks = tallies.map(|(list, (blocked, most))| BlockFigures {
+            as_of: list.as_of_secs,
+            clients: list.clients.iter().map(ToString::to_string).collect(),
+            blocked,
+            most: most.into_iter().map(|(name, count)| BlockedName { name, count }).collect(),
             name: list.name.clone(),
             names: list.names.blocked.len(),
             trouble: list.trouble.as_ref().map(|trouble| trouble.words.to_string()),
@@ -34,13 +41,15 @@ impl Forwarder {
             kept: kept.iter().map(|part| part.kept).sum(),
             kept_octets: kept.iter().map(|part| part.octets).sum(),
             evicted: kept.iter().map(|part| part.evicted).sum(),
-            upstreams: shared.groups.iter().flat_map(of_group).collect(),
+            upstreams: shared.groups.iter().flat_map(|group| of_group(group, shared.now_ms())).collect(),
             blocks: blocks.collect(),
         }
     }
 }
 
-fn of_group(group: &Group) -> Vec<UpstreamFigures> {
+/// `now_ms`: of the pool's clock.
+fn of_group(group: &Group, now_ms: u64) -> Vec<UpstreamFigures> {
+    let wall_secs = machine_wall_secs();
     let pool = lock(&group.pool);
     let domains: Vec<String> =
         group.domains.iter().map(|domain| domain.to_string().trim_end_matches('.').to_owned()).collect();
@@ -49,6 +58,7 @@ fn of_group(group: &Group) -> Vec<UpstreamFigures> {
         domains: domains.clone(),
         state: word(pool.health(index)).to_owned(),
         answers_in_ms: pool.answers_in(index),
+        failed_at: pool.silent_at(index).map(|at| wall_secs.saturating_sub(now_ms.saturating_sub(at) / 1_000)),
         forged: peer.lines.forged().0,
         guarded: peer.lines.forged().1,
     };

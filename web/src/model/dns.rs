@@ -53,6 +53,9 @@ pub struct UpstreamFigures {
     pub state: String,
     /// How long it takes to answer, in milliseconds; absent where it has not answered yet.
     pub answers_in_ms: Option<u64>,
+    /// When it last did not answer at all, in UTC seconds; absent where it always did since the start.
+    #[serde(default)]
+    pub failed_at: Option<u64>,
     /// Datagrams that came from its address and were no answers: guesses of somebody else, most likely.
     #[serde(default)]
     pub forged: u64,
@@ -72,4 +75,26 @@ pub struct BlockFigures {
     pub trouble: Option<String>,
     /// Since when that is so, in UTC seconds.
     pub trouble_since: Option<u64>,
+    /// When it was last found to be as new as what it is read from, in UTC seconds; absent: not yet.
+    #[serde(default)]
+    pub as_of: Option<u64>,
+    /// For whom, as prefixes; none: for everybody.
+    #[serde(default)]
+    pub clients: Vec<String>,
+    /// Questions that it blocked since the start.
+    #[serde(default)]
+    pub blocked: u64,
+    /// What it blocked most, the most first, five names at most; none where names are not remembered (`log` in
+    /// `[resolver]`).
+    #[serde(default)]
+    pub most: Vec<BlockedName>,
+}
+
+/// A name that a list blocked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BlockedName {
+    /// The name.
+    pub name: String,
+    /// How often, about: never less than that.
+    pub count: u64,
 }

@@ -3,6 +3,7 @@ import { html, useEffect, useRef, useState } from '../lib.js';
 import { useApi } from '../api.js';
 import { go, withQuery } from '../router.js';
 import { Empty, Head, Icon, Problem, Search, Segments, Skeleton, Words, dots, moment, plural, sentence } from '../ui.js';
+import { Upstreams } from './upstreams.js';
 
 const MOST = 200;
 const KINDS = [['', 'All'], ['blocked', 'Blocked'], ['failed', 'Failed']];
@@ -59,7 +60,8 @@ export function Queries({ query }) {
     ${error && !data ? html`<${Problem} error=${error} retry=${reload}/>` : !data || !rows ? html`<${Skeleton} height=${320}/>` : off
       ? html`<div class="card"><${Empty} icon="eye-off" title="Questions are not remembered">Write <code class="mono">log = "whole"</code> in <code class="mono">[resolver]</code>, or <code class="mono">"nameless"</code> to leave the names out. Nobody is listened to unasked.</${Empty}></div>`
       : shown.length ? html`<div class="card box"><ul class="feed queries">${shown.map(row => html`<${QueryRow} key=${row.number} row=${row}/>`)}</ul></div>`
-      : html`<div class="card"><${Empty} icon="search" title=${q || fate ? 'No question fits' : 'Nobody has asked yet'}>${q || fate ? html`<button type="button" class="link" onClick=${() => set({ q: '', fate: '' })}>Clear the filters</button>` : 'A client that asks for a name in no zone of ours shows here by itself.'}</${Empty}></div>`}`;
+      : html`<div class="card"><${Empty} icon="search" title=${q || fate ? 'No question fits' : 'Nobody has asked yet'}>${q || fate ? html`<button type="button" class="link" onClick=${() => set({ q: '', fate: '' })}>Clear the filters</button>` : 'A client that asks for a name in no zone of ours shows here by itself.'}</${Empty}></div>`}
+    <${Upstreams}/>`;
 }
 
 export function QueryRow({ row, own }) {

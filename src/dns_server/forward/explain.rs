@@ -1,0 +1,73 @@
+//! What becomes of a question for a name of others, in words: for somebody who looks into it.
+
+use dns::{Fqdn, Rcode, RecordType};
+use resolve::Key;
+
+use super::{Forwarder, Known, Outcome, Shared, is_failure, shown};
+
+impl Forwarder {
+    /// What is answered to whoever asks for the address of a name, and why. Others are asked, as for anybody.
+    pub(in crate::dns_server) async fn explain(&self, name: &Fqdn) -> String {
+        let shared = &self.0;
+        let key = Key::new(name, RecordType::A, false, false);
+        let listed = shared.listed(&key);
+        let known = shared.known(&key);
+        let asked = match &known {
+            Known::Answer(_) => "it was known".to_owned(),
+            Known::Stale(_, group) | Known::Nothing(group) => format!("asked of {}", shared.asked_of(*group)),
+        };
+        let outcome = match known {
+            Known::Answer(outcome) => outcome,
+            _ => shared.resolve(&key, None).await,
+        };
+        format!("{listed}{}; {asked}", shared.told(&key, &outcome))
+    }
+}
+
+impl Shared {
+    /// Which lists have the name, and for whom.
+    fn listed(&self, key: &Key) -> String {
+        let lists = self.blocks.load();
+        let blocking = lists.0.iter().filter(|list| list.has(key.name()));
+        let words = blocking.map(|list| match list.clients.is_empty() {
+            true => format!("the block list {} has it, for everybody; ", list.name),
+            false => {
+                let clients: Vec<String> = list.clients.iter().map(ToString::to_string).collect();
+                format!("the block list {} has it, for {}; ", list.name, clients.join(", "))
+            }
+        });
+        words.collect()
+    }
+
+    fn asked_of(&self, group: usize) -> String {
+        match self.groups.get(group).filter(|group| !group.peers.is_empty()) {
+            Some(group) => shown(&group.peers),
+            None => "nobody: there is no upstream for it".to_owned(),
+        }
+    }
+
+    /// The answer in words.
+    fn told(&self, key: &Key, outcome: &Outcome) -> String {
+        let answer = &outcome.answer;
+        let reason = answer.reason.as_ref().map_or_else(String::new, |reason| format!(": {}", reason.words));
+        let rcode = answer.rcode();
+        if is_failure(answer) {
+            let code = rcode.mnemonic().map_or_else(|| rcode.0.to_string(), str::to_owned);
+            return format!("it cannot be resolved ({code}){reason}");
+        }
+        let what = match (rcode, answer.answer_count()) {
+            (Rcode::NX_DOMAIN, _) => "there is no such name (NXDOMAIN)".to_owned(),
+            (_, 0) => "it has no address (no A record)".to_owned(),
+            (_, 1) => "it is resolved, with one record".to_owned(),
+            (_, count) => format!("it is resolved, with {count} records"),
+        };
+        let stale = if outcome.stale { ", out of date: no upstream answers" } else { "" };
+        let proof = match &self.validator {
+            Some(validator) if validator.validates(key) && answer.authentic => ", and validated",
+            Some(validator) if validator.validates(key) => ", and not signed",
+            Some(_) => ", and not to be validated",
+            None => "",
+        };
+        format!("{what}{stale}{proof}{reason}")
+    }
+}
