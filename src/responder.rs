@@ -182,7 +182,8 @@ impl Responder for DaemonResponder {
             }
             Request::Records { zone } => told(self.static_records(zone).await.map_err(refusal_words)),
             Request::EditRecords { edit, dry_run } => {
-                told(self.edit(vec![edit.edit()], dry_run, Box::new(|_| Ok(()))).await.map_err(refusal_words))
+                let edit = edit.edit(&self.config.load());
+                told(self.edit(vec![edit], dry_run, Box::new(|_| Ok(()))).await.map_err(refusal_words))
             }
             Request::Machines => told(self.machines().await.map_err(refusal_words)),
             Request::PutMachine { name, machine, dry_run } => {

@@ -62,6 +62,18 @@ impl Made {
     }
 }
 
+/// The key of records by the zone that they lead to: of several views that it has the first is written, of a sole zone or that
+/// for all others none; all of them are found.
+#[must_use]
+pub fn canonical(config: &Config, key: RecordKey) -> RecordKey {
+    let Some(apex) = key.apex() else { return key };
+    let zones = config.dns.zones.iter().filter(|zone| zone.apex == apex);
+    let ways = zones.map(|zone| MadeFor::zone(config, &zone.sight.id).0);
+    let Some(same) = ways.into_iter().find(|ways| ways.contains(&key.view)) else { return key };
+    let view = same.first().cloned().flatten();
+    RecordKey { view, same, ..key }
+}
+
 /// Every static record, of one zone or of all, by zone and name; those of some views alone are not among them.
 #[must_use]
 pub fn list(config: &Config, beside: &str, zone: Option<&Fqdn>) -> Vec<StaticRecord> {
@@ -98,7 +110,7 @@ fn rows(id: &Fqdn, set: &Rrset, (made, zone): (&Made, &MadeFor)) -> Vec<StaticRe
 /// records in whatever way and order they are written.
 #[must_use]
 pub fn set(beside: &str, key: &RecordKey) -> Option<(ETag, RecordsSet)> {
-    let all: Vec<_> = records(beside).into_iter().filter(|one| one.key.is(key)).collect();
+    let all: Vec<_> = records(beside).into_iter().filter(|one| key.is(&one.key)).collect();
     let (owner, rtype) = (key.owner()?, key.record_type()?);
     let ttl = all.iter().filter_map(|one| one.ttl_secs).min();
     let said = |one: &WrittenRecord| match &one.says {
@@ -129,7 +141,7 @@ mod tests {
     }
 
     fn key(name: &str) -> RecordKey {
-        RecordKey { zone: "lan".to_owned(), view: None, name: name.to_owned(), rtype: "MX".to_owned() }
+        RecordKey { zone: "lan".to_owned(), view: None, name: name.to_owned(), rtype: "MX".to_owned(), same: vec![] }
     }
 
     #[test]
@@ -171,6 +183,39 @@ mod tests {
         assert_eq!((told.view.as_deref(), told.data), (Some("inside"), vec!["10.0.0.1".to_owned()]));
         let of_others = set(beside, &RecordKey { view: None, ..key }).unwrap();
         assert!(of_others.1.data == ["192.0.2.1"] && of_others.0 != tag);
+    }
+
+    #[test]
+    fn however_the_view_is_said_a_zones_records_have_one_key() {
+        let views = |names: &str| {
+            let one = |name: &str, at: u8| format!("[[view]]\nname = \"{name}\"\nclients = [\"10.{at}.0.0/16\"]\n");
+            let text = format!(
+                "{}{}{}[[zone]]\nname = \"lan\"\nviews = [\"lan\", \"inside\"]\n{names}",
+                one("lan", 1),
+                one("inside", 2),
+                one("guests", 3)
+            );
+            let no_secrets = |_: &Path| Err(String::new());
+            config::check(&text, "test.toml", &no_secrets).unwrap().config
+        };
+        let said =
+            |view: Option<&str>| RecordKey { view: view.map(str::to_owned), rtype: "A".to_owned(), ..key("www") };
+        let several = views("[[zone]]\nname = \"lan\"\nviews = [\"guests\"]\n[[zone]]\nname = \"lan\"\n");
+        let of = |view| canonical(&several, said(view)).view;
+        assert_eq!([of(Some("lan")), of(Some("inside"))], [Some("inside".to_owned()), Some("inside".to_owned())]);
+        assert_eq!((of(Some("guests")), of(None)), (Some("guests".to_owned()), None));
+        assert_eq!(of(Some("other")), Some("other".to_owned()), "the fault is told by the configuration's check");
+        assert!(!canonical(&several, said(Some("lan"))).is(&said(None)), "that for all others is another zone");
+        // A sole zone needs no view.
+        let sole = views("");
+        for view in [None, Some("lan"), Some("inside")] {
+            let key = canonical(&sole, said(view));
+            assert_eq!(key.view, None);
+            assert!([None, Some("lan"), Some("inside")].into_iter().all(|other| key.is(&said(other))), "{view:?}");
+        }
+        let written = "[[record]]\nzone = \"lan\"\nview = \"lan\"\nname = \"www\"\ntype = \"A\"\ndata = \"10.0.0.1\"\n";
+        let (_, told) = set(written, &canonical(&several, said(Some("inside")))).unwrap();
+        assert_eq!(told.data, ["10.0.0.1"], "what the page lists it can change");
     }
 
     #[test]

@@ -8,6 +8,8 @@ use ddns::wanted::RowKey;
 use dns::{Fqdn, Rcode, RecordType};
 
 use super::{Audited, Auditor};
+use zones::{NodeRef, ZoneSet};
+
 use crate::control::MendZoneView;
 use crate::zone_keeper::Strayed;
 
@@ -43,9 +45,18 @@ impl Auditor {
             (one.settings.owner_of(&finding.key), marks.map(|found| found.rdata.clone()).collect())
         };
         let names: Vec<Strayed> = found.findings.iter().filter(is_ours).map(strayed).collect();
-        let count = names.len();
-        match self.parts.writer.zones.follow_again(one.target(), names).await {
-            Rcode::NO_ERROR => told.done = count,
+        let owners: Vec<Fqdn> = names.iter().map(|(name, _)| name.clone()).collect();
+        let before = self.parts.published.load_full();
+        let rcode = self.parts.writer.zones.follow_again(one.target(), names).await;
+        let after = self.parts.published.load_full();
+        // A name that has become somebody else's meanwhile stays as it is.
+        let node = |zones: &ZoneSet, name: &Fqdn| {
+            zones.get(one.target()).and_then(|zone| zone.node(name)).map(NodeRef::to_node)
+        };
+        match rcode {
+            Rcode::NO_ERROR => {
+                told.done = owners.iter().filter(|name| node(&before, name) != node(&after, name)).count();
+            }
             refused => told.error = Some(format!("its names could not be written: {refused}")),
         }
     }

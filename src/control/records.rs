@@ -1,7 +1,10 @@
 //! Static records as commands change and see them.
 
+use config::Config;
 use config::beside::edit::{Edit, NewRecords, RecordKey};
 use serde::{Deserialize, Serialize};
+
+use crate::static_records::canonical;
 
 /// A change of the static records of one name and type.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,9 +40,9 @@ pub enum RecordsAct {
 
 impl RecordsRequest {
     /// The change of the file beside the main one.
-    pub(crate) fn edit(self) -> Edit {
+    pub(crate) fn edit(self, config: &Config) -> Edit {
         let Self { act, zone, view, name, rtype, data, ttl_secs } = self;
-        let key = RecordKey { zone, view, name, rtype };
+        let key = canonical(config, RecordKey { zone, view, name, rtype, same: Vec::new() });
         match act {
             RecordsAct::Add => Edit::AddRecords(NewRecords { key, data, ttl_secs }),
             RecordsAct::Set => Edit::PutRecords(NewRecords { key, data, ttl_secs }),

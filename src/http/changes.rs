@@ -89,7 +89,7 @@ impl Desk {
         dry_run: bool,
         conditions: Conditions,
     ) -> Result<Edited, Refusal> {
-        let key = record_key(key);
+        let key = self.record_key(key);
         let tag = of_records(key.clone());
         let new = NewRecords { key, data: written.data, ttl_secs: written.ttl };
         self.edit(Edit::PutRecords(new), dry_run, conditions, tag).await
@@ -101,7 +101,7 @@ impl Desk {
         dry_run: bool,
         conditions: Conditions,
     ) -> Result<Edited, Refusal> {
-        let key = record_key(key);
+        let key = self.record_key(key);
         self.edit(Edit::RemoveRecords(key.clone(), Vec::new()), dry_run, conditions, of_records(key)).await
     }
 
@@ -121,10 +121,16 @@ impl Desk {
     }
 
     pub(super) async fn static_records(&self, key: RecordsKey) -> Result<(ETag, RecordsSet), Refusal> {
-        let key = record_key(key);
+        let key = self.record_key(key);
         let none = || Refusal::NotFound(format!("no record {key} was made by a command, the API or the page"));
         let text = self.beside().await?;
         static_records::set(&text, &key).ok_or_else(none)
+    }
+
+    fn record_key(&self, key: RecordsKey) -> RecordKey {
+        let RecordsKey { zone, view, name, rtype } = key;
+        let key = RecordKey { zone, view, name, rtype, same: Vec::new() };
+        static_records::canonical(&self.parts.config.load(), key)
     }
 
     /// What the file beside the main one says; nothing where there is none.
@@ -241,11 +247,6 @@ pub(super) fn of_file(text: &str) -> Option<ETag> {
 /// Records have their own; none where there are none.
 fn of_records(key: RecordKey) -> impl Fn(&str) -> Option<ETag> + Clone + Send + 'static {
     move |text| static_records::set(text, &key).map(|(tag, _)| tag)
-}
-
-fn record_key(key: RecordsKey) -> RecordKey {
-    let RecordsKey { zone, view, name, rtype } = key;
-    RecordKey { zone, view, name, rtype }
 }
 
 /// Who asks for what change, in words for the audit log; `None`: it only asks, or only wants to be told.

@@ -27,6 +27,18 @@ pub(super) struct Owed {
 }
 
 impl Owed {
+    /// What is due, to be decided with other changes; see [`Owed::send`].
+    pub(super) fn take_due(&mut self) -> Vec<Update> {
+        std::mem::take(&mut self.due)
+    }
+
+    /// These are on their way to the store with a change.
+    pub(super) fn send(&mut self, ticket: Ticket, updates: Vec<Update>) {
+        if !updates.is_empty() {
+            self.under_way.push((ticket, updates));
+        }
+    }
+
     /// What became of changes of the zones: what was not stored is owed still.
     pub(super) fn settle(&mut self, settled: &zones::Settled) {
         if self.under_way.is_empty() {
@@ -54,7 +66,7 @@ impl<T> Keeping<T> {
 
     /// Decides all that is owed; `None` when that is nothing any more.
     pub(super) fn pay(&mut self) -> Option<ToStore> {
-        let due = std::mem::take(&mut self.owed.due);
+        let due = self.owed.take_due();
         let mut together = self.authority.together();
         for update in &due {
             // One that no longer fits has nothing to take away.
@@ -63,7 +75,7 @@ impl<T> Keeping<T> {
         let (ticket, changes) = together.finish()?;
         let mut rows: Vec<Row> = Vec::new();
         changes.into_iter().for_each(|change| rows_of(change, &mut rows));
-        self.owed.under_way.push((ticket, due));
+        self.owed.send(ticket, due);
         Some(ToStore { ticket, epoch: self.epoch, rows })
     }
 }

@@ -44,8 +44,10 @@ impl<T> Keeping<T> {
         transactions: &mut Vec<Vec<Row>>,
     ) -> Option<WithLeases> {
         let departing = by_lease::departures(settings, &self.by_lease, self.authority.tentative(), transactions);
+        // What is owed first: it must not take away what is written here.
+        let due = self.owed.take_due();
         let mut together = self.authority.together();
-        for update in &departing {
+        for update in due.iter().chain(&departing) {
             // One that no longer fits has nothing to take away.
             let _ = together.apply(update, &AllowAll);
         }
@@ -77,6 +79,7 @@ impl<T> Keeping<T> {
             }
         }
         let (ticket, changes) = together.finish()?;
+        self.owed.send(ticket, due);
         let Written { rows: confirmed, mut generations, .. } = written;
         generations.sort_unstable();
         let mut rows = Vec::with_capacity(2 * generations.len() + 3 * changes.len());

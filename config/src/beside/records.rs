@@ -34,6 +34,9 @@ pub struct RecordKey {
     pub name: String,
     /// The type.
     pub rtype: String,
+    /// What else may stand in the place of `view` for the same zone: it may have several views, and a sole one needs none. As
+    /// far as the configuration is known.
+    pub same: Vec<Option<String>>,
 }
 
 impl std::fmt::Display for RecordKey {
@@ -60,10 +63,12 @@ impl RecordKey {
     fn of(table: &Table) -> Self {
         let text = |key: &str| table.get(key).and_then(Item::as_str).unwrap_or_default().to_owned();
         let view = table.get("view").and_then(Item::as_str).map(str::to_owned);
-        Self { zone: text("zone"), view, name: text("name"), rtype: text("type") }
+        Self { zone: text("zone"), view, name: text("name"), rtype: text("type"), same: Vec::new() }
     }
 
-    fn apex(&self) -> Option<Fqdn> {
+    /// The zone's name.
+    #[must_use]
+    pub fn apex(&self) -> Option<Fqdn> {
         self.zone.trim_end_matches('.').to_ascii_lowercase().parse().ok()
     }
 
@@ -84,7 +89,7 @@ impl RecordKey {
     pub fn is(&self, other: &Self) -> bool {
         let read = |key: &Self| Some((key.apex()?, key.owner()?, key.record_type()?));
         match (read(self), read(other)) {
-            (Some(one), Some(two)) => one == two && self.view == other.view,
+            (Some(one), Some(two)) => one == two && (self.view == other.view || self.same.contains(&other.view)),
             (None, None) => self == other,
             _ => false,
         }
@@ -201,7 +206,13 @@ mod tests {
     use super::*;
 
     fn key(name: &str, rtype: &str) -> RecordKey {
-        RecordKey { zone: "lan".to_owned(), view: None, name: name.to_owned(), rtype: rtype.to_owned() }
+        RecordKey {
+            zone: "lan".to_owned(),
+            view: None,
+            name: name.to_owned(),
+            rtype: rtype.to_owned(),
+            same: Vec::new(),
+        }
     }
 
     fn new(name: &str, rtype: &str, data: &[&str], ttl_secs: Option<u32>) -> NewRecords {
@@ -287,6 +298,21 @@ mod tests {
         assert!(absent.to_string().contains("no record www A of zone lan "), "{absent}");
         let absent = edited(&left, &Edit::RemoveRecords(of(Some("guests")), vec![])).unwrap_err();
         assert!(absent.to_string().contains("of zone lan (view guests)"), "{absent}");
+    }
+
+    #[test]
+    fn records_of_one_zone_are_found_by_whichever_of_its_views_they_say() {
+        let said = |view: Option<&str>| RecordKey { view: view.map(str::to_owned), ..key("www", "A") };
+        let new = |key: RecordKey, data: &str| {
+            Edit::PutRecords(NewRecords { key, data: vec![data.to_owned()], ttl_secs: None })
+        };
+        let text = edited("", &new(said(Some("lan")), "10.0.0.1")).unwrap();
+        let whole = RecordKey { same: vec![Some("lan".to_owned()), None], ..said(Some("inside")) };
+        let text = edited(&text, &new(whole.clone(), "10.0.0.2")).unwrap();
+        let told: Vec<_> = records(&text).into_iter().map(|one| (one.key.view, one.data)).collect();
+        assert_eq!(told, [(Some("inside".to_owned()), "10.0.0.2".to_owned())], "in its place, not beside it");
+        let by_hand = edited("", &new(said(None), "10.0.0.3")).unwrap();
+        assert_eq!(records(&edited(&by_hand, &Edit::RemoveRecords(whole, vec![])).unwrap()).len(), 0);
     }
 
     #[test]

@@ -205,3 +205,31 @@ async fn a_departure_that_a_crash_lost_is_made_up_for_at_the_start() {
     committer.stop();
     thread.join().unwrap();
 }
+
+/// Written without a DHCID, the server's own record looks as its former holder's did.
+#[tokio::test]
+async fn what_is_owed_never_takes_away_what_the_server_writes_for_the_same_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let (keeper, committer, thread) = keeper(directory.path());
+    assert_eq!(keeper.update(&add(), &AllowAll).await, Rcode::NO_ERROR);
+    let mut table = WantedTable::default();
+    let _ = table.apply(ADDRESS, None, Some(claim()));
+    let _ = table.apply(ADDRESS, Some(claim()), None);
+    let zones = keeper.published().load_full();
+    let owed = super::super::by_lease::missed(&settings(), &[name("nasir.xyz")].into(), &zones, &table);
+    assert_eq!(owed.len(), 1);
+    // Not tried yet when its host comes back, and leaves the record to the server.
+    keeper.lock().owe(owed);
+    let kept = Claim { forward: true, guard: dns::ConflictGuard::NoCheckWithoutDhcid, ..claim() };
+    let new = WantedTable::default().begin(ADDRESS, &kept).unwrap();
+    let (told, outcome) = mpsc::channel();
+    let comes = submission(vec![vec![Row::WantedNew(Arc::new(new))]], move |result| told.send(result).unwrap());
+    keeper.submit_leases(&settings(), comes, false).unwrap();
+    let outcome = tokio::task::spawn_blocking(move || outcome.recv().unwrap()).await.unwrap();
+    assert_eq!(outcome, CommitResult::Committed);
+    assert!(!keeper.lock().owes() && keeper.lock().owed.under_way.is_empty(), "the debt is paid");
+    assert!(keeper.lock().pay().is_none() && has_name(&keeper), "and what the server wrote stays");
+    drop(keeper);
+    committer.stop();
+    thread.join().unwrap();
+}
