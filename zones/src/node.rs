@@ -27,15 +27,6 @@ pub struct Set {
     pub rdata: Box<[Rdata]>,
 }
 
-impl Set {
-    /// Whether the records are these, in whatever order and however often each is named.
-    #[must_use]
-    pub fn has_exactly(&self, rdata: &[Rdata]) -> bool {
-        rdata.iter().all(|one| self.rdata.binary_search(one).is_ok())
-            && self.rdata.iter().all(|own| rdata.contains(own))
-    }
-}
-
 /// The sets of one name, by type; never empty. A clone shares them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Node(Arc<[u8]>);
@@ -244,6 +235,15 @@ impl<'z> Records<'z> {
         self.iter().eq(data.iter().map(|data| &*data.0))
     }
 
+    /// Whether they are these, in whatever order and however often each is named.
+    #[must_use]
+    pub fn are_exactly(self, data: &[Rdata]) -> bool {
+        let mut asked: Vec<&[u8]> = data.iter().map(|data| &*data.0).collect();
+        asked.sort_unstable();
+        asked.dedup();
+        self.iter().eq(asked)
+    }
+
     /// Each by itself.
     #[must_use]
     pub fn to_vec(self) -> Vec<Rdata> {
@@ -291,6 +291,8 @@ mod tests {
             for set in owned {
                 let held = node.set(set.rtype).unwrap();
                 prop_assert_eq!((held.ttl, held.rdata.to_vec(), held.rdata.len()), (set.ttl, set.rdata.to_vec(), set.rdata.len()));
+                let twice: Vec<Rdata> = set.rdata.iter().rev().chain(&set.rdata).cloned().collect();
+                prop_assert!(held.rdata.are_exactly(&twice) && !held.rdata.are_exactly(&twice[..set.rdata.len() - 1]));
                 prop_assert!(held.rdata.are(&set.rdata) && held.rdata.contains(&set.rdata[0]));
                 prop_assert_eq!(held.rdata.first(), Some(&*set.rdata[0].0));
             }

@@ -329,3 +329,33 @@ fn rfc6672_2_4_a_dname_replaces_a_dname() {
     let set = next.rrset(&name("d.example"), RecordType::DNAME).unwrap();
     assert_eq!(set.rdata, [Rdata::cname(&name("two.example"))]);
 }
+
+#[test]
+fn what_is_only_asked_about_or_stays_as_it_is_is_not_copied() {
+    let texts = |count: u16| (0..count).map(|number| Rdata::txt(&[&format!("{number:05}")])).collect();
+    let large = Rrset { name: name("a.example"), rtype: TXT, ttl: 60, rdata: texts(3_000) };
+    let zone = Zone::from_sets(name("example"), zone().rrsets().chain([large.clone()])).unwrap();
+    let mut draft = Draft::of(&zone);
+    let (there, one) = (name("a.example"), Rdata::txt(&["00007"]));
+    for prerequisite in [
+        Prerequisite::RrsetExists(there.clone(), TXT),
+        Prerequisite::RrsetIs(there.clone(), TXT, large.rdata),
+        Prerequisite::RrsetAbsent(there.clone(), A),
+        Prerequisite::NameInUse(there.clone()),
+        Prerequisite::NameNotInUse(name("b.example")),
+    ] {
+        assert_eq!((draft.check_prerequisite(&prerequisite), draft.open.is_none()), (Ok(()), true), "{prerequisite:?}");
+    }
+    for change in [
+        Change::DeleteRecord(there.clone(), TXT, Rdata::txt(&["no such"])),
+        Change::DeleteRrset(there.clone(), A),
+        Change::DeleteName(name("b.example")),
+        Change::Add { name: there.clone(), rtype: TXT, ttl: 60, rdata: one.clone() },
+    ] {
+        draft.make(&change);
+        assert!(draft.open.is_none() && draft.touched.is_empty(), "{change:?}");
+    }
+    draft.make(&Change::DeleteRecord(there.clone(), TXT, one.clone()));
+    draft.make(&Change::Add { name: there, rtype: TXT, ttl: 60, rdata: one });
+    assert_eq!(draft.finish().1, None, "taken back");
+}

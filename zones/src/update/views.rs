@@ -4,7 +4,7 @@
 use dns::{Change, Fqdn, Prerequisite, Rcode, Rdata, RecordType, Update};
 
 use super::{Draft, Touched, set_of};
-use crate::node::{Node, NodeRef, Set};
+use crate::node::{Node, NodeRef, Set, SetRef};
 
 /// What DHCP servers write of a client.
 const OF_CLIENTS: [RecordType; 4] = [RecordType::A, RecordType::AAAA, RecordType::PTR, RecordType::DHCID];
@@ -79,8 +79,8 @@ impl Draft {
                 }
                 // Any host's will do: then a name without one is somebody's by hand.
                 Prerequisite::RrsetExists(name, RecordType::DHCID) => {
-                    let here = self.open(name).sets();
-                    (!here.is_empty() && set_of(here, RecordType::DHCID).is_none()).then_some(Rcode::NX_RRSET)
+                    let here = self.look(name);
+                    here.is_some_and(|here| here.set(RecordType::DHCID).is_none()).then_some(Rcode::NX_RRSET)
                 }
                 // What is asked of the name besides is asked where it is decided.
                 Prerequisite::NameInUse(_) | Prerequisite::RrsetExists(..) | Prerequisite::RrsetIs(..) => None,
@@ -94,14 +94,14 @@ impl Draft {
 
     /// Whether nothing stands at a name.
     pub fn is_free(&mut self, name: &Fqdn) -> bool {
-        self.open(name).sets().is_empty()
+        self.look(name).is_none()
     }
 
     /// Whether somebody else than the host with these DHCID records has a name; by `rtype`, a set of this type.
     fn is_anothers(&mut self, name: &Fqdn, own: &[&Rdata], rtype: Option<RecordType>) -> bool {
-        let here = self.open(name).sets();
-        let is_there = rtype.map_or(!here.is_empty(), |rtype| set_of(here, rtype).is_some());
-        is_there && !is_marked(here, |rdata| own.contains(&rdata))
+        let Some(here) = self.look(name) else { return false };
+        let is_own = |set: SetRef<'_>| set.rdata.iter().all(|data| own.iter().any(|own| *own.0 == *data));
+        rtype.is_none_or(|rtype| here.set(rtype).is_some()) && !here.set(RecordType::DHCID).is_some_and(is_own)
     }
 }
 
