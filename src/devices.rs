@@ -75,6 +75,8 @@ pub struct DeviceDesk {
     switches: Arc<Switches>,
     feed: Arc<Feed>,
     state: Mutex<State>,
+    /// Held while the file is written: whoever answers clients looks at the state meanwhile.
+    writing: Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -106,7 +108,14 @@ impl DeviceDesk {
             };
             state.decided.insert(hardware, (verdict, one.at));
         }
-        Ok(Self { one_at_a_time: tokio::sync::Mutex::default(), path, switches, feed, state: Mutex::new(state) })
+        Ok(Self {
+            one_at_a_time: tokio::sync::Mutex::default(),
+            path,
+            switches,
+            feed,
+            state: Mutex::new(state),
+            writing: Mutex::default(),
+        })
     }
 
     /// What the engine needs to know.
@@ -185,9 +194,12 @@ impl DeviceDesk {
             "forget" => None,
             other => return Err(Refusal::Bad(format!("{other:?} is none of approve, deny and forget"))),
         };
-        let mut state = self.lock();
-        guard(&state.version(&address), state.word(&address))?;
-        let mut decided = state.decided.clone();
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut decided = {
+            let state = self.lock();
+            guard(&state.version(&address), state.word(&address))?;
+            state.decided.clone()
+        };
         match verdict {
             Some(verdict) => _ = decided.insert(address, (verdict, now)),
             None => {
@@ -200,6 +212,7 @@ impl DeviceDesk {
         }
         let unwritten = |error| Refusal::Bad(format!("{} cannot be written: {error}", self.path.display()));
         write(&self.path, &decided).map_err(unwritten)?;
+        let mut state = self.lock();
         state.decided = decided;
         if verdict == Some(DeviceVerdict::Approved) {
             state.waiting.remove(&address);

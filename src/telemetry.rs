@@ -554,7 +554,7 @@ mod tests {
         LeaseEvent { kind: LeaseEventKind::Bound, lease, previous: None }
     }
 
-    /// Were each row searched for among the messages, this would take some minutes.
+    /// As many as a storm brings at once: each is found by its key, and none is searched for among the others.
     #[test]
     fn of_a_batch_of_many_each_row_is_the_message_s_that_wants_it() {
         const MANY: u32 = 30_000;

@@ -174,16 +174,11 @@ pub(crate) async fn delete_records(
 /// Also one that has ended, while its record is kept. The `ETag` is the `version` of the binding.
 #[utoipa::path(get, path = "/api/v1/leases/{address}", tag = "leases",
     params(("address" = String, Path, description = "The address")),
-    responses((status = 200, body = LeaseRow), (status = 304, description = "It is as `If-None-Match` says"),
-        (status = 404, body = Problem)))]
-pub(crate) async fn lease(
-    State(shared): State<Shared>,
-    Path(address): Path<String>,
-    conditions: Conditions,
-) -> Result<Response, Refusal> {
+    responses((status = 200, body = LeaseRow), (status = 404, body = Problem)))]
+pub(crate) async fn lease(State(shared): State<Shared>, Path(address): Path<String>) -> Result<Response, Refusal> {
     let address = ipv4(&address)?;
     let (tag, lease) = shared.handle.ask(|to| Ask::Lease(address, to)).await?;
-    Ok(conditions.told(&tag, lease))
+    Ok(Conditions::tagged(&tag, lease))
 }
 
 /// End a lease

@@ -112,6 +112,14 @@ impl Conditions {
         response
     }
 
+    /// Tells something with the version of that part of it which changes are made upon. The rest changes while that is the same,
+    /// so that nobody may keep the answer, and "it is as you have it" is never said (RFC 9110 section 8.8.1).
+    pub fn tagged<T: Serialize>(tag: &ETag, content: T) -> Response {
+        let mut response = Self::default().told(tag, content);
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+
     fn read(headers: &HeaderMap) -> Result<Self, Refusal> {
         Ok(Self { if_match: tags(headers, header::IF_MATCH)?, if_none_match: tags(headers, header::IF_NONE_MATCH)? })
     }
@@ -185,6 +193,16 @@ mod tests {
             assert_eq!(response.status(), status, "{header}");
             assert_eq!(response.headers()[header::ETAG], now.to_string());
         }
+    }
+
+    #[test]
+    fn what_changes_beside_its_version_is_told_whole_and_kept_by_nobody() {
+        let response = Conditions::tagged(&ETag::of(&"now"), "content");
+        assert_eq!(
+            (response.status().as_u16(), &response.headers()[header::CACHE_CONTROL]),
+            (200, &"no-store".parse().unwrap())
+        );
+        assert_eq!(response.headers()[header::ETAG], ETag::of(&"now").to_string());
     }
 
     #[test]

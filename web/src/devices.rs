@@ -25,16 +25,11 @@ pub(crate) async fn devices(State(shared): State<Shared>) -> Result<Json<Vec<Dev
 /// The `ETag` is that of what is decided of it, and not of when it was heard.
 #[utoipa::path(get, path = "/api/v1/devices/{hardware}", tag = "leases",
     params(("hardware" = String, Path, description = "Its hardware address")),
-    responses((status = 200, body = Device), (status = 304, description = "It is as `If-None-Match` says"),
-        (status = 404, body = Problem)))]
-pub(crate) async fn device(
-    State(shared): State<Shared>,
-    Path(hardware): Path<String>,
-    conditions: Conditions,
-) -> Result<Response, Refusal> {
+    responses((status = 200, body = Device), (status = 404, body = Problem)))]
+pub(crate) async fn device(State(shared): State<Shared>, Path(hardware): Path<String>) -> Result<Response, Refusal> {
     bounded(&hardware)?;
     let (tag, device) = shared.handle.ask(|to| Ask::Device(hardware, to)).await?;
-    Ok(conditions.told(&tag, device))
+    Ok(Conditions::tagged(&tag, device))
 }
 
 /// Approve of a device that waits, deny it, or forget what was decided

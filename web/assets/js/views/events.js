@@ -14,7 +14,7 @@ export function Events({ query, status }) {
   const { events, error, reload } = useFeed(MOST);
   const kind = query.get('kind') ?? '', text = query.get('q') ?? '';
   const [held, hold] = useState(null);
-  const shown = (held ?? events ?? []).filter(event => (wanted[kind] ?? wanted[''])(event) && `${event.title} ${event.detail} ${event.lease?.hardware ?? ''}`.toLowerCase().includes(text.toLowerCase()));
+  const shown = (held ?? events ?? []).filter(event => wanted[Object.hasOwn(wanted, kind) ? kind : ''](event) && `${event.title} ${event.detail} ${event.lease?.hardware ?? ''}`.toLowerCase().includes(text.toLowerCase()));
   const missed = held && events ? events.filter(event => event.id > (held[0]?.id ?? 0)).length : 0;
   return html`<${Head} icon="history" heading="Events">${status.data ? `Since the daemon started, ${absolute(status.data.started_at)}. The newest ${MOST} are shown.` : ''}</${Head}>
     <div class="filters"><${Search} value=${text} label="Find in events" onSearch=${q => go(withQuery({ q }), { replace: true })}/><${Segments} label="Kind" value=${kind} options=${KINDS} onPick=${one => go(withQuery({ kind: one }))}/><button type="button" class="btn" aria-pressed=${String(!!held)} onClick=${() => hold(held ? null : events)}>${held ? `Go on${missed ? ` · ${plural(missed, 'new event')}` : ''}` : 'Hold still'}</button></div>
