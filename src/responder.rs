@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use config::Config;
@@ -41,6 +42,9 @@ use crate::service::confinement;
 use crate::static_records;
 use crate::updater::{NameStatus, UpdaterQuestion};
 use crate::zone_intake::{self, IntakeQuestion};
+
+/// How long a story waits for what others say of a name.
+const ELSEWHERE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Whether DNS servers are asked what they hold of a story's names now, which takes as long as they do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -338,7 +342,8 @@ impl DaemonResponder {
             if let (Subject::Name(name), Some(dns)) = (&subject, &self.dns)
                 && settings.zone_index_of(name).is_none()
             {
-                story.elsewhere = dns.explain(name).await;
+                let found = tokio::time::timeout(ELSEWHERE_WITHIN, dns.explain(name)).await;
+                story.elsewhere = found.unwrap_or_else(|_| Some("others are still being asked: ask again".to_owned()));
             }
         }
         Ok(Some(story))

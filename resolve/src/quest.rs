@@ -44,8 +44,10 @@ pub enum Step {
         attempt: usize,
         /// The upstream's index.
         upstream: usize,
-        /// By a stream, where a datagram was too small.
+        /// By a stream, where a datagram was too small, or others may have answered it.
         stream: bool,
+        /// By a datagram from a port of its own, whatever else comes there: streams lead nowhere.
+        alone: bool,
     },
     /// Wait for what is under way, until then at most: milliseconds of the caller's clock.
     Wait(u64),
@@ -79,6 +81,8 @@ struct Attempt {
     over: bool,
     /// Nobody waits for it.
     background: bool,
+    /// It is a stream, since others may have answered the datagram.
+    doubted: bool,
 }
 
 /// See the module.
@@ -86,8 +90,11 @@ struct Attempt {
 pub struct Quest {
     begun: u64,
     attempts: Vec<Attempt>,
-    /// To be asked by a stream.
-    streams: Vec<usize>,
+    /// To be asked by a stream; whether that is since others may answer datagrams.
+    streams: Vec<(usize, bool)>,
+    /// To be asked by a datagram once more, since the stream leads nowhere; and who was.
+    alone: Vec<usize>,
+    asked_alone: Vec<usize>,
     failure: Failure,
     background_asked: bool,
     done: bool,
@@ -101,6 +108,8 @@ impl Quest {
             begun: now,
             attempts: Vec::with_capacity(2),
             streams: Vec::new(),
+            alone: Vec::new(),
+            asked_alone: Vec::new(),
             failure: Failure::default(),
             background_asked: false,
             done: false,
@@ -117,8 +126,25 @@ impl Quest {
         if now >= self.begun + QUEST_MS {
             return self.fail(pool);
         }
-        if let Some(upstream) = self.streams.pop() {
-            return self.ask(pool, upstream, true, false, now);
+        if let Some((upstream, doubted)) = self.streams.pop() {
+            let step = self.ask(pool, upstream, true, false, now);
+            if let Some(attempt) = self.attempts.last_mut().filter(|_| doubted) {
+                attempt.doubted = true;
+                // Servers that take no connections are found out as soon as others are asked beside slow ones.
+                attempt.patience_until = now + PATIENCE_MS_MAX;
+            }
+            return step;
+        }
+        if let Some(upstream) = self.alone.pop() {
+            let step = self.ask(pool, upstream, false, false, now);
+            // That it was asked before says nothing of how long it takes.
+            if let Some(attempt) = self.attempts.last_mut() {
+                attempt.patience_until = now + pool.patience_ms(upstream);
+            }
+            return match step {
+                Step::Ask { attempt, upstream, stream, .. } => Step::Ask { attempt, upstream, stream, alone: true },
+                other => other,
+            };
         }
         if self.wants_another(pool)
             && self.attempts.len() < ATTEMPTS_MAX
@@ -153,7 +179,7 @@ impl Quest {
             return;
         }
         attempt.over = true;
-        let (upstream, took) = (attempt.upstream, now.saturating_sub(attempt.asked_at));
+        let (upstream, took, doubted) = (attempt.upstream, now.saturating_sub(attempt.asked_at), attempt.doubted);
         match said {
             Said::Answer => {
                 pool.handle_answer(upstream, took);
@@ -161,7 +187,7 @@ impl Quest {
             }
             Said::Truncated => {
                 pool.handle_answer(upstream, took);
-                self.streams.push(upstream);
+                self.streams.push((upstream, false));
             }
             Said::Refused(rcode) => {
                 pool.handle_answer(upstream, took);
@@ -174,8 +200,10 @@ impl Quest {
             // What came says nothing of it; what comes by the stream does.
             Said::Doubted => {
                 self.failure.lied = true;
-                self.streams.push(upstream);
+                self.streams.push((upstream, true));
             }
+            // That others guess is no reason to take it for dead, or not to ask it.
+            Said::Nothing | Said::Unreachable | Said::NotAsked if doubted => self.ask_alone(upstream),
             Said::NotAsked => self.failure.not_asked = true,
             Said::Nothing | Said::Unreachable => pool.handle_silence(upstream, now),
         }
@@ -226,23 +254,38 @@ impl Quest {
             late: false,
             over: false,
             background,
+            doubted: false,
         });
-        Step::Ask { attempt: self.attempts.len() - 1, upstream, stream }
+        Step::Ask { attempt: self.attempts.len() - 1, upstream, stream, alone: false }
+    }
+
+    /// Asks one by a datagram from a port of its own, once.
+    fn ask_alone(&mut self, upstream: usize) {
+        if !self.asked_alone.contains(&upstream) {
+            self.asked_alone.push(upstream);
+            self.alone.push(upstream);
+        }
     }
 
     fn mark_late(&mut self, pool: &mut Pool, now: u64) {
+        let mut doubted = Vec::new();
         for attempt in self.attempts.iter_mut().filter(|attempt| !attempt.over) {
             if !attempt.late && now >= attempt.patience_until {
                 attempt.late = true;
-                if !attempt.stream {
+                if attempt.doubted {
+                    doubted.push(attempt.upstream);
+                } else if !attempt.stream {
                     pool.handle_late(attempt.upstream, now);
                 }
             }
             if now >= attempt.asked_at + ATTEMPT_MS {
                 attempt.over = true;
-                pool.handle_silence(attempt.upstream, now);
+                if !attempt.doubted {
+                    pool.handle_silence(attempt.upstream, now);
+                }
             }
         }
+        doubted.into_iter().for_each(|upstream| self.ask_alone(upstream));
     }
 }
 

@@ -3,12 +3,13 @@
 //! The values and the decisions are `resolve`'s; here are its sockets, its clock and its tasks. Reading order:
 //! [`Forwarder`] (what is known of a question, and who is asked), `quests` (one question on its way), `transport` (one
 //! attempt), `lines` (sockets for datagrams), `channel` (connections by TLS and HTTPS), `loops` (whether an upstream leads back to us), `system` (whom this machine asks), `validation` with
-//! `anchors`, `islands` and `wildcard` (whether answers are signed), `causes` (why one is bogus), `explain` (what becomes of a name, in words).
+//! `anchors`, `islands` and `wildcard` (whether answers are signed), `chains` (aliases, link by link), `causes` (why one is bogus), `explain` (what becomes of a name, in words).
 //!
 //! A question that is under way is asked once: whoever asks for the same meanwhile waits for the same answer.
 
 mod anchors;
 mod causes;
+mod chains;
 mod channel;
 mod explain;
 mod figures;

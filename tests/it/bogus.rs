@@ -145,7 +145,7 @@ fn zones_that_the_root_knows_nothing_of_are_validated_by_anchors_of_their_own() 
     let host = lab.host("i");
     let directory = host.path("/var/lib/bind");
     let words = ["-O", "full"];
-    let (good, _) = signed(&directory, "good", "", &words);
+    let (good, _) = signed(&directory, "good", "inward CNAME www.island.\n", &words);
     let island = "out CNAME www.good.\nplainly CNAME www.plain.\nin CNAME www\nchild NS ns.good.\n*.w A 192.0.2.90\n";
     let (digest, key) = signed(&directory, "island", island, &words);
     let (foreign, _) = signed(&directory, "stranger", "", &words);
@@ -178,6 +178,8 @@ fn zones_that_the_root_knows_nothing_of_are_validated_by_anchors_of_their_own() 
             (&["missing.island"], true),
             (&["www.island", "AAAA"], true),
             (&["www.good"], true),
+            (&["inward.good"], true),
+            (&["inward.good", "AAAA"], true),
             // What an anchored zone says is not signed need not be.
             (&["www.child.island"], false),
             (&["plainly.island"], false),
@@ -208,6 +210,9 @@ fn zones_that_the_root_knows_nothing_of_are_validated_by_anchors_of_their_own() 
     let found = dig(&server, &["www.island"]);
     assert!(status(&found) == "SERVFAIL" && found.contains("EDE: 10 (RRSIGs Missing)"), "{found}");
     assert_eq!(status(&dig(&server, &["ns.island"])), "NOERROR");
+    // Also by an alias from outside.
+    let found = dig(&server, &["inward.good"]);
+    assert!(status(&found) == "SERVFAIL" && found.contains("EDE: 10 (RRSIGs Missing)"), "{found}");
     server.stop();
     named.stop(Duration::from_secs(10));
 }

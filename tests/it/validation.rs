@@ -113,6 +113,9 @@ fn answers_are_validated_from_a_made_root_down() {
         &["www.third"],
         &["+tcp", "www.good"],
         &["www.good", "AAAA"],
+        // An alias whose end has no such records.
+        &["alias.good", "AAAA"],
+        &["alias.third", "AAAA"],
         &["www.third", "AAAA"],
         // What a wildcard stands for (RFC 4035 section 5.3.4).
         &["x.w.good"],

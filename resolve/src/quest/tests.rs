@@ -17,6 +17,9 @@ enum Does {
     IsSilent,
     /// Somebody else answers in its name; by stream nobody does.
     IsForged(u64),
+    /// The same, and it takes no connections: it says so, or says nothing.
+    IsForgedWithoutStreams(u64),
+    IsForgedAndSilentByStream(u64),
     /// An answer that does not fit; by stream it comes.
     IsLong(u64),
 }
@@ -37,12 +40,18 @@ fn ask(pool: &mut Pool, now: u64, does: &dyn Fn(usize) -> Does) -> Went {
     let (mut time, mut asked, mut ended) = (now, Vec::new(), None);
     loop {
         let next = match quest.poll(pool, time) {
-            Step::Ask { attempt, upstream, stream } => {
+            Step::Ask { attempt, upstream, stream, alone } => {
                 asked.push((upstream, time - now, stream));
                 let (after, said) = match does(upstream) {
                     Does::Answers(ms) => (ms, Said::Answer),
                     Does::IsLong(ms) | Does::IsForged(ms) if stream => (ms, Said::Answer),
                     Does::IsForged(ms) => (ms, Said::Doubted),
+                    Does::IsForgedWithoutStreams(ms) if alone => (ms, Said::Answer),
+                    Does::IsForgedWithoutStreams(_) if stream => (0, Said::Unreachable),
+                    Does::IsForgedWithoutStreams(ms) => (ms, Said::Doubted),
+                    Does::IsForgedAndSilentByStream(ms) if alone => (ms, Said::Answer),
+                    Does::IsForgedAndSilentByStream(_) if stream => (ATTEMPT_MS, Said::Nothing),
+                    Does::IsForgedAndSilentByStream(ms) => (ms, Said::Doubted),
                     Does::IsLong(ms) => (ms, Said::Truncated),
                     Does::Refuses(ms) => (ms, Said::Refused(Rcode::REFUSED)),
                     Does::Lies(ms) => (ms, Said::Lied),
@@ -115,6 +124,18 @@ fn rfc5452_an_upstream_in_whose_name_others_answer_is_asked_by_a_stream() {
     assert_eq!((went.end, went.took), (Step::Done, 10));
     assert_eq!(went.asked, [(0, 0, false), (0, 5, true)]);
     assert_eq!(pool.health(0), Health::Well, "it can do nothing for it");
+}
+
+#[test]
+fn an_upstream_without_streams_is_not_taken_for_dead_because_others_guess() {
+    for (does, longest) in [(Does::IsForgedWithoutStreams(5), 10), (Does::IsForgedAndSilentByStream(5), 410)] {
+        let mut pool = Pool::new(1, Order::Listed);
+        for question in 0..10 {
+            let went = ask(&mut pool, 10_000 * question, &|_| does);
+            assert_eq!((went.end, went.took <= longest), (Step::Done, true), "{does:?} {question}: {went:?}");
+            assert_eq!(pool.health(0), Health::Well, "{does:?} {question}");
+        }
+    }
 }
 
 #[test]

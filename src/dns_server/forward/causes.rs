@@ -5,6 +5,7 @@
 //! found is as bogus as before.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dns::{Fqdn, RecordType};
 use hickory_proto::dnssec::rdata::{DNSKEY, DNSSECRData, DS, RRSIG};
@@ -20,6 +21,13 @@ use super::validation::{NSEC3_ITERATIONS, response};
 const STEPS_MAX: usize = 24;
 const DS_TYPE: RecordType = RecordType(43);
 const DNSKEY_TYPE: RecordType = RecordType(48);
+/// Whoever is to be answered with something bogus chooses how much of it there is (CVE-2023-50387). So much of it is looked
+/// at: sets of a message, signatures of a set, keys and DS records of a zone, keys of one tag; and signatures checked in all.
+const SETS_MAX: usize = 32;
+const SIGNATURES_MAX: usize = 8;
+const KEYS_MAX: usize = 32;
+const KEYS_OF_TAG_MAX: usize = 4;
+const CHECKS_MAX: usize = 64;
 /// IANA "DNSSEC Delegation Signer (DS) Resource Record (RR) Type Digest Algorithms": those that are looked at.
 const DIGESTS: [u8; 3] = [1, 2, 4];
 
@@ -30,6 +38,39 @@ pub(super) struct Search<'s> {
     pub(super) anchored: &'s (dyn Fn(&Name, &DNSKEY) -> Option<bool> + Send + Sync),
     /// UTC, in seconds.
     pub(super) now: u32,
+    pub(super) checks: Checks,
+}
+
+/// How many signatures may be checked yet.
+pub(super) struct Checks(AtomicUsize);
+
+impl Default for Checks {
+    fn default() -> Self {
+        Self(AtomicUsize::new(CHECKS_MAX))
+    }
+}
+
+impl Checks {
+    /// Whether one more may be; counted.
+    fn take(&self) -> bool {
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+    }
+
+    /// Whether one of these keys made a signature; none: there is too much to check.
+    fn is_by(&self, keys: &[&DNSKEY], set: &Signed<'_>, signature: &RRSIG) -> Option<bool> {
+        for key in keys.iter().take(KEYS_OF_TAG_MAX) {
+            if key.public_key().algorithm() != signature.input().algorithm {
+                continue;
+            }
+            if !self.take() {
+                return None;
+            }
+            if key.verify_rrsig(set.owner, DNSClass::IN, signature, set.records.iter().copied()).is_ok() {
+                return Some(true);
+            }
+        }
+        Some(false)
+    }
 }
 
 /// A set of records and its signatures.
@@ -54,6 +95,8 @@ impl Search<'_> {
             Err(reason) => return Some(reason),
         };
         for set in sets(&message.answers).iter().chain(&sets(&message.authorities)) {
+            // What follows may all be known already: others, and whoever limits this, have their turn.
+            tokio::task::yield_now().await;
             // Delegations that a resolver adds are not signed.
             let is_added = set.rtype == WireType::NS && set.signatures.is_empty();
             if !is_added && let Some(reason) = self.of_set(set).await {
@@ -83,11 +126,12 @@ impl Search<'_> {
     /// What is wrong between a zone's keys and the trust anchor that leads to them.
     async fn of_chain(&self, mut zone: Name) -> Option<Reason> {
         for _ in 0..STEPS_MAX {
+            tokio::task::yield_now().await;
             let keys = match self.ask_for(&zone, DNSKEY_TYPE).await {
                 Ok(keys) => keys,
                 Err(reason) => return Some(reason),
             };
-            let all: Vec<&DNSKEY> = keys.answers.iter().filter_map(|record| key_of(record, &zone)).collect();
+            let all: Vec<&DNSKEY> = keys_of(&keys, &zone);
             if all.is_empty() {
                 return Some(Reason::new(Reason::DNSKEY_MISSING, format!("{} has no DNSKEY", shown(&zone))));
             }
@@ -133,7 +177,7 @@ impl Search<'_> {
         of_keys: &Signed<'_>,
         delegation: &Message,
     ) -> Option<Reason> {
-        let digests: Vec<&DS> = delegation.answers.iter().filter_map(|record| digest_of(record, zone)).collect();
+        let digests: Vec<&DS> = digests_of(delegation, zone);
         if digests.is_empty() {
             let words = format!("there is no DS record of {}, and no proof that it needs none", shown(zone));
             return Some(Reason::new(Reason::NSEC_MISSING, words));
@@ -160,7 +204,7 @@ impl Search<'_> {
     /// The zone whose key signed a set; or what is wrong about its signatures. `by`: one of these keys has to have signed.
     async fn of_signatures(&self, set: &Signed<'_>, by: Option<&[&DNSKEY]>) -> Result<Name, Reason> {
         let mut wrong = None;
-        for signature in &set.signatures {
+        for signature in set.signatures.iter().take(SIGNATURES_MAX) {
             match self.of_signature(set, signature, by).await {
                 Ok(()) => return Ok(signature.input().signer_name.clone()),
                 // A signature that is out of date says more than one by a key that is gone.
@@ -195,16 +239,12 @@ impl Search<'_> {
             return told(Reason::BOGUS, format!("{what} is signed by {signer}, whose it is not"));
         }
         let has_tag = |key: &&DNSKEY| key.calculate_key_tag().is_ok_and(|of_key| of_key == tag);
-        let is_right = |key: &&DNSKEY| {
-            let fits = key.verify_rrsig(set.owner, DNSClass::IN, signature, set.records.iter().copied());
-            key.public_key().algorithm() == input.algorithm && fits.is_ok()
-        };
         let asked;
         let keys: Vec<&DNSKEY> = match by {
             Some(keys) => keys.to_vec(),
             None => {
                 asked = self.ask_for(&input.signer_name, DNSKEY_TYPE).await?;
-                asked.answers.iter().filter_map(|record| key_of(record, &input.signer_name)).collect()
+                keys_of(&asked, &input.signer_name)
             }
         };
         let of_tag: Vec<&DNSKEY> = keys.iter().copied().filter(|key| has_tag(key)).collect();
@@ -218,11 +258,12 @@ impl Search<'_> {
         if of_tag.iter().all(|key| !key.zone_key()) {
             return told(Reason::NO_ZONE_KEY, format!("the key {tag} of {signer} is none for zones"));
         }
-        match of_tag.iter().any(is_right) {
-            true => Ok(()),
-            false => {
+        match self.checks.is_by(&of_tag, set, signature) {
+            Some(true) => Ok(()),
+            Some(false) => {
                 told(Reason::BOGUS, format!("the signature of {what} does not fit: it was changed, or signed wrongly"))
             }
+            None => told(Reason::BOGUS, format!("{what} has more keys and signatures than are looked at")),
         }
     }
 
@@ -236,8 +277,8 @@ impl Search<'_> {
             else {
                 break;
             };
-            let digests: Vec<&DS> = delegation.answers.iter().filter_map(|record| digest_of(record, &zone)).collect();
-            let all: Vec<&DNSKEY> = keys.answers.iter().filter_map(|record| key_of(record, &zone)).collect();
+            tokio::task::yield_now().await;
+            let (digests, all) = (digests_of(&delegation, &zone), keys_of(&keys, &zone));
             let is_anchored = all.iter().any(|key| (self.anchored)(&zone, key).is_some());
             if !digests.is_empty() || is_anchored {
                 let (what, zone, of) = (set.shown(), shown(&zone), digests.len());
@@ -251,7 +292,7 @@ impl Search<'_> {
             }
             // That it has none has to be proven, by signatures as good as others.
             for proof in sets(&delegation.authorities) {
-                for signature in &proof.signatures {
+                for signature in proof.signatures.iter().take(SIGNATURES_MAX) {
                     if let Err(reason) = self.of_signature(&proof, signature, None).await {
                         return reason;
                     }
@@ -302,13 +343,23 @@ fn is_of_wildcard(record: &Record) -> bool {
     signature.input().num_labels < record.name.num_labels()
 }
 
-/// The sets of a section, in its order.
+fn keys_of<'r>(message: &'r Message, zone: &Name) -> Vec<&'r DNSKEY> {
+    message.answers.iter().filter_map(|record| key_of(record, zone)).take(KEYS_MAX).collect()
+}
+
+fn digests_of<'r>(message: &'r Message, zone: &Name) -> Vec<&'r DS> {
+    message.answers.iter().filter_map(|record| digest_of(record, zone)).take(KEYS_MAX).collect()
+}
+
+/// The first sets of a section, in its order.
 fn sets(records: &[Record]) -> Vec<Signed<'_>> {
     let mut sets: Vec<Signed<'_>> = Vec::new();
     for record in records.iter().filter(|record| record.record_type() != WireType::RRSIG) {
         let of = |set: &&mut Signed<'_>| *set.owner == record.name && set.rtype == record.record_type();
+        let is_full = sets.len() >= SETS_MAX;
         match sets.iter_mut().find(of) {
             Some(set) => set.records.push(record),
+            None if is_full => {}
             None => {
                 let rtype = record.record_type();
                 sets.push(Signed { owner: &record.name, rtype, records: vec![record], signatures: Vec::new() });
@@ -369,8 +420,9 @@ fn date(secs: u32) -> String {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 mod tests {
-    use hickory_proto::dnssec::Nsec3HashAlgorithm;
-    use hickory_proto::dnssec::rdata::{NSEC, NSEC3};
+    use hickory_proto::dnssec::rdata::{NSEC, NSEC3, SigInput};
+    use hickory_proto::dnssec::{Nsec3HashAlgorithm, PublicKeyBuf};
+    use hickory_proto::rr::SerialNumber;
 
     use super::*;
 
@@ -411,5 +463,36 @@ mod tests {
         let mut out = Vec::new();
         reason.view().write(&mut out);
         assert!(out.len() <= 4 + 2 + resolve::reason::WORDS_OCTETS_MAX, "{}", out.len());
+    }
+
+    #[test]
+    fn cve_2023_50387_so_many_signatures_are_checked_and_no_more() {
+        let key = DNSKEY::with_flags(257, PublicKeyBuf::new(vec![7; 64], Algorithm::ECDSAP256SHA256));
+        let owner = Name::from_ascii("www.example.").unwrap();
+        let input = SigInput {
+            type_covered: WireType::A,
+            algorithm: Algorithm::ECDSAP256SHA256,
+            num_labels: 2,
+            original_ttl: 60,
+            sig_expiration: SerialNumber::new(2),
+            sig_inception: SerialNumber::new(1),
+            key_tag: key.calculate_key_tag().unwrap(),
+            signer_name: owner.clone(),
+        };
+        let signature = RRSIG::from_sig(input, vec![1; 64]);
+        let record = Record::from_rdata(owner.clone(), 60, RData::A("192.0.2.1".parse().unwrap()));
+        let set = Signed { owner: &owner, rtype: WireType::A, records: vec![&record], signatures: Vec::new() };
+        let (keys, checks) = (vec![&key; 600], Checks::default());
+        for _ in 0..CHECKS_MAX / KEYS_OF_TAG_MAX {
+            assert_eq!(checks.is_by(&keys, &set, &signature), Some(false));
+        }
+        assert_eq!(checks.is_by(&keys, &set, &signature), None);
+        let many: Vec<Record> = (0..3_000)
+            .map(|number| {
+                let owner = Name::from_ascii(format!("n{number}.example.")).unwrap();
+                Record::from_rdata(owner, 60, RData::A("192.0.2.1".parse().unwrap()))
+            })
+            .collect();
+        assert_eq!(sets(&many).len(), SETS_MAX);
     }
 }

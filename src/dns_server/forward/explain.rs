@@ -1,9 +1,12 @@
 //! What becomes of a question for a name of others, in words: for somebody who looks into it.
 
-use dns::{Fqdn, Rcode, RecordType};
-use resolve::Key;
+use std::net::{IpAddr, Ipv4Addr};
 
-use super::{Forwarder, Known, Outcome, Shared, is_failure, shown};
+use dns::{Fqdn, Rcode, RecordType};
+use resolve::query_log::Fate;
+use resolve::{Key, Transport};
+
+use super::{Asker, Forwarder, Known, Outcome, Shared, is_failure, shown};
 
 impl Forwarder {
     /// What is answered to whoever asks for the address of a name, and why. Others are asked, as for anybody.
@@ -13,12 +16,19 @@ impl Forwarder {
         let listed = shared.listed(&key);
         let known = shared.known(&key);
         let asked = match &known {
+            Known::Answer(outcome) if outcome.fate == Fate::Local => "answered here".to_owned(),
             Known::Answer(_) => "it was known".to_owned(),
             Known::Stale(_, group) | Known::Nothing(group) => format!("asked of {}", shared.asked_of(*group)),
         };
         let outcome = match known {
             Known::Answer(outcome) => outcome,
-            _ => shared.resolve(&key, None).await,
+            // As somebody on this machine, so that it has a share like others, and is remembered like others.
+            _ => {
+                let asker = Asker { source: IpAddr::V4(Ipv4Addr::LOCALHOST), transport: Transport::Udp };
+                let outcome = shared.resolve(&key, Some(asker.source)).await;
+                shared.note(&key, asker, outcome.fate, outcome.answer.view());
+                outcome
+            }
         };
         format!("{listed}{}; {asked}", shared.told(&key, &outcome))
     }

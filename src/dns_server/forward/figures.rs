@@ -13,12 +13,14 @@ impl Forwarder {
         let shared = &self.0;
         let kept: Vec<_> = shared.cache.iter().map(|part| lock(part).counts()).collect();
         let lists = shared.blocks.load();
+        shared.counts.tallies.keep(|name| lists.0.iter().any(|list| list.name == name));
+        let remembers = shared.log.as_ref().is_some_and(|log| log.has_names());
         let tallies = lists.0.iter().map(|list| (list, shared.counts.tallies.of(&list.name)));
         let blocks = tallies.map(|(list, (blocked, most))| BlockFigures {
             as_of: list.as_of_secs,
             clients: list.clients.iter().map(ToString::to_string).collect(),
             blocked,
-            most: most.into_iter().map(|(name, count)| BlockedName { name, count }).collect(),
+            most: most.into_iter().filter(|_| remembers).map(|(name, count)| BlockedName { name, count }).collect(),
             name: list.name.clone(),
             names: list.names.blocked.len(),
             trouble: list.trouble.as_ref().map(|trouble| trouble.words.to_string()),

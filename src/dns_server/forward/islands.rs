@@ -13,7 +13,6 @@ use dns::Fqdn;
 use hickory_client::dnssec::DnssecDnsHandle;
 use hickory_proto::dnssec::rdata::{DNSKEY, DNSSECRData, DS, RRSIG};
 use hickory_proto::dnssec::{PublicKey as _, TrustAnchors, Verifier as _};
-use hickory_proto::op::Message;
 use hickory_proto::rr::{DNSClass, LowerName, Name, RData, Record, RecordType as WireType};
 use resolve::Key;
 use tokio::sync::Mutex;
@@ -47,8 +46,8 @@ impl ZoneAnchors {
     }
 
     /// The keys of a zone's DNSKEY set, when one that an anchor speaks for has signed it (RFC 4035 section 5.2), at `now` in
-    /// UTC seconds; none: they are not to be trusted.
-    fn trusted<'r>(&self, records: &'r [Record], now: u32) -> Option<Vec<&'r DNSKEY>> {
+    /// UTC seconds, and until when that counts; none: they are not to be trusted.
+    fn trusted<'r>(&self, records: &'r [Record], now: u32) -> Option<(Vec<&'r DNSKEY>, u32)> {
         let of_set: Vec<&Record> = records
             .iter()
             .filter(|record| record.name == self.name && record.record_type() == WireType::DNSKEY)
@@ -73,11 +72,19 @@ impl ZoneAnchors {
             .filter_map(signature_of)
             // Keys and signatures without end would keep us busy.
             .take(SIGNATURES_MAX)
-            .any(|signature| is_good(&signature))
-            .then(|| all.into_iter().filter(|key| key.zone_key() && !key.revoke()).collect())
+            .find(is_good)
+            .map(|signature| {
+                // As a serial number it may be of the next round: what is left of it counts.
+                let left = signature.input().sig_expiration.get().wrapping_sub(now).min(TRUSTED_SECS_MAX);
+                let keys = all.iter().copied().filter(|key| key.zone_key() && !key.revoke()).collect();
+                (keys, now.saturating_add(left))
+            })
     }
 }
 
+/// Keys that cannot be looked at again are trusted no longer than this, nor than the signature over them (RFC 4035 section
+/// 5.3.3).
+const TRUSTED_SECS_MAX: u32 = 86_400;
 /// So many signatures of a set are looked at.
 const SIGNATURES_MAX: usize = 8;
 
@@ -110,6 +117,8 @@ struct Learnt {
     keys: Vec<Vec<u8>>,
     /// When they were asked for; none: there are none.
     at: Option<Instant>,
+    /// Until when they are trusted, in UTC seconds.
+    until: u32,
 }
 
 impl Island {
@@ -148,13 +157,18 @@ impl Island {
         let message = found.map(|response| response.into_message());
         let now = u32::try_from(jiff::Timestamp::now().as_second()).unwrap_or(u32::MAX);
         let trusted = message.as_ref().and_then(|message| self.anchors.trusted(&message.answers, now));
-        let Some(trusted) = trusted else {
-            // Asked for again with the next question. What was trusted before still is.
+        let Some((trusted, until)) = trusted else {
+            // Asked for again with the next question. What was trusted before still is, for as long as it was signed for.
+            if now > learnt.until && !learnt.keys.is_empty() {
+                *learnt = Learnt::default();
+                let way = Upward::within(Weak::clone(&self.shared), Some(self.anchors.name.clone()));
+                self.handle.store(Arc::new(handle_by(Arc::new(TrustAnchors::empty()), way)));
+            }
             return (!is_bogus).then(|| self.handle.load_full());
         };
         let mut keys: Vec<Vec<u8>> = trusted.iter().map(|key| key.public_key().public_bytes().to_vec()).collect();
         keys.sort();
-        learnt.at = Some(Instant::now());
+        (learnt.at, learnt.until) = (Some(Instant::now()), until);
         if keys == learnt.keys {
             return (!is_bogus).then(|| self.handle.load_full());
         }
@@ -166,23 +180,5 @@ impl Island {
         let way = Upward::within(Weak::clone(&self.shared), Some(self.anchors.name.clone()));
         self.handle.store(Arc::new(handle_by(Arc::new(anchors), way)));
         Some(self.handle.load_full())
-    }
-
-    /// Where a chain of aliases leads that leaves it.
-    pub(super) fn leaves(&self, asked: &Key, message: &Message) -> Option<Fqdn> {
-        let mut name = dns::wire::name_to_hickory(&asked.fqdn());
-        // Longer chains than records there are go in circles.
-        for _ in 0..=message.answers.len() {
-            let target = message.answers.iter().find_map(|record| match &record.data {
-                RData::CNAME(target) if record.name == name => Some(&target.0),
-                _ => None,
-            });
-            match target {
-                Some(target) if self.anchors.name.zone_of(target) => name = target.clone(),
-                Some(target) => return dns::wire::name_from_hickory(target).ok(),
-                None => return None,
-            }
-        }
-        None
     }
 }

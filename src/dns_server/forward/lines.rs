@@ -16,7 +16,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsRawFd as _;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -74,6 +74,14 @@ struct Guard {
     forged: AtomicU64,
     until: Mutex<Option<Instant>>,
     told: Quiet,
+    /// Sockets of one question that are open.
+    alone: AtomicUsize,
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.guard.alone.fetch_sub(usize::from(self.is_alone), Ordering::Relaxed);
+    }
 }
 
 /// One socket.
@@ -83,6 +91,8 @@ struct Line {
     takes_until: Instant,
     /// It was opened for one question.
     is_alone: bool,
+    /// So many datagrams that are no answer, and what waits there is asked otherwise.
+    lies_max: usize,
     /// Somebody guesses here: it takes no more questions.
     is_given_up: AtomicBool,
     waiting: Mutex<Waiting>,
@@ -145,9 +155,10 @@ impl Lines {
         (self.guard.forged.load(Ordering::Relaxed), self.guard.is_up())
     }
 
-    /// Asks by datagram, and waits for the answer as long as an attempt may take.
-    pub(super) async fn ask(&self, sent: &Outgoing) -> Came {
-        let line = self.line()?;
+    /// Asks by datagram, and waits for the answer as long as an attempt may take. `alone`: by a port of its own, and whatever
+    /// else comes there does not end it.
+    pub(super) async fn ask(&self, sent: &Outgoing, alone: bool) -> Came {
+        let line = self.line(alone)?;
         let (answer, answered) = oneshot::channel();
         let (asked, octets) = line.register(sent, &self.random, answer);
         let exchange = async {
@@ -164,13 +175,13 @@ impl Lines {
     }
 
     /// The socket that the next question goes by: a new one while there are few, else any of them.
-    fn line(&self) -> Result<Arc<Line>, Said> {
-        let is_alone = self.guard.is_up();
+    fn line(&self, endures: bool) -> Result<Arc<Line>, Said> {
+        let is_alone = endures || self.guard.is_up();
         let mut open = lock(&self.open);
         open.retain(|line| line.takes());
         // As many are left to connections as datagrams have.
-        let has_room =
-            is_alone || open.is_empty() || (open.len() < OPEN_MAX && self.sockets.available_permits() > open.len());
+        let taken = open.len() + self.guard.alone.load(Ordering::Relaxed);
+        let has_room = taken == 0 || ((is_alone || open.len() < OPEN_MAX) && self.sockets.available_permits() > taken);
         let room = has_room.then(|| Arc::clone(&self.sockets).try_acquire_owned().ok()).flatten();
         let Some(permit) = room else {
             if open.is_empty() || is_alone {
@@ -180,7 +191,12 @@ impl Lines {
             let random = self.random.hash_one(self.asked.fetch_add(1, Ordering::Relaxed));
             return Ok(Arc::clone(&open[(random % open.len() as u64) as usize]));
         };
-        let opened = Line::open(self.upstream, permit, is_alone, &self.guard);
+        let patience = match (endures, is_alone) {
+            (true, _) => usize::MAX,
+            (false, true) => LIES_MAX_GUARDED,
+            (false, false) => LIES_MAX,
+        };
+        let opened = Line::open(self.upstream, permit, (is_alone, patience), &self.guard);
         let line = Arc::new(opened.map_err(|error| unreachable_or_silent(&error))?);
         if !is_alone {
             open.push(Arc::clone(&line));
@@ -215,7 +231,7 @@ impl Line {
     fn open(
         upstream: SocketAddr,
         permit: OwnedSemaphorePermit,
-        is_alone: bool,
+        (is_alone, lies_max): (bool, usize),
         guard: &Arc<Guard>,
     ) -> io::Result<Self> {
         let any =
@@ -223,9 +239,12 @@ impl Line {
         let socket = std::net::UdpSocket::bind((any, 0))?;
         socket.connect(upstream)?;
         socket.set_nonblocking(true)?;
+        let socket = UdpSocket::from_std(socket)?;
+        guard.alone.fetch_add(usize::from(is_alone), Ordering::Relaxed);
         Ok(Self {
             upstream,
-            socket: UdpSocket::from_std(socket)?,
+            socket,
+            lies_max,
             takes_until: Instant::now() + TAKES,
             is_alone,
             is_given_up: AtomicBool::new(false),
@@ -241,10 +260,6 @@ impl Line {
         Instant::now() < self.takes_until
             && !self.is_given_up.load(Ordering::Relaxed)
             && lock(&self.waiting).asked.len() < questions_max
-    }
-
-    fn lies_max(&self) -> usize {
-        if self.is_alone { LIES_MAX_GUARDED } else { LIES_MAX }
     }
 
     /// Makes room for an answer; returns the question as it is to be sent, under a number of its own.
@@ -320,7 +335,7 @@ impl Line {
     fn hear(&self, octets: &[u8]) {
         let mut waiting = lock(&self.waiting);
         let id = octets.first_chunk::<2>().map(|id| u16::from_be_bytes(*id));
-        let lies_max = self.lies_max();
+        let lies_max = self.lies_max;
         let Some(open) = id.and_then(|id| waiting.asked.get_mut(&id)) else {
             count(&self.guard.forged);
             waiting.strange += 1;

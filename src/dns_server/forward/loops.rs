@@ -92,7 +92,7 @@ pub(super) async fn watch(forwarder: Weak<Shared>) {
                         let connects = !peer.is_asked_by_datagram();
                         // It is never closed.
                         let _socket = if connects { sockets.acquire().await.ok() } else { None };
-                        drop(attempt(&peer, &sent, false).await);
+                        drop(attempt(&peer, &sent, (false, false)).await);
                     });
                 }
             }

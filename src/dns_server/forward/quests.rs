@@ -116,7 +116,7 @@ impl Shared {
         let failure = loop {
             let step = quest.poll(&mut lock(&group.pool), self.now_ms());
             match step {
-                Step::Ask { attempt, upstream, stream } => {
+                Step::Ask { attempt, upstream, stream, alone } => {
                     let connects = stream || !group.peers[upstream].is_asked_by_datagram();
                     let socket =
                         connects.then(|| first.take().or_else(|| Arc::clone(sockets).try_acquire_owned().ok()));
@@ -124,7 +124,7 @@ impl Shared {
                         Some(None) => quest.handle(&mut lock(&group.pool), attempt, Said::NotAsked, self.now_ms()),
                         socket => {
                             let peer = group.peers[upstream].clone();
-                            attempts.push(self.attempt(key, (attempt, peer), stream, socket.flatten()));
+                            attempts.push(self.attempt(key, (attempt, peer), (stream, alone), socket.flatten()));
                         }
                     }
                 }
@@ -157,13 +157,13 @@ impl Shared {
         &self,
         key: &Key,
         (number, peer): (usize, Peer),
-        stream: bool,
+        (stream, alone): (bool, bool),
         socket: Option<OwnedSemaphorePermit>,
     ) -> BoxFuture<'static, (usize, Came)> {
         // Letters are of use where somebody can forge an answer.
         let sent = Outgoing::build(key, self.random(), !stream && peer.is_asked_by_datagram());
         Box::pin(async move {
-            let came = attempt(&peer, &sent, stream).await;
+            let came = attempt(&peer, &sent, (stream, alone)).await;
             drop(socket);
             (number, came)
         })

@@ -15,15 +15,16 @@ use super::Peer;
 /// What came of an attempt: an answer, or what is said of it.
 pub(super) type Came = Result<Heard, Said>;
 
-/// Asks as the upstream wants to be asked; `stream`: a datagram was too small.
-pub(super) async fn attempt(peer: &Peer, sent: &Outgoing, stream: bool) -> Came {
+/// Asks as the upstream wants to be asked; `stream`: a datagram was too small; `alone`: by a port of its own, whatever else
+/// comes there.
+pub(super) async fn attempt(peer: &Peer, sent: &Outgoing, (stream, alone): (bool, bool)) -> Came {
     let address = peer.upstream.address;
     match peer.upstream.over {
         Over::Tls { .. } | Over::Https { .. } => match &peer.channel {
             Some(channel) => channel.ask(sent).await,
             None => Err(Said::Unreachable),
         },
-        Over::Datagrams if !stream => peer.lines.ask(sent).await,
+        Over::Datagrams if !stream => peer.lines.ask(sent, alone).await,
         Over::Datagrams | Over::Tcp => by_tcp(address, sent).await,
     }
 }

@@ -28,7 +28,8 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::anchors::Anchors;
-use super::causes::Search;
+use super::causes::{Checks, Search};
+use super::chains::{self, Realm};
 use super::islands::Island;
 use super::{Outcome, Shared, is_failure, wildcard};
 
@@ -41,7 +42,7 @@ pub(super) const DNSKEY: RecordType = RecordType(48);
 pub(super) const LEARNT_AGAIN_AFTER: Duration = Duration::from_secs(600);
 /// How long it is looked for what is wrong about a bogus answer.
 const SEARCH: Duration = Duration::from_secs(2);
-/// So often a chain of aliases may leave a zone with anchors of its own.
+/// So many links of a chain of aliases are asked for by themselves.
 const LINKS_MAX: usize = 8;
 
 /// See the module.
@@ -83,12 +84,6 @@ impl Validator {
         let islands = anchors.zones.iter().filter_map(|zone| Island::new(zone, &shared)).collect();
         let (handle, learnt) = (ArcSwap::from_pointee(handle), Mutex::default());
         Self { anchors: anchors.clone(), shared, handle, learnt, islands }
-    }
-
-    /// The zone with anchors of its own that a name (wire form, lower case) is in.
-    fn island(&self, name: &[u8]) -> Option<&Island> {
-        let found = self.islands.iter().filter_map(|island| Some((island.holds(name)?, island)));
-        found.max_by_key(|(length, _)| *length).map(|(_, island)| island)
     }
 
     /// Asks for the keys that the digests among the anchors are of, when it is time to. What cannot be had now is asked for
@@ -150,49 +145,90 @@ impl Validator {
         let shared = self.shared.upgrade()?;
         let now = u32::try_from(jiff::Timestamp::now().as_second()).unwrap_or(u32::MAX);
         let anchored = |zone: &Name, dnskey: &DnsKey| self.anchors.fit(zone, dnskey);
-        Search { shared: &shared, anchored: &anchored, now }.cause(key).await
+        Search { shared: &shared, anchored: &anchored, now, checks: Checks::default() }.cause(key).await
     }
 
     /// An answer with all that its aliases lead to: each part by the anchors for it. Whose answer it is that has a fault is
     /// told with it.
     async fn whole(&self, key: &Key) -> Result<(Verdict, Message), (Key, Fault)> {
-        let (mut asked, mut whole) = (*key, None::<(Verdict, Message)>);
+        let (mut asked, mut whole, mut seen) = (*key, None::<(Verdict, Message)>, Vec::new());
+        let rtype = WireType::from(key.rtype().0);
         for _ in 0..LINKS_MAX {
-            let island = self.island(asked.name());
-            let (verdict, message) = match island {
-                Some(island) => match self.link(&asked, island.handle(false).await).await {
-                    // Its keys may have been exchanged.
-                    Err(Fault::Bogus(words)) => match island.handle(true).await {
-                        Some(handle) => self.link(&asked, Some(handle)).await,
-                        None => Err(Fault::Bogus(words)),
-                    },
-                    answered => answered,
-                },
-                None => {
-                    self.learn().await;
-                    self.link(&asked, Some(self.handle.load_full())).await
-                }
-            }
-            .map_err(|fault| (asked, fault))?;
-            let leads_to = island.and_then(|island| island.leaves(&asked, &message));
+            seen.push(asked);
+            let (verdict, message) = self.part(&asked).await.map_err(|fault| (asked, fault))?;
+            let name = name_to_hickory(&asked.fqdn());
+            let end = chains::end_of(&name, &message);
+            let is_open = end != name && !chains::is_answered_by_alias(rtype) && !chains::has(&message, &end, rtype);
             let joined = match whole.take() {
                 None => (verdict, message),
                 Some((before, mut joined)) => {
                     joined.answers.extend(message.answers);
-                    joined.authorities = message.authorities;
+                    // A wildcard's proof stays.
+                    joined.authorities.extend(message.authorities);
                     joined.metadata.response_code = message.metadata.response_code;
                     (if before == Verdict::Secure { verdict } else { before }, joined)
                 }
             };
-            let follows = leads_to.filter(|_| !matches!(asked.rtype(), RecordType::CNAME | RecordType::ANY));
-            match follows {
-                Some(target) => asked = Key::new(&target, asked.rtype(), asked.dnssec_ok(), asked.checking_disabled()),
+            let target = is_open.then(|| dns::wire::name_from_hickory(&end).ok()).flatten();
+            let next = target.map(|name| Key::new(&name, asked.rtype(), asked.dnssec_ok(), asked.checking_disabled()));
+            match next.filter(|next| !seen.contains(next)) {
+                Some(next) => (asked, whole) = (next, Some(joined)),
                 None => return Ok(joined),
             }
-            whole = Some(joined);
         }
-        // A chain that goes on like this leads nowhere; what there is of it is an answer.
-        whole.ok_or_else(|| (*key, Fault::Bogus(bogus(key))))
+        // A chain that goes on like this leads nowhere; what there is of it is an answer, and proves nothing.
+        whole.map(|(_, message)| (Verdict::Insecure, message)).ok_or_else(|| (*key, Fault::Bogus(bogus(key))))
+    }
+
+    /// One link of a chain, by the anchors for its name.
+    async fn part(&self, asked: &Key) -> Result<(Verdict, Message), Fault> {
+        let island = match self.realm(asked.name()) {
+            Realm::Root => {
+                self.learn().await;
+                return self.link(asked, Some(self.handle.load_full())).await;
+            }
+            Realm::Excluded => return self.unvalidated(asked).await,
+            Realm::Island(number) => &self.islands[number],
+        };
+        match self.link(asked, island.handle(false).await).await {
+            // Its keys may have been exchanged.
+            Err(Fault::Bogus(words)) => match island.handle(true).await {
+                Some(handle) => self.link(asked, Some(handle)).await,
+                None => Err(Fault::Bogus(words)),
+            },
+            answered => answered,
+        }
+    }
+
+    /// What there is of a name that is not validated.
+    async fn unvalidated(&self, asked: &Key) -> Result<(Verdict, Message), Fault> {
+        let told = |error: NetError| Fault::Other(Reason::new(Reason::UNREACHABLE, error.to_string()));
+        let Some(shared) = self.shared.upgrade() else { return Err(told(NetError::from("this server is ending"))) };
+        let key = Key::new(&asked.fqdn(), asked.rtype(), true, true);
+        let outcome = shared.resolve(&key, None).await;
+        let mut message = response(&shared, &key, &outcome).map_err(told)?.into_message();
+        let question = (&name_to_hickory(&key.fqdn()), WireType::from(key.rtype().0));
+        chains::cut(&mut message, question, |name| self.realm_of(name) == Realm::Excluded);
+        Ok((Verdict::Insecure, message))
+    }
+
+    /// By what a name (wire form, lower case) is validated.
+    fn realm(&self, name: &[u8]) -> Realm {
+        if self.anchors.not_validated.contains(name) {
+            return Realm::Excluded;
+        }
+        let found = self.islands.iter().enumerate().filter_map(|(at, island)| Some((island.holds(name)?, at)));
+        found.max_by_key(|(length, _)| *length).map_or(Realm::Root, |(_, at)| Realm::Island(at))
+    }
+
+    fn realm_of(&self, name: &Name) -> Realm {
+        dns::wire::name_from_hickory(name).map_or(Realm::Root, |name| self.realm(name.as_wire()))
+    }
+
+    /// Takes out of an answer what is not to be judged with its name.
+    fn cut(&self, message: &mut Message, name: &Name, rtype: WireType) {
+        let own = self.realm_of(name);
+        chains::cut(message, (name, rtype), |owner| self.realm_of(owner) == own);
     }
 
     /// The answer to a question by one validator, and what it makes of it.
@@ -208,7 +244,14 @@ impl Validator {
             Ok(None) | Err(_) => return Err(other("the keys of this name were not found in time".to_owned())),
         };
         let (verdict, message) = match answered {
-            Ok(response) => (verdict(&response), response.into_message()),
+            Ok(response) => {
+                let verdict = verdict(&response);
+                let (name, rtype) = (name_to_hickory(&key.fqdn()), WireType::from(key.rtype().0));
+                if verdict == Verdict::Insecure && !chains::is_about(&response, &name, rtype) {
+                    return Err(Fault::Bogus(bogus(key)));
+                }
+                (verdict, response.into_message())
+            }
             Err(NetError::Dns(DnsError::Nsec { proof: Proof::Bogus, response, .. })) => {
                 if !wildcard::is_proven(&response) {
                     return Err(Fault::Bogus(not_proven(key, &response)));
@@ -317,11 +360,12 @@ impl DnsHandle for Upward {
             let key = Key::new(&name, RecordType(query.query_type().into()), true, true);
             let outcome = shared.resolve(&key, None).await;
             let response = response(&shared, &key, &outcome)?;
-            let Some(zone) = within else { return Ok(response) };
-            // What aliases lead to outside is asked for, and validated, by itself.
             let mut message = response.into_message();
-            message.answers.retain(|record| zone.zone_of(&record.name));
-            message.authorities.retain(|record| zone.zone_of(&record.name));
+            // Keys and delegations are asked for at borders, and lead nowhere.
+            let is_of_chain = matches!(query.query_type(), WireType::DS | WireType::DNSKEY);
+            if let Some(validator) = shared.validator.as_ref().filter(|_| !is_of_chain) {
+                validator.cut(&mut message, query.name(), query.query_type());
+            }
             DnsResponse::from_message(message).map_err(NetError::from)
         })))
     }

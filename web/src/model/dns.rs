@@ -95,6 +95,6 @@ pub struct BlockFigures {
 pub struct BlockedName {
     /// The name.
     pub name: String,
-    /// How often, about: never less than that.
+    /// How often, at least.
     pub count: u64,
 }
