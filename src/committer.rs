@@ -29,6 +29,9 @@ use hands::{Hands, Held};
 
 /// Submissions that may wait. The DHCP service has two under way, the updater and the zones are bounded themselves.
 const QUEUE_MAX: usize = 1_024;
+/// Rows in a group after which memory is given back: a whole zone that was read or transferred, where leases bring some
+/// thousands at most.
+const ROWS_GREAT: usize = 20_000;
 /// Submissions under one sync.
 const GROUP_MAX: usize = 512;
 
@@ -306,7 +309,11 @@ impl Worker {
                 next = self.messages.try_recv().ok();
             }
         }
+        let rows: usize = group.iter().flat_map(|submission| &submission.transactions).map(Vec::len).sum();
         held.commit(group);
+        if rows > ROWS_GREAT {
+            crate::memory::give_back();
+        }
         if held.commits.failed() {
             told.send_replace(true);
         }
@@ -335,6 +342,8 @@ impl Worker {
                 let queue = self.queue.clone();
                 let begun = in_background("compaction", move || {
                     let result = compaction.run();
+                    // What it sorted is of no use to whatever comes next.
+                    crate::memory::give_back();
                     // A committer that has stopped needs to know nothing more.
                     drop(queue.send(Message::Compacted(result, to)));
                 });

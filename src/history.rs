@@ -407,6 +407,7 @@ impl Keeping {
         kept.catching_up = false;
         failed?;
         kept.write()?;
+        crate::memory::give_back();
         // Events of the same commits are on their way here.
         kept.forget_at = Some(Instant::now() + Duration::from_secs(SLACK_SECS));
         match read {

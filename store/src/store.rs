@@ -127,7 +127,6 @@ impl<S: Storage> Store<S> {
         stamp_wall_secs: u64,
         batch: impl IntoIterator<Item = impl AsRef<[Row]>>,
     ) -> Result<(), CommitError> {
-        self.batch.clear();
         for rows in batch {
             let mut transaction = self.batch.transaction();
             for row in rows.as_ref() {
@@ -135,7 +134,10 @@ impl<S: Storage> Store<S> {
             }
             transaction.finish();
         }
-        self.journal.commit(stamp_wall_secs, &mut self.batch)
+        let committed = self.journal.commit(stamp_wall_secs, &mut self.batch);
+        // Also what one great batch took, which no later one may need for days.
+        self.batch.clear();
+        committed
     }
 
     /// A compaction to be run on another thread while commits go on; `None` when one is under way or nothing is there
