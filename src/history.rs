@@ -5,17 +5,18 @@
 //! way.
 
 pub mod answers;
+mod feed;
 pub mod views;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use config::settings::HistorySettings;
-use dhcp::decision::{LeaseEvent, LeaseEventKind};
+use dhcp::decision::LeaseEventKind;
 use dhcp::identity::HardwareAddress;
 use dhcp::lease::Lease;
 use dhcp::relay_info::Switches;
@@ -24,18 +25,13 @@ use store::history::{
     Coalesce, DIRECTORY, Known, Limits, Query, Reader, Record, SLACK_SECS, Sight, Writer, is_told_already,
     journal_leases,
 };
-use tokio::sync::oneshot;
 use tracing::{info, warn};
 use web::Feed;
 
+pub use self::feed::HistoryFeed;
 use crate::http::news::{of_new_device, of_new_devices};
 use crate::quiet::Quiet;
 
-/// Events that wait; what is more is read from the journal.
-const WAITING_MAX: usize = 32 * 1024;
-/// What happens within this time is written together, unless so much happens that it fills a quarter of the room.
-const TOGETHER: Duration = Duration::from_millis(500);
-const PRESSING: usize = WAITING_MAX / 4;
 /// When more happened than there was room for, the journal is read so much later: a storm is read at once, when it is over.
 const STORM: Duration = Duration::from_secs(5);
 /// How often the disk is made to hold what was written. What the power takes is read again from the journal.
@@ -57,137 +53,6 @@ const NEW_DEVICES_MAX: usize = 128;
 const RECENT_MAX: usize = 1024 * 1024;
 /// How long the end waits for what is on its way.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Where the DHCP service leaves what happened.
-#[derive(Debug, Default)]
-pub struct HistoryFeed {
-    waiting: Mutex<Waiting>,
-    wake: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct Waiting {
-    /// As they came, each batch with its time: it is shared, and not copied.
-    batches: VecDeque<(u64, Arc<Vec<LeaseEvent>>)>,
-    events: usize,
-    /// Some did not fit: they are in the journal, from this time on (UTC seconds).
-    missing_since: Option<u64>,
-    /// The thread sleeps until something happens.
-    sleeps: bool,
-    /// It lets more come, unless so much comes that it is pressing.
-    lingers: bool,
-    stopping: bool,
-    /// Who wants to read what has happened up to now.
-    flushes: Vec<oneshot::Sender<()>>,
-}
-
-impl HistoryFeed {
-    /// Takes what happened, at `now`, and was decided at `decided_at`, before it was stored (UTC seconds). Never waits for
-    /// who writes it.
-    pub fn push(&self, now: u64, decided_at: u64, events: &Arc<Vec<LeaseEvent>>) {
-        // Nearly all renewals: a crowd of them costs the history nothing.
-        if events.iter().all(is_told_already) {
-            return;
-        }
-        let mut waiting = self.lock();
-        // Once something is missing, all that follows is read from the journal with it, in its order.
-        if waiting.missing_since.is_some() {
-            return;
-        }
-        let fits = waiting.events + events.len() <= WAITING_MAX;
-        if fits {
-            waiting.events += events.len();
-            waiting.batches.push_back((now, Arc::clone(events)));
-        } else {
-            waiting.missing_since = Some(decided_at);
-        }
-        let presses = waiting.events >= PRESSING || !fits;
-        let lingered = presses && std::mem::take(&mut waiting.lingers);
-        if std::mem::take(&mut waiting.sleeps) || lingered {
-            drop(waiting);
-            self.wake.notify_one();
-        }
-    }
-
-    /// Waits until what happened up to now can be read.
-    pub async fn flushed(&self) {
-        let (to, done) = oneshot::channel();
-        {
-            let mut waiting = self.lock();
-            if waiting.stopping {
-                return;
-            }
-            waiting.flushes.push(to);
-            (waiting.sleeps, waiting.lingers) = (false, false);
-        }
-        self.wake.notify_one();
-        // One that is busy, or whose disk does not answer, has told what it could.
-        drop(tokio::time::timeout(Duration::from_secs(2), done).await);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What has come, after a while in which more may; none: it is to end.
-    fn take(&self, patience: Duration) -> Option<Taken> {
-        let mut waiting = self.lock();
-        if waiting.is_idle() {
-            waiting.sleeps = true;
-            waiting = self.wait(waiting, patience, |waiting| waiting.sleeps && !waiting.stopping);
-            waiting.sleeps = false;
-        }
-        if waiting.events < PRESSING && waiting.missing_since.is_none() && !waiting.is_idle() {
-            waiting.lingers = waiting.flushes.is_empty();
-            waiting = self.wait(waiting, TOGETHER, |waiting| waiting.lingers && !waiting.stopping);
-            waiting.lingers = false;
-        }
-        let batches = std::mem::take(&mut waiting.batches);
-        waiting.events = 0;
-        let ended = waiting.stopping && batches.is_empty();
-        let flushes = std::mem::take(&mut waiting.flushes);
-        (!ended).then_some(Taken { batches, is_missing: waiting.missing_since.is_some(), flushes })
-    }
-
-    /// Lets a storm pass, in which nothing is taken. From when it is said to have begun until now, all is in the journal;
-    /// what happens from now on is taken again. `None`: there was none, or the end is near, and the next start reads it.
-    fn let_pass(&self, most: Duration) -> Option<u64> {
-        let waiting = self.lock();
-        let mut waiting = self.wait(waiting, most, |waiting| waiting.flushes.is_empty() && !waiting.stopping);
-        if waiting.stopping { None } else { waiting.missing_since.take() }
-    }
-
-    /// Waits as long as a condition holds, but no longer than so long.
-    fn wait<'w>(
-        &self,
-        waiting: MutexGuard<'w, Waiting>,
-        most: Duration,
-        holds: impl FnMut(&mut Waiting) -> bool,
-    ) -> MutexGuard<'w, Waiting> {
-        let waited = self.wake.wait_timeout_while(waiting, most, holds);
-        waited.map_or_else(|poisoned| poisoned.into_inner().0, |(waiting, _)| waiting)
-    }
-
-    /// Ends the thread once what came before is written.
-    pub fn stop(&self) {
-        self.lock().stopping = true;
-        self.wake.notify_all();
-    }
-}
-
-impl Waiting {
-    /// Nobody wants anything of the thread.
-    fn is_idle(&self) -> bool {
-        self.batches.is_empty() && self.missing_since.is_none() && self.flushes.is_empty() && !self.stopping
-    }
-}
-
-struct Taken {
-    batches: VecDeque<(u64, Arc<Vec<LeaseEvent>>)>,
-    /// What came behind is in the journal.
-    is_missing: bool,
-    flushes: Vec<oneshot::Sender<()>>,
-}
 
 /// Whom it is told when a device comes that was never seen before, and what is known without a history.
 #[derive(Debug)]
@@ -552,10 +417,11 @@ mod tests {
 
     use std::net::Ipv4Addr;
 
-    use dhcp::decision::Former;
+    use dhcp::decision::{Former, LeaseEvent};
     use dhcp::lease::LeaseState;
     use store::{Options, Row, Store};
 
+    use super::feed::WAITING_MAX;
     use super::*;
 
     const LIMITS: Limits = Limits { keep_secs: u64::MAX, bytes_max: u64::MAX };
