@@ -20,6 +20,7 @@ use tempfile::TempDir;
 use zones::ZoneSet;
 
 use crate::embedded_dns::{LOOPBACK, Options, Server, address, name, status, zone};
+use crate::forwarding::A_SECOND;
 use crate::process::{Running, succeed, wait_for};
 
 const NAME: &str = "dns.upstream.example";
@@ -146,7 +147,7 @@ fn questions_share_one_connection_by_tls_and_by_https_and_one_that_was_closed_co
             wire.cut();
             let begun = Instant::now();
             host(&server, number);
-            assert!(begun.elapsed() < Duration::from_secs(1), "{scheme}: {:?}", begun.elapsed());
+            assert!(begun.elapsed() < A_SECOND, "{scheme}: {:?}", begun.elapsed());
         }
         assert_eq!(wire.accepted(), 5, "{scheme}");
         server.stop();
@@ -194,7 +195,7 @@ fn an_upstream_that_falls_silent_or_is_gone_costs_a_client_less_than_a_second() 
         for number in 2..8 {
             let begun = Instant::now();
             host(&server, number);
-            assert!(begun.elapsed() < Duration::from_secs(1), "{scheme}: {:?}", begun.elapsed());
+            assert!(begun.elapsed() < A_SECOND, "{scheme}: {:?}", begun.elapsed());
         }
         wire.silent.store(false, Ordering::Relaxed);
         // It is asked in the background, and then first again.
@@ -213,7 +214,7 @@ fn an_upstream_that_falls_silent_or_is_gone_costs_a_client_less_than_a_second() 
     let server = forwarder(&peer.authority, &[format!("tls://{gone}#{NAME}"), format!("tls://{}#{NAME}", peer.tls)]);
     let begun = Instant::now();
     host(&server, 1);
-    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < A_SECOND, "{:?}", begun.elapsed());
     server.stop();
     peer.server.stop();
 }

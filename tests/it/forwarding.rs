@@ -16,6 +16,10 @@ use zones::ZoneSet;
 
 use crate::embedded_dns::{LOOPBACK, Options, Server, address, flags, name, size, status, zone};
 
+/// What a question to a server may take that promises an answer within a second: another second is for starting dig on a
+/// busy machine. Who waited for a silent upstream to the end would wait longer.
+pub(crate) const A_SECOND: Duration = Duration::from_secs(2);
+
 /// A server with a zone of its own, for others to forward to.
 fn upstream() -> Server {
     let mut zones = ZoneSet::new();
@@ -282,7 +286,7 @@ fn a_lying_upstream_reaches_neither_the_client_nor_the_cache() {
         for _ in 0..2 {
             let begun = Instant::now();
             assert_eq!(server.short(&["c.elsewhere.example"]), ["192.0.2.1"], "{what}");
-            assert!(begun.elapsed() < Duration::from_secs(1), "{what} took {:?}", begun.elapsed());
+            assert!(begun.elapsed() < A_SECOND, "{what} took {:?}", begun.elapsed());
         }
         server.stop();
     }
@@ -301,7 +305,7 @@ fn a_dead_or_slow_upstream_costs_no_client_more_than_a_second() {
         for number in 0..6 {
             let begun = Instant::now();
             assert_eq!(server.short(&[&format!("d{number}.elsewhere.example")]), ["192.0.2.1"]);
-            assert!(begun.elapsed() < Duration::from_secs(1), "question {number} took {:?}", begun.elapsed());
+            assert!(begun.elapsed() < A_SECOND, "question {number} took {:?}", begun.elapsed());
         }
         server.stop();
     }
@@ -331,7 +335,7 @@ fn forwarders_that_ask_each_other_are_found_out() {
         let begun = Instant::now();
         let found = server.dig(&["after.elsewhere.example"]);
         assert!(status(&found) == "SERVFAIL" && found.contains("EDE: 22"), "{found}");
-        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < A_SECOND, "{:?}", begun.elapsed());
     }
     one.stop();
     other.stop();

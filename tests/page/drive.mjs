@@ -145,7 +145,8 @@ async function keys(page) {
   await page.getByRole('option', { name: /^phone\.home\.example/ }).waitFor({ timeout: PATIENCE });
   await page.keyboard.press('Enter');
   await shows(page, 'Why its name is what it is');
-  must((await page.evaluate(() => document.activeElement?.id)) === 'h1', 'the heading has the focus after a step');
+  // The heading has the focus after a step, some moments after what it heads is there.
+  await page.waitForFunction(() => document.activeElement?.id === 'h1', null, { timeout: PATIENCE });
   for (const [key, heading] of [['s', 'subnet'], ['z', 'zone'], ['d', 'DNS holds every name'], ['h', 'host'], ['q', 'Queries'], ['e', 'Events'], ['w', 'History'], ['c', 'Configuration'], ['l', 'lease'], ['o', 'All is well']]) {
     await page.keyboard.press('g');
     await page.keyboard.press(key);
@@ -213,10 +214,10 @@ async function door(pictures, name, password) {
     await page.keyboard.press('Enter');
   };
   await page.getByLabel('Name').waitFor({ timeout: PATIENCE });
-  must((await page.evaluate(() => document.activeElement?.id)) === 'name', 'the first field has the focus');
+  await page.waitForFunction(() => document.activeElement?.id === 'name', null, { timeout: PATIENCE }); // the first field
   await fill(`${password}?`);
   await page.getByRole('alert').getByText('do not belong together').waitFor({ timeout: PATIENCE });
-  must((await page.evaluate(() => document.activeElement?.id)) === 'password', 'the password has the focus after a wrong one');
+  await page.waitForFunction(() => document.activeElement?.id === 'password', null, { timeout: PATIENCE }); // after a wrong one
   must((await page.getByLabel('Password').inputValue()) === '', 'a wrong password does not stay');
   must(!answers.some(answer => answer.includes('/leases')), 'nothing is asked for before one has signed in');
   await fill(password);
