@@ -1,187 +1,30 @@
 //! The system's GSSAPI library (MIT Kerberos): the few functions that GSS-TSIG needs of it.
 //!
-//! All that is unsafe about Kerberos stands here. What the rest of the program sees are values that own what the library
-//! gave out: an [`Initiator`] for a negotiation, an [`Established`] for what came of it.
+//! All that is unsafe about Kerberos stands here: `library` is what is called, and here are values that own what it gave out.
+//! What the rest of the program sees of these are an [`Initiator`] and [`Accepting`], the two sides of a negotiation, and an
+//! [`Established`] for what came of it.
 //!
 //! Bound by hand: the crates that bind it (libgssapi, cross-krb5) generate their bindings with libclang at each build, and
 //! neither reaches `gss_acquire_cred_from`, without which the keytab could only be named in the environment of the whole
 //! process.
 #![allow(unsafe_code, reason = "a C library is called; each block says why it may be")]
 
-use std::ffi::{CString, c_char, c_int, c_void};
+mod library;
+
+use std::ffi::{CString, c_int};
 use std::path::Path;
 use std::ptr::{null, null_mut};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// RFC 2744 section 3.2. The library does not write to what `value` points to where a buffer goes in.
-#[repr(C)]
-struct Buffer {
-    length: usize,
-    value: *mut c_void,
-}
-
-#[repr(C)]
-struct Oid {
-    length: u32,
-    elements: *const c_void,
-}
-
-#[repr(C)]
-struct OidSet {
-    count: usize,
-    elements: *const Oid,
-}
-
-#[repr(C)]
-struct KeyValue {
-    key: *const c_char,
-    value: *const c_char,
-}
-
-#[repr(C)]
-struct KeyValueSet {
-    count: u32,
-    elements: *const KeyValue,
-}
-
-/// What is behind a handle of the library.
-#[repr(C)]
-struct Opaque {
-    _private: [u8; 0],
-}
-
-type Handle = *mut Opaque;
-
-#[link(name = "gssapi_krb5")]
-unsafe extern "C" {
-    fn gss_import_name(minor: *mut u32, input: *const Buffer, kind: *const Oid, output: *mut Handle) -> u32;
-    fn gss_release_name(minor: *mut u32, name: *mut Handle) -> u32;
-    fn gss_acquire_cred_from(
-        minor: *mut u32,
-        name: Handle,
-        time: u32,
-        mechanisms: *const OidSet,
-        usage: c_int,
-        store: *const KeyValueSet,
-        output: *mut Handle,
-        actual: *mut c_void,
-        time_received: *mut u32,
-    ) -> u32;
-    fn gss_set_neg_mechs(minor: *mut u32, credential: Handle, mechanisms: *const OidSet) -> u32;
-    fn gss_release_cred(minor: *mut u32, credential: *mut Handle) -> u32;
-    fn gss_init_sec_context(
-        minor: *mut u32,
-        credential: Handle,
-        context: *mut Handle,
-        target: Handle,
-        mechanism: *const Oid,
-        flags: u32,
-        time: u32,
-        bindings: *const c_void,
-        input: *const Buffer,
-        actual: *mut c_void,
-        output: *mut Buffer,
-        flags_received: *mut u32,
-        time_received: *mut u32,
-    ) -> u32;
-    fn gss_accept_sec_context(
-        minor: *mut u32,
-        context: *mut Handle,
-        credential: Handle,
-        input: *const Buffer,
-        bindings: *const c_void,
-        source: *mut Handle,
-        mechanism: *mut *const Oid,
-        output: *mut Buffer,
-        flags_received: *mut u32,
-        time_received: *mut u32,
-        delegated: *mut Handle,
-    ) -> u32;
-    fn gss_display_name(minor: *mut u32, name: Handle, text: *mut Buffer, kind: *mut *const Oid) -> u32;
-    fn gss_delete_sec_context(minor: *mut u32, context: *mut Handle, token: *mut Buffer) -> u32;
-    fn gss_get_mic(minor: *mut u32, context: Handle, quality: u32, message: *const Buffer, token: *mut Buffer) -> u32;
-    fn gss_verify_mic(
-        minor: *mut u32,
-        context: Handle,
-        message: *const Buffer,
-        token: *const Buffer,
-        quality: *mut u32,
-    ) -> u32;
-    fn gss_context_time(minor: *mut u32, context: Handle, time: *mut u32) -> u32;
-    fn gss_display_status(
-        minor: *mut u32,
-        value: u32,
-        kind: c_int,
-        mechanism: *const Oid,
-        more: *mut u32,
-        text: *mut Buffer,
-    ) -> u32;
-    fn gss_release_buffer(minor: *mut u32, buffer: *mut Buffer) -> u32;
-}
-
-#[link(name = "krb5")]
-unsafe extern "C" {
-    fn krb5_init_context(context: *mut Handle) -> i32;
-    fn krb5_free_context(context: Handle);
-    fn krb5_cc_resolve(context: Handle, name: *const c_char, cache: *mut Handle) -> i32;
-    fn krb5_cc_destroy(context: Handle, cache: Handle) -> i32;
-}
-
-/// RFC 2744 section 3.9.1.
-const COMPLETE: u32 = 0;
-const CONTINUE_NEEDED: u32 = 1;
-/// The errors of a status, without the supplementary bits such as "duplicate" in its lower half.
-const ERRORS: u32 = 0xffff_0000;
-const INITIATE: c_int = 1;
-const ACCEPT: c_int = 2;
-const STATUS_OF_LIBRARY: c_int = 1;
-const STATUS_OF_MECHANISM: c_int = 2;
-/// RFC 3645 section 3.1.1 demands mutual authentication and detection of replays. Sequence is not asked for: several
-/// updates are under way at once, and Windows does not like it.
-const FLAGS_DEMANDED: u32 = MUTUAL | REPLAY;
-const MUTUAL: u32 = 2;
-const REPLAY: u32 = 4;
-const INTEGRITY: u32 = 32;
-const INDEFINITE: u32 = u32::MAX;
-
-/// 1.2.840.113554.1.2.2: Kerberos.
-const KERBEROS: &[u8] = b"\x2a\x86\x48\x86\xf7\x12\x01\x02\x02";
-/// 1.3.6.1.5.5.2: SPNEGO, the only mechanism that Windows takes here.
-const SPNEGO: &[u8] = b"\x2b\x06\x01\x05\x05\x02";
-/// 1.2.840.113554.1.2.2.1: the name of a Kerberos principal, realm included. The other form, `service@host`, would have
-/// the library ask the DNS what the host is called.
-const PRINCIPAL: &[u8] = b"\x2a\x86\x48\x86\xf7\x12\x01\x02\x02\x01";
-
-impl Oid {
-    /// `octets` must live as long as it is used: they are constants everywhere.
-    fn of(octets: &'static [u8]) -> Self {
-        Self { length: octets.len() as u32, elements: octets.as_ptr().cast() }
-    }
-}
-
-impl Buffer {
-    const EMPTY: Self = Self { length: 0, value: null_mut() };
-
-    /// Lends `octets` to a call that only reads them; to be used no longer than they live.
-    fn lent(octets: &[u8]) -> Self {
-        Self { length: octets.len(), value: octets.as_ptr().cast_mut().cast() }
-    }
-
-    /// Takes what the library has put here.
-    fn take(mut self) -> Vec<u8> {
-        let octets = if self.value.is_null() || self.length == 0 {
-            Vec::new()
-        } else {
-            // SAFETY: the library filled both fields: `length` octets of its own are at `value`, until they are released
-            // below. They are copied.
-            unsafe { std::slice::from_raw_parts(self.value.cast::<u8>(), self.length) }.to_vec()
-        };
-        // SAFETY: the buffer is the library's own, or empty, which it takes too; it is not used afterwards.
-        unsafe { gss_release_buffer(&mut 0, &mut self) };
-        octets
-    }
-}
+use self::library::{
+    ACCEPT, Buffer, COMPLETE, CONTINUE_NEEDED, DUPLICATE, ERRORS, FLAGS_DEMANDED, Handle, INDEFINITE, INITIATE,
+    INTEGRITY, KERBEROS, KeyValue, KeyValueSet, OLD, Oid, OidSet, PRINCIPAL, SPNEGO, STATUS_OF_LIBRARY,
+    STATUS_OF_MECHANISM, gss_accept_sec_context, gss_acquire_cred_from, gss_context_time, gss_delete_sec_context,
+    gss_display_name, gss_display_status, gss_get_mic, gss_import_name, gss_init_sec_context, gss_release_cred,
+    gss_release_name, gss_set_neg_mechs, gss_verify_mic, krb5_cc_destroy, krb5_cc_resolve, krb5_free_context,
+    krb5_init_context,
+};
 
 /// What the library says of a failure, in its words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -553,7 +396,3 @@ impl Established {
         major & ERRORS == 0 && major & (DUPLICATE | OLD) == 0
     }
 }
-
-/// RFC 2744 section 3.9.1, supplementary: the token came before, or is too old for that to be known.
-const DUPLICATE: u32 = 1 << 1;
-const OLD: u32 = 1 << 2;
