@@ -3,7 +3,7 @@
 //   node changes.mjs leases URL MODULES ADDRESS      ADDRESS: leased to `phone`, and not reserved
 //   node changes.mjs subnet URL MODULES PREFIX       of which nothing is leased, and whose unknown devices wait
 //   node changes.mjs look-on URL MODULES ADDRESS     by somebody who may only look
-import { DESKTOP, PATIENCE, PHONE, asked, must, onStage, say, shows } from './browser.mjs';
+import { DESKTOP, PATIENCE, PHONE, WATCHED, asked, must, onStage, say, shows } from './browser.mjs';
 
 const [what, url, modules, ...more] = process.argv.slice(2);
 const wait = { timeout: PATIENCE };
@@ -67,13 +67,13 @@ async function unmeant(stage, address) {
   await tray(page).getByRole('alert').getByText('There is no room for it.').waitFor(wait);
   await tray(page).getByRole('button', { name: /^Undo/ }).click();
   await becomes('nothing is reserved', async () => !(await reserved(page, address)));
-  stage.faults.splice(0, stage.faults.length, ...stage.faults.filter(fault => !/status of 422/.test(fault)));
+  stage.forgive(/status of 422/);
   await page.close();
 }
 
 /** By mouse: a lease is reserved with one click, told of as saved, applied and in DNS, undone, renamed, released. */
 async function byMouse(stage, address) {
-  const page = await stage.open(await stage.context(DESKTOP, { bypassCSP: true }), '/leases');
+  const page = await stage.open(await stage.context(DESKTOP, WATCHED), '/leases');
   await shows(page, 'phone.home.example');
   await page.locator('.lr').first().click({ position: { x: 600, y: 10 } });
   const panel = page.getByRole('complementary', { name: `Lease of ${address}` });
@@ -160,13 +160,13 @@ async function byKeyboard(stage, address) {
     await becomes(`it is ${expected}`, async () => (await reserved(page, address)).hostname === expected);
   }
   // What a browser says of a change that was refused is no fault of the page.
-  stage.faults.splice(0, stage.faults.length, ...stage.faults.filter(fault => !/status of 412/.test(fault)));
+  stage.forgive(/status of 412/);
   await context.close();
 }
 
 /** On a phone, in the dark: the same, in a sheet. */
 async function onPhone(stage, address) {
-  const page = await stage.open(await stage.context(PHONE, { bypassCSP: true, colorScheme: 'dark' }), '/leases');
+  const page = await stage.open(await stage.context(PHONE, { colorScheme: 'dark', ...WATCHED }), '/leases');
   await shows(page, 'carla.home.example');
   await page.getByRole('button', { name: address }).tap();
   const sheet = page.getByRole('dialog', { name: 'carla.home.example' });
@@ -191,7 +191,7 @@ async function onPhone(stage, address) {
 
 /** Addresses reserved from a subnet's map, and a device that waits is denied, thought about again, and approved. */
 async function atSubnet(stage, prefix) {
-  const page = await stage.open(await stage.context(DESKTOP, { bypassCSP: true }), `/subnets/${prefix}`);
+  const page = await stage.open(await stage.context(DESKTOP, WATCHED), `/subnets/${prefix}`);
   await page.getByRole('button', { name: 'Reserve next free' }).click();
   const next = page.getByRole('dialog', { name: /^Reserve 192\.168\.30\.100$/ });
   await next.getByLabel('For which client').fill('nonsense');
@@ -236,7 +236,7 @@ async function atSubnet(stage, prefix) {
   await page.getByText('1 device was decided about').click();
   await stage.look(page, 'hosts with what was decided');
   await page.close();
-  const phone = await stage.open(await stage.context(PHONE, { bypassCSP: true }), `/subnets/${prefix}`);
+  const phone = await stage.open(await stage.context(PHONE, WATCHED), `/subnets/${prefix}`);
   await phone.getByRole('button', { name: /^192\.168\.30\.105: Free/ }).tap();
   const sheet = phone.getByRole('dialog', { name: '192.168.30.105' });
   await sheet.getByRole('button', { name: 'Reserve 192.168.30.105' }).waitFor(wait);

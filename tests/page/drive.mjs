@@ -9,42 +9,20 @@
 // URL: the page. MODULES: where npm put playwright-core and axe-core. PICTURES: a directory for screenshots. GO: a file that
 // appears when the network holds what the pictures are to show. LEASES: how many there are. NAME, PASSWORD: who signs in.
 // ADDRESS: the one that the phone has.
-import fs from 'node:fs';
 import path from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { DESKTOP, PATIENCE, PHONE, WATCHED, must, onStage, say, shows, until } from './browser.mjs';
 import { forms } from './forms.mjs';
 
 const [what, url, modules, ...more] = process.argv.slice(2);
-const { chromium } = await import(pathToFileURL(path.join(modules, 'playwright-core/index.mjs')));
-const axe = fs.readFileSync(path.join(modules, 'axe-core/axe.min.js'), 'utf8');
-const PATIENCE = 30_000;
-
-const browser = await chromium.launch({
-  executablePath: process.env.LEASEHOLD_CHROMIUM || '/usr/bin/chromium',
-  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run'],
-});
-const say = words => console.log(words);
-const must = (holds, words) => { if (!holds) throw new Error(words); };
-
-/** A page whose every fault is one of the test. */
-async function open(context, view) {
-  const page = await context.newPage();
-  page.on('pageerror', error => { faults.push(`${view}: ${error.stack}`); });
-  page.on('console', message => { if (message.type() === 'error') faults.push(`${view}: ${message.text()} ${message.location().url}`); });
-  page.on('request', request => { if (!request.url().startsWith(url)) faults.push(`${view} asks a foreign host: ${request.url()}`); });
-  await page.goto(url + view);
-  return page;
-}
-const faults = [];
-const shows = (page, text) => page.getByText(text, { exact: false }).filter({ visible: true }).first().waitFor({ timeout: PATIENCE });
+const DEVICES = [['desktop', DESKTOP], ['phone', PHONE]];
 
 /** A lease shows in views that were open before it was there, in two tabs that share a stream. */
-async function live() {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
-  const overview = await open(context, '/');
+async function live(stage) {
+  const context = await stage.context(DESKTOP);
+  const overview = await stage.open(context, '/');
   await shows(overview, 'No device has an address yet');
   await shows(overview, 'Nothing yet. Listening for clients');
-  const leases = await open(context, '/leases');
+  const leases = await stage.open(context, '/leases');
   await shows(leases, 'No leases yet');
   for (const page of [overview, leases]) {
     await shows(page, 'Live');
@@ -61,15 +39,15 @@ async function live() {
   must(/\/hosts\//.test(leases.url()), 'a name leads to its host');
   await leases.goBack();
   await shows(leases, '1 lease');
-  await links(context, leases);
-  await phone();
+  await links(stage, context, leases);
+  await phone(stage);
   await keys(overview);
   say('SEEN');
   await context.close();
 }
 
 /** What is picked in a list stands in the address of the page: steps back and forward lead through it, and a link to it. */
-async function links(context, page) {
+async function links(stage, context, page) {
   const panel = of => of.getByRole('complementary', { name: /^Lease of 192\.168\.30\./ });
   const gone = of => panel(of).waitFor({ state: 'detached', timeout: PATIENCE });
   const heads = words => page.getByRole('heading', { level: 1, name: words, exact: true }).waitFor({ timeout: PATIENCE });
@@ -85,7 +63,7 @@ async function links(context, page) {
   await page.keyboard.press('Escape');
   await gone(page);
   must(!page.url().includes('lease='), page.url());
-  const other = await open(context, link.pathname + link.search);
+  const other = await stage.open(context, link.pathname + link.search);
   await panel(other).waitFor({ timeout: PATIENCE });
   // Also where the filters hide it.
   await other.getByLabel('Find in leases').fill('nobody-has-this');
@@ -107,9 +85,9 @@ async function links(context, page) {
 }
 
 /** On a phone a step back closes what lies over the list, and what can be done with a host is in a bar at the foot. */
-async function phone() {
-  const context = await browser.newContext({ viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, reducedMotion: 'reduce', bypassCSP: true });
-  const page = await open(context, '/leases');
+async function phone(stage) {
+  const context = await stage.context(PHONE, WATCHED);
+  const page = await stage.open(context, '/leases');
   const sheet = page.getByRole('dialog');
   await page.getByRole('button', { name: /^192\.168\.30\./ }).click();
   await sheet.waitFor({ timeout: PATIENCE });
@@ -129,9 +107,7 @@ async function phone() {
   for (const button of await bar.getByRole('button').all()) must((await button.boundingBox()).height >= 44, 'large enough for a finger');
   const order = await page.getByRole('heading', { level: 2 }).allTextContents();
   must(order.indexOf('Why its name is what it is') < order.indexOf('Who it is'), `the story comes first: ${order}`);
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => axe.run(document, { resultTypes: ['violations'] }));
-  for (const { id, help } of violations) faults.push(`a host on a phone: axe ${id}: ${help}`);
+  await stage.look(page, 'a host on a phone');
   await bar.getByRole('button', { name: 'Release' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
   await context.close();
@@ -164,23 +140,17 @@ const VIEWS = [
 ];
 const PHONE_ONLY = [['more', '/more', 'Colours']];
 
-async function looks(pictures) {
-  for (const [device, viewport] of [['desktop', { width: 1280, height: 800 }], ['phone', { width: 390, height: 844 }]]) {
-    const phone = device === 'phone';
+async function looks(stage, pictures) {
+  for (const [kind, device] of DEVICES) {
     for (const colorScheme of ['light', 'dark']) {
-      // The policy of the page keeps axe out as it would anybody; nothing else is let in by this.
-      const context = await browser.newContext({ viewport, colorScheme, isMobile: phone, hasTouch: phone, bypassCSP: true, reducedMotion: 'reduce', locale: 'en-GB' });
-      for (const [name, view, text] of [...VIEWS, ...(phone ? PHONE_ONLY : [])]) {
-        const page = await open(context, view);
+      const context = await stage.context(device, { colorScheme, ...WATCHED });
+      for (const [name, view, text] of [...VIEWS, ...(kind === 'phone' ? PHONE_ONLY : [])]) {
+        const page = await stage.open(context, view);
         await page.getByText(text).first().waitFor({ timeout: PATIENCE, state: 'attached' });
         await page.waitForTimeout(400);
-        const picture = `${name}-${device}-${colorScheme}`;
+        const picture = `${name}-${kind}-${colorScheme}`;
         await page.screenshot({ path: path.join(pictures, `${picture}.png`) });
-        const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-        if (wide > 0) faults.push(`${picture}: ${wide} pixels wider than the window`);
-        await page.evaluate(axe);
-        const { violations } = await page.evaluate(() => axe.run(document, { resultTypes: ['violations'] }));
-        for (const { id, help, nodes } of violations) faults.push(`${picture}: axe ${id}: ${help}: ${nodes.map(node => node.html).slice(0, 3).join(' ')}`);
+        await stage.look(page, picture);
         await page.close();
       }
       await context.close();
@@ -189,23 +159,20 @@ async function looks(pictures) {
 }
 
 /** The page behind its door: signing in, what is live then, signing out. The certificate is of the daemon's own making. */
-async function door(pictures, name, password) {
-  for (const [device, viewport] of [['desktop', { width: 1280, height: 800 }], ['phone', { width: 390, height: 844 }]]) {
-    const phone = device === 'phone';
+async function door(stage, pictures, name, password) {
+  for (const [kind, device] of DEVICES) {
     for (const colorScheme of ['light', 'dark']) {
-      const context = await browser.newContext({ viewport, colorScheme, isMobile: phone, hasTouch: phone, bypassCSP: true, reducedMotion: 'reduce', locale: 'en-GB', ignoreHTTPSErrors: true });
-      const page = await open(context, '/leases');
+      const context = await stage.context(device, { colorScheme, ...WATCHED });
+      const page = await stage.open(context, '/leases');
       await page.getByRole('heading', { level: 1, name: 'Sign in' }).waitFor({ timeout: PATIENCE });
       await page.waitForTimeout(400);
-      await page.screenshot({ path: path.join(pictures, `sign-in-${device}-${colorScheme}.png`) });
-      await page.evaluate(axe);
-      const { violations } = await page.evaluate(() => axe.run(document, { resultTypes: ['violations'] }));
-      for (const { id, help, nodes } of violations) faults.push(`sign-in-${device}-${colorScheme}: axe ${id}: ${help}: ${nodes.map(node => node.html).slice(0, 3).join(' ')}`);
+      await page.screenshot({ path: path.join(pictures, `sign-in-${kind}-${colorScheme}.png`) });
+      await stage.look(page, `sign-in-${kind}-${colorScheme}`);
       await context.close();
     }
   }
-  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ignoreHTTPSErrors: true });
-  const page = await open(context, '/leases');
+  const context = await stage.context(DESKTOP);
+  const page = await stage.open(context, '/leases');
   const answers = [];
   page.on('response', response => answers.push(`${response.status()} ${new URL(response.url()).pathname}`));
   const fill = async word => {
@@ -230,7 +197,7 @@ async function door(pictures, name, password) {
   await page.reload();
   await shows(page, 'phone.home.example');
   // Another tab: what ends in one ends in all, and what was shown stays beneath.
-  const other = await open(context, '/subnets');
+  const other = await stage.open(context, '/subnets');
   await shows(other, '192.168.30.0/24');
   await page.getByRole('button', { name: 'Sign out' }).click();
   await page.getByRole('heading', { level: 1, name: 'Sign in' }).waitFor({ timeout: PATIENCE });
@@ -244,13 +211,13 @@ async function door(pictures, name, password) {
   await page.getByRole('link', { name: 'phone', exact: true }).first().waitFor({ timeout: PATIENCE });
   await context.close();
   // What a browser says of wrong passwords and ended sessions is no fault of the page.
-  faults.splice(0, faults.length, ...faults.filter(fault => !/status of 401/.test(fault)));
+  stage.forgive(/status of 401/);
 }
 
 /** A long list is a few nodes, from its first row to its last. */
-async function many(leases) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: 'en-GB' });
-  const page = await open(context, '/leases');
+async function many(stage, leases) {
+  const context = await stage.context(DESKTOP);
+  const page = await stage.open(context, '/leases');
   const rows = page.locator('[data-at]');
   const last = page.locator(`[data-at="${leases - 1}"] a`).first();
   await page.getByRole('heading', { level: 1, name: `${leases.toLocaleString('en-GB')} leases` }).waitFor({ timeout: PATIENCE });
@@ -271,9 +238,9 @@ async function many(leases) {
 }
 
 /** What a new user sees on a phone: the first lease. */
-async function first(pictures) {
-  const context = await browser.newContext({ viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, locale: 'en-GB', reducedMotion: 'reduce' });
-  const page = await open(context, '/leases');
+async function first(stage, pictures) {
+  const context = await stage.context(PHONE);
+  const page = await stage.open(context, '/leases');
   await shows(page, 'phone.home.example');
   await shows(page, '1 lease');
   await page.waitForTimeout(300);
@@ -285,25 +252,15 @@ async function first(pictures) {
   await context.close();
 }
 
-try {
-  if (what === 'first') await first(more[0]);
-  else if (what === 'many') await many(Number(more[0]));
-  else if (what === 'forms') await forms({ browser, open, shows, must, say, axe, faults, PATIENCE }, ...more);
-  else if (what === 'door') await door(...more);
+await onStage(url, modules, async stage => {
+  if (what === 'first') await first(stage, more[0]);
+  else if (what === 'many') await many(stage, Number(more[0]));
+  else if (what === 'forms') await forms(stage, ...more);
+  else if (what === 'door') await door(stage, ...more);
   else {
     const [pictures, go] = more;
-    await live();
-    while (!fs.existsSync(go)) await new Promise(resolve => setTimeout(resolve, 100));
-    await looks(pictures);
+    await live(stage);
+    await until(go);
+    await looks(stage, pictures);
   }
-  must(!faults.length, faults.join('\n'));
-  say('DONE');
-} catch (error) {
-  say(`FAULT ${error.stack}\n${faults.join('\n')}`);
-  for (const page of browser.contexts().flatMap(context => context.pages())) {
-    say(`AT ${page.url()}: ${await page.evaluate(() => document.body.innerText.slice(0, 1500)).catch(() => 'no text')}`);
-  }
-  process.exitCode = 1;
-} finally {
-  await browser.close();
-}
+});

@@ -1,14 +1,9 @@
 // What is written on the page: static records, the configuration's files; and the history that tells who had an address.
 import path from 'node:path';
+import { DESKTOP, PATIENCE, PHONE, WATCHED, must, say, shows } from './browser.mjs';
 
-/** `tools`: what `drive.mjs` has for every story. */
-export async function forms({ browser, open, shows, must, say, axe, faults, PATIENCE }, pictures, address) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, bypassCSP: true, reducedMotion: 'reduce', locale: 'en-GB' });
-  const check = async (page, what) => {
-    await page.evaluate(axe);
-    const { violations } = await page.evaluate(() => axe.run(document, { resultTypes: ['violations'] }));
-    for (const { id, help, nodes } of violations) faults.push(`${what}: axe ${id}: ${help}: ${nodes.map(node => node.html).slice(0, 3).join(' ')}`);
-  };
+export async function forms(stage, pictures, address) {
+  const context = await stage.context(DESKTOP, WATCHED);
   const gone = locator => locator.waitFor({ state: 'detached', timeout: PATIENCE });
   await records(context);
   await views(context);
@@ -19,10 +14,10 @@ export async function forms({ browser, open, shows, must, say, axe, faults, PATI
   await phone();
   await context.close();
   // What a browser says of refusals that the story is about is no fault of the page.
-  faults.splice(0, faults.length, ...faults.filter(fault => !/status of (412|404|422)/.test(fault)));
+  stage.forgive(/status of (412|404|422)/);
 
   async function records(context) {
-    const page = await open(context, '/zones/home.example');
+    const page = await stage.open(context, '/zones/home.example');
     const row = text => page.getByRole('row').filter({ hasText: text });
     await page.getByRole('button', { name: 'Add record' }).click();
     const dialog = page.getByRole('dialog', { name: 'Add a record to home.example' });
@@ -32,7 +27,7 @@ export async function forms({ browser, open, shows, must, say, axe, faults, PATI
     await dialog.getByLabel('Data').fill('192.168.30.300');
     await dialog.getByRole('button', { name: 'Add' }).click();
     await dialog.getByRole('alert').getByText('192.168.30.300').waitFor({ timeout: PATIENCE });
-    await check(page, 'the form of a record');
+    await stage.look(page, 'the form of a record');
     await page.screenshot({ path: path.join(pictures, 'record-desktop-light.png') });
     await dialog.getByLabel('Data').fill('192.168.30.80');
     await dialog.getByRole('button', { name: 'Add' }).click();
@@ -70,17 +65,17 @@ export async function forms({ browser, open, shows, must, say, axe, faults, PATI
     await changing.getByRole('button', { name: 'Change' }).click();
     const versions = page.getByRole('dialog').filter({ hasText: 'There now' });
     await versions.getByText('192.168.30.83').waitFor({ timeout: PATIENCE });
-    await check(page, 'both versions of a record');
+    await stage.look(page, 'both versions of a record');
     await versions.getByRole('button', { name: 'Put mine in its place' }).click();
     await row('192.168.30.82').waitFor({ timeout: PATIENCE });
     await gone(row('192.168.30.83'));
-    await check(page, 'the records of a zone');
+    await stage.look(page, 'the records of a zone');
     await page.close();
   }
 
   // One name twice: the record goes into the zone whose view is open, and into no other.
   async function views(context) {
-    const page = await open(context, '/zones/view=inside.split.example');
+    const page = await stage.open(context, '/zones/view=inside.split.example');
     const row = text => page.getByRole('row').filter({ hasText: text });
     await page.getByRole('button', { name: 'Add record' }).click();
     const dialog = page.getByRole('dialog', { name: 'Add a record to split.example for inside' });
@@ -99,12 +94,12 @@ export async function forms({ browser, open, shows, must, say, axe, faults, PATI
     await page.goto(new URL('/zones/split.example', page.url()).href);
     await row('ns.split.example').first().waitFor({ timeout: PATIENCE });
     must((await row('192.168.30.98').count()) === 0, 'the zone for all others has it not');
-    await check(page, 'the zone for all others');
+    await stage.look(page, 'the zone for all others');
     await page.close();
   }
 
   async function configuration(context) {
-    const page = await open(context, '/configuration');
+    const page = await stage.open(context, '/configuration');
     const area = page.getByRole('textbox', { name: 'Text of the main file' });
     await shows(page, 'In force, as it stands here');
     const text = await area.inputValue();
@@ -116,7 +111,7 @@ export async function forms({ browser, open, shows, must, say, axe, faults, PATI
     await page.getByRole('list', { name: 'Faults' }).getByRole('button', { name: `Line ${line}, column` }).click();
     must(await area.evaluate(element => element === document.activeElement && element.value.slice(element.selectionStart, element.selectionEnd).includes('999')), 'the way to a fault leads to it');
     must(await page.getByRole('button', { name: 'Apply' }).isDisabled(), 'nothing with a fault is applied');
-    await check(page, 'a fault');
+    await stage.look(page, 'a fault');
     await page.evaluate(() => { document.activeElement.blur(); getSelection().removeAllRanges(); scrollTo(0, 0); });
     await page.waitForTimeout(300);
     await page.screenshot({ path: path.join(pictures, 'configuration-fault-desktop-light.png') });
@@ -127,7 +122,7 @@ export async function forms({ browser, open, shows, must, say, axe, faults, PATI
     await shows(page, 'The pools of subnet 192.168.30.0/24 changed');
     await page.getByText('Changed lines').click();
     await page.getByRole('region', { name: 'Changed lines' }).getByText('192.168.30.189').waitFor({ timeout: PATIENCE });
-    await check(page, 'a change');
+    await stage.look(page, 'a change');
     // A draft outlives a look at something else.
     await page.evaluate(() => document.querySelector('a[href="/events"]').click());
     await page.getByRole('heading', { level: 1, name: 'Events' }).waitFor({ timeout: PATIENCE });
@@ -167,7 +162,7 @@ export async function forms({ browser, open, shows, must, say, axe, faults, PATI
     await page.getByRole('button', { name: 'Discard' }).click();
     await shows(page, 'In force, as it stands here');
     // Two at once: the later one is shown what stands there now, and loses nothing.
-    const second = await open(context, '/configuration');
+    const second = await stage.open(context, '/configuration');
     await shows(second, 'In force, as it stands here');
     const others = second.getByRole('textbox', { name: 'Text of the main file' });
     await others.fill(`# Theirs.\n${text}`);
@@ -179,7 +174,7 @@ export async function forms({ browser, open, shows, must, say, axe, faults, PATI
     await area.fill(smaller);
     const clash = page.getByRole('dialog', { name: 'Somebody else has changed the file' });
     await clash.getByText('# Theirs.').waitFor({ timeout: PATIENCE });
-    await check(page, 'a clash');
+    await stage.look(page, 'a clash');
     await clash.getByRole('button', { name: 'Go on with mine' }).click();
     await gone(clash);
     await shows(page, '1 change');
@@ -188,12 +183,12 @@ export async function forms({ browser, open, shows, must, say, axe, faults, PATI
     // The other file.
     await page.getByRole('button', { name: 'Local file' }).click();
     await page.waitForFunction(() => document.querySelector('.paper textarea')?.value.includes('192.168.30.82'), null, { timeout: PATIENCE });
-    await check(page, 'the local file');
+    await stage.look(page, 'the local file');
     await page.close();
   }
 
   async function history(context) {
-    const page = await open(context, '/history');
+    const page = await stage.open(context, '/history');
     await page.getByRole('cell', { name: 'Assigned' }).first().waitFor({ timeout: PATIENCE });
     await page.getByLabel('Find in the history').fill(address);
     await page.waitForFunction(asked => location.search.includes(asked), address, { timeout: PATIENCE });
@@ -202,7 +197,7 @@ export async function forms({ browser, open, shows, must, say, axe, faults, PATI
     const local = new Date(soon.getTime() - soon.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
     await page.getByLabel('At this moment, or before').fill(local);
     await page.getByRole('region', { name: `Who had ${address}` }).getByText('phone.home.example').waitFor({ timeout: PATIENCE });
-    await check(page, 'the history');
+    await stage.look(page, 'the history');
     await page.screenshot({ path: path.join(pictures, 'history-holder-desktop-light.png') });
     await page.getByLabel('At this moment, or before').fill('2020-01-01T00:00:00');
     await shows(page, 'Nobody that is known had');
@@ -214,26 +209,21 @@ export async function forms({ browser, open, shows, must, say, axe, faults, PATI
 
   /** On a phone everything can be done too, and nothing is wider than it. */
   async function phone() {
-    const small = await browser.newContext({ viewport: { width: 390, height: 844 }, colorScheme: 'dark', isMobile: true, hasTouch: true, bypassCSP: true, reducedMotion: 'reduce', locale: 'en-GB' });
-    const fits = async (page, what) => {
-      const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-      if (wide > 0) faults.push(`${what}: ${wide} pixels wider than the window`);
-      await check(page, what);
-    };
-    const page = await open(small, '/zones/home.example');
+    const small = await stage.context(PHONE, { colorScheme: 'dark', ...WATCHED });
+    const page = await stage.open(small, '/zones/home.example');
     await page.getByRole('button', { name: 'Change A of www.home.example' }).first().tap();
     const dialog = page.getByRole('dialog', { name: 'Change A of www.home.example' });
     await dialog.waitFor({ timeout: PATIENCE });
-    await fits(page, 'the form of a record on a phone');
+    await stage.look(page, 'the form of a record on a phone');
     await page.screenshot({ path: path.join(pictures, 'record-phone-dark.png') });
     await dialog.getByRole('button', { name: 'Remove' }).tap();
     await shows(page, 'A of www.home.example is gone');
-    const files = await open(small, '/configuration');
+    const files = await stage.open(small, '/configuration');
     await shows(files, 'In force, as it stands here');
     const area = files.getByRole('textbox', { name: 'Text of the main file' });
     await area.fill((await area.inputValue()).replace('192.168.30.189', '192.168.30.999'));
     await shows(files, '1 fault: nothing can be applied');
-    await fits(files, 'a fault on a phone');
+    await stage.look(files, 'a fault on a phone');
     await files.getByRole('button', { name: /^Line \d+, column/ }).first().tap();
     await files.getByRole('button', { name: 'Discard' }).tap();
     await shows(files, 'In force, as it stands here');
