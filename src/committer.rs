@@ -320,7 +320,7 @@ impl Worker {
         if stop {
             return false;
         }
-        if held.commits.compaction_due() {
+        if held.compaction_due() {
             self.compact(held, None);
         }
         Self::write_zeros(held);

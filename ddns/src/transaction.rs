@@ -52,9 +52,10 @@
 //!                                             └──NXRRSET, NXDOMAIN──► Conflict
 //! ```
 
+use std::iter;
 use std::net::IpAddr;
 
-use dns::{Fqdn, HostIdentity, Rcode, Rdata, RecordType, Update};
+use dns::{Dhcid, Fqdn, HostIdentity, Rcode, Rdata, RecordType, Update};
 use faults::{Fault, planted};
 
 use crate::builder;
@@ -429,15 +430,46 @@ impl FirstWrites {
     }
 }
 
-/// A record, and the data of the DHCID record beside it, if there is to be one.
-pub type FirstRecords = ((RecordType, Rdata), Option<Rdata>);
+/// The records of a new name and of its address, as [`FirstWrites::records`] says them of both rows, without memory of their
+/// own.
+#[derive(Clone, Debug)]
+pub struct FirstRecords<'n> {
+    new: &'n NewName,
+    address: AddressOctets,
+    mark: [u8; Dhcid::OCTETS],
+}
 
-/// What [`FirstWrites::records`] says of both rows of a new name: of the name, and of the address.
-#[must_use]
-pub fn first_records(new: &NewName) -> [FirstRecords; 2] {
-    let mark = builder::dhcid(&new.identity, &new.name);
-    let of_name = (Rdata::address(new.address), new.guard.writes_dhcid().then(|| mark.clone()));
-    [of_name, ((RecordType::PTR, Rdata::ptr(&new.name)), Some(mark))]
+#[derive(Clone, Copy, Debug)]
+enum AddressOctets {
+    V4([u8; 4]),
+    V6([u8; 16]),
+}
+
+impl<'n> FirstRecords<'n> {
+    /// Those of a new name.
+    #[must_use]
+    pub fn of(new: &'n NewName) -> Self {
+        let address = match new.address {
+            IpAddr::V4(v4) => AddressOctets::V4(v4.octets()),
+            IpAddr::V6(v6) => AddressOctets::V6(v6.octets()),
+        };
+        Self { new, address, mark: Dhcid::octets(&new.identity, &new.name) }
+    }
+
+    /// Of the name: types and data, in the order of the types.
+    pub fn of_name(&self) -> impl Iterator<Item = (RecordType, &[u8])> {
+        let address = match &self.address {
+            AddressOctets::V4(octets) => (RecordType::A, &octets[..]),
+            AddressOctets::V6(octets) => (RecordType::AAAA, &octets[..]),
+        };
+        let marked = self.new.guard.writes_dhcid().then_some((RecordType::DHCID, &self.mark[..]));
+        iter::once(address).chain(marked)
+    }
+
+    /// Of the address.
+    pub fn of_address(&self) -> impl Iterator<Item = (RecordType, &[u8])> {
+        [(RecordType::PTR, self.new.name.as_wire()), (RecordType::DHCID, &self.mark[..])].into_iter()
+    }
 }
 
 #[cfg(test)]

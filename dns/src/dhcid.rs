@@ -154,9 +154,18 @@ fn stated(mut bytes: &[u8]) -> Option<Box<[Rdata]>> {
 pub struct Dhcid(pub Rdata);
 
 impl Dhcid {
+    /// How many octets it has.
+    pub const OCTETS: usize = 35;
+
     /// RFC 4701 section 3.5: SHA-256 over the identifier and the canonical wire form of `name`.
     #[must_use]
     pub fn new(identity: &HostIdentity, name: &Fqdn) -> Self {
+        Self(Rdata(Box::new(Self::octets(identity, name))))
+    }
+
+    /// The same, the octets alone.
+    #[must_use]
+    pub fn octets(identity: &HostIdentity, name: &Fqdn) -> [u8; Self::OCTETS] {
         // Section 3.4: digest type 1 is SHA-256. Section 3.5: "The input to the digest hash function is
         // defined to be: digest = SHA-256(< identifier > < FQDN >)", the name "in its canonical form".
         let mut digest = Sha256::new();
@@ -167,12 +176,12 @@ impl Dhcid {
             identity.parts()[1..].iter().for_each(|part| digest.update(part));
         }
         digest.update(name.as_wire());
-        let mut rdata = [0; 35];
+        let mut rdata = [0; Self::OCTETS];
         let (head, tail) = rdata.split_at_mut(3);
         head[..2].copy_from_slice(&identity.type_code().to_be_bytes());
         head[2] = 1;
         tail.copy_from_slice(&digest.finalize());
-        Self(Rdata(Box::new(rdata)))
+        rdata
     }
 }
 

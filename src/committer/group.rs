@@ -63,14 +63,20 @@ impl<S: Storage> GroupCommit<S> {
 
     /// Whether the committer's thread has something to do besides commits.
     #[must_use]
-    pub fn needs_upkeep(&self) -> bool {
-        self.failed || self.compaction_due() || self.store.zeroing_due()
+    pub fn needs_upkeep(&self, in_rush: bool) -> bool {
+        self.failed || self.compaction_due(in_rush) || self.store.zeroing_due()
     }
 
-    /// Whether it is time for [`GroupCommit::begin_compaction`].
+    /// Whether it is time for [`GroupCommit::begin_compaction`]; `in_rush`: see [`store::journal::compaction_due`].
     #[must_use]
-    pub fn compaction_due(&self) -> bool {
-        !self.failed && self.store.compaction_due()
+    pub fn compaction_due(&self, in_rush: bool) -> bool {
+        !self.failed && self.store.compaction_due(in_rush)
+    }
+
+    /// What the segments take in bytes: it grows when another one is begun.
+    #[must_use]
+    pub fn segments_bytes(&self) -> u64 {
+        self.store.sizes().segments_bytes
     }
 
     /// See [`Store::begin_compaction`].

@@ -39,6 +39,38 @@ pub(super) struct Held<S: Storage> {
     pub(super) commits: GroupCommit<S>,
     /// How long a commit takes, at worst, of late.
     pace: Duration,
+    rush: Rush,
+}
+
+/// Whether so much is committed that a compaction would take its time from clients who wait.
+#[derive(Debug)]
+struct Rush {
+    /// What the segments took when it was last looked at.
+    segments_bytes: u64,
+    /// When another segment was begun.
+    since: Instant,
+    /// The one before was filled at once.
+    lasts: bool,
+}
+
+impl Rush {
+    /// A segment that is filled within this time was filled in a rush.
+    const SEGMENT_TIME: Duration = Duration::from_secs(2);
+
+    fn new(segments_bytes: u64, now: Instant) -> Self {
+        Self { segments_bytes, since: now, lasts: false }
+    }
+
+    fn look(&mut self, segments_bytes: u64, now: Instant) {
+        let spent = now.saturating_duration_since(self.since);
+        let is_another = segments_bytes > self.segments_bytes;
+        self.segments_bytes = segments_bytes;
+        if is_another {
+            (self.since, self.lasts) = (now, spent < Self::SEGMENT_TIME);
+        } else if spent >= Self::SEGMENT_TIME {
+            self.lasts = false;
+        }
+    }
 }
 
 impl<S: Storage> Held<S> {
@@ -49,8 +81,20 @@ impl<S: Storage> Held<S> {
         }
         let began = Instant::now();
         self.commits.commit(group);
+        let now = Instant::now();
         // What was slow is forgotten by and by.
-        self.pace = began.elapsed().max(self.pace * 7 / 8);
+        self.pace = now.saturating_duration_since(began).max(self.pace * 7 / 8);
+        self.rush.look(self.commits.segments_bytes(), now);
+    }
+
+    /// See [`GroupCommit::compaction_due`].
+    pub(super) fn compaction_due(&self) -> bool {
+        self.commits.compaction_due(self.rush.lasts)
+    }
+
+    /// See [`GroupCommit::needs_upkeep`].
+    fn needs_upkeep(&self) -> bool {
+        self.commits.needs_upkeep(self.rush.lasts)
     }
 }
 
@@ -65,7 +109,8 @@ impl<S: Storage> Held<S> {
 impl<S: Storage> Hands<S> {
     pub(super) fn new(commits: GroupCommit<S>) -> Self {
         // Nothing is known of the disk yet.
-        let held = Held { commits, pace: QUICK };
+        let rush = Rush::new(commits.segments_bytes(), Instant::now());
+        let held = Held { commits, pace: QUICK, rush };
         Self {
             place: Mutex::new(Place::Here(Box::new(held))),
             back: Condvar::new(),
@@ -90,7 +135,7 @@ impl<S: Storage> Hands<S> {
         let mut alone = Some(submission);
         let needs_upkeep = self.lend(place, |held| {
             held.commit(alone.take().into_iter().collect());
-            held.commits.needs_upkeep()
+            held.needs_upkeep()
         });
         alone.map_or(Ok(needs_upkeep == Some(true)), Err)
     }
@@ -157,5 +202,31 @@ impl<S: Storage> Drop for Lent<'_, S> {
         if is_awaited {
             self.0.back.notify_one();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rush_lasts_while_one_segment_after_the_other_is_filled() {
+        let begun = Instant::now();
+        let at = |ms| begun + Duration::from_millis(ms);
+        let mut rush = Rush::new(4, begun);
+        rush.look(4, at(100));
+        assert!(!rush.lasts, "none was filled");
+        rush.look(8, at(200));
+        assert!(rush.lasts);
+        rush.look(8, at(2_100));
+        assert!(rush.lasts);
+        rush.look(4, at(2_150));
+        assert!(rush.lasts, "a compaction took some away");
+        rush.look(4, at(2_200));
+        assert!(!rush.lasts, "this one takes its time");
+        rush.look(8, at(9_000));
+        assert!(!rush.lasts);
+        rush.look(12, at(9_100));
+        assert!(rush.lasts);
     }
 }

@@ -8,11 +8,12 @@
 //! All names of a submission become one change of each zone, in a transaction of its own behind those of the leases: a
 //! crash can leave a lease without its name, which the updater then writes, and never a name without its lease.
 
+use std::iter;
 use std::sync::Arc;
 
 use ddns::reconcile::ConfirmedRow;
 use ddns::settings::{Settings, Site, ZoneRoute, ZoneServer};
-use ddns::transaction::{FirstRecords, FirstWrites, first_records};
+use ddns::transaction::{FirstRecords, FirstWrites};
 use ddns::wanted::{NewName, RowKey, Want, WantedRow};
 use dns::{Fqdn, Rcode, RecordType, Update};
 use store::rows::Row;
@@ -128,7 +129,7 @@ fn write_new(
 ) {
     let key = RowKey::Forward(new.name.clone());
     let Some(zone) = embedded_zone(settings, &key, &new.name) else { return };
-    let [of_name, of_address] = first_records(new);
+    let records = FirstRecords::of(new);
     // What is there already is asked about in the way of all rows.
     let refused =
         |together: &mut Together<'_>, writes: &mut FirstWrites, row: &WantedRow, zone: &Fqdn, owner: &Fqdn| {
@@ -137,7 +138,7 @@ fn write_new(
         };
     let home = together.home(&zone.apex);
     let home = home.as_ref().unwrap_or(&zone.apex);
-    if !add(together, home, &new.name, new.ttl_secs, of_name)
+    if !add(together, home, (&new.name, new.ttl_secs), records.of_name())
         && refused(together, writes, &new.forward(), home, &new.name)
     {
         return;
@@ -147,7 +148,7 @@ fn write_new(
     if let Some(zone) = embedded_zone(settings, &key, &owner) {
         let home = together.home(&zone.apex);
         let home = home.as_ref().unwrap_or(&zone.apex);
-        if add(together, home, &owner, new.ttl_secs, of_address)
+        if add(together, home, (&owner, new.ttl_secs), records.of_address())
             || !refused(together, writes, &new.reverse(), home, &owner)
         {
             return written.add_new(new, [site, zone.site()]);
@@ -164,16 +165,23 @@ fn write(
     zone: &Fqdn,
     (row, want, owner): (&WantedRow, &Want, &Fqdn),
 ) -> bool {
-    let is_added = writes.records(&row.key, want).is_some_and(|first| add(together, zone, owner, want.ttl_secs, first));
+    let is_added = writes.records(&row.key, want).is_some_and(|((rtype, data), mark)| {
+        // Types are in their order: a DHCID record's is the greatest of these.
+        let marked = mark.iter().map(|mark| (RecordType::DHCID, &*mark.0));
+        add(together, zone, (owner, want.ttl_secs), iter::once((rtype, &*data.0)).chain(marked))
+    });
     is_added || write_asking(together, writes, settings, zone, (row, want, owner))
 }
 
 /// Puts the first records where nothing at all is, as nearly always, so that there is nothing to ask. False: something is,
 /// or the zone takes no more.
-fn add(together: &mut Together<'_>, zone: &Fqdn, owner: &Fqdn, ttl: u32, ((rtype, rdata), mark): FirstRecords) -> bool {
-    // Types are in their order: a DHCID record's is the greatest of these.
-    let marked = mark.iter().map(|mark| (RecordType::DHCID, mark));
-    together.add(zone, (owner, ttl), [(rtype, &rdata)].into_iter().chain(marked)) == Ok(true)
+fn add<'d>(
+    together: &mut Together<'_>,
+    zone: &Fqdn,
+    owner: (&Fqdn, u32),
+    records: impl Iterator<Item = (RecordType, &'d [u8])>,
+) -> bool {
+    together.add(zone, owner, records) == Ok(true)
 }
 
 /// Decides what makes one row true by the update that asks about what is there. False: it is refused, and the updater's to

@@ -149,10 +149,10 @@ impl<S: Storage> Store<S> {
         self.journal.begin_compaction()
     }
 
-    /// Whether it is time for [`Store::begin_compaction`].
+    /// Whether it is time for [`Store::begin_compaction`]; `in_rush`: see [`crate::journal::compaction_due`].
     #[must_use]
-    pub fn compaction_due(&self) -> bool {
-        self.journal.compaction_due()
+    pub fn compaction_due(&self, in_rush: bool) -> bool {
+        self.journal.compaction_due(in_rush)
     }
 
     /// Reserves the next segment's space when it is not; whether it is now. Worth a call now and then while the disk

@@ -246,7 +246,7 @@ fn closing_ends_a_running_compaction_and_the_store_opens_again_at_once() {
 fn a_compaction_that_failed_is_not_due_again_at_once() {
     let mut bench = Bench::new(4);
     bench.open().unwrap();
-    while !bench.store.as_ref().unwrap().compaction_due() {
+    while !bench.store.as_ref().unwrap().compaction_due(false) {
         bench.commit().unwrap();
     }
     let store = bench.store.as_mut().unwrap();
@@ -254,8 +254,8 @@ fn a_compaction_that_failed_is_not_due_again_at_once() {
     bench.disk.fail_next(Kind::Create, Failure::NoSpace);
     assert!(matches!(compaction.run(), Err(CompactionError::NoSpace { .. })));
     let store = bench.store.as_ref().unwrap();
-    assert!(!store.compaction_due());
-    while !bench.store.as_ref().unwrap().compaction_due() {
+    assert!(!store.compaction_due(false));
+    while !bench.store.as_ref().unwrap().compaction_due(false) {
         bench.commit().unwrap();
     }
     bench.store.as_mut().unwrap().begin_compaction().unwrap().unwrap().run().unwrap();

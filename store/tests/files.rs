@@ -109,7 +109,7 @@ fn looking_at_a_running_daemons_store_neither_disturbs_it_nor_cries_damage() {
     let daemon = std::thread::spawn(move || {
         for round in 0..3000 {
             store.commit(round, &[vec![Row::Lease(lease((round % 50) as u8, round))]]).unwrap();
-            if store.compaction_due() {
+            if store.compaction_due(false) {
                 store.begin_compaction().unwrap().unwrap().run().unwrap();
             }
         }

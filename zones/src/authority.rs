@@ -15,7 +15,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use dns::{Fqdn, Rcode, Rdata, RecordType, Update};
+use dns::{Fqdn, Rcode, RecordType, Update};
 use faults::{Fault, planted};
 
 use crate::intake::Taken;
@@ -123,7 +123,7 @@ impl Together<'_> {
         &mut self,
         zone: &Fqdn,
         (name, ttl): (&Fqdn, u32),
-        records: impl IntoIterator<Item = (RecordType, &'d Rdata)>,
+        records: impl IntoIterator<Item = (RecordType, &'d [u8])>,
     ) -> Result<bool, Rcode> {
         for id in self.followers_of(zone) {
             if self.draft(&id).is_ok_and(|draft| !draft.is_free(name)) {

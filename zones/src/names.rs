@@ -1,7 +1,7 @@
 //! The names of a zone by their hashes: a persistent trie whose leaves hold several names.
 //!
 //! ```text
-//! root ─▶ branch: 16 slots, by four bits of the hash ─▶ leaf: at most 32 names
+//! root ─▶ branch: 16 slots, by four bits of the hash ─▶ leaf: at most 16 names
 //!              │  several slots share a leaf until it  ─▶ leaf
 //!              │  is full; then each gets half         ─▶ branch: 16 slots, by the next four bits …
 //! ```
@@ -31,7 +31,7 @@ const SLOTS: usize = 1 << BITS;
 /// Branches above each other before the hash is used up. A leaf beneath the last takes whatever comes.
 const LEVELS: u32 = u32::BITS / BITS;
 /// So many names are in a leaf before it is split.
-const LEAF_MAX: usize = 32;
+const LEAF_MAX: usize = 16;
 
 /// See the module.
 #[derive(Clone, Debug, Default)]

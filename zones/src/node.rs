@@ -68,9 +68,14 @@ impl NodeWriter {
         out[length_at..length_at + 4].copy_from_slice(&length.to_be_bytes());
     }
 
-    /// `None`: there is no set.
-    pub(crate) fn finish(self) -> Option<Node> {
-        (!self.0.is_empty()).then(|| Node(self.0.into()))
+    /// What was put together; `None`: there is no set.
+    pub(crate) fn finish(&self) -> Option<Node> {
+        (!self.0.is_empty()).then(|| Node(Arc::from(&*self.0)))
+    }
+
+    /// Begins anew, with the memory that it has.
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
     }
 }
 

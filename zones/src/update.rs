@@ -92,6 +92,8 @@ pub struct Draft {
     repeats: bool,
     /// The name that was looked at last: an update says one name several times, and a zone is large.
     open: Option<Open>,
+    /// Used for one name's records after the other, so that its memory is taken once.
+    writer: NodeWriter,
 }
 
 #[derive(Debug)]
@@ -116,7 +118,14 @@ impl Draft {
     /// A draft that changes nothing yet.
     #[must_use]
     pub fn of(zone: &Zone) -> Self {
-        Self { before: zone.clone(), next: zone.clone(), touched: Vec::new(), repeats: false, open: None }
+        Self {
+            before: zone.clone(),
+            next: zone.clone(),
+            touched: Vec::new(),
+            repeats: false,
+            open: None,
+            writer: NodeWriter::default(),
+        }
     }
 
     /// The apex of its zone.
@@ -168,13 +177,14 @@ impl Draft {
         &mut self,
         name: &Fqdn,
         ttl: u32,
-        records: impl IntoIterator<Item = (RecordType, &'d Rdata)>,
+        records: impl IntoIterator<Item = (RecordType, &'d [u8])>,
     ) -> bool {
         self.close();
-        let mut writer = NodeWriter::default();
+        self.writer.clear();
         for (rtype, data) in records {
-            writer.set(rtype, ttl_of(ttl), [&*data.0]);
+            self.writer.set(rtype, ttl_of(ttl), [data]);
         }
+        let writer = &self.writer;
         let Some(node) = writer.finish() else { return false };
         debug_assert!(name.is_within(self.apex()) && node.sets().is_sorted_by_key(|set| set.rtype), "{name}");
         let is_added = self.next.add_node(name, &node);

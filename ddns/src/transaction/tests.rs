@@ -331,7 +331,7 @@ fn standing(records: &[&str]) -> ModelServer {
             None if *record == "CNAME" => (RecordType::CNAME, Rdata::ptr(&name("other.lan"))),
             None => {
                 let who = identity(record[1..].parse().unwrap());
-                (RecordType::DHCID, Rdata::dhcid(&dns::Dhcid::new(&who, &name("pc.lan"))))
+                (RecordType::DHCID, Rdata::dhcid(&Dhcid::new(&who, &name("pc.lan"))))
             }
         };
         server.add_by_hand("pc.lan", rtype, rdata);

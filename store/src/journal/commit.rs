@@ -282,10 +282,11 @@ impl<S: Storage> Journal<S> {
     /// Whether it is time to compact: as [`compaction_due`] says, and after a compaction that failed only once the
     /// segments have grown well, so that a full or failing disk is not set to the same work again and again.
     #[must_use]
-    pub fn compaction_due(&self) -> bool {
+    pub fn compaction_due(&self, in_rush: bool) -> bool {
         let sizes = self.sizes();
         let layout = self.layout();
-        !self.failed && layout.phase == Phase::None && sizes.segments_bytes >= layout.not_below && compaction_due(sizes)
+        let may_be = !self.failed && layout.phase == Phase::None && sizes.segments_bytes >= layout.not_below;
+        may_be && compaction_due(sizes, in_rush)
     }
 
     /// The sequence of the next transaction.

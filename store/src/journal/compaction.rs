@@ -143,9 +143,14 @@ pub struct Sizes {
 
 /// Whether it is time to compact: when the segments take as much as the snapshot, and four segments at least. So each
 /// row is written at most about twice again, however large the store, and the disk holds at most about twice the rows.
+///
+/// While one segment after the other is filled (`in_rush`) the work waits for a quieter time, as long as it may: until the
+/// segments take twice the snapshot, and sixteen segments at least. The disk then holds at most about three times the rows.
 #[must_use]
-pub fn compaction_due(sizes: Sizes) -> bool {
-    sizes.segments_bytes > sizes.segment_bytes.saturating_mul(4).max(sizes.snapshot_bytes)
+pub fn compaction_due(sizes: Sizes, in_rush: bool) -> bool {
+    let (segments, snapshots) = if in_rush { (16, 2) } else { (4, 1) };
+    let least = sizes.segment_bytes.saturating_mul(segments);
+    sizes.segments_bytes > least.max(sizes.snapshot_bytes.saturating_mul(snapshots))
 }
 
 impl<S: Storage> Compaction<S> {
@@ -271,9 +276,18 @@ mod tests {
     #[test]
     fn compaction_is_due_when_the_segments_outweigh_the_snapshot() {
         let sizes = Sizes { snapshot_bytes: 0, segments_bytes: 4, segment_bytes: 1 };
-        assert!(!compaction_due(sizes));
-        assert!(compaction_due(Sizes { segments_bytes: 5, ..sizes }));
-        assert!(!compaction_due(Sizes { segments_bytes: 50, snapshot_bytes: 50, ..sizes }));
-        assert!(compaction_due(Sizes { segments_bytes: 51, snapshot_bytes: 50, ..sizes }));
+        assert!(!compaction_due(sizes, false));
+        assert!(compaction_due(Sizes { segments_bytes: 5, ..sizes }, false));
+        assert!(!compaction_due(Sizes { segments_bytes: 50, snapshot_bytes: 50, ..sizes }, false));
+        assert!(compaction_due(Sizes { segments_bytes: 51, snapshot_bytes: 50, ..sizes }, false));
+    }
+
+    #[test]
+    fn a_rush_puts_compaction_off_but_not_for_ever() {
+        let sizes = Sizes { snapshot_bytes: 0, segments_bytes: 16, segment_bytes: 1 };
+        assert!(!compaction_due(sizes, true));
+        assert!(compaction_due(Sizes { segments_bytes: 17, ..sizes }, true));
+        assert!(!compaction_due(Sizes { segments_bytes: 100, snapshot_bytes: 50, ..sizes }, true));
+        assert!(compaction_due(Sizes { segments_bytes: 101, snapshot_bytes: 50, ..sizes }, true));
     }
 }

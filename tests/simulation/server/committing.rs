@@ -73,7 +73,7 @@ impl Server {
             }
             self.tell(now, whose, result, &mut doings);
         }
-        if doings.died.is_none() && self.commits.compaction_due() {
+        if doings.died.is_none() && self.commits.compaction_due(false) {
             self.begin_compaction();
         }
         if let Some(mut zeroing) = self.commits.begin_zeroing() {

@@ -345,7 +345,7 @@ fn a_name_that_somebody_has_in_any_view_is_no_clients_in_any_other() {
             assert!(*authority.committed() == before, "nothing is written anywhere");
             let free = |authority: &mut ZoneAuthority| {
                 let address = a("10.9.9.9");
-                authority.together().add(&name("example"), (&name("pc.example"), 60), [(RecordType::A, &address)])
+                authority.together().add(&name("example"), (&name("pc.example"), 60), [(RecordType::A, &*address.0)])
             };
             assert_eq!(free(&mut authority), Ok(false), "nor with its lease");
             assert_eq!(claim(&mut authority, "tv.example", "10.9.9.9").0, Rcode::NO_ERROR);

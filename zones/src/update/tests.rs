@@ -296,7 +296,7 @@ fn a_name_that_is_added_comes_to_what_an_update_comes_to_that_claims_it() {
     };
     updated.apply(&claim, &AllowAll).unwrap();
     let (address, text) = (a(1), Rdata::txt(&["t"]));
-    let records = [(A, &address), (TXT, &text)];
+    let records = [(A, &*address.0), (TXT, &*text.0)];
     let mut added = Draft::of(&zone());
     assert!(added.add(&free, 300, records));
     assert!(!added.add(&free, 300, records) && !added.add(&used, 300, records), "they own records");
