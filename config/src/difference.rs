@@ -220,25 +220,8 @@ impl Difference {
         self.section("who is told of lease events (`[[hook]]`)", old.hooks != new.hooks);
     }
 
-    /// Whatever else is different: a section that is not known here is not taken over in silence.
-    fn rest(&mut self, old: &Config, new: &Config) {
-        let mut merged = old.clone();
-        merged.dhcp = new.dhcp.clone();
-        merged.ddns = new.ddns.clone();
-        merged.switches = new.switches.clone();
-        merged.tftp = new.tftp.clone();
-        merged.daemon = new.daemon.clone();
-        let (dns, now) = (&mut merged.dns, &new.dns);
-        dns.enabled = now.enabled;
-        dns.listen = now.listen.clone();
-        dns.zones = now.zones.clone();
-        dns.secondary = now.secondary.clone();
-        dns.gss_keytab = now.gss_keytab.clone();
-        dns.views = now.views.clone();
-        dns.own_names = now.own_names.clone();
-        dns.forward = now.forward.clone();
-        dns.protection = now.protection.clone();
-        // What a log of questions keeps, and where, is set up once.
+    /// What of the DNS server is as it was when the daemon began.
+    fn set_up_once(&mut self, old: &Config, new: &Config) {
         let log = |config: &Config| config.dns.forward.as_ref().map(|forward| forward.resolver.log.clone());
         if log(old).unwrap_or_default() != log(new).unwrap_or_default() {
             self.refused.push(
@@ -266,6 +249,27 @@ impl Difference {
                     .to_owned(),
             );
         }
+    }
+
+    /// Whatever else is different: a section that is not known here is not taken over in silence.
+    fn rest(&mut self, old: &Config, new: &Config) {
+        let mut merged = old.clone();
+        merged.dhcp = new.dhcp.clone();
+        merged.ddns = new.ddns.clone();
+        merged.switches = new.switches.clone();
+        merged.tftp = new.tftp.clone();
+        merged.daemon = new.daemon.clone();
+        let (dns, now) = (&mut merged.dns, &new.dns);
+        dns.enabled = now.enabled;
+        dns.listen = now.listen.clone();
+        dns.zones = now.zones.clone();
+        dns.secondary = now.secondary.clone();
+        dns.gss_keytab = now.gss_keytab.clone();
+        dns.views = now.views.clone();
+        dns.own_names = now.own_names.clone();
+        dns.forward = now.forward.clone();
+        dns.protection = now.protection.clone();
+        self.set_up_once(old, new);
         if let (Some(web), Some(now)) = (&mut merged.web, &new.web) {
             self.people(web, now);
             (web.text, web.file) = (now.text.clone(), now.file.clone());

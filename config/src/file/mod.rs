@@ -2,12 +2,14 @@
 
 pub mod access;
 mod at;
+mod dns;
 mod keeping;
 mod keys;
 pub mod kinds;
 pub mod matching;
 pub mod naming;
 pub mod option_value;
+mod options;
 mod protection;
 mod schema;
 mod shape;
@@ -15,9 +17,11 @@ pub(crate) mod suggest;
 mod syntax;
 #[macro_use]
 mod tables;
+mod leasing;
 pub mod v1;
 mod web;
 mod words;
+mod zones;
 
 pub use at::At;
 pub use schema::json_schema;

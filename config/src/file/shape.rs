@@ -144,15 +144,7 @@ impl<'s> Shape<'s, '_> {
             }
             DeValue::Array(items) => {
                 if let Some(item_schema) = of_kind(&["array"]).and_then(|array| array.get("items")) {
-                    let place = place.of_table(key, true, true);
-                    // The good items stay, so that they are checked further in the same run.
-                    let mut kept = DeArray::new();
-                    for mut item in std::mem::replace(items, DeArray::new()) {
-                        if self.item(&mut item, key, key_span, item_schema, &place) {
-                            kept.push(item);
-                        }
-                    }
-                    *items = kept;
+                    self.items(items, key, key_span, item_schema, &place.of_table(key, true, true));
                     return true;
                 }
             }
@@ -184,6 +176,17 @@ impl<'s> Shape<'s, '_> {
         let what = if place.item { format!("an item of `{key}`") } else { format!("`{key}`") };
         self.wrong_type(value.get_ref(), span, &what, key, key_span, &alternatives);
         false
+    }
+
+    /// The good items stay, so that they are checked further in the same run.
+    fn items(&mut self, items: &mut DeArray<'_>, key: &str, key_span: Span, schema: &'s Value, place: &Place) {
+        let mut kept = DeArray::new();
+        for mut item in std::mem::replace(items, DeArray::new()) {
+            if self.item(&mut item, key, key_span, schema, place) {
+                kept.push(item);
+            }
+        }
+        *items = kept;
     }
 
     /// An item of a list: a table of a list of tables is checked as a table.

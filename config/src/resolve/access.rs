@@ -204,24 +204,7 @@ fn rule(
     used: &mut Vec<Arc<TsigKey>>,
 ) -> Option<Rule> {
     let written = &at.value;
-    let (grants, who) = match (&written.grant, &written.deny) {
-        (Some(grant), None) => (true, grant),
-        (None, Some(deny)) => (false, deny),
-        (Some(_), Some(deny)) => {
-            let mend = "take one of them out, or make two rules: the first that is about a record decides";
-            findings.fault(deny.span, "a rule has `grant` or `deny`, not both", "grants already", mend);
-            return None;
-        }
-        (None, None) => {
-            findings.absent(
-                at.span,
-                "the rule is about nobody",
-                "has neither `grant` nor `deny`",
-                "add `grant = \"...\"` with the name of a key, or `deny = \"*\"`",
-            );
-            return None;
-        }
-    };
+    let (grants, who) = grantees(at, findings)?;
     if who.each().is_empty() {
         let mend = "name a key or a principal, \"*\" for whoever signs, or take the rule out";
         findings.fault(who.span, "the rule is about nobody", "empty", mend);
@@ -241,6 +224,39 @@ fn rule(
         }
     }
     let who = who.each().iter().filter_map(|at| self::who(at, keys, findings, used)).collect();
+    let names = rule_names(written, apex, findings);
+    if let Some(empty) = written.types.as_ref().filter(|types| types.value.is_empty()) {
+        let mend = "name a type, such as \"A\", or take `types` out";
+        findings.fault(empty.span, "the rule is about no type", "empty", mend);
+    }
+    let types = written.types.as_ref().map(|list| list.value.iter().filter_map(|at| rtype(at, findings)).collect());
+    Some(Rule { grants, who, names, types })
+}
+
+/// Whether a rule grants or denies, and whom it is about. `None`: reported.
+fn grantees<'r>(at: &'r At<v1::UpdateRule>, findings: &mut Findings) -> Option<(bool, &'r At<OneOrMore<FreeText>>)> {
+    match (&at.value.grant, &at.value.deny) {
+        (Some(grant), None) => Some((true, grant)),
+        (None, Some(deny)) => Some((false, deny)),
+        (Some(_), Some(deny)) => {
+            let mend = "take one of them out, or make two rules: the first that is about a record decides";
+            findings.fault(deny.span, "a rule has `grant` or `deny`, not both", "grants already", mend);
+            None
+        }
+        (None, None) => {
+            findings.absent(
+                at.span,
+                "the rule is about nobody",
+                "has neither `grant` nor `deny`",
+                "add `grant = \"...\"` with the name of a key, or `deny = \"*\"`",
+            );
+            None
+        }
+    }
+}
+
+/// The names that a rule is about.
+fn rule_names(written: &v1::UpdateRule, apex: &Fqdn, findings: &mut Findings) -> Names {
     let exact = names(written.name.as_ref(), apex, findings);
     let subdomains = names(written.subdomain.as_ref(), apex, findings);
     let wildcards = names(written.wildcard.as_ref(), apex, findings);
@@ -256,20 +272,14 @@ fn rule(
         OwnNameWord::Itself => OwnName::Itself,
         OwnNameWord::Beneath => OwnName::Beneath,
     });
-    if let Some(empty) = written.types.as_ref().filter(|types| types.value.is_empty()) {
-        let mend = "name a type, such as \"A\", or take `types` out";
-        findings.fault(empty.span, "the rule is about no type", "empty", mend);
-    }
-    let types = written.types.as_ref().map(|list| list.value.iter().filter_map(|at| rtype(at, findings)).collect());
     let plain = |list: Vec<(Fqdn, Span)>| list.into_iter().map(|(name, _)| name).collect();
-    let names = Names {
+    Names {
         exact: plain(exact),
         subdomains: plain(subdomains),
         wildcards: plain(wildcards),
         own,
         leases: written.leases.unwrap_or(false),
-    };
-    Some(Rule { grants, who, names, types })
+    }
 }
 
 /// A key, a principal's pattern, or everybody who signs.

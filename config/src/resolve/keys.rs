@@ -102,38 +102,7 @@ fn read_secret(
     findings: &mut Findings,
 ) -> Option<TsigKey> {
     let written = key.algorithm.map(algorithm_of);
-    let (file_key, span) = match (&key.secret, &key.secret_file) {
-        (Some(secret), None) => {
-            if secrets.configuration_is_open_to_all() {
-                findings.warn(
-                    secret.span,
-                    "every user of this machine can read the secret: the configuration is open to all",
-                    "open to all",
-                    "take away the right (`chmod o-r` on this file), or write `secret_file` and keep it in a file of its own",
-                );
-            }
-            (FileKey { name: None, algorithm: None, secret: secret.value.0.clone() }, secret.span)
-        }
-        (None, Some(file)) => (from_file(file, key_name, secrets, findings)?, file.span),
-        (Some(_), Some(file)) => {
-            findings.fault(
-                file.span,
-                "a key has `secret` or `secret_file`, not both",
-                "the secret is given already",
-                "take one of them out",
-            );
-            return None;
-        }
-        (None, None) => {
-            findings.absent(
-                span,
-                format!("the key `{}` has no secret", plain(key_name)),
-                "has neither `secret` nor `secret_file`",
-                "add `secret_file = \"/etc/leasehold/dns.key\"`; `tsig-keygen` makes a key",
-            );
-            return None;
-        }
-    };
+    let (file_key, span) = secret_of(key, span, key_name, secrets, findings)?;
     let in_file = match file_key.algorithm.as_deref().map(str::parse::<TsigAlgorithm>) {
         None => None,
         Some(Ok(algorithm)) => Some(algorithm),
@@ -172,6 +141,48 @@ fn read_secret(
         );
     }
     key_of(key_name, algorithm, &file_key.secret, span, findings)
+}
+
+/// The secret as it is written, and where. `None`: reported.
+fn secret_of(
+    key: &Key,
+    span: Span,
+    key_name: &Fqdn,
+    secrets: &dyn ReadSecret,
+    findings: &mut Findings,
+) -> Option<(FileKey, Span)> {
+    match (&key.secret, &key.secret_file) {
+        (Some(secret), None) => {
+            if secrets.configuration_is_open_to_all() {
+                findings.warn(
+                    secret.span,
+                    "every user of this machine can read the secret: the configuration is open to all",
+                    "open to all",
+                    "take away the right (`chmod o-r` on this file), or write `secret_file` and keep it in a file of its own",
+                );
+            }
+            Some((FileKey { name: None, algorithm: None, secret: secret.value.0.clone() }, secret.span))
+        }
+        (None, Some(file)) => Some((from_file(file, key_name, secrets, findings)?, file.span)),
+        (Some(_), Some(file)) => {
+            findings.fault(
+                file.span,
+                "a key has `secret` or `secret_file`, not both",
+                "the secret is given already",
+                "take one of them out",
+            );
+            None
+        }
+        (None, None) => {
+            findings.absent(
+                span,
+                format!("the key `{}` has no secret", plain(key_name)),
+                "has neither `secret` nor `secret_file`",
+                "add `secret_file = \"/etc/leasehold/dns.key\"`; `tsig-keygen` makes a key",
+            );
+            None
+        }
+    }
 }
 
 fn algorithm_of(written: Algorithm) -> TsigAlgorithm {

@@ -49,6 +49,9 @@ pub use scalars::parse_duration;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use dhcp::class::Classes;
+use dhcp::settings::{Scope, Settings, SharedNetwork, Subnet};
+use dns::Fqdn;
 use ipnet::Ipv4Net;
 
 use crate::fault::{Findings, Span};
@@ -66,14 +69,7 @@ const QUARANTINE_SECS: u32 = 86_400;
 
 /// The configuration that `file` comes to. Only of use when nothing found refuses the file.
 pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Findings) -> Config {
-    if let Some(version) = file.version.as_ref().filter(|version| version.value != 1) {
-        findings.fault(
-            version.span,
-            format!("version {} of this file is not known", version.value),
-            "not known",
-            "write `version = 1`, or run a newer leasehold",
-        );
-    }
+    check_version(file, findings);
     let daemon = server::daemon(&file.server, findings);
     check_interfaces(file, &daemon.interfaces, findings);
     let keys = keys::read(&file.key, secrets, findings);
@@ -89,16 +85,8 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
     let named = subnet::Named { classes: &classes, networks: &networks, hosts: &hosts };
     let subnets = subnet::read(file, named, with, findings);
     let networks = network::joined(networks, &subnets.members, findings);
-    let wanted: Vec<_> = subnets
-        .reverse_wanted
-        .iter()
-        .filter_map(|(net, span)| {
-            let subnet = subnets.list.iter().find(|subnet| subnet.prefix == *net)?;
-            Some((*net, *span, subnet.domains().next().cloned().or_else(|| hosts.domain_in(*net))?))
-        })
-        .collect();
     let classes = class::read(&file.class, &classes, file.ddns.naming_keys(), with, findings);
-    zones.add_reverse(&wanted, findings);
+    zones.add_reverse(&reverse_wanted(&subnets, &hosts), findings);
     let prefixes: Vec<Ipv4Net> = subnets.list.iter().map(|subnet| subnet.prefix).collect();
     // A server of DNS alone leases nothing, and knows it.
     if file.subnet.is_empty() && !dns_enabled && !findings.refuses() {
@@ -109,24 +97,10 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
             "add a [[subnet]] with its prefix and pools, or a [[zone]] for DNS alone",
         );
     }
-    let seconds = |at: &Option<At<_>>, key: &str, default, findings: &mut Findings| {
-        at.as_ref().and_then(|at| scalars::finite_seconds(at, key, findings)).unwrap_or(default)
-    };
     let mut dns = server::dns(file, dns_enabled, &zones, (&prefixes, &keys), findings);
     dns.views = access.views;
     let default_ports = daemon.ports == Ports::default();
-    let dhcp = dhcp::settings::Settings {
-        scope: subnets.server,
-        networks,
-        classes,
-        offer_hold_secs: seconds(&file.dhcp.offer_hold, "offer_hold", OFFER_HOLD_SECS, findings),
-        quarantine_secs: seconds(&file.dhcp.quarantine, "quarantine", QUARANTINE_SECS, findings),
-        declines_per_client_max: file.dhcp.declines_per_client.as_ref().map_or(DECLINES_PER_CLIENT_MAX, |at| at.value),
-        probing: probing::read(&file.dhcp, findings),
-        subnets: subnets.list,
-        limits: limits::limits(&file.dhcp.limits, findings),
-        leasequery: limits::leasequery(&file.leasequery, findings),
-    };
+    let dhcp = dhcp(file, (subnets.server, networks, classes, subnets.list), findings);
     let protected = protected(&zones, &dhcp);
     for zone in &mut dns.zones {
         zone.policy.protected = protected.within(&zone.apex);
@@ -137,28 +111,29 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
     let guard = dhcp.scope.naming.as_ref().and_then(|naming| naming.guard).unwrap_or_default();
     let stated = zones.stated();
     let (routes, quests) = quests::read(&zones, dhcp.domains(), &reserved, &reverse, (hosts.addresses(), &stated));
+    let ddns = ddns::settings::Settings {
+        zones: routes.into(),
+        quests,
+        sought: Vec::new(),
+        sought_prefixes: Vec::new(),
+        classless: zones.classless.clone(),
+        protected,
+        reserved,
+        hosts: hosts.settings(guard),
+        stated: stated.into(),
+        patterns: dhcp.patterns(),
+        // Of a machine that is configured by hand, a copy has the PTR record when its primary has.
+        without_reverse: {
+            let copies = zones.secondary().filter_map(|zone| secondary::prefix_of(&zone.apex));
+            subnets.without_reverse.into_iter().chain(copies).collect()
+        },
+        reverse: server::reverse_guard(&file.ddns),
+        retry: server::retry(&file.ddns, findings),
+        upkeep: upkeep::read(&file.ddns, findings),
+    };
     let config = Config {
         dns,
-        ddns: ddns::settings::Settings {
-            zones: routes.into(),
-            quests,
-            sought: Vec::new(),
-            sought_prefixes: Vec::new(),
-            classless: zones.classless.clone(),
-            protected,
-            reserved,
-            hosts: hosts.settings(guard),
-            stated: stated.into(),
-            patterns: dhcp.patterns(),
-            // Of a machine that is configured by hand, a copy has the PTR record when its primary has.
-            without_reverse: {
-                let copies = zones.secondary().filter_map(|zone| secondary::prefix_of(&zone.apex));
-                subnets.without_reverse.into_iter().chain(copies).collect()
-            },
-            reverse: server::reverse_guard(&file.ddns),
-            retry: server::retry(&file.ddns, findings),
-            upkeep: upkeep::read(&file.ddns, findings),
-        },
+        ddns,
         dhcp,
         switches: Arc::new(switches::read(&file.switch, findings)),
         tftp: file.tftp.as_ref().and_then(|at| tftp::read(&at.value, findings)),
@@ -176,22 +151,66 @@ pub(crate) fn resolve(file: &File, secrets: &dyn ReadSecret, findings: &mut Find
     config
 }
 
+fn check_version(file: &File, findings: &mut Findings) {
+    if let Some(version) = file.version.as_ref().filter(|version| version.value != 1) {
+        findings.fault(
+            version.span,
+            format!("version {} of this file is not known", version.value),
+            "not known",
+            "write `version = 1`, or run a newer leasehold",
+        );
+    }
+}
+
+/// The subnets whose PTR records need a zone, where each is written, and a domain of the names that these lead to.
+fn reverse_wanted(subnets: &subnet::Subnets, hosts: &hosts::Hosts) -> Vec<(Ipv4Net, Span, Fqdn)> {
+    let wanted = subnets.reverse_wanted.iter().filter_map(|(net, span)| {
+        let subnet = subnets.list.iter().find(|subnet| subnet.prefix == *net)?;
+        Some((*net, *span, subnet.domains().next().cloned().or_else(|| hosts.domain_in(*net))?))
+    });
+    wanted.collect()
+}
+
+/// The engine's settings: what `[dhcp]` and `[leasequery]` say, around what stands beneath them.
+fn dhcp(
+    file: &File,
+    (scope, networks, classes, subnets): (Scope, Vec<SharedNetwork>, Classes, Vec<Subnet>),
+    findings: &mut Findings,
+) -> Settings {
+    let seconds = |at: &Option<At<_>>, key: &str, default, findings: &mut Findings| {
+        at.as_ref().and_then(|at| scalars::finite_seconds(at, key, findings)).unwrap_or(default)
+    };
+    let written = &file.dhcp;
+    Settings {
+        scope,
+        networks,
+        classes,
+        offer_hold_secs: seconds(&written.offer_hold, "offer_hold", OFFER_HOLD_SECS, findings),
+        quarantine_secs: seconds(&written.quarantine, "quarantine", QUARANTINE_SECS, findings),
+        declines_per_client_max: written.declines_per_client.as_ref().map_or(DECLINES_PER_CLIENT_MAX, |at| at.value),
+        probing: probing::read(written, findings),
+        subnets,
+        limits: limits::limits(&written.limits, findings),
+        leasequery: limits::leasequery(&file.leasequery, findings),
+    }
+}
+
 /// Names that no client may take: those of the file, those that static records and our name servers have, and the
 /// domains that names are put under.
-fn protected(zones: &zones::Zones, dhcp: &dhcp::settings::Settings) -> dns::NameSet {
+fn protected(zones: &zones::Zones, dhcp: &Settings) -> dns::NameSet {
     let mut names = zones.protected.clone();
     // The apexes are protected anyway.
     names.extend(dhcp.domains().filter(|domain| !zones.list.iter().any(|zone| zone.apex == **domain)).cloned());
     for zone in zones.embedded() {
         names.push(zone.ns.clone());
     }
-    let apexes: HashSet<&dns::Fqdn> = zones.list.iter().map(|zone| &zone.apex).collect();
+    let apexes: HashSet<&Fqdn> = zones.list.iter().map(|zone| &zone.apex).collect();
     names.extend(zones.record_names().filter(|name| !apexes.contains(name)));
     names.into_iter().collect()
 }
 
 /// The full names of all reservations.
-fn reserved(settings: &dhcp::settings::Settings) -> HashSet<dns::Fqdn> {
+fn reserved(settings: &Settings) -> HashSet<Fqdn> {
     let subnets = settings.subnets.iter();
     let list = subnets.flat_map(|subnet| subnet.reservations.iter().map(move |reservation| (subnet, reservation)));
     list.filter_map(|(subnet, reservation)| {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use dhcp::devices::UnknownClients;
-use dhcp::settings::{AddressRange, Allocator, BootpClients, NamingPart, Scope, Subnet};
+use dhcp::settings::{AddressRange, Allocator, BootpClients, NamingPart, Scope, SharedNetwork, Subnet};
 use ipnet::Ipv4Net;
 
 use super::hosts::Hosts;
@@ -90,17 +90,12 @@ fn read_one(at: &At<v1::Subnet>, common: &Common<'_>, out: &mut Subnets, finding
     }
     let network = written.network.as_ref().and_then(|at| networks.get(at, findings));
     let around = network::table(file, written);
-    let wider = Wider {
-        times: around.map_or_else(v1::TimeKeys::default, v1::Network::time_keys).over(file.dhcp.time_keys()),
-        naming: around.map_or_else(v1::NamingKeys::default, v1::Network::naming_keys).over(file.ddns.naming_keys()),
-    };
+    let wider = wider_of(around, file);
     let keys = written!(written);
     let (scope, own) = scope::read(keys, wider, with, findings);
     let wider = Wider { times: keys.times.over(wider.times), naming: keys.naming.over(wider.naming) };
     let beneath_network = network.and_then(|network| networks.list.get(usize::from(network.0)));
-    let parts = [Some(&scope), beneath_network.map(|network| &network.scope)];
-    let parts = parts.into_iter().flatten().filter_map(|scope| scope.naming.as_deref()).chain([&common.naming]);
-    let parts: Vec<&NamingPart> = parts.collect();
+    let parts = naming_parts(&scope, beneath_network, common);
     // In the place of a domain that was refused comes no other: what follows from that would be reported for nothing.
     let refused =
         wider.naming.domain.is_some_and(|at| naming::domain(at, with.zones, &mut Findings::default()).is_none());
@@ -129,18 +124,8 @@ fn read_one(at: &At<v1::Subnet>, common: &Common<'_>, out: &mut Subnets, finding
     let lease = written.lease_keys().over(wider);
     let (renewal_permille, rebinding_permille) = timers(lease, findings);
     let links = interfaces(written.interfaces.as_deref(), findings);
-    if written.pools.is_none()
-        && written.pool.is_empty()
-        && reservations.is_empty()
-        && written.reservation.is_empty()
-        && !findings.has_lost_a_key(at.span)
-    {
-        findings.warn(
-            span,
-            "the subnet has neither pools nor reservations, so it leases nothing",
-            "leases nothing",
-            "add `pools = [\"first-last\"]`",
-        );
+    if reservations.is_empty() {
+        warn_without_addresses(at, findings);
     }
     let net = net?;
     let named = pools.iter().any(|pool| pool.scope.domain().is_some())
@@ -163,10 +148,7 @@ fn read_one(at: &At<v1::Subnet>, common: &Common<'_>, out: &mut Subnets, finding
         reservations,
         active: written.active.unwrap_or(true),
         access,
-        unknown_clients: match written.unknown_clients {
-            None | Some(v1::UnknownWord::Serve) => UnknownClients::Serve,
-            Some(v1::UnknownWord::Wait) => UnknownClients::Wait,
-        },
+        unknown_clients: unknown_clients(written.unknown_clients),
         scope,
         renewal_permille,
         rebinding_permille,
@@ -175,14 +157,53 @@ fn read_one(at: &At<v1::Subnet>, common: &Common<'_>, out: &mut Subnets, finding
         refuse_unrelayed_option82: lease.refuse_unrelayed_option82.unwrap_or(false),
         rapid_commit: lease.rapid_commit.unwrap_or(false),
         probe: probing::when(lease.probe),
-        bootp: match lease.bootp {
-            None | Some(v1::Bootp::None) => BootpClients::Refused,
-            Some(v1::Bootp::Reserved) => BootpClients::Reserved,
-            Some(v1::Bootp::Dynamic) => BootpClients::Dynamic,
-        },
+        bootp: bootp_clients(lease.bootp),
         naming,
         ..Subnet::new(net)
     })
+}
+
+/// The keys around a subnet's own: of its shared network, then of the server.
+fn wider_of<'f>(around: Option<&'f v1::Network>, file: &'f File) -> Wider<'f> {
+    Wider {
+        times: around.map_or_else(v1::TimeKeys::default, v1::Network::time_keys).over(file.dhcp.time_keys()),
+        naming: around.map_or_else(v1::NamingKeys::default, v1::Network::naming_keys).over(file.ddns.naming_keys()),
+    }
+}
+
+/// What is said of names for a subnet, the narrowest first.
+fn naming_parts<'p>(own: &'p Scope, network: Option<&'p SharedNetwork>, common: &'p Common<'_>) -> Vec<&'p NamingPart> {
+    let scopes = [Some(own), network.map(|network| &network.scope)];
+    scopes.into_iter().flatten().filter_map(|scope| scope.naming.as_deref()).chain([&common.naming]).collect()
+}
+
+/// Of a subnet without reservations that could be read: whether anything else in it is leased, as far as it is written.
+fn warn_without_addresses(at: &At<v1::Subnet>, findings: &mut Findings) {
+    let written = &at.value;
+    let nothing = written.pools.is_none() && written.pool.is_empty() && written.reservation.is_empty();
+    if nothing && !findings.has_lost_a_key(at.span) {
+        findings.warn(
+            prefix_span(at),
+            "the subnet has neither pools nor reservations, so it leases nothing",
+            "leases nothing",
+            "add `pools = [\"first-last\"]`",
+        );
+    }
+}
+
+fn unknown_clients(written: Option<v1::UnknownWord>) -> UnknownClients {
+    match written {
+        None | Some(v1::UnknownWord::Serve) => UnknownClients::Serve,
+        Some(v1::UnknownWord::Wait) => UnknownClients::Wait,
+    }
+}
+
+fn bootp_clients(written: Option<v1::Bootp>) -> BootpClients {
+    match written {
+        None | Some(v1::Bootp::None) => BootpClients::Refused,
+        Some(v1::Bootp::Reserved) => BootpClients::Reserved,
+        Some(v1::Bootp::Dynamic) => BootpClients::Dynamic,
+    }
 }
 
 fn allocator(written: Option<Allocate>) -> Allocator {

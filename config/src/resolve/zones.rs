@@ -1,27 +1,30 @@
-//! Zones: who serves each, and the reverse zones that subnets need.
+//! Zones: which there are, who serves each and whom a name belongs to; `remote` reads who holds those of others,
+//! `reverse` makes the reverse zones that subnets need.
+
+mod remote;
+mod reverse;
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use ::zones::{Sight, UpdatePolicy, zone_id};
+use ::zones::Sight;
 use ddns::cuts::Classless;
 use ddns::settings::{Auth, ZoneServer};
 use dns::{Fqdn, Rrset, SetList};
-use ipnet::Ipv4Net;
 
 use super::access::Access;
 use super::embedded;
-use super::gss;
 use super::keys::{Keys, ReadSecret, plain};
-use super::scalars::{name, prefix, server_address};
+use super::scalars::{name, prefix};
 use super::secondary;
 use crate::fault::{Findings, Span};
 use crate::file::At;
-use crate::file::kinds::{OneOrMore, ServerAddress};
 use crate::file::v1;
 use crate::settings::{EmbeddedZone, SecondaryZone};
+
+use self::remote::Servers;
+pub(super) use self::reverse::{enclosing, reverse_apex, reverse_prefixes};
 
 /// All zones, written and derived.
 #[derive(Debug, Default)]
@@ -51,9 +54,6 @@ pub(super) struct Zone {
     pub(super) server: Server,
 }
 
-/// Addresses of a zone's servers, the preferred one first.
-type Servers = Arc<[SocketAddr]>;
-
 #[derive(Debug)]
 pub(super) enum Server {
     Embedded(Box<EmbeddedZone>),
@@ -61,7 +61,7 @@ pub(super) enum Server {
     Secondary(Box<SecondaryZone>),
     /// The addresses, the preferred one first; never empty.
     Remote {
-        servers: Arc<[SocketAddr]>,
+        servers: Servers,
         auth: Auth,
         /// Records that are kept there.
         records: Vec<Rrset>,
@@ -75,7 +75,7 @@ pub(super) fn read(
     files: &dyn ReadSecret,
     findings: &mut Findings,
 ) -> Zones {
-    let elsewhere = elsewhere(ddns, keys, findings);
+    let elsewhere = remote::elsewhere(ddns, keys, findings);
     let mut zones = Zones { elsewhere, view_names: access.view_names(), ..Zones::default() };
     for at in written {
         let Some((apexes, span)) = apexes(at, &mut zones.classless, findings) else {
@@ -83,7 +83,7 @@ pub(super) fn read(
             continue;
         };
         let is_secondary = secondary::is_secondary(&at.value, findings);
-        let server = if is_secondary { None } else { server(&at.value, span, keys, findings) };
+        let server = if is_secondary { None } else { remote::server(&at.value, keys, findings) };
         for apex in apexes {
             let server = match &server {
                 None if is_secondary => {
@@ -152,135 +152,6 @@ fn apexes(at: &At<v1::Zone>, classless: &mut Vec<Classless>, findings: &mut Find
             None
         }
     }
-}
-
-/// The server of a zone that is not embedded, and what signs updates to it.
-fn server(zone: &v1::Zone, span: Span, keys: &Keys<'_>, findings: &mut Findings) -> Option<(Servers, Auth)> {
-    let Some(written) = &zone.server else {
-        if let Some(gss) = &zone.gss {
-            findings.fault(
-                gss.span,
-                "`gss` signs updates to a `server`, and this zone is embedded",
-                "no server",
-                "add `server`, or take it out",
-            );
-        }
-        if let Some(key) = &zone.key {
-            findings.fault(
-                key.span,
-                "`key` signs updates to a `server`, and this zone is embedded",
-                "no server",
-                "add `server`; or, for a key that may update the embedded zone, write `update_keys = [...]`",
-            );
-        }
-        return None;
-    };
-    let embedded_only = [
-        ("update_keys", zone.update_keys.as_ref().and_then(|list| list.first()).map(|key| key.span)),
-        ("update", zone.update.first().map(|rule| rule.span)),
-        ("self_by_lease", zone.self_by_lease.as_ref().map(|at| at.span)),
-        ("leases", zone.leases.as_ref().map(|at| at.span)),
-        ("views", zone.views.as_ref().and_then(|list| list.first()).map(|at| at.span)),
-        ("allow_query", zone.allow_query.as_ref().and_then(|list| list.first()).map(|at| at.span)),
-        ("deny_query", zone.deny_query.as_ref().and_then(|list| list.first()).map(|at| at.span)),
-        ("allow_update", zone.allow_update.as_ref().and_then(|list| list.first()).map(|at| at.span)),
-        ("deny_update", zone.deny_update.as_ref().and_then(|list| list.first()).map(|at| at.span)),
-        ("ns", zone.ns.as_ref().map(|ns| ns.span)),
-        ("hostmaster", zone.hostmaster.as_ref().map(|text| text.span)),
-        ("file", zone.file.as_ref().map(|file| file.span)),
-        ("ttl", zone.ttl.as_ref().filter(|_| zone.records.is_none()).map(|ttl| ttl.span)),
-        ("secondaries", zone.secondaries.as_ref().and_then(|list| list.first()).map(|one| one.span)),
-        ("notify_ns", zone.notify_ns.as_ref().map(|at| at.span)),
-        ("allow_transfer", zone.allow_transfer.as_ref().and_then(|list| list.first()).map(|at| at.span)),
-    ];
-    for (key, place) in embedded_only {
-        let Some(place) = place else { continue };
-        findings.fault(
-            place,
-            format!("`{key}` is for embedded zones, and this one has a `server`"),
-            "not ours to say",
-            "take it out: the server that holds the zone decides that",
-        );
-    }
-    let servers = addresses(written, findings);
-    let auth = gss::auth(zone.key.as_ref(), zone.gss.as_ref(), &servers, keys, findings);
-    if auth.is_none() {
-        findings.warn(
-            written.span,
-            "updates to this server are not signed, so whoever can send it packets can change the zone",
-            "no key",
-            "add `key = \"...\"` and a [[key]] that the server knows too",
-        );
-    }
-    let _ = span;
-    Some((servers, auth.unwrap_or(Auth::Unsigned)))
-}
-
-/// The servers of a zone. One that could not be read is reported; the zone is still a remote one.
-fn addresses(written: &At<OneOrMore<ServerAddress>>, findings: &mut Findings) -> Servers {
-    let unreadable = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
-    let each = written.each();
-    if each.is_empty() {
-        let mend = "name one, or take `server` out to hold the zone here";
-        findings.fault(written.span, "the list of servers is empty", "no server", mend);
-        return Arc::new([unreadable]);
-    }
-    let mut servers: Vec<(SocketAddr, Span)> = Vec::with_capacity(each.len());
-    for at in &each {
-        let address = server_address(at, 53, findings).unwrap_or(unreadable);
-        if address.ip().is_unspecified() && address != unreadable {
-            findings.fault(at.span, "no server has this address", "not a server's address", "write its address");
-        }
-        match servers.iter().find(|(known, _)| *known == address && address != unreadable) {
-            Some((_, earlier)) => {
-                findings
-                    .fault(
-                        at.span,
-                        format!("the server {address} stands here twice"),
-                        "again",
-                        "take one of the two out",
-                    )
-                    .see(*earlier, "first here");
-            }
-            None => servers.push((address, at.span)),
-        }
-    }
-    servers.into_iter().map(|(address, _)| address).collect()
-}
-
-/// The zone above all others, at the server that `[ddns]` names.
-fn elsewhere(ddns: &v1::Ddns, keys: &Keys<'_>, findings: &mut Findings) -> Option<Zone> {
-    let Some(written) = &ddns.server else {
-        if let Some(gss) = &ddns.gss {
-            findings.fault(
-                gss.span,
-                "`gss` signs updates to a `server`, and [ddns] names none",
-                "no server",
-                "add `server`, or write `gss` in the [[zone]]s that have one",
-            );
-        }
-        if let Some(key) = &ddns.key {
-            findings.fault(
-                key.span,
-                "`key` signs updates to a `server`, and [ddns] names none",
-                "no server",
-                "add `server`, or write `key` in the [[zone]]s that have one",
-            );
-        }
-        return None;
-    };
-    let servers = addresses(written, findings);
-    let auth = gss::auth(ddns.key.as_ref(), ddns.gss.as_ref(), &servers, keys, findings);
-    if auth.is_none() {
-        findings.warn(
-            written.span,
-            "updates to this server are not signed, so whoever can send it packets can change its zones",
-            "no key",
-            "add `key = \"...\"` and a [[key]] that the server knows too",
-        );
-    }
-    let server = Server::Remote { servers, auth: auth.unwrap_or(Auth::Unsigned), records: Vec::new() };
-    Some(Zone { apex: Fqdn::root(), span: written.span, server })
 }
 
 impl Zones {
@@ -421,90 +292,6 @@ impl Zones {
         }
         protections
     }
-
-    /// Adds the reverse zones that the subnets need and nobody holds: embedded beside an embedded forward zone,
-    /// else it is asked who holds them.
-    pub(super) fn add_reverse(&mut self, wanted: &[(Ipv4Net, Span, Fqdn)], findings: &mut Findings) {
-        for (net, span, domain) in wanted {
-            if let Some(classless) = self.classless.iter().find(|classless| classless.prefix.contains(net)) {
-                if let Some(apex) = self.copy_holding(&classless.parent) {
-                    refuse_reverse(*net, apex, *span, findings);
-                }
-                continue;
-            }
-            if let Some(apex) = reverse_prefixes(*net).find_map(|part| self.copy_holding(&reverse_apex(part))) {
-                refuse_reverse(*net, apex, *span, findings);
-                continue;
-            }
-            let missing: Vec<Ipv4Net> =
-                reverse_prefixes(*net).filter(|part| self.holding(&reverse_apex(*part)).is_none()).collect();
-            if missing.is_empty() || self.incomplete {
-                continue;
-            }
-            match self.holding(domain).map(|zone| &zone.server) {
-                Some(Server::Embedded(forward)) => {
-                    let views = self.views_with_leases(forward);
-                    let names: Vec<&str> =
-                        views.iter().flatten().filter_map(|at| self.view_names.get(*at)).map(|name| &**name).collect();
-                    let derived = missing.into_iter().map(|part| {
-                        let apex = reverse_apex(part);
-                        let id = views.as_ref().and_then(|_| zone_id::of_views(&apex, &names));
-                        let sight = Sight {
-                            id: id.unwrap_or_else(|| apex.clone()),
-                            apex,
-                            views: views.clone(),
-                            leases: true,
-                            query: forward.sight.query.clone(),
-                            overlays: Vec::new(),
-                        };
-                        let zone = EmbeddedZone {
-                            apex: reverse_apex(part),
-                            records: SetList::default(),
-                            soa: None,
-                            // Rules are about names of the zone that has them.
-                            policy: UpdatePolicy { rules: Vec::new(), ..forward.policy.clone() },
-                            sight,
-                            self_by_lease: false,
-                            derived: true,
-                            ..(**forward).clone()
-                        };
-                        Zone { apex: zone.apex.clone(), span: *span, server: Server::Embedded(Box::new(zone)) }
-                    });
-                    let derived: Vec<Zone> = derived.collect();
-                    self.list.extend(derived);
-                    self.protections.take();
-                }
-                Some(Server::Remote { servers, .. }) => {
-                    let suggested = enclosing(*net, 24);
-                    findings.absent(
-                        *span,
-                        format!("no zone holds the reverse names of {net}"),
-                        "has no reverse zone",
-                        format!(
-                            "add a [[zone]] with `prefix = \"{suggested}\"` and `server = \"{}\"` (or without `server`, \
-                             to hold it here); or write `reverse = \"none\"` in the subnet for no PTR records",
-                            servers[0].ip()
-                        ),
-                    );
-                }
-                // A domain in a copy is reported where it is written.
-                Some(Server::Secondary(_)) | None => {}
-            }
-        }
-    }
-}
-
-fn refuse_reverse(net: Ipv4Net, apex: &Fqdn, span: Span, findings: &mut Findings) {
-    let apex = plain(apex);
-    findings.fault(
-        span,
-        format!("the reverse names of {net} are in the zone `{apex}`, which is a copy of another server's"),
-        "only its primary changes it",
-        format!(
-            "write `reverse = \"none\"` in the subnet, for no PTR records; or, in the zone `{apex}`, `server` with the \
-             primary's address in place of `kind` and `primaries`, so that they are sent there"
-        ),
-    );
 }
 
 /// Nothing is to be chosen where a name has one zone.
@@ -548,28 +335,4 @@ impl Zone {
             }
         }
     }
-}
-
-/// `net` cut or widened to whole octets, as reverse zones are: 10.0.0.0/12 is sixteen of length 16, and
-/// 192.168.30.128/25 stands in one of length 24.
-pub(super) fn reverse_prefixes(net: Ipv4Net) -> impl Iterator<Item = Ipv4Net> {
-    let length = net.prefix_len().div_ceil(8).clamp(1, 3) * 8;
-    let wide = enclosing(net, length);
-    // `wide` is no longer than `length`, so the prefix can be divided.
-    wide.subnets(length).into_iter().flatten()
-}
-
-/// `net`, or the prefix of `length_max` that it is in when it is longer than that.
-pub(super) fn enclosing(net: Ipv4Net, length_max: u8) -> Ipv4Net {
-    let length = net.prefix_len().min(length_max);
-    Ipv4Net::new(net.addr(), length).map_or(net, |wide| wide.trunc())
-}
-
-/// The apex of the reverse zone of a prefix of whole octets.
-pub(super) fn reverse_apex(net: Ipv4Net) -> Fqdn {
-    let mut apex = Fqdn::reverse(IpAddr::V4(net.network()));
-    for _ in net.prefix_len() / 8..4 {
-        apex = apex.parent().unwrap_or(apex);
-    }
-    apex
 }
