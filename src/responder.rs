@@ -1,4 +1,9 @@
-//! Answers commands at the control socket by asking the daemon's parts.
+//! Asks the daemon's parts, for commands at the control socket and for the page.
+//!
+//! Here is what both ask; `commands` has each command and its answer, `views` what these show.
+
+mod commands;
+mod views;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -8,24 +13,15 @@ use arc_swap::ArcSwap;
 use config::Config;
 use config::beside::edit::{Client, Edit, NewReservation};
 use ddns::reconcile::{Again, HeldBack};
-use ddns::wanted::{RowKey, Want};
-use dhcp::engine::{PoolCounts, SubnetCounts};
 use dhcp::lease::{Lease, LeaseState};
-use dhcp::options::RelayAgentInfo;
-use dhcp::relay_info::{Switches, Whereabouts};
-use dns::Fqdn;
-use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
-use web::model::{Changes, ChangesQuery, Events, Machines, Past, PastHolder, PastQuery, Retried, StaticRecord};
-use web::{Actor, ETag, Feed, Refusal};
+use web::model::{Changes, ChangesQuery, Machines, Past, PastHolder, PastQuery, Retried};
+use web::{ETag, Feed, Refusal};
 
 use crate::auditor::Auditor;
 use crate::changes::ChangeLog;
 use crate::committer::Committer;
-use crate::control::{
-    Answer, HeldBackView, LeaseView, NameView, PoolView, RelayView, Request, ReserveRequest, Responder, StatusView,
-    SubnetView, ZoneCopyView, ZoneServersView,
-};
+use crate::control::{HeldBackView, ReserveRequest, ZoneCopyView, ZoneServersView};
 use crate::core::explain::Subject;
 use crate::counters::Counters;
 use crate::devices::{DecisionGuard, DeviceDesk};
@@ -37,10 +33,8 @@ use crate::history::answers::HistoryDesk;
 use crate::history::views::hardware as read_hardware;
 use crate::http::machines;
 use crate::query_log::SharedLog;
-use crate::reload::{Guard, Orders, ReloadView, refusal_words};
-use crate::service::confinement;
-use crate::static_records;
-use crate::updater::{NameStatus, UpdaterQuestion};
+use crate::reload::{Guard, Orders, ReloadView};
+use crate::updater::UpdaterQuestion;
 use crate::zone_intake::{self, IntakeQuestion};
 
 /// How long a story waits for what others say of a name.
@@ -88,128 +82,6 @@ pub struct DaemonResponder {
     pub copies: mpsc::Sender<IntakeQuestion>,
 }
 
-impl Responder for DaemonResponder {
-    async fn noted(&self, actor: Actor, what: String, result: Result<(), String>) {
-        self.changes.note(actor, what, result).await;
-    }
-
-    async fn respond(&self, request: Request) -> Answer<serde_json::Value> {
-        match request {
-            Request::Leases => match self.ask_service(Question::Leases).await {
-                Some(leases) => json(
-                    &leases.iter().map(|lease| lease_view(lease, &self.config.load().switches)).collect::<Vec<_>>(),
-                ),
-                None => ending(),
-            },
-            Request::LeaseAt { address } => match self.ask_service(|to| Question::LeasesAt(vec![address], to)).await {
-                Some(leases) => json(&leases.first().map(|lease| lease_view(lease, &self.config.load().switches))),
-                None => ending(),
-            },
-            Request::Names => {
-                let (to, names) = oneshot::channel();
-                let asked = self.updater.send(UpdaterQuestion::Names(to)).await.is_ok();
-                match names.await {
-                    Ok(names) if asked => json(&names.iter().map(name_view).collect::<Vec<_>>()),
-                    _ => ending(),
-                }
-            }
-            Request::Status => match self.ask_service(Question::Status).await {
-                Some((storage_full, subnets)) => json(&StatusView {
-                    version: env!("CARGO_PKG_VERSION").to_owned(),
-                    storage_full,
-                    subnets: subnets.iter().map(subnet_view).collect(),
-                    zones: self.servers().await.unwrap_or_default(),
-                    copies: zone_intake::standings(&self.copies).await,
-                    audit: self.auditor.load_full().last(),
-                    held_back: self.held_back().await,
-                    counters: self.counters.values(),
-                    dns: self.dns.as_ref().map(DnsGauge::figures),
-                    confinement: Some(confinement::view()),
-                }),
-                None => ending(),
-            },
-            Request::Explain(asked) => self.explain(&asked).await,
-            Request::DnsServers => match self.servers().await {
-                Some(zones) => json(&zones),
-                None => ending(),
-            },
-            Request::DnsCopies => json(&zone_intake::standings(&self.copies).await),
-            Request::DnsRefresh { zone, whole } => told(zone_intake::refresh(&self.copies, &zone, whole).await),
-            Request::DnsAudit { zone } => told(self.auditor.load_full().audit(zone.as_deref()).await),
-            Request::DnsRepair { zone, dry_run, yes } => {
-                told(self.auditor.load_full().repair(zone.as_deref(), dry_run, yes).await)
-            }
-            Request::DnsAdopt { zone, names, all_without_dhcid, dry_run } => {
-                told(self.auditor.load_full().adopt(zone.as_deref(), &names, all_without_dhcid, dry_run).await)
-            }
-            Request::DnsConfirmDeletions { zone, dry_run } => {
-                told(self.auditor.load_full().confirm_deletions(&zone, dry_run).await)
-            }
-            Request::DnsRetry { of } => told(self.try_now(of.as_deref()).await.map_err(refusal_words)),
-            Request::DnsResync { zone, dry_run } => {
-                told(self.auditor.load_full().resync(zone.as_deref(), dry_run).await)
-            }
-            Request::Queries { from } => match &self.queries {
-                Some(log) => json(&log.read(from, &self.service).await),
-                None => Answer::Error(
-                    "no questions are remembered: write `log = \"whole\"` or `log = \"nameless\"` in [resolver]"
-                        .to_owned(),
-                ),
-            },
-            Request::Reload { dry_run } => match &self.orders {
-                Some(orders) => told(orders.reload(dry_run).await.map_err(refusal_words)),
-                None => Answer::Error(NO_FILE.to_owned()),
-            },
-            Request::Devices => json(&self.devices.list()),
-            Request::DecideDevice { hardware, verdict, state } => {
-                let guard: DecisionGuard = Box::new(move |_, now| match state {
-                    Some(seen) if seen != now => Err(Refusal::Changed(format!("it is {now}, not {seen}"))),
-                    _ => Ok(()),
-                });
-                let decided = self.decide_device(hardware, verdict, guard).await;
-                told(decided.map(|(_, words)| words).map_err(refusal_words))
-            }
-            Request::Changes(query) => told(self.changes(query).await),
-            Request::Events { after, limit } => {
-                let most = limit.min(EVENTS_MAX);
-                json(&Events {
-                    run: self.feed.events(0).run,
-                    events: self.feed.newest(most, |event| after.is_none_or(|after| event.id > after)),
-                })
-            }
-            Request::Past(query) => told(self.past(query).await),
-            Request::PastHolder { address, at } => told(self.past_holder(address, at).await),
-            Request::Reserve { reserve, dry_run } => told(self.reserve(reserve, dry_run).await.map_err(refusal_words)),
-            Request::Unreserve { client, subnet, dry_run } => {
-                let edit = Edit::Unreserve(Client::parse(&client), subnet);
-                told(self.edit(vec![edit], dry_run, Box::new(|_| Ok(()))).await.map_err(refusal_words))
-            }
-            Request::Records { zone } => told(self.static_records(zone).await.map_err(refusal_words)),
-            Request::EditRecords { edit, dry_run } => {
-                let edit = edit.edit(&self.config.load());
-                told(self.edit(vec![edit], dry_run, Box::new(|_| Ok(()))).await.map_err(refusal_words))
-            }
-            Request::Machines => told(self.machines().await.map_err(refusal_words)),
-            Request::PutMachine { name, machine, dry_run } => {
-                let edit = machines::put(name, machine);
-                told(self.edit(vec![edit], dry_run, Box::new(|_| Ok(()))).await.map_err(refusal_words))
-            }
-            Request::RemoveMachine { name, dry_run } => {
-                let edit = Edit::RemoveMachine(name);
-                told(self.edit(vec![edit], dry_run, Box::new(|_| Ok(()))).await.map_err(refusal_words))
-            }
-            Request::Release { address, client } => told(self.release_of(address, client).await.map_err(refusal_words)),
-            Request::Compact => match self.committer.compact().await {
-                Ok(words) => json(&words),
-                Err(words) => Answer::Error(words),
-            },
-        }
-    }
-}
-
-/// Events told at once: as many as are remembered.
-const EVENTS_MAX: usize = 1_024;
-
 impl DaemonResponder {
     /// Changes the file beside the main one.
     ///
@@ -225,15 +97,6 @@ impl DaemonResponder {
     /// Nobody can: there is no file.
     pub fn orders(&self) -> Result<&Orders, Refusal> {
         self.orders.as_ref().ok_or_else(|| Refusal::Conflict(NO_FILE.to_owned()))
-    }
-
-    /// Reserves an address: for a client, or for whoever has it by a lease.
-    ///
-    /// # Errors
-    /// Why not.
-    pub async fn reserve(&self, wanted: ReserveRequest, dry_run: bool) -> Result<ReloadView, Refusal> {
-        let new = self.reservation_of(wanted).await?;
-        self.edit(vec![Edit::Reserve(new)], dry_run, Box::new(|_| Ok(()))).await
     }
 
     /// What is to be written.
@@ -267,27 +130,6 @@ impl DaemonResponder {
         Ok(NewReservation { client: Client::parse(&client), address, subnet, hostname })
     }
 
-    /// Every static record, of one zone or of all.
-    ///
-    /// # Errors
-    /// There is no such zone, or the file beside the main one cannot be read.
-    async fn static_records(&self, zone: Option<String>) -> Result<Vec<StaticRecord>, Refusal> {
-        let beside = match &self.orders {
-            Some(orders) => orders.beside().await?,
-            None => String::new(),
-        };
-        let bad = |text: &String| Refusal::Bad(format!("{text:?} is no name of a zone"));
-        let apex = zone.as_ref().map(|text| text.parse::<Fqdn>().map_err(|_| bad(text))).transpose()?;
-        let config = self.config.load();
-        if let Some(apex) = &apex
-            && !config.dns.zones.iter().any(|zone| zone.apex == *apex)
-            && !config.ddns.zones.has_apex(apex)
-        {
-            return Err(Refusal::NotFound(format!("names are kept in no zone {}", crate::http::shown(apex))));
-        }
-        Ok(static_records::list(&config, &beside, apex.as_ref()))
-    }
-
     /// The machines of the configuration.
     ///
     /// # Errors
@@ -304,20 +146,6 @@ impl DaemonResponder {
     pub async fn release(&self, address: Ipv4Addr, guard: ReleaseGuard) -> Result<Lease, Refusal> {
         let release = |to| Question::Release(ToRelease { address, guard, to });
         self.ask_service(release).await.ok_or(Refusal::Ending)?
-    }
-
-    async fn release_of(&self, address: Ipv4Addr, client: Option<String>) -> Result<LeaseView, Refusal> {
-        let lease = self.release(address, held_by(address, client)).await?;
-        Ok(lease_view(&lease, &self.config.load().switches))
-    }
-
-    /// First what the leases say, then how DNS stands for the names and addresses that they lead to.
-    async fn explain(&self, asked: &str) -> Answer<serde_json::Value> {
-        match self.story(asked, Look::AtServers).await {
-            Ok(Some(story)) => json(&story),
-            Ok(None) => ending(),
-            Err(words) => Answer::Error(words),
-        }
     }
 
     /// The story of a name, an address or a hardware address; `None`: the daemon is ending.
@@ -480,102 +308,4 @@ pub(crate) fn held_by(address: Ipv4Addr, client: Option<String>) -> ReleaseGuard
         }
         Err(Refusal::Changed(format!("{address} is {}'s by now, not {client}'s: look again", held.hardware)))
     })
-}
-
-fn ending() -> Answer<serde_json::Value> {
-    Answer::Error("the daemon is ending".to_owned())
-}
-
-fn told(result: Result<impl Serialize, String>) -> Answer<serde_json::Value> {
-    match result {
-        Ok(value) => json(&value),
-        Err(words) => Answer::Error(words),
-    }
-}
-
-fn json(value: &impl Serialize) -> Answer<serde_json::Value> {
-    match serde_json::to_value(value) {
-        Ok(value) => Answer::Ok(value),
-        Err(error) => Answer::Error(format!("the answer cannot be written: {error}")),
-    }
-}
-
-/// A lease as commands show it.
-#[must_use]
-pub fn lease_view(lease: &Lease, switches: &Switches) -> LeaseView {
-    let state = match lease.state {
-        LeaseState::Bound => "bound",
-        LeaseState::Released => "released",
-        LeaseState::Expired => "expired",
-        LeaseState::Quarantined => "quarantined",
-    };
-    let place = Whereabouts::read(switches, lease.relay, &lease.relay_agent_info, &lease.hardware);
-    LeaseView {
-        address: lease.address,
-        subnet: lease.subnet.to_string(),
-        state: state.to_owned(),
-        hardware: lease.hardware.to_string(),
-        client_id: lease.client_id.as_ref().map(ToString::to_string),
-        hostname: lease.hostname.escape_ascii().to_string(),
-        name: lease.name.as_ref().map(|name| name.fqdn.to_string()),
-        started_at: lease.started_at,
-        renewed_at: lease.renewed_at,
-        expires_at: (lease.expires_at != u64::MAX).then_some(lease.expires_at),
-        relay: (!lease.relay.is_unspecified()).then_some(lease.relay),
-        place: place.map(|place| place.to_string()),
-        relay_agent_info: (!lease.relay_agent_info.is_empty())
-            .then(|| relay_view(&lease.relay_agent_info, place.as_ref())),
-        server_identifier_override: lease.server_identifier_override,
-    }
-}
-
-fn relay_view(marks: &[u8], place: Option<&Whereabouts<'_>>) -> RelayView {
-    let hex = |data: &[u8]| data.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let info = RelayAgentInfo(marks);
-    RelayView {
-        words: info.to_string(),
-        circuit_id: info.circuit_id().map(hex),
-        remote_id: info.remote_id().map(hex),
-        subscriber_id: info.subscriber_id().map(hex),
-        switch: place.and_then(|place| Some(place.switch?.name.clone())),
-        vlan: place.and_then(|place| place.circuit?.vlan()),
-        port: place.and_then(|place| Some(place.circuit?.port())),
-        port_name: place.and_then(|place| Some(place.port_name()?.to_owned())),
-    }
-}
-
-fn subnet_view(counts: &SubnetCounts) -> SubnetView {
-    let SubnetCounts { prefix, pool, free, bound, quarantined, offered, pools } = counts;
-    SubnetView {
-        prefix: prefix.to_string(),
-        pool: *pool,
-        free: *free,
-        bound: *bound,
-        quarantined: *quarantined,
-        offered: *offered,
-        pools: pools.iter().map(pool_view).collect(),
-    }
-}
-
-fn pool_view(counts: &PoolCounts) -> PoolView {
-    let ranges = counts.ranges.iter().map(|range| format!("{}-{}", range.first, range.last));
-    PoolView { ranges: ranges.collect(), pool: counts.pool, free: counts.free }
-}
-
-fn name_view(status: &NameStatus) -> NameView {
-    let (key, reverse) = match &status.key {
-        RowKey::Forward(name) => (name.to_string(), false),
-        RowKey::Reverse(address) => (address.to_string(), true),
-        RowKey::Stated(name, _) => (name.to_string(), false),
-    };
-    let wanted = match &status.want {
-        None => "nothing".to_owned(),
-        Some(want) if let RowKey::Stated(_, rtype) = &status.key => want.stated_words(*rtype),
-        Some(Want { name, .. }) if reverse => format!("PTR {name}"),
-        Some(Want { addresses, .. }) => {
-            let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-            format!("A {}", addresses.join(", "))
-        }
-    };
-    NameView { key, wanted, done: status.done, state: status.words.clone() }
 }
