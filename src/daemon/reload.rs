@@ -13,7 +13,7 @@
 //! this follows from that.
 
 use std::collections::HashSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ::dns::Fqdn;
@@ -26,9 +26,11 @@ use ipnet::Ipv4Net;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::info;
 
-use super::machine::Followed;
+use super::machine::{Followed, Machine};
 use super::opening::commit;
-use super::{BULK_LEASEQUERY, Daemon, TFTP, addresses, dns, own_name, start_leasequery, tftp, upkeep};
+use super::start::start_leasequery;
+use super::tasks::Tasks;
+use super::{BULK_LEASEQUERY, Daemon, TFTP, addresses, dns, own_name, tftp, upkeep};
 use crate::auditor::Auditor;
 use crate::changes::ChangeLog;
 use crate::clock::Clock;
@@ -37,9 +39,14 @@ use crate::counters::Counters;
 use crate::ddns_client::UpdateClient;
 use crate::dhcp_service::{Commit, Look, Question, Reload};
 use crate::dhcp_sockets::InterfaceTable;
+use crate::dns_server::PreparedSockets;
+use crate::dns_server::forward::Forwarding;
 use crate::embedded_zones::StoredZones;
 use crate::embedded_zones::relay::{Relaid, Served, relay};
+use crate::inheritor::Disputed;
+use crate::leasequery_server::LeaseQueryServer;
 use crate::query_log::SharedLog;
+use crate::tftp_server::TftpServer;
 use crate::updater::{NewSettings, UpdaterQuestion};
 use crate::zone_keeper::{Freeze, ZoneKeeper};
 
@@ -120,70 +127,18 @@ impl Daemon {
             running.config = config;
             return Ok(difference);
         }
-        let words = |error: anyhow::Error| format!("{error:#}");
         let config = Arc::new(config);
         let followed = Arc::clone(&running.machine);
         // It tells the engine about addresses: not by the old configuration once the new one is in force.
         let mut machine = followed.lock().await;
-        let table = Arc::clone(&running.interfaces.borrow());
-        let listen = dns::listen_now(&config, &table);
-        let opened = match &machine.dns {
-            Some(server) => Some(server.prepare(&listen).map_err(|error| crate::words(&error))?),
-            None => None,
-        };
-        let tftp = match running.config.tftp != config.tftp || running.config.dhcp.subnets != config.dhcp.subnets {
-            true => Some(tftp::open(&config).map_err(|error| crate::words(&error))?),
-            false => None,
-        };
-        let forwarding = match running.config.dns.forward != config.dns.forward {
-            true => Some(dns::forwarding(&config, running.queries.clone()).map_err(words)?),
-            false => None,
-        };
-        let leasequery = match running.leasequery {
-            None => start_leasequery(&config, &running.questions, &running.counters).await.map_err(words)?,
-            Some(_) => None,
-        };
-
+        let beside = running.open_beside(&config, &machine).await?;
         let disputes = upkeep::disputes(&config.ddns);
         let settings = Arc::new(config.ddns.clone());
-        let own = addresses::dns_addresses(&config, &table);
-        let kept = Arc::new(Mutex::new(None));
-        let change = Change {
-            old: Arc::clone(&running.config),
-            new: Arc::clone(&config),
-            own_before: running.own_laid.clone(),
-            own: own.clone(),
-            asleep: Arc::clone(&running.asleep),
-            kept: Arc::clone(&kept),
-            keeper: Arc::clone(&running.keeper),
-            committer: running.committer.clone(),
-            clock: running.clock.clone(),
-            updater: running.updater.clone(),
-            settings: NewSettings {
-                settings: Arc::clone(&settings),
-                inheritor: disputes.as_ref().map(|(disputed, _)| disputed.clone()),
-                published: running.keeper.published().load_full(),
-            },
-        };
-        let (done, outcome) = oneshot::channel();
-        let reload = Reload {
-            sockets: addresses::socket_settings(&config),
-            dhcp: Arc::new(addresses::dhcp_settings(&config, &table)),
-            ddns: Arc::clone(&settings),
-            own: addresses::own_addresses(&table),
-            switches: Arc::clone(&config.switches),
-            commit: change.into_commit(),
-            done,
-        };
-        let asked = running.questions.send(Question::Reload(Box::new(reload))).await.is_ok();
-        let outcome = if asked { outcome.await.ok() } else { None };
-        outcome.ok_or("the daemon is ending")??;
+        let inheritor = disputes.as_ref().map(|(disputed, _)| disputed.clone());
+        running.take_over(&config, &beside.table, &settings, inheritor).await?;
 
         // In force: nothing below can fail.
-        running.own_laid = own;
-        if let Some(asleep) = kept.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            running.asleep = Arc::new(asleep);
-        }
+        let Beside { table, listen, opened, tftp, forwarding, leasequery } = beside;
         machine.reconfigure(Arc::clone(&config), &table);
         if let (Some(server), Some(opened)) = (&mut machine.dns, opened) {
             let (changed, ahead) = dns::changed(&config, &table, &running.keeper, forwarding);
@@ -204,25 +159,118 @@ impl Daemon {
             let follow = |server| tftp::follow(server, Arc::clone(&config), running.interfaces.clone());
             self.tasks.replace(TFTP, server.map(follow));
         }
-        match (&running.leasequery, leasequery) {
-            (None, Some(server)) => {
-                running.leasequery = Some(server.allowed());
-                self.tasks.replace(BULK_LEASEQUERY, Some(server.serve()));
-            }
-            (Some(allowed), _) if config.dhcp.leasequery.bulk => {
-                allowed.store(Arc::new(config.dhcp.leasequery.allow.clone()));
-            }
-            (Some(_), _) => {
-                running.leasequery = None;
-                self.tasks.replace(BULK_LEASEQUERY, None::<std::future::Ready<()>>);
-            }
-            (None, None) => {}
-        }
+        running.answer_leasequery(&config, leasequery, &mut self.tasks);
         running.live.store(Arc::clone(&config));
         running.config = config;
         crate::memory::give_back();
         difference.changes.iter().for_each(|change| info!("configuration: {change}"));
         Ok(difference)
+    }
+}
+
+/// What another configuration needs, opened beside what runs.
+struct Beside {
+    /// The interfaces that it goes by.
+    table: Arc<InterfaceTable>,
+    /// Where the DNS server is to listen, and the sockets for that, if one runs.
+    listen: Vec<SocketAddr>,
+    opened: Option<PreparedSockets>,
+    /// The TFTP server in place of the one that runs, perhaps none; `None`: that one stays.
+    tftp: Option<Option<TftpServer>>,
+    /// How names of others are resolved, if otherwise than so far.
+    forwarding: Option<Forwarding>,
+    /// The server of bulk leasequery, where none runs yet.
+    leasequery: Option<LeaseQueryServer>,
+}
+
+impl Running {
+    /// Opens what can fail. Nothing of what runs has changed after it.
+    async fn open_beside(&self, config: &Config, machine: &Machine) -> Result<Beside, String> {
+        let words = |error: anyhow::Error| format!("{error:#}");
+        let table = Arc::clone(&self.interfaces.borrow());
+        let listen = dns::listen_now(config, &table);
+        let opened = match &machine.dns {
+            Some(server) => Some(server.prepare(&listen).map_err(|error| crate::words(&error))?),
+            None => None,
+        };
+        let tftp = match self.config.tftp != config.tftp || self.config.dhcp.subnets != config.dhcp.subnets {
+            true => Some(tftp::open(config).map_err(|error| crate::words(&error))?),
+            false => None,
+        };
+        let forwarding = match self.config.dns.forward != config.dns.forward {
+            true => Some(dns::forwarding(config, self.queries.clone()).map_err(words)?),
+            false => None,
+        };
+        let leasequery = match self.leasequery {
+            None => start_leasequery(config, &self.questions, &self.counters).await.map_err(words)?,
+            Some(_) => None,
+        };
+        Ok(Beside { table, listen, opened, tftp, forwarding, leasequery })
+    }
+
+    /// Has the DHCP service commit what changes in zones, and go by the new settings from then on.
+    async fn take_over(
+        &mut self,
+        config: &Arc<Config>,
+        table: &InterfaceTable,
+        settings: &Arc<ddns::settings::Settings>,
+        inheritor: Option<mpsc::Sender<Disputed>>,
+    ) -> Result<(), String> {
+        let own = addresses::dns_addresses(config, table);
+        let kept = Arc::new(Mutex::new(None));
+        let change = Change {
+            old: Arc::clone(&self.config),
+            new: Arc::clone(config),
+            own_before: self.own_laid.clone(),
+            own: own.clone(),
+            asleep: Arc::clone(&self.asleep),
+            kept: Arc::clone(&kept),
+            keeper: Arc::clone(&self.keeper),
+            committer: self.committer.clone(),
+            clock: self.clock.clone(),
+            updater: self.updater.clone(),
+            settings: NewSettings {
+                settings: Arc::clone(settings),
+                inheritor,
+                published: self.keeper.published().load_full(),
+            },
+        };
+        let (done, outcome) = oneshot::channel();
+        let reload = Reload {
+            sockets: addresses::socket_settings(config),
+            dhcp: Arc::new(addresses::dhcp_settings(config, table)),
+            ddns: Arc::clone(settings),
+            own: addresses::own_addresses(table),
+            switches: Arc::clone(&config.switches),
+            commit: change.into_commit(),
+            done,
+        };
+        let asked = self.questions.send(Question::Reload(Box::new(reload))).await.is_ok();
+        let outcome = if asked { outcome.await.ok() } else { None };
+        outcome.ok_or("the daemon is ending")??;
+        self.own_laid = own;
+        if let Some(asleep) = kept.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            self.asleep = Arc::new(asleep);
+        }
+        Ok(())
+    }
+
+    /// Has the server of bulk leasequery begin, end or answer others, as the configuration wants it.
+    fn answer_leasequery(&mut self, config: &Config, begun: Option<LeaseQueryServer>, tasks: &mut Tasks) {
+        match (&self.leasequery, begun) {
+            (None, Some(server)) => {
+                self.leasequery = Some(server.allowed());
+                tasks.replace(BULK_LEASEQUERY, Some(server.serve()));
+            }
+            (Some(allowed), _) if config.dhcp.leasequery.bulk => {
+                allowed.store(Arc::new(config.dhcp.leasequery.allow.clone()));
+            }
+            (Some(_), _) => {
+                self.leasequery = None;
+                tasks.replace(BULK_LEASEQUERY, None::<std::future::Ready<()>>);
+            }
+            (None, None) => {}
+        }
     }
 }
 
