@@ -6,6 +6,7 @@
 
 pub mod answers;
 mod feed;
+mod new_devices;
 pub mod views;
 
 use std::collections::HashSet;
@@ -17,19 +18,15 @@ use std::time::{Duration, Instant};
 
 use config::settings::HistorySettings;
 use dhcp::decision::LeaseEventKind;
-use dhcp::identity::HardwareAddress;
-use dhcp::lease::Lease;
-use dhcp::relay_info::Switches;
 use store::FileStorage;
 use store::history::{
-    Coalesce, DIRECTORY, Known, Limits, Query, Reader, Record, SLACK_SECS, Sight, Writer, is_told_already,
-    journal_leases,
+    Coalesce, DIRECTORY, Known, Limits, Reader, Record, SLACK_SECS, Writer, is_told_already, journal_leases,
 };
 use tracing::{info, warn};
-use web::Feed;
 
 pub use self::feed::HistoryFeed;
-use crate::http::news::{of_new_device, of_new_devices};
+pub use self::new_devices::NewDevices;
+use self::new_devices::Noticing;
 use crate::quiet::Quiet;
 
 /// When more happened than there was room for, the journal is read so much later: a storm is read at once, when it is over.
@@ -44,26 +41,10 @@ const AT_ONCE: usize = 4_096;
 /// After so many events others may have the processor, if they want it: a thread that wakes would else wait for the end of
 /// this one's turn, which is some milliseconds however far it stands back.
 const AT_A_TIME: usize = 32;
-/// How much of each second goes into looking whether machines are new, where more are known than there is room for in
-/// memory: a look reads some blocks of each part. Of a crowd, the rest is not told to be new.
-const LOOKING: Duration = Duration::from_millis(20);
-/// New devices told one by one in a second; of what comes beyond that, how many there were.
-const NEW_DEVICES_MAX: usize = 128;
 /// Records that are remembered to have been written, so that none is written twice.
 const RECENT_MAX: usize = 1024 * 1024;
 /// How long the end waits for what is on its way.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Whom it is told when a device comes that was never seen before, and what is known without a history.
-#[derive(Debug)]
-pub struct NewDevices {
-    /// Where it is told.
-    pub feed: Arc<Feed>,
-    /// Machines with a reservation.
-    pub reserved: HashSet<HardwareAddress>,
-    /// Names for relay agents.
-    pub switches: Arc<Switches>,
-}
 
 /// The thread that writes.
 #[derive(Debug)]
@@ -178,21 +159,18 @@ impl Keeping {
         let since = kept.newest.saturating_sub(SLACK_SECS);
         self.catch_up(&mut kept, since)?;
         let (mut synced, mut swept) = (Instant::now(), None::<Instant>);
-        let mut looks = Looks { second: Instant::now(), spent: Duration::ZERO };
-        let mut telling = TellingNew::default();
+        let mut noticing = Noticing::new(&self.devices, self.reader());
         while let Some(taken) = self.feed.take(SYNC_EVERY) {
             for (now, events) in taken.batches {
                 for event in events.iter().filter(|event| !is_told_already(event)) {
                     kept.give_way();
-                    if event.kind == LeaseEventKind::Bound && self.is_new(&mut kept.known, &mut looks, &event.lease) {
-                        self.tell_new(&mut telling, &event.lease, now);
+                    if event.kind == LeaseEventKind::Bound {
+                        noticing.notice(&mut kept.known, &event.lease, now);
                     }
                     kept.note(now, Record::of(event, now))?;
                 }
             }
-            if let Some(rest) = telling.rest() {
-                self.devices.feed.push([of_new_devices(rest, crate::clock::machine_wall_secs())]);
-            }
+            noticing.tell_rest();
             kept.write()?;
             // Who wants to read it does not wait for the end of a storm.
             let storm = if taken.flushes.is_empty() { STORM } else { Duration::ZERO };
@@ -214,38 +192,6 @@ impl Keeping {
             }
         }
         kept.writer.sync()
-    }
-
-    /// Whether a machine is in no lease that the history knows of, and has no reservation. It is known from then on.
-    fn is_new(&self, known: &mut Known, looks: &mut Looks, lease: &Lease) -> bool {
-        if lease.hardware.as_bytes().is_empty() {
-            return false;
-        }
-        match known.meet(&lease.hardware, lease.client_id.as_ref()) {
-            Sight::Again => false,
-            _ if self.devices.reserved.contains(&lease.hardware) => false,
-            Sight::First => true,
-            Sight::Unknown => self.is_in_no_part(looks, lease),
-        }
-    }
-
-    /// Of a crowd of new devices only so many are told one by one: to put one into words costs more than its lease did.
-    fn tell_new(&self, telling: &mut TellingNew, lease: &Lease, now: u64) {
-        if telling.may_tell(Instant::now()) {
-            self.devices.feed.push([of_new_device(lease, now, &self.devices.switches)]);
-        }
-    }
-
-    fn is_in_no_part(&self, looks: &mut Looks, lease: &Lease) -> bool {
-        let Some(began) = looks.begin(Instant::now()) else { return false };
-        let by_hardware = Query { hardware: Some(lease.hardware), ..Query::default() };
-        let by_client = lease.client_id.clone().map(|id| Query { client_id: Some(id), ..Query::default() });
-        let reader = self.reader();
-        // What cannot be read is not said to be new.
-        let known = |query: &Query| reader.knows(query).unwrap_or(true);
-        let is_new = !known(&by_hardware) && !by_client.is_some_and(|query| known(&query));
-        looks.spent += began.elapsed();
-        is_new
     }
 
     fn reader(&self) -> Reader<FileStorage> {
@@ -300,51 +246,6 @@ impl Keeping {
             );
         }
         Ok(())
-    }
-}
-
-/// What looking for new machines has cost in this second.
-struct Looks {
-    second: Instant,
-    spent: Duration,
-}
-
-impl Looks {
-    /// When a look begins, or none while this second's share is used up.
-    fn begin(&mut self, now: Instant) -> Option<Instant> {
-        if now.duration_since(self.second) >= Duration::from_secs(1) {
-            *self = Self { second: now, spent: Duration::ZERO };
-        }
-        (self.spent < LOOKING).then_some(now)
-    }
-}
-
-/// How many new devices were told in this second, and how many were not.
-#[derive(Debug, Default)]
-struct TellingNew {
-    second: Option<Instant>,
-    told: usize,
-    left_out: usize,
-}
-
-impl TellingNew {
-    /// Whether one more may be told by itself; else it is counted.
-    fn may_tell(&mut self, now: Instant) -> bool {
-        if self.second.is_none_or(|second| now.duration_since(second) >= Duration::from_secs(1)) {
-            (self.second, self.told) = (Some(now), 0);
-        }
-        let may = self.told < NEW_DEVICES_MAX;
-        if may {
-            self.told += 1
-        } else {
-            self.left_out += 1
-        }
-        may
-    }
-
-    /// How many were left out since the last call, if any.
-    fn rest(&mut self) -> Option<usize> {
-        Some(std::mem::take(&mut self.left_out)).filter(|left_out| *left_out > 0)
     }
 }
 
@@ -418,8 +319,10 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use dhcp::decision::{Former, LeaseEvent};
-    use dhcp::lease::LeaseState;
+    use dhcp::identity::HardwareAddress;
+    use dhcp::lease::{Lease, LeaseState};
     use store::{Options, Row, Store};
+    use web::Feed;
 
     use super::feed::WAITING_MAX;
     use super::*;
@@ -457,22 +360,7 @@ mod tests {
     }
 
     fn events(count: usize) -> Arc<Vec<LeaseEvent>> {
-        let lease = Lease {
-            address: [10, 0, 0, 5].into(),
-            subnet: "10.0.0.0/24".parse().unwrap(),
-            state: LeaseState::Bound,
-            hardware: HardwareAddress::new(1, &[2, 0, 0, 0, 0, 5]).unwrap(),
-            client_id: None,
-            started_at: 1,
-            renewed_at: 1,
-            expires_at: 9,
-            hostname: dns::Bytes::default(),
-            client_fqdn: dns::Bytes::default(),
-            name: None,
-            relay: Ipv4Addr::UNSPECIFIED,
-            relay_agent_info: dns::Bytes::default(),
-            server_identifier_override: None,
-        };
+        let lease = lease(5, 1);
         Arc::new(vec![LeaseEvent { kind: LeaseEventKind::Renewed, lease, previous: None }; count])
     }
 
@@ -505,17 +393,6 @@ mod tests {
         assert!(feed.lock().batches.is_empty(), "the same day");
         feed.push(day + 100, day + 100, &batch(day - 9, day + 100));
         assert_eq!(feed.lock().batches.len(), 1, "the first of a day");
-    }
-
-    #[test]
-    fn of_a_crowd_of_new_devices_some_are_told_and_the_rest_are_counted() {
-        let (mut telling, now) = (TellingNew::default(), Instant::now());
-        let told = |telling: &mut TellingNew, now| (0..1_000).filter(|_| telling.may_tell(now)).count();
-        assert_eq!((told(&mut telling, now), telling.rest()), (NEW_DEVICES_MAX, Some(1_000 - NEW_DEVICES_MAX)));
-        assert_eq!(telling.rest(), None);
-        assert!(!telling.may_tell(now + Duration::from_millis(900)));
-        assert!(telling.may_tell(now + Duration::from_secs(1)));
-        assert_eq!(telling.rest(), Some(1));
     }
 
     #[test]
@@ -664,16 +541,5 @@ mod tests {
         assert!(remember(&mut recent, 3, 4), "it is new");
         assert!((1..=3).all(|identity| !remember(&mut recent, 3, identity)));
         assert_eq!(recent.len(), 3);
-    }
-
-    #[test]
-    fn a_crowd_of_new_machines_costs_a_share_of_each_second_and_no_more() {
-        let start = Instant::now();
-        let mut looks = Looks { second: start, spent: Duration::ZERO };
-        assert_eq!(looks.begin(start), Some(start));
-        looks.spent += LOOKING;
-        assert_eq!(looks.begin(start + Duration::from_millis(999)), None);
-        let next = start + Duration::from_secs(1);
-        assert_eq!(looks.begin(next), Some(next));
     }
 }
