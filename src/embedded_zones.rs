@@ -151,7 +151,6 @@ fn lay_over(
     let (mut history, unused) = history.into_parts(known);
     let mut cut = unused;
     if Some(serial) != serial_before {
-        let mut former = DifferenceWriter::default();
         let (mut put, mut has_soa) = (changed, false);
         for (key, set) in &mut put {
             if *key == soa_key
@@ -163,17 +162,7 @@ fn lay_over(
         if !has_soa && let Some(set) = laid.get(&soa_key) {
             put.push((soa_key, Some(with_serial(set, serial))));
         }
-        for ((name, rtype), set) in put {
-            let was = match set.clone() {
-                Some(set) => sets.insert((name.clone(), rtype), set),
-                None => sets.remove(&(name.clone(), rtype)),
-            };
-            match was {
-                Some(was) => former.push(&name, rtype, was.ttl, &was.rdata),
-                None => former.push(&name, rtype, 0, &[]),
-            }
-            rows.push(Row::ZoneSet { zone: id.clone(), name, rtype, set });
-        }
+        let former = put_sets(id, put, &mut sets, rows);
         if let Some(before) = serial_before.filter(|_| known) {
             let difference = Arc::new(former.finish(before, serial));
             cut.extend(history.push(Arc::clone(&difference)));
@@ -189,6 +178,28 @@ fn lay_over(
     let built = Zone::from_sets(apex.clone(), sets.into_values())
         .with_context(|| format!("the embedded zone {apex} cannot be served"))?;
     Ok((built.with_id(id), history))
+}
+
+/// Changes the sets of the zone `id`; what they were before.
+fn put_sets(
+    id: &Fqdn,
+    put: Vec<(Key, Option<Rrset>)>,
+    sets: &mut BTreeMap<Key, Rrset>,
+    rows: &mut Vec<Row>,
+) -> DifferenceWriter {
+    let mut former = DifferenceWriter::default();
+    for ((name, rtype), set) in put {
+        let was = match set.clone() {
+            Some(set) => sets.insert((name.clone(), rtype), set),
+            None => sets.remove(&(name.clone(), rtype)),
+        };
+        match was {
+            Some(was) => former.push(&name, rtype, was.ttl, &was.rdata),
+            None => former.push(&name, rtype, 0, &[]),
+        }
+        rows.push(Row::ZoneSet { zone: id.clone(), name, rtype, set });
+    }
+    former
 }
 
 /// The serial to serve.

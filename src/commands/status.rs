@@ -7,7 +7,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 
 use web::model::{DnsFigures, ForwarderFigures};
 
-use crate::control::{self, Request, StatusView};
+use crate::control::{self, AuditSummary, Request, StatusView, SubnetView};
 
 /// Show how the running daemon stands: subnets' use, the store, and what was counted.
 #[derive(Args, Debug)]
@@ -33,16 +33,9 @@ pub fn run(status: &Status) -> anyhow::Result<ExitCode> {
     if view.storage_full {
         println!("the disk of the lease store is full: renewals get what is left of their leases, new clients nothing");
     }
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["SUBNET", "POOL", "FREE", "BOUND", "OFFERED", "QUARANTINED"]);
-    for subnet in &view.subnets {
-        let counts = [subnet.pool, subnet.free, subnet.bound, subnet.offered, subnet.quarantined];
-        table.add_row(std::iter::once(subnet.prefix.clone()).chain(counts.map(|count| count.to_string())));
-    }
     match view.subnets.is_empty() {
         true => println!("no subnet: no DHCP is served"),
-        false => println!("{table}"),
+        false => println!("{}", table(&view.subnets)),
     }
     for line in view.zones.iter().flat_map(|zone| zone.lines(false)) {
         println!("{line}");
@@ -51,22 +44,7 @@ pub fn run(status: &Status) -> anyhow::Result<ExitCode> {
         println!("{}", copy.line());
     }
     if let Some(audit) = &view.audit {
-        let c = &audit.counts;
-        println!(
-            "zones audited at {}: {} right, {} missing, {} changed, {} stale, {} foreign",
-            control::local_time(audit.at),
-            c.right,
-            c.missing,
-            c.changed,
-            c.stale,
-            c.foreign
-        );
-        for zone in &audit.failed {
-            println!("zone {zone} could not be read");
-        }
-        for zone in &audit.stopped {
-            println!("zone {zone} is not repaired: too much would be deleted (leasehold dns repair --zone {zone})");
-        }
+        print_audit(audit);
     }
     for held in &view.held_back {
         let zone = &held.zone;
@@ -92,6 +70,37 @@ pub fn run(status: &Status) -> anyhow::Result<ExitCode> {
         println!("{count} not answered: {reason}");
     }
     Ok(code)
+}
+
+fn table(subnets: &[SubnetView]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(["SUBNET", "POOL", "FREE", "BOUND", "OFFERED", "QUARANTINED"]);
+    for subnet in subnets {
+        let counts = [subnet.pool, subnet.free, subnet.bound, subnet.offered, subnet.quarantined];
+        table.add_row(std::iter::once(subnet.prefix.clone()).chain(counts.map(|count| count.to_string())));
+    }
+    table
+}
+
+/// What the last audit of the zones found.
+fn print_audit(audit: &AuditSummary) {
+    let c = &audit.counts;
+    println!(
+        "zones audited at {}: {} right, {} missing, {} changed, {} stale, {} foreign",
+        control::local_time(audit.at),
+        c.right,
+        c.missing,
+        c.changed,
+        c.stale,
+        c.foreign
+    );
+    for zone in &audit.failed {
+        println!("zone {zone} could not be read");
+    }
+    for zone in &audit.stopped {
+        println!("zone {zone} is not repaired: too much would be deleted (leasehold dns repair --zone {zone})");
+    }
 }
 
 /// The DNS server in lines.

@@ -249,6 +249,19 @@ fn of_records(key: RecordKey) -> impl Fn(&str) -> Option<ETag> + Clone + Send + 
     move |text| static_records::set(text, &key).map(|(tag, _)| tag)
 }
 
+fn reserve_words(key: &str, written: &ReservationWrite) -> String {
+    let ReservationWrite { address, subnet, hostname } = written;
+    let request = ReserveRequest {
+        client: Some(key.to_owned()),
+        address: *address,
+        subnet: None,
+        hostname: hostname.clone(),
+        from_lease: None,
+    };
+    let of = subnet.as_ref().map(|subnet| format!(", in {subnet}")).unwrap_or_default();
+    request.words() + &of
+}
+
 /// Who asks for what change, in words for the audit log; `None`: it only asks, or only wants to be told.
 pub(super) fn change_of(ask: &Ask) -> Option<(Actor, String)> {
     let records = |RecordsKey { zone, view, name, rtype }: &RecordsKey| {
@@ -257,17 +270,7 @@ pub(super) fn change_of(ask: &Ask) -> Option<(Actor, String)> {
     };
     match ask {
         Ask::Reserve { key, written, dry_run: false, actor, .. } => {
-            let ReservationWrite { address, subnet, hostname } = written;
-            let words = ReserveRequest {
-                client: Some(key.clone()),
-                address: *address,
-                subnet: None,
-                hostname: hostname.clone(),
-                from_lease: None,
-            }
-            .words();
-            let of = subnet.as_ref().map(|subnet| format!(", in {subnet}")).unwrap_or_default();
-            Some((actor.clone(), words + &of))
+            Some((actor.clone(), reserve_words(key, written)))
         }
         Ask::Unreserve { key, subnet, dry_run: false, actor, .. } => {
             Some((actor.clone(), unreserve_words(key, subnet.as_ref())))
