@@ -28,6 +28,7 @@ mod dns_alone;
 mod dns_datagrams;
 mod dns_failures;
 mod dns_protection;
+mod documents;
 mod embedded_dns;
 mod encrypted_dns;
 mod encrypted_upstreams;
