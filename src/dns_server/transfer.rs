@@ -37,7 +37,8 @@ const DATAGRAM_STEPS_MAX: usize = 32;
 /// Who may have the zones whole, and where their past is.
 #[derive(Default)]
 pub struct TransferSettings {
-    /// By what the zone is known by. Beside them the holders of the keys that may update a zone, and this machine itself, may.
+    /// By what the zone is known by; who is named nowhere may not, this machine's own users neither: a zone whole is every
+    /// name and address in it, which is more than one can ask for, and not each of them has a say in this server.
     pub access: HashMap<Fqdn, TransferAccess>,
     /// Leads from one serial to another; none: every transfer is whole.
     pub past: Option<Arc<dyn ZonePast>>,
@@ -97,7 +98,7 @@ impl Transfers {
         let access = self.settings.access.get(id);
         let by_key = || key.is_some_and(|key| access.is_some_and(|access| access.keys.contains(key)));
         let by_address = || access.is_some_and(|access| access.addresses.iter().any(|net| net.contains(&source)));
-        source.is_loopback() || by_key() || by_address()
+        by_key() || by_address()
     }
 
     pub(super) fn tell_refused(&self, apex: &Fqdn, source: IpAddr) {

@@ -90,6 +90,8 @@ pub(crate) struct Options {
     pub(crate) upstreams: Vec<SocketAddr>,
     pub(crate) forwarding: leasehold::dns_server::forward::Forwarding,
     pub(crate) protection: Protection,
+    /// Who may transfer every zone without a key.
+    pub(crate) transfer_for: Vec<&'static str>,
     pub(crate) encrypted: Option<leasehold::dns_server::Encrypted>,
     /// Nobody takes updates off the queue.
     pub(crate) stuck: bool,
@@ -102,11 +104,15 @@ impl Server {
         let policy = UpdatePolicy { keys: vec![name(KEY_NAME)], ..UpdatePolicy::default() };
         let right = Arc::new(UpdateRights { policy, ..UpdateRights::default() });
         let rights = zones.zones().iter().map(|zone| (zone.apex().clone(), Arc::clone(&right))).collect();
+        let addresses: Vec<_> = options.transfer_for.iter().map(|prefix| prefix.parse().unwrap()).collect();
+        let access = zones.zones().into_iter().map(|zone| {
+            // The key is that of the forward zone alone.
+            let keys = if *zone.apex() == name("nasir.xyz") { vec![name(KEY_NAME)] } else { Vec::new() };
+            (zone.apex().clone(), TransferAccess { keys, addresses: addresses.clone() })
+        });
+        let access = access.collect();
         let snapshot = Arc::new(ArcSwap::from_pointee(zones));
         let (writer, requests) = zone_writer(1024);
-        // The key is that of the forward zone alone.
-        let access = TransferAccess { keys: vec![name(KEY_NAME)], addresses: Vec::new() };
-        let access = [(name("nasir.xyz"), access)].into();
         let settings = DnsServerSettings {
             listen: vec![options.listen.unwrap_or(LOOPBACK)],
             snapshot: Arc::clone(&snapshot),
@@ -313,14 +319,15 @@ fn updates_that_nobody_takes_are_answered_with_servfail() {
 }
 
 #[test]
-fn a_zone_is_transferred_in_many_messages_signed_or_from_loopback() {
+fn a_zone_is_transferred_in_many_messages_signed_or_to_a_listed_address() {
     let mut zones = ZoneSet::new();
     let host = |number: u32| {
         let owner = name(&format!("host{number}.nasir.xyz"));
         Rrset::single(owner, RecordType::TXT, 60, Rdata::txt(&["some text to make it longer"]))
     };
     zones.insert(zone("nasir.xyz", (0..3000).map(host).collect()));
-    let server = Server::start(Options { zones: Some(zones), ..Options::default() });
+    let transfer_for = vec!["127.0.0.0/8"];
+    let server = Server::start(Options { zones: Some(zones), transfer_for, ..Options::default() });
     let signature = format!("hmac-sha256:{KEY_NAME}:{KEY_SECRET}");
     for words in [&["nasir.xyz", "AXFR"][..], &["-y", &signature, "nasir.xyz", "AXFR"], &["nasir.xyz", "IXFR=0"]] {
         let printed = server.dig(words);
@@ -334,6 +341,23 @@ fn a_zone_is_transferred_in_many_messages_signed_or_from_loopback() {
     assert_eq!(server.short(&["+tcp", "nasir.xyz", "IXFR=1"]).len(), 1);
     assert_eq!(server.short(&["+notcp", "+ignore", "nasir.xyz", "IXFR=0"]).len(), 1);
     assert!(server.dig(&["other", "AXFR"]).contains("Transfer failed"));
+    server.stop();
+}
+
+/// Other users of this machine are who is at a loopback address.
+#[test]
+fn loopback_is_given_no_zone_unless_it_is_listed() {
+    let server = Server::start(Options::default());
+    assert_eq!(status(&server.dig(&["client1.nasir.xyz"])), "NOERROR");
+    for words in [&["nasir.xyz", "AXFR"][..], &["+tcp", "nasir.xyz", "IXFR=0"], &["+notcp", "nasir.xyz", "IXFR=0"]] {
+        let printed = server.dig(words);
+        assert!(printed.contains("Transfer failed") && !printed.contains("client1"), "{words:?}: {printed}");
+    }
+    let signature = format!("hmac-sha256:{KEY_NAME}:{KEY_SECRET}");
+    assert!(
+        server.dig(&["-y", &signature, "nasir.xyz", "AXFR"]).contains("client1.nasir.xyz."),
+        "by the key of the zone"
+    );
     server.stop();
 }
 

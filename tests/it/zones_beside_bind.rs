@@ -84,7 +84,8 @@ fn start_bind(host: &Host) -> Running {
 
 fn start_ours(host: &Host) -> Server {
     let zones = Some(read_zones());
-    host.inside(|| Server::start(Options { listen: Some(OURS.parse().unwrap()), zones, ..Options::default() }))
+    let (listen, transfer_for) = (Some(OURS.parse().unwrap()), vec!["127.0.0.0/8"]);
+    host.inside(|| Server::start(Options { listen, zones, transfer_for, ..Options::default() }))
 }
 
 /// Every record of a zone as `dig` prints it in RFC 3597's form, in which no type is known.
