@@ -16,11 +16,14 @@
 //! So does a zone in which views have other records than before, or other clients: what a secondary sees of it may have
 //! changed, and no step of the zone's own history says so. Those records are not the zone's and are not stored; a digest of
 //! them is ([`VIEWS`]).
+//!
+//! What holders of leases wrote by themselves (`self_by_lease`) is marked too ([`BY_LEASE`]): it goes where they may write no
+//! more, and whatever looks like it and has no mark is somebody's own and stays.
 
 pub mod relay;
 pub mod views;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -61,15 +64,24 @@ pub struct LoadedZones {
     pub zones: ZoneSet,
     /// Their past.
     pub histories: Histories,
+    /// By what a zone is known by, the names whose A records holders of leases wrote by themselves.
+    pub by_lease: ByLease,
     /// To be stored, all or none, before they are served.
     pub rows: Vec<Row>,
 }
+
+/// By what zones are known by, names in them.
+pub type ByLease = HashMap<Fqdn, HashSet<Fqdn>>;
 
 type Key = (Fqdn, RecordType);
 
 /// No set has this type. Among what the configuration states it marks the digest of what views have in place of a zone's
 /// records, which is its owner's only label. A program that does not know of it takes it for a stated set that is gone.
 const VIEWS: RecordType = RecordType(0);
+
+/// No set has this type. Among what the configuration states it marks that the holder of a lease wrote the A record of its
+/// owner by itself. A program that does not know of it drops the mark, and leaves the record where it is.
+pub const BY_LEASE: RecordType = RecordType(253);
 
 /// The zones, and the rows to store before they are served.
 ///
@@ -85,14 +97,12 @@ pub fn load(
     let mut loaded = LoadedZones {
         zones: ZoneSet::for_audiences(settings.audiences()),
         histories: Histories::new(),
+        by_lease: ByLease::new(),
         rows: Vec::new(),
     };
     for zone in &settings.zones {
         let past = by_zone.remove(&zone.sight.id).unwrap_or_default();
-        let stated = relay::stated_of(settings, zone, own_addresses);
-        let (built, history) = lay_over(zone, stated, past, now_secs, &mut loaded.rows)?;
-        loaded.histories.insert(zone.sight.id.clone(), history);
-        loaded.zones.insert(built);
+        lay_over(zone, relay::stated_of(settings, zone, own_addresses), past, now_secs, &mut loaded)?;
     }
     views::follow_leases(&mut loaded);
     Ok(loaded)
@@ -112,15 +122,16 @@ struct Past {
     differences: Vec<Arc<Difference>>,
 }
 
-/// One zone with its history; what is to be stored for it is added to `rows`. `views` is the digest of what they have in
-/// place of its records.
+/// Adds one zone with its history, and what is to be stored for it. `views` is the digest of what they have in place of its
+/// records.
 fn lay_over(
     zone: &EmbeddedZone,
     (stated, views): (Vec<Rrset>, Option<Key>),
     past: Past,
     now_secs: u64,
-    rows: &mut Vec<Row>,
-) -> anyhow::Result<(Zone, History)> {
+    loaded: &mut LoadedZones,
+) -> anyhow::Result<()> {
+    let rows = &mut loaded.rows;
     let Past { mut sets, stated: stated_before, differences } = past;
     let (apex, id) = (&zone.apex, &zone.sight.id);
     let soa_key = (apex.clone(), RecordType::SOA);
@@ -134,6 +145,8 @@ fn lay_over(
     }
     let mut gone: BTreeSet<Key> = stated_before.iter().filter(|key| !laid.contains_key(*key)).cloned().collect();
     gone.extend(beneath(&sets, &zone.records).filter(|key| !laid.contains_key(key)));
+    let (by_lease, closed) = written_by_leases(zone.self_by_lease, &stated_before, &sets, &laid);
+    gone.extend(closed);
     let changed: Vec<(Key, Option<Rrset>)> = gone
         .into_iter()
         .filter(|key| sets.contains_key(key))
@@ -169,7 +182,8 @@ fn lay_over(
             rows.push(Row::ZoneDifference { zone: id.clone(), difference });
         }
     }
-    let stated_now: BTreeSet<Key> = laid.into_keys().chain(views).collect();
+    let marks = by_lease.iter().map(|name| (name.clone(), BY_LEASE));
+    let stated_now: BTreeSet<Key> = laid.into_keys().chain(views).chain(marks).collect();
     let mark =
         |(name, rtype): &Key, stated| Row::ZoneStated { zone: id.clone(), name: name.clone(), rtype: *rtype, stated };
     rows.extend(stated_before.difference(&stated_now).map(|key| mark(key, false)));
@@ -177,7 +191,37 @@ fn lay_over(
     rows.extend(cut.into_iter().map(|serial_after| Row::ZoneDifferenceGone { zone: id.clone(), serial_after }));
     let built = Zone::from_sets(apex.clone(), sets.into_values())
         .with_context(|| format!("the embedded zone {apex} cannot be served"))?;
-    Ok((built.with_id(id), history))
+    loaded.histories.insert(id.clone(), history);
+    loaded.zones.insert(built.with_id(id));
+    if !by_lease.is_empty() {
+        loaded.by_lease.insert(id.clone(), by_lease);
+    }
+    Ok(())
+}
+
+/// Of the names whose A records holders of leases wrote by themselves those that they keep, where that is open to them still,
+/// and the records that go with the right. Where the configuration states something under such a name, whatever it is, they
+/// have no right any more; where a DHCID record came beside it, the record is the server's own by now.
+fn written_by_leases(
+    open: bool,
+    stated_before: &BTreeSet<Key>,
+    sets: &BTreeMap<Key, Rrset>,
+    laid: &BTreeMap<Key, Rrset>,
+) -> (HashSet<Fqdn>, Vec<Key>) {
+    let (mut kept, mut closed) = (HashSet::new(), Vec::new());
+    for (name, _) in stated_before.iter().filter(|(_, rtype)| *rtype == BY_LEASE) {
+        let key = (name.clone(), RecordType::A);
+        let is_stated = laid.range((name.clone(), RecordType(0))..).next().is_some_and(|((owner, _), _)| owner == name);
+        if !sets.contains_key(&key) || sets.contains_key(&(name.clone(), RecordType::DHCID)) {
+            continue;
+        }
+        match open && !is_stated {
+            true => _ = kept.insert(key.0),
+            false if laid.contains_key(&key) => {}
+            false => closed.push(key),
+        }
+    }
+    (kept, closed)
 }
 
 /// Changes the sets of the zone `id`; what they were before.

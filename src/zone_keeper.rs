@@ -20,6 +20,7 @@ pub use relay::Freeze;
 pub use views::Strayed;
 
 use std::collections::{HashSet, VecDeque};
+use std::net::Ipv4Addr;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -32,10 +33,12 @@ use tokio::sync::{Notify, oneshot};
 use tracing::warn;
 use zones::{Decision, Histories, History, Outcome, Policy, Ticket, ZoneAuthority, ZoneChange, ZoneSet};
 
+use self::by_lease::Written;
 use self::owed::Owed;
 use self::with_leases::take_back;
 use crate::clock::Clock;
 use crate::committer::{CommitResult, Committer, Lane, NotTaken, Submission};
+use crate::embedded_zones::ByLease;
 use crate::quiet::Quiet;
 
 /// See the module.
@@ -78,17 +81,28 @@ impl ZoneKeeper {
         })
     }
 
-    /// In these zones holders of leases keep their own A records; such a record goes with its lease.
-    pub fn open_to_leases(&self, apexes: HashSet<Fqdn>) {
-        self.lock().by_lease = apexes;
+    /// In these zones holders of leases keep their own A records; such a record goes with its lease. `written` are those that
+    /// are marked as theirs.
+    pub fn open_to_leases(&self, apexes: HashSet<Fqdn>, written: ByLease) {
+        let mut state = self.lock();
+        (state.by_lease, state.written) = (apexes, Written::new(written));
     }
 
     /// Takes away what holders of leases wrote by themselves and what a crash left behind. To be called at the start, with
-    /// what is wanted as it is stored.
-    pub fn make_up_departures(self: &Arc<Self>, settings: &Settings, wanted: &WantedTable) {
+    /// what is wanted as it is stored; `holds` says whether a lease runs that has this name and address.
+    pub fn make_up_departures(
+        self: &Arc<Self>,
+        settings: &Settings,
+        wanted: &WantedTable,
+        holds: impl Fn(&Fqdn, Ipv4Addr) -> bool,
+    ) {
         let missed = {
             let state = self.lock();
-            by_lease::missed(settings, &state.by_lease, state.published(), wanted)
+            let mut missed = by_lease::missed(settings, &state.by_lease, state.published(), wanted);
+            let left_over = state.left_over(holds).into_iter().filter(|update| !missed.contains(update));
+            let left_over: Vec<Update> = left_over.collect();
+            missed.extend(left_over);
+            missed
         };
         self.owe(missed);
     }
@@ -271,6 +285,8 @@ pub struct Keeping<T> {
     waiting: VecDeque<Waiting<T>>,
     /// Zones in which holders of leases keep their own A records.
     by_lease: HashSet<Fqdn>,
+    /// What they wrote.
+    written: Written,
     owed: Owed,
 }
 
@@ -312,7 +328,8 @@ impl<T> Keeping<T> {
     #[must_use]
     pub fn with_histories(zones: ZoneSet, histories: Histories) -> Self {
         let authority = ZoneAuthority::with_histories(zones, histories);
-        Self { authority, epoch: 0, waiting: VecDeque::new(), by_lease: HashSet::new(), owed: Owed::default() }
+        let (written, owed) = (Written::default(), Owed::default());
+        Self { authority, epoch: 0, waiting: VecDeque::new(), by_lease: HashSet::new(), written, owed }
     }
 
     /// The past of a zone.
@@ -329,14 +346,33 @@ impl<T> Keeping<T> {
 
     /// Decides upon an update. Changes must be submitted in the order in which they were decided.
     pub fn decide(&mut self, update: &Update, policy: &dyn Policy, to: T) -> Decided<T> {
+        self.decide_for(update, policy, None, to)
+    }
+
+    /// The same for the holder of a lease with this name, who writes its own address.
+    fn decide_for(&mut self, update: &Update, policy: &dyn Policy, holder: Option<&Fqdn>, to: T) -> Decided<T> {
         let Decision { rcode, change, followed, after } = self.authority.apply(update, policy);
         let Some(ticket) = after else { return Decided::Answered(to, rcode) };
         self.waiting.push_back(Waiting { after: ticket, rcode, to });
         Decided::Waits(change.map(|change| {
             let mut rows = Vec::new();
-            std::iter::once(change).chain(followed).for_each(|change| rows_of(change, &mut rows));
+            self.add_rows(ticket, std::iter::once(change).chain(followed), holder, &mut rows);
             ToStore { ticket, epoch: self.epoch, rows }
         }))
+    }
+
+    /// Adds what is stored of changes under their ticket. `holder` is who wrote its own address, if it is that.
+    fn add_rows(
+        &mut self,
+        ticket: Ticket,
+        changes: impl IntoIterator<Item = ZoneChange>,
+        holder: Option<&Fqdn>,
+        rows: &mut Vec<Row>,
+    ) {
+        for change in changes {
+            self.written.follow(ticket, &change, holder, rows);
+            rows_of(change, rows);
+        }
     }
 
     /// Takes the outcome of what was to be stored; returns who is to be answered what. What was not stored fails
@@ -352,6 +388,7 @@ impl<T> Keeping<T> {
         };
         let settled = self.authority.settle(ticket, outcome);
         self.owed.settle(&settled);
+        self.written.settle(&settled);
         let answered = |waiting: &Waiting<T>| {
             settled.published.contains(&waiting.after) || settled.failed.contains(&waiting.after)
         };

@@ -98,7 +98,7 @@ impl ZoneUpdates {
                 return Rcode::REFUSED;
             }
         };
-        let rcode = self.keeper.update(&allowed, &AllowAll).await;
+        let rcode = self.keeper.update_by_lease(&allowed, &holder.name).await;
         // The lease may have ended, or have got another name, since it was looked at: its end found no record to take away.
         if rcode == Rcode::NO_ERROR && self.holder_of(address).await.as_ref() != Some(&holder) {
             let snapshot = self.keeper.published().load_full();

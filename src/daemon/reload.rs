@@ -298,8 +298,8 @@ impl Change {
     async fn commit(mut self, wanted: Vec<WantedRow>) -> Result<(), String> {
         let freeze = self.keeper.freeze().await;
         let relaid = self.relay(&freeze, &wanted).map_err(|error| format!("{error:#}"))?;
-        let Relaid { loaded, asleep, told } = relaid;
-        match commit(&self.committer, &self.clock, loaded.rows).await {
+        let Relaid { mut loaded, asleep, told } = relaid;
+        match commit(&self.committer, &self.clock, std::mem::take(&mut loaded.rows)).await {
             Ok(CommitResult::Committed) => {}
             Ok(CommitResult::NoSpace) => {
                 return Err("the lease store has no room for what changes in the embedded zones".to_owned());
@@ -311,7 +311,7 @@ impl Change {
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(asleep);
         let by_lease = self.new.dns.zones.iter().filter(|zone| zone.self_by_lease);
         let by_lease: HashSet<Fqdn> = by_lease.map(|zone| zone.sight.id.clone()).collect();
-        freeze.replace(loaded.zones, loaded.histories, by_lease);
+        freeze.replace(loaded, by_lease);
         let (to, done) = oneshot::channel();
         let settings = NewSettings {
             settings: Arc::clone(&self.settings.settings),
@@ -326,12 +326,13 @@ impl Change {
     }
 
     fn relay(&self, freeze: &Freeze, wanted: &[WantedRow]) -> anyhow::Result<Relaid> {
-        let (zones, histories) = freeze.held();
+        let (zones, histories, by_lease) = freeze.held();
         let served = Served {
             config: &self.old,
             own: &self.own_before,
             zones: &zones,
             histories: &histories,
+            by_lease: &by_lease,
             asleep: &self.asleep,
         };
         relay(served, &self.new, &self.own, wanted, self.clock.now().wall_secs)

@@ -12,6 +12,7 @@ use ddns::suffixes::Assignment;
 use ddns::wanted::{WantedRow, WantedTable};
 use dhcp::decision::CommitOutcome;
 use dhcp::engine::Engine;
+use dhcp::lease::LeaseState;
 use dhcp::settings::{ReservedFor, Settings};
 use ipnet::Ipv4Net;
 use store::Contents;
@@ -96,7 +97,11 @@ impl Daemon {
         let page = Page::bind(&ground.config).await?;
         let news = News::new(ground.clock.now());
         let (core, reconciler) = ground.make_core(engine, dhcp_settings, names).await?;
-        keeper.make_up_departures(&ground.ddns, core.wanted());
+        keeper.make_up_departures(&ground.ddns, core.wanted(), |name, address| {
+            core.engine().lease(address).is_some_and(|lease| {
+                lease.state == LeaseState::Bound && lease.name.is_some_and(|kept| kept.fqdn == *name)
+            })
+        });
         tasks.spawn("the payer of what is owed to zones", Arc::clone(&keeper).pay_debts());
 
         let begun = ground.serve_dhcp(core, channels, &keeper, &news).await?;
@@ -233,7 +238,7 @@ impl Ground {
         departed_names::words(&withdrawn).iter().for_each(|words| info!("{words}"));
         first_rows.extend(withdrawn);
         let loaded = embedded_zones::load(&config.dns, stored, &own_laid, clock.now().wall_secs)?;
-        let LoadedZones { mut zones, mut histories, rows } = loaded;
+        let LoadedZones { mut zones, mut histories, by_lease: written, rows } = loaded;
         first_rows.extend(rows);
         first_rows.extend(copies.rows);
         histories.extend(copies.histories);
@@ -242,7 +247,7 @@ impl Ground {
         departed_names::disprove(&mut confirmed, &config.ddns, &wanted, &zones);
         let keeper = ZoneKeeper::new(zones, histories, committer.clone(), clock.clone());
         let by_lease = config.dns.zones.iter().filter(|zone| zone.self_by_lease).map(|zone| zone.sight.id.clone());
-        keeper.open_to_leases(by_lease.collect());
+        keeper.open_to_leases(by_lease.collect(), written);
         Ok((ServedZones { keeper, copies, own_laid, asleep }, StoredNames { wanted, confirmed, suffixes }))
     }
 

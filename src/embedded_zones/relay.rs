@@ -13,7 +13,9 @@ use ddns::wanted::WantedRow;
 use dns::Fqdn;
 use zones::{Histories, History, Place, Zone, ZoneSet};
 
-use super::{Key, LoadedZones, Past, StoredZones, digest_key, is_closest, lay_over, new_zone, views};
+use super::{
+    BY_LEASE, ByLease, Key, LoadedZones, Past, StoredZones, digest_key, is_closest, lay_over, new_zone, views,
+};
 use crate::departed_names;
 
 /// What is served, and by what it was made.
@@ -27,6 +29,8 @@ pub struct Served<'a> {
     pub zones: &'a ZoneSet,
     /// Their past.
     pub histories: &'a Histories,
+    /// What holders of leases wrote in them.
+    pub by_lease: &'a ByLease,
     /// What is stored of others.
     pub asleep: &'a StoredZones,
 }
@@ -70,18 +74,22 @@ pub fn relay(
     let mut loaded = LoadedZones {
         zones: ZoneSet::for_audiences(new.dns.audiences()),
         histories: Histories::new(),
+        by_lease: ByLease::new(),
         rows: Vec::new(),
     };
     for zone in &new.dns.zones {
-        let (built, history) = match stays.remove(&zone.sight.id) {
-            Some(held) => (held, served.histories.get(&zone.sight.id).cloned().unwrap_or_default()),
-            None => {
-                let past = pasts.remove(&zone.sight.id).unwrap_or_default();
-                lay_over(zone, stated_of(&new.dns, zone, own), past, now_secs, &mut loaded.rows)?
+        let id = &zone.sight.id;
+        match stays.remove(id) {
+            Some(held) => {
+                loaded.histories.insert(id.clone(), served.histories.get(id).cloned().unwrap_or_default());
+                loaded.by_lease.extend(served.by_lease.get(id).map(|names| (id.clone(), names.clone())));
+                loaded.zones.insert(held);
             }
-        };
-        loaded.histories.insert(zone.sight.id.clone(), history);
-        loaded.zones.insert(built);
+            None => {
+                let past = pasts.remove(id).unwrap_or_default();
+                lay_over(zone, stated_of(&new.dns, zone, own), past, now_secs, &mut loaded)?;
+            }
+        }
     }
     views::follow_leases(&mut loaded);
     // Copies of other servers' zones are the same in both: a reload refuses what changes them.
@@ -133,6 +141,7 @@ fn same(served: Served<'_>, new: &Config, own: &[IpAddr], zone: &EmbeddedZone) -
     // Names of leases that are in it no more are taken out of it.
     contents(zone) == contents(now)
         && zone.sight.leases == now.sight.leases
+        && zone.self_by_lease == now.self_by_lease
         && stated_besides(&served.config.dns, zone, served.own) == stated_besides(&new.dns, now, own)
         && zone.records == now.records
         && here(served.config) == here(new)
@@ -143,7 +152,8 @@ fn fall_asleep(stored: &mut StoredZones, zone: &EmbeddedZone, served: Served<'_>
     let apex = &zone.sight.id;
     stored.sets.extend(held.rrsets().map(|set| (apex.clone(), set)));
     let (stated, views) = stated_of(&served.config.dns, zone, served.own);
-    let keys = new_zone(zone, 0).into_iter().chain(stated).map(|set| (set.name, set.rtype)).chain(views);
+    let marks = served.by_lease.get(apex).into_iter().flatten().map(|name| (name.clone(), BY_LEASE));
+    let keys = new_zone(zone, 0).into_iter().chain(stated).map(|set| (set.name, set.rtype)).chain(views).chain(marks);
     // In the order of the keys, each once, as the store has them.
     let keys: std::collections::BTreeSet<Key> = keys.collect();
     stored.stated.extend(keys.into_iter().map(|(name, rtype)| (apex.clone(), name, rtype)));

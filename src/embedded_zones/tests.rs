@@ -88,6 +88,13 @@ impl Kept {
         }
     }
 
+    /// The same by the holder of a lease with that name.
+    fn update_by_lease(&mut self, loaded: &mut LoadedZones, owner: &str) {
+        self.update(loaded, owner);
+        self.stated.insert((apex(), owner.parse().unwrap(), BY_LEASE));
+        loaded.by_lease.entry(apex()).or_default().insert(owner.parse().unwrap());
+    }
+
     /// An update, stored as the keeper stores it.
     fn update(&mut self, loaded: &mut LoadedZones, owner: &str) {
         let rdata = a("192.168.30.77");
@@ -321,6 +328,7 @@ fn generated(seed: &mut u64) -> config::Config {
         if below(3) == 0 {
             text.push_str(&format!("ns = \"ns{}.{zone}\"\n", below(2)));
         }
+        text.push_str(&format!("self_by_lease = {}\n", below(3) > 0));
         let names = ["www", "mail", "pc.lab"];
         let records: Vec<String> = (0..below(3))
             .map(|_| {
@@ -352,6 +360,9 @@ fn zones_relaid_while_they_are_served_are_what_a_restart_would_load() {
         for step in 0..4 {
             if loaded.zones.get(&apex()).is_some() {
                 kept.update(&mut loaded, &format!("pc{step}.nasir.xyz"));
+                if of_names(&mut config.dns).self_by_lease {
+                    kept.update_by_lease(&mut loaded, &format!("own{step}.nasir.xyz"));
+                }
                 loaded.histories.clear();
                 for ((zone, _), one) in &kept.differences {
                     loaded.histories.entry(zone.clone()).or_default().push(Arc::clone(one));
@@ -370,6 +381,7 @@ fn zones_relaid_while_they_are_served_are_what_a_restart_would_load() {
                 own: &own,
                 zones: &loaded.zones,
                 histories: &loaded.histories,
+                by_lease: &loaded.by_lease,
                 asleep: &asleep,
             };
             let now_secs = 1_800_000_100 + step;
@@ -380,6 +392,7 @@ fn zones_relaid_while_they_are_served_are_what_a_restart_would_load() {
             assert_eq!(kept.stated, restarted.stated, "seed {first}, step {step}");
             let serials = |kept: &Kept| kept.differences.keys().cloned().collect::<Vec<_>>();
             assert_eq!(serials(&kept), serials(&restarted), "seed {first}, step {step}");
+            assert_eq!(relaid.loaded.by_lease, anew.by_lease, "seed {first}, step {step}");
             for zone in anew.zones.zones() {
                 assert_eq!(relaid.loaded.zones.get(zone.apex()), Some(zone), "seed {first}, step {step}");
             }
@@ -398,4 +411,63 @@ fn zones_relaid_while_they_are_served_are_what_a_restart_would_load() {
             (loaded, asleep, config, own) = (relaid.loaded, relaid.asleep, next, own_next);
         }
     }
+}
+
+fn of_names(settings: &mut DnsSettings) -> &mut EmbeddedZone {
+    settings.zones.iter_mut().find(|zone| zone.apex == apex()).unwrap()
+}
+
+#[test]
+fn what_holders_of_leases_wrote_goes_with_the_right_and_records_by_hand_stay() {
+    let settings = |open: bool, records: &str| {
+        let mut settings = with_records(records);
+        of_names(&mut settings).self_by_lease = open;
+        settings
+    };
+    let own = addresses(&["192.168.30.1"]);
+    let mut kept = Kept::default();
+    let mut loaded = kept.start(&settings(true, ""), &own, 1_800_000_000);
+    for owner in ["own.nasir.xyz", "stated.nasir.xyz", "beside.nasir.xyz"] {
+        kept.update_by_lease(&mut loaded, owner);
+    }
+    kept.update(&mut loaded, "hand.nasir.xyz");
+    let has = |kept: &Kept, owner: &str| kept.sets.contains_key(&(apex(), owner.parse().unwrap(), RecordType::A));
+    let marks = |kept: &Kept| kept.stated.iter().filter(|(.., rtype)| *rtype == BY_LEASE).count();
+
+    // Open, all of it stays, through any number of starts, and no serial changes.
+    let loaded = kept.start(&settings(true, ""), &own, 1_800_000_010);
+    assert_eq!((kept.rows, marks(&kept), loaded.by_lease[&apex()].len()), (0, 3, 3));
+    let serial = loaded.zones.get(&apex()).unwrap().serial();
+
+    // What the configuration states where one wrote is the configuration's: the same record, and another.
+    let stated = "{ name = \"stated\", type = \"A\", data = \"192.168.30.77\" }, \
+                  { name = \"beside\", type = \"TXT\", data = \"mine\" }";
+    let loaded = kept.start(&settings(true, stated), &own, 1_800_000_020);
+    assert_eq!((marks(&kept), loaded.by_lease[&apex()].len()), (1, 1));
+    assert!(has(&kept, "own.nasir.xyz") && has(&kept, "stated.nasir.xyz") && !has(&kept, "beside.nasir.xyz"));
+
+    // Closed, what is marked goes, in one step.
+    let before = loaded.zones.get(&apex()).unwrap().serial();
+    let loaded = kept.start(&settings(false, stated), &own, 1_800_000_030);
+    assert!(!has(&kept, "own.nasir.xyz") && has(&kept, "hand.nasir.xyz") && has(&kept, "stated.nasir.xyz"));
+    assert_eq!((marks(&kept), loaded.by_lease.len()), (0, 0));
+    assert!(zones::serial::is_newer(before, serial));
+    assert_eq!(loaded.zones.get(&apex()).unwrap().serial(), before + 1);
+    kept.start(&settings(false, stated), &own, 1_800_000_040);
+    assert_eq!(kept.rows, 0, "once");
+}
+
+#[test]
+fn a_marked_record_that_the_server_keeps_by_now_stays() {
+    let own = addresses(&["192.168.30.1"]);
+    let mut kept = Kept::default();
+    let mut settings = with_records("");
+    of_names(&mut settings).self_by_lease = true;
+    let mut loaded = kept.start(&settings, &own, 1_800_000_000);
+    kept.update_by_lease(&mut loaded, "own.nasir.xyz");
+    let key = (apex(), "own.nasir.xyz".parse().unwrap(), RecordType::DHCID);
+    kept.sets.insert(key.clone(), Rrset::single(key.1.clone(), RecordType::DHCID, 60, Rdata([0, 1, 1, 7].into())));
+    of_names(&mut settings).self_by_lease = false;
+    kept.start(&settings, &own, 1_800_000_010);
+    assert!(kept.sets.contains_key(&(key.0, key.1, RecordType::A)));
 }

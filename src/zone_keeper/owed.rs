@@ -7,11 +7,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use dns::{Rcode, Update};
-use store::rows::Row;
 use tokio::sync::oneshot;
 use zones::{AllowAll, Ticket};
 
-use super::{Keeping, ToStore, ZoneKeeper, rows_of};
+use super::{Keeping, ToStore, ZoneKeeper};
 
 /// The pause before what is owed is tried again, doubled up to the longest one.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -73,8 +72,8 @@ impl<T> Keeping<T> {
             let _ = together.apply(update, &AllowAll);
         }
         let (ticket, changes) = together.finish()?;
-        let mut rows: Vec<Row> = Vec::new();
-        changes.into_iter().for_each(|change| rows_of(change, &mut rows));
+        let mut rows = Vec::new();
+        self.add_rows(ticket, changes, None, &mut rows);
         self.owed.send(ticket, due);
         Some(ToStore { ticket, epoch: self.epoch, rows })
     }

@@ -12,7 +12,9 @@ use dns::{Fqdn, Rcode};
 use tokio::sync::oneshot;
 use zones::{Histories, ZoneSet};
 
+use super::by_lease::Written;
 use super::{Keeping, ZoneKeeper};
+use crate::embedded_zones::{ByLease, LoadedZones};
 
 /// No zone changes while it is there.
 #[derive(Debug)]
@@ -67,18 +69,18 @@ impl ZoneKeeper {
 }
 
 impl Freeze {
-    /// The zones and their past.
+    /// The zones, their past and what holders of leases wrote in them.
     #[must_use]
-    pub fn held(&self) -> (ZoneSet, Histories) {
+    pub fn held(&self) -> (ZoneSet, Histories, ByLease) {
         let state = self.0.lock();
-        (state.authority.committed().clone(), state.authority.histories().clone())
+        (state.authority.committed().clone(), state.authority.histories().clone(), state.written.names().clone())
     }
 
     /// Serves these in their place; they are stored already. `by_lease`: see [`ZoneKeeper::open_to_leases`].
-    pub fn replace(&self, zones: ZoneSet, histories: Histories, by_lease: HashSet<Fqdn>) {
+    pub fn replace(&self, loaded: LoadedZones, by_lease: HashSet<Fqdn>) {
         let mut state = self.0.lock();
-        state.authority.replace(zones, histories);
-        state.by_lease = by_lease;
+        state.authority.replace(loaded.zones, loaded.histories);
+        (state.by_lease, state.written) = (by_lease, Written::new(loaded.by_lease));
         self.0.publish(&state, Vec::new());
     }
 }

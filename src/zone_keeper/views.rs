@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use dns::{Fqdn, Rcode, Rdata};
-use store::rows::Row;
 use zones::{Followed, NodeRef, zone_id};
 
 use super::{Decided, Keeping, ToStore, Waiting, ZoneKeeper};
@@ -28,8 +27,8 @@ impl<T> Keeping<T> {
         together.follow_again(id, &followed);
         let Some((ticket, changes)) = together.finish() else { return Decided::Answered(to, Rcode::NO_ERROR) };
         self.waiting.push_back(Waiting { after: ticket, rcode: Rcode::NO_ERROR, to });
-        let mut rows: Vec<Row> = Vec::new();
-        changes.into_iter().for_each(|change| super::rows_of(change, &mut rows));
+        let mut rows = Vec::new();
+        self.add_rows(ticket, changes, None, &mut rows);
         Decided::Waits(Some(ToStore { ticket, epoch: self.epoch, rows }))
     }
 }

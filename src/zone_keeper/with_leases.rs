@@ -19,7 +19,7 @@ use dns::{Fqdn, Rcode, RecordType, Update};
 use store::rows::Row;
 use zones::{AllowAll, ForLeases, Ticket, Together};
 
-use super::{Keeping, by_lease, rows_of};
+use super::{Keeping, by_lease};
 use crate::committer::CommitResult;
 
 /// Zone changes that are stored with leases.
@@ -84,7 +84,7 @@ impl<T> Keeping<T> {
         let Written { rows: confirmed, mut generations, .. } = written;
         generations.sort_unstable();
         let mut rows = Vec::with_capacity(2 * generations.len() + 3 * changes.len());
-        changes.into_iter().for_each(|change| rows_of(change, &mut rows));
+        self.add_rows(ticket, changes, None, &mut rows);
         rows.extend(confirmed);
         transactions.push(rows);
         Some(WithLeases { epoch: self.epoch, written: generations, departing, ticket })

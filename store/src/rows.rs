@@ -8,7 +8,8 @@
 //! 0x84 zone sets   apex, owner, type (big-endian, two octets); names in uncompressed wire form
 //! 0x05 numbers     the name that a host says, in uncompressed wire form; its identity
 //! 0x06 differences apex in uncompressed wire form, the serial after (big-endian, four octets)
-//! 0x07 stated      as zone sets; with the type 0, which no set has, the owner is a digest of views' records
+//! 0x07 stated      as zone sets; of the types that no set has, with 0 the owner is a digest of views' records, with 253 the
+//!                  holder of a lease wrote its A record
 //! 0x08 copies      apex in uncompressed wire form
 //! ```
 //! The first four are critical (bit 7): a program that does not know one must not open the store. What a later version adds
@@ -310,6 +311,9 @@ pub(crate) fn describe_key(stream: u8, key: &[u8]) -> String {
         Ok(Row::SuffixGone(base, _)) => format!("a host's number under {base}"),
         Ok(Row::ZoneDifferenceGone { zone, serial_after }) => {
             format!("the step of the zone {zone} to the serial {serial_after}")
+        }
+        Ok(Row::ZoneStated { zone, name, rtype: RecordType(253), .. }) => {
+            format!("that the holder of a lease wrote the A record of {name} in the zone {zone}")
         }
         Ok(Row::ZoneStated { zone, name, rtype, .. }) => {
             format!("that the configuration states the {rtype} records of {name} in the zone {zone}")

@@ -8,7 +8,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use crate::clients::{Client, Kind, Naming};
-use crate::dig::Dig;
+use crate::dig::{Dig, KEY_NAME, KEY_SECRET};
 use crate::lan;
 use crate::leasehold::Leasehold;
 use crate::netns::{Host, Lab};
@@ -203,4 +203,48 @@ fn a_name_that_a_client_wrote_itself_is_not_given_to_another_while_its_lease_run
     assert_eq!(second.take(), taken);
     dig.wait_agree("pc.nasir.xyz", taken);
     daemon.stop();
+}
+
+#[test]
+fn what_holders_wrote_goes_when_the_right_is_taken_out_and_what_was_made_by_hand_stays() {
+    let lab = Lab::new();
+    let server = lan::server(&lab);
+    let pc = lan::client_host(&lab, &server, "pc");
+    let key = format!("[[key]]\nname = \"{KEY_NAME}\"\nsecret = \"{KEY_SECRET}\"\n");
+    let open = key
+        + &CONFIG.replace("self_by_lease = true\n", &format!("self_by_lease = true\nupdate_keys = [\"{KEY_NAME}\"]\n"));
+    let closed = open.replace("self_by_lease = true\n", "");
+    let mut daemon = Leasehold::start(&server, &open);
+    let dig = Dig::new(&server, SocketAddr::from((SERVER, 53)));
+    let mut client = writes_itself(&pc, "pc");
+    let address = client.take();
+    let add = format!("zone nasir.xyz\nupdate add pc.nasir.xyz 60 A {address}");
+    // The same name and address as a holder's would be, and another one.
+    let by_hand = |owner: &str| dig.nsupdate(&format!("zone nasir.xyz\nupdate add {owner}.nasir.xyz 60 A {address}"));
+    by_hand("hand");
+    for by_start in [false, true] {
+        assert_eq!(nsupdate(&pc, true, &add), "");
+        // What is the holder's stays through a crash.
+        daemon.kill();
+        daemon.resume();
+        assert_eq!(dig.addresses("pc.nasir.xyz"), [address]);
+        Leasehold::rewrite(&server, &closed);
+        if by_start {
+            daemon.stop();
+            daemon.resume();
+        } else {
+            daemon.reload();
+        }
+        assert_eq!(dig.rcode("pc.nasir.xyz", "A").as_deref(), Some("NXDOMAIN"), "by a start: {by_start}");
+        assert_eq!(dig.addresses("hand.nasir.xyz"), [address]);
+        assert!(nsupdate(&pc, true, &add).contains("REFUSED"));
+        Leasehold::rewrite(&server, &open);
+        daemon.reload();
+    }
+    by_hand("pc");
+    Leasehold::rewrite(&server, &closed);
+    daemon.reload();
+    assert_eq!(dig.addresses("pc.nasir.xyz"), [address], "by hand, though it looks like the holder's");
+    daemon.stop();
+    daemon.check_store();
 }

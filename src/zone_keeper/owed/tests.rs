@@ -8,12 +8,14 @@ use std::thread::JoinHandle;
 use ddns::settings::{Settings, ZoneRoute, ZoneServer};
 use ddns::wanted::{Claim, RowKey, WantedTable};
 use dns::{Change, Fqdn, HostIdentity, Rdata, RecordType};
+use store::rows::Row;
 use store::{FileStorage, Options, Store};
 use zones::{NewZone, ZoneSet};
 
 use super::*;
 use crate::clock::Clock;
 use crate::committer::{CommitResult, Committer, Lane, NotTaken, Submission};
+use crate::embedded_zones::{BY_LEASE, ByLease};
 
 const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 30, 7));
 
@@ -61,7 +63,10 @@ fn keeper(directory: &Path) -> (Arc<ZoneKeeper>, Committer, JoinHandle<()>) {
         zones.insert(zones::Zone::from_sets(apex.clone(), sets.into_iter().chain(stored)).unwrap());
     }
     let keeper = ZoneKeeper::new(zones, zones::Histories::new(), committer.clone(), Clock::new(0));
-    keeper.open_to_leases([name("nasir.xyz")].into());
+    let marked = contents.zone_stated.into_iter().filter(|(.., rtype)| *rtype == BY_LEASE);
+    let mut written = ByLease::new();
+    marked.for_each(|(zone, name, _)| _ = written.entry(zone).or_default().insert(name));
+    keeper.open_to_leases([name("nasir.xyz")].into(), written);
     (keeper, committer, thread)
 }
 
@@ -185,13 +190,13 @@ async fn a_departure_that_a_crash_lost_is_made_up_for_at_the_start() {
     assert_eq!(keeper.update(&add(), &AllowAll).await, Rcode::NO_ERROR);
     let mut table = WantedTable::default();
     let _ = table.apply(ADDRESS, None, Some(claim()));
-    keeper.make_up_departures(&settings(), &table);
+    keeper.make_up_departures(&settings(), &table, |_, _| true);
     assert!(!keeper.lock().owes() && keeper.lock().owed.under_way.is_empty() && has_name(&keeper), "the lease runs");
     let rows = table.apply(ADDRESS, Some(claim()), None).rows;
     let key = RowKey::Reverse(ADDRESS);
     assert!(rows.iter().any(|row| row.key == key && row.want.is_none()));
     let stored = WantedTable::load(table.iter(), &[]);
-    keeper.make_up_departures(&settings(), &stored);
+    keeper.make_up_departures(&settings(), &stored, |_, _| true);
     wait_until("the record goes", || !has_name(&keeper)).await;
     // Where the server keeps the name by now, its records are no former holder's.
     let identity = HostIdentity::ClientId(vec![1, 8].into());
@@ -199,7 +204,7 @@ async fn a_departure_that_a_crash_lost_is_made_up_for_at_the_start() {
         Claim { identity, forward: true, reverse: false, guard: dns::ConflictGuard::NoCheckWithoutDhcid, ..claim() };
     let _ = table.apply(ADDRESS, None, Some(kept));
     assert_eq!(keeper.update(&add(), &AllowAll).await, Rcode::NO_ERROR);
-    keeper.make_up_departures(&settings(), &table);
+    keeper.make_up_departures(&settings(), &table, |_, _| true);
     assert!(!keeper.lock().owes() && keeper.lock().owed.under_way.is_empty() && has_name(&keeper));
     drop(keeper);
     committer.stop();
@@ -232,4 +237,47 @@ async fn what_is_owed_never_takes_away_what_the_server_writes_for_the_same_name(
     drop(keeper);
     committer.stop();
     thread.join().unwrap();
+}
+
+/// The pointer was another server's, who confirmed that it is gone: nothing is wanted any more that would tell of the record.
+#[tokio::test]
+async fn a_debt_that_no_row_tells_of_any_more_is_found_by_its_mark() {
+    let directory = tempfile::tempdir().unwrap();
+    let (keeper, committer, thread) = keeper(directory.path());
+    assert_eq!(keeper.update_by_lease(&add(), &name("pc.nasir.xyz")).await, Rcode::NO_ERROR);
+    let by_hand =
+        Change::Add { name: name("hand.nasir.xyz"), rtype: RecordType::A, ttl: 600, rdata: Rdata::address(ADDRESS).1 };
+    let by_hand = Update { changes: vec![by_hand], ..add() };
+    assert_eq!(keeper.update(&by_hand, &AllowAll).await, Rcode::NO_ERROR);
+    let (full, holder) = fill(&committer);
+    let ends = submission(ending(&mut WantedTable::default()), |_| ());
+    let Err(NotTaken(ends)) = keeper.submit_leases(&settings(), ends, false) else { panic!("the queue is full") };
+    drop(full);
+    holder.join().unwrap();
+    // The lease has ended in the store, and the process is killed before the debt is paid.
+    let mut ends = ends;
+    ends.done = Box::new(|_| ());
+    committer.submit(ends).await.unwrap();
+    drop(keeper);
+    committer.stop();
+    thread.join().unwrap();
+
+    let (keeper, committer, thread) = self::keeper(directory.path());
+    let departed = || keeper.lock().owed.under_way.is_empty() && !keeper.lock().owes();
+    assert!(has_name(&keeper));
+    let held = (name("pc.nasir.xyz"), ADDRESS);
+    let nothing = WantedTable::default();
+    keeper.make_up_departures(&settings(), &nothing, |name, address| (name, IpAddr::V4(address)) == (&held.0, held.1));
+    assert!(has_name(&keeper) && departed(), "its lease runs");
+    keeper.make_up_departures(&settings(), &nothing, |_, _| false);
+    wait_until("the record goes", || !has_name(&keeper)).await;
+    let zones = keeper.published().load_full();
+    assert!(zones.find(&by_hand.zone).unwrap().set(&name("hand.nasir.xyz"), RecordType::A).is_some(), "by hand");
+    wait_until("it is paid", departed).await;
+    assert!(keeper.lock().written.names().is_empty(), "and the mark went with it");
+    drop(keeper);
+    committer.stop();
+    thread.join().unwrap();
+    let (_, contents, _) = Store::open(FileStorage::new(directory.path()), &Options::default()).unwrap();
+    assert_eq!(contents.zone_stated, []);
 }

@@ -209,7 +209,7 @@ impl Server {
         let mut clock = Told::new(contents.newest_stamp, machine.boot_ms);
         let now = Now { boot_ms: machine.boot_ms, wall_secs: clock.advance(machine.boot_ms, machine.wall_ms) / 1_000 };
         let stored_zones = StoredZones::take(&mut contents);
-        let LoadedZones { zones, histories, rows: first_rows } =
+        let LoadedZones { zones, histories, rows: first_rows, .. } =
             embedded_zones::load(&dns_settings(&settings), stored_zones, &[], now.wall_secs)
                 .map_err(|error| format!("{error:#}"))?;
         let wanted = WantedTable::load(contents.wanted, &contents.confirmed);
