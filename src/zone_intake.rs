@@ -387,7 +387,7 @@ async fn fetch(
     let Some(taken) = taken else { return Err("it gives nothing".to_owned().into()) };
     let (zone, changed) = (taken.zone.clone(), taken.sets.len());
     tell_signed(before.as_ref(), &taken);
-    if !keeper.take_in(taken, clock.now().wall_secs).await {
+    if !keeper.take_in(taken, before.is_none(), clock.now().wall_secs).await {
         return Err("it was transferred, and could not be stored".to_owned().into());
     }
     let (apex, serial, address) = (zone_id::words(&settings.sight.id), zone.serial(), primary.address);

@@ -19,7 +19,7 @@ pub mod with_leases;
 pub use relay::Freeze;
 pub use views::Strayed;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::Ipv4Addr;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,7 +31,7 @@ use dns::{Fqdn, Rcode, Update};
 use store::rows::Row;
 use tokio::sync::{Notify, oneshot};
 use tracing::warn;
-use zones::{Decision, Histories, History, Outcome, Policy, Ticket, ZoneAuthority, ZoneChange, ZoneSet};
+use zones::{Decision, Histories, History, Outcome, Policy, Ticket, Zone, ZoneAuthority, ZoneChange, ZoneSet};
 
 use self::by_lease::Written;
 use self::owed::Owed;
@@ -60,6 +60,8 @@ pub struct ZoneKeeper {
     settled: Notify,
     /// Something is owed that is to be tried again.
     owing: Notify,
+    /// First copies of which pieces may be stored that count for nothing, until they are whole: as they were to be.
+    strewn: Mutex<HashMap<Fqdn, Zone>>,
 }
 
 impl ZoneKeeper {
@@ -78,6 +80,7 @@ impl ZoneKeeper {
             thawed: Notify::new(),
             settled: Notify::new(),
             owing: Notify::new(),
+            strewn: Mutex::default(),
         })
     }
 

@@ -54,7 +54,7 @@ async fn a_copy_that_expires_while_a_newer_one_is_being_stored_is_answered_from_
     begins.recv().unwrap();
     let taking = tokio::spawn({
         let (keeper, at) = (Arc::clone(&keeper), now.wall_secs);
-        async move { keeper.take_in(taken, at).await }
+        async move { keeper.take_in(taken, false, at).await }
     });
     // On this one thread it goes on until it waits for the store.
     tokio::task::yield_now().await;

@@ -1,24 +1,42 @@
 //! Zones that are copies of other servers': taken in, withheld, shown again.
+//!
+//! What changed in a copy is one transaction. The first copy of a zone, which may be a million records, is stored in pieces,
+//! each a transaction of its own that waits for the one before, so that leases are committed between them: what is stored of a
+//! zone counts for nothing until it is marked as a copy, and the mark is in the last piece, with which it is served. A start
+//! drops what has no mark (`zone_intake::load`).
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
-use dns::{Fqdn, Rcode};
+use dns::{Fqdn, Rcode, RecordType, Rrset};
 use store::rows::Row;
 use tokio::sync::oneshot;
 use zones::intake::Taken;
 use zones::{Difference, Unavailable, Zone};
 
 use super::{Decided, Keeping, ToStore, Waiting, ZoneKeeper};
-use crate::committer::{Lane, Submission};
+use crate::committer::{CommitResult, Lane, Submission};
+
+/// About how many octets of sets are one piece: how long leases wait for it is their writing's time.
+const PIECE_OCTETS: usize = 128 * 1024;
+/// About what a set takes beside its names and data, in the store.
+const SET_OCTETS: usize = 32;
+
+type ChangedSet = (Fqdn, RecordType, Option<Rrset>);
 
 impl ZoneKeeper {
-    /// Stores a transferred zone, all of it or nothing, and publishes it then; whether it is stored. `checked_at` is UTC
-    /// seconds.
-    pub async fn take_in(self: &Arc<Self>, taken: Taken, checked_at: u64) -> bool {
+    /// Stores a transferred zone, all of it or nothing, and publishes it then; whether it is stored. `is_first`: nothing is
+    /// known of a former copy. `checked_at` is UTC seconds.
+    pub async fn take_in(self: &Arc<Self>, mut taken: Taken, is_first: bool, checked_at: u64) -> bool {
         let (to, stored) = oneshot::channel();
-        // There may be a million of them: nobody else waits meanwhile.
-        let rows = rows_of(&taken, checked_at);
+        let id = taken.zone.id().clone();
+        let mut sets = Pieces(std::mem::take(&mut taken.sets).into_iter().peekable());
+        if is_first && !self.store_pieces(&id, &mut sets, &taken.zone).await {
+            return false;
+        }
+        // There may be many of them: nobody else waits meanwhile.
+        let copy = Row::ZoneCopy { zone: id.clone(), checked_at };
+        let rows = std::iter::once(copy).chain(sets.0.map(|set| row_of(&id, set))).collect();
         let is_decided = self.when_thawed(|state| match state.take_in(&taken, rows, to) {
             Decided::Waits(Some(to_store)) => {
                 self.store(state, to_store);
@@ -26,7 +44,61 @@ impl ZoneKeeper {
             }
             _ => false,
         });
-        is_decided.await && stored.await == Ok(Rcode::NO_ERROR)
+        let is_stored = is_decided.await && stored.await == Ok(Rcode::NO_ERROR);
+        if is_stored {
+            self.strewn().remove(&id);
+        }
+        is_stored
+    }
+
+    /// Stores all but the last piece of a first copy. False: one could not be stored; what is stored of the others counts for
+    /// nothing, and goes before it is tried again.
+    async fn store_pieces(&self, id: &Fqdn, sets: &mut Pieces, zone: &Zone) -> bool {
+        let former = self.strewn().get(id).cloned();
+        if let Some(former) = former {
+            let gone = former.rrsets_unsorted().map(|set| (set.name, set.rtype, None)).collect::<Vec<_>>();
+            let mut gone = Pieces(gone.into_iter().peekable());
+            while let Some(piece) = gone.take() {
+                if !self.store_piece(id, piece).await {
+                    return false;
+                }
+            }
+            self.strewn().remove(id);
+        }
+        let mut next = sets.take();
+        while let Some(piece) = next {
+            next = sets.take();
+            if next.is_none() {
+                sets.0 = piece.into_iter().peekable();
+                return true;
+            }
+            self.strewn().insert(id.clone(), zone.clone());
+            if !self.store_piece(id, piece).await {
+                return false;
+            }
+        }
+        true
+    }
+
+    async fn store_piece(&self, id: &Fqdn, piece: Vec<ChangedSet>) -> bool {
+        let (to, stored) = oneshot::channel();
+        // A copy that is damaged may be marked still.
+        let unmarked = std::iter::once(Row::ZoneCopyGone { zone: id.clone() });
+        let submission = Submission {
+            // The next waits for it, and no other decision rests on it.
+            lane: Lane::Updater,
+            epoch: 0,
+            zones_epoch: None,
+            stamp: self.clock.now().wall_secs,
+            transactions: vec![unmarked.chain(piece.into_iter().map(|set| row_of(id, set))).collect()],
+            // The transfer may have been given up.
+            done: Box::new(move |result| _ = to.send(result)),
+        };
+        self.committer.submit(submission).await.is_ok() && stored.await == Ok(CommitResult::Committed)
+    }
+
+    fn strewn(&self) -> MutexGuard<'_, HashMap<Fqdn, Zone>> {
+        self.strewn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Stores that a primary is known to have nothing newer of a copy. Should it get lost, the copy expires a little earlier
@@ -81,15 +153,28 @@ impl<T> Keeping<T> {
     }
 }
 
-/// A transferred zone's rows, but for its steps.
-fn rows_of(taken: &Taken, checked_at: u64) -> Vec<Row> {
-    let id = taken.zone.id();
-    let copy = Row::ZoneCopy { zone: id.clone(), checked_at };
-    let sets = taken.sets.iter().map(|(name, rtype, set)| Row::ZoneSet {
-        zone: id.clone(),
-        name: name.clone(),
-        rtype: *rtype,
-        set: set.clone(),
-    });
-    std::iter::once(copy).chain(sets).collect()
+/// The sets of a zone in pieces of about [`PIECE_OCTETS`].
+struct Pieces(std::iter::Peekable<std::vec::IntoIter<ChangedSet>>);
+
+impl Pieces {
+    /// The next one; `None`: there is nothing more.
+    fn take(&mut self) -> Option<Vec<ChangedSet>> {
+        let (mut piece, mut octets) = (Vec::new(), 0);
+        while octets < PIECE_OCTETS
+            && let Some(set) = self.0.next()
+        {
+            let (name, _, content) = &set;
+            let data = content.iter().flat_map(|content| &content.rdata).map(|rdata| rdata.0.len() + 2);
+            octets += name.as_wire().len() + data.sum::<usize>() + SET_OCTETS;
+            piece.push(set);
+        }
+        (!piece.is_empty()).then_some(piece)
+    }
 }
+
+fn row_of(zone: &Fqdn, (name, rtype, set): ChangedSet) -> Row {
+    Row::ZoneSet { zone: zone.clone(), name, rtype, set }
+}
+
+#[cfg(test)]
+mod tests;
