@@ -223,6 +223,54 @@ fn a_record_by_hand_in_any_view_is_never_touched_and_audits_look_at_all_of_them(
     daemon.check_store();
 }
 
+/// Adopted in the zone that follows, in the one that names are decided in, and in both.
+#[test]
+fn a_record_by_hand_in_a_zone_that_follows_is_adopted_there_and_is_the_clients_in_all() {
+    let lab = Lab::new();
+    let server = lan::server(&lab);
+    let (host, tv) = (asker(&lab, &server), lan::client_host(&lab, &server, "tv"));
+    let daemon = &mut Leasehold::start(&server, &config(""));
+    let change = |from, lines: &str| dig(&host, from).nsupdate(&format!("zone nasir.xyz\n{lines}"));
+    let seen = || [INSIDE, OUTSIDE].map(|from| addresses(&host, from, "tv.nasir.xyz"));
+    let marks = || [INSIDE, OUTSIDE].map(|from| dig(&host, from).short(&["-b", from.0, "tv.nasir.xyz", "DHCID"]));
+    let wait = |what: &str, wanted: [&[&str]; 2]| {
+        wait_for(&format!("{what}: {:?}", seen()), PATIENCE, || {
+            (seen() == wanted.map(|all| all.to_vec())).then_some(())
+        });
+    };
+    let mut client = Client::new(Kind::Dhclient, &tv, Naming::Hostname("tv".to_owned()));
+    let address = client.take().to_string();
+    wait("it is in both", [&[&address], &[&address]]);
+    let there = |address: &str| format!("update delete tv.nasir.xyz\nupdate add tv.nasir.xyz 60 A {address}");
+    // What stands inside, what outside; whether that is exactly what is wanted, so that no name need be said.
+    for (inside, outside, exact) in [
+        (Some(&*address), None, true),
+        (Some("192.168.30.8"), None, false),
+        (Some("192.168.30.8"), Some(&*address), false),
+        (Some(&*address), Some(&*address), true),
+    ] {
+        client.release();
+        wait("its name is gone", [&[], &[]]);
+        inside.iter().for_each(|data| change(INSIDE, &there(data)));
+        outside.iter().for_each(|data| change(OUTSIDE, &there(data)));
+        assert_eq!(client.take().to_string(), address);
+        let foreign = inside.iter().chain(&outside).map(|_| "foreign tv.nasir.xyz.").collect::<Vec<_>>();
+        wait_audit(daemon, &foreign);
+        assert_eq!(marks(), [[""; 0]; 2], "nobody's host is it");
+        let words: &[&str] = if exact { &["adopt", "--all-without-dhcid"] } else { &["adopt", "tv.nasir.xyz"] };
+        let (code, view) = dns(daemon, words);
+        assert_eq!(code, 0, "{inside:?} {outside:?}: {view}");
+        wait("it is the client's in both", [&[&address], &[&address]]);
+        wait_audit(daemon, &[]);
+        let [at_home, follows] = marks();
+        assert!(at_home.len() == 1 && at_home == follows, "{at_home:?} {follows:?}");
+    }
+    client.release();
+    wait("its name is gone", [&[], &[]]);
+    daemon.stop();
+    daemon.check_store();
+}
+
 #[test]
 fn records_of_several_zones_of_one_name_are_made_by_command_and_api_for_their_view() {
     let lab = Lab::new();
