@@ -4,25 +4,17 @@
 //! in it may point into the question, which has the same length with every asker. Where times to live stand is noted, so
 //! that they can be counted down.
 
+mod aliases;
+mod scan;
+
 use dns::Rcode;
 
+use self::scan::{counted, scan};
 use crate::query::{HEADER, OCTETS_PLAIN, OPT, Outgoing, PlainQuery};
 use crate::reason::{Reason, ReasonRef, WORDS_OCTETS_MAX};
 
 /// What an OPT record with a [`Reason`] and a cookie of the server's takes at most, in octets.
 const OPT_MAX: usize = OPT + 4 + 2 + WORDS_OCTETS_MAX + 4 + 40;
-/// RFC 1035 section 3.2.2 and later ones: types that are looked into.
-const A: u16 = 1;
-const CNAME: u16 = 5;
-const SOA: u16 = 6;
-const TXT: u16 = 16;
-const AAAA: u16 = 28;
-const OPT_TYPE: u16 = 41;
-/// RFC 6895 section 3.1: the types of a transaction or of a question, of which no zone holds data: TKEY, TSIG, IXFR, AXFR,
-/// MAILB, MAILA and ANY.
-const META: std::ops::RangeInclusive<u16> = 249..=ANY;
-const ANY: u16 = 255;
-
 /// Why a datagram is not the answer to a question: forged, or of a server that is out of order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Lie {
@@ -52,6 +44,9 @@ pub enum Heard {
     Truncated,
     /// It would not or could not answer; with EDNS not understood, FORMERR or NOTIMP.
     Refusal(Rcode),
+    /// It names other servers that should be asked (RFC 1034 section 4.3.1): it knows nothing itself, and asks nobody.
+    /// Whoever asked us would take it for the news that there is nothing.
+    Referral,
 }
 
 /// An answer as octets.
@@ -70,6 +65,11 @@ pub struct Answer {
     pub ttl_secs: u32,
     /// Whether it says that something is not there: the name, or the type.
     pub negative: bool,
+    /// Whether there is an alias (CNAME) in the answer section.
+    pub has_alias: bool,
+    /// Whether its aliases lead to a name of which it says nothing: neither what is there, nor, by an SOA record, what is
+    /// not. Servers that resolve nothing for others answer so.
+    pub is_open: bool,
     /// What askers are told beside it.
     pub reason: Option<Box<Reason>>,
 }
@@ -87,6 +87,8 @@ pub struct AnswerRef<'a> {
     pub authentic: bool,
     /// See [`Answer::negative`].
     pub negative: bool,
+    /// See [`Answer::has_alias`].
+    pub has_alias: bool,
     /// See [`Answer::reason`].
     pub reason: Option<ReasonRef<'a>>,
 }
@@ -121,6 +123,8 @@ impl Answer {
             authentic: false,
             ttl_secs: 0,
             negative: true,
+            has_alias: false,
+            is_open: false,
             reason: reason.map(Box::new),
         }
     }
@@ -162,6 +166,7 @@ impl Answer {
             rcode: self.rcode,
             authentic: self.authentic,
             negative: self.negative,
+            has_alias: self.has_alias,
             reason: self.reason.as_deref().map(Reason::view),
         }
     }
@@ -196,6 +201,8 @@ impl AnswerRef<'_> {
             authentic: self.authentic,
             ttl_secs,
             negative: self.negative,
+            has_alias: self.has_alias,
+            is_open: false,
             reason: self.reason.map(|reason| Box::new(reason.to_reason())),
         }
     }
@@ -275,12 +282,6 @@ impl AnswerRef<'_> {
     }
 }
 
-/// RFC 2181 section 8: a time to live with its first bit set "should be treated as if the entire value received was
-/// zero".
-fn counted(ttl: u32) -> u32 {
-    if ttl > i32::MAX as u32 { 0 } else { ttl }
-}
-
 impl Heard {
     /// Reads what came for `sent`.
     ///
@@ -318,167 +319,12 @@ impl Heard {
         if scan.extended != 0 {
             return Ok(Self::Refusal(Rcode(u16::from(scan.extended) << 4 | rcode.0)));
         }
+        // Without AA; and who offers recursion (RA) has asked others, if that was wanted.
+        let asked_others = sent.asks_for_recursion() && octets[3] & 0x80 != 0;
+        if octets[2] & 0x04 == 0 && !asked_others && scan.is_referral() && rcode == Rcode::NO_ERROR {
+            return Ok(Self::Referral);
+        }
         Ok(Self::Answer(scan.into_answer(octets, question.len())))
-    }
-}
-
-/// What stands behind a question.
-struct Scan {
-    /// Where the records that are kept end.
-    end: usize,
-    counts: [u16; 3],
-    /// Where times to live stand.
-    ttls: Vec<usize>,
-    /// The shortest time to live of the answer section.
-    answer_ttl: u32,
-    /// Whether a record of the asked type is there.
-    has_data: bool,
-    /// RFC 2308 section 5: the smaller of the SOA record's TTL and of its MINIMUM field.
-    negative_ttl: Option<u32>,
-    /// The upper eight bits of the response code (RFC 6891 section 6.1.3).
-    extended: u8,
-}
-
-impl Scan {
-    fn into_answer(self, message: &[u8], question: usize) -> Answer {
-        let start = HEADER + question;
-        let rcode = message[3] & 0x0f;
-        let negative = rcode == Rcode::NX_DOMAIN.0 as u8 || !self.has_data;
-        let ttl_secs = match (negative, self.negative_ttl) {
-            (false, _) => self.answer_ttl,
-            // RFC 2308 section 5: "Negative responses without SOA records SHOULD NOT be cached".
-            (true, None) => 0,
-            (true, Some(ttl)) => ttl.min(self.answer_ttl),
-        };
-        let mut octets = message[start..self.end].to_vec();
-        octets.reserve_exact(self.ttls.len() * 2);
-        for at in &self.ttls {
-            octets.extend_from_slice(&((at - start) as u16).to_be_bytes());
-        }
-        Answer {
-            octets: octets.into(),
-            // A message has 65,535 octets at most.
-            body: (self.end - start) as u16,
-            question: question as u16,
-            counts: self.counts,
-            rcode,
-            authentic: false,
-            ttl_secs,
-            negative,
-            reason: None,
-        }
-    }
-}
-
-/// Reads every record behind the question, which ends at `at`; none: it is malformed.
-fn scan(message: &[u8], at: usize) -> Option<Scan> {
-    let number = |at: usize| Some(u16::from_be_bytes([*message.get(at)?, *message.get(at + 1)?]));
-    if message.len() > usize::from(u16::MAX) {
-        return None;
-    }
-    let asked = number(at - 4)?;
-    let mut scan = Scan {
-        end: at,
-        counts: [0; 3],
-        ttls: Vec::new(),
-        answer_ttl: i32::MAX as u32,
-        has_data: false,
-        negative_ttl: None,
-        extended: 0,
-    };
-    let (mut at, mut kept) = (at, true);
-    for section in 0..3 {
-        for _ in 0..number(6 + 2 * section)? {
-            let fixed = name_end(message, at)?;
-            let (rtype, class, length) = (number(fixed)?, number(fixed + 2)?, usize::from(number(fixed + 8)?));
-            let ttl = u32::from(number(fixed + 4)?) << 16 | u32::from(number(fixed + 6)?);
-            let data = fixed + 10;
-            let end = data + length;
-            if end > message.len() {
-                return None;
-            }
-            if rtype == OPT_TYPE {
-                if section != 2 || message[at] != 0 {
-                    return None;
-                }
-                scan.extended = (ttl >> 24) as u8;
-                // Between neighbours only. What may stand behind it is dropped with it: it is a help, and its names may
-                // point across it.
-                kept = false;
-            } else if kept {
-                // No question of ours is signed, so that a TSIG record answers nothing; passed on, it would stand in front
-                // of our own OPT record, and RFC 8945 section 5.1 lets nothing stand behind it.
-                if class != 1 || META.contains(&rtype) || !is_well_formed(message, rtype, data, end) {
-                    return None;
-                }
-                scan.ttls.push(fixed + 4);
-                scan.counts[section] += 1;
-                scan.end = end;
-                if section == 0 {
-                    scan.answer_ttl = scan.answer_ttl.min(counted(ttl));
-                    scan.has_data |= rtype == asked || asked == ANY;
-                } else if section == 1 && rtype == SOA {
-                    let minimum = u32::from(number(end - 4)?) << 16 | u32::from(number(end - 2)?);
-                    scan.negative_ttl = Some(counted(ttl).min(counted(minimum)));
-                }
-            }
-            at = end;
-        }
-    }
-    (at == message.len()).then_some(scan)
-}
-
-/// Whether data is what its type says, for the types whose data others read without asking.
-fn is_well_formed(message: &[u8], rtype: u16, data: usize, end: usize) -> bool {
-    let length = end - data;
-    let name_fills = |at: usize| name_end(message, at) == Some(end);
-    match rtype {
-        A => length == 4,
-        AAAA => length == 16,
-        // NS, CNAME, PTR, DNAME.
-        2 | CNAME | 12 | 39 => name_fills(data),
-        // MX, and SRV.
-        15 => length > 2 && name_fills(data + 2),
-        33 => length > 6 && name_fills(data + 6),
-        SOA => name_end(message, data)
-            .filter(|at| *at < end)
-            .and_then(|at| name_end(message, at))
-            .is_some_and(|at| at + 20 == end),
-        TXT => {
-            let mut at = data;
-            while at < end {
-                at += 1 + usize::from(message[at]);
-            }
-            at == end && length > 0
-        }
-        _ => true,
-    }
-}
-
-/// Where the name at `at` ends, when it is one: its pointers lead backwards only (RFC 1035 section 4.1.4), so that
-/// reading it ends, never into the header, and it is not longer than a name may be.
-fn name_end(message: &[u8], mut at: usize) -> Option<usize> {
-    let (mut end, mut length, mut limit) = (None, 1, at);
-    loop {
-        match *message.get(at)? {
-            0 => return Some(end.unwrap_or(at + 1)),
-            label @ 1..=63 => {
-                length += usize::from(label) + 1;
-                at += usize::from(label) + 1;
-            }
-            high @ 0xc0.. => {
-                let target = usize::from(high & 0x3f) << 8 | usize::from(*message.get(at + 1)?);
-                end = end.or(Some(at + 2));
-                if target >= limit || target < HEADER {
-                    return None;
-                }
-                (at, limit) = (target, target);
-            }
-            _ => return None,
-        }
-        if length > 255 {
-            return None;
-        }
     }
 }
 

@@ -12,7 +12,7 @@ pub mod set;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use dns::{Rcode, Rdata, RecordType};
+use dns::{Fqdn, Rcode, Rdata, RecordType};
 use ipnet::IpNet;
 
 pub use self::lines::{Line, Read};
@@ -23,6 +23,11 @@ use crate::reason::Reason;
 
 /// How long an asker may keep the answer, in seconds: an exception that is made should count soon.
 const TTL: u32 = 60;
+
+/// "use-application-dns.net": a browser that asks servers of its own for names asks for this one first, and leaves that where
+/// there is no answer with addresses, since names are filtered
+/// (<https://support.mozilla.org/kb/canary-domain-use-application-dnsnet>). Each list has it.
+const CANARY: &[u8] = b"\x13use-application-dns\x03net\x00";
 
 /// What a listed name is answered with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,10 +88,14 @@ impl BlockLists {
     /// The list by which a name (wire form, lower case) is blocked for a client; none: it is not.
     #[must_use]
     pub fn blocking(&self, name: &[u8], client: IpAddr) -> Option<&BlockList> {
-        self.0.iter().find(|list| {
-            let is_for = list.clients.is_empty() || list.clients.iter().any(|prefix| prefix.contains(&client));
-            is_for && list.has(name)
-        })
+        self.0.iter().find(|list| list.is_for(client) && list.has(name))
+    }
+
+    /// The list by which a name is blocked for a client because an alias of it leads to `target`: who has something listed
+    /// hides it behind names of its own. A name that a list excuses may lead anywhere.
+    #[must_use]
+    pub fn blocking_alias(&self, name: &[u8], target: &[u8], client: IpAddr) -> Option<&BlockList> {
+        self.0.iter().find(|list| list.is_for(client) && list.has_alias(name, target))
     }
 }
 
@@ -94,15 +103,36 @@ impl BlockList {
     /// Whether a name (wire form, lower case) is listed, and no exception.
     #[must_use]
     pub fn has(&self, name: &[u8]) -> bool {
-        self.names.blocked.contains(name) && !self.names.allowed.contains(name) && !self.exceptions.contains(name)
+        (name == CANARY || self.names.blocked.contains(name)) && !self.excuses(name)
     }
 
-    /// What is answered in place of what was asked for.
+    /// Whether `target`, which an alias of `name` leads to, is listed (both in wire form, lower case), and `name` not excused.
     #[must_use]
-    pub fn answer(&self, key: &Key) -> Answer {
+    pub fn has_alias(&self, name: &[u8], target: &[u8]) -> bool {
+        !self.excuses(name) && self.has(target)
+    }
+
+    /// Whether a name is not blocked, listed or not.
+    fn excuses(&self, name: &[u8]) -> bool {
+        self.names.allowed.contains(name) || self.exceptions.contains(name)
+    }
+
+    fn is_for(&self, client: IpAddr) -> bool {
+        self.clients.is_empty() || self.clients.iter().any(|prefix| prefix.contains(&client))
+    }
+
+    /// What is answered in place of what was asked for. `alias_of`: not that is listed, but this name, which it leads to.
+    #[must_use]
+    pub fn answer(&self, key: &Key, alias_of: Option<&Fqdn>) -> Answer {
         let question = key.name().len() + 4;
-        let reason = Reason::new(self.code, format!("listed in {}", self.name));
+        let words = match alias_of {
+            None => format!("listed in {}", self.name),
+            Some(target) => format!("an alias of {target}, listed in {}", self.name),
+        };
+        let reason = Reason::new(self.code, words);
         let (rcode, address) = match (self.instead, key.rtype()) {
+            // An address would be the word that all is well.
+            (Instead::Nowhere, _) if key.name() == CANARY => (Rcode::NX_DOMAIN, None),
             (Instead::NxDomain, _) => (Rcode::NX_DOMAIN, None),
             (Instead::Refused, _) => (Rcode::REFUSED, None),
             (Instead::Nowhere, RecordType::A) => (Rcode::NO_ERROR, Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED))),

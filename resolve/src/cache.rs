@@ -101,7 +101,10 @@ pub struct Counts {
 pub struct Cache {
     limits: Limits,
     hasher: RandomState,
+    /// Room for all that it may hold is made with the first: one that grows moves all that is in it at once, and whoever
+    /// asks in that millisecond waits.
     table: HashTable<u32>,
+    places: usize,
     /// So many fit the table's part of the octets.
     kept_max: usize,
     ring: Ring,
@@ -127,6 +130,7 @@ impl Cache {
             limits,
             hasher,
             table: HashTable::new(),
+            places,
             // What was taken out leaves marks, and a table that is half full of both grows instead of wiping them out; at
             // half of the seven eighths that are ever used it does not.
             kept_max: (places / 16 * 7).max(1),
@@ -263,6 +267,9 @@ impl Cache {
                 }
             }
             self.ring.pop();
+        }
+        if self.table.capacity() == 0 {
+            self.table = HashTable::with_capacity(self.places / 8 * 7);
         }
         let start = self.ring.append(octets);
         let (ring, hasher) = (&self.ring, &self.hasher);

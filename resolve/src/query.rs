@@ -235,6 +235,18 @@ impl Outgoing {
         Self { octets, question_end: self.question_end }
     }
 
+    /// The same for a server that has the names itself, and is to ask nobody (RFC 1034 section 4.3.1): without RD.
+    #[must_use]
+    pub fn without_recursion(mut self) -> Self {
+        self.octets[2] &= !1;
+        self
+    }
+
+    /// Whether it asks for names of others too.
+    pub(crate) fn asks_for_recursion(&self) -> bool {
+        self.octets[2] & 1 != 0
+    }
+
     /// The same under another number: for a stream that several questions share.
     #[must_use]
     pub fn with_id(mut self, id: u16) -> Self {

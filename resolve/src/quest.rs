@@ -23,6 +23,8 @@ pub enum Said {
     Truncated,
     /// It would not or could not answer.
     Refused(Rcode),
+    /// It only names others that should be asked.
+    Referred,
     /// What came was no answer to the question.
     Lied,
     /// Somebody else may answer in its name: to be asked by a stream.
@@ -62,6 +64,8 @@ pub enum Step {
 pub struct Failure {
     /// The last refusal.
     pub refused: Option<Rcode>,
+    /// Somebody only named others.
+    pub referred: bool,
     /// Somebody's answers were none.
     pub lied: bool,
     /// There was nobody to ask: every upstream leads back to us, or there is none.
@@ -193,6 +197,10 @@ impl Quest {
                 pool.handle_answer(upstream, took);
                 self.failure.refused = Some(rcode);
             }
+            Said::Referred => {
+                pool.handle_answer(upstream, took);
+                self.failure.referred = true;
+            }
             Said::Lied => {
                 self.failure.lied = true;
                 pool.handle_silence(upstream, now);
@@ -293,7 +301,7 @@ impl Failure {
     /// Whether anybody could be reached at all.
     #[must_use]
     pub fn is_silence(&self) -> bool {
-        self.refused.is_none() && !self.lied && !self.not_asked
+        self.refused.is_none() && !self.referred && !self.lied && !self.not_asked
     }
 }
 

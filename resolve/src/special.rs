@@ -1,7 +1,7 @@
 //! Names that nobody is asked for: they mean the same everywhere, or nothing outside of one's own network.
 //!
 //! RFC 6761 (localhost, invalid, test), RFC 6762 (local), RFC 7686 (onion), RFC 8375 (home.arpa), RFC 9462
-//! (resolver.arpa), and the reverse zones of RFC 6303 and RFC 7793. A question for one of them that leaks tells strangers
+//! (resolver.arpa), RFC 9665 (service.arpa), and the reverse zones of RFC 6303 and RFC 7793. A question for one of them that leaks tells strangers
 //! what a network looks like, and has no answer there.
 
 use std::collections::HashSet;
@@ -18,9 +18,10 @@ const TTL: u32 = 10_800;
 const TIMES: [u32; 5] = [1, 3_600, 1_200, 604_800, TTL];
 
 /// Zones beside the reverse ones.
-const FORWARD: [&str; 7] = ["localhost", "invalid", "test", "local", "onion", "home.arpa", "resolver.arpa"];
-/// Whose DS record is asked of others.
-const HOME_ARPA: &[u8] = b"\x04home\x04arpa\x00";
+const FORWARD: [&str; 8] =
+    ["localhost", "invalid", "test", "local", "onion", "home.arpa", "service.arpa", "resolver.arpa"];
+const ARPA: &[u8] = b"\x04arpa\x00";
+const RESOLVER_ARPA: &[u8] = b"\x08resolver\x04arpa\x00";
 const DS: RecordType = RecordType(43);
 /// RFC 6303 sections 4.1 and 4.2, as in `in-addr.arpa`.
 const REVERSE_V4: [&str; 9] =
@@ -57,12 +58,12 @@ impl LocalZones {
     /// The zone (in wire form, lower case) by which a question is answered here; none: others are asked.
     #[must_use]
     pub fn answering<'n>(&self, key: &'n Key) -> Option<&'n [u8]> {
+        let zone = suffixes(key.name()).find(|suffix| self.0.contains(*suffix))?;
         // RFC 8375 section 4: the delegation of "home.arpa." in "arpa." is the parent's to tell, so that whoever validates
-        // finds that it is not signed.
-        if key.rtype() == DS && key.name() == HOME_ARPA {
-            return None;
-        }
-        suffixes(key.name()).find(|suffix| self.0.contains(*suffix))
+        // finds that it is not signed; RFC 4035 section 3.1.4.1 says so of any zone, and these are delegated so too. Of
+        // "resolver.arpa." nothing is ever asked (RFC 9462 section 4).
+        let is_parents = key.rtype() == DS && key.name() == zone && zone.ends_with(ARPA) && zone != RESOLVER_ARPA;
+        (!is_parents).then_some(zone)
     }
 }
 
@@ -113,7 +114,8 @@ fn content(key: &Key, zone: &[u8]) -> (Rcode, Vec<(RecordType, Rdata)>) {
         return (Rcode::NO_ERROR, records);
     }
     if !is_apex {
-        return (Rcode::NX_DOMAIN, records);
+        // RFC 9462 section 4: who names no other way to be asked "SHOULD return NODATA for queries to the "resolver.arpa" zone".
+        return (if zone == RESOLVER_ARPA { Rcode::NO_ERROR } else { Rcode::NX_DOMAIN }, records);
     }
     // RFC 6303 section 3: SOA and NS of an empty zone, both naming the zone itself.
     let pointer = (0xc000 | HEADER as u16).to_be_bytes();
@@ -182,6 +184,7 @@ mod tests {
             ("1.2.64.100.in-addr.arpa", "64.100.in-addr.arpa."),
             ("1.2.0.0.d.f.ip6.arpa", "d.f.ip6.arpa."),
             ("nas.home.arpa", "home.arpa."),
+            ("_ipp._tcp.default.service.arpa", "service.arpa."),
             ("x.onion", "onion."),
             ("nothing.invalid", "invalid."),
         ] {
@@ -222,10 +225,23 @@ mod tests {
 
     #[test]
     fn rfc8375_the_ds_of_home_arpa_is_asked_of_others_and_nothing_else_of_it() {
-        assert!(ask("home.arpa", DS).is_none());
-        assert!(ask("home.arpa", RecordType::SOA).is_some());
-        assert!(ask("nas.home.arpa", DS).is_some());
-        assert!(ask("onion", DS).is_some());
+        for zone in ["home.arpa", "service.arpa", "10.in-addr.arpa", "31.172.in-addr.arpa", "d.f.ip6.arpa"] {
+            assert!(ask(zone, DS).is_none(), "{zone}");
+            assert!(ask(zone, RecordType::SOA).is_some(), "{zone}");
+            assert!(ask(&format!("nas.{zone}"), DS).is_some(), "{zone}");
+        }
+        for zone in ["onion", "resolver.arpa"] {
+            assert!(ask(zone, DS).is_some(), "{zone}");
+        }
+    }
+
+    #[test]
+    fn rfc9462_who_looks_for_another_way_to_ask_is_told_that_there_is_none() {
+        for name in ["resolver.arpa", "_dns.resolver.arpa"] {
+            let message = ask(name, RecordType(64)).unwrap();
+            assert_eq!(message.metadata.response_code, ResponseCode::NoError, "{name}");
+            assert!(message.answers.is_empty() && message.authorities[0].record_type() == WireType::SOA, "{name}");
+        }
     }
 
     #[test]

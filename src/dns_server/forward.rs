@@ -2,15 +2,17 @@
 //!
 //! The values and the decisions are `resolve`'s; here are its sockets, its clock and its tasks. Reading order:
 //! [`Forwarder`] (what is known of a question, and who is asked), `quests` (one question on its way), `transport` (one
-//! attempt), `lines` (sockets for datagrams), `channel` (connections by TLS and HTTPS), `loops` (whether an upstream leads back to us), `system` (whom this machine asks), `validation` with
+//! attempt), `aliases` (what an answer's aliases lead to), `delegations` (zones that ours delegate), `lines` (sockets for datagrams), `channel` (connections by TLS and HTTPS), `loops` (whether an upstream leads back to us), `system` (whom this machine asks), `validation` with
 //! `anchors`, `islands` and `wildcard` (whether answers are signed), `chains` (aliases, link by link), `causes` (why one is bogus), `explain` (what becomes of a name, in words).
 //!
 //! A question that is under way is asked once: whoever asks for the same meanwhile waits for the same answer.
 
+mod aliases;
 mod anchors;
 mod causes;
 mod chains;
 mod channel;
+mod delegations;
 mod explain;
 mod figures;
 mod islands;
@@ -31,7 +33,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use dns::{Fqdn, Rcode};
+use dns::{Fqdn, Rcode, RecordType};
 use hickory_proto::op::Message;
 use hickory_proto::rr::Record;
 use resolve::answer::Terms;
@@ -53,6 +55,7 @@ use crate::{clock, descriptors};
 pub use anchors::Anchors;
 use channel::Channel;
 pub use channel::UpstreamTls;
+use delegations::Delegations;
 use lines::Lines;
 pub use system::{is_ourselves, system_upstreams, upstreams_of};
 use validation::Validator;
@@ -72,6 +75,7 @@ static SOCKETS: LazyLock<Arc<Semaphore>> =
     LazyLock::new(|| Arc::new(Semaphore::new((descriptors::limit() / 4).clamp(16, 4_096))));
 /// RFC 8767 section 5: "a recommended value of 1.8 seconds" for which an asker waits before it gets a stale answer.
 const STALE_AFTER: Duration = Duration::from_millis(1_800);
+const DS: RecordType = RecordType(43);
 /// RFC 8767 section 4: "The TTL ... RECOMMENDED value is 30 seconds".
 const STALE_TTL: u32 = 30;
 
@@ -188,6 +192,14 @@ struct Peer {
 }
 
 impl Peer {
+    fn new(upstream: &Upstream, tls: Option<&UpstreamTls>, sockets: &Arc<Semaphore>) -> Self {
+        Self {
+            upstream: upstream.clone(),
+            channel: Channel::new(upstream, tls),
+            lines: Lines::new(upstream.address, sockets),
+        }
+    }
+
     fn is_asked_by_datagram(&self) -> bool {
         self.upstream.over == Over::Datagrams
     }
@@ -199,6 +211,8 @@ struct Group {
     domains: Vec<Fqdn>,
     peers: Vec<Peer>,
     pool: Mutex<Pool>,
+    /// A zone of ours delegates the domain to them: nothing above it speaks for what they say.
+    is_delegated: bool,
 }
 
 /// An answer, and how it goes out.
@@ -215,9 +229,9 @@ enum Known {
     /// Its answer.
     Answer(Outcome),
     /// What it was; to be asked anew of these upstreams.
-    Stale(Outcome, usize),
+    Stale(Outcome, Arc<Group>),
     /// Nothing; to be asked of these.
-    Nothing(usize),
+    Nothing(Arc<Group>),
 }
 
 /// Who asks, and how.
@@ -272,8 +286,9 @@ struct Shared {
     cache: Vec<Mutex<Cache>>,
     keyed: RandomState,
     /// The general upstreams first.
-    groups: Vec<Group>,
+    groups: Vec<Arc<Group>>,
     routes: Routes,
+    delegations: Delegations,
     local: LocalZones,
     validator: Option<Validator>,
     blocks: Arc<ArcSwap<BlockLists>>,
@@ -303,17 +318,14 @@ impl Forwarder {
         }
         let routed = settings.routes.iter().map(|route| (&route.domains[..], &route.upstreams[..]));
         let lists = std::iter::once((&[][..], upstreams)).chain(routed);
-        let peer = |upstream: &Upstream| Peer {
-            upstream: upstream.clone(),
-            channel: Channel::new(upstream, settings.tls.as_ref()),
-            lines: Lines::new(upstream.address, &means.sockets),
-        };
+        let peer = |upstream: &Upstream| Peer::new(upstream, settings.tls.as_ref(), &means.sockets);
         let groups = lists.map(|(domains, upstreams)| Group {
             domains: domains.to_vec(),
             peers: upstreams.iter().map(peer).collect(),
             pool: Mutex::new(Pool::new(upstreams.len(), settings.order)),
+            is_delegated: false,
         });
-        let groups: Vec<Group> = groups.collect();
+        let groups: Vec<Arc<Group>> = groups.map(Arc::new).collect();
         let domains = settings.routes.iter().zip(1..);
         let routes =
             Routes::new(domains.flat_map(|(route, number)| route.domains.iter().map(move |name| (name, number))));
@@ -333,6 +345,7 @@ impl Forwarder {
             random,
             groups,
             routes,
+            delegations: Delegations::default(),
             local: LocalZones::default(),
             under_way: Mutex::default(),
             shares: Shares::new(UNDER_WAY_MAX_EACH),
@@ -343,13 +356,19 @@ impl Forwarder {
         Some(forwarder)
     }
 
-    /// Answers a plain question at once, into `out`, octets to octets; false: others must be asked. `options`: what is to
-    /// stand in the answer's OPT record.
-    pub(super) fn answer_known(&self, query: &PlainQuery<'_>, asker: Asker, options: &[u8], out: &mut Vec<u8>) -> bool {
+    /// Answers a plain question at once, into `out`, octets to octets; false: others must be asked, or its aliases lead to a
+    /// name of which `is_ours` says that our zones answer for it. `options`: what is to stand in the answer's OPT record.
+    pub(super) fn answer_known(
+        &self,
+        query: &PlainQuery<'_>,
+        asker: Asker,
+        (options, is_ours): (&[u8], impl Fn(&[u8]) -> bool),
+        out: &mut Vec<u8>,
+    ) -> bool {
         let shared = &self.0;
         let outcome = match shared.blocked(&query.key, asker.source) {
             Some(outcome) => outcome,
-            None => match shared.answer_kept(query, asker, options, out) {
+            None => match shared.answer_kept(query, asker, (options, is_ours), out) {
                 Some(is_answered) => return is_answered,
                 None => match shared.new_to_us(&query.key) {
                     Known::Answer(outcome) => outcome,
@@ -362,39 +381,53 @@ impl Forwarder {
         true
     }
 
-    /// Answers a plain question, asking others where that is needed; `options` as in [`Self::answer_known`].
-    pub(super) async fn answer(&self, query: &PlainQuery<'_>, asker: Asker, options: &[u8]) -> Vec<u8> {
+    /// Answers a plain question, asking others where that is needed; `options` and `is_ours` as in [`Self::answer_known`]. None:
+    /// its aliases lead to a name of ours.
+    pub(super) async fn answer(
+        &self,
+        query: &PlainQuery<'_>,
+        asker: Asker,
+        (options, is_ours): (&[u8], impl Fn(&[u8]) -> bool),
+    ) -> Option<Vec<u8>> {
         let outcome = self.outcome(&query.key, asker).await;
+        if outcome.answer.view().alias_to(query.key.name(), is_ours).is_some() {
+            return None;
+        }
+        self.0.note(&query.key, asker, outcome.fate, outcome.answer.view());
         let mut out = Vec::with_capacity(usize::from(UDP_OCTETS_MAX));
         self.0.write(query, &outcome, (asker.transport, options), &mut out);
-        out
+        Some(out)
+    }
+
+    /// Whether some names are asked of upstreams of their own.
+    pub(super) fn has_routes(&self) -> bool {
+        self.0.groups.len() > 1
+    }
+
+    /// Whether a name (wire form, lower case) is asked of upstreams of its own though it is in the zone `apex`: they are for a
+    /// domain within that. RFC 4035 section 3.1.4.1: the DS set of a delegation is the zone's above.
+    pub(super) fn routes_within(&self, name: &[u8], rtype: RecordType, apex: &Fqdn) -> bool {
+        let routed = self.0.routes.of(name).map(|(_, octets)| octets);
+        routed.is_some_and(|octets| octets > apex.as_wire().len() && (rtype != DS || octets < name.len()))
     }
 
     async fn outcome(&self, key: &Key, asker: Asker) -> Outcome {
-        let outcome = match self.0.blocked(key, asker.source) {
-            Some(outcome) => outcome,
-            None => self.0.resolve(key, Some(asker.source)).await,
-        };
-        self.0.note(key, asker, outcome.fate, outcome.answer.view());
-        outcome
+        if let Some(outcome) = self.0.blocked(key, asker.source) {
+            return outcome;
+        }
+        let outcome = self.0.resolve(key, Some(asker.source)).await;
+        self.0.cloaked(key, outcome.answer.view(), asker.source).unwrap_or(outcome)
     }
 
     /// Asks for one name; what is said of it as records.
     pub(super) async fn resolve(&self, key: &Key, asker: Asker) -> Forwarded {
         let outcome = self.outcome(key, asker).await;
-        let outgoing = Outgoing::build(key, 0, false);
-        let mut octets = Vec::new();
+        self.0.note(key, asker, outcome.fate, outcome.answer.view());
         let mut reason = outcome.answer.reason.as_deref().cloned();
         if outcome.stale {
             reason = Some(stale_reason(outcome.answer.rcode()));
         }
-        let read = PlainQuery::read(&outgoing.octets).and_then(|mut query| {
-            query.authentic = true;
-            let terms = Terms { octets_max: None, ..self.0.terms(outcome.age_secs, outcome.stale, None) };
-            outcome.answer.write(&query, &terms, &mut octets);
-            Message::from_vec(&octets).ok()
-        });
-        match read {
+        match self.0.as_message(key, &outcome) {
             Some(message) => Forwarded {
                 rcode: outcome.answer.rcode(),
                 authentic: message.metadata.authentic_data,
@@ -464,6 +497,17 @@ impl Shared {
         cache.put(hash, key, answer, now);
     }
 
+    /// An answer as a message; none: it is of a type whose data the library reads more strictly.
+    fn as_message(&self, key: &Key, outcome: &Outcome) -> Option<Message> {
+        let outgoing = Outgoing::build(key, 0, false);
+        let mut query = PlainQuery::read(&outgoing.octets)?;
+        query.authentic = true;
+        let terms = Terms { octets_max: None, ..self.terms(outcome.age_secs, outcome.stale, None) };
+        let mut octets = Vec::new();
+        outcome.answer.write(&query, &terms, &mut octets);
+        Message::from_vec(&octets).ok()
+    }
+
     fn terms<'r>(&self, age_secs: u32, stale: bool, reason: Option<&'r Reason>) -> Terms<'r> {
         Terms {
             age_secs,
@@ -489,12 +533,12 @@ impl Shared {
     }
 
     /// Answers a question from where its answer is kept, without a copy of it, since most end here; none: nothing is kept;
-    /// false: what is kept is stale, and others are to be asked first.
+    /// false: what is kept is stale, and others are to be asked first, or it leads to a name of ours.
     fn answer_kept(
         self: &Arc<Self>,
         query: &PlainQuery<'_>,
         asker: Asker,
-        options: &[u8],
+        (options, is_ours): (&[u8], impl Fn(&[u8]) -> bool),
         out: &mut Vec<u8>,
     ) -> Option<bool> {
         let now = self.now_secs();
@@ -504,6 +548,14 @@ impl Shared {
             return Some(false);
         }
         let answer = found.answer;
+        if let Some(outcome) = self.cloaked(&query.key, answer, asker.source) {
+            self.note(&query.key, asker, outcome.fate, outcome.answer.view());
+            self.write(query, &outcome, (asker.transport, options), out);
+            return Some(true);
+        }
+        if answer.alias_to(query.key.name(), is_ours).is_some() {
+            return Some(false);
+        }
         let reason = found.stale.then(|| stale_reason(answer.rcode()));
         let octets_max = (!asker.transport.is_stream()).then_some(UDP_OCTETS_MAX);
         let terms = Terms { octets_max, options, ..self.terms(found.age_secs, found.stale, reason.as_ref()) };
@@ -521,7 +573,7 @@ impl Shared {
         if refresh {
             count(&self.counts.refreshed);
             // What cannot be asked for now is still good for a while.
-            let _ = self.begin(key, self.group_of(key), None);
+            let _ = self.begin(key, &self.group_of(key), None);
         }
     }
 
@@ -530,8 +582,8 @@ impl Shared {
     async fn resolve(self: &Arc<Self>, key: &Key, asker: Option<IpAddr>) -> Outcome {
         match self.known(key) {
             Known::Answer(outcome) => outcome,
-            Known::Nothing(group) => self.ask(key, group, asker).await,
-            Known::Stale(stale, group) => match tokio::time::timeout(STALE_AFTER, self.ask(key, group, asker)).await {
+            Known::Nothing(group) => self.ask(key, &group, asker).await,
+            Known::Stale(stale, group) => match tokio::time::timeout(STALE_AFTER, self.ask(key, &group, asker)).await {
                 Ok(fresh) if !is_failure(&fresh.answer) => fresh,
                 _ => {
                     count(&self.counts.stale);
@@ -551,10 +603,15 @@ impl Shared {
     fn blocked(&self, key: &Key, client: IpAddr) -> Option<Outcome> {
         let lists = self.blocks.load();
         let list = lists.blocking(key.name(), client.to_canonical())?;
+        self.count_blocked(&list.name, key.name());
+        Some(now(list.answer(key, None), Fate::Blocked))
+    }
+
+    /// `name`: what the list has.
+    fn count_blocked(&self, list: &str, name: &[u8]) {
         count(&self.counts.blocked);
         let remembers = self.log.as_ref().is_some_and(|log| log.has_names());
-        self.counts.tallies.note(&list.name, remembers.then(|| key.name()));
-        Some(now(list.answer(key), Fate::Blocked))
+        self.counts.tallies.note(list, remembers.then_some(name));
     }
 
     /// What is known of a question without asking anybody.
@@ -572,8 +629,18 @@ impl Shared {
         Known::Answer(outcome)
     }
 
-    fn group_of(&self, key: &Key) -> usize {
-        self.routes.of(key.name()).map_or(0, |(group, _)| group)
+    fn group_of(&self, key: &Key) -> Arc<Group> {
+        self.route_of(key).map_or_else(|| Arc::clone(&self.groups[0]), |(group, _)| group)
+    }
+
+    /// Those that are asked about the longest domain that holds a name, and how many octets that has; none: the general ones.
+    fn route_of(&self, key: &Key) -> Option<(Arc<Group>, usize)> {
+        let routed = self.routes.of(key.name()).map(|(group, octets)| (Arc::clone(&self.groups[group]), octets));
+        let delegated = self.delegations.of(key.name(), self.now_ms());
+        match (routed, delegated) {
+            (Some(routed), Some(delegated)) if delegated.1 > routed.1 => Some(delegated),
+            (routed, delegated) => routed.or(delegated),
+        }
     }
 
     /// What is answered by ourselves; else who is asked.
@@ -581,15 +648,15 @@ impl Shared {
         if let Some(answer) = loops::heard(self, key) {
             return Known::Answer(now(answer, Fate::Local));
         }
-        let route = self.routes.of(key.name());
+        let route = self.route_of(key);
         // The longer domain decides: a route for a private zone, or for some names within it, is there to be used.
         if let Some(zone) = self.local.answering(key)
-            && route.is_none_or(|(_, octets)| octets < zone.len())
+            && route.as_ref().is_none_or(|(_, octets)| *octets < zone.len())
         {
             count(&self.counts.local);
             return Known::Answer(now(special::answer(key, zone), Fate::Local));
         }
-        Known::Nothing(route.map_or(0, |(group, _)| group))
+        Known::Nothing(route.map_or_else(|| Arc::clone(&self.groups[0]), |(group, _)| group))
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
-use dns::Fqdn;
+use dns::{Fqdn, RecordType};
 use resolve::Transport;
 use web::model::DnsFigures;
 use zones::Place;
@@ -43,7 +43,11 @@ impl DnsGauge {
     /// What is answered to whoever asks for the address of a name of others, in a sentence; none: such names are not resolved.
     pub async fn explain(&self, name: &Fqdn) -> Option<String> {
         let forwarder = self.forwarder.load_full()?;
-        let is_ours = self.handler.load().parts().snapshot.load().place(name) != Place::Elsewhere;
+        let is_ours = match self.handler.load().parts().snapshot.load().place(name) {
+            Place::Elsewhere => false,
+            Place::Zone(zone) => !forwarder.routes_within(name.as_wire(), RecordType::A, zone.apex()),
+            Place::Prohibited | Place::Unavailable(_) => true,
+        };
         if is_ours {
             return None;
         }

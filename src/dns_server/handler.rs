@@ -25,6 +25,7 @@ use super::cookies::CookieKeeper;
 use super::counts::Counts;
 use super::forward::{Asker, Forwarder};
 use super::notify::{Board, CopyRights};
+use super::query::Further;
 use super::rate::{RateLimiter, Verdict, ticks_since};
 use super::reply::{self, BAD_VERS, Reply};
 use super::transfer::{self, Transfers};
@@ -140,9 +141,9 @@ impl Handler {
         let seen = snapshot.seen_by(source, None);
         if let Some(forwarder) = &forwarder
             && let Some(plain) = PlainQuery::read(query)
-            && !is_ours(seen, &plain)
+            && !is_ours(seen, forwarder, plain.key.name(), plain.key.rtype())
         {
-            return self.answer_known(forwarder, &plain, source, out);
+            return self.answer_known((forwarder, seen), &plain, source, out);
         }
         let responded = cookies.with(|cookies| {
             let recursion = forwarder.is_some();
@@ -170,7 +171,7 @@ impl Handler {
     /// Answers a datagram that asks for a name of others by what is known.
     fn answer_known(
         &self,
-        forwarder: &Forwarder,
+        (forwarder, seen): (&Forwarder, &ZoneSet),
         query: &PlainQuery<'_>,
         source: IpAddr,
         out: &mut Vec<u8>,
@@ -187,26 +188,42 @@ impl Handler {
             Verdict::Drop => return Datagram::Limited,
         }
         let asker = Asker { source, transport: Transport::Udp };
-        if forwarder.answer_known(query, asker, cookie.option(), out) { Datagram::Answered } else { Datagram::Other }
+        let leads_home = |target: &[u8]| is_ours(seen, forwarder, target, query.key.rtype());
+        match forwarder.answer_known(query, asker, (cookie.option(), leads_home), out) {
+            true => Datagram::Answered,
+            false => Datagram::Other,
+        }
     }
 
-    /// Answers a plain question about others' names by asking them; none: it is not one.
+    /// Answers a plain question about others' names by asking them; none: it is not one, or leads to names of ours.
     pub(super) async fn answer_forwarded(&self, query: &[u8], asker: Asker) -> Option<Vec<u8>> {
         let forwarder = self.forwarder_for(asker.source)?;
         let query = PlainQuery::read(query)?;
-        if is_ours(self.0.snapshot.load().seen_by(asker.source, None), &query) {
+        let is_ours = |name: &[u8]| {
+            is_ours(self.0.snapshot.load().seen_by(asker.source, None), &forwarder, name, query.key.rtype())
+        };
+        if is_ours(query.key.name()) {
             return None;
         }
         let cookie = self.0.cookies.answer_to(shown_cookie(&query), asker.source, asker.transport.is_stream())?;
-        Some(forwarder.answer(&query, asker, cookie.option()).await)
+        forwarder.answer(&query, asker, (cookie.option(), is_ours)).await
     }
 
     /// Answers a plain question that came by a connection, into `out`; false: it is none.
     pub(super) fn answer_stream(&self, query: &[u8], source: IpAddr, out: &mut Vec<u8>) -> bool {
-        let (recursion, snapshot) = (self.forwarder_for(source).is_some(), self.0.snapshot.load());
+        let (forwarder, snapshot) = (self.forwarder_for(source), self.0.snapshot.load());
+        let seen = snapshot.seen_by(source, None);
+        // What our zones do not hold they do not answer anyway, but where others are asked for names within one.
+        if let Some(forwarder) = forwarder.as_ref().filter(|forwarder| forwarder.has_routes())
+            && let Some(plain) = PlainQuery::read(query)
+            && !is_ours(seen, forwarder, plain.key.name(), plain.key.rtype())
+        {
+            return false;
+        }
+        let recursion = forwarder.is_some();
         let responded = self.0.cookies.with(|cookies| {
             let asked = Asked { recursion, octets_max: reply::UDP_OCTETS_MAX, stream: true, source, cookies };
-            zones::respond(snapshot.seen_by(source, None), query, asked, out)
+            zones::respond(seen, query, asked, out)
         });
         responded.is_some()
     }
@@ -363,18 +380,29 @@ impl Handler {
         let snapshot = self.0.snapshot.load();
         let meta = QuestionMeta { stream: request.protocol() != Protocol::Udp };
         let seen = snapshot.seen_by(request.src().ip(), key);
-        let (mut reply, go_on) = query::answer(seen, request, question, meta);
+        let is_routed = forwarder.as_ref().is_some_and(|forwarder| {
+            let is_ours = is_ours(seen, forwarder, question.name.as_wire(), question.rtype);
+            !is_ours && request.metadata.recursion_desired
+        });
+        let (mut reply, further) = match is_routed {
+            true => (Reply::empty(request, Rcode::REFUSED), Some(Further::elsewhere(question.name.clone()))),
+            false => query::answer(seen, request, question, meta),
+        };
         drop(snapshot);
         reply.metadata.recursion_available = forwarder.is_some();
         // RFC 1034 section 4.3.1: recursion is for those who ask for it.
         let forwarder = forwarder.filter(|_| request.metadata.recursion_desired);
-        match (go_on, forwarder) {
+        match (further, forwarder) {
             (None, _) => {}
-            (Some(name), Some(forwarder)) => {
-                query::forward(&mut reply, &forwarder, request, (&name, question.rtype), transport).await
+            (Some(further), Some(forwarder)) => {
+                let source = request.src().ip();
+                let zones = || self.0.snapshot.load_full();
+                let is_ours = |name: &[u8]| is_ours(zones().seen_by(source, key), &forwarder, name, question.rtype);
+                let asked = (further, question, meta);
+                query::go_on((&mut reply, &forwarder), (request, transport), asked, (zones, is_ours), key).await;
             }
-            // A chain of ours that leads elsewhere is an answer by itself; any other name is not for this asker.
-            (Some(name), None) if name == question.name => {
+            // A chain of ours that leads elsewhere, and a referral, is an answer by itself; any other name is not for this asker.
+            (Some(further), None) if further.is_elsewhere => {
                 let reason = Reason::new(Reason::PROHIBITED, "not in our zones, and not resolved for this client");
                 return Reply { reason: Some(reason), ..Reply::empty(request, Rcode::REFUSED) };
             }
@@ -420,9 +448,14 @@ impl Handler {
     }
 }
 
-/// Whether a plain question is about a name in one of our zones: a chain that begins there is ours.
-fn is_ours(zones: &ZoneSet, query: &PlainQuery<'_>) -> bool {
-    zones.place_wire(query.key.name()) != Place::Elsewhere
+/// Whether our zones answer for a name (wire form, lower case): a chain that begins there is ours. The longer domain decides
+/// where others are asked for names within a zone of ours.
+fn is_ours(zones: &ZoneSet, forwarder: &Forwarder, name: &[u8], rtype: RecordType) -> bool {
+    match zones.place_wire(name) {
+        Place::Elsewhere => false,
+        Place::Zone(zone) => !forwarder.routes_within(name, rtype, zone.apex()),
+        Place::Prohibited | Place::Unavailable(_) => true,
+    }
 }
 
 fn shown_cookie<'q>(query: &PlainQuery<'q>) -> Option<&'q [u8]> {

@@ -1,23 +1,45 @@
 //! Questions: answered from a snapshot, and through the forwarder where they lead elsewhere.
 
-use dns::wire::{WireError, name_to_hickory, rdata_to_hickory};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use dns::wire::{WireError, name_from_hickory, name_to_hickory, rdata_to_hickory};
 use dns::{Fqdn, Rcode, Rdata, RecordType};
-use hickory_proto::rr::Record;
+use hickory_proto::op::ResponseCode;
+use hickory_proto::rr::{RData, Record};
 use hickory_server::server::Request;
 use resolve::{Key, Reason, Transport};
+use zones::answer::CNAME_HOPS_MAX;
 use zones::{AnswerSet, Question, QuestionMeta, Unavailable, ZoneSet};
 
 use super::forward::{Asker, Forwarder};
 use super::reply::Reply;
 
-/// The answer of our zones; and the name to ask others for: the question's own when it is in no zone of ours, or
-/// where a chain of CNAME records leaves them.
+/// Where an answer goes on.
+pub(super) struct Further {
+    /// The name to ask others for.
+    pub(super) name: Fqdn,
+    /// Nothing of the answer is ours.
+    pub(super) is_elsewhere: bool,
+    /// The zone that ours delegates it to, and those of its servers' addresses that our zones know.
+    cut: Option<(Fqdn, Vec<IpAddr>)>,
+}
+
+impl Further {
+    /// Others are to be asked for the whole of it.
+    pub(super) fn elsewhere(name: Fqdn) -> Self {
+        Self { name, is_elsewhere: true, cut: None }
+    }
+}
+
+/// The answer of our zones; and where it goes on: at the question's own name when it is in no zone of ours, or where a chain of
+/// CNAME records leaves them or meets a delegation.
 pub(super) fn answer(
     snapshot: &ZoneSet,
     request: &Request,
     question: &Question,
     meta: QuestionMeta,
-) -> (Reply, Option<Fqdn>) {
+) -> (Reply, Option<Further>) {
     let found = zones::answer(snapshot, question, meta);
     if found.prohibited {
         return (Reply::empty(request, Rcode::REFUSED).prohibited_if(true), None);
@@ -26,7 +48,7 @@ pub(super) fn answer(
         return (unavailable(request, why), None);
     }
     if !found.ours {
-        return (Reply::empty(request, Rcode::REFUSED), Some(question.name.clone()));
+        return (Reply::empty(request, Rcode::REFUSED), Some(Further::elsewhere(question.name.clone())));
     }
     let mut reply = Reply::empty(request, found.rcode.unwrap_or(Rcode::NO_ERROR));
     reply.metadata.authoritative = found.authoritative;
@@ -41,7 +63,80 @@ pub(super) fn answer(
             return (Reply::empty(request, Rcode::SERV_FAIL), None);
         }
     }
-    (reply, found.continue_at)
+    let cut = found.authorities.iter().find(|set| set.rtype == RecordType::NS).map(|cut| {
+        let of_set = |set: &AnswerSet<'_>| {
+            let addresses = set.rdata.iter().filter_map(|data| Rdata(data.into()).to_address(set.rtype));
+            addresses.collect::<Vec<_>>()
+        };
+        (Fqdn::clone(&cut.name), found.additionals.iter().flat_map(of_set).collect())
+    });
+    let further = found.continue_at.map(|name| Further { name, is_elsewhere: false, cut });
+    (reply, further)
+}
+
+/// Goes on where our zones end, and where that leads back into them, as often as our own chains may have links. `zones`: what
+/// this asker sees of them now; `is_ours`: whether they answer for a name (wire form, lower case).
+pub(super) async fn go_on(
+    (reply, forwarder): (&mut Reply, &Forwarder),
+    (request, transport): (&Request, Transport),
+    (mut further, question, meta): (Further, &Question, QuestionMeta),
+    (zones, is_ours): (impl Fn() -> Arc<ZoneSet>, impl Fn(&[u8]) -> bool),
+    key: Option<&Fqdn>,
+) {
+    for _ in 0..=CNAME_HOPS_MAX {
+        let first = reply.answers.len();
+        if let Some((cut, servers)) = further.cut.take() {
+            forwarder.delegate(&cut, servers);
+        }
+        forward(reply, forwarder, request, (&further.name, question.rtype), transport).await;
+        let Some(name) = leads_home(reply, first, &further.name, &is_ours) else { return };
+        let question = Question { name, rtype: question.rtype };
+        let zones = zones();
+        let (part, next) = answer(zones.seen_by(request.src().ip(), key), request, &question, meta);
+        // What is prohibited, or not there: the beginning is an answer by itself.
+        if part.reason.is_some() {
+            return;
+        }
+        reply.metadata.response_code = part.metadata.response_code;
+        reply.answers.extend(part.answers);
+        reply.authorities = part.authorities;
+        reply.additionals = part.additionals;
+        match next {
+            Some(next) => further = next,
+            None => return,
+        }
+    }
+}
+
+/// The name of ours that what others said leads to, with the chain up to there left alone: what they say of it is not what our
+/// zones say. `first`: where their records begin.
+fn leads_home(reply: &mut Reply, first: usize, name: &Fqdn, is_ours: impl Fn(&[u8]) -> bool) -> Option<Fqdn> {
+    let (mut chain, mut end) = (Vec::new(), name_to_hickory(name));
+    let target = loop {
+        let alias = reply.answers[first..].iter().find_map(|record| match &record.data {
+            RData::CNAME(target) if record.name == end => Some(target.0.clone()),
+            _ => None,
+        })?;
+        chain.push(std::mem::replace(&mut end, alias));
+        // In a circle.
+        if chain.contains(&end) || reply.answers[..first].iter().any(|record| record.name == end) {
+            return None;
+        }
+        if let Some(target) = name_from_hickory(&end).ok().filter(|target| is_ours(target.as_wire())) {
+            break target;
+        }
+    };
+    let mut at = 0;
+    reply.answers.retain(|record| {
+        at += 1;
+        at <= first || chain.contains(&record.name)
+    });
+    reply.authorities.clear();
+    // What is told beside it is of the rest too.
+    reply.reason = None;
+    reply.metadata.authentic_data = false;
+    reply.metadata.response_code = ResponseCode::NoError;
+    Some(target)
 }
 
 /// What is answered in a zone whose contents are not there.
@@ -54,7 +149,7 @@ pub(super) fn unavailable(request: &Request, why: Unavailable) -> Reply {
 }
 
 /// Asks others for `name` and adds what they say.
-pub(super) async fn forward(
+async fn forward(
     reply: &mut Reply,
     forwarder: &Forwarder,
     request: &Request,
@@ -73,7 +168,9 @@ pub(super) async fn forward(
     // RFC 1035 section 4.1.1: AA "corresponds to ... the first owner name in the answer section": ours, if the chain
     // began with us; nobody's here otherwise.
     reply.answers.extend(found.answers);
-    reply.authorities.extend(found.authorities);
+    // In place of a referral.
+    reply.authorities = found.authorities;
+    reply.additionals.clear();
 }
 
 fn add_records(sets: &[AnswerSet<'_>], records: &mut Vec<Record>) -> Result<(), WireError> {

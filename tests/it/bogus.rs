@@ -134,6 +134,34 @@ fn rfc8914_what_is_wrong_about_a_bogus_answer_is_told_in_words() {
     named.stop(Duration::from_secs(10));
 }
 
+#[test]
+fn rfc4035_5_3_3_learnt_keys_are_trusted_no_longer_than_their_signature_counts() {
+    let lab = Lab::new();
+    let host = lab.host("t");
+    let directory = host.path("/var/lib/bind");
+    // The signatures over the keys end, those over all else go on.
+    let words = ["-O", "full", "-s", "now-3600", "-X", "now+30"];
+    let (digest, _) = signed(&directory, "island", "", &words);
+    let ends = std::time::Instant::now() + Duration::from_secs(30);
+    let (mut named, anchors) = serve(&host, "", &[("island", "island.signed")]);
+    let of_root = fs::read_to_string(&anchors).unwrap();
+    fs::write(&anchors, format!("{of_root}{digest}")).unwrap();
+    let server = validating(&host, &anchors, &[]);
+    let dig = |words: &[&str]| host.inside(|| server.dig(words));
+    let found = wait_for("the zone answers", Duration::from_secs(10), || {
+        let found = dig(&["+adflag", "www.island"]);
+        (status(&found) == "NOERROR").then_some(found)
+    });
+    assert!(flags(&found).contains(" ad"), "{found}");
+    // Another second, since times of signatures are seconds.
+    std::thread::sleep(ends.saturating_duration_since(std::time::Instant::now()) + Duration::from_secs(2));
+    let found = dig(&["ns.island"]);
+    assert!(status(&found) == "SERVFAIL", "{found}");
+    assert!(found.contains("EDE: 7 (Signature Expired): (the signature of island DNSKEY expired"), "{found}");
+    server.stop();
+    named.stop(Duration::from_secs(10));
+}
+
 /// Whether an owner is in the first half of all hashes.
 fn is_first_half(line: &str) -> bool {
     line.starts_with(|letter: char| matches!(letter.to_ascii_lowercase(), '0'..='9' | 'a'..='f'))

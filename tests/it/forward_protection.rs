@@ -300,7 +300,7 @@ fn rfc5452_what_is_guessed_at_goes_by_tcp_and_no_two_questions_share_a_port_then
 }
 
 /// The answer to a query: an alias of this name (wire form).
-fn alias_of(query: &[u8], target: &[u8]) -> Vec<u8> {
+pub(crate) fn alias_of(query: &[u8], target: &[u8]) -> Vec<u8> {
     let mut reply = answer_with(query, 0, 60);
     reply.truncate(reply.len() - 16);
     reply.extend_from_slice(&[0xc0, 12, 0, 5, 0, 1, 0, 0, 0, 60, 0, target.len() as u8]);

@@ -36,6 +36,7 @@ mod errors;
 mod explain;
 mod explain_names;
 mod field;
+mod forward_aliases;
 mod forward_protection;
 mod forwarding;
 mod full_disk;

@@ -45,7 +45,7 @@ pub(crate) fn signed_by(directory: &Path, zone: &str, words: &[&str]) -> (String
 fn world(host: &Host) -> (Running, PathBuf) {
     let directory = host.path("/var/lib/bind");
     let records = "ns A 192.0.2.1\nwww A 192.0.2.80\nalias CNAME www\n*.w A 192.0.2.90\nnear.w A 192.0.2.91\n\
-                   to-wild CNAME x.w\n";
+                   to-wild CNAME x.w\nto-lost CNAME www.lost.\nto-bad CNAME www.bad.\nto-good CNAME www.good.\n";
     let mut root = HEAD.to_owned();
     for (zone, nsec3) in [("good", false), ("third", true), ("bad", false)] {
         fs::write(directory.join(zone), format!("{HEAD}{records}")).unwrap();
@@ -163,6 +163,37 @@ fn answers_are_validated_from_a_made_root_down() {
     let excused = dig(&["www.lost", "+adflag"]);
     assert!(status(&excused) == "NOERROR" && !flags(&excused).contains(" ad"), "{excused}");
     assert_eq!(status(&dig(&["www.bad"])), "SERVFAIL");
+    server.stop();
+    named.stop(Duration::from_secs(10));
+}
+
+#[test]
+fn rfc7646_aliases_into_and_out_of_what_is_not_validated_are_judged_where_they_lead() {
+    let lab = Lab::new();
+    let host = lab.host("n");
+    let (mut named, anchors) = world(&host);
+    let server = validating(&host, &anchors, &["lost"]);
+    let dig = |words: &[&str]| host.inside(|| server.dig(words));
+    wait_for("the made root answers", Duration::from_secs(10), || {
+        (status(&dig(&["+cd", "ns.good"])) == "NOERROR").then_some(())
+    });
+    // From a signed zone, and by a link of one that is delegated without signatures; and out of what is not validated.
+    for asked in ["to-lost.good", "to-lost.plain", "to-good.lost", "to-good.plain"] {
+        for transport in ["+notcp", "+tcp"] {
+            let found = dig(&[asked, "+adflag", transport]);
+            assert!(status(&found) == "NOERROR" && found.contains("192.0.2.80"), "{asked} {found}");
+            assert!(!flags(&found).contains(" ad"), "{asked} {found}");
+        }
+    }
+    for asked in ["to-lost.good", "to-lost.plain", "to-good.lost"] {
+        let found = dig(&[asked, "AAAA"]);
+        assert!(status(&found) == "NOERROR" && found.contains("CNAME"), "{asked} {found}");
+    }
+    // What is validated stays so, by whatever alias somebody comes to it.
+    for asked in ["to-bad.good", "to-bad.plain", "to-bad.lost"] {
+        let found = dig(&[asked]);
+        assert!(status(&found) == "SERVFAIL" && found.contains("EDE: 6"), "{asked} {found}");
+    }
     server.stop();
     named.stop(Duration::from_secs(10));
 }

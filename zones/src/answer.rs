@@ -86,7 +86,8 @@ pub struct Answer<'z> {
     pub authorities: Vec<AnswerSet<'z>>,
     /// The additional section: addresses of the names in NS, MX and SRV records.
     pub additionals: Vec<AnswerSet<'z>>,
-    /// Where a chain of CNAME records leaves our zones. A resolver may go on there.
+    /// Where a resolver may go on: where a chain of CNAME records leaves our zones, or meets a cut, whose referral is then in the
+    /// authority section.
     pub continue_at: Option<Fqdn>,
 }
 
@@ -124,6 +125,7 @@ pub fn answer<'z>(zones: &'z ZoneSet, question: &'z Question, meta: QuestionMeta
                 answer.authoritative = hop > 0;
                 answer.authorities.push(section_set(Cow::Borrowed(cut), set));
                 add_addresses(zones, &mut answer);
+                answer.continue_at = Some(name.into_owned());
                 return answer;
             }
             Found::Missing => {

@@ -190,6 +190,66 @@ fn rfc8914_a_reason_goes_with_the_answer() {
     assert_eq!(*octets, [&[0, 15][..], b"listed in \"ads\""].concat());
 }
 
+/// What hickory reads as the targets of aliases.
+fn targets(message: &Message) -> Vec<String> {
+    let target = |record: &Record| match &record.data {
+        RData::CNAME(target) => Some(target.0.to_ascii().to_ascii_lowercase()),
+        _ => None,
+    };
+    message.answers.iter().filter_map(target).collect()
+}
+
+#[test]
+fn where_aliases_lead_is_read_from_what_is_kept() {
+    let sent = asked();
+    let mut message = reply(&sent);
+    let links =
+        [("www.example.", "A.www.example."), ("a.www.example.", "cdn.elsewhere."), ("cdn.elsewhere.", "x.elsewhere.")];
+    for (owner, target) in links {
+        message.add_answer(Record::from_rdata(name(owner), 300, RData::CNAME(CNAME(name(target)))));
+    }
+    let open = answer(&message, &sent);
+    assert!(open.has_alias && open.is_open && open.negative);
+    let key = Key::new(&"www.example".parse().unwrap(), dns::RecordType::A, false, false);
+    let shown = |wire: &[u8]| dns::Fqdn::from_wire(wire).unwrap().to_string();
+    let mut told = Vec::new();
+    let never = open.view().alias_to(key.name(), |target| {
+        told.push(shown(target));
+        false
+    });
+    assert_eq!((told, never), (targets(&message), None));
+    let found = open.view().alias_to(key.name(), |target| shown(target) == "cdn.elsewhere.").unwrap();
+    assert_eq!(shown(&found), "cdn.elsewhere.");
+    assert_eq!(shown(&open.view().end_of_aliases(key.name())), "x.elsewhere.");
+    message.add_answer(Record::from_rdata(name("x.elsewhere."), 60, RData::A(A::new(192, 0, 2, 1))));
+    assert!(!answer(&message, &sent).is_open);
+    // In a circle, and without one.
+    let mut circle = reply(&sent);
+    circle.add_answer(Record::from_rdata(name("www.example."), 300, RData::CNAME(CNAME(name("www.example.")))));
+    assert_eq!(shown(&answer(&circle, &sent).view().end_of_aliases(key.name())), "www.example.");
+    assert!(!answer(&negative(&sent, 60, 60), &sent).has_alias);
+}
+
+#[test]
+fn rfc1034_4_3_1_who_only_names_other_servers_has_not_answered() {
+    let sent = asked();
+    let ns = || Record::from_rdata(name("example."), 300, RData::NS(hickory_proto::rr::rdata::NS(name("ns.example."))));
+    let mut referral = reply(&sent);
+    referral.metadata.recursion_available = false;
+    referral.add_authority(ns());
+    assert_eq!(heard(&referral, &sent), Ok(Heard::Referral));
+    // RFC 2308 section 2.2: of one that knows it the same says that there is nothing; and of one that asks others.
+    let mut own = referral.clone();
+    own.metadata.authoritative = true;
+    let mut asking = referral.clone();
+    asking.metadata.recursion_available = true;
+    let mut with_records = referral;
+    with_records.add_answer(Record::from_rdata(name("www.example."), 60, RData::A(A::new(192, 0, 2, 1))));
+    for message in [own, asking, with_records] {
+        assert!(matches!(heard(&message, &sent), Ok(Heard::Answer(_))), "{message}");
+    }
+}
+
 proptest! {
     /// Whatever an upstream sends, what goes out is a message that the library reads; and what it does not read either
     /// is no answer here, as far as the types that are looked into go.
@@ -220,6 +280,15 @@ proptest! {
             let query = asked();
             answer.write(&PlainQuery::read(&query.octets).unwrap(), &TERMS, &mut out);
             prop_assert!(out.len() <= 1232);
+            let asked = PlainQuery::read(&query.octets).unwrap().key;
+            let mut told = Vec::new();
+            answer.view().alias_to(asked.name(), |target| {
+                told.push(target.to_vec());
+                false
+            });
+            if let Ok(message) = Message::from_vec(&out) {
+                prop_assert_eq!(told.len(), targets(&message).len());
+            }
             // Types that are changed into others with data of their own are the library's to judge.
             if let Err(error) = Message::from_vec(&out) {
                 prop_assert!(Message::from_vec(&octets).is_err(), "{error}");

@@ -85,12 +85,44 @@ fn a_listed_name_is_answered_as_the_list_wants_it_and_named() {
         for rtype in [RecordType::A, RecordType::AAAA, RecordType::MX] {
             let key = Key::new(&name("ads.example"), rtype, false, false);
             let list = lists.blocking(key.name(), "10.0.0.1".parse().unwrap()).unwrap();
-            let answer = list.answer(&key);
+            let answer = list.answer(&key, None);
             let count = if rtype == RecordType::MX { 0 } else { count };
             assert_eq!((answer.rcode(), answer.answer_count()), (rcode, count));
             assert_eq!(*answer.reason.unwrap(), Reason::new(15, "listed in ads"));
         }
     }
+}
+
+#[test]
+fn browsers_that_ask_servers_of_their_own_are_told_that_names_are_filtered() {
+    let canary = name("use-application-dns.net");
+    for instead in [Instead::NxDomain, Instead::Nowhere, Instead::Refused] {
+        let lists = lists(&["10.0.0.0/8"], instead);
+        let key = Key::new(&canary, RecordType::A, false, false);
+        let list = lists.blocking(key.name(), "10.0.0.1".parse().unwrap()).unwrap();
+        assert_eq!(list.answer(&key, None).answer_count(), 0, "an address would say the opposite");
+        assert!(!blocks(&lists, "use-application-dns.net", "192.0.2.1"), "whom no list is for");
+        assert!(!blocks(&lists, "www.use-application-dns.net", "10.0.0.1"));
+    }
+    let mut excused = lists(&[], Instead::NxDomain);
+    excused.0[0].exceptions = Arc::new(NameSet::of([&canary], set::Reach::Alone));
+    assert!(!blocks(&excused, "use-application-dns.net", "10.0.0.1"));
+}
+
+#[test]
+fn a_name_whose_alias_is_listed_is_blocked_unless_the_list_excuses_it() {
+    let lists = lists(&["10.0.0.0/8"], Instead::NxDomain);
+    let list = |asked: &str, target: &str, client: &str| {
+        let (asked, target) = (name(asked), name(target));
+        lists.blocking_alias(asked.as_wire(), target.as_wire(), client.parse().unwrap()).map(|list| list.name.clone())
+    };
+    assert_eq!(list("www.shop.example", "ads.example", "10.0.0.1").as_deref(), Some("ads"));
+    assert_eq!(list("www.shop.example", "ads.example", "192.0.2.1"), None, "for others only");
+    assert_eq!(list("www.shop.example", "www.elsewhere.example", "10.0.0.1"), None);
+    assert_eq!(list("excused.deep.example", "ads.example", "10.0.0.1"), None, "what is excused may lead anywhere");
+    let key = Key::new(&name("www.shop.example"), RecordType::A, false, false);
+    let answer = lists.0[0].answer(&key, Some(&name("ads.example")));
+    assert_eq!(answer.reason.unwrap().words, "an alias of ads.example., listed in ads");
 }
 
 #[test]

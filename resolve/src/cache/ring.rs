@@ -45,6 +45,7 @@ pub(super) const REFRESHING: u8 = 4;
 const AUTHENTIC: u8 = 8;
 const NEGATIVE: u8 = 16;
 const HAS_REASON: u8 = 32;
+const HAS_ALIAS: u8 = 64;
 
 impl Entry {
     /// Of an answer, with its times.
@@ -59,6 +60,7 @@ impl Entry {
             flags: LIVE
                 | bit(view.authentic, AUTHENTIC)
                 | bit(view.negative, NEGATIVE)
+                | bit(view.has_alias, HAS_ALIAS)
                 | bit(view.reason.is_some(), HAS_REASON),
             rcode: view.rcode,
             heard_at,
@@ -263,6 +265,7 @@ impl Ring {
             rcode: entry.rcode,
             authentic: entry.has(AUTHENTIC),
             negative: entry.has(NEGATIVE),
+            has_alias: entry.has(HAS_ALIAS),
             reason,
         }
     }

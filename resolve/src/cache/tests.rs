@@ -114,6 +114,19 @@ fn rfc8767_a_failure_does_not_take_the_place_of_a_stale_answer() {
 }
 
 #[test]
+fn what_is_kept_is_never_moved_to_a_larger_table_while_others_wait() {
+    let limits = Limits { octets_max: 1 << 20, ..Limits::default() };
+    let mut cache = cache(limits);
+    cache.put(&key(0), answer(&key(0), 3_600), 0);
+    let table = cache.0.table.allocation_size();
+    for number in 1..20_000 {
+        cache.put(&key(number), answer(&key(number), 3_600), number);
+        assert_eq!(cache.0.table.allocation_size(), table, "after {number}");
+    }
+    assert!(table <= limits.octets_max / TABLE_PART && cache.counts().evicted > 0, "{table} {:?}", cache.counts());
+}
+
+#[test]
 fn memory_has_a_limit_and_what_is_asked_for_stays() {
     let limits = Limits { octets_max: 1 << 20, ..Limits::default() };
     let mut cache = cache(limits);
@@ -141,8 +154,9 @@ fn one_answer_cannot_push_out_all_others() {
 
 #[test]
 fn an_answer_of_one_address_takes_little_more_than_its_octets() {
-    let mut cache = cache(Limits { octets_max: 64 << 20, ..Limits::default() });
-    let count = 100_000;
+    // Nearly full, since the table has room for all from the first on.
+    let mut cache = cache(Limits { octets_max: 8 << 20, ..Limits::default() });
+    let count = 80_000;
     for number in 0..count {
         cache.put(&key(number), answer(&key(number), 3_600), 0);
     }

@@ -3,10 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use dns::{Fqdn, Rcode, RecordType};
+use resolve::blocking::BlockList;
 use resolve::query_log::Fate;
 use resolve::{Key, Transport};
 
-use super::{Asker, Forwarder, Known, Outcome, Shared, is_failure, shown};
+use super::{Asker, Forwarder, Group, Known, Outcome, Shared, is_failure, shown};
 
 impl Forwarder {
     /// What is answered to whoever asks for the address of a name, and why. Others are asked, as for anybody.
@@ -18,7 +19,7 @@ impl Forwarder {
         let asked = match &known {
             Known::Answer(outcome) if outcome.fate == Fate::Local => "answered here".to_owned(),
             Known::Answer(_) => "it was known".to_owned(),
-            Known::Stale(_, group) | Known::Nothing(group) => format!("asked of {}", shared.asked_of(*group)),
+            Known::Stale(_, group) | Known::Nothing(group) => format!("asked of {}", asked_of(group)),
         };
         let outcome = match known {
             Known::Answer(outcome) => outcome,
@@ -30,7 +31,23 @@ impl Forwarder {
                 outcome
             }
         };
-        format!("{listed}{}; {asked}", shared.told(&key, &outcome))
+        let aliases = shared.listed_aliases(&key, &outcome);
+        format!("{listed}{aliases}{}; {asked}", shared.told(&key, &outcome))
+    }
+}
+
+fn asked_of(group: &Group) -> String {
+    match group.peers.is_empty() {
+        false => shown(&group.peers),
+        true => "nobody: there is no upstream for it".to_owned(),
+    }
+}
+
+/// For whom a list is.
+fn whom(list: &BlockList) -> String {
+    match list.clients.is_empty() {
+        true => "everybody".to_owned(),
+        false => list.clients.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
     }
 }
 
@@ -39,21 +56,19 @@ impl Shared {
     fn listed(&self, key: &Key) -> String {
         let lists = self.blocks.load();
         let blocking = lists.0.iter().filter(|list| list.has(key.name()));
-        let words = blocking.map(|list| match list.clients.is_empty() {
-            true => format!("the block list {} has it, for everybody; ", list.name),
-            false => {
-                let clients: Vec<String> = list.clients.iter().map(ToString::to_string).collect();
-                format!("the block list {} has it, for {}; ", list.name, clients.join(", "))
-            }
-        });
-        words.collect()
+        blocking.map(|list| format!("the block list {} has it, for {}; ", list.name, whom(list))).collect()
     }
 
-    fn asked_of(&self, group: usize) -> String {
-        match self.groups.get(group).filter(|group| !group.peers.is_empty()) {
-            Some(group) => shown(&group.peers),
-            None => "nobody: there is no upstream for it".to_owned(),
-        }
+    /// Which lists have a name that its aliases lead to, and for whom.
+    fn listed_aliases(&self, key: &Key, outcome: &Outcome) -> String {
+        let lists = self.blocks.load();
+        let answer = outcome.answer.view();
+        let told = lists.0.iter().filter_map(|list| {
+            let target = answer.alias_to(key.name(), |target| list.has_alias(key.name(), target))?;
+            let target = Fqdn::from_wire(&target).ok()?;
+            Some(format!("it is an alias of {target}, which the block list {} has, for {}; ", list.name, whom(list)))
+        });
+        told.collect()
     }
 
     /// The answer in words.

@@ -46,7 +46,8 @@ impl ZoneAnchors {
     }
 
     /// The keys of a zone's DNSKEY set, when one that an anchor speaks for has signed it (RFC 4035 section 5.2), at `now` in
-    /// UTC seconds, and until when that counts; none: they are not to be trusted.
+    /// UTC seconds, and until when that counts (section 5.3.3: no longer than the signature, nor than the time to live); none:
+    /// they are not to be trusted.
     fn trusted<'r>(&self, records: &'r [Record], now: u32) -> Option<(Vec<&'r DNSKEY>, u32)> {
         let of_set: Vec<&Record> = records
             .iter()
@@ -75,15 +76,16 @@ impl ZoneAnchors {
             .find(is_good)
             .map(|signature| {
                 // As a serial number it may be of the next round: what is left of it counts.
-                let left = signature.input().sig_expiration.get().wrapping_sub(now).min(TRUSTED_SECS_MAX);
+                let signed = signature.input().sig_expiration.get().wrapping_sub(now);
+                let lives = of_set.iter().map(|record| record.ttl).min().unwrap_or(0);
+                let left = signed.min(lives).min(TRUSTED_SECS_MAX);
                 let keys = all.iter().copied().filter(|key| key.zone_key() && !key.revoke()).collect();
                 (keys, now.saturating_add(left))
             })
     }
 }
 
-/// Keys that cannot be looked at again are trusted no longer than this, nor than the signature over them (RFC 4035 section
-/// 5.3.3).
+/// Keys are trusted no longer than this, however long they live.
 const TRUSTED_SECS_MAX: u32 = 86_400;
 /// So many signatures of a set are looked at.
 const SIGNATURES_MAX: usize = 8;
@@ -100,6 +102,11 @@ fn signature_of(record: &Record) -> Option<&RRSIG> {
         RData::DNSSEC(DNSSECRData::RRSIG(signature)) => Some(signature),
         _ => None,
     }
+}
+
+/// UTC, in seconds.
+fn now_secs() -> u32 {
+    u32::try_from(jiff::Timestamp::now().as_second()).unwrap_or(u32::MAX)
 }
 
 /// A zone with anchors of its own, and what is trusted by them.
@@ -148,17 +155,17 @@ impl Island {
         // Whoever comes meanwhile waits, since nothing can be validated without.
         let mut learnt = self.learnt.lock().await;
         let after = if is_bogus { LEARNT_AGAIN_MIN } else { LEARNT_AGAIN_AFTER };
-        if learnt.at.is_some_and(|at| at.elapsed() < after) {
+        if learnt.at.is_some_and(|at| at.elapsed() < after) && now_secs() <= learnt.until {
             return (!is_bogus).then(|| self.handle.load_full());
         }
         let shared = self.shared.upgrade()?;
         let key = Key::new(&self.name, DNSKEY_TYPE, true, true);
         let found = response(&shared, &key, &shared.resolve(&key, None).await).ok();
         let message = found.map(|response| response.into_message());
-        let now = u32::try_from(jiff::Timestamp::now().as_second()).unwrap_or(u32::MAX);
+        let now = now_secs();
         let trusted = message.as_ref().and_then(|message| self.anchors.trusted(&message.answers, now));
         let Some((trusted, until)) = trusted else {
-            // Asked for again with the next question. What was trusted before still is, for as long as it was signed for.
+            // Asked for again with the next question. What was trusted before still is, until its time is over.
             if now > learnt.until && !learnt.keys.is_empty() {
                 *learnt = Learnt::default();
                 let way = Upward::within(Weak::clone(&self.shared), Some(self.anchors.name.clone()));

@@ -34,7 +34,7 @@ struct Token {
 }
 
 impl Tokens {
-    pub(super) fn new(random: &RandomState, groups: &[Group]) -> Self {
+    pub(super) fn new(random: &RandomState, groups: &[Arc<Group>]) -> Self {
         let token = |group: usize, upstream: usize| {
             let name = format!("{:016x}.{BENEATH}", random.hash_one((group, upstream)));
             // Sixteen digits and the words above are a name.

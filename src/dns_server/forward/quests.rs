@@ -31,7 +31,7 @@ type Attempts = FuturesUnordered<BoxFuture<'static, (usize, Came)>>;
 
 impl Shared {
     /// Asks the upstreams, or joins those who have.
-    pub(super) async fn ask(self: &Arc<Self>, key: &Key, group: usize, asker: Option<IpAddr>) -> Outcome {
+    pub(super) async fn ask(self: &Arc<Self>, key: &Key, group: &Arc<Group>, asker: Option<IpAddr>) -> Outcome {
         let mut answer = match self.begin(key, group, asker) {
             Ok(answer) => answer,
             Err(TooMany(words)) => return now(self.failure(key, Reason::new(Reason::NETWORK, words)), Fate::Failed),
@@ -47,7 +47,7 @@ impl Shared {
     pub(super) fn begin(
         self: &Arc<Self>,
         key: &Key,
-        group: usize,
+        group: &Arc<Group>,
         asker: Option<IpAddr>,
     ) -> Result<watch::Receiver<Option<Outcome>>, TooMany> {
         let mut under_way = lock(&self.under_way);
@@ -69,9 +69,9 @@ impl Shared {
         under_way.asked += usize::from(share.is_some());
         drop(under_way);
         count(&self.counts.misses);
-        let (shared, key) = (Arc::clone(self), *key);
+        let (shared, key, group) = (Arc::clone(self), *key, Arc::clone(group));
         self.runtime.spawn(async move {
-            let answer = shared.find(&key, group).await;
+            let answer = shared.find(&key, &group).await;
             let fate = if is_failure(&answer) { Fate::Failed } else { Fate::Asked };
             let outcome = now(answer, fate);
             shared.keep(&key, &outcome.answer);
@@ -85,20 +85,35 @@ impl Shared {
         Ok(answer)
     }
 
-    async fn find(self: &Arc<Self>, key: &Key, group: usize) -> Answer {
+    async fn find(self: &Arc<Self>, key: &Key, group: &Arc<Group>) -> Answer {
         match &self.validator {
-            Some(validator) if validator.validates(key) => {
+            Some(validator) if validator.validates(key) && (!group.is_delegated || validator.has_anchors_for(key)) => {
                 let answer = validator.answer(key).await;
                 self.counts.validated(&answer);
                 answer
             }
-            _ => self.pursue(key, group).await,
+            // What is asked for validation is followed there, link by link.
+            Some(_) if key.checking_disabled() => self.pursue(key, group).await,
+            validator => {
+                let answer = self.pursue(key, group).await;
+                let answer = self.followed(key, answer).await;
+                // RFC 7646 section 1.1: what is not validated ends with the domain; an alias that leads out of it is judged
+                // where it leads.
+                let is_validated = |target: &[u8]| validator.as_ref().is_some_and(|one| one.validates_name(target));
+                match (validator, answer.view().alias_to(key.name(), is_validated)) {
+                    (Some(validator), Some(_)) if !group.is_delegated => {
+                        let answer = validator.answer(key).await;
+                        self.counts.validated(&answer);
+                        answer
+                    }
+                    _ => answer,
+                }
+            }
         }
     }
 
     /// The answer, or what is said in its place.
-    async fn pursue(self: &Arc<Self>, key: &Key, number: usize) -> Answer {
-        let group = &self.groups[number];
+    pub(super) async fn pursue(self: &Arc<Self>, key: &Key, group: &Arc<Group>) -> Answer {
         // The first connection's socket is waited for, before any time is counted against an upstream; datagrams share theirs.
         let sockets = &self.means.sockets;
         let mut first = None;
@@ -124,7 +139,12 @@ impl Shared {
                         Some(None) => quest.handle(&mut lock(&group.pool), attempt, Said::NotAsked, self.now_ms()),
                         socket => {
                             let peer = group.peers[upstream].clone();
-                            attempts.push(self.attempt(key, (attempt, peer), (stream, alone), socket.flatten()));
+                            // Letters are of use where somebody can forge an answer.
+                            let mut sent = Outgoing::build(key, self.random(), !stream && peer.is_asked_by_datagram());
+                            if group.is_delegated {
+                                sent = sent.without_recursion();
+                            }
+                            attempts.push(on_its_way((attempt, peer), sent, (stream, alone), socket.flatten()));
                         }
                     }
                 }
@@ -142,7 +162,7 @@ impl Shared {
             }
         };
         if quest.open_attempts() > 0 {
-            self.runtime.spawn(hear_out(Arc::clone(self), number, quest, attempts));
+            self.runtime.spawn(hear_out(Arc::clone(self), Arc::clone(group), quest, attempts));
         }
         match (found, failure) {
             (Some(answer), None) => answer,
@@ -153,25 +173,22 @@ impl Shared {
         }
     }
 
-    fn attempt(
-        &self,
-        key: &Key,
-        (number, peer): (usize, Peer),
-        (stream, alone): (bool, bool),
-        socket: Option<OwnedSemaphorePermit>,
-    ) -> BoxFuture<'static, (usize, Came)> {
-        // Letters are of use where somebody can forge an answer.
-        let sent = Outgoing::build(key, self.random(), !stream && peer.is_asked_by_datagram());
-        Box::pin(async move {
-            let came = attempt(&peer, &sent, (stream, alone)).await;
-            drop(socket);
-            (number, came)
-        })
-    }
-
     pub(super) fn failure(&self, key: &Key, reason: Reason) -> Answer {
         Answer::empty(Rcode::SERV_FAIL, key.name().len() + 4, Some(reason))
     }
+}
+
+fn on_its_way(
+    (number, peer): (usize, Peer),
+    sent: Outgoing,
+    (stream, alone): (bool, bool),
+    socket: Option<OwnedSemaphorePermit>,
+) -> BoxFuture<'static, (usize, Came)> {
+    Box::pin(async move {
+        let came = attempt(&peer, &sent, (stream, alone)).await;
+        drop(socket);
+        (number, came)
+    })
 }
 
 /// What came, as the quest wants to know it; the answer itself goes to `found`.
@@ -183,15 +200,16 @@ fn said(came: Came, found: &mut Option<Answer>) -> Said {
         }
         Ok(Heard::Truncated) => Said::Truncated,
         Ok(Heard::Refusal(rcode)) => Said::Refused(rcode),
+        Ok(Heard::Referral) => Said::Referred,
         Err(said) => said,
     }
 }
 
 /// Hears the attempts that nobody waits for to their end, for what it says of their upstreams.
-async fn hear_out(shared: Arc<Shared>, number: usize, mut quest: Quest, mut attempts: Attempts) {
+async fn hear_out(shared: Arc<Shared>, group: Arc<Group>, mut quest: Quest, mut attempts: Attempts) {
     while let Some((attempt, came)) = attempts.next().await {
         let said = said(came, &mut None);
-        quest.handle(&mut lock(&shared.groups[number].pool), attempt, said, shared.now_ms());
+        quest.handle(&mut lock(&group.pool), attempt, said, shared.now_ms());
     }
 }
 
@@ -208,6 +226,9 @@ fn why(group: &Group, failure: Failure) -> Reason {
         Failure { refused: Some(rcode), .. } => {
             let rcode = rcode.mnemonic().map_or_else(|| format!("response code {}", rcode.0), str::to_owned);
             Reason::new(Reason::UNREACHABLE, format!("no upstream of {asked} answers: the last one said {rcode}"))
+        }
+        Failure { referred: true, .. } => {
+            Reason::new(Reason::UNREACHABLE, format!("{asked} names other servers, and asks none of them"))
         }
         Failure { not_asked: true, .. } => Reason::new(Reason::NETWORK, NO_SOCKET),
         Failure { lied: true, .. } => {

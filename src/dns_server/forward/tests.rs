@@ -99,7 +99,8 @@ async fn questions_have_no_more_sockets_than_there_are_for_all() {
     let means = Means { boot_ms: clock::boot_ms, ..means() };
     let forwarder = forwarder(means, upstream.local_addr().unwrap());
     for number in 0..20 {
-        forwarder.0.begin(&key(&format!("a{number}.elsewhere.example")), 0, None).unwrap();
+        let shared = &forwarder.0;
+        shared.begin(&key(&format!("a{number}.elsewhere.example")), &shared.groups[0], None).unwrap();
     }
     // Longer than an upstream may take before it is asked again, shorter than an attempt lives.
     tokio::time::sleep(Duration::from_millis(600)).await;
@@ -119,7 +120,7 @@ async fn neither_one_asker_nor_all_of_them_keep_others_and_the_validator_from_as
     let mut begins = |asker: Option<[u8; 4]>| {
         number += 1;
         let key = key(&format!("a{number}.elsewhere.example"));
-        shared.begin(&key, 0, asker.map(IpAddr::from)).is_ok()
+        shared.begin(&key, &shared.groups[0], asker.map(IpAddr::from)).is_ok()
     };
     for asker in 1..=4 {
         let begun = (0..400).filter(|_| begins(Some([10, 0, 0, asker]))).count();

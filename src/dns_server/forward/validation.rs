@@ -120,7 +120,17 @@ impl Validator {
 
     /// Whether an answer is validated before it goes out (RFC 4035 section 3.2.2: not for those who do it themselves).
     pub(super) fn validates(&self, key: &Key) -> bool {
-        !key.checking_disabled() && !self.anchors.not_validated.contains(key.name())
+        !key.checking_disabled() && self.validates_name(key.name())
+    }
+
+    /// Whether a name (wire form, lower case) is in no domain that is not validated.
+    pub(super) fn validates_name(&self, name: &[u8]) -> bool {
+        !self.anchors.not_validated.contains(name)
+    }
+
+    /// Whether a name is in a zone with anchors of its own.
+    pub(super) fn has_anchors_for(&self, key: &Key) -> bool {
+        matches!(self.realm(key.name()), Realm::Island(_))
     }
 
     /// The answer to a question, validated; or what is said in its place.
