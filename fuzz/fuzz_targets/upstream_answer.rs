@@ -29,6 +29,7 @@ fuzz_target!(|input: &[u8]| {
 fn hear(octets: &[u8], sent: &Outgoing) {
     let Ok(Heard::Answer(answer)) = Heard::read(octets, sent) else { return };
     let query = PlainQuery::read(&sent.octets).expect("what is built is plain");
+    drop(answer.view().end_of_aliases(query.key.name()));
     for octets_max in [Some(512), Some(1232), None] {
         for age_secs in [0, u32::MAX] {
             let terms = Terms { age_secs, ttl_max: 86_400, stale_ttl: None, octets_max, reason: None, options: &[] };

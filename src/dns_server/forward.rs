@@ -12,6 +12,7 @@ mod anchors;
 mod causes;
 mod chains;
 mod channel;
+mod counts;
 mod delegations;
 mod explain;
 mod figures;
@@ -55,6 +56,9 @@ use crate::{clock, descriptors};
 pub use anchors::Anchors;
 use channel::Channel;
 pub use channel::UpstreamTls;
+pub(super) use counts::ForwardCounts;
+pub use counts::ForwardCountsNow;
+use counts::count;
 use delegations::Delegations;
 use lines::Lines;
 pub use system::{is_ourselves, system_upstreams, upstreams_of};
@@ -105,81 +109,6 @@ pub struct Route {
     pub domains: Vec<Fqdn>,
     /// Who is asked.
     pub upstreams: Vec<Upstream>,
-}
-
-/// What is counted, whatever forwarder there is at the time.
-#[derive(Debug, Default)]
-pub(super) struct ForwardCounts {
-    hits: AtomicU64,
-    misses: AtomicU64,
-    stale: AtomicU64,
-    refreshed: AtomicU64,
-    local: AtomicU64,
-    blocked: AtomicU64,
-    failed: AtomicU64,
-    secure: AtomicU64,
-    insecure: AtomicU64,
-    bogus: AtomicU64,
-    tallies: tallies::Tallies,
-}
-
-/// What was counted of names of others, since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ForwardCountsNow {
-    /// Questions answered from the cache.
-    pub hits: u64,
-    /// Questions asked of others, those under way counted once.
-    pub misses: u64,
-    /// Questions answered with what is stale.
-    pub stale: u64,
-    /// Answers asked for anew before their end.
-    pub refreshed: u64,
-    /// Questions answered here: special names.
-    pub local: u64,
-    /// Questions for names that a list has.
-    pub blocked: u64,
-    /// Questions that nobody answered.
-    pub failed: u64,
-    /// Answers whose signatures lead to a trust anchor.
-    pub secure: u64,
-    /// Answers that need no signature.
-    pub insecure: u64,
-    /// Answers that are signed and do not fit.
-    pub bogus: u64,
-}
-
-fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
-}
-
-impl ForwardCounts {
-    /// All of them.
-    pub(super) fn now(&self) -> ForwardCountsNow {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        ForwardCountsNow {
-            hits: read(&self.hits),
-            misses: read(&self.misses),
-            stale: read(&self.stale),
-            refreshed: read(&self.refreshed),
-            local: read(&self.local),
-            blocked: read(&self.blocked),
-            failed: read(&self.failed),
-            secure: read(&self.secure),
-            insecure: read(&self.insecure),
-            bogus: read(&self.bogus),
-        }
-    }
-
-    /// Counts what came of a validation; of one that failed for another reason nothing.
-    fn validated(&self, answer: &Answer) {
-        let is_bogus = answer.reason.as_ref().is_some_and(|reason| reason.is_bogus());
-        match answer {
-            _ if is_bogus => count(&self.bogus),
-            answer if answer.authentic => count(&self.secure),
-            answer if !is_failure(answer) => count(&self.insecure),
-            _ => {}
-        }
-    }
 }
 
 /// An upstream, and by what it is asked.

@@ -25,7 +25,7 @@ use super::cookies::CookieKeeper;
 use super::counts::Counts;
 use super::forward::{Asker, Forwarder};
 use super::notify::{Board, CopyRights};
-use super::query::Further;
+use super::query::{Further, is_ours};
 use super::rate::{RateLimiter, Verdict, ticks_since};
 use super::reply::{self, BAD_VERS, Reply};
 use super::transfer::{self, Transfers};
@@ -445,16 +445,6 @@ impl Handler {
         };
         let reply = Reply::empty(request, rcode).prohibited_if(rcode == Rcode::REFUSED);
         reply::send(request, reply, signer.as_deref_mut(), clock(), handle).await
-    }
-}
-
-/// Whether our zones answer for a name (wire form, lower case): a chain that begins there is ours. The longer domain decides
-/// where others are asked for names within a zone of ours.
-fn is_ours(zones: &ZoneSet, forwarder: &Forwarder, name: &[u8], rtype: RecordType) -> bool {
-    match zones.place_wire(name) {
-        Place::Elsewhere => false,
-        Place::Zone(zone) => !forwarder.routes_within(name, rtype, zone.apex()),
-        Place::Prohibited | Place::Unavailable(_) => true,
     }
 }
 

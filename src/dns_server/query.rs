@@ -10,10 +10,20 @@ use hickory_proto::rr::{RData, Record};
 use hickory_server::server::Request;
 use resolve::{Key, Reason, Transport};
 use zones::answer::CNAME_HOPS_MAX;
-use zones::{AnswerSet, Question, QuestionMeta, Unavailable, ZoneSet};
+use zones::{AnswerSet, Place, Question, QuestionMeta, Unavailable, ZoneSet};
 
 use super::forward::{Asker, Forwarder};
 use super::reply::Reply;
+
+/// Whether our zones answer for a name (wire form, lower case): a chain that begins there is ours. The longer domain decides
+/// where others are asked for names within a zone of ours.
+pub(super) fn is_ours(zones: &ZoneSet, forwarder: &Forwarder, name: &[u8], rtype: RecordType) -> bool {
+    match zones.place_wire(name) {
+        Place::Elsewhere => false,
+        Place::Zone(zone) => !forwarder.routes_within(name, rtype, zone.apex()),
+        Place::Prohibited | Place::Unavailable(_) => true,
+    }
+}
 
 /// Where an answer goes on.
 pub(super) struct Further {
