@@ -5,7 +5,7 @@ use std::hash::RandomState;
 use super::set::Reach;
 use super::*;
 
-fn name(text: &str) -> dns::Fqdn {
+fn name(text: &str) -> Fqdn {
     text.parse().unwrap()
 }
 
@@ -105,7 +105,7 @@ fn browsers_that_ask_servers_of_their_own_are_told_that_names_are_filtered() {
         assert!(!blocks(&lists, "www.use-application-dns.net", "10.0.0.1"));
     }
     let mut excused = lists(&[], Instead::NxDomain);
-    excused.0[0].exceptions = Arc::new(NameSet::of([&canary], set::Reach::Alone));
+    excused.0[0].exceptions = Arc::new(NameSet::of([&canary], Reach::Alone));
     assert!(!blocks(&excused, "use-application-dns.net", "10.0.0.1"));
 }
 
