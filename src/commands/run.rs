@@ -56,6 +56,7 @@ pub struct Run {
 /// # Errors
 /// Whatever keeps the daemon from starting, in words.
 pub fn run(run: Run, log: &LogArgs) -> anyhow::Result<ExitCode> {
+    crate::memory::keep_little();
     let config = configured(&run, log)?;
     crate::descriptors::raise_limit();
     // Before there is a second thread: see `service`.
