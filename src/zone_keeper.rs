@@ -31,7 +31,7 @@ use dns::{Fqdn, Rcode, Update};
 use store::rows::Row;
 use tokio::sync::{Notify, oneshot};
 use tracing::warn;
-use zones::{Decision, Histories, History, Outcome, Policy, Ticket, Zone, ZoneAuthority, ZoneChange, ZoneSet};
+use zones::{Cut, Decision, Histories, History, Outcome, Policy, Ticket, Zone, ZoneAuthority, ZoneChange, ZoneSet};
 
 use self::by_lease::Written;
 use self::owed::Owed;
@@ -415,8 +415,8 @@ fn rows_of(change: ZoneChange, rows: &mut Vec<Row>) {
     rows.extend(added.into_iter().map(|(name, node)| Row::ZoneName { zone: zone.clone(), name, node }));
     rows.extend(sets.into_iter().map(|(name, rtype, set)| Row::ZoneSet { zone: zone.clone(), name, rtype, set }));
     // A step that is larger than all that is kept cuts itself: stored, it would lead from a serial of which nothing is known.
-    let is_kept = !cut.contains(&difference.serial_after);
-    rows.extend(cut.into_iter().map(|serial_after| Row::ZoneDifferenceGone { zone: zone.clone(), serial_after }));
+    let is_kept = !cut.iter().any(|cut| cut.zone == zone && cut.serial_after == difference.serial_after);
+    rows.extend(cut.into_iter().map(|Cut { zone, serial_after }| Row::ZoneDifferenceGone { zone, serial_after }));
     if is_kept {
         rows.push(Row::ZoneDifference { zone, difference });
     }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 
-use web::model::{DnsFigures, ForwarderFigures};
+use web::model::{DnsFigures, ForwarderFigures, PastFigures};
 
 use crate::control::{self, AuditSummary, Request, StatusView, SubnetView};
 
@@ -115,6 +115,14 @@ fn dns_lines(dns: &DnsFigures) -> Vec<String> {
         (dns.http_refused, "requests by HTTPS held no DNS message"),
     ];
     lines.extend(refused.iter().filter(|(count, _)| *count > 0).map(|(count, words)| format!("{count} {words}")));
+    let PastFigures { steps, octets, crowded_out } = dns.past;
+    if steps > 0 || crowded_out > 0 {
+        let crowded = match crowded_out {
+            0 => String::new(),
+            some => format!(", {some} made room for those of other zones"),
+        };
+        lines.push(format!("steps of zones kept for transfers: {steps} in {} KiB{crowded}", octets / 1024));
+    }
     lines.extend(dns.forwarder.iter().flat_map(forwarder_lines));
     lines
 }
@@ -193,23 +201,26 @@ mod tests {
         let dns = DnsFigures {
             requests: counts(&[("tls", 3), ("udp", 9)]),
             handshakes_failed: 1,
+            past: PastFigures { steps: 7, octets: 2_500, crowded_out: 3 },
             forwarder: Some(forwarder),
             ..DnsFigures::default()
         };
-        let lines = dns_lines(&dns);
+        let mut lines = dns_lines(&dns);
         assert_eq!(lines[0], "9 DNS requests by UDP, 0 by TCP, 3 by TLS, 0 by HTTPS since the start");
-        assert_eq!(lines[1], "1 DNS connections came to no TLS");
-        assert_eq!(lines[2], "names of others: 2 asked, 7 known");
-        assert!(lines[3].starts_with("their answers kept: 4 in 2 KiB"), "{lines:?}");
+        assert_eq!(lines.remove(1), "1 DNS connections came to no TLS");
+        let steps = lines.remove(1);
+        assert_eq!(steps, "steps of zones kept for transfers: 7 in 2 KiB, 3 made room for those of other zones");
+        assert_eq!(lines[1], "names of others: 2 asked, 7 known");
+        assert!(lines[2].starts_with("their answers kept: 4 in 2 KiB"), "{lines:?}");
         assert_eq!(
-            lines[4..6],
+            lines[3..5],
             [
                 "validated: 1 bogus, 3 secure",
                 "upstream 10.0.0.53 for corp.example: down, answers in 12 ms, 3 datagrams in its name were no answers: \
                  somebody guesses, it is guarded"
             ]
         );
-        assert!(lines[6].starts_with("block list ads: 5 names, 9 blocked; since 1970"), "{lines:?}");
-        assert!(lines[6].ends_with("it could not be fetched: timeout"), "{lines:?}");
+        assert!(lines[5].starts_with("block list ads: 5 names, 9 blocked; since 1970"), "{lines:?}");
+        assert!(lines[5].ends_with("it could not be fetched: timeout"), "{lines:?}");
     }
 }

@@ -34,6 +34,7 @@ impl DnsGauge {
             connections_refused: counts.connections_refused,
             handshakes_failed: counts.handshakes_failed,
             http_refused: counts.http_refused,
+            past: self.handler.load().parts().transfers.past_figures(),
             forwarder: forwarder.as_ref().map(|forwarder| forwarder.figures(self.forward_counts.now())),
         }
     }

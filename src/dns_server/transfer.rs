@@ -18,6 +18,7 @@ use hickory_server::server::{Request, ResponseHandler, ResponseInfo};
 use hickory_server::zone_handler::MessageResponse;
 use ipnet::IpNet;
 use tokio::sync::{Semaphore, mpsc};
+use web::model::PastFigures;
 use zones::{Condensed, Difference, Zone};
 
 use super::reply::{self, Reply, UDP_OCTETS_MAX, UDP_OCTETS_PLAIN};
@@ -63,6 +64,9 @@ pub trait ZonePast: Send + Sync {
     /// # Errors
     /// It does not reach so far back.
     fn between(&self, id: &Fqdn, from: u32, to: u32) -> Result<Vec<Arc<Difference>>, Option<u32>>;
+
+    /// What is kept of it.
+    fn figures(&self) -> PastFigures;
 }
 
 /// Shared by all transfers.
@@ -99,6 +103,11 @@ impl Transfers {
         let by_key = || key.is_some_and(|key| access.is_some_and(|access| access.keys.contains(key)));
         let by_address = || access.is_some_and(|access| access.addresses.iter().any(|net| net.contains(&source)));
         by_key() || by_address()
+    }
+
+    /// What is kept of the zones' past.
+    pub(super) fn past_figures(&self) -> PastFigures {
+        self.settings.past.as_ref().map(|past| past.figures()).unwrap_or_default()
     }
 
     pub(super) fn tell_refused(&self, apex: &Fqdn, source: IpAddr) {

@@ -12,7 +12,7 @@ use dns::{Fqdn, Rcode, RecordType, Rrset};
 use store::rows::Row;
 use tokio::sync::oneshot;
 use zones::intake::Taken;
-use zones::{Difference, Unavailable, Zone};
+use zones::{Cut, Difference, Unavailable, Zone};
 
 use super::{Decided, Keeping, ToStore, Waiting, ZoneKeeper};
 use crate::committer::{CommitResult, Lane, Submission};
@@ -144,9 +144,10 @@ impl<T> Keeping<T> {
         self.waiting.push_back(Waiting { after: ticket, rcode: Rcode::NO_ERROR, to });
         let id = taken.zone.id();
         // A step that is larger than all that is kept cuts itself.
-        let is_cut: HashSet<u32> = cut.iter().copied().collect();
+        let own = cut.iter().filter(|cut| cut.zone == *id);
+        let is_cut: HashSet<u32> = own.map(|cut| cut.serial_after).collect();
         let is_kept = |difference: &&Arc<Difference>| !is_cut.contains(&difference.serial_after);
-        rows.extend(cut.iter().map(|at| Row::ZoneDifferenceGone { zone: id.clone(), serial_after: *at }));
+        rows.extend(cut.into_iter().map(|Cut { zone, serial_after }| Row::ZoneDifferenceGone { zone, serial_after }));
         let kept = taken.differences.iter().filter(is_kept).map(Arc::clone);
         rows.extend(kept.map(|difference| Row::ZoneDifference { zone: id.clone(), difference }));
         Decided::Waits(Some(ToStore { ticket, epoch: self.epoch, rows }))

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use dns::{Change, Fqdn, Rdata, RecordType, Soa, Update};
 use store::rows::Row;
 use tokio::sync::oneshot;
-use zones::{AllowAll, Difference};
+use web::model::PastFigures;
+use zones::{AllowAll, Difference, History};
 
 use super::{Decided, Keeping, ToStore, ZoneKeeper};
 use crate::dns_server::ZonePast;
@@ -15,6 +16,16 @@ impl ZonePast for ZoneKeeper {
         let state = self.lock();
         let history = state.authority.history(apex).ok_or(None)?;
         history.between(from, to).ok_or_else(|| history.reaches_back_to())
+    }
+
+    fn figures(&self) -> PastFigures {
+        let state = self.lock();
+        let histories = state.authority.histories();
+        PastFigures {
+            steps: histories.by_zone().values().map(History::len).sum(),
+            octets: histories.cost(),
+            crowded_out: histories.crowded_out(),
+        }
     }
 }
 

@@ -73,7 +73,8 @@ impl Freeze {
     #[must_use]
     pub fn held(&self) -> (ZoneSet, Histories, ByLease) {
         let state = self.0.lock();
-        (state.authority.committed().clone(), state.authority.histories().clone(), state.written.names().clone())
+        let histories = state.authority.histories().by_zone().clone();
+        (state.authority.committed().clone(), histories, state.written.names().clone())
     }
 
     /// Serves these in their place; they are stored already. `by_lease`: see [`ZoneKeeper::open_to_leases`].

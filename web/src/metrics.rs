@@ -127,6 +127,14 @@ fn of_dns(registry: &mut Registry, dns: &DnsFigures) {
     registry.register("dns_connections_refused", refused, counter(dns.connections_refused));
     registry.register("dns_handshakes_failed", "DNS connections that came to no TLS", counter(dns.handshakes_failed));
     registry.register("dns_http_refused", "HTTP requests that held no DNS message", counter(dns.http_refused));
+    registry.register(
+        "zone_steps",
+        "Steps of zones that are kept, for transfers of differences",
+        whole(dns.past.steps),
+    );
+    registry.register("zone_steps_bytes", "Bytes that they take", whole(dns.past.octets));
+    let crowded = "Steps of zones that are kept no more because those of other zones took their room";
+    registry.register("zone_steps_crowded_out", crowded, counter(dns.past.crowded_out));
     if let Some(forwarder) = &dns.forwarder {
         of_forwarder(registry, forwarder);
     }
@@ -145,11 +153,6 @@ fn of_forwarder(registry: &mut Registry, forwarder: &ForwarderFigures) {
         validated.get_or_create(&OfResult { result: result.clone() }).inc_by(*count);
     }
     registry.register("forward_validated", "Answers of others by what came of their signatures", validated);
-    let whole = |value: usize| {
-        let gauge = Gauge::<i64>::default();
-        gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
-        gauge
-    };
     registry.register("forward_cache_answers", "Answers of others that are kept", whole(forwarder.kept));
     registry.register("forward_cache_bytes", "Bytes that they take", whole(forwarder.kept_octets));
     let evicted = "Answers of others that made room before their time was over";
@@ -171,6 +174,12 @@ fn of_forwarder(registry: &mut Registry, forwarder: &ForwarderFigures) {
     }
     registry.register("block_list_names", "Names of a block list", names);
     registry.register("block_list_trouble", "Whether a block list could not be read or fetched", trouble);
+}
+
+fn whole(value: usize) -> Gauge {
+    let gauge = Gauge::<i64>::default();
+    gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+    gauge
 }
 
 fn counter(value: u64) -> Counter<u64, AtomicU64> {

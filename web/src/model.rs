@@ -20,7 +20,7 @@ use crate::access::{Actor, Role};
 
 pub use changes::{Change, Changes, ChangesQuery};
 pub use devices::{Device, DeviceDecision};
-pub use dns::{BlockFigures, BlockedName, DnsFigures, ForwarderFigures, UpstreamFigures};
+pub use dns::{BlockFigures, BlockedName, DnsFigures, ForwarderFigures, PastFigures, UpstreamFigures};
 pub use edits::{
     ChangeOfView, ConfigurationFile, ConfigurationText, DryRun, Edited, Fault, FileWord, LeaseRelease, OfView,
     RecordsKey, RecordsSet, RecordsWrite, Reservation, ReservationDelete, ReservationWrite, Reservations,

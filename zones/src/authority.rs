@@ -20,7 +20,7 @@ use faults::{Fault, planted};
 
 use crate::intake::Taken;
 use crate::update::Draft;
-use crate::{Followed, Histories, History, Policy, Unavailable, Zone, ZoneChange, ZoneSet};
+use crate::{AllHistories, Cut, Followed, Histories, History, Policy, Unavailable, Zone, ZoneChange, ZoneSet};
 
 /// One decided change, in the order of deciding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,7 +68,7 @@ pub struct ZoneAuthority {
     pending: VecDeque<Pending>,
     next_ticket: u64,
     /// With what is decided and not stored yet: who asks for a way to a published serial does not see it.
-    histories: Histories,
+    histories: AllHistories,
 }
 
 /// Updates that are decided as one; see [`ZoneAuthority::together`].
@@ -207,6 +207,7 @@ impl ZoneAuthority {
     /// The same, with what is stored of the zones' past.
     #[must_use]
     pub fn with_histories(zones: ZoneSet, histories: Histories) -> Self {
+        let histories = AllHistories::new(histories);
         Self { tentative: zones.clone(), committed: zones, pending: VecDeque::new(), next_ticket: 1, histories }
     }
 
@@ -220,32 +221,30 @@ impl ZoneAuthority {
     /// ([`ZoneAuthority::is_settled`]), since it would be lost.
     pub fn replace(&mut self, zones: ZoneSet, histories: Histories) {
         self.pending.clear();
-        (self.tentative, self.committed, self.histories) = (zones.clone(), zones, histories);
+        (self.tentative, self.committed) = (zones.clone(), zones);
+        self.histories.replace(histories);
     }
 
     /// The past of all zones.
     #[must_use]
-    pub fn histories(&self) -> &Histories {
+    pub fn histories(&self) -> &AllHistories {
         &self.histories
     }
 
     /// The past of a zone.
     #[must_use]
     pub fn history(&self, id: &Fqdn) -> Option<&History> {
-        self.histories.get(id)
+        self.histories.by_zone().get(id)
     }
 
     /// Forgets the past of a zone; which steps those were, by the serial after them.
     pub fn forget(&mut self, id: &Fqdn) -> Vec<u32> {
-        self.histories
-            .insert(id.clone(), History::default())
-            .map_or_else(Vec::new, |history| history.serials().collect())
+        self.histories.forget(id)
     }
 
     /// Adds a change to its zone's past, and to the change what is forgotten for it.
     fn remember(&mut self, change: &mut ZoneChange) {
-        let history = self.histories.entry(change.zone.clone()).or_default();
-        change.cut = history.push(Arc::clone(&change.difference));
+        change.cut = self.histories.push(&change.zone, Arc::clone(&change.difference));
     }
 
     /// What queries are answered from.
@@ -310,16 +309,17 @@ impl ZoneAuthority {
     }
 
     /// Puts a transferred zone in place as one change of its own, with the steps that lead to it. Returns what to store it
-    /// under, and which steps are kept no more, by the serial after them; `None`: too much waits for the store.
-    pub fn take_in(&mut self, taken: &Taken) -> Option<(Ticket, Vec<u32>)> {
+    /// under, and which steps are kept no more; `None`: too much waits for the store.
+    pub fn take_in(&mut self, taken: &Taken) -> Option<(Ticket, Vec<Cut>)> {
         if self.pending.len() >= Self::PENDING_MAX {
             return None;
         }
         let id = taken.zone.id();
-        let mut cut = if taken.forget { self.forget(id) } else { Vec::new() };
-        let history = self.histories.entry(id.clone()).or_default();
+        let forgotten = if taken.forget { self.forget(id) } else { Vec::new() };
+        let mut cut: Vec<Cut> =
+            forgotten.into_iter().map(|serial_after| Cut { zone: id.clone(), serial_after }).collect();
         for difference in &taken.differences {
-            cut.extend(history.push(Arc::clone(difference)));
+            cut.extend(self.histories.push(id, Arc::clone(difference)));
         }
         Some((self.put(taken.zone.clone()), cut))
     }
@@ -351,9 +351,8 @@ impl ZoneAuthority {
                 if !planted(Fault::ZoneFailureKept) {
                     self.tentative = self.pending.back().map_or(&self.committed, |pending| &pending.zones).clone();
                 }
-                for (id, history) in &mut self.histories {
-                    history.take_back(self.tentative.get(id).map_or(0, Zone::serial));
-                }
+                let tentative = &self.tentative;
+                self.histories.take_back(|id| tentative.get(id).map_or(0, Zone::serial));
             }
             Outcome::Committed => {
                 self.pending[at].stored = true;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dns::{Fqdn, RecordType, Rrset};
 
-use crate::{Difference, Node};
+use crate::{Cut, Difference, Node};
 
 /// One zone's step from one serial to the next. Storing every entry of `sets` (put, or delete) and all sets of `added` in
 /// one transaction is storing the update; the SOA with the new serial is among them.
@@ -23,8 +23,8 @@ pub struct ZoneChange {
     pub added: Vec<(Fqdn, Node)>,
     /// What the changed sets were; stored with them.
     pub difference: Arc<Difference>,
-    /// Differences that are kept no more, by the serial after them: their rows go with this change.
-    pub cut: Vec<u32>,
+    /// Differences that are kept no more, of this zone or, for want of room, of others: their rows go with this change.
+    pub cut: Vec<Cut>,
 }
 
 impl ZoneChange {

@@ -1,4 +1,7 @@
-//! The past of a zone, bounded: its last differences, each beginning where the one before ended.
+//! The past of a zone, bounded: its last differences, each beginning where the one before ended. What the pasts of all zones
+//! may take together is bounded in [`all`].
+
+mod all;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -7,12 +10,21 @@ use dns::Fqdn;
 
 use crate::Difference;
 
+pub use all::{AllHistories, Cut};
+
 /// The differences of one zone, oldest first.
 #[derive(Clone, Debug, Default)]
 pub struct History {
-    differences: VecDeque<Arc<Difference>>,
+    steps: VecDeque<Step>,
     /// What they take in memory, about.
     cost: usize,
+}
+
+/// A difference, and when it came: the how manieth of all zones. 0: it was loaded.
+#[derive(Clone, Debug)]
+struct Step {
+    difference: Arc<Difference>,
+    age: u64,
 }
 
 /// The history of each zone, by its apex.
@@ -32,7 +44,7 @@ impl History {
             stored.into_iter().map(|difference| (difference.serial_after, difference)).collect();
         let mut history = Self::default();
         let mut at = serial;
-        while history.differences.len() < Self::DIFFERENCES_MAX
+        while history.steps.len() < Self::DIFFERENCES_MAX
             && let Some(difference) = by_after.remove(&at)
         {
             if history.cost + difference.cost() > Self::COST_MAX {
@@ -41,7 +53,7 @@ impl History {
             }
             at = difference.serial_before;
             history.cost += difference.cost();
-            history.differences.push_front(Arc::new(difference));
+            history.steps.push_front(Step { difference: Arc::new(difference), age: 0 });
         }
         let mut unused: Vec<u32> = by_after.into_keys().collect();
         unused.sort_unstable();
@@ -51,62 +63,78 @@ impl History {
     /// Adds the newest. Returns which are kept no more, by the serial after them: the oldest, when there are too many; all,
     /// when this one does not begin where they end.
     pub fn push(&mut self, difference: Arc<Difference>) -> Vec<u32> {
+        self.push_aged(difference, 0)
+    }
+
+    fn push_aged(&mut self, difference: Arc<Difference>, age: u64) -> Vec<u32> {
         let mut cut = Vec::new();
-        if self.differences.back().is_some_and(|last| last.serial_after != difference.serial_before) {
-            cut.extend(self.differences.drain(..).map(|old| old.serial_after));
+        if self.steps.back().is_some_and(|last| last.difference.serial_after != difference.serial_before) {
+            cut.extend(self.steps.drain(..).map(|old| old.difference.serial_after));
             self.cost = 0;
         }
         self.cost += difference.cost();
-        self.differences.push_back(difference);
-        while self.differences.len() > Self::DIFFERENCES_MAX || self.cost > Self::COST_MAX {
-            let Some(oldest) = self.differences.pop_front() else { break };
-            self.cost -= oldest.cost();
-            cut.push(oldest.serial_after);
+        self.steps.push_back(Step { difference, age });
+        while self.steps.len() > Self::DIFFERENCES_MAX || self.cost > Self::COST_MAX {
+            let Some(oldest) = self.pop_oldest() else { break };
+            cut.push(oldest);
         }
         cut
     }
 
+    /// Forgets the oldest; which it was, by the serial after it.
+    fn pop_oldest(&mut self) -> Option<u32> {
+        let oldest = self.steps.pop_front()?.difference;
+        self.cost -= oldest.cost();
+        Some(oldest.serial_after)
+    }
+
     /// Forgets what came after `serial`: it was not stored.
     pub fn take_back(&mut self, serial: u32) {
-        while let Some(last) = self.differences.pop_back_if(|last| last.serial_after != serial) {
-            self.cost -= last.cost();
+        while let Some(last) = self.steps.pop_back_if(|last| last.difference.serial_after != serial) {
+            self.cost -= last.difference.cost();
         }
     }
 
     /// The steps from one serial to another, oldest first; `None`: it does not reach so far back, or one is unknown.
     #[must_use]
     pub fn between(&self, from: u32, to: u32) -> Option<Vec<Arc<Difference>>> {
-        let end = self.differences.iter().rposition(|difference| difference.serial_after == to)?;
-        let begin = self.differences.iter().take(end + 1).rposition(|difference| difference.serial_before == from)?;
-        Some(self.differences.range(begin..=end).cloned().collect())
+        let end = self.differences().rposition(|difference| difference.serial_after == to)?;
+        let begin = self.differences().take(end + 1).rposition(|difference| difference.serial_before == from)?;
+        Some(self.steps.range(begin..=end).map(|step| Arc::clone(&step.difference)).collect())
     }
 
     /// The serial that it reaches back to.
     #[must_use]
     pub fn reaches_back_to(&self) -> Option<u32> {
-        self.differences.front().map(|oldest| oldest.serial_before)
+        self.steps.front().map(|oldest| oldest.difference.serial_before)
     }
 
     /// All of them, oldest first.
-    pub fn differences(&self) -> impl Iterator<Item = &Arc<Difference>> + '_ {
-        self.differences.iter()
+    pub fn differences(&self) -> impl DoubleEndedIterator<Item = &Arc<Difference>> + ExactSizeIterator + '_ {
+        self.steps.iter().map(|step| &step.difference)
     }
 
     /// The serials after each, oldest first.
     pub fn serials(&self) -> impl Iterator<Item = u32> + '_ {
-        self.differences.iter().map(|difference| difference.serial_after)
+        self.differences().map(|difference| difference.serial_after)
+    }
+
+    /// What they take in memory, about, in octets.
+    #[must_use]
+    pub fn cost(&self) -> usize {
+        self.cost
     }
 
     /// How many differences there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.differences.len()
+        self.steps.len()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.differences.is_empty()
+        self.steps.is_empty()
     }
 }
 

@@ -34,7 +34,7 @@ pub use audience::{AccessList, Askers, Audiences, Sight, View};
 pub use authority::{Decision, Outcome, Settled, Ticket, Together, ZoneAuthority};
 pub use change::ZoneChange;
 pub use difference::{Condensed, Difference, DifferenceWriter};
-pub use history::{Histories, History};
+pub use history::{AllHistories, Cut, Histories, History};
 pub use node::{Node, NodeRef, Records, Set, SetRef};
 pub use policy::{Requestor, UpdatePolicy};
 pub use respond::{Asked, Kind, Responded, respond};

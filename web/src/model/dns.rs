@@ -16,8 +16,22 @@ pub struct DnsFigures {
     pub handshakes_failed: u64,
     /// Requests by HTTPS that held no DNS message.
     pub http_refused: u64,
+    /// What is kept of the past of zones.
+    #[serde(default)]
+    pub past: PastFigures,
     /// Names of others; absent where they are not resolved.
     pub forwarder: Option<ForwarderFigures>,
+}
+
+/// The steps of zones that are kept, for transfers of differences.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PastFigures {
+    /// How many.
+    pub steps: usize,
+    /// About how many octets they take in memory.
+    pub octets: usize,
+    /// How many went since the start, because those of other zones took their room.
+    pub crowded_out: u64,
 }
 
 /// Names of others.
