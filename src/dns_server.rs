@@ -115,6 +115,8 @@ pub struct DnsServerHandle {
     handler: Live,
     /// A task for each socket.
     serving: JoinSet<()>,
+    /// Where those of datagrams run.
+    threads: udp::Threads,
     slots: tcp::Slots,
     /// What ends the sockets of an address.
     closers: BTreeMap<SocketAddr, watch::Sender<bool>>,
@@ -184,6 +186,7 @@ impl DnsServer {
         let mut server = DnsServerHandle {
             handler: Arc::new(ArcSwap::from_pointee(handler)),
             serving: JoinSet::new(),
+            threads: udp::Threads::default(),
             slots: tcp::Slots::new(connections),
             closers: BTreeMap::new(),
             cookies: (cookie_mode, Arc::clone(&cookies)),
@@ -240,7 +243,8 @@ impl DnsServerHandle {
     fn serve(&mut self, pair: sockets::Bound) {
         self.local_addrs.push(pair.address);
         let closer = watch::Sender::new(false);
-        self.serving.spawn(udp::serve(pair.udp, Arc::clone(&self.handler), closer.subscribe()));
+        let datagrams = udp::serve(pair.udp, self.runtime.clone(), Arc::clone(&self.handler), closer.subscribe());
+        self.serving.spawn_on(datagrams, &self.threads.next(&self.runtime));
         let handler = Arc::clone(&self.handler);
         let converse =
             move |stream, source, slot| tcp::converse(stream, (source, Transport::Tcp), Arc::clone(&handler), slot);

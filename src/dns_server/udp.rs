@@ -2,6 +2,7 @@
 //! signatures, names for the forwarder, what is malformed) is the handler's, in tasks of which so many are at once.
 
 mod batch;
+mod threads;
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
@@ -18,11 +19,13 @@ use hickory_server::zone_handler::MessageResponse;
 use nix::sys::socket::{SockaddrIn, SockaddrIn6};
 use resolve::Transport;
 use tokio::net::UdpSocket;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use self::batch::{Incoming, Local, Outgoing, Peer};
+pub(super) use self::threads::Threads;
 use super::forward;
 use super::handler::{Datagram, Handler, Live};
 use super::reply::{UDP_OCTETS_MAX, UDP_OCTETS_PLAIN};
@@ -38,27 +41,29 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// Batches answered before others of this thread have their turn.
 const IN_A_ROW: usize = 4;
 
-/// Answers until told to stop.
-pub(super) async fn serve(socket: UdpSocket, handler: Live, stopped: watch::Receiver<bool>) {
-    match socket.local_addr() {
-        Ok(SocketAddr::V6(own)) => {
-            serve_family::<SockaddrIn6>(socket, own.ip().is_unspecified(), handler, stopped).await
+/// Answers until told to stop: plain questions on the thread that this runs on, all else on `others`.
+pub(super) async fn serve(socket: UdpSocket, others: Handle, handler: Live, stopped: watch::Receiver<bool>) {
+    // The kernel tells this thread of what comes, whichever opened it.
+    let here = socket.into_std().and_then(UdpSocket::from_std).and_then(|socket| Ok((socket.local_addr()?, socket)));
+    match here {
+        Ok((SocketAddr::V6(own), socket)) => {
+            serve_family::<SockaddrIn6>(socket, own.ip().is_unspecified(), others, (handler, stopped)).await
         }
-        Ok(SocketAddr::V4(own)) => {
-            serve_family::<SockaddrIn>(socket, own.ip().is_unspecified(), handler, stopped).await
+        Ok((SocketAddr::V4(own), socket)) => {
+            serve_family::<SockaddrIn>(socket, own.ip().is_unspecified(), others, (handler, stopped)).await
         }
-        Err(error) => tracing::error!(%error, "a DNS socket has no address"),
+        Err(error) => tracing::error!(%error, "a DNS socket cannot be served"),
     }
 }
 
 async fn serve_family<S: Peer + Send>(
     socket: UdpSocket,
     many_addresses: bool,
-    handler: Live,
-    mut stopped: watch::Receiver<bool>,
+    others: Handle,
+    (handler, mut stopped): (Live, watch::Receiver<bool>),
 ) {
     let socket = Arc::new(socket);
-    let mut waiting = Waiting::default();
+    let mut waiting = Waiting::new(others);
     let (mut incoming, mut outgoing) = (Incoming::<S>::new(many_addresses), Outgoing::new());
     loop {
         tokio::select! {
@@ -67,15 +72,20 @@ async fn serve_family<S: Peer + Send>(
             _ = stopped.changed() => return waiting.drain().await,
         }
         let handler = handler.load_full();
+        let mut is_empty = false;
         for _ in 0..IN_A_ROW {
-            match incoming.receive(&socket) {
-                Ok(()) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+            is_empty = match incoming.receive(&socket) {
+                Ok(is_empty) => is_empty,
+                // It is waited for above, where others have their turn.
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    is_empty = true;
+                    break;
+                }
                 Err(error) => {
                     tracing::debug!(%error, "DNS datagrams could not be received");
                     break;
                 }
-            }
+            };
             let mut came = 0;
             for (query, peer, local) in incoming.iter() {
                 came += 1;
@@ -94,27 +104,32 @@ async fn serve_family<S: Peer + Send>(
             }
             handler.counts().requests(Transport::Udp, came);
             outgoing.send(&socket).await;
+            if is_empty {
+                break;
+            }
         }
-        tokio::task::yield_now().await;
+        if !is_empty {
+            tokio::task::yield_now().await;
+        }
     }
 }
 
 /// Requests that take the general way.
 struct Waiting {
     tasks: JoinSet<()>,
+    /// Where they run.
+    others: Handle,
     shares: Shares,
     dropped: Quiet,
     dropped_of_one: Quiet,
 }
 
-impl Default for Waiting {
-    fn default() -> Self {
-        let shares = Shares::new(WAITING_MAX_EACH);
-        Self { tasks: JoinSet::new(), shares, dropped: Quiet::default(), dropped_of_one: Quiet::default() }
-    }
-}
-
 impl Waiting {
+    fn new(others: Handle) -> Self {
+        let shares = Shares::new(WAITING_MAX_EACH);
+        Self { tasks: JoinSet::new(), others, shares, dropped: Quiet::default(), dropped_of_one: Quiet::default() }
+    }
+
     /// An address that is listened on no more still answers whom it has heard.
     async fn drain(mut self) {
         drop(timeout(DRAIN, async { while self.tasks.join_next().await.is_some() {} }).await);
@@ -136,10 +151,11 @@ impl Waiting {
             return;
         };
         let request = request(query.to_vec(), asker, handler.clone());
-        self.tasks.spawn(async move {
+        let request = async move {
             request.await;
             drop(share);
-        });
+        };
+        self.tasks.spawn_on(request, &self.others);
     }
 }
 

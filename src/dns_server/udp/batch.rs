@@ -105,14 +105,21 @@ impl<S: Peer> Incoming<S> {
         }
     }
 
-    /// Receives what is there, without waiting: [`ErrorKind::WouldBlock`] when nothing is.
-    pub(super) fn receive(&mut self, socket: &UdpSocket) -> io::Result<()> {
+    /// Receives what is there, without waiting: [`ErrorKind::WouldBlock`] when nothing is. Returns whether that was all: then
+    /// the socket is not readable until more has come.
+    pub(super) fn receive(&mut self, socket: &UdpSocket) -> io::Result<bool> {
         self.received.clear();
         let control = self.many_addresses.then(|| nix::cmsg_space!(libc::in6_pktinfo));
         let Self { octets, received, taken, .. } = self;
-        socket.try_io(Interest::READABLE, || receive(socket.as_raw_fd(), octets, *taken, control, received))?;
-        *taken = if received.len() >= *taken { *taken * 2 } else { received.len() + 1 }.clamp(BATCH_MIN, BATCH_MAX);
-        Ok(())
+        let came =
+            socket.try_io(Interest::READABLE, || receive(socket.as_raw_fd(), octets, *taken, control, received))?;
+        let is_empty = came < *taken;
+        if is_empty {
+            // There was room for more. What comes from now on is told anew, so that the kernel need not be asked again.
+            drop(socket.try_io(Interest::READABLE, || Err::<(), _>(ErrorKind::WouldBlock.into())));
+        }
+        *taken = if is_empty { came + 1 } else { *taken * 2 }.clamp(BATCH_MIN, BATCH_MAX);
+        Ok(is_empty)
     }
 
     /// Each with its source and the address that was asked.
@@ -130,19 +137,21 @@ fn receive<S: Peer>(
     count: usize,
     control: Option<Vec<u8>>,
     received: &mut Vec<Received<S>>,
-) -> io::Result<()> {
+) -> io::Result<usize> {
     let mut rooms = octets.chunks_exact_mut(DATAGRAM_OCTETS_MAX);
     let mut slices: [[IoSliceMut<'_>; 1]; BATCH_MAX] =
         std::array::from_fn(|_| [IoSliceMut::new(rooms.next().unwrap_or_default())]);
     let mut headers = MultiHeaders::<S>::preallocate(count, control);
     let messages = recvmmsg(descriptor, &mut headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None)?;
+    let mut came = 0;
     for (room, message) in messages.enumerate() {
+        came += 1;
         let local = message.cmsgs().into_iter().flatten().find_map(|control| Local::of(&control));
         if let Some(source) = message.address {
             received.push(Received { room, length: message.bytes, source, local });
         }
     }
-    Ok(())
+    Ok(came)
 }
 
 /// One that is to leave.
