@@ -3,6 +3,17 @@
 //! A piece takes its own length and up to three bytes; an allocation of its own would take some 24 more. Pieces that are
 //! given back are used again for others of their length or less; when they come to more than half of all, the owner is to
 //! move what it holds together ([`Arena::is_sparse`]).
+//!
+//! Beside it, what finds such pieces in little memory: numbers by IPv4 addresses ([`Addresses`]) and by hashes
+//! ([`Hashed`]).
+
+mod addresses;
+mod hashed;
+mod numbers;
+
+pub use addresses::Addresses;
+pub use hashed::Hashed;
+pub use numbers::{push_number, take_number};
 
 /// Bytes of a unit: every piece begins at one, and takes whole ones.
 const UNIT: usize = 4;
@@ -16,6 +27,18 @@ pub struct Piece(u32);
 impl Piece {
     /// Of no bytes at all.
     pub const NONE: Self = Self(u32::MAX);
+
+    /// Its place as a number, for tables of numbers; that of [`Piece::NONE`] is [`u32::MAX`].
+    #[must_use]
+    pub fn number(self) -> u32 {
+        self.0
+    }
+
+    /// The piece whose place this is.
+    #[must_use]
+    pub fn from_number(number: u32) -> Self {
+        Self(number)
+    }
 }
 
 /// See the module. Whoever asks for a piece knows its length.

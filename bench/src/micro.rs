@@ -59,6 +59,9 @@ pub(crate) struct Micro {
     /// to make it.
     #[arg(long)]
     memory: bool,
+    /// How many leases those are.
+    #[arg(long, default_value_t = MILLION)]
+    leases: u32,
     /// Measure and print nothing: what callgrind runs.
     #[arg(long, hide = true)]
     quiet: bool,
@@ -130,8 +133,8 @@ struct World {
 impl Micro {
     pub(crate) fn run(&self) -> anyhow::Result<()> {
         if self.memory {
-            memory()?;
-            return named_memory::memory(MILLION, NOW, |client| lease(11, client));
+            memory(self.leases)?;
+            return named_memory::memory(self.leases, NOW, |client| lease(11, client));
         }
         let cases = if self.only.is_empty() { Case::value_variants() } else { &self.only };
         for case in cases {
@@ -479,21 +482,22 @@ fn lease(length: u8, client: u32) -> Option<Lease> {
     })
 }
 
-/// What a million leases cost in memory, and how long it takes to have them there.
-fn memory() -> anyhow::Result<()> {
+/// What so many leases cost in memory, and how long it takes to have them there.
+fn memory(leases: u32) -> anyhow::Result<()> {
     drop(World::new(11, 0)?);
     let empty = World::new(11, 0)?;
     let (before, began) = (resident()?, Instant::now());
-    let full = World::new(11, MILLION)?;
+    let full = World::new(11, leases)?;
     let (spent, after) = (began.elapsed(), resident()?);
-    let each = (after - before) / u64::from(MILLION);
-    println!("{MILLION} leases: {each} bytes of resident memory each, there after {} ms", spent.as_millis());
+    let each = (after - before) / u64::from(leases);
+    println!("{leases} leases: {each} bytes of resident memory each, there after {} ms", spent.as_millis());
     drop((empty, full));
     Ok(())
 }
 
-/// Resident memory of this process, in bytes.
+/// Resident memory of this process, in bytes, once what is used no more is given back, as the daemon does after its start.
 fn resident() -> anyhow::Result<u64> {
+    leasehold::memory::give_back();
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
     Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)

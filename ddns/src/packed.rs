@@ -2,9 +2,10 @@
 //!
 //! Of a million leases with names nearly all rows are so. As values they take more than a kilobyte a lease, in some
 //! twenty allocations; here a name and its address are one record of some forty bytes ([`record`]) in an arena, found by
-//! two tables of 32-bit numbers, one by name and one by address. The end of the name stands in a table of its own
+//! two tables of 32-bit numbers, one by name and one by address ([`by_address`]). The end of the name stands in a table of its own
 //! ([`domains`]). A row that becomes anything else is taken out, and comes back when it is ordinary again.
 
+mod by_address;
 mod domains;
 mod record;
 
@@ -17,6 +18,7 @@ use dns::{ConflictGuard, Fqdn, HostIdentity};
 use hashbrown::HashTable;
 
 use crate::wanted::{ClaimRef, NewName, RowKey, Want, WantedRow};
+use by_address::ByAddress;
 use domains::Domains;
 pub(crate) use record::{Half, Note};
 use record::{Record, read_keys};
@@ -29,7 +31,7 @@ const IDENTITY_OCTETS_MAX: usize = 1 + 255;
 pub(crate) struct PackedRows {
     arena: Arena,
     names: HashTable<Piece>,
-    addresses: HashTable<Piece>,
+    addresses: ByAddress,
     domains: Domains,
     /// Names come from clients: nobody must be able to find some that fall on each other.
     hasher: Hasher,
@@ -50,13 +52,6 @@ impl Default for Hasher {
 impl Hasher {
     fn name(&self, label: &[u8], domain: &[u8]) -> u64 {
         self.0.bytes(label).bytes(domain).finish()
-    }
-
-    fn address(&self, address: IpAddr) -> u64 {
-        match address {
-            IpAddr::V4(v4) => self.0.number(v4.to_bits().into()).finish(),
-            IpAddr::V6(v6) => self.0.bytes(&v6.octets()).finish(),
-        }
     }
 }
 
@@ -88,7 +83,7 @@ impl PackedRows {
         let half = Half { generation: row.generation, note };
         let Some(want) = &row.want else { return false };
         let is_forward = ordinary.is_forward;
-        let other = if is_forward { self.find_address(ordinary.address) } else { self.find_name(&want.name) };
+        let other = if is_forward { self.addresses.get(ordinary.address) } else { self.find_name(&want.name) };
         if let Some(piece) = other.filter(|piece| self.joins(*piece, &ordinary)) {
             let joined = self.rewrite(piece, |record| match is_forward {
                 true => (record.forward, record.guard) = (Some(half), want.guard),
@@ -108,9 +103,9 @@ impl PackedRows {
     pub(crate) fn put_new(&mut self, new: &NewName, [of_name, of_address]: [Note; 2]) -> NewPut {
         let NewName { name, identity, address, ttl_secs, guard, generation } = new;
         let Some((label, domain)) = split(name) else { return NewPut::Odd };
-        // Each hash serves the question and the answer: a crowd of new names goes through here.
-        let (by_name, by_address) = (self.hasher.name(label, domain), self.hasher.address(*address));
-        if self.at_name(by_name, label, domain).is_some() || self.at_address(by_address, *address).is_some() {
+        // The hash serves the question and the answer: a crowd of new names goes through here.
+        let by_name = self.hasher.name(label, domain);
+        if self.at_name(by_name, label, domain).is_some() || self.addresses.get(*address).is_some() {
             return NewPut::Known;
         }
         let Some(name) = Ordinary::named(name, identity, (*address, *ttl_secs), true) else { return NewPut::Odd };
@@ -119,8 +114,8 @@ impl PackedRows {
             Some(Half { generation: new.reverse_generation(), note: of_address }),
         );
         let Some(piece) = self.store(&name, (*guard, true), halves) else { return NewPut::Odd };
-        self.enter_hashed(piece, by_name, true);
-        self.enter_hashed(piece, by_address, false);
+        self.enter_name(piece, by_name);
+        self.addresses.set(*address, piece);
         NewPut::Packed
     }
 
@@ -223,7 +218,7 @@ impl PackedRows {
     fn find(&self, key: &RowKey) -> Option<(Piece, bool)> {
         match key {
             RowKey::Forward(name) => self.find_name(name).map(|piece| (piece, true)),
-            RowKey::Reverse(address) => self.find_address(*address).map(|piece| (piece, false)),
+            RowKey::Reverse(address) => self.addresses.get(*address).map(|piece| (piece, false)),
             RowKey::Stated(..) => None,
         }
     }
@@ -242,18 +237,6 @@ impl PackedRows {
             found == label && self.domains.at(number).is_some_and(|found| found.as_wire() == domain)
         };
         self.names.find(hash, is_it).copied()
-    }
-
-    fn find_address(&self, address: IpAddr) -> Option<Piece> {
-        if self.addresses.is_empty() {
-            return None;
-        }
-        self.at_address(self.hasher.address(address), address)
-    }
-
-    fn at_address(&self, hash: u64, address: IpAddr) -> Option<Piece> {
-        let is_it = |piece: &Piece| read_keys(self.arena.from(*piece)).0 == address;
-        self.addresses.find(hash, is_it).copied()
     }
 
     fn row_at(&self, piece: Piece, is_forward: bool) -> Option<PackedRow<'_>> {
@@ -286,21 +269,31 @@ impl PackedRows {
 
     /// Enters a record by name or by address.
     fn enter(&mut self, piece: Piece, is_forward: bool) {
-        let hash = hash_of_record(&self.hasher, &self.domains, self.arena.from(piece), is_forward);
-        self.enter_hashed(piece, hash, is_forward);
+        let (address, label, domain) = read_keys(self.arena.from(piece));
+        if is_forward {
+            let hash = hash_of_name(&self.hasher, &self.domains, label, domain);
+            self.enter_name(piece, hash);
+        } else {
+            self.addresses.set(address, piece);
+        }
     }
 
-    fn enter_hashed(&mut self, piece: Piece, hash: u64, is_forward: bool) {
-        let Self { arena, names, addresses, domains, hasher, .. } = self;
-        let hash_of = |piece: &Piece| hash_of_record(hasher, domains, arena.from(*piece), is_forward);
-        let table = if is_forward { names } else { addresses };
-        table.insert_unique(hash, piece, hash_of);
+    fn enter_name(&mut self, piece: Piece, hash: u64) {
+        let Self { arena, names, domains, hasher, .. } = self;
+        let hash_of = |piece: &Piece| {
+            let (_, label, domain) = read_keys(arena.from(*piece));
+            hash_of_name(hasher, domains, label, domain)
+        };
+        names.insert_unique(hash, piece, hash_of);
     }
 
     fn leave(&mut self, piece: Piece, is_forward: bool) {
-        let hash = hash_of_record(&self.hasher, &self.domains, self.arena.from(piece), is_forward);
-        let table = if is_forward { &mut self.names } else { &mut self.addresses };
-        if let Ok(entry) = table.find_entry(hash, |other| *other == piece) {
+        let (address, label, domain) = read_keys(self.arena.from(piece));
+        if !is_forward {
+            return self.addresses.remove(address);
+        }
+        let hash = hash_of_name(&self.hasher, &self.domains, label, domain);
+        if let Ok(entry) = self.names.find_entry(hash, |other| *other == piece) {
             entry.remove();
         }
     }
@@ -310,16 +303,19 @@ impl PackedRows {
         if from == to {
             return;
         }
-        let hash = hash_of_record(&self.hasher, &self.domains, self.arena.from(to), is_forward);
-        let table = if is_forward { &mut self.names } else { &mut self.addresses };
-        if let Some(piece) = table.find_mut(hash, |other| *other == from) {
+        let (address, label, domain) = read_keys(self.arena.from(to));
+        if !is_forward {
+            return self.addresses.set(address, to);
+        }
+        let hash = hash_of_name(&self.hasher, &self.domains, label, domain);
+        if let Some(piece) = self.names.find_mut(hash, |other| *other == from) {
             *piece = to;
         }
     }
 
     /// Every record once, by its place.
     fn pieces(&self) -> Vec<Piece> {
-        let mut pieces: Vec<Piece> = self.names.iter().chain(&self.addresses).copied().collect();
+        let mut pieces: Vec<Piece> = self.names.iter().copied().chain(self.addresses.iter()).collect();
         pieces.sort_unstable();
         pieces.dedup();
         pieces
@@ -337,7 +333,7 @@ impl PackedRows {
         let pieces = self.pieces();
         let before = std::mem::take(&mut self.arena);
         self.names = HashTable::with_capacity(self.names.len());
-        self.addresses = HashTable::with_capacity(self.addresses.len());
+        // Addresses have their places still, which lead to the new ones from here on.
         for piece in pieces {
             let (record, length) = Record::read(before.from(piece));
             let is_there = [(true, record.forward.is_some()), (false, record.reverse.is_some())];
@@ -472,9 +468,8 @@ fn split(name: &Fqdn) -> Option<(&[u8], &[u8])> {
     wire.split_at_checked(first + 1).filter(|_| first > 0)
 }
 
-fn hash_of_record(hasher: &Hasher, domains: &Domains, bytes: &[u8], is_forward: bool) -> u64 {
-    let (address, label, domain) = read_keys(bytes);
-    if is_forward { hasher.name(label, domains.at(domain).map_or(&[], Fqdn::as_wire)) } else { hasher.address(address) }
+fn hash_of_name(hasher: &Hasher, domains: &Domains, label: &[u8], domain: u32) -> u64 {
+    hasher.name(label, domains.at(domain).map_or(&[], Fqdn::as_wire))
 }
 
 #[cfg(test)]

@@ -25,6 +25,12 @@ impl HardwareAddress {
         Some(Self { htype, len: u8::try_from(address.len()).ok()?, bytes })
     }
 
+    /// From `htype` and the first `len` of six bytes, all that is behind them being zero. Without a copy whose length has to
+    /// be looked at: records are read by it.
+    pub(crate) fn of_six(htype: u8, len: u8, [a, b, c, d, e, f]: [u8; 6]) -> Self {
+        Self { htype, len: len.min(6), bytes: [a, b, c, d, e, f, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0] }
+    }
+
     /// The address, `hlen` bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {

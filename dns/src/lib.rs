@@ -28,7 +28,7 @@ pub mod wire;
 
 pub use bytes::Bytes;
 pub use dhcid::{Dhcid, HostIdentity};
-pub use name::{Fqdn, LABEL_OCTETS_MAX, NameError};
+pub use name::{Fqdn, LABEL_OCTETS_MAX, NAME_OCTETS_MAX, NameError};
 pub use naming::{ConflictGuard, Naming, NamingPart};
 pub use packed::{NameSet, SetList};
 pub use rcode::Rcode;

@@ -10,6 +10,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use arena::{push_number, take_number};
 use dns::ConflictGuard;
 
 const FORWARD: u8 = 1;
@@ -67,11 +68,11 @@ impl<'a> Record<'a> {
         let has = |flag: u8| flags & flag != 0;
         let address = read_address(&mut rest, has(V6));
         let label = read_label(&mut rest);
-        let domain = number(&mut rest) as u32;
-        let ttl_secs = number(&mut rest) as u32;
-        let length = number(&mut rest) as usize;
+        let domain = take_number(&mut rest) as u32;
+        let ttl_secs = take_number(&mut rest) as u32;
+        let length = take_number(&mut rest) as usize;
         let identity = take(&mut rest, length);
-        let mut forward = has(FORWARD).then(|| Half { generation: number(&mut rest), note: Note::default() });
+        let mut forward = has(FORWARD).then(|| Half { generation: take_number(&mut rest), note: Note::default() });
         let mut reverse = has(REVERSE).then(|| {
             let generation = number_beside(&mut rest, forward.map(|half| half.generation));
             Half { generation, note: Note::default() }
@@ -136,7 +137,7 @@ pub(super) fn read_keys(bytes: &[u8]) -> (IpAddr, &[u8], u32) {
     let flags = take(&mut rest, 1).first().copied().unwrap_or_default();
     let address = read_address(&mut rest, flags & V6 != 0);
     let label = read_label(&mut rest);
-    (address, label, number(&mut rest) as u32)
+    (address, label, take_number(&mut rest) as u32)
 }
 
 fn read_label<'a>(rest: &mut &'a [u8]) -> &'a [u8] {
@@ -154,7 +155,7 @@ fn read_address(rest: &mut &[u8], is_v6: bool) -> IpAddr {
 }
 
 fn read_note(rest: &mut &[u8], beside: Option<u64>) -> Note {
-    let lane = number(rest);
+    let lane = take_number(rest);
     Note { lane: (lane >> 1) as u32, done: lane & 1 != 0, at: number_beside(rest, beside) }
 }
 
@@ -162,29 +163,6 @@ fn take<'a>(rest: &mut &'a [u8], length: usize) -> &'a [u8] {
     let (taken, after) = rest.split_at(length.min(rest.len()));
     *rest = after;
     taken
-}
-
-fn push_number(out: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        out.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    out.push(number as u8);
-}
-
-fn number(rest: &mut &[u8]) -> u64 {
-    let (mut number, mut shift) = (0, 0);
-    while let [byte, after @ ..] = *rest
-        && shift < u64::BITS
-    {
-        *rest = after;
-        number |= u64::from(byte & 0x7F) << shift;
-        shift += 7;
-        if byte & 0x80 == 0 {
-            break;
-        }
-    }
-    number
 }
 
 /// A number as its difference to one that is there already.
@@ -195,7 +173,7 @@ fn push_beside(out: &mut Vec<u8>, number: u64, beside: Option<u64>) {
 }
 
 fn number_beside(rest: &mut &[u8], beside: Option<u64>) -> u64 {
-    let found = number(rest);
+    let found = take_number(rest);
     let Some(beside) = beside else { return found };
     beside.wrapping_add((found >> 1) ^ (found & 1).wrapping_neg())
 }

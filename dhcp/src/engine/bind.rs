@@ -150,7 +150,7 @@ impl Engine {
         message_type: MessageType,
     ) -> Result<Terms, DropReason> {
         let stored = match self.pending.stored(address) {
-            Some(before) => before.as_ref().map(|before| before.record()),
+            Some(before) => before.as_ref().map(|before| self.book.saved(before)),
             None => self.book.record(address),
         };
         let stored = stored.filter(|record| is_binding_of(&self.book, exchange, place, *record));

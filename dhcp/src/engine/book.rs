@@ -291,6 +291,11 @@ impl Book {
         }
     }
 
+    /// A record that may be put back.
+    pub(super) fn saved<'a>(&'a self, saved: &'a Saved) -> Record<'a> {
+        saved.record(self.table.ends())
+    }
+
     /// Puts back what the record of an address was.
     pub(super) fn put_back(&mut self, address: Ipv4Addr, saved: Option<&Saved>) {
         self.change(address, |book| book.table.put_back(address, home_of(&book.plan, address), saved));

@@ -1,12 +1,10 @@
 //! What each client has in each subnet: the slots of one client there as a ring, and a hash table of the rings.
 //!
 //! So a look-up costs one hash and what the client has in that subnet, however much it has in others, and however much
-//! everybody else has. The table takes some 10 to 20 bytes a ring; the links lie in the slots. Hashes are made with a
-//! secret ([`super::client::Secret`]), so that nobody can find clients that fall on each other.
+//! everybody else has. The table takes some 10 bytes a ring; where the links lie is the slots' affair. Hashes are made with
+//! a secret ([`super::client::Secret`]), so that nobody can find clients that fall on each other.
 
-use hashbrown::HashTable;
-
-use super::client::SCATTER;
+use arena::Hashed;
 
 /// Where a slot's neighbours in its ring are; of a ring of one, itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +21,7 @@ impl Links {
 /// What the rings ask of the slots.
 pub(super) trait Chained {
     fn links(&self, slot: u32) -> Links;
-    fn links_mut(&mut self, slot: u32) -> &mut Links;
+    fn set_links(&mut self, slot: u32, links: Links);
     /// The order in a ring: the least first. At most [`LAST_RANK`].
     fn rank(&self, slot: u32) -> u8;
     /// Of the client and the subnet.
@@ -41,17 +39,11 @@ const LAST_LOOKED_AT: usize = 32;
 /// See the module. A ring is named by its first slot.
 #[derive(Debug, Default)]
 pub(super) struct Chains {
-    heads: HashTable<Head>,
+    /// First slots, by half of the hash. It stands beside them: else every slot had to be read and hashed when the table
+    /// grows, which with many leases is a wait for memory each, all in one go while clients wait.
+    heads: Hashed,
     /// How many slots were put in or taken out.
     changes: u64,
-}
-
-/// The first slot of a ring, with half of its hash: without it every slot had to be read and hashed when the table grows,
-/// which with many leases is a wait for memory each, all in one go while clients wait.
-#[derive(Clone, Copy, Debug)]
-struct Head {
-    slot: u32,
-    half: u32,
 }
 
 /// What the table goes by: of a hash the half that is kept, so that nobody needs the whole again.
@@ -59,15 +51,10 @@ fn half_of(hash: u64) -> u32 {
     (hash >> 32) as u32 ^ hash as u32
 }
 
-/// The table takes a place by the lower bits and a mark by the upper ones.
-fn spread(half: u32) -> u64 {
-    u64::from(half).wrapping_mul(SCATTER)
-}
-
 impl Chains {
     /// Empty, with room for so many rings.
     pub(super) fn with_room(rings: usize) -> Self {
-        Self { heads: HashTable::with_capacity(rings), changes: 0 }
+        Self { heads: Hashed::with_room(rings), changes: 0 }
     }
 
     /// Another number after each change of a ring.
@@ -79,13 +66,11 @@ impl Chains {
     pub(super) fn insert(&mut self, slot: u32, slots: &mut impl Chained) {
         self.changes += 1;
         let half = half_of(slots.hash(slot));
-        let is_its = |head: &Head| head.half == half && slots.belong_together(head.slot, slot);
-        let Some(head) = self.heads.find_mut(spread(half), is_its) else {
-            *slots.links_mut(slot) = Links { next: slot, previous: slot };
-            self.heads.insert_unique(spread(half), Head { slot, half }, |other| spread(other.half));
-            return;
+        let Some(first) = self.heads.find(half, |first| slots.belong_together(first, slot)) else {
+            slots.set_links(slot, Links { next: slot, previous: slot });
+            return self.heads.insert(half, slot);
         };
-        let (first, rank) = (head.slot, slots.rank(slot));
+        let rank = slots.rank(slot);
         let mut before = first;
         // What goes behind everything stands before the first, the ring being closed, and needs no search.
         if rank < LAST_RANK {
@@ -96,13 +81,13 @@ impl Chains {
                 }
             }
             if before == first && slots.rank(first) >= rank {
-                head.slot = slot;
+                self.heads.replace(half, first, slot);
             }
         }
         let previous = slots.links(before).previous;
-        *slots.links_mut(slot) = Links { next: before, previous };
-        slots.links_mut(previous).next = slot;
-        slots.links_mut(before).previous = slot;
+        slots.set_links(slot, Links { next: before, previous });
+        join(slots, previous, slot);
+        join(slots, slot, before);
     }
 
     /// Takes a slot out of its ring, before anything changes that decides where it is.
@@ -112,26 +97,26 @@ impl Chains {
             return;
         }
         self.changes += 1;
-        let hash = spread(half_of(slots.hash(slot)));
+        let half = half_of(slots.hash(slot));
         if next == slot {
-            if let Ok(entry) = self.heads.find_entry(hash, |head| head.slot == slot) {
-                entry.remove();
-            }
+            self.heads.remove(half, slot);
         } else {
-            if let Some(head) = self.heads.find_mut(hash, |head| head.slot == slot) {
-                head.slot = next;
-            }
-            slots.links_mut(previous).next = next;
-            slots.links_mut(next).previous = previous;
+            self.heads.replace(half, slot, next);
+            join(slots, previous, next);
         }
-        *slots.links_mut(slot) = Links::NONE;
+        slots.set_links(slot, Links::NONE);
     }
 
     /// The first slot of a ring; `is_it` tells it from those of others with the same hash.
     pub(super) fn first(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Option<u32> {
-        let half = half_of(hash);
-        self.heads.find(spread(half), |head| head.half == half && is_it(head.slot)).map(|head| head.slot)
+        self.heads.find(half_of(hash), is_it)
     }
+}
+
+/// Has two slots be neighbours in a ring.
+fn join(slots: &mut impl Chained, one: u32, next: u32) {
+    slots.set_links(one, Links { next, ..slots.links(one) });
+    slots.set_links(next, Links { previous: one, ..slots.links(next) });
 }
 
 /// The slots of the ring of `first` in their order; of the last rank a few, those that came to it last first.
@@ -188,8 +173,8 @@ mod tests {
             self.0[slot as usize].2
         }
 
-        fn links_mut(&mut self, slot: u32) -> &mut Links {
-            &mut self.0[slot as usize].2
+        fn set_links(&mut self, slot: u32, links: Links) {
+            self.0[slot as usize].2 = links;
         }
 
         fn rank(&self, slot: u32) -> u8 {

@@ -102,7 +102,7 @@ impl Engine {
     pub fn leases_page(&self, now: Now, asked: &Query, after: Option<Ipv4Addr>, most: usize) -> Page {
         let stored = |record: Record<'_>| match self.pending.stored(record.hot.address) {
             None => Some(record.kept()),
-            Some(before) => before.as_ref().map(|before| before.record().kept()),
+            Some(before) => before.as_ref().map(|before| self.book.saved(before).kept()),
         };
         let told = |record: Record<'_>| stored(record).map(|kept| self.binding(now, kept));
         match asked {

@@ -6,7 +6,7 @@
 //! alone does), `rename` (what other settings do to names), `linger` (names that outlive their leases). Beneath them `book` holds what is known of every
 //! address: `table` its records, `offers` what is offered, `pools` and `vacancies` what is free; and `pending` holds what a failed
 //! commit would put back. Beneath the table: `slab` the records themselves (`record` and `cold` their parts),
-//! `addresses`, `chains` and `timers` how they are found.
+//! [`arena::Addresses`], `chains` and `timers` how they are found.
 //!
 //! A record's life, as it is stored:
 //!
@@ -35,7 +35,6 @@ use crate::options::code;
 use crate::settings::{Reservation, Settings, Subnet};
 use crate::time::Now;
 
-mod addresses;
 mod admission;
 mod bind;
 mod bitmap;
@@ -47,6 +46,7 @@ mod client;
 mod cold;
 mod decline;
 mod discover;
+mod ends;
 mod exchange;
 mod expire;
 pub mod explain;
@@ -55,6 +55,7 @@ mod inform;
 mod layers;
 mod leasequery;
 mod linger;
+mod machine;
 mod naming;
 mod offers;
 mod pending;

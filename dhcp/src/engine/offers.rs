@@ -118,8 +118,8 @@ impl Chained for Slots {
         self.offers[slot as usize].links
     }
 
-    fn links_mut(&mut self, slot: u32) -> &mut Links {
-        &mut self.offers[slot as usize].links
+    fn set_links(&mut self, slot: u32, links: Links) {
+        self.offers[slot as usize].links = links;
     }
 
     fn rank(&self, _: u32) -> u8 {

@@ -5,35 +5,34 @@ use std::net::Ipv4Addr;
 use arena::Piece;
 use ipnet::Ipv4Net;
 
-use super::chains::{LAST_RANK, Links};
+use super::chains::LAST_RANK;
 use super::cold::Cold;
+use super::ends::Ends;
+use super::machine::Machine;
 use super::timers::{NO_SLICE, Slice};
 use crate::decision::{Former, LeaseEventKind};
-use crate::identity::HardwareAddress;
 use crate::lease::{Lease, LeaseState};
 use crate::time::Now;
 
 /// `deadline_ms` of a record that nothing happens to by time alone.
 pub(super) const NEVER: u64 = u64::MAX;
 
-/// What every decision about an address reads; at most 64 bytes, in a slab.
+/// What every decision about an address reads; at most 48 bytes, in a slab.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Hot {
     pub(super) address: Ipv4Addr,
     /// The place in the slab's list of [`super::slab::Residence`]s.
     pub(super) residence: u32,
-    /// The place among what the client has in the subnet.
-    pub(super) links: Links,
     /// The rest of the record.
     pub(super) cold: Piece,
     /// Of its entry among the timers.
     pub(super) slice: Slice,
-    pub(super) hardware: HardwareAddress,
+    pub(super) machine: Machine,
     deadline_ms: Packed<6>,
     expires_at: Packed<5>,
     renewed_at: Packed<5>,
     started_at: Packed<5>,
-    /// The state, in the lower bits, and the marks.
+    /// The state, in the lower bits, where it is among the client's, and the marks.
     state: u8,
 }
 
@@ -58,6 +57,9 @@ impl<const N: usize> Packed<N> {
 }
 
 const STATE_BITS: u8 = 0b111;
+/// In a ring, and in one with others.
+const IN_RING: u8 = 1 << 3;
+const HAS_COMPANY: u8 = 1 << 4;
 const FROM_STORE: u8 = 1 << 6;
 const SHUNNED: u8 = 1 << 7;
 
@@ -68,10 +70,9 @@ impl Hot {
         let mut hot = Self {
             address: lease.address,
             residence,
-            links: Links::NONE,
             cold,
             slice: NO_SLICE,
-            hardware: lease.hardware,
+            machine: Machine::new(lease.hardware),
             deadline_ms: Packed::new(kept.deadline_ms),
             expires_at: Packed::new(lease.expires_at),
             renewed_at: Packed::new(lease.renewed_at),
@@ -92,7 +93,28 @@ impl Hot {
 
     fn set_marks(&mut self, kept: &Kept) {
         let marks = |holds: bool, bit: u8| if holds { bit } else { 0 };
-        self.state = kept.state as u8 | marks(kept.marks.from_store, FROM_STORE) | marks(kept.marks.shunned, SHUNNED);
+        self.state = (self.state & (IN_RING | HAS_COMPANY))
+            | kept.state as u8
+            | marks(kept.marks.from_store, FROM_STORE)
+            | marks(kept.marks.shunned, SHUNNED);
+    }
+
+    /// Whether it is in the ring of its client, and in one with others.
+    pub(super) fn company(&self) -> Option<Company> {
+        match self.state & (IN_RING | HAS_COMPANY) {
+            0 => None,
+            IN_RING => Some(Company::Alone),
+            _ => Some(Company::Others),
+        }
+    }
+
+    pub(super) fn set_company(&mut self, company: Option<Company>) {
+        let bits = match company {
+            None => 0,
+            Some(Company::Alone) => IN_RING,
+            Some(Company::Others) => IN_RING | HAS_COMPANY,
+        };
+        self.state = (self.state & !(IN_RING | HAS_COMPANY)) | bits;
     }
 
     /// Boot milliseconds: when a binding ends or a quarantine is over; [`NEVER`] otherwise.
@@ -131,13 +153,14 @@ impl Hot {
     }
 
     /// The whole record.
-    pub(super) fn lease(&self, cold: Cold<'_>, subnet: Ipv4Net) -> Lease {
-        let cold = cold.unpack(self.hardware);
+    pub(super) fn lease(&self, cold: Cold<'_>, ends: &Ends, subnet: Ipv4Net) -> Lease {
+        let hardware = cold.hardware();
+        let cold = cold.unpack(hardware, ends);
         Lease {
             address: self.address,
             subnet,
             state: self.state().into(),
-            hardware: self.hardware,
+            hardware,
             client_id: cold.client_id,
             started_at: self.started_at(),
             renewed_at: self.renewed_at(),
@@ -150,6 +173,13 @@ impl Hot {
             server_identifier_override: cold.server_identifier_override,
         }
     }
+}
+
+/// Whom a record is in a ring with. Nearly every client has one record in a subnet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Company {
+    Alone,
+    Others,
 }
 
 /// [`LeaseState`], and the one distinction that only memory makes.
@@ -265,13 +295,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::identity::ClientId;
+    use crate::identity::{ClientId, HardwareAddress};
     use crate::lease::LeaseName;
     use crate::names::host_identity;
 
     #[test]
-    fn a_hot_record_takes_at_most_64_bytes() {
-        assert!(size_of::<Hot>() <= 64, "{} bytes", size_of::<Hot>());
+    fn a_hot_record_takes_at_most_48_bytes() {
+        assert!(size_of::<Hot>() <= 48, "{} bytes", size_of::<Hot>());
     }
 
     #[test]
@@ -282,6 +312,40 @@ mod tests {
         assert_eq!(Packed::<5>::new(1 << 50).get(), u64::MAX, "too late ever to come");
     }
 
+    #[test]
+    fn a_typical_record_takes_42_bytes_beside_it_and_its_name_four_more() {
+        let hardware = HardwareAddress::new(1, &[2, 0, 0, 0, 0, 9]).unwrap();
+        let mut lease = Lease {
+            address: [192, 168, 30, 9].into(),
+            subnet: "192.168.30.0/24".parse().unwrap(),
+            state: LeaseState::Bound,
+            hardware,
+            client_id: Some(ClientId([1, 2, 0, 0, 0, 0, 9].into())),
+            started_at: 3,
+            renewed_at: 2,
+            expires_at: 9,
+            hostname: b"HOST0000009".as_slice().into(),
+            client_fqdn: dns::Bytes::default(),
+            name: None,
+            relay: Ipv4Addr::new(10, 7, 0, 1),
+            relay_agent_info: b"\x01\x0Aport-00001\x02\x06switch".as_slice().into(),
+            server_identifier_override: None,
+        };
+        let (mut ends, mut packed) = (Ends::default(), Vec::new());
+        Cold::pack(&lease, &mut ends, &mut packed);
+        assert_eq!(packed.len(), 42);
+        lease.name = Some(LeaseName {
+            fqdn: "host0000009.nasir.xyz".parse().unwrap(),
+            identity: host_identity(hardware, lease.client_id.as_ref()),
+            forward: true,
+            reverse: true,
+            ttl_secs: 1_200,
+            guard: dns::ConflictGuard::default(),
+        });
+        Cold::pack(&lease, &mut ends, &mut packed);
+        assert_eq!(packed.len(), 46);
+    }
+
     fn bytes(least: usize) -> impl Strategy<Value = Box<[u8]>> {
         prop::collection::vec(any::<u8>(), least..40).prop_map(Vec::into_boxed_slice)
     }
@@ -290,18 +354,33 @@ mod tests {
         (prop::option::of(0..3_u8), bytes(1), any::<bool>(), any::<bool>(), any::<u32>())
     }
 
+    /// Identifiers of their own, and some that are the hardware address behind its type, or begin so.
+    fn client_id(hardware: HardwareAddress, kind: u8, id: &[u8]) -> ClientId {
+        let of_machine = [&[hardware.htype], hardware.as_bytes()].concat();
+        match kind {
+            0 if of_machine.len() > 1 => ClientId(of_machine.into()),
+            1 => ClientId([&of_machine, id].concat().into()),
+            _ => ClientId(id.into()),
+        }
+    }
+
     proptest! {
         #[test]
         fn what_is_split_is_joined_again(
-            id in prop::option::of(bytes(2)),
-            texts in (bytes(0), bytes(0), bytes(0)),
+            hardware in (any::<u8>(), prop_oneof![Just(6), 0..17_usize]),
+            id in prop::option::of((0..4_u8, bytes(2))),
+            texts in (prop_oneof![bytes(0), Just(b"Host".as_slice().into())], bytes(0), bytes(0)),
             addresses in (any::<bool>(), any::<bool>()),
             name in prop::option::of(name()),
+            (fqdn, known) in (prop::sample::select(vec!["host.nasir.xyz", "other.nasir.xyz", "host"]), 0..256_usize),
         ) {
-            let hardware = HardwareAddress::new(1, &[2, 0, 0, 0, 0, 9]).unwrap();
-            let client_id = id.map(|id| ClientId(id.into()));
+            let hardware = HardwareAddress::new(hardware.0, &[9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 1, 2, 3, 4, 5, 6][..hardware.1]).unwrap();
+            let client_id = id.map(|(kind, id)| client_id(hardware, kind, &id));
+            // As many ends of names are known already; with 255 of them there is no room for another.
+            let mut ends = Ends::default();
+            (0..known).for_each(|known| _ = ends.number_of(format!("d{known}").parse::<dns::Fqdn>().unwrap().as_wire()));
             let name = name.map(|(kind, data, forward, reverse, ttl_secs)| LeaseName {
-                fqdn: "host.nasir.xyz".parse().unwrap(),
+                fqdn: fqdn.parse().unwrap(),
                 identity: match kind {
                     None => host_identity(hardware, client_id.as_ref()),
                     Some(0) => HostIdentity::Hardware { htype: 7, chaddr: data.into() },
@@ -332,16 +411,18 @@ mod tests {
             };
             let now = Now { boot_ms: 0, wall_secs: 0 };
             let mut packed = Vec::new();
-            Cold::pack(&lease, &mut packed);
+            Cold::pack(&lease, &mut ends, &mut packed);
             let hot = Hot::new(&Kept::from_store(lease.clone(), now), 0, Piece::NONE);
             // What stands behind it in the arena is none of it.
             let whole = packed.len();
             packed.extend_from_slice(&[0xFF; 40]);
-            let cold = Cold::read(&packed);
+            let cold = Cold::read(&packed, &hot.machine);
             prop_assert_eq!(cold.bytes(), &packed[..whole]);
             prop_assert_eq!(cold.client_id(), lease.client_id.as_ref().map(|id| &*id.0));
             prop_assert_eq!(cold.server_identifier_override(), lease.server_identifier_override);
-            prop_assert_eq!(hot.lease(cold, lease.subnet), lease);
+            prop_assert_eq!((cold.hardware(), cold.hostname()), (lease.hardware, &*lease.hostname));
+            prop_assert_eq!(cold.lease_name(&ends), lease.name.clone());
+            prop_assert_eq!(hot.lease(cold, &ends, lease.subnet), lease);
         }
     }
 }

@@ -10,7 +10,8 @@ use ipnet::Ipv4Net;
 use super::chains::{Chained, Links};
 use super::client::{Asker, Client, Secret, hash_within};
 use super::cold::Cold;
-use super::record::{Hot, HotState, Kept, NEVER};
+use super::ends::Ends;
+use super::record::{Company, Hot, HotState, Kept, NEVER};
 use super::timers::{NO_SLICE, Slice, Timed};
 use crate::decision::Former;
 use crate::lease::{Lease, LeaseName, LeaseState};
@@ -36,6 +37,9 @@ pub(super) struct Residence {
 pub(super) struct Slab {
     hot: Vec<Hot>,
     arena: Arena,
+    ends: Ends,
+    /// Where records stand that are in a ring with others. Of all others it follows.
+    links: BTreeMap<u32, Links>,
     /// Slots to use again.
     unused: Vec<u32>,
     /// One for each that a record has had since the settings changed.
@@ -51,6 +55,7 @@ pub(super) struct Slab {
 pub(super) struct Record<'a> {
     pub(super) hot: &'a Hot,
     pub(super) cold: Cold<'a>,
+    ends: &'a Ends,
     prefix: Ipv4Net,
 }
 
@@ -64,17 +69,17 @@ pub(super) struct Saved {
 
 impl<'a> Record<'a> {
     pub(super) fn client(&self) -> Client<'a> {
-        Client { hardware: self.hot.hardware, id: self.cold.client_id(), relay: self.cold.relay_agent_info() }
+        Client { hardware: self.cold.hardware(), id: self.cold.client_id(), relay: self.cold.relay_agent_info() }
     }
 
     /// The same without what relays say of it, which its key does not depend on.
     #[inline]
     pub(super) fn key(&self) -> Client<'a> {
-        Client { hardware: self.hot.hardware, id: self.cold.client_id(), relay: &[] }
+        Client { hardware: self.cold.hardware(), id: self.cold.client_id(), relay: &[] }
     }
 
     pub(super) fn lease(&self) -> Lease {
-        self.hot.lease(self.cold, self.prefix)
+        self.hot.lease(self.cold, self.ends, self.prefix)
     }
 
     pub(super) fn kept(&self) -> Kept {
@@ -88,16 +93,16 @@ impl<'a> Record<'a> {
 
     /// What DNS was told by it.
     pub(super) fn former(&self) -> Former {
-        Former { state: self.hot.state().into(), name: self.cold.lease_name(self.hot.hardware), same_since: None }
+        Former { state: self.hot.state().into(), name: self.cold.lease_name(self.ends), same_since: None }
     }
 
     /// Whether a binding says all that this one says, but for its times; `name` is the name of this one.
     pub(super) fn says_the_same_as(&self, lease: &Lease, name: Option<&LeaseName>) -> bool {
-        let Self { hot, cold, prefix } = self;
+        let Self { hot, cold, ends: _, prefix } = self;
         hot.state() == HotState::Bound
             && lease.state == LeaseState::Bound
             && hot.address == lease.address
-            && hot.hardware == lease.hardware
+            && cold.hardware() == lease.hardware
             && hot.started_at() == lease.started_at
             && cold.client_id() == lease.client_id.as_ref().map(|id| &*id.0)
             && cold.hostname() == &*lease.hostname
@@ -123,8 +128,9 @@ impl Saved {
         self.cold
     }
 
-    pub(super) fn record(&self) -> Record<'_> {
-        Record { hot: &self.hot, cold: Cold::read(&self.cold), prefix: self.prefix }
+    /// `ends` are those of the book that it was in.
+    pub(super) fn record<'a>(&'a self, ends: &'a Ends) -> Record<'a> {
+        Record { hot: &self.hot, cold: Cold::read(&self.cold, &self.hot.machine), ends, prefix: self.prefix }
     }
 }
 
@@ -140,7 +146,12 @@ impl Slab {
     pub(super) fn at(&self, slot: u32) -> Record<'_> {
         let hot = &self.hot[slot as usize];
         let prefix = self.residences[hot.residence as usize].prefix;
-        Record { hot, cold: Cold::read(self.arena.from(hot.cold)), prefix }
+        Record { hot, cold: Cold::read(self.arena.from(hot.cold), &hot.machine), ends: &self.ends, prefix }
+    }
+
+    /// What the names of records end in.
+    pub(super) fn ends(&self) -> &Ends {
+        &self.ends
     }
 
     pub(super) fn home(&self, slot: u32) -> Option<Home> {
@@ -160,7 +171,7 @@ impl Slab {
     /// Stores a record, in `slot` in place of the one there, or in a new one: in no ring and without a timer.
     pub(super) fn put(&mut self, slot: Option<u32>, kept: &Kept, home: Option<Home>) -> u32 {
         let mut packed = std::mem::take(&mut self.packed);
-        Cold::pack(&kept.lease, &mut packed);
+        Cold::pack(&kept.lease, &mut self.ends, &mut packed);
         let hot = Hot::new(kept, self.residence(kept.lease.subnet, home), Piece::NONE);
         let slot = self.store(slot, hot, &packed);
         self.packed = packed;
@@ -169,9 +180,9 @@ impl Slab {
 
     /// Stores a record in place of the one of `slot`, of the same client and the same rank: it stays in its ring.
     pub(super) fn replace(&mut self, slot: u32, kept: &Kept, home: Option<Home>) {
-        let links = self.hot[slot as usize].links;
+        let company = self.hot[slot as usize].company();
         self.put(Some(slot), kept, home);
-        self.hot[slot as usize].links = links;
+        self.hot[slot as usize].set_company(company);
     }
 
     /// Gives the record of `slot` the times and marks of `kept`, which says the same beside them.
@@ -181,13 +192,14 @@ impl Slab {
 
     /// Whether a slot is in a ring of its own.
     pub(super) fn is_alone(&self, slot: u32) -> bool {
-        self.hot[slot as usize].links.next == slot
+        self.hot[slot as usize].company() == Some(Company::Alone)
     }
 
     /// Stores a record as it was.
     pub(super) fn put_back(&mut self, slot: Option<u32>, saved: &Saved, home: Option<Home>) -> u32 {
         let mut hot = saved.hot;
-        (hot.residence, hot.links, hot.slice) = (self.residence(saved.prefix, home), Links::NONE, NO_SLICE);
+        (hot.residence, hot.slice) = (self.residence(saved.prefix, home), NO_SLICE);
+        hot.set_company(None);
         self.store(slot, hot, &saved.cold)
     }
 
@@ -196,7 +208,7 @@ impl Slab {
         let hot = &mut self.hot[slot as usize];
         let piece = std::mem::replace(&mut hot.cold, Piece::NONE);
         hot.set_deadline_ms(NEVER);
-        let length = Cold::read(self.arena.from(piece)).bytes().len();
+        let length = Cold::length(self.arena.from(piece));
         self.arena.free(piece, length);
         self.unused.push(slot);
     }
@@ -218,11 +230,13 @@ impl Slab {
     pub(super) fn settle(&mut self, slots: impl Iterator<Item = u32>, home: impl Fn(Ipv4Addr) -> Option<Home>) {
         let before = std::mem::take(&mut self.residences);
         self.residence_places.clear();
+        self.links.clear();
         for slot in slots {
             let Hot { address, residence, .. } = self.hot[slot as usize];
             let residence = self.residence(before[residence as usize].prefix, home(address));
             let hot = &mut self.hot[slot as usize];
-            (hot.residence, hot.links) = (residence, Links::NONE);
+            hot.residence = residence;
+            hot.set_company(None);
         }
     }
 
@@ -234,7 +248,7 @@ impl Slab {
             return u32::try_from(self.hot.len() - 1).unwrap_or(u32::MAX);
         };
         let old = &mut self.hot[slot as usize];
-        let length = Cold::read(self.arena.from(old.cold)).bytes().len();
+        let length = Cold::length(self.arena.from(old.cold));
         hot.cold = self.arena.replace(old.cold, length, cold);
         // The entry among the timers is the slot's, and still there.
         hot.slice = old.slice;
@@ -249,7 +263,7 @@ impl Slab {
     fn compact(&mut self) {
         let before = std::mem::take(&mut self.arena);
         for hot in &mut self.hot {
-            hot.cold = self.arena.put(Cold::read(before.from(hot.cold)).bytes());
+            hot.cold = self.arena.put(Cold::read(before.from(hot.cold), &hot.machine).bytes());
         }
     }
 
@@ -273,11 +287,26 @@ impl Slab {
 
 impl Chained for Slab {
     fn links(&self, slot: u32) -> Links {
-        self.hot[slot as usize].links
+        match self.hot[slot as usize].company() {
+            None => Links::NONE,
+            Some(Company::Alone) => Links { next: slot, previous: slot },
+            Some(Company::Others) => self.links.get(&slot).copied().unwrap_or(Links::NONE),
+        }
     }
 
-    fn links_mut(&mut self, slot: u32) -> &mut Links {
-        &mut self.hot[slot as usize].links
+    fn set_links(&mut self, slot: u32, links: Links) {
+        let hot = &mut self.hot[slot as usize];
+        let company = match links {
+            Links::NONE => None,
+            Links { next, previous } if next == slot && previous == slot => Some(Company::Alone),
+            _ => Some(Company::Others),
+        };
+        if company == Some(Company::Others) {
+            self.links.insert(slot, links);
+        } else if hot.company() == Some(Company::Others) {
+            self.links.remove(&slot);
+        }
+        hot.set_company(company);
     }
 
     fn rank(&self, slot: u32) -> u8 {
@@ -311,6 +340,7 @@ impl Timed for Slab {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 mod tests {
+    use super::super::chains::Chains;
     use super::*;
     use crate::identity::HardwareAddress;
     use crate::time::Now;
@@ -333,6 +363,33 @@ mod tests {
             server_identifier_override: None,
         };
         Kept::from_store(lease, Now { boot_ms: 0, wall_secs: 0 })
+    }
+
+    #[test]
+    fn only_records_of_a_client_that_has_several_cost_links() {
+        let (mut slab, mut chains) = (Slab::new(Secret::default()), Chains::default());
+        let home = Some(Home { place: 0, ignore_client_id: false });
+        let hardware = HardwareAddress::new(1, b"same").unwrap();
+        let mut slots = Vec::new();
+        for number in 0..4 {
+            let mut kept = kept(number, b"");
+            kept.lease.hardware = hardware;
+            slots.push(slab.put(None, &kept, home));
+            assert_eq!(slab.links(slots[number as usize]), Links::NONE);
+            chains.insert(slots[number as usize], &mut slab);
+            let alone = slab.is_alone(slots[0]);
+            assert_eq!((slab.links.len(), alone), if number == 0 { (0, true) } else { (slots.len(), false) });
+        }
+        // A record that goes on stays where it is.
+        let (last, links) = (slots[3], slab.links(slots[3]));
+        slab.renew(last, &Kept { deadline_ms: 9, ..kept(3, b"") });
+        slab.set_state(last, HotState::Bound);
+        assert_eq!((slab.links(last), slab.at(last).hot.deadline_ms()), (links, 9));
+        for (number, slot) in slots.iter().enumerate().take(3) {
+            chains.remove(*slot, &mut slab);
+            let left = [3, 2, 0][number];
+            assert_eq!((slab.links.len(), slab.is_alone(last)), (left, left == 0));
+        }
     }
 
     #[test]

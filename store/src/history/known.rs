@@ -1,18 +1,19 @@
-//! Which machines and clients the history tells of, in memory: whether one was ever seen is one look into a table.
+//! Which machines and clients the history tells of, in memory.
 
-use std::collections::HashSet;
+mod seen;
 
 use dhcp::identity::{ClientId, HardwareAddress};
 
 use super::keys;
+use seen::Seen;
 
-/// How many keys are kept, some nine octets each.
+/// How many keys are kept, some five octets each.
 const KEYS_MAX: usize = 1 << 20;
 
 /// The keys of machines and clients: by their hashes, so that of four thousand million machines one passes for another.
 #[derive(Debug)]
 pub struct Known {
-    keys: HashSet<u32>,
+    keys: Seen,
     most: usize,
     is_whole: bool,
 }
@@ -30,7 +31,7 @@ pub enum Sight {
 
 impl Default for Known {
     fn default() -> Self {
-        Self { keys: HashSet::new(), most: KEYS_MAX, is_whole: true }
+        Self { keys: Seen::default(), most: KEYS_MAX, is_whole: true }
     }
 }
 
@@ -41,7 +42,7 @@ impl Known {
         if let Some(client_id) = client_id.filter(|id| !keys::is_hardware(id, hardware)) {
             // One that is the hardware address of another machine is known by that.
             let of_machine = keys::of_octets(client_id.0.get(1..).unwrap_or_default());
-            is_known |= self.keys.contains(&of_machine) | !self.add(keys::of_client_id(client_id));
+            is_known |= self.keys.contains(of_machine) | !self.add(keys::of_client_id(client_id));
         }
         match (is_known, self.is_whole) {
             (true, _) => Sight::Again,
@@ -55,7 +56,7 @@ impl Known {
         if self.keys.len() < self.most {
             return self.keys.insert(key);
         }
-        let is_new = !self.keys.contains(&key);
+        let is_new = !self.keys.contains(key);
         self.is_whole &= !is_new;
         is_new
     }

@@ -16,8 +16,8 @@ type Branch = [u32; 1 << BRANCH_BITS];
 
 /// At most one number for each address; [`u32::MAX`] is none.
 #[derive(Debug)]
-pub(super) struct Addresses {
-    /// By the upper 16 bits: the place of their branch.
+pub struct Addresses {
+    /// By the upper 16 bits: the place of their branch, and one. Of zeros, which the system gives without giving memory.
     root: Box<[u32]>,
     branches: Vec<Branch>,
     /// Kept when they are empty again: an address that was leased once is likely to be again.
@@ -27,37 +27,58 @@ pub(super) struct Addresses {
 
 impl Default for Addresses {
     fn default() -> Self {
-        let root = vec![NONE; 1 << (32 - LEAF_BITS - BRANCH_BITS)].into();
+        let root = vec![0; 1 << (32 - LEAF_BITS - BRANCH_BITS)].into();
         Self { root, branches: Vec::new(), leaves: Vec::new(), count: 0 }
     }
 }
 
 impl Addresses {
     /// How many have a number.
-    pub(super) fn len(&self) -> usize {
+    #[must_use]
+    pub fn len(&self) -> usize {
         self.count
     }
 
-    pub(super) fn get(&self, address: Ipv4Addr) -> Option<u32> {
+    /// Whether none has.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The number of an address.
+    #[must_use]
+    #[inline]
+    pub fn get(&self, address: Ipv4Addr) -> Option<u32> {
         let (top, middle, low) = parts(address.to_bits());
-        let branch = self.branches.get(self.root[top] as usize)?;
+        let branch = self.branches.get(branch_at(self.root[top]))?;
         let leaf = self.leaves.get(branch[middle] as usize)?;
         Some(leaf[low]).filter(|number| *number != NONE)
     }
 
     /// Gives an address its number; what it had before.
-    pub(super) fn insert(&mut self, address: Ipv4Addr, number: u32) -> Option<u32> {
+    pub fn insert(&mut self, address: Ipv4Addr, number: u32) -> Option<u32> {
         let (top, middle, low) = parts(address.to_bits());
-        let branch = place_of(&mut self.root[top], &mut self.branches);
-        let leaf = place_of(&mut self.branches[branch][middle], &mut self.leaves);
+        if self.root[top] == 0 {
+            self.branches.push([NONE; 1 << BRANCH_BITS]);
+            // There are no more than 2^16.
+            self.root[top] = u32::try_from(self.branches.len()).unwrap_or(0);
+        }
+        let leaf = &mut self.branches[branch_at(self.root[top])][middle];
+        if *leaf == NONE {
+            // There are fewer than 2^32.
+            *leaf = u32::try_from(self.leaves.len()).unwrap_or(NONE);
+            self.leaves.push([NONE; 1 << LEAF_BITS]);
+        }
+        let leaf = *leaf as usize;
         let before = std::mem::replace(&mut self.leaves[leaf][low], number);
         self.count += usize::from(before == NONE);
         Some(before).filter(|number| *number != NONE)
     }
 
-    pub(super) fn remove(&mut self, address: Ipv4Addr) -> Option<u32> {
+    /// Takes an address' number away; what it was.
+    pub fn remove(&mut self, address: Ipv4Addr) -> Option<u32> {
         let (top, middle, low) = parts(address.to_bits());
-        let branch = self.branches.get(self.root[top] as usize)?;
+        let branch = self.branches.get(branch_at(self.root[top]))?;
         let leaf = self.leaves.get_mut(branch[middle] as usize)?;
         let before = Some(std::mem::replace(&mut leaf[low], NONE)).filter(|number| *number != NONE);
         self.count -= usize::from(before.is_some());
@@ -65,12 +86,12 @@ impl Addresses {
     }
 
     /// Every number, by address.
-    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = u32> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = u32> {
         Counted { numbers: self.from(0), left: self.count }
     }
 
     /// The numbers of the addresses from `from` on, by address.
-    pub(super) fn from(&self, from: u32) -> impl Iterator<Item = u32> {
+    pub fn from(&self, from: u32) -> impl Iterator<Item = u32> {
         let mut next = Some(from);
         std::iter::from_fn(move || {
             let (number, address) = self.first_from(next?)?;
@@ -83,7 +104,7 @@ impl Addresses {
     fn first_from(&self, address: u32) -> Option<(u32, u32)> {
         let (mut top, mut middle, mut low) = parts(address);
         while top < self.root.len() {
-            if let Some(branch) = self.branches.get(self.root[top] as usize) {
+            if let Some(branch) = self.branches.get(branch_at(self.root[top])) {
                 while middle < branch.len() {
                     if let Some(leaf) = self.leaves.get(branch[middle] as usize)
                         && let Some(ahead) = leaf[low..].iter().position(|number| *number != NONE)
@@ -130,14 +151,9 @@ fn parts(address: u32) -> (usize, usize, usize) {
     (top as usize, middle as usize, (address & ((1 << LEAF_BITS) - 1)) as usize)
 }
 
-/// Where `entry` leads to, which is made when it leads nowhere yet.
-fn place_of<const N: usize>(entry: &mut u32, level: &mut Vec<[u32; N]>) -> usize {
-    if *entry == NONE {
-        // There are fewer than 2^32 of either.
-        *entry = u32::try_from(level.len()).unwrap_or(NONE);
-        level.push([NONE; N]);
-    }
-    *entry as usize
+/// The place of the branch that the root names so; of zero, none.
+fn branch_at(root: u32) -> usize {
+    root.wrapping_sub(1) as usize
 }
 
 #[cfg(test)]
