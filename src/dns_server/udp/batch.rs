@@ -13,6 +13,7 @@ use nix::sys::socket::{
 };
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 /// The most datagrams of one call.
 pub(super) const BATCH_MAX: usize = 32;
@@ -89,6 +90,8 @@ pub(super) struct Incoming<S> {
     /// point to may not be held while others have their turn.
     taken: usize,
     many_addresses: bool,
+    /// This thread itself hears from the kernel of what comes.
+    hears: bool,
 }
 
 /// How many a call takes at least.
@@ -102,23 +105,26 @@ impl<S: Peer> Incoming<S> {
             received: Vec::with_capacity(BATCH_MAX),
             taken: BATCH_MIN,
             many_addresses,
+            hears: Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread,
         }
     }
 
-    /// Receives what is there, without waiting: [`ErrorKind::WouldBlock`] when nothing is. Returns whether that was all: then
-    /// the socket is not readable until more has come.
+    /// Receives what is there, without waiting: [`ErrorKind::WouldBlock`] when nothing is. Returns whether that is
+    /// known to be all: then the socket is not readable until more has come.
     pub(super) fn receive(&mut self, socket: &UdpSocket) -> io::Result<bool> {
         self.received.clear();
         let control = self.many_addresses.then(|| nix::cmsg_space!(libc::in6_pktinfo));
-        let Self { octets, received, taken, .. } = self;
+        let Self { octets, received, taken, hears, .. } = self;
         let came =
             socket.try_io(Interest::READABLE, || receive(socket.as_raw_fd(), octets, *taken, control, received))?;
-        let is_empty = came < *taken;
+        // There was room for more. What comes from now on is told anew, so that the kernel need not be asked again. Where another
+        // thread hears of it, that may have been between the two calls, and would be forgotten.
+        let had_room = came < *taken;
+        let is_empty = *hears && had_room;
         if is_empty {
-            // There was room for more. What comes from now on is told anew, so that the kernel need not be asked again.
             drop(socket.try_io(Interest::READABLE, || Err::<(), _>(ErrorKind::WouldBlock.into())));
         }
-        *taken = if is_empty { came + 1 } else { *taken * 2 }.clamp(BATCH_MIN, BATCH_MAX);
+        *taken = if had_room { came + 1 } else { *taken * 2 }.clamp(BATCH_MIN, BATCH_MAX);
         Ok(is_empty)
     }
 
