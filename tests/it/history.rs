@@ -59,7 +59,7 @@ fn who_had_an_address_is_told_by_a_running_daemon_a_killed_one_and_its_files() {
     assert_eq!(kinds(&told(&leasehold, &["beta.lan.test"])), ["assigned"], "once, however often it is read");
     assert_eq!(kinds(&told(&leasehold, &[&address])), ["assigned"]);
 
-    std::thread::sleep(Duration::from_millis(1_100));
+    std::thread::sleep(Duration::from_millis(4_000));
     alpha.release();
     wait_for("the release is told", PATIENCE, || {
         (kinds(&told(&leasehold, &[&hardware])) == ["released", "assigned"]).then_some(())
