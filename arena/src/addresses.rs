@@ -20,6 +20,8 @@ pub struct Addresses {
     /// By the upper 16 bits: the place of their branch, and one. Of zeros, which the system gives without giving memory.
     root: Box<[u32]>,
     branches: Vec<Branch>,
+    /// Which places of the root have a branch, in their order: so that going through a few addresses passes over the others.
+    tops: Vec<u16>,
     /// Kept when they are empty again: an address that was leased once is likely to be again.
     leaves: Vec<Leaf>,
     count: usize,
@@ -28,7 +30,7 @@ pub struct Addresses {
 impl Default for Addresses {
     fn default() -> Self {
         let root = vec![0; 1 << (32 - LEAF_BITS - BRANCH_BITS)].into();
-        Self { root, branches: Vec::new(), leaves: Vec::new(), count: 0 }
+        Self { root, branches: Vec::new(), tops: Vec::new(), leaves: Vec::new(), count: 0 }
     }
 }
 
@@ -62,6 +64,8 @@ impl Addresses {
             self.branches.push([NONE; 1 << BRANCH_BITS]);
             // There are no more than 2^16.
             self.root[top] = u32::try_from(self.branches.len()).unwrap_or(0);
+            let at = self.tops.partition_point(|before| usize::from(*before) < top);
+            self.tops.insert(at, u16::try_from(top).unwrap_or(u16::MAX));
         }
         let leaf = &mut self.branches[branch_at(self.root[top])][middle];
         if *leaf == NONE {
@@ -102,21 +106,23 @@ impl Addresses {
 
     /// The first that is not below `address`, and its address.
     fn first_from(&self, address: u32) -> Option<(u32, u32)> {
-        let (mut top, mut middle, mut low) = parts(address);
-        while top < self.root.len() {
-            if let Some(branch) = self.branches.get(branch_at(self.root[top])) {
-                while middle < branch.len() {
-                    if let Some(leaf) = self.leaves.get(branch[middle] as usize)
-                        && let Some(ahead) = leaf[low..].iter().position(|number| *number != NONE)
-                    {
-                        // Each part is within its bits.
-                        let address = (top << (LEAF_BITS + BRANCH_BITS)) | (middle << LEAF_BITS) | (low + ahead);
-                        return Some((leaf[low + ahead], u32::try_from(address).unwrap_or(u32::MAX)));
-                    }
-                    (middle, low) = (middle + 1, 0);
-                }
+        let (first, mut middle, mut low) = parts(address);
+        let begin = self.tops.partition_point(|before| usize::from(*before) < first);
+        for top in self.tops[begin..].iter().copied().map(usize::from) {
+            if top > first {
+                (middle, low) = (0, 0);
             }
-            (top, middle, low) = (top + 1, 0, 0);
+            let branch = self.branches.get(branch_at(self.root[top]))?;
+            while middle < branch.len() {
+                if let Some(leaf) = self.leaves.get(branch[middle] as usize)
+                    && let Some(ahead) = leaf[low..].iter().position(|number| *number != NONE)
+                {
+                    // Each part is within its bits.
+                    let address = (top << (LEAF_BITS + BRANCH_BITS)) | (middle << LEAF_BITS) | (low + ahead);
+                    return Some((leaf[low + ahead], u32::try_from(address).unwrap_or(u32::MAX)));
+                }
+                (middle, low) = (middle + 1, 0);
+            }
         }
         None
     }
@@ -132,9 +138,9 @@ impl<I: Iterator<Item = u32>> Iterator for Counted<I> {
     type Item = u32;
 
     fn next(&mut self) -> Option<u32> {
-        let number = self.numbers.next()?;
-        self.left -= 1;
-        Some(number)
+        // Behind the last there is nothing to look for.
+        self.left = self.left.checked_sub(1)?;
+        self.numbers.next()
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
