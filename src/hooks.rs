@@ -105,6 +105,8 @@ impl Queue {
 pub async fn follow(config: Arc<ArcSwap<Config>>, feed: Arc<Feed>, run: &str) {
     let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let mut hooks = config.load().hooks.clone();
+    // Leases may have been given before this is first polled: whoever has hooks hears of them all.
+    let mut handed_out = 0;
     loop {
         let changed = async {
             while config.load().hooks == hooks {
@@ -112,38 +114,42 @@ pub async fn follow(config: Arc<ArcSwap<Config>>, feed: Arc<Feed>, run: &str) {
             }
         };
         tokio::select! {
-            () = tell(&hooks, Arc::clone(&feed), run, machine.trim()) => {}
+            () = tell(&hooks, Arc::clone(&feed), &mut handed_out, run, machine.trim()) => {}
             () = changed => {}
+        }
+        if hooks.is_empty() {
+            // Of what happened before there was a hook, none is told.
+            handed_out = *feed.watch().borrow();
         }
         hooks.clone_from(&config.load().hooks);
     }
 }
 
-/// Tells every hook, for ever. `run` names this run of the daemon, `server` its machine.
-pub async fn tell(hooks: &[HookSettings], feed: Arc<Feed>, run: &str, server: &str) {
+/// Tells every hook of what is behind the event of the number `handed_out`, for ever, and keeps that number. `run` names this
+/// run of the daemon, `server` its machine.
+pub async fn tell(hooks: &[HookSettings], feed: Arc<Feed>, handed_out: &mut u64, run: &str, server: &str) {
     if hooks.is_empty() {
         // Whoever follows the feed has every event put into words, which costs more than its lease did.
         return std::future::pending().await;
     }
     let queues: Vec<(Queue, &HookSettings)> = hooks.iter().map(|hook| (Queue::new(hook.queue), hook)).collect();
     let telling = queues.iter().map(|(queue, hook)| tell_one(hook, queue, run, server));
-    tokio::join!(hand_out(&queues, &feed), futures_util::future::join_all(telling));
+    tokio::join!(hand_out(&queues, &feed, handed_out), futures_util::future::join_all(telling));
 }
 
 /// From the feed to the queues.
-async fn hand_out(queues: &[(Queue, &HookSettings)], feed: &Feed) {
+async fn hand_out(queues: &[(Queue, &HookSettings)], feed: &Feed, at: &mut u64) {
     let mut newest = feed.watch();
-    let mut at = *newest.borrow_and_update();
     let full = Quiet::default();
     loop {
-        while *newest.borrow_and_update() > at {
-            let Some(events) = feed.since(at) else {
+        while *newest.borrow_and_update() > *at {
+            let Some(events) = feed.since(*at) else {
                 let to = *newest.borrow();
-                queues.iter().for_each(|(queue, _)| queue.missed(to - at));
-                at = to;
+                queues.iter().for_each(|(queue, _)| queue.missed(to - *at));
+                *at = to;
                 continue;
             };
-            at = events.last().map_or(at, |event| event.id);
+            *at = events.last().map_or(*at, |event| event.id);
             for event in events.into_iter().filter(|event| event.lease.is_some()) {
                 let wanted = queues.iter().filter(|(_, hook)| hook.events.iter().any(|one| one.word() == event.kind));
                 for (queue, hook) in wanted {
@@ -218,7 +224,34 @@ async fn deliver_with_patience(hook: &HookSettings, delivery: &Delivery) -> Resu
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use config::settings::{HookEvent, HookTarget};
+    use web::Given;
+    use web::model::DnsState;
+
     use super::*;
+
+    fn row(address: u8) -> LeaseRow {
+        LeaseRow {
+            address: [192, 0, 2, address].into(),
+            subnet: "192.0.2.0/24".to_owned(),
+            state: "bound".to_owned(),
+            reserved: false,
+            hardware: "02:00:00:00:00:01".to_owned(),
+            client_id: None,
+            hostname: String::new(),
+            name: None,
+            dns: DnsState::None,
+            started_at: 0,
+            renewed_at: 0,
+            expires_at: None,
+            relay: None,
+            place: None,
+            relay_marks: None,
+            version: String::new(),
+        }
+    }
 
     fn event(id: u64) -> Arc<Event> {
         let (kind, title, detail) = ("bound".to_owned(), String::new(), String::new());
@@ -228,10 +261,43 @@ mod tests {
     #[tokio::test]
     async fn without_a_hook_nobody_follows_what_happens() {
         let feed = Arc::new(Feed::new("run".to_owned()));
-        let telling = tell(&[], Arc::clone(&feed), "run", "server");
+        let mut handed_out = 0;
+        let telling = tell(&[], Arc::clone(&feed), &mut handed_out, "run", "server");
         tokio::pin!(telling);
         assert!(futures_util::poll!(&mut telling).is_pending());
         assert!(!feed.is_watched());
+    }
+
+    #[tokio::test]
+    async fn what_happened_before_anybody_looked_is_handed_out_once() {
+        let feed = Feed::new("run".to_owned());
+        let hook = HookSettings {
+            name: "one".to_owned(),
+            target: HookTarget::Command("/bin/true".into(), Vec::new()),
+            secret: None,
+            events: BTreeSet::from([HookEvent::Bound]),
+            timeout_secs: 1,
+            retries: 0,
+            queue: 8,
+        };
+        let happened = |address: u8| Given {
+            at: 0,
+            kind: "bound",
+            level: web::model::Level::Ok,
+            title: String::new(),
+            detail: String::new(),
+            lease: Some(row(address)),
+        };
+        let (queues, mut handed_out) = ([(Queue::new(8), &hook)], 0);
+        for address in 1..=2 {
+            // A reload looks anew: neither is the lease that came between left out, nor is another told twice.
+            feed.push([happened(address)]);
+            assert!(futures_util::poll!(std::pin::pin!(hand_out(&queues, &feed, &mut handed_out))).is_pending());
+            let (event, left_out) = queues[0].0.take().await;
+            assert_eq!((event.lease.as_ref().unwrap().address.octets()[3], left_out), (address, 0));
+        }
+        let more = tokio::time::timeout(Duration::from_millis(20), queues[0].0.take()).await;
+        assert!(more.is_err(), "there is no more");
     }
 
     #[tokio::test]

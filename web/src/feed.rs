@@ -103,7 +103,6 @@ impl Feed {
         })
     }
 
-    /// Those behind `at`; `None`: some of them are forgotten.
     /// The number of the newest event, as it goes up; 0 before the first one.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<u64> {
