@@ -78,6 +78,8 @@ pub(super) enum Datagram {
     Answered,
     /// It is not answered: its prefix has had its share.
     Limited,
+    /// A plain question that others are to be asked.
+    Forward,
     /// It takes the general way.
     Other,
 }
@@ -191,7 +193,7 @@ impl Handler {
         let leads_home = |target: &[u8]| is_ours(seen, forwarder, target, query.key.rtype());
         match forwarder.answer_known(query, asker, (cookie.option(), leads_home), out) {
             true => Datagram::Answered,
-            false => Datagram::Other,
+            false => Datagram::Forward,
         }
     }
 

@@ -98,8 +98,9 @@ async fn serve_family<S: Peer + Send>(
                     became = handler.answer_datagram(query, source.ip(), out);
                     became == Datagram::Answered
                 });
-                if became == Datagram::Other {
-                    waiting.add(query, Asker { socket: Arc::clone(&socket), source, local }, &handler);
+                if let Datagram::Forward | Datagram::Other = became {
+                    let is_plain = became == Datagram::Forward;
+                    waiting.add((query, is_plain), Asker { socket: Arc::clone(&socket), source, local }, &handler);
                 }
             }
             handler.counts().requests(Transport::Udp, came);
@@ -135,7 +136,9 @@ impl Waiting {
         drop(timeout(DRAIN, async { while self.tasks.join_next().await.is_some() {} }).await);
     }
 
-    fn add(&mut self, query: &[u8], asker: Asker, handler: &Handler) {
+    /// `is_plain`: a plain question for the forwarder, which is asked on this thread: the way to
+    /// another and back would cost more than asking does.
+    fn add(&mut self, (query, is_plain): (&[u8], bool), asker: Asker, handler: &Handler) {
         while self.tasks.try_join_next().is_some() {}
         let source = asker.source;
         if self.tasks.len() >= WAITING_MAX {
@@ -150,12 +153,24 @@ impl Waiting {
             }
             return;
         };
-        let request = request(query.to_vec(), asker, handler.clone());
-        let request = async move {
-            request.await;
-            drop(share);
-        };
-        self.tasks.spawn_on(request, &self.others);
+        let (query, handler, others) = (query.to_vec(), handler.clone(), self.others.clone());
+        if is_plain {
+            self.tasks.spawn(async move {
+                let asks = forward::Asker { source: asker.source.ip(), transport: Transport::Udp };
+                match handler.answer_forwarded(&query, asks).await {
+                    Some(reply) => asker.answer(&reply).await,
+                    None => drop(others.spawn(request(query, asker, handler)).await),
+                }
+                drop(share);
+            });
+        } else {
+            let request = request(query, asker, handler);
+            let request = async move {
+                request.await;
+                drop(share);
+            };
+            self.tasks.spawn_on(request, &self.others);
+        }
     }
 }
 
@@ -187,10 +202,6 @@ fn can_be_answered(source: SocketAddr) -> bool {
 
 /// The general way of a request.
 async fn request(octets: Vec<u8>, asker: Asker, handler: Handler) {
-    let asks = forward::Asker { source: asker.source.ip(), transport: Transport::Udp };
-    if let Some(reply) = handler.answer_forwarded(&octets, asks).await {
-        return asker.answer(&reply).await;
-    }
     // Only what cannot be a request at all lacks the twelve octets of a header.
     let Ok(header) = Header::read(&mut BinDecoder::new(&octets)) else { return };
     // An answer to an answer would go round for ever.

@@ -27,7 +27,7 @@ use resolve::upstreams::ATTEMPT_MS;
 use resolve::{Heard, Lie, Said};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, Id};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -59,7 +59,6 @@ pub(super) struct Lines {
     upstream: SocketAddr,
     /// Each holds one while it is open.
     sockets: Arc<Semaphore>,
-    runtime: Handle,
     random: RandomState,
     open: Mutex<Vec<Arc<Line>>>,
     /// Questions asked so far: what is chosen at random is a hash of it.
@@ -87,6 +86,8 @@ impl Drop for Line {
 /// One socket.
 struct Line {
     upstream: SocketAddr,
+    /// Where it is heard: what is asked there goes by it, so that its answer need not cross to another thread.
+    home: Id,
     socket: UdpSocket,
     takes_until: Instant,
     /// It was opened for one question.
@@ -142,7 +143,6 @@ impl Lines {
         Arc::new(Self {
             upstream,
             sockets: Arc::clone(sockets),
-            runtime: Handle::current(),
             random: RandomState::new(),
             open: Mutex::default(),
             asked: AtomicU64::new(0),
@@ -177,31 +177,36 @@ impl Lines {
     /// The socket that the next question goes by: a new one while there are few, else any of them.
     fn line(&self, endures: bool) -> Result<Arc<Line>, Said> {
         let is_alone = endures || self.guard.is_up();
+        let home = Handle::current();
+        let is_near = |line: &&Arc<Line>| line.home == home.id();
         let mut open = lock(&self.open);
         open.retain(|line| line.takes());
+        let near = open.iter().filter(is_near).count();
         // As many are left to connections as datagrams have.
         let taken = open.len() + self.guard.alone.load(Ordering::Relaxed);
-        let has_room = taken == 0 || ((is_alone || open.len() < OPEN_MAX) && self.sockets.available_permits() > taken);
+        let has_room = taken == 0 || ((is_alone || near < OPEN_MAX) && self.sockets.available_permits() > taken);
         let room = has_room.then(|| Arc::clone(&self.sockets).try_acquire_owned().ok()).flatten();
         let Some(permit) = room else {
-            if open.is_empty() || is_alone {
+            if is_alone {
                 return Err(Said::NotAsked);
             }
             // Not by the question's own number, which would tell a part of it.
             let random = self.random.hash_one(self.asked.fetch_add(1, Ordering::Relaxed));
-            return Ok(Arc::clone(&open[(random % open.len() as u64) as usize]));
+            let pick = |count: usize| (random % count.max(1) as u64) as usize;
+            let picked = open.iter().filter(is_near).nth(pick(near)).or_else(|| open.get(pick(open.len())));
+            return picked.cloned().ok_or(Said::NotAsked);
         };
         let patience = match (endures, is_alone) {
             (true, _) => usize::MAX,
             (false, true) => LIES_MAX_GUARDED,
             (false, false) => LIES_MAX,
         };
-        let opened = Line::open(self.upstream, permit, (is_alone, patience), &self.guard);
+        let opened = Line::open(self.upstream, permit, (is_alone, patience), (home.id(), &self.guard));
         let line = Arc::new(opened.map_err(|error| unreachable_or_silent(&error))?);
         if !is_alone {
             open.push(Arc::clone(&line));
         }
-        self.runtime.spawn(Arc::clone(&line).listen());
+        home.spawn(Arc::clone(&line).listen());
         Ok(line)
     }
 }
@@ -232,7 +237,7 @@ impl Line {
         upstream: SocketAddr,
         permit: OwnedSemaphorePermit,
         (is_alone, lies_max): (bool, usize),
-        guard: &Arc<Guard>,
+        (home, guard): (Id, &Arc<Guard>),
     ) -> io::Result<Self> {
         let any =
             if upstream.is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
@@ -243,6 +248,7 @@ impl Line {
         guard.alone.fetch_add(usize::from(is_alone), Ordering::Relaxed);
         Ok(Self {
             upstream,
+            home,
             socket,
             lies_max,
             takes_until: Instant::now() + TAKES,
@@ -312,10 +318,15 @@ impl Line {
             // One after the other: tokio knows no two at once here.
             for interest in [Interest::READABLE, Interest::ERROR] {
                 loop {
-                    let receive = || Ok(recv(self.socket.as_raw_fd(), &mut room[..], MsgFlags::MSG_DONTWAIT)?);
+                    let receive = || {
+                        let length = recv(self.socket.as_raw_fd(), &mut room[..], MsgFlags::MSG_DONTWAIT)?;
+                        self.hear(if length > OCTETS_MAX { &room[..2] } else { &room[..length] });
+                        // Nobody waits for more, so that the kernel is not asked whether it has any: whatever it has is read
+                        // before the next answer.
+                        if lock(&self.waiting).open == 0 { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
+                    };
                     match self.socket.try_io(interest, receive) {
-                        Ok(length) if length > OCTETS_MAX => self.hear(&room[..2]),
-                        Ok(length) => self.hear(&room[..length]),
+                        Ok(()) => {}
                         Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                         Err(error) => drop(self.fail(&error)),
                     }

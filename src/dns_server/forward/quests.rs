@@ -12,12 +12,14 @@ use resolve::query::Outgoing;
 use resolve::query_log::Fate;
 use resolve::quest::{Failure, QUEST_MS};
 use resolve::{Answer, Heard, Key, Quest, Reason, Said, Step};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::transport::{Came, attempt};
 use super::{
     Group, Outcome, Peer, Shared, UNDER_WAY_MAX, UNDER_WAY_MAX_WITH_OURS, count, is_failure, lock, now, shown,
 };
+use crate::dns_server::shares::Share;
 
 /// Why a question is not put on its way.
 #[derive(Debug)]
@@ -25,6 +27,21 @@ pub(super) struct TooMany(&'static str);
 
 /// Why nobody could be asked.
 const NO_SOCKET: &str = "this server has no socket left to ask others by";
+
+/// A question that is under way until this is dropped, also with a thread that ends.
+struct OnItsWay {
+    shared: Arc<Shared>,
+    key: Key,
+    share: Option<Share>,
+}
+
+impl Drop for OnItsWay {
+    fn drop(&mut self) {
+        let mut under_way = lock(&self.shared.under_way);
+        under_way.answers.remove(&self.key);
+        under_way.asked -= usize::from(self.share.is_some());
+    }
+}
 
 /// Attempts of one question, each with its number.
 type Attempts = FuturesUnordered<BoxFuture<'static, (usize, Came)>>;
@@ -69,19 +86,23 @@ impl Shared {
         under_way.asked += usize::from(share.is_some());
         drop(under_way);
         count(&self.counts.misses);
+        let way = OnItsWay { shared: Arc::clone(self), key: *key, share };
         let (shared, key, group) = (Arc::clone(self), *key, Arc::clone(group));
-        self.runtime.spawn(async move {
+        let quest = async move {
             let answer = shared.find(&key, &group).await;
             let fate = if is_failure(&answer) { Fate::Failed } else { Fate::Asked };
             let outcome = now(answer, fate);
             shared.keep(&key, &outcome.answer);
-            let mut under_way = lock(&shared.under_way);
-            under_way.answers.remove(&key);
-            under_way.asked -= usize::from(share.is_some());
-            drop(under_way);
+            drop(way);
             // Whoever asked may have gone.
             let _ = to.send(Some(outcome));
-        });
+        };
+        // Signatures take a thread for longer than datagrams may wait.
+        let is_light = self.validator.as_ref().is_none_or(|validator| !validator.validates(&key));
+        match Handle::try_current() {
+            Ok(here) if is_light && here.runtime_flavor() == RuntimeFlavor::CurrentThread => drop(here.spawn(quest)),
+            _ => drop(self.runtime.spawn(quest)),
+        }
         Ok(answer)
     }
 
@@ -162,7 +183,7 @@ impl Shared {
             }
         };
         if quest.open_attempts() > 0 {
-            self.runtime.spawn(hear_out(Arc::clone(self), Arc::clone(group), quest, attempts));
+            tokio::spawn(hear_out(Arc::clone(self), Arc::clone(group), quest, attempts));
         }
         match (found, failure) {
             (Some(answer), None) => answer,

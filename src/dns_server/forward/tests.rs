@@ -129,3 +129,30 @@ async fn neither_one_asker_nor_all_of_them_keep_others_and_the_validator_from_as
     assert!(!begins(Some([10, 0, 0, 5])), "there is no room left");
     assert!((0..UNDER_WAY_MAX).all(|_| begins(None)), "what the validator asks");
 }
+
+#[tokio::test]
+async fn a_question_whose_thread_ends_is_not_under_way_for_ever() {
+    let upstream = silent();
+    let shared = forwarder(means(), upstream.local_addr().unwrap()).0;
+    let under_way = |shared: &Shared| {
+        let under_way = lock(&shared.under_way);
+        (under_way.answers.len(), under_way.asked)
+    };
+    let there = Arc::clone(&shared);
+    let begin = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let begun = runtime.block_on(async {
+            let begun =
+                there.begin(&key("a.elsewhere.example"), &there.groups[0], Some(IpAddr::from([10, 0, 0, 1]))).unwrap();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            begun
+        });
+        assert_eq!(under_way(&there), (1, 1));
+        drop(runtime);
+        begun
+    };
+    let begun = std::thread::spawn(begin).join().unwrap();
+    assert!(begun.has_changed().is_err(), "whoever waits for it is told");
+    assert_eq!(under_way(&shared), (0, 0));
+    assert!(shared.begin(&key("a.elsewhere.example"), &shared.groups[0], None).is_ok());
+}

@@ -13,7 +13,6 @@ use nix::sys::socket::{
 };
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
-use tokio::runtime::{Handle, RuntimeFlavor};
 
 /// The most datagrams of one call.
 pub(super) const BATCH_MAX: usize = 32;
@@ -90,8 +89,6 @@ pub(super) struct Incoming<S> {
     /// point to may not be held while others have their turn.
     taken: usize,
     many_addresses: bool,
-    /// This thread itself hears from the kernel of what comes.
-    hears: bool,
 }
 
 /// How many a call takes at least.
@@ -105,7 +102,6 @@ impl<S: Peer> Incoming<S> {
             received: Vec::with_capacity(BATCH_MAX),
             taken: BATCH_MIN,
             many_addresses,
-            hears: Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread,
         }
     }
 
@@ -114,18 +110,21 @@ impl<S: Peer> Incoming<S> {
     pub(super) fn receive(&mut self, socket: &UdpSocket) -> io::Result<bool> {
         self.received.clear();
         let control = self.many_addresses.then(|| nix::cmsg_space!(libc::in6_pktinfo));
-        let Self { octets, received, taken, hears, .. } = self;
-        let came =
-            socket.try_io(Interest::READABLE, || receive(socket.as_raw_fd(), octets, *taken, control, received))?;
-        // There was room for more. What comes from now on is told anew, so that the kernel need not be asked again. Where another
-        // thread hears of it, that may have been between the two calls, and would be forgotten.
-        let had_room = came < *taken;
-        let is_empty = *hears && had_room;
-        if is_empty {
-            drop(socket.try_io(Interest::READABLE, || Err::<(), _>(ErrorKind::WouldBlock.into())));
-        }
+        let Self { octets, received, taken, .. } = self;
+        let mut came = 0;
+        let tried = socket.try_io(Interest::READABLE, || {
+            came = receive(socket.as_raw_fd(), octets, *taken, control, received)?;
+            // There was room for more, so that the kernel need not be asked again: that is said as it would say it, within the
+            // one look at the socket, so that what comes from then on is told anew.
+            if came < *taken { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        });
+        let had_room = match tried {
+            Ok(()) => false,
+            Err(error) if error.kind() == ErrorKind::WouldBlock && came > 0 => true,
+            Err(error) => return Err(error),
+        };
         *taken = if had_room { came + 1 } else { *taken * 2 }.clamp(BATCH_MIN, BATCH_MAX);
-        Ok(is_empty)
+        Ok(had_room)
     }
 
     /// Each with its source and the address that was asked.
