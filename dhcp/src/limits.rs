@@ -65,8 +65,14 @@ pub struct Buckets {
     span_us: u64,
     /// What one thing takes out of a bucket, in microseconds.
     share_us: u64,
-    sets: Vec<[Bucket; WAYS]>,
+    sets: Vec<Set>,
 }
+
+/// Two lines of a processor's memory, which it fetches as a pair where they begin at a multiple of both: most packets find
+/// theirs in neither.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(align(128))]
+struct Set([Bucket; WAYS]);
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Bucket {
@@ -91,7 +97,7 @@ impl Buckets {
     /// Full buckets for everyone.
     #[must_use]
     pub fn new(rate: Rate) -> Self {
-        Self { span_us: rate.span_us(), share_us: rate.share_us(), sets: vec![[Bucket::default(); WAYS]; SETS] }
+        Self { span_us: rate.span_us(), share_us: rate.share_us(), sets: vec![Set::default(); SETS] }
     }
 
     /// Takes one out of the bucket of the sender `key`, at boot time `now_ms`.
@@ -108,7 +114,7 @@ impl Buckets {
         // A bucket that was never used is full at 0, so no time may be 0.
         let now = now_ms.saturating_mul(1000).saturating_add(1);
         let set = usize::try_from(key % SETS as u64).unwrap_or(0);
-        let set = &mut self.sets[set];
+        let Set(set) = &mut self.sets[set];
         // Its own place, else the first that is free; as bits, so that there is nothing to guess on the way.
         let (mut own, mut free) = (0_u32, 0_u32);
         for (at, bucket) in set.iter().enumerate() {
