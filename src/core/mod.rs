@@ -59,6 +59,14 @@ impl NameEvent {
         self.new.is_empty() && self.rows.is_empty()
     }
 
+    /// Whether an embedded zone holds all of it already, forward and reverse.
+    #[must_use]
+    pub fn is_written(&self) -> bool {
+        let is_written = |generation: u64| self.written.binary_search(&generation).is_ok();
+        self.new.iter().all(|new| is_written(new.generation) && is_written(new.reverse_generation()))
+            && self.rows.iter().all(|row| is_written(row.generation))
+    }
+
     /// Tells the updater's part that decides.
     pub fn tell(self, now: ddns::Now, reconciler: &mut Reconciler) {
         let Self { new, rows, written } = self;

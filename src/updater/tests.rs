@@ -24,6 +24,22 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
+/// Of 10.0.0.n.
+fn claim(n: u8) -> Claim {
+    Claim {
+        name: name(&format!("pc{n}.lan")),
+        identity: HostIdentity::from_hardware(1, &[2, 0, 0, 0, 0, n]),
+        forward: true,
+        reverse: true,
+        ttl_secs: 600,
+        guard: dns::ConflictGuard::default(),
+    }
+}
+
+fn address(n: u8) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(10, 0, 0, n))
+}
+
 /// Zones as the daemon keeps them, stored nowhere; they fail while `failing` is set.
 struct Zones {
     authority: Mutex<ZoneAuthority>,
@@ -123,16 +139,9 @@ impl Bench {
 
     /// 10.0.0.n gets a lease, or loses it: as the DHCP service does, which never waits for the channel.
     fn lease(&self, n: u8, bound: bool) {
-        let claim = Claim {
-            name: name(&format!("pc{n}.lan")),
-            identity: HostIdentity::from_hardware(1, &[2, 0, 0, 0, 0, n]),
-            forward: true,
-            reverse: true,
-            ttl_secs: 600,
-            guard: dns::ConflictGuard::default(),
-        };
+        let claim = claim(n);
         let (before, after) = if bound { (None, Some(claim)) } else { (Some(claim), None) };
-        let applied = lock(&self.dhcp.table).apply(IpAddr::V4(Ipv4Addr::new(10, 0, 0, n)), before, after);
+        let applied = lock(&self.dhcp.table).apply(address(n), before, after);
         if self.events.try_send(NameEvent { rows: applied.rows, ..NameEvent::default() }).is_err() {
             self.overflowed.store(true, Ordering::Release);
         }
@@ -215,4 +224,39 @@ async fn settled_names_wait_for_room_in_their_channel() {
         tokio::task::yield_now().await;
     }
     bench.settle(100).await;
+}
+
+#[tokio::test]
+async fn news_of_names_in_dns_already_wait_for_company_and_keep_back_nothing() {
+    let mut bench = Bench::start(16);
+    let taken = async |bench: &Bench| {
+        while bench.events.capacity() < bench.events.max_capacity() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let mut waited = false;
+    for n in 1..=50 {
+        let claim = claim(n);
+        let applied = lock(&bench.dhcp.table).apply(address(n), None, Some(claim));
+        let written = applied.rows.iter().map(|row| row.generation).collect();
+        let event = NameEvent { rows: applied.rows, written, ..NameEvent::default() };
+        assert!(event.is_written());
+        bench.events.try_send(event).unwrap();
+        // The updater has every reason to look now, and its turn.
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
+        waited |= bench.events.capacity() < bench.events.max_capacity();
+        if n % 10 == 0 {
+            taken(&bench).await;
+        }
+    }
+    assert!(waited, "each was taken at once");
+    bench.lease(51, true);
+    while !bench.zones.has("51.0.0.10.in-addr.arpa", RecordType::PTR) {
+        tokio::task::yield_now().await;
+    }
+    taken(&bench).await;
+    bench.settle(2).await;
+    assert!(!bench.zones.has("pc1.lan", RecordType::A), "what is written already is not written by the updater");
 }
