@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use ddns::wanted::Want;
+use ddns::wanted::{Want, WantedRow};
 use dhcp::identity::HardwareAddress;
 use dhcp::lease::LeaseState;
 

@@ -8,6 +8,8 @@ use dhcp::lease::LeaseState;
 use dhcp::settings::{AddressRange, LeaseTime, Naming, Reservation, ReservedFor, Scope, Settings, Subnet};
 use dns::Fqdn;
 
+use ddns::wanted::WantedRow;
+
 use super::*;
 
 const NOW: Now = Now { boot_ms: 1_000, wall_secs: 1_800_000_000 };

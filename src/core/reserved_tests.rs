@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use ddns::hosts::Hosts;
 use ddns::settings::{ZoneRoute, ZoneServer};
-use ddns::wanted::Want;
+use ddns::wanted::{Want, WantedRow};
 use dhcp::client::ClientMessage;
 use dhcp::identity::{ClientId, HardwareAddress};
 use dhcp::lease::LeaseState;

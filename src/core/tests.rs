@@ -4,12 +4,14 @@ use ddns::settings::{ZoneRoute, ZoneServer};
 use dhcp::client::ClientMessage;
 use dhcp::decision::LeaseEventKind;
 use dhcp::identity::HardwareAddress;
-use dhcp::message::MessageType;
+use dhcp::message::{DropReason, MessageType};
 use dhcp::options::code;
 use dhcp::settings::{AddressRange, LeaseTime, Naming, Reservation, ReservedFor, Scope, Settings, Subnet};
 use dns::Fqdn;
 
 use super::pipeline::{Arrival, BatchOutcome, Link, Output, Pipeline, Step};
+use ddns::wanted::WantedRow;
+
 use super::*;
 use crate::counters::Counters;
 

@@ -9,6 +9,9 @@ use dhcp::lease::{Lease, LeaseState};
 use dhcp::message::{Message, MessageType};
 use dhcp::options::code;
 
+use dhcp::destination::Destination;
+use dhcp::reply::Reply;
+
 use super::*;
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(192, 168, 30, 1);
