@@ -50,7 +50,7 @@ struct Rush {
     /// When another segment was begun.
     since: Instant,
     /// The one before was filled at once.
-    lasts: bool,
+    filled_at_once: bool,
 }
 
 impl Rush {
@@ -58,18 +58,24 @@ impl Rush {
     const SEGMENT_TIME: Duration = Duration::from_secs(2);
 
     fn new(segments_bytes: u64, now: Instant) -> Self {
-        Self { segments_bytes, since: now, lasts: false }
+        Self { segments_bytes, since: now, filled_at_once: false }
     }
 
     fn look(&mut self, segments_bytes: u64, now: Instant) {
-        let spent = now.saturating_duration_since(self.since);
         let is_another = segments_bytes > self.segments_bytes;
         self.segments_bytes = segments_bytes;
         if is_another {
-            (self.since, self.lasts) = (now, spent < Self::SEGMENT_TIME);
-        } else if spent >= Self::SEGMENT_TIME {
-            self.lasts = false;
+            (self.since, self.filled_at_once) = (now, self.is_young(now));
         }
+    }
+
+    /// It ends by time alone: nothing is committed when all is quiet, nor while a full disk waits for a compaction.
+    fn lasts(&self, now: Instant) -> bool {
+        self.filled_at_once && self.is_young(now)
+    }
+
+    fn is_young(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.since) < Self::SEGMENT_TIME
     }
 }
 
@@ -89,12 +95,12 @@ impl<S: Storage> Held<S> {
 
     /// See [`GroupCommit::compaction_due`].
     pub(super) fn compaction_due(&self) -> bool {
-        self.commits.compaction_due(self.rush.lasts)
+        self.commits.compaction_due(self.rush.lasts(Instant::now()))
     }
 
     /// See [`GroupCommit::needs_upkeep`].
     fn needs_upkeep(&self) -> bool {
-        self.commits.needs_upkeep(self.rush.lasts)
+        self.commits.needs_upkeep(self.rush.lasts(Instant::now()))
     }
 }
 
@@ -215,18 +221,19 @@ mod tests {
         let at = |ms| begun + Duration::from_millis(ms);
         let mut rush = Rush::new(4, begun);
         rush.look(4, at(100));
-        assert!(!rush.lasts, "none was filled");
+        assert!(!rush.lasts(at(100)), "none was filled");
         rush.look(8, at(200));
-        assert!(rush.lasts);
+        assert!(rush.lasts(at(200)));
         rush.look(8, at(2_100));
-        assert!(rush.lasts);
+        assert!(rush.lasts(at(2_100)));
         rush.look(4, at(2_150));
-        assert!(rush.lasts, "a compaction took some away");
+        assert!(rush.lasts(at(2_150)), "a compaction took some away");
         rush.look(4, at(2_200));
-        assert!(!rush.lasts, "this one takes its time");
+        assert!(!rush.lasts(at(2_200)), "this one takes its time");
         rush.look(8, at(9_000));
-        assert!(!rush.lasts);
+        assert!(!rush.lasts(at(9_000)));
         rush.look(12, at(9_100));
-        assert!(rush.lasts);
+        assert!(rush.lasts(at(9_100)));
+        assert!(!rush.lasts(at(11_100)), "nothing was committed since");
     }
 }

@@ -280,9 +280,11 @@ impl<S: Storage> Journal<S> {
     }
 
     /// Whether it is time to compact: as [`compaction_due`] says, and after a compaction that failed only once the
-    /// segments have grown well, so that a full or failing disk is not set to the same work again and again.
+    /// segments have grown well, so that a full or failing disk is not set to the same work again and again. Where the disk
+    /// has no room for another segment nothing is put off, so that the compaction finds what is left.
     #[must_use]
     pub fn compaction_due(&self, in_rush: bool) -> bool {
+        let in_rush = in_rush && self.spare.is_some();
         let sizes = self.sizes();
         let layout = self.layout();
         let may_be = !self.failed && layout.phase == Phase::None && sizes.segments_bytes >= layout.not_below;

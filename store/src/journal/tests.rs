@@ -161,3 +161,20 @@ fn stamps_never_go_back() {
     drop(journal);
     assert_eq!(open(&disk, &[OURS]).unwrap().0.newest_stamp(), 100);
 }
+
+#[test]
+fn a_rush_puts_no_compaction_off_that_a_full_disk_needs() {
+    let disk = SimStorage::new(9);
+    let (mut journal, ..) = open(&disk, &[OURS]).unwrap();
+    // For ten segments, of the sixteen that a rush may fill, and some rows.
+    disk.set_capacity(Some(10 * 16 * 1024 + 12 * 1024));
+    let mut compactions = 0;
+    for number in 0..4_000_u32 {
+        put(&mut journal, OURS, &[&[b'k'; 80][..], &(number % 8).to_be_bytes()].concat());
+        if journal.compaction_due(true) {
+            journal.begin_compaction().unwrap().unwrap().run().unwrap();
+            compactions += 1;
+        }
+    }
+    assert!((1..10).contains(&compactions), "{compactions}");
+}
