@@ -328,3 +328,6 @@ fn port_of(record: Record<'_>) -> Option<u64> {
         .filter(|cold| bound && !cold.relay_agent_info().is_empty())
         .and_then(|cold| port_key(cold.relay(), cold.relay_agent_info()))
 }
+
+#[cfg(test)]
+mod tests;
