@@ -91,6 +91,68 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    /// New names, put both rows at once, beside rows put, taken and noted one by one; no domain outlives its names.
+    #[test]
+    fn new_names_are_those_of_a_plain_map(
+        steps in prop::collection::vec((0..6_u8, 0..8_u8, 0..8_u8, 0..4_u8, any::<u64>()), 0..60),
+    ) {
+        let (mut packed, mut plain) = (PackedRows::default(), BTreeMap::<RowKey, (WantedRow, Note)>::new());
+        for (number, (kind, at, of, host, seconds)) in steps.into_iter().enumerate() {
+            let new = NewName {
+                name: if host == 3 { format!("x.d{of}.lan").parse().unwrap() } else { name(at) },
+                identity: identity(host),
+                address: address(of),
+                ttl_secs: 600,
+                guard: ConflictGuard::from_code(host).unwrap(),
+                generation: 1_000 + 2 * number as u64,
+            };
+            let rows = [new.forward(), new.reverse()];
+            let row = &rows[usize::from(kind % 2)];
+            let note = Note { lane: u32::from(host) << 30, done: true, at: seconds };
+            match kind {
+                0 | 1 => prop_assert_eq!(packed.take(&row.key), plain.remove(&row.key)),
+                2 | 3 if !plain.contains_key(&row.key) => {
+                    prop_assert!(packed.put(row, note));
+                    plain.insert(row.key.clone(), (row.clone(), note));
+                }
+                2 | 3 => {
+                    packed.annotate(&row.key, |before| Note { at: seconds, ..before });
+                    plain.entry(row.key.clone()).and_modify(|(_, note)| note.at = seconds);
+                }
+                _ => {
+                    let is_known = rows.iter().any(|row| plain.contains_key(&row.key));
+                    let expected = if is_known { NewPut::Known } else { NewPut::Packed };
+                    prop_assert_eq!(packed.put_new(&new, [note, Note::default()]), expected);
+                    if !is_known {
+                        plain.extend(rows.into_iter().zip([note, Note::default()]).map(|(row, note)| (row.key.clone(), (row, note))));
+                    }
+                }
+            }
+            let found: BTreeMap<RowKey, (WantedRow, Note)> =
+                packed.iter().map(|row| (row.key(), (row.to_row(), row.note()))).collect();
+            prop_assert_eq!(&found, &plain);
+            let said = |row: &(WantedRow, Note)| row.0.want.clone().map(|want| (want.name, want.identity, want.ttl_secs));
+            let both = plain.get(&RowKey::Forward(new.name.clone())).zip(plain.get(&RowKey::Reverse(new.address)));
+            let stands = both.is_some_and(|(name, address)| {
+                said(name) == said(address)
+                    && said(name) == Some((new.name.clone(), new.identity.clone(), 600))
+                    && name.0.want.as_ref().is_some_and(|want| want.addresses == [new.address] && want.guard == new.guard)
+            });
+            let (name, identity) = (&new.name, &new.identity);
+            let claim = ClaimRef { name, identity, forward: true, reverse: true, ttl_secs: 600, guard: new.guard };
+            prop_assert_eq!(packed.stands(new.address, claim), stands);
+        }
+        for key in plain.keys() {
+            prop_assert!(packed.take(key).is_some());
+        }
+        prop_assert!((0..100).all(|number| packed.domains.at(number).is_none()), "a domain is left");
+        prop_assert_eq!((packed.len(), packed.pieces().len()), (0, 0));
+    }
+}
+
 #[test]
 fn a_name_and_its_address_are_one_record_until_one_of_them_changes() {
     let mut packed = PackedRows::default();
