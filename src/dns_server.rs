@@ -35,15 +35,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use dns::{Fqdn, TsigKey};
 use ipnet::IpNet;
 use resolve::{Transport, Upstream};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use zones::{Askers, ZoneSet};
 
 pub use self::cookies::CookieMode;
@@ -61,6 +62,9 @@ pub use self::transfer::{TransferAccess, TransferSettings, ZonePast};
 pub use self::update::{By, UpdateRequest, UpdateRights, ZoneWriter, zone_writer};
 use crate::kerberos::Acceptor;
 use crate::tls::TlsFault;
+
+/// How long it is waited for sockets to be closed: whoever is dropped has nothing to wait for.
+const CLOSED_WITHIN: Duration = Duration::from_secs(2);
 
 /// What the server needs.
 pub struct DnsServerSettings {
@@ -117,6 +121,8 @@ pub struct DnsServerHandle {
     serving: JoinSet<()>,
     /// Where those of datagrams run.
     threads: udp::Threads,
+    /// Held by each socket of datagrams while it is open; and what tells when none is.
+    held: (mpsc::Sender<()>, mpsc::Receiver<()>),
     slots: tcp::Slots,
     /// What ends the sockets of an address.
     closers: BTreeMap<SocketAddr, watch::Sender<bool>>,
@@ -187,6 +193,7 @@ impl DnsServer {
             handler: Arc::new(ArcSwap::from_pointee(handler)),
             serving: JoinSet::new(),
             threads: udp::Threads::default(),
+            held: mpsc::channel(1),
             slots: tcp::Slots::new(connections),
             closers: BTreeMap::new(),
             cookies: (cookie_mode, Arc::clone(&cookies)),
@@ -243,7 +250,8 @@ impl DnsServerHandle {
     fn serve(&mut self, pair: sockets::Bound) {
         self.local_addrs.push(pair.address);
         let closer = watch::Sender::new(false);
-        let datagrams = udp::serve(pair.udp, self.runtime.clone(), Arc::clone(&self.handler), closer.subscribe());
+        let open = udp::Open(pair.udp, self.held.0.clone());
+        let datagrams = udp::serve(open, self.runtime.clone(), Arc::clone(&self.handler), closer.subscribe());
         self.serving.spawn_on(datagrams, &self.threads.next(&self.runtime));
         let handler = Arc::clone(&self.handler);
         let converse =
@@ -321,5 +329,9 @@ impl DnsServerHandle {
         }
         let _ = self.encrypted_closer.send(true);
         self.serving.shutdown().await;
+        // Requests under way have their sockets until they are dropped, each on its own thread.
+        let (held, mut closed) = self.held;
+        drop(held);
+        drop(timeout(CLOSED_WITHIN, closed.recv()).await);
     }
 }

@@ -53,6 +53,7 @@ use super::reply::UDP_OCTETS_MAX;
 use super::shares::Shares;
 use crate::query_log::SharedLog;
 use crate::{clock, descriptors};
+pub(super) use aliases::is_answered_by_alias;
 pub use anchors::Anchors;
 use channel::Channel;
 pub use channel::UpstreamTls;
@@ -319,7 +320,7 @@ impl Forwarder {
         (options, is_ours): (&[u8], impl Fn(&[u8]) -> bool),
     ) -> Option<Vec<u8>> {
         let outcome = self.outcome(&query.key, asker).await;
-        if outcome.answer.view().alias_to(query.key.name(), is_ours).is_some() {
+        if aliases::leads_home(&query.key, outcome.answer.view(), is_ours) {
             return None;
         }
         self.0.note(&query.key, asker, outcome.fate, outcome.answer.view());
@@ -482,7 +483,7 @@ impl Shared {
             self.write(query, &outcome, (asker.transport, options), out);
             return Some(true);
         }
-        if answer.alias_to(query.key.name(), is_ours).is_some() {
+        if aliases::leads_home(&query.key, answer, is_ours) {
             return Some(false);
         }
         let reason = found.stale.then(|| stale_reason(answer.rcode()));

@@ -12,7 +12,7 @@ use resolve::{Key, Reason, Transport};
 use zones::answer::CNAME_HOPS_MAX;
 use zones::{AnswerSet, Place, Question, QuestionMeta, Unavailable, ZoneSet};
 
-use super::forward::{Asker, Forwarder};
+use super::forward::{Asker, Forwarder, is_answered_by_alias};
 use super::reply::Reply;
 
 /// Whether our zones answer for a name (wire form, lower case): a chain that begins there is ours. The longer domain decides
@@ -99,6 +99,9 @@ pub(super) async fn go_on(
             forwarder.delegate(&cut, servers);
         }
         forward(reply, forwarder, request, (&further.name, question.rtype), transport).await;
+        if is_answered_by_alias(question.rtype) {
+            return;
+        }
         let Some(name) = leads_home(reply, first, &further.name, &is_ours) else { return };
         let question = Question { name, rtype: question.rtype };
         let zones = zones();

@@ -20,12 +20,12 @@ use nix::sys::socket::{SockaddrIn, SockaddrIn6};
 use resolve::Transport;
 use tokio::net::UdpSocket;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use self::batch::{Incoming, Local, Outgoing, Peer};
-pub(super) use self::threads::Threads;
+pub(super) use self::threads::{Threads, run_on};
 use super::forward;
 use super::handler::{Datagram, Handler, Live};
 use super::reply::{UDP_OCTETS_MAX, UDP_OCTETS_PLAIN};
@@ -41,10 +41,15 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// Batches answered before others of this thread have their turn.
 const IN_A_ROW: usize = 4;
 
+/// A socket, and who waits until it is closed: dropped in this order.
+pub(super) struct Open(pub(super) UdpSocket, pub(super) mpsc::Sender<()>);
+
 /// Answers until told to stop: plain questions on the thread that this runs on, all else on `others`.
-pub(super) async fn serve(socket: UdpSocket, others: Handle, handler: Live, stopped: watch::Receiver<bool>) {
+pub(super) async fn serve(open: Open, others: Handle, handler: Live, stopped: watch::Receiver<bool>) {
+    let Open(socket, waits) = open;
     // The kernel tells this thread of what comes, whichever opened it.
-    let here = socket.into_std().and_then(UdpSocket::from_std).and_then(|socket| Ok((socket.local_addr()?, socket)));
+    let here = socket.into_std().and_then(UdpSocket::from_std);
+    let here = here.and_then(|socket| Ok((socket.local_addr()?, Open(socket, waits))));
     match here {
         Ok((SocketAddr::V6(own), socket)) => {
             serve_family::<SockaddrIn6>(socket, own.ip().is_unspecified(), others, (handler, stopped)).await
@@ -57,12 +62,13 @@ pub(super) async fn serve(socket: UdpSocket, others: Handle, handler: Live, stop
 }
 
 async fn serve_family<S: Peer + Send>(
-    socket: UdpSocket,
+    open: Open,
     many_addresses: bool,
     others: Handle,
     (handler, mut stopped): (Live, watch::Receiver<bool>),
 ) {
-    let socket = Arc::new(socket);
+    let open = Arc::new(open);
+    let socket = &open.0;
     let mut waiting = Waiting::new(others);
     let (mut incoming, mut outgoing) = (Incoming::<S>::new(many_addresses), Outgoing::new());
     loop {
@@ -74,7 +80,7 @@ async fn serve_family<S: Peer + Send>(
         let handler = handler.load_full();
         let mut is_empty = false;
         for _ in 0..IN_A_ROW {
-            is_empty = match incoming.receive(&socket) {
+            is_empty = match incoming.receive(socket) {
                 Ok(is_empty) => is_empty,
                 // It is waited for above, where others have their turn.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -100,11 +106,11 @@ async fn serve_family<S: Peer + Send>(
                 });
                 if let Datagram::Forward | Datagram::Other = became {
                     let is_plain = became == Datagram::Forward;
-                    waiting.add((query, is_plain), Asker { socket: Arc::clone(&socket), source, local }, &handler);
+                    waiting.add((query, is_plain), Asker { open: Arc::clone(&open), source, local }, &handler);
                 }
             }
             handler.counts().requests(Transport::Udp, came);
-            outgoing.send(&socket).await;
+            outgoing.send(socket).await;
             if is_empty {
                 break;
             }
@@ -159,7 +165,7 @@ impl Waiting {
                 let asks = forward::Asker { source: asker.source.ip(), transport: Transport::Udp };
                 match handler.answer_forwarded(&query, asks).await {
                     Some(reply) => asker.answer(&reply).await,
-                    None => drop(others.spawn(request(query, asker, handler)).await),
+                    None => drop(run_on(&others, request(query, asker, handler)).await),
                 }
                 drop(share);
             });
@@ -177,14 +183,14 @@ impl Waiting {
 /// Where a request came from, and by what its answer leaves.
 #[derive(Clone)]
 struct Asker {
-    socket: Arc<UdpSocket>,
+    open: Arc<Open>,
     source: SocketAddr,
     local: Option<Local>,
 }
 
 impl Asker {
     async fn send(&self, octets: &[u8]) -> std::io::Result<()> {
-        batch::send_one(&self.socket, octets, self.source, self.local).await
+        batch::send_one(&self.open.0, octets, self.source, self.local).await
     }
 
     async fn answer(&self, octets: &[u8]) {

@@ -4,7 +4,12 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
+use leasehold::dns_server::forward::Forwarding;
+
 use crate::embedded_dns::{Options, Server};
+use crate::forward_protection::alias_of;
+use crate::forwarding::{Strange, forwarding_to};
+use crate::process::wait_for;
 
 /// A query for a name of one zone, class IN, type A.
 pub(crate) fn query(id: u16, name: &str) -> Vec<u8> {
@@ -37,6 +42,29 @@ fn an_answer_comes_from_the_address_that_was_asked_also_where_all_are_listened_o
             assert_eq!((&octets[..2], octets[3] & 15, length > 12), (&[0, 7][..], rcode, true), "{listen} {name}");
         }
         server.stop();
+    }
+}
+
+#[test]
+fn sockets_are_given_back_also_while_requests_are_under_way() {
+    let others = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    // Half of the questions that come here are answered by an alias of a name of ours, which leads back here.
+    let upstream = Strange::start(|query| match query[13] {
+        b'b' => vec![alias_of(query, b"\x03www\x05nasir\x03xyz\x00")],
+        _ => Vec::new(),
+    });
+    for round in 0..20 {
+        let mut server = forwarding_to(vec![upstream.address], Forwarding::default());
+        let (socket, address, before) = (asker(server.address), server.address, upstream.asked());
+        for name in ["a.elsewhere.example", "b.elsewhere.example", "www.nasir.xyz"] {
+            socket.send(&query(7, name)).unwrap();
+        }
+        wait_for("they are under way", Duration::from_secs(5), || (upstream.asked() >= before + 3).then_some(()));
+        std::thread::sleep(Duration::from_millis(2));
+        others.block_on(server.handle.take().unwrap().shutdown());
+        // A program that another test starts has it too until it is the program. Who asks would wait for seconds.
+        let what = format!("the socket is closed in round {round}");
+        wait_for(&what, Duration::from_secs(1), || UdpSocket::bind(address).ok());
     }
 }
 

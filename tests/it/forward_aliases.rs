@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use dns::{Rdata, RecordType, Rrset};
-use leasehold::dns_server::forward::{Forwarding, Route};
+use leasehold::dns_server::forward::{Anchors, Forwarding, Route};
 use resolve::blocking::set::{NameSet, Reach};
 use resolve::blocking::{BlockList, BlockLists, Instead, Listed};
 use zones::ZoneSet;
@@ -114,6 +114,55 @@ fn an_alias_whose_end_an_upstream_leaves_to_others_is_followed() {
     }
     assert_eq!(server.short(&["c.corp.example", "CNAME"]), ["www.elsewhere.example."]);
     assert_eq!(general.asked(), 1, "what it leads to is known then");
+    server.stop();
+}
+
+#[test]
+fn an_alias_that_is_asked_for_itself_is_not_followed_into_our_zones() {
+    // Our zone has no such name: that is said of nobody else's alias.
+    let upstream = Strange::start(|query| vec![alias_of(query, b"\x07missing\x05nasir\x03xyz\x00")]);
+    let server = forwarding_to(vec![upstream.address], Forwarding::default());
+    for words in [&["CNAME"][..], &["CNAME"], &["+tcp", "CNAME"], &["+notcp", "ANY"], &["+tcp", "ANY"]] {
+        let found = server.dig(&[words, &["vpn.elsewhere.example"]].concat());
+        assert!(status(&found) == "NOERROR" && found.contains("missing.nasir.xyz."), "{words:?} {found}");
+        assert!(!found.contains("SOA"), "{words:?} {found}");
+    }
+    assert_eq!(status(&server.dig(&["vpn.elsewhere.example"])), "NXDOMAIN", "who asks for an address is told");
+    server.stop();
+}
+
+#[test]
+fn the_links_of_a_chain_are_asked_for_whole_by_whoever_asks_for_them() {
+    // An alias of an alias, each left open; such answers are kept where the configuration says for how long.
+    let corp = Strange::start(|query| {
+        let to: &[u8] = if query[13] == b'a' { b"\x01b\x04corp\x07example\x00" } else { b"\x03www\x07outside\x00" };
+        vec![alias_of(query, to)]
+    });
+    let general = Strange::start(|query| vec![answer_with(query, 1, 60)]);
+    let route = Route { domains: vec![name("corp.example")], upstreams: vec![corp.address.into()] };
+    let limits = resolve::Limits { ttl_min: 30, ..resolve::Limits::default() };
+    let forwarding = Forwarding { routes: vec![route], limits, ..Forwarding::default() };
+    let server = forwarding_to(vec![general.address], forwarding);
+    for (asked, records) in [("a", 3), ("b", 2), ("a", 3)] {
+        let found = server.short(&[&format!("{asked}.corp.example")]);
+        assert!(found.len() == records && found.last().is_some_and(|last| last == "192.0.2.1"), "{asked} {found:?}");
+    }
+    server.stop();
+}
+
+#[test]
+fn what_an_alias_out_of_what_is_not_validated_leads_to_is_not_kept_as_if_it_were() {
+    let corp = Strange::start(|query| vec![alias_of(query, b"\x03www\x09elsewhere\x07example\x00")]);
+    // Whoever forges has no signatures.
+    let general = Strange::start(|query| vec![answer_with(query, 1, 60)]);
+    let route = Route { domains: vec![name("corp.example")], upstreams: vec![corp.address.into()] };
+    let anchors = Anchors::read(None, &[name("corp.example")]).unwrap();
+    let forwarding = Forwarding { routes: vec![route], anchors: Some(anchors), ..Forwarding::default() };
+    let server = forwarding_to(vec![general.address], forwarding);
+    for asked in ["a.corp.example", "www.elsewhere.example", "b.corp.example"] {
+        let found = server.dig(&[asked]);
+        assert!(status(&found) == "SERVFAIL" && !found.contains("192.0.2.1\n"), "{asked} {found}");
+    }
     server.stop();
 }
 

@@ -16,6 +16,16 @@ use super::{Known, Outcome, Shared, is_failure, now};
 const LINKS_MAX: usize = 8;
 const FOLLOWED_FOR: Duration = Duration::from_secs(10);
 
+/// Whether an alias alone answers a question of this type.
+pub(in crate::dns_server) fn is_answered_by_alias(rtype: RecordType) -> bool {
+    matches!(rtype, RecordType::CNAME | RecordType::ANY)
+}
+
+/// Whether an answer's aliases lead to a name that is ours, which it does not speak for.
+pub(super) fn leads_home(key: &Key, answer: AnswerRef<'_>, is_ours: impl Fn(&[u8]) -> bool) -> bool {
+    !is_answered_by_alias(key.rtype()) && answer.alias_to(key.name(), is_ours).is_some()
+}
+
 impl Shared {
     /// The answer in place of one whose aliases lead to a name that a list has, for this client.
     pub(super) fn cloaked(&self, key: &Key, answer: AnswerRef<'_>, client: IpAddr) -> Option<Outcome> {
@@ -37,7 +47,7 @@ impl Shared {
     /// The same answer; where its aliases lead to a name of which it says nothing, with what there is of that. A server that
     /// resolves nothing for others leaves that to whoever asks it, and whoever asks us cannot do it.
     pub(super) async fn followed(self: &Arc<Self>, key: &Key, answer: Answer) -> Answer {
-        if !answer.is_open || matches!(key.rtype(), RecordType::CNAME | RecordType::ANY) {
+        if !answer.is_open || is_answered_by_alias(key.rtype()) {
             return answer;
         }
         let Some(mut whole) = self.as_message(key, &now(answer.clone(), Fate::Asked)) else { return answer };
@@ -75,8 +85,11 @@ impl Shared {
         match self.known(asked) {
             Known::Answer(outcome) => outcome,
             Known::Stale(_, group) | Known::Nothing(group) => {
-                let found = self.pursue(asked, &group).await;
-                self.keep(asked, &found);
+                let found = self.find_link(asked, &group).await;
+                // One that is left open is no whole answer to whoever asks for it.
+                if !found.is_open {
+                    self.keep(asked, &found);
+                }
                 now(found, Fate::Asked)
             }
         }

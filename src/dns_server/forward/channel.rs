@@ -24,12 +24,14 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::transport::{Came, read, unreachable_or_silent};
+use crate::dns_server::udp::run_on;
 use crate::quiet::Quiet;
 use crate::tls::{TlsFault, Trust, alpn, client_config};
 
@@ -96,6 +98,8 @@ pub(super) struct Channel {
     http: Option<Http>,
     line: tokio::sync::Mutex<Option<Line>>,
     not_believed: Quiet,
+    /// Where connections are made and heard.
+    runtime: Handle,
 }
 
 struct Http {
@@ -160,11 +164,12 @@ impl Channel {
             http,
             line: tokio::sync::Mutex::new(None),
             not_believed: Quiet::default(),
+            runtime: Handle::current(),
         }))
     }
 
     /// Asks, by the connection that is there or by a new one.
-    pub(super) async fn ask(&self, sent: &Outgoing) -> Came {
+    pub(super) async fn ask(self: &Arc<Self>, sent: &Outgoing) -> Came {
         // RFC 8484 section 4.1: "DoH clients ... SHOULD use a DNS ID of 0". The stream of TLS has numbers of its own.
         let sent = sent.clone().with_id(0);
         let mut octets = sent.octets.clone();
@@ -176,7 +181,7 @@ impl Channel {
         }
     }
 
-    async fn exchange(&self, octets: &[u8]) -> io::Result<Vec<u8>> {
+    async fn exchange(self: &Arc<Self>, octets: &[u8]) -> io::Result<Vec<u8>> {
         let mut is_second = false;
         loop {
             let (line, is_new) = self.line().await?;
@@ -203,14 +208,17 @@ impl Channel {
     }
 
     /// The connection, and whether it was made just now.
-    async fn line(&self) -> io::Result<(Line, bool)> {
+    async fn line(self: &Arc<Self>) -> io::Result<(Line, bool)> {
         let mut place = self.line.lock().await;
         if let Some(line) = place.as_mut().filter(|line| line.is_open()) {
             line.used = Instant::now();
             return Ok((line.clone(), false));
         }
         *place = None;
-        let way = self.connect().await?;
+        let channel = Arc::clone(self);
+        // A handshake takes a thread for longer than datagrams may wait.
+        let connected = run_on(&self.runtime, async move { channel.connect().await }).await;
+        let way = connected.unwrap_or_else(|| Err(io::ErrorKind::ConnectionAborted.into()))?;
         let line = Line { way, used: Instant::now(), heard: Arc::default() };
         *place = Some(line.clone());
         Ok((line, true))

@@ -20,6 +20,7 @@ use super::{
     Group, Outcome, Peer, Shared, UNDER_WAY_MAX, UNDER_WAY_MAX_WITH_OURS, count, is_failure, lock, now, shown,
 };
 use crate::dns_server::shares::Share;
+use crate::dns_server::udp::run_on;
 
 /// Why a question is not put on its way.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub(super) struct TooMany(&'static str);
 
 /// Why nobody could be asked.
 const NO_SOCKET: &str = "this server has no socket left to ask others by";
+
+const ENDING: &str = "this server is ending";
 
 /// A question that is under way until this is dropped, also with a thread that ends.
 struct OnItsWay {
@@ -55,9 +58,7 @@ impl Shared {
         };
         let answered = answer.wait_for(Option::is_some).await.ok().and_then(|answer| answer.clone());
         // Gone without an answer: the server is ending.
-        answered.unwrap_or_else(|| {
-            now(self.failure(key, Reason::new(Reason::NETWORK, "this server is ending")), Fate::Failed)
-        })
+        answered.unwrap_or_else(|| now(self.failure(key, Reason::new(Reason::NETWORK, ENDING)), Fate::Failed))
     }
 
     /// Puts a question on its way, unless it is.
@@ -108,11 +109,7 @@ impl Shared {
 
     async fn find(self: &Arc<Self>, key: &Key, group: &Arc<Group>) -> Answer {
         match &self.validator {
-            Some(validator) if validator.validates(key) && (!group.is_delegated || validator.has_anchors_for(key)) => {
-                let answer = validator.answer(key).await;
-                self.counts.validated(&answer);
-                answer
-            }
+            Some(_) if self.is_validated(key, group) => self.validated(key).await,
             // What is asked for validation is followed there, link by link.
             Some(_) if key.checking_disabled() => self.pursue(key, group).await,
             validator => {
@@ -122,14 +119,36 @@ impl Shared {
                 // where it leads.
                 let is_validated = |target: &[u8]| validator.as_ref().is_some_and(|one| one.validates_name(target));
                 match (validator, answer.view().alias_to(key.name(), is_validated)) {
-                    (Some(validator), Some(_)) if !group.is_delegated => {
-                        let answer = validator.answer(key).await;
-                        self.counts.validated(&answer);
-                        answer
-                    }
+                    (Some(_), Some(_)) if !group.is_delegated => self.validated(key).await,
                     _ => answer,
                 }
             }
+        }
+    }
+
+    /// Whether what these say of a question is validated before it goes out.
+    fn is_validated(&self, key: &Key, group: &Group) -> bool {
+        let validator = self.validator.as_ref().filter(|validator| validator.validates(key));
+        validator.is_some_and(|validator| !group.is_delegated || validator.has_anchors_for(key))
+    }
+
+    /// The answer, validated: where that keeps no datagrams waiting.
+    async fn validated(self: &Arc<Self>, key: &Key) -> Answer {
+        let (shared, asked) = (Arc::clone(self), *key);
+        let validate = async move {
+            let answer = shared.validator.as_ref()?.answer(&asked).await;
+            shared.counts.validated(&answer);
+            Some(answer)
+        };
+        let answer = run_on(&self.runtime, validate).await.flatten();
+        answer.unwrap_or_else(|| self.failure(key, Reason::new(Reason::NETWORK, ENDING)))
+    }
+
+    /// The answer to a link of a chain, as whoever asks for it gets it.
+    pub(super) async fn find_link(self: &Arc<Self>, key: &Key, group: &Arc<Group>) -> Answer {
+        match self.is_validated(key, group) {
+            true => self.validated(key).await,
+            false => self.pursue(key, group).await,
         }
     }
 

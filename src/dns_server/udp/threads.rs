@@ -7,6 +7,7 @@ use std::sync::mpsc;
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 /// So many at most; sockets share them.
 const THREADS_MAX: usize = 2;
@@ -16,6 +17,19 @@ const THREADS_MAX: usize = 2;
 pub(in crate::dns_server) struct Threads {
     running: Vec<Running>,
     given: usize,
+}
+
+/// What comes of work on the threads of `runtime`, which ends with whoever waits for it; none: it did not come to its end.
+pub(in crate::dns_server) async fn run_on<T: Send + 'static>(
+    runtime: &Handle,
+    work: impl Future<Output = T> + Send + 'static,
+) -> Option<T> {
+    if Handle::current().id() == runtime.id() {
+        return Some(work.await);
+    }
+    let mut task = JoinSet::new();
+    task.spawn_on(work, runtime);
+    task.join_next().await.and_then(Result::ok)
 }
 
 /// It ends when this is dropped, with whatever runs on it.
