@@ -94,7 +94,7 @@ struct Line {
     is_alone: bool,
     /// So many datagrams that are no answer, and what waits there is asked otherwise.
     lies_max: usize,
-    /// Somebody guesses here: it takes no more questions.
+    /// Somebody guesses here, or nobody hears what comes: it takes no more questions. Written while `waiting` is held.
     is_given_up: AtomicBool,
     waiting: Mutex<Waiting>,
     guard: Arc<Guard>,
@@ -155,12 +155,22 @@ impl Lines {
         (self.guard.forged.load(Ordering::Relaxed), self.guard.is_up())
     }
 
+    /// Where the open ones are heard.
+    #[cfg(test)]
+    pub(super) fn homes(&self) -> Vec<Id> {
+        lock(&self.open).iter().map(|line| line.home).collect()
+    }
+
     /// Asks by datagram, and waits for the answer as long as an attempt may take. `alone`: by a port of its own, and whatever
     /// else comes there does not end it.
-    pub(super) async fn ask(&self, sent: &Outgoing, alone: bool) -> Came {
-        let line = self.line(alone)?;
-        let (answer, answered) = oneshot::channel();
-        let (asked, octets) = line.register(sent, &self.random, answer);
+    pub(super) async fn ask(self: &Arc<Self>, sent: &Outgoing, alone: bool) -> Came {
+        let (line, asked, octets, answered) = loop {
+            let (line, (answer, answered)) = (self.line(alone)?, oneshot::channel());
+            // One that was given up meanwhile is not found again.
+            if let Some((asked, octets)) = line.register(sent, &self.random, answer) {
+                break (line, asked, octets, answered);
+            }
+        };
         let exchange = async {
             match line.socket.try_send(&octets) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => line.socket.send(&octets).await.map(drop),
@@ -175,7 +185,7 @@ impl Lines {
     }
 
     /// The socket that the next question goes by: a new one while there are few, else any of them.
-    fn line(&self, endures: bool) -> Result<Arc<Line>, Said> {
+    fn line(self: &Arc<Self>, endures: bool) -> Result<Arc<Line>, Said> {
         let is_alone = endures || self.guard.is_up();
         let home = Handle::current();
         let is_near = |line: &&Arc<Line>| line.home == home.id();
@@ -206,7 +216,14 @@ impl Lines {
         if !is_alone {
             open.push(Arc::clone(&line));
         }
-        home.spawn(Arc::clone(&line).listen());
+        let (listen, lines) = (Arc::clone(&line), Arc::downgrade(self));
+        home.spawn(async move {
+            listen.listen().await;
+            // Nor is it kept open until somebody asks again: others have as few sockets.
+            if let Some(lines) = lines.upgrade() {
+                lock(&lines.open).retain(|line| !Arc::ptr_eq(line, &listen));
+            }
+        });
         Ok(line)
     }
 }
@@ -262,20 +279,28 @@ impl Line {
 
     /// Whether new questions may go by it.
     fn takes(&self) -> bool {
+        self.has_place(&lock(&self.waiting))
+    }
+
+    fn has_place(&self, waiting: &Waiting) -> bool {
         let questions_max = if self.is_alone { 1 } else { QUESTIONS_MAX };
         Instant::now() < self.takes_until
             && !self.is_given_up.load(Ordering::Relaxed)
-            && lock(&self.waiting).asked.len() < questions_max
+            && waiting.asked.len() < questions_max
     }
 
-    /// Makes room for an answer; returns the question as it is to be sent, under a number of its own.
+    /// Makes room for an answer; returns the question as it is to be sent, under a number of its own. None: nobody hears what
+    /// comes here any more.
     fn register(
         self: &Arc<Self>,
         sent: &Outgoing,
         random: &RandomState,
         answer: oneshot::Sender<Came>,
-    ) -> (Asked, Vec<u8>) {
+    ) -> Option<(Asked, Vec<u8>)> {
         let mut waiting = lock(&self.waiting);
+        if self.is_given_up.load(Ordering::Relaxed) {
+            return None;
+        }
         let mut id = sent.id();
         while waiting.asked.contains_key(&id) {
             // Not the next one: that could be guessed.
@@ -289,12 +314,12 @@ impl Line {
         let octets = sent.octets.clone();
         waiting.asked.insert(id, Some(Open { sent, is_plain: false, lies: 0, answer }));
         waiting.open += 1;
-        (Asked { line: Arc::clone(self), id }, octets)
+        Some((Asked { line: Arc::clone(self), id }, octets))
     }
 
     /// Hears answers, and the word that nobody listens there, which comes without a datagram; until nobody waits and nobody
     /// else will.
-    async fn listen(self: Arc<Self>) {
+    async fn listen(&self) {
         let end = Instant::now() + LIVES;
         // Whoever is not heard by then had no reason to be waited for any more when nobody waits.
         let mut look_at = self.takes_until;
@@ -305,11 +330,15 @@ impl Line {
                 Err(_) if look_at >= end => break,
                 Err(_) => look_at = end,
             }
-            if !self.takes() && lock(&self.waiting).open == 0 {
-                return;
+            let waiting = lock(&self.waiting);
+            if waiting.open == 0 && !self.has_place(&waiting) {
+                // Said while nobody can begin to wait.
+                return self.is_given_up.store(true, Ordering::Relaxed);
             }
         }
-        lock(&self.waiting).end_all(Said::Nothing);
+        let mut waiting = lock(&self.waiting);
+        self.is_given_up.store(true, Ordering::Relaxed);
+        waiting.end_all(Said::Nothing);
     }
 
     /// Reads what is there.

@@ -156,3 +156,66 @@ async fn a_question_whose_thread_ends_is_not_under_way_for_ever() {
     assert_eq!(under_way(&shared), (0, 0));
     assert!(shared.begin(&key("a.elsewhere.example"), &shared.groups[0], None).is_ok());
 }
+
+/// A server that answers whatever it is asked, until nobody is left to ask it.
+fn answering(says: impl Fn(&Key) -> Answer + Send + 'static) -> SocketAddr {
+    let socket = silent();
+    let address = socket.local_addr().unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    std::thread::spawn(move || {
+        let (mut octets, mut out) = ([0; 512], Vec::new());
+        while let Ok((length, from)) = socket.recv_from(&mut octets) {
+            let query = PlainQuery::read(&octets[..length]).unwrap();
+            let terms =
+                Terms { age_secs: 0, ttl_max: 60, stale_ttl: None, octets_max: None, reason: None, options: &[] };
+            says(&query.key).write(&query, &terms, &mut out);
+            let _ = socket.send_to(&out, from);
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_socket_that_takes_no_more_questions_is_closed_though_nobody_asks_again() {
+    let means = Means { boot_ms: clock::boot_ms, ..means() };
+    let sockets = Arc::clone(&means.sockets);
+    let shared = forwarder(means, answering(an_answer)).0;
+    let key = key("a.elsewhere.example");
+    let outcome = shared.resolve(&key, None).await;
+    assert_eq!((outcome.fate, sockets.available_permits()), (Fate::Asked, 1));
+    // A second, and what is asked on our own a moment after the start.
+    let closed = async {
+        while sockets.available_permits() < 2 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(4), closed).await.unwrap();
+}
+
+#[test]
+fn signatures_are_looked_at_where_no_datagrams_wait() {
+    let others = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let domain: Fqdn = "corp.example".parse().unwrap();
+    let corp = answering(|key| {
+        let mut octets = Outgoing::build(key, 0, false).without_edns().octets;
+        (octets[2], octets[7]) = (octets[2] | 0x80, 1);
+        octets.extend_from_slice(b"\xc0\x0c\0\x05\0\x01\0\0\0\x3c\0\x0f\x09elsewhere\x03net\0");
+        Answer::from_message(&octets).unwrap()
+    });
+    let settings = Forwarding {
+        routes: vec![Route { domains: vec![domain.clone()], upstreams: vec![corp.into()] }],
+        anchors: Some(Anchors::read(None, &[domain]).unwrap()),
+        ..Forwarding::default()
+    };
+    let within = others.enter();
+    let means = Means { boot_ms: clock::boot_ms, sockets: Arc::new(Semaphore::new(64)) };
+    let shared = Forwarder::by(means, &[answering(an_answer).into()], &settings, &Arc::default()).unwrap().0;
+    drop(within);
+    // As a thread of datagrams.
+    let here = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let outcome = here.block_on(shared.resolve(&key("a.corp.example"), None));
+    assert_eq!(outcome.answer.rcode(), Rcode::SERV_FAIL, "the end of its aliases is not signed");
+    let homes = |group: usize| shared.groups[group].peers[0].lines.homes();
+    assert_eq!(homes(1).first(), Some(&here.handle().id()));
+    assert!(homes(0).iter().all(|home| *home == others.handle().id()), "whoever validates asks from where it is");
+}
