@@ -8,6 +8,7 @@
 pub mod deliver;
 pub mod sign;
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -144,9 +145,15 @@ async fn hand_out(queues: &[(Queue, &HookSettings)], feed: &Feed, at: &mut u64) 
     loop {
         while *newest.borrow_and_update() > *at {
             let Some(events) = feed.since(*at) else {
-                let to = *newest.borrow();
-                queues.iter().for_each(|(queue, _)| queue.missed(to - *at));
-                *at = to;
+                // What is remembered yet is told.
+                let first = Cell::new(*newest.borrow() + 1);
+                feed.newest(1, |event| {
+                    first.set(event.id);
+                    false
+                });
+                let before = first.get().saturating_sub(1).max(*at);
+                queues.iter().for_each(|(queue, _)| queue.missed(before - *at));
+                *at = before;
                 continue;
             };
             *at = events.last().map_or(*at, |event| event.id);
@@ -258,6 +265,29 @@ mod tests {
         Arc::new(Event { id, at: 0, kind, level: web::model::Level::Ok, title, detail, lease: None })
     }
 
+    fn hook() -> HookSettings {
+        HookSettings {
+            name: "one".to_owned(),
+            target: HookTarget::Command("/bin/true".into(), Vec::new()),
+            secret: None,
+            events: BTreeSet::from([HookEvent::Bound]),
+            timeout_secs: 1,
+            retries: 0,
+            queue: 8,
+        }
+    }
+
+    fn happened(address: u8) -> Given {
+        Given {
+            at: 0,
+            kind: "bound",
+            level: web::model::Level::Ok,
+            title: String::new(),
+            detail: String::new(),
+            lease: Some(row(address)),
+        }
+    }
+
     #[tokio::test]
     async fn without_a_hook_nobody_follows_what_happens() {
         let feed = Arc::new(Feed::new("run".to_owned()));
@@ -271,23 +301,7 @@ mod tests {
     #[tokio::test]
     async fn what_happened_before_anybody_looked_is_handed_out_once() {
         let feed = Feed::new("run".to_owned());
-        let hook = HookSettings {
-            name: "one".to_owned(),
-            target: HookTarget::Command("/bin/true".into(), Vec::new()),
-            secret: None,
-            events: BTreeSet::from([HookEvent::Bound]),
-            timeout_secs: 1,
-            retries: 0,
-            queue: 8,
-        };
-        let happened = |address: u8| Given {
-            at: 0,
-            kind: "bound",
-            level: web::model::Level::Ok,
-            title: String::new(),
-            detail: String::new(),
-            lease: Some(row(address)),
-        };
+        let hook = hook();
         let (queues, mut handed_out) = ([(Queue::new(8), &hook)], 0);
         for address in 1..=2 {
             // A reload looks anew: neither is the lease that came between left out, nor is another told twice.
@@ -298,6 +312,23 @@ mod tests {
         }
         let more = tokio::time::timeout(Duration::from_millis(20), queues[0].0.take()).await;
         assert!(more.is_err(), "there is no more");
+    }
+
+    #[tokio::test]
+    async fn of_more_events_than_are_remembered_those_that_are_are_handed_out() {
+        let feed = Feed::new("run".to_owned());
+        let hook = hook();
+        let (queues, mut handed_out) = ([(Queue::new(10_000), &hook)], 0);
+        feed.push((0..2_000).map(|_| happened(1)));
+        assert!(futures_util::poll!(std::pin::pin!(hand_out(&queues, &feed, &mut handed_out))).is_pending());
+        let (first, left_out) = queues[0].0.take().await;
+        assert_eq!((first.id, left_out, handed_out), (977, 976, 2_000));
+        let mut last = first.id;
+        while last < 2_000 {
+            let (event, left_out) = queues[0].0.take().await;
+            assert_eq!((event.id, left_out), (last + 1, 0));
+            last = event.id;
+        }
     }
 
     #[tokio::test]

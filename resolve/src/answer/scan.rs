@@ -86,7 +86,8 @@ pub(super) fn scan(message: &[u8], at: usize) -> Option<Scan> {
     if message.len() > usize::from(u16::MAX) {
         return None;
     }
-    let asked = number(at - 4)?;
+    let asked_at = at - 4;
+    let asked = number(asked_at)?;
     let mut scan = Scan {
         end: at,
         counts: [0; 3],
@@ -101,7 +102,7 @@ pub(super) fn scan(message: &[u8], at: usize) -> Option<Scan> {
     let (mut at, mut kept) = (at, true);
     for section in 0..3 {
         for _ in 0..number(6 + 2 * section)? {
-            let fixed = name_end(message, at)?;
+            let fixed = name_end(message, at, asked_at)?;
             let (rtype, class, length) = (number(fixed)?, number(fixed + 2)?, usize::from(number(fixed + 8)?));
             let ttl = u32::from(number(fixed + 4)?) << 16 | u32::from(number(fixed + 6)?);
             let data = fixed + 10;
@@ -120,7 +121,7 @@ pub(super) fn scan(message: &[u8], at: usize) -> Option<Scan> {
             } else if kept {
                 // No question of ours is signed, so that a TSIG record answers nothing; passed on, it would stand in front
                 // of our own OPT record, and RFC 8945 section 5.1 lets nothing stand behind it.
-                if class != 1 || META.contains(&rtype) || !is_well_formed(message, rtype, data, end) {
+                if class != 1 || META.contains(&rtype) || !is_well_formed(message, (rtype, asked_at), data, end) {
                     return None;
                 }
                 scan.ttls.push(fixed + 4);
@@ -144,9 +145,9 @@ pub(super) fn scan(message: &[u8], at: usize) -> Option<Scan> {
 }
 
 /// Whether data is what its type says, for the types whose data others read without asking.
-fn is_well_formed(message: &[u8], rtype: u16, data: usize, end: usize) -> bool {
+fn is_well_formed(message: &[u8], (rtype, asked_at): (u16, usize), data: usize, end: usize) -> bool {
     let length = end - data;
-    let name_fills = |at: usize| name_end(message, at) == Some(end);
+    let name_fills = |at: usize| name_end(message, at, asked_at) == Some(end);
     match rtype {
         A => length == 4,
         AAAA => length == 16,
@@ -155,9 +156,9 @@ fn is_well_formed(message: &[u8], rtype: u16, data: usize, end: usize) -> bool {
         // MX, and SRV.
         15 => length > 2 && name_fills(data + 2),
         33 => length > 6 && name_fills(data + 6),
-        SOA => name_end(message, data)
+        SOA => name_end(message, data, asked_at)
             .filter(|at| *at < end)
-            .and_then(|at| name_end(message, at))
+            .and_then(|at| name_end(message, at, asked_at))
             .is_some_and(|at| at + 20 == end),
         TXT => {
             let mut at = data;
@@ -171,8 +172,9 @@ fn is_well_formed(message: &[u8], rtype: u16, data: usize, end: usize) -> bool {
 }
 
 /// Where the name at `at` ends, when it is one: its pointers lead backwards only (RFC 1035 section 4.1.4), so that
-/// reading it ends, never into the header, and it is not longer than a name may be.
-fn name_end(message: &[u8], mut at: usize) -> Option<usize> {
+/// reading it ends, never into the header, nor to the question's type and class at `asked_at`, and it is not longer than a name
+/// may be.
+fn name_end(message: &[u8], mut at: usize, asked_at: usize) -> Option<usize> {
     let (mut end, mut length, mut limit) = (None, 1, at);
     loop {
         match *message.get(at)? {
@@ -184,7 +186,8 @@ fn name_end(message: &[u8], mut at: usize) -> Option<usize> {
             high @ 0xc0.. => {
                 let target = usize::from(high & 0x3f) << 8 | usize::from(*message.get(at + 1)?);
                 end = end.or(Some(at + 2));
-                if target >= limit || target < HEADER {
+                let is_name = target >= HEADER && !(asked_at..asked_at + 4).contains(&target);
+                if target >= limit || !is_name {
                     return None;
                 }
                 (at, limit) = (target, target);

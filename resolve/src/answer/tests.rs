@@ -297,3 +297,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn no_name_is_read_from_the_type_that_was_asked_for() {
+    let sent = asked();
+    let mut octets = chain(&sent).to_vec().unwrap();
+    let type_at = 12 + sent.question().len() - 4;
+    // The first octet of the type reads like the end of a name.
+    assert_eq!(octets[type_at..type_at + 6], [0, 1, 0, 1, 0xc0, 12]);
+    assert!(Heard::read(&octets, &sent).is_ok());
+    octets[type_at + 5] = type_at as u8;
+    assert_eq!(Heard::read(&octets, &sent), Err(Lie::Malformed));
+}
