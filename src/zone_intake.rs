@@ -11,7 +11,7 @@ mod fetch;
 pub mod load;
 mod show;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -26,6 +26,7 @@ use tracing::{error, info, warn};
 use zones::intake::{Action, Failure, Fetched, Follower, Incoming, Taken, Wanted, take};
 use zones::{Unavailable, Zone, ZoneSet, zone_id};
 
+use self::load::StoredCopy;
 use crate::clock::Clock;
 use crate::control::ZoneCopyView;
 use crate::dns_server::{Board, Notice};
@@ -91,20 +92,31 @@ pub struct Intake {
 }
 
 /// Copies as they were loaded, until there is a keeper.
-pub struct Copies(Vec<Followed>);
+pub struct Copies {
+    followed: Vec<Followed>,
+    /// Of which zones what is stored that counts for nothing.
+    strewn: HashMap<Fqdn, Vec<(Fqdn, RecordType)>>,
+}
 
 impl Copies {
     /// The copies of the configuration, with what is stored of them; each is put into `zones`, to be served or withheld.
     #[must_use]
     pub fn new(
         settings: &DnsSettings,
-        mut loaded: BTreeMap<Fqdn, (Zone, u64)>,
+        mut loaded: BTreeMap<Fqdn, StoredCopy>,
         zones: &mut ZoneSet,
         clock: &Clock,
     ) -> Self {
-        let now = clock.now();
+        let (now, mut strewn) = (clock.now(), HashMap::new());
         let followed = settings.secondary.iter().map(|settings| {
-            let stored = loaded.remove(&settings.sight.id);
+            let stored = match loaded.remove(&settings.sight.id) {
+                Some(StoredCopy::Whole(zone, checked_at)) => Some((zone, checked_at)),
+                Some(StoredCopy::Strewn(sets)) => {
+                    strewn.insert(settings.sight.id.clone(), sets);
+                    None
+                }
+                None => None,
+            };
             let soa = stored.as_ref().map(|(zone, at)| (zone.soa().0, now.wall_secs.saturating_sub(*at)));
             let loaded = soa.as_ref().map(|(soa, age_secs)| (soa, *age_secs));
             let follower = Follower::new(settings.primaries.len(), loaded, now.boot_ms);
@@ -118,7 +130,7 @@ impl Copies {
             let settings = Arc::new(settings.clone());
             Followed { settings, follower, zone, served, stored_at, told: BTreeMap::new(), ordered: Vec::new() }
         });
-        Self(followed.collect())
+        Self { followed: followed.collect(), strewn }
     }
 }
 
@@ -132,12 +144,13 @@ impl Intake {
         board: Arc<Board>,
         questions: mpsc::Receiver<IntakeQuestion>,
     ) -> Self {
+        keeper.know_strewn(copies.strewn);
         Self {
             keeper,
             clock,
             board,
             questions,
-            zones: copies.0,
+            zones: copies.followed,
             jobs: JoinSet::new(),
             transfers: Arc::new(Semaphore::new(TRANSFERS_MAX)),
             asking: Arc::new(Semaphore::new(QUESTIONS_MAX)),

@@ -31,9 +31,10 @@ use dns::{Fqdn, Rcode, Update};
 use store::rows::Row;
 use tokio::sync::{Notify, oneshot};
 use tracing::warn;
-use zones::{Cut, Decision, Histories, History, Outcome, Policy, Ticket, Zone, ZoneAuthority, ZoneChange, ZoneSet};
+use zones::{Cut, Decision, Histories, History, Outcome, Policy, Ticket, ZoneAuthority, ZoneChange, ZoneSet};
 
 use self::by_lease::Written;
+use self::copies::Strewn;
 use self::owed::Owed;
 use self::with_leases::take_back;
 use crate::clock::Clock;
@@ -60,8 +61,8 @@ pub struct ZoneKeeper {
     settled: Notify,
     /// Something is owed that is to be tried again.
     owing: Notify,
-    /// First copies of which pieces may be stored that count for nothing, until they are whole: as they were to be.
-    strewn: Mutex<HashMap<Fqdn, Zone>>,
+    /// First copies of which pieces may be stored that count for nothing, until they are whole.
+    strewn: Mutex<HashMap<Fqdn, Strewn>>,
 }
 
 impl ZoneKeeper {

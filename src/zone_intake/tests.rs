@@ -29,8 +29,8 @@ async fn a_copy_that_expires_while_a_newer_one_is_being_stored_is_answered_from_
     let config = config::check(TEXT, "test.toml", &|_: &std::path::Path| Err(String::new())).unwrap().config;
     let (first, second) = (zone(5), zone(6));
     let (mut zones, now) = (ZoneSet::new(), clock.now());
-    let stored = BTreeMap::from([(apex(), (first.clone(), now.wall_secs))]);
-    let mut followed = Copies::new(&config.dns, stored, &mut zones, &clock).0.pop().unwrap();
+    let stored = BTreeMap::from([(apex(), StoredCopy::Whole(first.clone(), now.wall_secs))]);
+    let mut followed = Copies::new(&config.dns, stored, &mut zones, &clock).followed.pop().unwrap();
     let keeper = ZoneKeeper::new(zones, Histories::new(), committer.clone(), clock.clone());
     let served = || keeper.published().load().get(&apex()).map(Zone::serial);
     assert_eq!((served(), followed.served), (Some(5), true));

@@ -24,6 +24,24 @@ const SET_OCTETS: usize = 32;
 
 type ChangedSet = (Fqdn, RecordType, Option<Rrset>);
 
+/// What may be stored of a first copy that was never whole.
+#[derive(Clone, Debug)]
+pub(super) enum Strewn {
+    /// Sets of this zone, as it was to be.
+    Of(Zone),
+    /// These, which a start found.
+    Sets(Vec<(Fqdn, RecordType)>),
+}
+
+impl Strewn {
+    fn gone(self) -> Vec<ChangedSet> {
+        match self {
+            Self::Of(zone) => zone.rrsets_unsorted().map(|set| (set.name, set.rtype, None)).collect(),
+            Self::Sets(sets) => sets.into_iter().map(|(name, rtype)| (name, rtype, None)).collect(),
+        }
+    }
+}
+
 impl ZoneKeeper {
     /// Stores a transferred zone, all of it or nothing, and publishes it then; whether it is stored. `is_first`: nothing is
     /// known of a former copy. `checked_at` is UTC seconds.
@@ -56,8 +74,7 @@ impl ZoneKeeper {
     async fn store_pieces(&self, id: &Fqdn, sets: &mut Pieces, zone: &Zone) -> bool {
         let former = self.strewn().get(id).cloned();
         if let Some(former) = former {
-            let gone = former.rrsets_unsorted().map(|set| (set.name, set.rtype, None)).collect::<Vec<_>>();
-            let mut gone = Pieces(gone.into_iter().peekable());
+            let mut gone = Pieces(former.gone().into_iter().peekable());
             while let Some(piece) = gone.take() {
                 if !self.store_piece(id, piece).await {
                     return false;
@@ -72,7 +89,7 @@ impl ZoneKeeper {
                 sets.0 = piece.into_iter().peekable();
                 return true;
             }
-            self.strewn().insert(id.clone(), zone.clone());
+            self.strewn().insert(id.clone(), Strewn::Of(zone.clone()));
             if !self.store_piece(id, piece).await {
                 return false;
             }
@@ -80,7 +97,26 @@ impl ZoneKeeper {
         true
     }
 
+    /// What a start found of first copies that were never whole, each by what its zone is known by. The start takes it out of
+    /// the store; where the disk was full then, it goes before the next first copy.
+    pub fn know_strewn(&self, sets: HashMap<Fqdn, Vec<(Fqdn, RecordType)>>) {
+        self.strewn().extend(sets.into_iter().map(|(id, sets)| (id, Strewn::Sets(sets))));
+    }
+
+    /// Whether the store has begun upon the last of its room: that is left to leases, which a zone in many pieces would take
+    /// it from bit by bit, where one too large for the disk in one piece is refused at once.
+    async fn is_short_of_room(&self) -> bool {
+        match self.committer.ask_for_room() {
+            Some(answer) => answer.await == Ok(false),
+            // It is too busy to say.
+            None => false,
+        }
+    }
+
     async fn store_piece(&self, id: &Fqdn, piece: Vec<ChangedSet>) -> bool {
+        if self.is_short_of_room().await {
+            return false;
+        }
         let (to, stored) = oneshot::channel();
         // A copy that is damaged may be marked still.
         let unmarked = std::iter::once(Row::ZoneCopyGone { zone: id.clone() });
@@ -97,7 +133,7 @@ impl ZoneKeeper {
         self.committer.submit(submission).await.is_ok() && stored.await == Ok(CommitResult::Committed)
     }
 
-    fn strewn(&self) -> MutexGuard<'_, HashMap<Fqdn, Zone>> {
+    fn strewn(&self) -> MutexGuard<'_, HashMap<Fqdn, Strewn>> {
         self.strewn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -12,7 +12,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::committer::Committer;
 use crate::embedded_zones::StoredZones;
-use crate::zone_intake::load::{LoadedCopies, load};
+use crate::zone_intake::load::{LoadedCopies, StoredCopy, load};
 
 const TEXT: &str =
     "[[zone]]\nname = \"copy.example\"\nkind = \"secondary\"\nprimaries = [{ address = \"192.0.2.1\" }]\n";
@@ -85,7 +85,7 @@ async fn leases_are_committed_between_the_pieces_of_a_first_copy_and_a_crash_amo
     thread.join().unwrap();
     let (loaded, stored) = start(directory.path());
     assert!(stored > 1_000 && stored < LARGE as usize, "{stored}");
-    assert!(loaded.zones.is_empty());
+    assert!(matches!(&loaded.zones[&apex()], StoredCopy::Strewn(sets) if sets.len() == stored));
     assert_eq!(loaded.rows.len(), stored, "what is there of it goes");
 }
 
@@ -106,7 +106,7 @@ async fn a_first_copy_is_whole_once_it_is_served_and_nothing_is_left_of_one_that
     thread.join().unwrap();
     let (loaded, stored) = start(directory.path());
     assert_eq!(stored, zone.rrsets().count());
-    assert_eq!(loaded.zones, [(apex(), (zone, 1_000))].into());
+    assert_eq!(loaded.zones, [(apex(), StoredCopy::Whole(zone, 1_000))].into());
     assert_eq!(loaded.rows, []);
 }
 
@@ -122,5 +122,50 @@ async fn the_mark_of_a_damaged_copy_does_not_stand_for_pieces_of_the_next() {
     drop(keeper);
     committer.stop();
     thread.join().unwrap();
-    assert!(start(directory.path()).0.zones.is_empty());
+    assert!(matches!(start(directory.path()).0.zones[&apex()], StoredCopy::Strewn(_)));
+}
+
+/// The disk was full when a start found half of a copy, so that it is still stored when there is room for the next.
+#[tokio::test]
+async fn what_a_start_could_not_take_away_is_no_part_of_the_next_copy() {
+    let directory = tempfile::tempdir().unwrap();
+    let (committer, thread) = Committer::start(open(directory.path()).0).unwrap();
+    let keeper = ZoneKeeper::new(ZoneSet::new(), Histories::new(), committer.clone(), Clock::new(0));
+    begin(&keeper, &committer).await;
+    drop(keeper);
+    committer.stop();
+    thread.join().unwrap();
+    let found = start(directory.path()).0.zones.remove(&apex());
+    let Some(StoredCopy::Strewn(sets)) = found else { panic!("half a copy: {found:?}") };
+    let (committer, thread) = Committer::start(open(directory.path()).0).unwrap();
+    let keeper = ZoneKeeper::new(ZoneSet::new(), Histories::new(), committer.clone(), Clock::new(0));
+    keeper.know_strewn([(apex(), sets)].into());
+    let taken = transferred(7, LARGE, 10);
+    let zone = taken.zone.clone();
+    assert!(keeper.take_in(taken, true, 1_000).await);
+    drop(keeper);
+    committer.stop();
+    thread.join().unwrap();
+    assert_eq!(start(directory.path()).0.zones, [(apex(), StoredCopy::Whole(zone, 1_000))].into());
+}
+
+#[tokio::test]
+async fn the_last_room_of_a_disk_is_not_taken_from_leases_by_a_first_copy() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(open(directory.path()));
+    // With this in its place no room can be kept ahead, as on a full disk.
+    let in_the_way = directory.path().join("spare");
+    std::fs::remove_file(&in_the_way).unwrap();
+    std::fs::create_dir(&in_the_way).unwrap();
+    let (committer, thread) = Committer::start(open(directory.path()).0).unwrap();
+    let keeper = ZoneKeeper::new(ZoneSet::new(), Histories::new(), committer.clone(), Clock::new(0));
+    assert!(!keeper.take_in(transferred(5, 0, LARGE), true, 1_000).await);
+    let (to, done) = oneshot::channel();
+    committer.submit(submission(to)).await.unwrap();
+    assert_eq!(done.await, Ok(CommitResult::Committed), "leases have what is left");
+    std::fs::remove_dir(&in_the_way).unwrap();
+    assert!(keeper.take_in(transferred(6, 0, LARGE), true, 1_000).await, "there is room again");
+    drop(keeper);
+    committer.stop();
+    thread.join().unwrap();
 }
