@@ -218,6 +218,39 @@ mod tests {
     }
 
     #[test]
+    fn many_that_come_and_go_while_it_grows_by_quarters_are_found_or_not() {
+        let scattered = |number: u32| number.wrapping_mul(0x9E37_79B1);
+        // Every eighth stands at one of the ends, where numbers of one hash come to stand behind the last place.
+        let hash_of = |number: u32| match number % 8 {
+            0 => u32::MAX - number % 64 / 16,
+            _ => scattered(number),
+        };
+        let (mut hashed, mut model) = (Hashed::with_room(5_000), BTreeSet::new());
+        for step in 0..60_000_u32 {
+            // First they grow, then most go, then they grow again.
+            let number = scattered(step).wrapping_mul(31) % 20_000;
+            let is_there = hashed.find(hash_of(number), |found| found == number).is_some();
+            assert_eq!(is_there, model.contains(&number));
+            let goes = match step / 20_000 {
+                1 => step % 4 != 0,
+                _ => step % 4 == 0,
+            };
+            if goes {
+                assert_eq!(hashed.remove(hash_of(number), number), model.remove(&number));
+            } else if model.insert(number) {
+                hashed.insert(hash_of(number), number);
+            }
+            assert_eq!(hashed.len(), model.len());
+        }
+        assert!((0..20_000).all(|number| {
+            hashed.find(hash_of(number), |found| found == number).is_some() == model.contains(&number)
+        }));
+        let mut all: Vec<u32> = hashed.iter().collect();
+        all.sort_unstable();
+        assert!(all.into_iter().eq(model));
+    }
+
+    #[test]
     fn a_million_take_less_than_twelve_bytes_each_at_any_time() {
         let scattered = |number: u32| number.wrapping_mul(0x9E37_79B1);
         let mut hashed = Hashed::default();

@@ -143,7 +143,13 @@ mod tests {
         fn every_piece_keeps_its_bytes(steps in prop::collection::vec((0..90_usize, any::<prop::sample::Index>()), 0..300)) {
             let (mut arena, mut held) = (Arena::default(), Vec::<(Piece, Vec<u8>)>::new());
             for (number, (length, index)) in steps.into_iter().enumerate() {
-                if length > 60 && !held.is_empty() {
+                if length > 75 && !held.is_empty() {
+                    let at = index.index(held.len());
+                    let (piece, before) = &mut held[at];
+                    let bytes = vec![number as u8; length - 76];
+                    *piece = arena.replace(*piece, before.len(), &bytes);
+                    *before = bytes;
+                } else if length > 60 && !held.is_empty() {
                     let (piece, bytes) = held.swap_remove(index.index(held.len()));
                     arena.free(piece, bytes.len());
                 } else {
