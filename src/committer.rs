@@ -13,7 +13,7 @@ mod group;
 mod hands;
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -277,9 +277,28 @@ impl Drop for Worker {
 
 impl Worker {
     fn run(self, told: &watch::Sender<bool>) {
-        let mut goes_on = self.hands.with(Self::write_zeros).is_some();
-        while goes_on && let Ok(first) = self.messages.recv() {
-            goes_on = self.hands.with(|held| self.commit_group(held, first, told)) == Some(true);
+        let Some(mut put_off) = self.hands.with(|held| {
+            Self::write_zeros(held);
+            None
+        }) else {
+            return;
+        };
+        while let Some(first) = self.next(put_off) {
+            let more = self.hands.with(|held| self.commit_group(held, first, told).then(|| held.put_off()));
+            match more.flatten() {
+                Some(then) => put_off = then,
+                None => return,
+            }
+        }
+    }
+
+    /// What comes next; when nothing does in time, what was put off is due. None: nobody has a handle any more.
+    fn next(&self, put_off: Option<Duration>) -> Option<Message> {
+        let Some(rest) = put_off else { return self.messages.recv().ok() };
+        match self.messages.recv_timeout(rest) {
+            Ok(message) => Some(message),
+            Err(RecvTimeoutError::Timeout) => Some(Message::Upkeep),
+            Err(RecvTimeoutError::Disconnected) => None,
         }
     }
 

@@ -74,6 +74,11 @@ impl Rush {
         self.filled_at_once && self.is_young(now)
     }
 
+    /// How long it lasts yet, if nothing more comes.
+    fn rest(&self, now: Instant) -> Option<Duration> {
+        self.lasts(now).then(|| Self::SEGMENT_TIME.saturating_sub(now.saturating_duration_since(self.since)))
+    }
+
     fn is_young(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.since) < Self::SEGMENT_TIME
     }
@@ -96,6 +101,11 @@ impl<S: Storage> Held<S> {
     /// See [`GroupCommit::compaction_due`].
     pub(super) fn compaction_due(&self) -> bool {
         self.commits.compaction_due(self.rush.lasts(Instant::now()))
+    }
+
+    /// How long a compaction is put off yet for a rush, after which it is due though nobody commits any more.
+    pub(super) fn put_off(&self) -> Option<Duration> {
+        self.rush.rest(Instant::now()).filter(|_| self.commits.compaction_due(false))
     }
 
     /// See [`GroupCommit::needs_upkeep`].
@@ -234,6 +244,8 @@ mod tests {
         assert!(!rush.lasts(at(9_000)));
         rush.look(12, at(9_100));
         assert!(rush.lasts(at(9_100)));
+        assert_eq!(rush.rest(at(9_600)), Some(Duration::from_millis(1_500)));
         assert!(!rush.lasts(at(11_100)), "nothing was committed since");
+        assert_eq!(rush.rest(at(11_100)), None);
     }
 }

@@ -115,6 +115,31 @@ async fn a_committer_that_was_stopped_is_gone_and_what_came_before_is_stored() {
     open(directory.path());
 }
 
+#[tokio::test]
+async fn what_a_rush_put_off_is_compacted_when_all_is_quiet() {
+    let directory = tempfile::tempdir().unwrap();
+    let (committer, thread) = open(directory.path());
+    let files = |prefix: &str| {
+        let names = std::fs::read_dir(directory.path()).unwrap().map(|file| file.unwrap().file_name());
+        names.filter(|name| name.to_string_lossy().starts_with(prefix)).count()
+    };
+    // More than four segments, fewer than sixteen.
+    while files("segment-") < 8 {
+        let (next, result) = submission(Lane::Updater, 200);
+        committer.submit(next).await.unwrap();
+        assert_eq!(result.await, Ok(CommitResult::Committed));
+    }
+    // Nobody commits any more; a slow disk may have ended the rush before.
+    let compacted = async {
+        while files("snapshot-") == 0 || files("segment-") >= 8 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), compacted).await.unwrap();
+    committer.tell_to_stop().await;
+    thread.join().unwrap();
+}
+
 /// Who submits alone, told on which thread.
 fn told_where(to: &Arc<Mutex<Vec<Option<String>>>>) -> Submission {
     let to = Arc::clone(to);
