@@ -80,7 +80,13 @@ pub(super) fn answer(
         };
         (Fqdn::clone(&cut.name), found.additionals.iter().flat_map(of_set).collect())
     });
-    let further = found.continue_at.map(|name| Further { name, is_elsewhere: false, cut });
+    // What others say is kept for all askers, whatever they see: a delegation that only some see is theirs to follow.
+    let is_for_all = |(cut, _): &(Fqdn, _)| match snapshot.place(cut) {
+        Place::Zone(zone) => zone.id() == zone.apex(),
+        _ => true,
+    };
+    let is_followed = cut.as_ref().is_none_or(is_for_all);
+    let further = found.continue_at.filter(|_| is_followed).map(|name| Further { name, is_elsewhere: false, cut });
     (reply, further)
 }
 

@@ -12,7 +12,8 @@ use dns::{Rdata, RecordType, Rrset};
 use leasehold::dns_server::forward::{Anchors, Forwarding, Route};
 use resolve::blocking::set::{NameSet, Reach};
 use resolve::blocking::{BlockList, BlockLists, Instead, Listed};
-use zones::ZoneSet;
+use zones::audience::Prefix;
+use zones::{Askers, Audiences, Sight, View, ZoneSet};
 
 use crate::embedded_dns::{LOOPBACK, Options, Server, address, flags, name, status, zone};
 use crate::forward_protection::alias_of;
@@ -37,7 +38,7 @@ fn list(clients: &[&str]) -> Arc<ArcSwap<BlockLists>> {
 }
 
 /// The answer to a query: an alias of a name (wire form), and that one's address.
-fn alias_with_address(query: &[u8], target: &[u8]) -> Vec<u8> {
+pub(crate) fn alias_with_address(query: &[u8], target: &[u8]) -> Vec<u8> {
     let mut reply = alias_of(query, target);
     let at = (0xc000 | (reply.len() - target.len()) as u16).to_be_bytes();
     reply[7] = 2;
@@ -135,7 +136,11 @@ fn an_alias_that_is_asked_for_itself_is_not_followed_into_our_zones() {
 fn the_links_of_a_chain_are_asked_for_whole_by_whoever_asks_for_them() {
     // An alias of an alias, each left open; such answers are kept where the configuration says for how long.
     let corp = Strange::start(|query| {
-        let to: &[u8] = if query[13] == b'a' { b"\x01b\x04corp\x07example\x00" } else { b"\x03www\x07outside\x00" };
+        let to: &[u8] = if query[13].eq_ignore_ascii_case(&b'a') {
+            b"\x01b\x04corp\x07example\x00"
+        } else {
+            b"\x03www\x07outside\x00"
+        };
         vec![alias_of(query, to)]
     });
     let general = Strange::start(|query| vec![answer_with(query, 1, 60)]);
@@ -152,16 +157,21 @@ fn the_links_of_a_chain_are_asked_for_whole_by_whoever_asks_for_them() {
 
 #[test]
 fn what_an_alias_out_of_what_is_not_validated_leads_to_is_not_kept_as_if_it_were() {
-    let corp = Strange::start(|query| vec![alias_of(query, b"\x03www\x09elsewhere\x07example\x00")]);
+    // It is left open, or not.
+    let target = b"\x03www\x09elsewhere\x07example\x00";
+    let corp = Strange::start(|query| match query[13].to_ascii_lowercase() {
+        b'w' => vec![alias_with_address(query, target)],
+        _ => vec![alias_of(query, target)],
+    });
     // Whoever forges has no signatures.
     let general = Strange::start(|query| vec![answer_with(query, 1, 60)]);
     let route = Route { domains: vec![name("corp.example")], upstreams: vec![corp.address.into()] };
     let anchors = Anchors::read(None, &[name("corp.example")]).unwrap();
     let forwarding = Forwarding { routes: vec![route], anchors: Some(anchors), ..Forwarding::default() };
     let server = forwarding_to(vec![general.address], forwarding);
-    for asked in ["a.corp.example", "www.elsewhere.example", "b.corp.example"] {
+    for asked in ["a.corp.example", "www.elsewhere.example", "b.corp.example", "whole.corp.example"] {
         let found = server.dig(&[asked]);
-        assert!(status(&found) == "SERVFAIL" && !found.contains("192.0.2.1\n"), "{asked} {found}");
+        assert!(status(&found) == "SERVFAIL" && !found.contains("192.0.2."), "{asked} {found}");
     }
     server.stop();
 }
@@ -263,6 +273,28 @@ fn rfc1034_4_3_2_names_beneath_a_delegation_of_ours_are_asked_of_its_servers() {
     assert_eq!(general.asked(), 0, "nothing of it left");
     server.stop();
     child.stop();
+}
+
+#[test]
+fn a_delegation_of_a_zone_that_is_for_certain_views_is_followed_by_nobody() {
+    // What is known of others' names is known to all askers, whatever they see of our zones.
+    let id = zones::zone_id::of_views(&name("nasir.xyz"), &["inside"]).unwrap();
+    let prefixes = vec![Prefix { address: "127.0.0.0".parse().unwrap(), length: 8 }];
+    let inside = View { clients: Askers { prefixes, keys: Vec::new() } };
+    let sight = Sight { id: id.clone(), views: Some(vec![0]), ..Sight::of(name("nasir.xyz")) };
+    let mut zones = ZoneSet::for_audiences(Audiences::new(&[inside], &[sight]));
+    let servers = vec![
+        Rrset::single(name("lab.nasir.xyz"), RecordType::NS, 300, Rdata::ns(&name("ns.lab.nasir.xyz"))),
+        Rrset::single(name("ns.lab.nasir.xyz"), RecordType::A, 300, Rdata::a("127.0.0.9".parse().unwrap())),
+    ];
+    zones.insert(zone("nasir.xyz", servers).with_id(&id));
+    let general = Strange::start(|query| vec![answer_with(query, 1, 60)]);
+    let upstreams = vec![general.address];
+    let zones = Some(zones);
+    let server = Server::start(Options { zones, forward_for: vec!["127.0.0.0/8"], upstreams, ..Options::default() });
+    let referral = server.dig(&["bench.lab.nasir.xyz"]);
+    assert!(status(&referral) == "NOERROR" && referral.contains("ANSWER: 0, AUTHORITY: 1"), "{referral}");
+    server.stop();
 }
 
 #[test]
