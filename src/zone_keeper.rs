@@ -102,7 +102,7 @@ impl ZoneKeeper {
     ) {
         let missed = {
             let state = self.lock();
-            let mut missed = by_lease::missed(settings, &state.by_lease, state.published(), wanted);
+            let mut missed = by_lease::missed(settings, &state.by_lease, &state.written, state.published(), wanted);
             let left_over = state.left_over(holds).into_iter().filter(|update| !missed.contains(update));
             let left_over: Vec<Update> = left_over.collect();
             missed.extend(left_over);

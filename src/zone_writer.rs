@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tracing::info;
 use zones::by_lease::{Holder, departure, own_update};
 use zones::policy::Judged;
-use zones::{AllowAll, Requestor, Zone, ZoneSet, zone_id};
+use zones::{Requestor, Zone, ZoneSet, zone_id};
 
 use crate::clock::Clock;
 use crate::dhcp_service::Question;
@@ -104,7 +104,7 @@ impl ZoneUpdates {
             let snapshot = self.keeper.published().load_full();
             let gone = snapshot.get(&update.zone).and_then(|zone| departure(zone, &holder.name, address));
             if let Some(gone) = gone {
-                self.keeper.update(&gone, &AllowAll).await;
+                self.keeper.depart(gone, &holder.name).await;
             }
             return Rcode::REFUSED;
         }

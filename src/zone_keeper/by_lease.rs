@@ -2,7 +2,8 @@
 //!
 //! Such a record goes when its lease ends or gets another name, and when the server begins to keep the name itself: it
 //! would take the record for somebody else's. It goes in the transaction that says so. Under names that the configuration
-//! states nothing goes: what is there is the administrator's, even if it says the same.
+//! states nothing goes: what is there is the administrator's, even if it says the same. So is what somebody with a key wrote:
+//! only what is marked goes, and its holder changes nothing else.
 //!
 //! What they wrote is marked in the store, in the transaction that writes it ([`Written`]), for as long as nobody else changes
 //! it: so a start finds what should have gone before a crash, whatever was confirmed meanwhile, and what is there by a right
@@ -12,14 +13,14 @@ use std::collections::HashSet;
 
 use ddns::settings::{Settings, ZoneServer};
 use ddns::wanted::{RowKey, WantedRow, WantedTable};
-use dns::{Fqdn, Rcode, RecordType, Update};
+use dns::{Change, Fqdn, Rcode, RecordType, Update};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use store::rows::Row;
 use zones::by_lease::departure;
 use zones::{AllowAll, Settled, Ticket, ZoneChange, ZoneSet};
 
-use super::{Keeping, ZoneKeeper};
+use super::{Decided, Keeping, ZoneKeeper};
 use crate::embedded_zones::{BY_LEASE, ByLease};
 
 /// The names whose A records holders of leases wrote, as it is decided. One for each such record: nobody can have more of them
@@ -42,6 +43,18 @@ impl Written {
         &self.names
     }
 
+    /// Whether the holder of a lease wrote the A record of this name in this zone.
+    fn has(&self, zone: &Fqdn, name: &Fqdn) -> bool {
+        self.names.get(zone).is_some_and(|names| names.contains(name))
+    }
+
+    /// Whether holders of leases wrote whatever these changes take away.
+    pub(super) fn wrote_all_of(&self, departure: &Update) -> bool {
+        let wrote =
+            |change: &Change| matches!(change, Change::DeleteRecord(name, ..) if self.has(&departure.zone, name));
+        departure.changes.iter().all(wrote)
+    }
+
     /// Follows a change: an address is its holder's for as long as it is as `holder` wrote it. Marks to be stored with it are
     /// added to `rows`.
     pub(super) fn follow(&mut self, ticket: Ticket, change: &ZoneChange, holder: Option<&Fqdn>, rows: &mut Vec<Row>) {
@@ -57,7 +70,7 @@ impl Written {
     }
 
     fn mark(&mut self, ticket: Ticket, zone: &Fqdn, name: &Fqdn, is: bool, rows: &mut Vec<Row>) {
-        if self.names.get(zone).is_some_and(|names| names.contains(name)) != is {
+        if self.has(zone, name) != is {
             self.toggle(zone, name);
             self.unsettled.push((ticket, zone.clone(), name.clone()));
             rows.push(Row::ZoneStated { zone: zone.clone(), name: name.clone(), rtype: BY_LEASE, stated: is });
@@ -88,11 +101,35 @@ impl Written {
 impl ZoneKeeper {
     /// As [`ZoneKeeper::update`], of the holder of a lease who writes the A record of its own name.
     pub async fn update_by_lease(self: &Arc<Self>, update: &Update, holder: &Fqdn) -> Rcode {
-        self.change(|state, to| state.decide_for(update, &AllowAll, Some(holder), to)).await
+        self.change(|state, to| state.decide_by_lease(update, holder, to)).await
+    }
+
+    /// Takes away what the former holder of a lease with this name has just written, where nobody else has changed it.
+    pub async fn depart(self: &Arc<Self>, departure: Update, holder: &Fqdn) {
+        let decide = |state: &mut Keeping<_>, to| match state.written.has(&departure.zone, holder) {
+            true => state.decide(&departure, &AllowAll, to),
+            false => Decided::Answered(to, Rcode::NO_ERROR),
+        };
+        self.change(decide).await;
     }
 }
 
 impl<T> Keeping<T> {
+    /// A record that somebody else has made stays as it is, though it says the same: as one that the server keeps.
+    fn decide_by_lease(&mut self, update: &Update, holder: &Fqdn, to: T) -> Decided<T> {
+        let zone = self.authority.tentative().get(&update.zone);
+        let is_there = zone.is_some_and(|zone| zone.set(holder, RecordType::A).is_some());
+        if !is_there || self.written.has(&update.zone, holder) {
+            return self.decide_for(update, &AllowAll, Some(holder), to);
+        }
+        match update.changes.last() {
+            Some(Change::Add { .. }) | None => {
+                self.decide(&Update { changes: Vec::new(), ..update.clone() }, &AllowAll, to)
+            }
+            Some(_) => Decided::Answered(to, Rcode::REFUSED),
+        }
+    }
+
     /// What is marked in zones that are open to leases, and whose leases do not hold it any more, by `holds`: the record of
     /// this name and address.
     pub(super) fn left_over(&self, holds: impl Fn(&Fqdn, Ipv4Addr) -> bool) -> Vec<Update> {
@@ -114,6 +151,7 @@ impl<T> Keeping<T> {
 pub(super) fn departures(
     settings: &Settings,
     open: &HashSet<Fqdn>,
+    written: &Written,
     zones: &ZoneSet,
     transactions: &[Vec<Row>],
 ) -> Vec<Update> {
@@ -126,12 +164,18 @@ pub(super) fn departures(
         Row::WantedNew(new) => vec![(new.name.clone(), new.address)],
         _ => Vec::new(),
     });
-    updates(settings, open, zones, left)
+    updates(settings, open, written, zones, left)
 }
 
 /// What should have gone before a crash, which can lose what goes behind the end of a lease: former names that are not
 /// known to be gone. Names that the server keeps there by now are its own.
-pub(super) fn missed(settings: &Settings, open: &HashSet<Fqdn>, zones: &ZoneSet, wanted: &WantedTable) -> Vec<Update> {
+pub(super) fn missed(
+    settings: &Settings,
+    open: &HashSet<Fqdn>,
+    written: &Written,
+    zones: &ZoneSet,
+    wanted: &WantedTable,
+) -> Vec<Update> {
     if open.is_empty() {
         return Vec::new();
     }
@@ -141,12 +185,13 @@ pub(super) fn missed(settings: &Settings, open: &HashSet<Fqdn>, zones: &ZoneSet,
         let row = wanted.get(&RowKey::Forward(name.clone()));
         row.and_then(|row| row.want).is_some_and(|want| want.addresses.contains(address))
     };
-    updates(settings, open, zones, left.filter(|(name, address)| !is_kept(name, address)))
+    updates(settings, open, written, zones, left.filter(|(name, address)| !is_kept(name, address)))
 }
 
 fn updates(
     settings: &Settings,
     open: &HashSet<Fqdn>,
+    written: &Written,
     zones: &ZoneSet,
     left: impl Iterator<Item = (Fqdn, IpAddr)>,
 ) -> Vec<Update> {
@@ -158,7 +203,7 @@ fn updates(
         let route = settings.zone_of(&name).filter(|route| route.server == ZoneServer::Embedded);
         let (Some(route), IpAddr::V4(address)) = (route, address) else { return Vec::new() };
         // A client may have written into whichever it sees.
-        let ids = zones.ids_of(&route.apex).iter().filter(|id| open.contains(*id));
+        let ids = zones.ids_of(&route.apex).iter().filter(|id| open.contains(*id) && written.has(id, &name));
         ids.filter_map(|id| departure(zones.get(id)?, &name, address)).collect()
     };
     left.flat_map(updates).collect()
@@ -251,6 +296,28 @@ mod tests {
         assert_eq!(step(true, vec![add(RecordType::A, 60, own())]), (vec![true], true));
         let dhcid = add(RecordType::DHCID, 60, Rdata([0, 1, 1, 7].into()));
         assert_eq!(step(false, vec![dhcid]), (vec![false], false), "the server keeps it from now on");
+    }
+
+    #[test]
+    fn what_was_made_by_hand_is_not_its_holders_though_it_says_the_same() {
+        let mut keeping = keeping();
+        let made = decide(&mut keeping, false, vec![add(RecordType::A, 3_600, own())]);
+        keeping.settle(made.ticket, CommitResult::Committed);
+        let mut asked = |changes| {
+            let update = Update { zone: name("example"), prerequisites: Vec::new(), changes };
+            match keeping.decide_by_lease(&update, &name("pc.example"), 2) {
+                Decided::Answered(_, rcode) => rcode,
+                other => panic!("no change: {other:?}"),
+            }
+        };
+        let gone = || Change::DeleteRrset(name("pc.example"), RecordType::A);
+        assert_eq!(asked(vec![gone(), add(RecordType::A, 60, own())]), Rcode::NO_ERROR);
+        assert_eq!(asked(vec![add(RecordType::A, 60, own())]), Rcode::NO_ERROR);
+        assert_eq!(asked(vec![gone()]), Rcode::REFUSED);
+        assert_eq!(asked(Vec::new()), Rcode::NO_ERROR);
+        assert!(!is_marked(&keeping));
+        let zone = keeping.published().get(&name("example")).unwrap();
+        assert_eq!(zone.set(&name("pc.example"), RecordType::A).unwrap().ttl, 3_600);
     }
 
     #[test]

@@ -59,8 +59,10 @@ impl<T> Keeping<T> {
         !self.owed.due.is_empty()
     }
 
+    /// What somebody else has made its own since it was to go is owed no more.
     pub(super) fn owe(&mut self, updates: Vec<Update>) {
-        self.owed.due.extend(updates);
+        let written = &self.written;
+        self.owed.due.extend(updates.into_iter().filter(|update| written.wrote_all_of(update)));
     }
 
     /// Decides all that is owed; `None` when that is nothing any more.

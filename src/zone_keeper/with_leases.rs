@@ -44,7 +44,8 @@ impl<T> Keeping<T> {
         at: u64,
         transactions: &mut Vec<Vec<Row>>,
     ) -> Option<WithLeases> {
-        let departing = by_lease::departures(settings, &self.by_lease, self.authority.tentative(), transactions);
+        let Self { by_lease: open, written: by_holders, authority, .. } = &*self;
+        let departing = by_lease::departures(settings, open, by_holders, authority.tentative(), transactions);
         // What is owed first: it must not take away what is written here.
         let due = self.owed.take_due();
         let mut together = self.authority.together();

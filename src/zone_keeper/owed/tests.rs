@@ -113,6 +113,11 @@ fn ending(table: &mut WantedTable) -> Vec<Vec<Row>> {
     vec![table.apply(ADDRESS, Some(claim()), None).rows.into_iter().map(Row::Wanted).collect()]
 }
 
+fn missed(keeper: &ZoneKeeper, table: &WantedTable) -> Vec<Update> {
+    let (state, open) = (keeper.lock(), [name("nasir.xyz")].into());
+    super::super::by_lease::missed(&settings(), &open, &state.written, state.published(), table)
+}
+
 async fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     for _ in 0..6_000 {
         if is_so() {
@@ -128,7 +133,7 @@ async fn a_departure_that_finds_the_stores_queue_full_is_made_once_there_is_room
     let directory = tempfile::tempdir().unwrap();
     let (keeper, committer, thread) = keeper(directory.path());
     let paying = tokio::spawn(Arc::clone(&keeper).pay_debts());
-    assert_eq!(keeper.update(&add(), &AllowAll).await, Rcode::NO_ERROR);
+    assert_eq!(keeper.update_by_lease(&add(), &name("pc.nasir.xyz")).await, Rcode::NO_ERROR);
     assert!(has_name(&keeper));
     let (full, holder) = fill(&committer);
     let (told, outcome) = mpsc::channel();
@@ -153,16 +158,54 @@ async fn a_departure_that_finds_the_stores_queue_full_is_made_once_there_is_room
     thread.join().unwrap();
 }
 
+/// Somebody with a key makes the record its own, before its holder's lease ends or after.
+#[tokio::test]
+async fn a_record_that_was_made_by_hand_outlives_the_lease_that_says_the_same() {
+    for late in [false, true] {
+        let directory = tempfile::tempdir().unwrap();
+        let (keeper, committer, thread) = keeper(directory.path());
+        assert_eq!(keeper.update_by_lease(&add(), &name("pc.nasir.xyz")).await, Rcode::NO_ERROR);
+        let by_hand = |ttl| {
+            let (rtype, rdata) = Rdata::address(ADDRESS);
+            Update { changes: vec![Change::Add { name: name("pc.nasir.xyz"), rtype, ttl, rdata }], ..add() }
+        };
+        if !late {
+            assert_eq!(keeper.update(&by_hand(300), &AllowAll).await, Rcode::NO_ERROR);
+        }
+        let (full, holder) = fill(&committer);
+        let (told, outcome) = mpsc::channel();
+        let ends = submission(ending(&mut WantedTable::default()), move |result| told.send(result).unwrap());
+        let ends = keeper.submit_leases(&settings(), ends, false).map_err(|NotTaken(ends)| ends).unwrap_err();
+        drop(full);
+        holder.join().unwrap();
+        // The queue is emptied in its time.
+        while late && keeper.update(&by_hand(300), &AllowAll).await != Rcode::NO_ERROR {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        committer.submit(ends).await.unwrap();
+        wait_until("the lease ends", || outcome.try_recv() == Ok(CommitResult::Committed)).await;
+        assert!(!keeper.lock().owes() && keeper.lock().owed.under_way.is_empty() && has_name(&keeper), "late: {late}");
+        keeper.make_up_departures(&settings(), &WantedTable::default(), |_, _| false);
+        let gone =
+            keeper.published().load().get(&name("nasir.xyz")).and_then(|zone| {
+                zones::by_lease::departure(zone, &name("pc.nasir.xyz"), Ipv4Addr::new(192, 168, 30, 7))
+            });
+        keeper.depart(gone.unwrap(), &name("pc.nasir.xyz")).await;
+        assert!(has_name(&keeper));
+        drop(keeper);
+        committer.stop();
+        thread.join().unwrap();
+    }
+}
+
 #[tokio::test]
 async fn what_is_owed_is_tried_until_the_queue_has_room_and_nobody_writes_before_it() {
     let directory = tempfile::tempdir().unwrap();
     let (keeper, committer, thread) = keeper(directory.path());
-    assert_eq!(keeper.update(&add(), &AllowAll).await, Rcode::NO_ERROR);
-    let owed = {
-        let (zones, mut table) = (keeper.published().load_full(), WantedTable::default());
-        ending(&mut table);
-        super::super::by_lease::missed(&settings(), &[name("nasir.xyz")].into(), &zones, &table)
-    };
+    assert_eq!(keeper.update_by_lease(&add(), &name("pc.nasir.xyz")).await, Rcode::NO_ERROR);
+    let mut table = WantedTable::default();
+    ending(&mut table);
+    let owed = missed(&keeper, &table);
     assert_eq!(owed.len(), 1);
     let (full, holder) = fill(&committer);
     keeper.owe(owed);
@@ -187,7 +230,7 @@ async fn what_is_owed_is_tried_until_the_queue_has_room_and_nobody_writes_before
 async fn a_departure_that_a_crash_lost_is_made_up_for_at_the_start() {
     let directory = tempfile::tempdir().unwrap();
     let (keeper, committer, thread) = keeper(directory.path());
-    assert_eq!(keeper.update(&add(), &AllowAll).await, Rcode::NO_ERROR);
+    assert_eq!(keeper.update_by_lease(&add(), &name("pc.nasir.xyz")).await, Rcode::NO_ERROR);
     let mut table = WantedTable::default();
     let _ = table.apply(ADDRESS, None, Some(claim()));
     keeper.make_up_departures(&settings(), &table, |_, _| true);
@@ -203,7 +246,7 @@ async fn a_departure_that_a_crash_lost_is_made_up_for_at_the_start() {
     let kept =
         Claim { identity, forward: true, reverse: false, guard: dns::ConflictGuard::NoCheckWithoutDhcid, ..claim() };
     let _ = table.apply(ADDRESS, None, Some(kept));
-    assert_eq!(keeper.update(&add(), &AllowAll).await, Rcode::NO_ERROR);
+    assert_eq!(keeper.update_by_lease(&add(), &name("pc.nasir.xyz")).await, Rcode::NO_ERROR);
     keeper.make_up_departures(&settings(), &table, |_, _| true);
     assert!(!keeper.lock().owes() && keeper.lock().owed.under_way.is_empty() && has_name(&keeper));
     drop(keeper);
@@ -216,12 +259,11 @@ async fn a_departure_that_a_crash_lost_is_made_up_for_at_the_start() {
 async fn what_is_owed_never_takes_away_what_the_server_writes_for_the_same_name() {
     let directory = tempfile::tempdir().unwrap();
     let (keeper, committer, thread) = keeper(directory.path());
-    assert_eq!(keeper.update(&add(), &AllowAll).await, Rcode::NO_ERROR);
+    assert_eq!(keeper.update_by_lease(&add(), &name("pc.nasir.xyz")).await, Rcode::NO_ERROR);
     let mut table = WantedTable::default();
     let _ = table.apply(ADDRESS, None, Some(claim()));
     let _ = table.apply(ADDRESS, Some(claim()), None);
-    let zones = keeper.published().load_full();
-    let owed = super::super::by_lease::missed(&settings(), &[name("nasir.xyz")].into(), &zones, &table);
+    let owed = missed(&keeper, &table);
     assert_eq!(owed.len(), 1);
     // Not tried yet when its host comes back, and leaves the record to the server.
     keeper.lock().owe(owed);

@@ -255,7 +255,9 @@ fn departing(keeping: &mut Keeping<u32>) -> Vec<Vec<Row>> {
     let (rtype, rdata) = Rdata::address(ADDRESS);
     let add = Change::Add { name: name("pc.nasir.xyz"), rtype, ttl: 600, rdata };
     let update = Update { zone: name("nasir.xyz"), prerequisites: Vec::new(), changes: vec![add] };
-    let Decided::Waits(Some(to_store)) = keeping.decide(&update, &AllowAll, 1) else { panic!("a change") };
+    let holder = name("pc.nasir.xyz");
+    let decided = keeping.decide_for(&update, &AllowAll, Some(&holder), 1);
+    let Decided::Waits(Some(to_store)) = decided else { panic!("a change") };
     keeping.settle(to_store.ticket, CommitResult::Committed);
     let mut table = WantedTable::default();
     let by_itself = Claim { forward: false, ..claim("pc.nasir.xyz", 1) };
