@@ -32,7 +32,8 @@ const RECORD_OCTETS: usize = 10;
 const MESSAGE_OVERHEAD: usize = 512;
 /// Transfers under way at once, over all connections; more are answered with SERVFAIL, and secondaries ask again.
 const AT_ONCE_MAX: usize = 16;
-/// Steps that are put together for a datagram: an address is easily forged, and most such differences do not fit.
+/// Steps that are looked for and put together for a datagram: an address is easily forged, most such differences do not fit,
+/// and leases wait while the past is looked through.
 const DATAGRAM_STEPS_MAX: usize = 32;
 
 /// Who may have the zones whole, and where their past is.
@@ -59,11 +60,12 @@ pub struct TransferAccess {
 
 /// The past of the zones.
 pub trait ZonePast: Send + Sync {
-    /// The steps from one serial of a zone to another, oldest first; else the oldest serial that is known, if any is.
+    /// The steps from one serial of a zone to another, `most` of them at most, oldest first; else the oldest serial that is
+    /// known, if any is.
     ///
     /// # Errors
-    /// It does not reach so far back.
-    fn between(&self, id: &Fqdn, from: u32, to: u32) -> Result<Vec<Arc<Difference>>, Option<u32>>;
+    /// It does not reach so far back, or there are more.
+    fn between(&self, id: &Fqdn, from: u32, to: u32, most: usize) -> Result<Vec<Arc<Difference>>, Option<u32>>;
 
     /// What is kept of it.
     fn figures(&self) -> PastFigures;
@@ -179,8 +181,11 @@ impl Transfers {
 
     fn condensed(&self, asked: &Asked<'_>, zone: &Zone, theirs: u32, over_udp: bool) -> Option<Condensed> {
         let past = self.settings.past.as_ref().filter(|_| asked.has_history)?;
-        let steps = match past.between(zone.id(), theirs, zone.serial()) {
+        let most = if over_udp { DATAGRAM_STEPS_MAX } else { usize::MAX };
+        let steps = match past.between(zone.id(), theirs, zone.serial(), most) {
             Ok(steps) => steps,
+            // It asks over TCP next, and is told of then.
+            Err(_) if over_udp => return None,
             Err(reaches) => {
                 let (source, apex) = (asked.request.src(), zone.apex());
                 match reaches {
@@ -193,9 +198,6 @@ impl Transfers {
                 return None;
             }
         };
-        if over_udp && steps.len() > DATAGRAM_STEPS_MAX {
-            return None;
-        }
         Condensed::new(steps.iter().map(|step| &**step), zone)
     }
 
@@ -363,6 +365,46 @@ mod tests {
             self.0.lock().unwrap().push(octets);
             Ok(info)
         }
+    }
+
+    /// Has nothing, and keeps how much it was asked for.
+    #[derive(Default)]
+    struct Counted(Mutex<Vec<usize>>);
+
+    impl ZonePast for Counted {
+        fn between(&self, _: &Fqdn, _: u32, _: u32, most: usize) -> Result<Vec<Arc<Difference>>, Option<u32>> {
+            self.0.lock().unwrap().push(most);
+            Err(Some(1))
+        }
+
+        fn figures(&self) -> PastFigures {
+            PastFigures::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_datagram_whose_address_may_be_forged_has_little_of_the_past_looked_through() {
+        let apex: Fqdn = "a.example".parse().unwrap();
+        let new = NewZone::new(apex.clone(), apex.clone(), vec!["192.0.2.53".parse().unwrap()]);
+        let zone = NewZone { serial: 1_000, ..new }.build().unwrap();
+        let theirs = NewZone { serial: 1, ..NewZone::new(apex.clone(), apex.clone(), vec![]) }.build().unwrap();
+        let soa = rrset_to_records(&theirs.rrset(&apex, RecordType::SOA).unwrap()).unwrap();
+        let past = Arc::new(Counted::default());
+        let settings = TransferSettings { past: Some(past.clone() as Arc<dyn ZonePast>), ..Default::default() };
+        let transfers = Transfers::new(settings);
+        for protocol in [Protocol::Udp, Protocol::Tcp] {
+            let mut question = Message::new(7, MessageType::Query, OpCode::Query);
+            question.add_query(Query::query(name_to_hickory(&apex), hickory_proto::rr::RecordType::IXFR));
+            question.authorities.extend(soa.iter().cloned());
+            let request =
+                Request::from_bytes(question.to_vec().unwrap(), "192.0.2.7:5353".parse().unwrap(), protocol).unwrap();
+            let asked =
+                Asked { request: &request, incremental: true, has_history: true, signer: None, clock: || BEGAN };
+            let mut sent = Sent::default();
+            transfers.answer(asked, &zone, &mut sent).await;
+            assert_eq!(sent.0.lock().unwrap().len(), 1);
+        }
+        assert_eq!(*past.0.lock().unwrap(), [DATAGRAM_STEPS_MAX, usize::MAX]);
     }
 
     #[tokio::test]

@@ -12,10 +12,10 @@ use super::{Decided, Keeping, ToStore, ZoneKeeper};
 use crate::dns_server::ZonePast;
 
 impl ZonePast for ZoneKeeper {
-    fn between(&self, apex: &Fqdn, from: u32, to: u32) -> Result<Vec<Arc<Difference>>, Option<u32>> {
+    fn between(&self, apex: &Fqdn, from: u32, to: u32, most: usize) -> Result<Vec<Arc<Difference>>, Option<u32>> {
         let state = self.lock();
         let history = state.authority.history(apex).ok_or(None)?;
-        history.between(from, to).ok_or_else(|| history.reaches_back_to())
+        history.between_within(from, to, most).ok_or_else(|| history.reaches_back_to())
     }
 
     fn figures(&self) -> PastFigures {

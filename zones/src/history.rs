@@ -98,8 +98,16 @@ impl History {
     /// The steps from one serial to another, oldest first; `None`: it does not reach so far back, or one is unknown.
     #[must_use]
     pub fn between(&self, from: u32, to: u32) -> Option<Vec<Arc<Difference>>> {
+        self.between_within(from, to, usize::MAX)
+    }
+
+    /// The same where that are so many steps at most; others are not looked for.
+    #[must_use]
+    pub fn between_within(&self, from: u32, to: u32, most: usize) -> Option<Vec<Arc<Difference>>> {
         let end = self.differences().rposition(|difference| difference.serial_after == to)?;
-        let begin = self.differences().take(end + 1).rposition(|difference| difference.serial_before == from)?;
+        let before = (end + 1).saturating_sub(most);
+        let mut near = self.steps.range(before..=end);
+        let begin = before + near.rposition(|step| step.difference.serial_before == from)?;
         Some(self.steps.range(begin..=end).map(|step| Arc::clone(&step.difference)).collect())
     }
 
@@ -174,6 +182,14 @@ mod tests {
             assert_eq!(serials(from, to), None, "{from} to {to}");
         }
         assert_eq!(history.reaches_back_to(), Some(u32::MAX));
+    }
+
+    #[test]
+    fn what_is_farther_than_so_many_steps_is_not_looked_for() {
+        let history = of((0..100).map(|serial| (serial, serial + 1)));
+        let steps = |from, most| history.between_within(from, 90, most).map(|steps| steps.len());
+        assert_eq!((steps(58, 32), steps(57, 32), steps(89, 1)), (Some(32), None, Some(1)));
+        assert_eq!((steps(89, 0), steps(0, usize::MAX), steps(0, 90)), (None, Some(90), Some(90)));
     }
 
     #[test]
