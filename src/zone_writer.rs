@@ -100,7 +100,9 @@ impl ZoneUpdates {
         };
         let rcode = self.keeper.update_by_lease(&allowed, &holder.name).await;
         // The lease may have ended, or have got another name, since it was looked at: its end found no record to take away.
-        if rcode == Rcode::NO_ERROR && self.holder_of(address).await.as_ref() != Some(&holder) {
+        // A renewal that changes how long it may live takes nothing from it.
+        let is_still = |now: Holder| (&now.name, now.kept) == (&holder.name, holder.kept);
+        if rcode == Rcode::NO_ERROR && !self.holder_of(address).await.is_some_and(is_still) {
             let snapshot = self.keeper.published().load_full();
             let gone = snapshot.get(&update.zone).and_then(|zone| departure(zone, &holder.name, address));
             if let Some(gone) = gone {

@@ -15,7 +15,7 @@ pub(crate) const CONFIG: &str = "/run/leasehold.toml";
 pub(crate) const CONTROL: &str = "/run/leasehold/control.sock";
 /// The store's directory, as the host sees it.
 pub(crate) const STORE: &str = "/run/leasehold/store";
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running daemon, or one that was killed and can go on.
 pub(crate) struct Leasehold<'lab> {
