@@ -115,6 +115,13 @@ fn myself() -> String {
     format!("{} (process {})", name.trim(), std::process::id())
 }
 
+/// A program that another test starts has our sockets as well, until it is another program: for a moment it is a holder too.
+fn refused_with(server: &Host, expected: &str) {
+    let refused = || last_words(&refusal(&mut run(server))).to_owned();
+    let told = (0..4).map(|_| refused()).find(|told| told == expected);
+    assert_eq!(told.unwrap_or_else(refused), expected);
+}
+
 #[test]
 fn a_used_port_is_told_with_its_holder_and_is_served_once_it_is_free() {
     let lab = Lab::new();
@@ -122,12 +129,11 @@ fn a_used_port_is_told_with_its_holder_and_is_served_once_it_is_free() {
     let mut leasehold = Leasehold::prepare(&server, &field::config(false));
 
     let dhcp = server.inside(|| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 67)).unwrap());
-    let told = refusal(&mut run(&server));
     let expected = format!(
         "leasehold: cannot serve DHCP: UDP port 67 on eth0 is already used by {}: stop it, or give it other interfaces",
         myself()
     );
-    assert_eq!(last_words(&told), expected);
+    refused_with(&server, &expected);
     drop(dhcp);
 
     let holders: [&dyn Fn() -> Box<dyn Send>; 2] =
@@ -136,13 +142,12 @@ fn a_used_port_is_told_with_its_holder_and_is_served_once_it_is_free() {
         }];
     for hold in holders {
         let held = hold();
-        let told = refusal(&mut run(&server));
         let expected = format!(
             "leasehold: cannot serve DNS on {SERVER}: port 53 is already used by {}: stop it, or serve DNS elsewhere \
              (`listen` or `port` in [dns])",
             myself()
         );
-        assert_eq!(last_words(&told), expected);
+        refused_with(&server, &expected);
         drop(held);
     }
 
