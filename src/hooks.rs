@@ -8,7 +8,6 @@
 pub mod deliver;
 pub mod sign;
 
-use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -146,14 +145,9 @@ async fn hand_out(queues: &[(Queue, &HookSettings)], feed: &Feed, at: &mut u64) 
         while *newest.borrow_and_update() > *at {
             let Some(events) = feed.since(*at) else {
                 // What is remembered yet is told.
-                let first = Cell::new(*newest.borrow() + 1);
-                feed.newest(1, |event| {
-                    first.set(event.id);
-                    false
-                });
-                let before = first.get().saturating_sub(1).max(*at);
-                queues.iter().for_each(|(queue, _)| queue.missed(before - *at));
-                *at = before;
+                let forgotten = feed.forgotten().max(*at);
+                queues.iter().for_each(|(queue, _)| queue.missed(forgotten - *at));
+                *at = forgotten;
                 continue;
             };
             *at = events.last().map_or(*at, |event| event.id);

@@ -1,5 +1,6 @@
-//! Datagrams: plain questions about our zones are answered at once, octets to octets; whatever else comes (updates,
-//! signatures, names for the forwarder, what is malformed) is the handler's, in tasks of which so many are at once.
+//! Datagrams: plain questions about our zones, and about what the forwarder knows, are answered at once, octets to octets. Others
+//! for the forwarder are asked on the same thread; whatever else comes (updates, signatures, what is malformed) is the handler's,
+//! on other threads. Both in tasks of which so many are at once.
 
 mod batch;
 mod threads;
@@ -44,7 +45,8 @@ const IN_A_ROW: usize = 4;
 /// A socket, and who waits until it is closed: dropped in this order.
 pub(super) struct Open(pub(super) UdpSocket, pub(super) mpsc::Sender<()>);
 
-/// Answers until told to stop: plain questions on the thread that this runs on, all else on `others`.
+/// Answers until told to stop: plain questions, also those that others are asked, on the thread that this runs on; all else on
+/// `others`.
 pub(super) async fn serve(open: Open, others: Handle, handler: Live, stopped: watch::Receiver<bool>) {
     let Open(socket, waits) = open;
     // The kernel tells this thread of what comes, whichever opened it.
@@ -142,8 +144,8 @@ impl Waiting {
         drop(timeout(DRAIN, async { while self.tasks.join_next().await.is_some() {} }).await);
     }
 
-    /// `is_plain`: a plain question for the forwarder, which is asked on this thread: the way to
-    /// another and back would cost more than asking does.
+    /// `is_plain`: a plain question for the forwarder, which is asked on this thread: to go to another and back would take a good
+    /// part of what asking takes.
     fn add(&mut self, (query, is_plain): (&[u8], bool), asker: Asker, handler: &Handler) {
         while self.tasks.try_join_next().is_some() {}
         let source = asker.source;

@@ -121,6 +121,12 @@ impl Feed {
         Some(ring.iter().skip(skip).take(TOGETHER).cloned().collect())
     }
 
+    /// The number of the newest event that is forgotten: those behind it are remembered.
+    #[must_use]
+    pub fn forgotten(&self) -> u64 {
+        self.lock().front().map_or(0, |event| event.id - 1)
+    }
+
     fn lock(&self) -> MutexGuard<'_, VecDeque<Arc<Event>>> {
         self.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,7 +1,8 @@
-//! Threads that answer datagrams and do nothing else.
+//! Threads that answer datagrams, and ask others what plain questions need.
 //!
 //! On the threads of all other work each batch woke another of them, to see whether there was more to do: a system call
-//! and two changes of thread for nothing, on the core that should answer. What cannot be answered at once goes there still.
+//! and two changes of thread for nothing, on the core that should answer. Updates, signatures, validation and
+//! handshakes go there still.
 
 use std::sync::mpsc;
 

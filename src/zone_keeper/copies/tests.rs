@@ -74,15 +74,20 @@ async fn begin(keeper: &Arc<ZoneKeeper>, committer: &Committer) {
     assert!(taking.await.is_err());
 }
 
-#[tokio::test]
-async fn leases_are_committed_between_the_pieces_of_a_first_copy_and_a_crash_among_them_leaves_none_of_it() {
-    let directory = tempfile::tempdir().unwrap();
-    let (committer, thread) = Committer::start(open(directory.path()).0).unwrap();
+/// Half of a first copy is in this store when it is closed.
+async fn crash_in_first_copy(store: Store<FileStorage>) {
+    let (committer, thread) = Committer::start(store).unwrap();
     let keeper = ZoneKeeper::new(ZoneSet::new(), Histories::new(), committer.clone(), Clock::new(0));
     begin(&keeper, &committer).await;
     drop(keeper);
     committer.stop();
     thread.join().unwrap();
+}
+
+#[tokio::test]
+async fn leases_are_committed_between_the_pieces_of_a_first_copy_and_a_crash_among_them_leaves_none_of_it() {
+    let directory = tempfile::tempdir().unwrap();
+    crash_in_first_copy(open(directory.path()).0).await;
     let (loaded, stored) = start(directory.path());
     assert!(stored > 1_000 && stored < LARGE as usize, "{stored}");
     assert!(matches!(&loaded.zones[&apex()], StoredCopy::Strewn(sets) if sets.len() == stored));
@@ -116,12 +121,7 @@ async fn the_mark_of_a_damaged_copy_does_not_stand_for_pieces_of_the_next() {
     let directory = tempfile::tempdir().unwrap();
     let (mut store, _) = open(directory.path());
     store.commit(1, [vec![Row::ZoneCopy { zone: apex(), checked_at: 900 }]]).unwrap();
-    let (committer, thread) = Committer::start(store).unwrap();
-    let keeper = ZoneKeeper::new(ZoneSet::new(), Histories::new(), committer.clone(), Clock::new(0));
-    begin(&keeper, &committer).await;
-    drop(keeper);
-    committer.stop();
-    thread.join().unwrap();
+    crash_in_first_copy(store).await;
     assert!(matches!(start(directory.path()).0.zones[&apex()], StoredCopy::Strewn(_)));
 }
 
@@ -129,12 +129,7 @@ async fn the_mark_of_a_damaged_copy_does_not_stand_for_pieces_of_the_next() {
 #[tokio::test]
 async fn what_a_start_could_not_take_away_is_no_part_of_the_next_copy() {
     let directory = tempfile::tempdir().unwrap();
-    let (committer, thread) = Committer::start(open(directory.path()).0).unwrap();
-    let keeper = ZoneKeeper::new(ZoneSet::new(), Histories::new(), committer.clone(), Clock::new(0));
-    begin(&keeper, &committer).await;
-    drop(keeper);
-    committer.stop();
-    thread.join().unwrap();
+    crash_in_first_copy(open(directory.path()).0).await;
     let found = start(directory.path()).0.zones.remove(&apex());
     let Some(StoredCopy::Strewn(sets)) = found else { panic!("half a copy: {found:?}") };
     let (committer, thread) = Committer::start(open(directory.path()).0).unwrap();
