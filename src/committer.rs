@@ -27,7 +27,7 @@ use tracing::{info, warn};
 pub use group::{Gate, GroupCommit};
 use hands::{Hands, Held};
 
-/// Submissions that may wait. The DHCP service has two under way, the updater and the zones are bounded themselves.
+/// Submissions that may wait. The DHCP service has a few under way, the updater and the zones are bounded themselves.
 const QUEUE_MAX: usize = 1_024;
 /// Rows in a group after which memory is given back: a whole zone that was read or transferred, where leases bring some
 /// thousands at most.

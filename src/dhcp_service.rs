@@ -397,7 +397,6 @@ impl DhcpService {
         match step {
             Step::Finish(output) => self.finish(output),
             Step::Submit(transactions, early) => {
-                self.finish(early);
                 Counters::add(&self.counters.submitted, transactions.len());
                 let outcomes = self.outcomes.0.clone();
                 let submission = Submission {
@@ -416,6 +415,8 @@ impl DhcpService {
                         storing.committer.submit(submission).await.map_err(|_| ServiceError::CommitterGone)?;
                     }
                 }
+                // Now that the disk has its work.
+                self.finish(early);
             }
         }
         Ok(())

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Batches complete in the order in which they were decided. One that stores nothing still waits while another is in
-//! flight, because an ACK that repeats an earlier one stands on that one's commit.
+//! flight, because an ACK that repeats an earlier one stands on that one's commit. Offers wait for nothing.
 //!
 //! Architecture Invariant: no reply that acknowledges a lease is in an [`Output`] before its commit.
 
@@ -20,8 +20,9 @@ use std::sync::Arc;
 use ddns::reconcile::Feedback;
 use dhcp::decision::{CommitOutcome, LeaseEvent};
 use dhcp::limits::PacketGate;
-use dhcp::message::DropReason;
+use dhcp::message::{DropReason, MessageType};
 use dhcp::probing::{ProbeId, ProbeNeeded, ProbeOutcome, ProbeRequest};
+use dhcp::reply::Reply;
 use dhcp::time::Now;
 use faults::{Fault, planted};
 use store::rows::Row;
@@ -30,8 +31,9 @@ pub use datagrams::{Arrival, Departure, Dropped, Link};
 
 use super::{Core, Gathering, NameEvent, TransactionId, Transactions, Work};
 
-/// Batches decided but not committed. One is syncing, one is decided beside it; more would only add latency.
-pub const BATCHES_IN_FLIGHT_MAX: usize = 2;
+/// Batches decided but not committed. One is syncing; the others share the next sync, and are decided as they come, so that
+/// their offers leave at once. More would only add latency.
+pub const BATCHES_IN_FLIGHT_MAX: usize = 4;
 
 /// What may be done now that a batch is committed, or needed no commit.
 #[derive(Debug, Default)]
@@ -48,11 +50,25 @@ pub struct Output {
     pub decided_at: u64,
 }
 
+impl Output {
+    /// Done after this, which has no names.
+    fn append(&mut self, other: Self) {
+        debug_assert!(self.names.is_empty() || other.names.is_empty());
+        if self.names.is_empty() {
+            self.names = other.names;
+        }
+        self.departures.extend(other.departures);
+        self.events.extend(other.events);
+        self.done.extend(other.done);
+        self.decided_at = self.decided_at.max(other.decided_at);
+    }
+}
+
 /// What a decided batch asks for.
 #[derive(Debug)]
 pub enum Step {
     /// Commit these, then call [`Pipeline::complete`]. Each inner list is stored all or none. What may be done before
-    /// stands beside it: nothing, unless a fault is planted.
+    /// stands beside it: offers.
     Submit(Vec<Vec<Row>>, Output),
     /// Nothing to be stored, nothing in flight: done already.
     Finish(Output),
@@ -79,7 +95,10 @@ struct Batch {
     /// The last of its transactions; `None` when it stores nothing.
     last: Option<TransactionId>,
     output: Output,
-    /// What it was decided from.
+    /// What need not wait: an offer is no commitment, and a client that takes one which does not stand any more is
+    /// refused, or not answered, as after a crash. Nothing is told of it.
+    offers: Output,
+    /// What the rest was decided from.
     arrivals: Vec<Arrival>,
     /// The settled names that it was decided from.
     settled: Vec<Feedback>,
@@ -219,17 +238,24 @@ impl Pipeline {
         });
         let mut batch = Batch::for_datagrams(arrivals.len(), now);
         let mut transactions = Transactions::default();
-        for (at, arrival) in arrivals.iter().enumerate() {
-            let Output { departures, events, names, .. } = &mut batch.output;
-            let left = arrivals.len() - 1 - at;
+        let mut left = arrivals.len();
+        for arrival in arrivals {
+            left -= 1;
+            let Batch { output: Output { departures, events, names, .. }, offers, .. } = &mut batch;
             let gathering = &mut Gathering { transactions: &mut transactions, left, events, names };
-            let reply = |reply, destination| departures.push(Departure::answering(arrival, reply, destination));
+            let mut is_offer = false;
+            let reply = |reply: Reply, destination| {
+                is_offer = reply.message_type == MessageType::Offer;
+                let leaving = if is_offer { &mut offers.departures } else { departures };
+                leaving.push(Departure::answering(&arrival, reply, destination));
+            };
             let told = self.core.handle_one_of(now, &arrival.ingress(), &arrival.payload, gathering, reply);
             batch.last = told.transaction.or(batch.last);
-            self.wait_for(told.probe, arrival);
-            self.dropped.extend(told.dropped.map(|reason| Dropped::of(arrival, reason)));
+            self.wait_for(told.probe, &arrival);
+            self.dropped.extend(told.dropped.map(|reason| Dropped::of(&arrival, reason)));
+            let kept = if is_offer { &mut batch.offers.done } else { &mut batch.arrivals };
+            kept.push(arrival);
         }
-        batch.arrivals = arrivals;
         self.step(batch, transactions.all)
     }
 
@@ -357,10 +383,13 @@ impl Pipeline {
     }
 
     fn step(&mut self, mut batch: Batch, transactions: Vec<Vec<Row>>) -> Step {
-        if transactions.is_empty() && self.in_flight.is_empty() {
+        if transactions.is_empty() && (self.in_flight.is_empty() || batch.waits_for_nothing()) {
             return Step::Finish(batch.into_output());
         }
-        let early = if planted(Fault::AckBeforeSync) { std::mem::take(&mut batch.output) } else { Output::default() };
+        let mut early = std::mem::take(&mut batch.offers);
+        if planted(Fault::AckBeforeSync) {
+            early.append(std::mem::take(&mut batch.output));
+        }
         self.in_flight.push_back(batch);
         Step::Submit(transactions, early)
     }
@@ -429,8 +458,17 @@ impl Batch {
         Self { output, ..Self::default() }
     }
 
+    /// Whether there is nothing in it but offers, which leave at once.
+    fn waits_for_nothing(&self) -> bool {
+        let Output { departures, events, names, .. } = &self.output;
+        let is_told = departures.is_empty() && events.is_empty() && names.is_empty();
+        is_told && self.last.is_none() && self.arrivals.is_empty() && self.settled.is_empty()
+    }
+
     fn into_output(self) -> Output {
-        Output { done: self.arrivals, ..self.output }
+        let mut output = Output { done: self.arrivals, ..self.output };
+        output.append(self.offers);
+        output
     }
 
     fn take(

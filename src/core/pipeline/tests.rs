@@ -98,15 +98,44 @@ fn bound(client: u8, last: u8) -> (Pipeline, Vec<Row>) {
 fn nothing_leaves_before_its_commit_also_what_stands_upon_an_earlier_one() {
     let mut pipeline = pipeline(Vec::new());
     assert_eq!(submit(pipeline.decide(START, vec![request(1, address(100))])).len(), 1);
-    // This one stores nothing, and is not answered before the one that it came after.
-    let discover = arrival(2, MessageType::Discover, Ipv4Addr::UNSPECIFIED, &[]);
-    assert_eq!(submit(pipeline.decide(START, vec![discover])).len(), 0);
+    // These store nothing, and are not answered before the one that they came after.
+    let inform = arrival(2, MessageType::Inform, address(101), &[]);
+    for _ in 1..BATCHES_IN_FLIGHT_MAX {
+        assert!(pipeline.has_room());
+        assert_eq!(submit(pipeline.decide(START, vec![inform.clone()])).len(), 0);
+    }
     assert!(!pipeline.has_room());
     let first = pipeline.complete(START, BatchOutcome::Committed).unwrap();
-    assert_eq!(told(&first)[0].0, MessageType::Ack);
-    let second = pipeline.complete(START, BatchOutcome::Committed).unwrap();
-    assert_eq!(told(&second)[0].0, MessageType::Offer);
+    assert_eq!(told(&first), [(MessageType::Ack, address(100), 600)]);
+    for _ in 1..BATCHES_IN_FLIGHT_MAX {
+        let next = pipeline.complete(START, BatchOutcome::Committed).unwrap();
+        assert_eq!(told(&next), [(MessageType::Ack, Ipv4Addr::UNSPECIFIED, 0)]);
+    }
     assert!(pipeline.is_idle());
+}
+
+#[test]
+fn an_offer_waits_for_nothing_and_is_made_once() {
+    let discover = |client| arrival(client, MessageType::Discover, Ipv4Addr::UNSPECIFIED, &[]);
+    let mut pipeline = pipeline(Vec::new());
+    submit(pipeline.decide(START, vec![request(1, address(105))]));
+    // Alone it takes no place among those in flight.
+    let Step::Finish(output) = pipeline.decide(START, vec![discover(2)]) else { panic!("nothing is stored") };
+    assert_eq!(told(&output), [(MessageType::Offer, address(100), 600)]);
+    assert_eq!(output.done.len(), 1);
+    // Beside others it leaves before them.
+    let Step::Submit(transactions, early) = pipeline.decide(START, vec![request(3, address(106)), discover(4)]) else {
+        panic!("a lease is stored")
+    };
+    assert_eq!((transactions.len(), early.done.len()), (1, 1));
+    assert_eq!(told(&early), [(MessageType::Offer, address(101), 600)]);
+    let output = pipeline.complete(START, BatchOutcome::NoSpace).unwrap();
+    assert!(told(&output).is_empty(), "who has an offer gets no second one, who asked for a lease silence");
+    pipeline.complete(START, BatchOutcome::NoSpace).unwrap();
+    assert!(pipeline.is_idle());
+    assert!(
+        matches!(pipeline.decide(START, vec![request(2, address(100))]), Step::Finish(output) if told(&output).is_empty())
+    );
 }
 
 #[test]
