@@ -233,21 +233,15 @@ impl Core {
     /// Whether the client of a reservation has its name by a lease at another address. What other interfaces of its
     /// host have says nothing about this one.
     fn is_elsewhere(&self, claim: &Claim, address: Ipv4Addr) -> bool {
-        let own = self.engine.reservation_of(address).map(|(_, reservation)| reservation);
-        let own = own.filter(|reservation| reservation.host.is_some());
-        let is_another = |other| {
-            let Some(own) = own else { return false };
-            let clients = self.engine.reservation_of(other).map(|(_, reservation)| &reservation.clients);
-            !clients.into_iter().flatten().any(|client| own.clients.contains(client))
-        };
+        let is_of_host = self.engine.reservation_of(address).is_some_and(|(_, own)| own.host.is_some());
+        let is_another = |lease: &Lease| is_of_host && !self.engine.is_reserved_for(address, lease);
         let row = self.wanted.get(&RowKey::Forward(claim.name.clone()));
         let want = row.as_ref().and_then(|row| row.want.as_ref()).filter(|want| want.identity == claim.identity);
         let mut others = want.into_iter().flat_map(|want| &want.addresses).filter(|other| **other != address);
         others.any(|other| match other {
-            IpAddr::V4(v4) => {
-                let bound = self.engine.lease(*v4).and_then(|lease| bound_claim(&lease));
-                bound.is_some_and(|bound| bound.name == claim.name) && !is_another(*v4)
-            }
+            IpAddr::V4(v4) => self.engine.lease(*v4).is_some_and(|lease| {
+                bound_claim(&lease).is_some_and(|bound| bound.name == claim.name) && !is_another(&lease)
+            }),
             IpAddr::V6(_) => false,
         })
     }

@@ -282,7 +282,8 @@ impl Core {
                     self.publish(std::mem::take(&mut changes), works);
                     works.push(self.work_of(yielded, &[]));
                 }
-                self.reclaim(address.into(), [None, None], &mut changes);
+                // It may have been claimed already: by a lease of the address that ended while the first step went on.
+                self.reclaim(address.into(), [Some(claim), None], &mut changes);
             }
         };
         pass.step = Step::Reserved(place);

@@ -460,6 +460,20 @@ fn a_name_that_an_expired_lease_left_yields_to_whoever_wants_it_or_its_address()
 }
 
 #[test]
+fn a_reservation_of_an_address_with_a_name_that_was_left_is_elsewhere_while_its_host_is() {
+    let dhcp = |reservations: &[Reservation]| dhcp(reservations, |naming| naming.after_expiry = AfterExpiry::Keep);
+    let nameless = Reservation { hostname: None, ..reserved(5, "", &[1]) };
+    let mut bench = Bench::new(dhcp(&[nameless]));
+    assert_eq!(bench.lease(1, "box"), at(5));
+    bench.later(7_200);
+    assert_eq!(bench.wanted(), ["10.0.0.5 box.lan.", "box.lan. 10.0.0.5"]);
+    bench.configure(dhcp(&[]));
+    let elsewhere = bench.lease(1, "pc");
+    bench.configure(dhcp(&[reserved(5, "nas", &[1])]));
+    assert_eq!(bench.wanted(), [format!("{elsewhere} nas.lan."), format!("nas.lan. {elsewhere}")]);
+}
+
+#[test]
 fn a_commit_that_failed_undoes_names_that_made_way_and_they_make_way_again() {
     let mut bench = Bench::new(dhcp(&[], |naming| naming.after_expiry = AfterExpiry::Keep));
     bench.lease(1, "pc");

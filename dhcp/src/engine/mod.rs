@@ -268,6 +268,14 @@ impl Engine {
         Some((self.book.plan.subnet(place), self.book.plan.reservation_of(place, address)?))
     }
 
+    /// Whether an address is reserved for the client of a lease, wherever that is.
+    #[must_use]
+    pub fn is_reserved_for(&self, address: Ipv4Addr, lease: &Lease) -> bool {
+        let plan = &self.book.plan;
+        let reservation = plan.holding(address).and_then(|place| plan.reservation_for(place, Client::of_lease(lease)));
+        reservation.is_some_and(|reservation| reservation.address == Some(address))
+    }
+
     /// How many addresses of each subnet stand how, in the order of the settings.
     pub fn subnet_counts(&self) -> impl Iterator<Item = SubnetCounts> {
         self.book.counts()

@@ -140,3 +140,23 @@ fn a_host_has_the_addresses_of_all_its_interfaces_whichever_of_them_is_up() {
     bench.configure(dhcp(&[interface(5, 1, &host)], |_| {}));
     assert_eq!(bench.wanted(), ["10.0.0.5 nas.lan.", "nas.lan. 10.0.0.5"]);
 }
+
+#[test]
+fn an_interface_that_has_another_lease_yet_is_not_at_its_reserved_address() {
+    let host = identity(1);
+    let mut bench = Bench::new(dhcp(&[], |_| {}));
+    let elsewhere = bench.lease(2, "whatever");
+    bench.configure(dhcp(&[interface(5, 1, &host), interface(6, 2, &host)], |_| {}));
+    let all = |last: &str| {
+        let mut all =
+            vec!["10.0.0.5 nas.lan.".to_owned(), format!("{last} nas.lan."), format!("nas.lan. 10.0.0.5 {last}")];
+        all.sort();
+        all
+    };
+    assert_ne!(elsewhere, at(6));
+    let mut wanted = bench.wanted();
+    wanted.sort();
+    assert_eq!(wanted, all(&elsewhere.to_string()));
+    bench.release(2, elsewhere);
+    assert_eq!(bench.wanted(), all("10.0.0.6"));
+}
