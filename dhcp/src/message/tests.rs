@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::field::USUAL_ENTRIES;
 use super::*;
 
 pub(crate) mod golden;
