@@ -15,7 +15,7 @@ use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
 /// The most datagrams of one call.
-pub(super) const BATCH_MAX: usize = 32;
+pub(super) const BATCH_MAX: usize = 64;
 /// The most that is kept of one datagram, in octets: our OPT records tell less. Of what is longer the rest is missing, so
 /// that it is answered as malformed.
 const DATAGRAM_OCTETS_MAX: usize = 4_096;
