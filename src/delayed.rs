@@ -28,6 +28,11 @@ impl Delayed {
         None
     }
 
+    /// None of them leaves: their clients ask again.
+    pub fn clear(&mut self) {
+        self.waiting.clear();
+    }
+
     /// When the first of them is due, in boot milliseconds.
     #[must_use]
     pub fn next_due(&self) -> Option<u64> {

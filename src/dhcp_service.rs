@@ -25,7 +25,7 @@ use web::Refusal;
 
 use crate::clock::{Clock, GoesOn, Pause};
 use crate::committer::{CommitResult, Lane, NotTaken, Submission};
-use crate::core::pipeline::{Arrival, Departure, Link, Pipeline, Step};
+use crate::core::pipeline::{Arrival, BATCHES_IN_FLIGHT_MAX, Departure, Link, Pipeline, Step};
 use crate::counters::Counters;
 use crate::delayed::Delayed;
 use crate::devices::DeviceDesk;
@@ -47,7 +47,7 @@ const SETTLED_PER_TURN: usize = 256;
 /// Batches decided one after the other before all else is looked at again.
 const TURNS_OF_A_CROWD: u32 = 8;
 /// Datagrams' buffers that are kept for the next ones: those of the batches under way. What held a longer one is not.
-const BUFFERS_KEPT_MAX: usize = 3 * BATCH_MAX;
+const BUFFERS_KEPT_MAX: usize = (BATCHES_IN_FLIGHT_MAX + 1) * BATCH_MAX;
 const BUFFER_BYTES_MAX: usize = 1_500;
 /// Batches taken from the sockets before one is decided.
 const RECEIVES_PER_TURN: usize = 16;

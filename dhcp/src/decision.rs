@@ -24,6 +24,8 @@ pub struct Ingress<'a> {
 
 /// Everything that follows from one message. The order is the order of execution: the leases of `events` are committed,
 /// and only then `reply` is sent and `events` are published. A failed commit sends and publishes nothing.
+/// An OFFER stores nothing and commits to nothing, so that it may be sent at once; an ACK that repeats an earlier one waits
+/// for that one's commit.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Decision {
     /// The reply and where it goes.

@@ -239,6 +239,7 @@ impl Pipeline {
         let mut batch = Batch::for_datagrams(arrivals.len(), now);
         let mut transactions = Transactions::default();
         let mut left = arrivals.len();
+        batch.arrivals.reserve(left);
         for arrival in arrivals {
             left -= 1;
             let Batch { output: Output { departures, events, names, .. }, offers, .. } = &mut batch;
@@ -250,6 +251,7 @@ impl Pipeline {
                 leaving.push(Departure::answering(&arrival, reply, destination));
             };
             let told = self.core.handle_one_of(now, &arrival.ingress(), &arrival.payload, gathering, reply);
+            debug_assert!(!(is_offer && told.transaction.is_some()), "an offer stores nothing");
             batch.last = told.transaction.or(batch.last);
             self.wait_for(told.probe, &arrival);
             self.dropped.extend(told.dropped.map(|reason| Dropped::of(&arrival, reason)));
@@ -287,13 +289,16 @@ impl Pipeline {
         let arrival = self.waiting.remove(&result.0);
         let ingress = arrival.as_ref().map(Arrival::ingress);
         let again = ingress.as_ref().zip(arrival.as_ref()).map(|(ingress, arrival)| (ingress, &*arrival.payload));
+        let offers = batch.offers.departures.len();
         for work in self.core.handle_probe_result(now, result, again) {
             if let Some(arrival) = &arrival {
                 self.wait_for(work.probe, arrival);
             }
             batch.take(work, arrival.as_ref(), transactions, &mut self.dropped);
         }
-        batch.arrivals.extend(arrival);
+        let is_offered = batch.offers.departures.len() > offers;
+        let kept = if is_offered { &mut batch.offers.done } else { &mut batch.arrivals };
+        kept.extend(arrival);
     }
 
     /// Keeps a DISCOVER that waits for a probe, in the place of an earlier one of the same client.
@@ -446,7 +451,7 @@ impl Pipeline {
             }
             again.take(work, Some(arrival), &mut Vec::new(), &mut self.dropped);
         }
-        again.output
+        again.into_output()
     }
 }
 
@@ -485,7 +490,9 @@ impl Batch {
         if let Some(arrival) = arrival {
             dropped.extend(work.dropped.map(|reason| Dropped::of(arrival, reason)));
             if let Some((reply, destination)) = work.reply {
-                self.output.departures.push(Departure::answering(arrival, reply, destination));
+                let is_offer = reply.message_type == MessageType::Offer;
+                let output = if is_offer { &mut self.offers } else { &mut self.output };
+                output.departures.push(Departure::answering(arrival, reply, destination));
             }
         }
         work.events.append_to(&mut self.output.events);

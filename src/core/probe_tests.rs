@@ -121,6 +121,21 @@ fn a_conflict_is_committed_and_told_and_the_next_address_is_probed_meanwhile() {
 }
 
 #[test]
+fn an_offer_after_a_probe_waits_for_no_commit() {
+    let mut bench = Bench::new();
+    let probe = bench.probes(&[discover(1)]).remove(0);
+    let server = bench.link.addresses[0].addr();
+    let request = ClientMessage { message_type: MessageType::Request, ..discover(2) }
+        .with(code::REQUESTED_IP_ADDRESS, SECOND.octets())
+        .with(code::SERVER_IDENTIFIER, server.octets());
+    assert!(matches!(bench.decide(&[request]), Step::Submit(..)));
+    let step = bench.pipeline.take_probe_results(bench.now, &[(probe.request.id, ProbeOutcome::Free)]);
+    let Step::Finish(output) = step else { panic!("something is stored") };
+    assert_eq!((bench.offers(&output), output.done.len()), (vec![(1, FIRST)], 1));
+    assert!(bench.pipeline.has_room() && !bench.pipeline.is_idle());
+}
+
+#[test]
 fn without_room_for_the_quarantine_the_client_gets_silence() {
     let mut bench = Bench::new();
     let probe = bench.probes(&[discover(1)]).remove(0);

@@ -54,8 +54,9 @@ impl NameEvent {
     }
 }
 
-/// All that follows from one datagram or one expiry. `reply` and `events` wait for the commit of `rows`, and of
-/// everything decided before: an ACK that repeats an earlier one stores nothing and still stands on its commit.
+/// All that follows from one datagram or one expiry. `events`, and a `reply` that is no OFFER, wait for the commit of
+/// `rows`, and of everything decided before: an ACK that repeats an earlier one stores nothing and still stands on its
+/// commit.
 #[derive(Debug, Default)]
 pub struct Work {
     /// Set when `rows` is not empty.

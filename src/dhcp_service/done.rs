@@ -26,6 +26,8 @@ impl DhcpService {
                     );
                 }
                 Counters::add(&self.counters.no_space, 1);
+                // They may have been made upon what is undone now.
+                self.delayed.clear();
                 BatchOutcome::NoSpace
             }
         };

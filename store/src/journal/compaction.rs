@@ -145,10 +145,10 @@ pub struct Sizes {
 /// row is written at most about twice again, however large the store, and the disk holds at most about twice the rows.
 ///
 /// While one segment after the other is filled (`in_rush`) the work waits for a quieter time, as long as it may: until the
-/// segments take twice the snapshot, and 32 segments at least. The disk then holds at most about three times the rows.
+/// segments take twice the snapshot, and sixteen segments at least. The disk then holds at most about three times the rows.
 #[must_use]
 pub fn compaction_due(sizes: Sizes, in_rush: bool) -> bool {
-    let (segments, snapshots) = if in_rush { (32, 2) } else { (4, 1) };
+    let (segments, snapshots) = if in_rush { (16, 2) } else { (4, 1) };
     let least = sizes.segment_bytes.saturating_mul(segments);
     sizes.segments_bytes > least.max(sizes.snapshot_bytes.saturating_mul(snapshots))
 }
@@ -284,9 +284,9 @@ mod tests {
 
     #[test]
     fn a_rush_puts_compaction_off_but_not_for_ever() {
-        let sizes = Sizes { snapshot_bytes: 0, segments_bytes: 32, segment_bytes: 1 };
+        let sizes = Sizes { snapshot_bytes: 0, segments_bytes: 16, segment_bytes: 1 };
         assert!(!compaction_due(sizes, true));
-        assert!(compaction_due(Sizes { segments_bytes: 33, ..sizes }, true));
+        assert!(compaction_due(Sizes { segments_bytes: 17, ..sizes }, true));
         assert!(!compaction_due(Sizes { segments_bytes: 100, snapshot_bytes: 50, ..sizes }, true));
         assert!(compaction_due(Sizes { segments_bytes: 101, snapshot_bytes: 50, ..sizes }, true));
     }

@@ -166,7 +166,7 @@ fn stamps_never_go_back() {
 fn a_rush_puts_no_compaction_off_that_a_full_disk_needs() {
     let disk = SimStorage::new(9);
     let (mut journal, ..) = open(&disk, &[OURS]).unwrap();
-    // For ten segments, of the 32 that a rush may fill, and some rows.
+    // For ten segments, of the sixteen that a rush may fill, and some rows.
     disk.set_capacity(Some(10 * 16 * 1024 + 12 * 1024));
     let mut compactions = 0;
     for number in 0..4_000_u32 {

@@ -134,6 +134,8 @@ pub(crate) struct Doings {
     pub(crate) committed: Vec<Vec<Row>>,
     /// The store failed; these transactions may or may not be durable.
     pub(crate) died: Option<Vec<Vec<Row>>>,
+    /// What found no room was undone.
+    pub(crate) undone: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -415,6 +417,7 @@ impl Server {
 
     fn complete(&mut self, now: Now, doings: &mut Doings) {
         let Some(outcome) = self.outcomes.pop_front() else { return };
+        doings.undone |= outcome == BatchOutcome::NoSpace;
         let output = self.pipeline.complete(now, outcome).expect("only a failed store ends the pipeline");
         self.finish(output, doings);
     }
@@ -423,13 +426,13 @@ impl Server {
         match step {
             Step::Finish(output) => self.finish(output, doings),
             Step::Submit(mut transactions, early) => {
-                self.finish(early, doings);
                 let epoch = self.pipeline.epoch();
                 let with_leases = self.zones.decide_with_leases(&self.ddns, now.wall_secs, &mut transactions);
                 if let Some(with_leases) = &with_leases {
                     self.pipeline.names_written(with_leases.written.clone());
                 }
                 self.submit(now, Whose::Dhcp(with_leases), epoch, transactions);
+                self.finish(early, doings);
             }
         }
     }

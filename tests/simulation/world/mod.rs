@@ -376,7 +376,7 @@ impl World {
 
     fn carry_out(&mut self, doings: Doings) -> Checked {
         self.take_notes();
-        let Doings { departures, sends, answers, committed, died } = doings;
+        let Doings { departures, sends, answers, committed, died, undone } = doings;
         for rows in &committed {
             self.check_rows(rows)?;
             self.pay_for_changes(rows);
@@ -390,6 +390,10 @@ impl World {
         }
         for departure in departures {
             self.depart(departure)?;
+        }
+        if undone {
+            // Those that were made upon what is undone.
+            self.promises.forget_offers();
         }
         for send in sends {
             self.send_update(send)?;

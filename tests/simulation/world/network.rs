@@ -90,6 +90,10 @@ impl World {
     pub(super) fn arrive(&mut self, arrival: Arrival) {
         let Some(server) = &mut self.server else { return };
         let packet = Packet::decode(&arrival.payload).expect("a client's packet");
+        if packet.kind() == REQUEST {
+            let address = packet.address(50).unwrap_or(Ipv4Addr::from(packet.ciaddr));
+            self.promises.requested(packet.mac, address, self.now);
+        }
         match packet.kind() {
             RELEASE => self.promises.released(packet.mac, Ipv4Addr::from(packet.ciaddr), self.now),
             DECLINE => {

@@ -26,6 +26,9 @@ const DECIDED_WITHIN_MS: u64 = 2_000;
 /// By when a reply has left whose lease is stored, in milliseconds: a later commit may be stored before.
 const SENT_WITHIN_MS: u64 = 500;
 
+/// What is done with an address that commits to nothing.
+const OFFERED: &str = "offered";
+
 /// What clients were told, and what they did with it.
 #[derive(Default)]
 pub(super) struct Promises {
@@ -37,6 +40,8 @@ pub(super) struct Promises {
     /// When the last RELEASE or DECLINE of a client for an address arrived.
     released: BTreeMap<(Mac, Ipv4Addr), u64>,
     declined: BTreeMap<(Mac, Ipv4Addr), u64>,
+    /// For which address a client's last REQUEST was, and when it arrived.
+    requested: BTreeMap<Mac, (Ipv4Addr, u64)>,
     /// When a client's last REQUEST for another server arrived.
     elsewhere: BTreeMap<Mac, u64>,
     /// The last stored record of an address that is stored no more, and since when.
@@ -61,6 +66,20 @@ impl Promises {
     pub(super) fn declined(&mut self, mac: Mac, address: Ipv4Addr, now: u64) {
         self.declined.insert((mac, address), now);
         self.withdraw_offer(mac, address);
+    }
+
+    /// What was offered to the client beside that is offered to it no more, once its REQUEST is decided; and what it holds
+    /// beside that ends.
+    pub(super) fn requested(&mut self, mac: Mac, address: Ipv4Addr, now: u64) {
+        self.requested.insert(mac, (address, now));
+    }
+
+    /// Whether the holder of an address has lately said what ends its lease. Offers leave before that is stored.
+    fn may_have_left(&self, mac: Mac, address: Ipv4Addr, now: u64) -> bool {
+        let moves = |(to, at): &(Ipv4Addr, u64)| *to != address && at + DECIDED_WITHIN_MS >= now;
+        Self::recently(&self.released, mac, address, now)
+            || Self::recently(&self.declined, mac, address, now)
+            || self.requested.get(&mac).is_some_and(moves)
     }
 
     /// The client takes another server's offer.
@@ -258,15 +277,20 @@ impl World {
 
     fn check_address(&self, mac: Mac, address: Ipv4Addr, what: &str) -> Checked {
         let broken = |how: &str| Err(format!("{address} {what} to {mac:x?} {how}"));
+        let is_offer = what == OFFERED;
         if let Some(promise) = self.promises.leases.get(&address)
             && promise.mac != mac
             && self.runs(promise)
+            && !(is_offer && self.promises.may_have_left(promise.mac, address, self.now))
         {
             return broken(&format!("while {:x?} holds it", promise.mac));
         }
+        let has_asked =
+            |other| self.promises.requested.get(other).is_some_and(|(_, at)| at + DECIDED_WITHIN_MS >= self.now);
         if let Some((other, until)) = self.promises.offers.get(&address)
             && *other != mac
             && *until > self.now
+            && !(is_offer && has_asked(other))
         {
             return broken(&format!("while it is offered to {other:x?}"));
         }
@@ -280,7 +304,7 @@ impl World {
     }
 
     fn check_offer(&mut self, mac: Mac, address: Ipv4Addr) -> Checked {
-        self.check_address(mac, address, "offered")?;
+        self.check_address(mac, address, OFFERED)?;
         self.promises.withdraw_offers(mac);
         // Its REQUEST for another server may have been decided after this offer, and before the offer left.
         if self.promises.elsewhere.get(&mac).is_some_and(|at| at + DECIDED_WITHIN_MS >= self.now) {
