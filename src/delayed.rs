@@ -98,4 +98,12 @@ mod tests {
         }
         assert!(delayed.keep(0, departure(0, 10)).is_some());
     }
+
+    #[test]
+    fn what_is_cleared_does_not_leave() {
+        let mut delayed = Delayed::default();
+        assert!(delayed.keep(1_000, departure(1, 100)).is_none());
+        delayed.clear();
+        assert_eq!((delayed.next_due(), due(&mut delayed, 5_000)), (None, Vec::new()));
+    }
 }

@@ -253,7 +253,7 @@ pub struct Reservation {
     pub clients: Vec<ReservedFor>,
     /// The host's name: one label, or a full name.
     pub hostname: Option<String>,
-    /// Whose name it is, where several reservations are of one host: all but one of them name that one's identity here.
+    /// Whose name it is, where several reservations are of one host: all of them name it here.
     pub host: Option<Box<HostIdentity>>,
     /// What it alone is given.
     pub scope: Scope,

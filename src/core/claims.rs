@@ -233,8 +233,17 @@ impl Core {
     /// Whether the client of a reservation has its name by a lease at another address. What other interfaces of its
     /// host have says nothing about this one.
     fn is_elsewhere(&self, claim: &Claim, address: Ipv4Addr) -> bool {
-        let is_of_host = self.engine.reservation_of(address).is_some_and(|(_, own)| own.host.is_some());
-        let is_another = |lease: &Lease| is_of_host && !self.engine.is_reserved_for(address, lease);
+        let own = self.engine.reservation_of(address).map(|(_, reservation)| reservation);
+        let own = own.filter(|reservation| reservation.host.is_some());
+        let is_another = |lease: &Lease| {
+            let Some(own) = own else { return false };
+            // Where another interface has its own address, a key of another kind may be the same for both: a DUID is.
+            let at_home = self.engine.reservation_of(lease.address).map(|(_, reservation)| reservation);
+            match at_home.filter(|_| self.engine.is_reserved_for(lease.address, lease)) {
+                Some(home) => !home.clients.iter().any(|client| own.clients.contains(client)),
+                None => !self.engine.is_reserved_for(address, lease),
+            }
+        };
         let row = self.wanted.get(&RowKey::Forward(claim.name.clone()));
         let want = row.as_ref().and_then(|row| row.want.as_ref()).filter(|want| want.identity == claim.identity);
         let mut others = want.into_iter().flat_map(|want| &want.addresses).filter(|other| **other != address);

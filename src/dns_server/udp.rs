@@ -40,7 +40,7 @@ const WAITING_MAX_EACH: usize = 256;
 /// How long an address that is listened on no more answers whom it has heard.
 const DRAIN: Duration = Duration::from_secs(5);
 /// Batches answered before others of this thread have their turn.
-const IN_A_ROW: usize = 4;
+const IN_A_ROW: usize = 2;
 
 /// A socket, and who waits until it is closed: dropped in this order.
 pub(super) struct Open(pub(super) UdpSocket, pub(super) mpsc::Sender<()>);

@@ -160,3 +160,40 @@ fn an_interface_that_has_another_lease_yet_is_not_at_its_reserved_address() {
     bench.release(2, elsewhere);
     assert_eq!(bench.wanted(), all("10.0.0.6"));
 }
+
+#[test]
+fn an_interface_at_its_own_reserved_address_is_another_though_both_send_one_duid() {
+    let host = identity(1);
+    let naming = NamingPart { domain: Some("lan".parse().unwrap()), ..NamingPart::default() };
+    let scope = Scope { naming: Some(Box::new(naming)), ..Scope::default() };
+    let first = Reservation {
+        hostname: Some("nas".to_owned()),
+        host: Some(Box::new(host.clone())),
+        scope: scope.clone(),
+        ..Reservation::new(at(5), ReservedFor::Duid([0, 3, 7, 7].into()))
+    };
+    let mut settings = Arc::unwrap_or_clone(dhcp(&[first], |_| {}));
+    let (network, other) = ("10.0.1.0/24".parse().unwrap(), Ipv4Addr::new(10, 0, 1, 5));
+    let second = Reservation { address: Some(other), ..interface(6, 2, &host) };
+    let subnet =
+        Subnet { prefix: network, pools: Vec::new(), reservations: vec![second], ..settings.subnets[0].clone() };
+    settings.subnets.push(subnet);
+    let mut bench = Bench::new(Arc::new(settings));
+    let sent = |message_type, n: u8, giaddr: Ipv4Addr| {
+        let identifier = vec![255, 0, 0, 0, n, 0, 3, 7, 7];
+        ClientMessage { giaddr, ..message(message_type, n, "") }.with(code::CLIENT_IDENTIFIER, identifier)
+    };
+    let all = ["10.0.0.5 nas.lan.", "10.0.1.5 nas.lan.", "nas.lan. 10.0.0.5 10.0.1.5"];
+    assert_eq!(bench.wanted(), all);
+    for (n, giaddr, address) in [(1, Ipv4Addr::UNSPECIFIED, at(5)), (2, Ipv4Addr::new(10, 0, 1, 1), other)] {
+        assert_eq!(bench.hear(&sent(MessageType::Discover, n, giaddr)), Some(address));
+        let request = sent(MessageType::Request, n, giaddr)
+            .with(code::REQUESTED_IP_ADDRESS, address.octets())
+            .with(code::SERVER_IDENTIFIER, SERVER.octets());
+        assert_eq!(bench.hear(&request), Some(address));
+    }
+    assert_eq!(bench.wanted(), all);
+    let release = ClientMessage { ciaddr: at(5), ..sent(MessageType::Release, 1, Ipv4Addr::UNSPECIFIED) };
+    assert_eq!(bench.hear(&release), None);
+    assert_eq!(bench.wanted(), all);
+}

@@ -417,7 +417,7 @@ impl Server {
 
     fn complete(&mut self, now: Now, doings: &mut Doings) {
         let Some(outcome) = self.outcomes.pop_front() else { return };
-        doings.undone |= outcome == BatchOutcome::NoSpace;
+        doings.undone |= outcome == BatchOutcome::NoSpace && !self.pipeline.storage_full();
         let output = self.pipeline.complete(now, outcome).expect("only a failed store ends the pipeline");
         self.finish(output, doings);
     }

@@ -90,7 +90,7 @@ impl World {
     pub(super) fn arrive(&mut self, arrival: Arrival) {
         let Some(server) = &mut self.server else { return };
         let packet = Packet::decode(&arrival.payload).expect("a client's packet");
-        if packet.kind() == REQUEST {
+        if packet.kind() == REQUEST && packet.address(54) != Some(OTHER_SERVER) {
             let address = packet.address(50).unwrap_or(Ipv4Addr::from(packet.ciaddr));
             self.promises.requested(packet.mac, address, self.now);
         }

@@ -40,8 +40,8 @@ pub(super) struct Promises {
     /// When the last RELEASE or DECLINE of a client for an address arrived.
     released: BTreeMap<(Mac, Ipv4Addr), u64>,
     declined: BTreeMap<(Mac, Ipv4Addr), u64>,
-    /// For which address a client's last REQUEST was, and when it arrived.
-    requested: BTreeMap<Mac, (Ipv4Addr, u64)>,
+    /// When the last REQUEST of a client for an address arrived.
+    requested: BTreeMap<(Mac, Ipv4Addr), u64>,
     /// When a client's last REQUEST for another server arrived.
     elsewhere: BTreeMap<Mac, u64>,
     /// The last stored record of an address that is stored no more, and since when.
@@ -71,15 +71,19 @@ impl Promises {
     /// What was offered to the client beside that is offered to it no more, once its REQUEST is decided; and what it holds
     /// beside that ends.
     pub(super) fn requested(&mut self, mac: Mac, address: Ipv4Addr, now: u64) {
-        self.requested.insert(mac, (address, now));
+        self.requested.insert((mac, address), now);
     }
 
     /// Whether the holder of an address has lately said what ends its lease. Offers leave before that is stored.
     fn may_have_left(&self, mac: Mac, address: Ipv4Addr, now: u64) -> bool {
-        let moves = |(to, at): &(Ipv4Addr, u64)| *to != address && at + DECIDED_WITHIN_MS >= now;
         Self::recently(&self.released, mac, address, now)
             || Self::recently(&self.declined, mac, address, now)
-            || self.requested.get(&mac).is_some_and(moves)
+            || self.has_asked_for_another(mac, address, now)
+    }
+
+    fn has_asked_for_another(&self, mac: Mac, address: Ipv4Addr, now: u64) -> bool {
+        let of_client = (mac, Ipv4Addr::UNSPECIFIED)..=(mac, Ipv4Addr::BROADCAST);
+        self.requested.range(of_client).any(|((_, to), at)| *to != address && at + DECIDED_WITHIN_MS >= now)
     }
 
     /// The client takes another server's offer.
@@ -285,12 +289,10 @@ impl World {
         {
             return broken(&format!("while {:x?} holds it", promise.mac));
         }
-        let has_asked =
-            |other| self.promises.requested.get(other).is_some_and(|(_, at)| at + DECIDED_WITHIN_MS >= self.now);
         if let Some((other, until)) = self.promises.offers.get(&address)
             && *other != mac
             && *until > self.now
-            && !(is_offer && has_asked(other))
+            && !(is_offer && self.promises.has_asked_for_another(*other, address, self.now))
         {
             return broken(&format!("while it is offered to {other:x?}"));
         }
