@@ -11,6 +11,7 @@
 //!
 //! Architecture Invariant: no reply that acknowledges a lease is in an [`Output`] before its commit.
 
+mod batch;
 mod datagrams;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -27,6 +28,7 @@ use dhcp::time::Now;
 use faults::{Fault, planted};
 use store::rows::Row;
 
+use batch::Batch;
 pub use datagrams::{Arrival, Departure, Dropped, Link};
 
 use super::{Core, Gathering, NameEvent, TransactionId, Transactions, Work};
@@ -50,27 +52,13 @@ pub struct Output {
     pub decided_at: u64,
 }
 
-impl Output {
-    /// Done after this, which has no names.
-    fn append(&mut self, other: Self) {
-        debug_assert!(self.names.is_empty() || other.names.is_empty());
-        if self.names.is_empty() {
-            self.names = other.names;
-        }
-        self.departures.extend(other.departures);
-        self.events.extend(other.events);
-        self.done.extend(other.done);
-        self.decided_at = self.decided_at.max(other.decided_at);
-    }
-}
-
 /// What a decided batch asks for.
 #[derive(Debug)]
 pub enum Step {
     /// Commit these, then call [`Pipeline::complete`]. Each inner list is stored all or none. What may be done before
     /// stands beside it: offers.
     Submit(Vec<Vec<Row>>, Output),
-    /// Nothing to be stored, nothing in flight: done already.
+    /// Nothing to be stored, and nothing in flight or nothing but offers: done already.
     Finish(Output),
 }
 
@@ -89,20 +77,6 @@ pub enum BatchOutcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a write to the lease store failed; nothing is acknowledged until it has been opened anew")]
 pub struct StoreFailed;
-
-#[derive(Debug, Default)]
-struct Batch {
-    /// The last of its transactions; `None` when it stores nothing.
-    last: Option<TransactionId>,
-    output: Output,
-    /// What need not wait: an offer is no commitment, and a client that takes one which does not stand any more is
-    /// refused, or not answered, as after a crash. Nothing is told of it.
-    offers: Output,
-    /// What the rest was decided from.
-    arrivals: Vec<Arrival>,
-    /// The settled names that it was decided from.
-    settled: Vec<Feedback>,
-}
 
 /// An address to be asked, and the link that its client is on or came by.
 #[derive(Clone, Debug)]
@@ -391,10 +365,11 @@ impl Pipeline {
         if transactions.is_empty() && (self.in_flight.is_empty() || batch.waits_for_nothing()) {
             return Step::Finish(batch.into_output());
         }
-        let mut early = std::mem::take(&mut batch.offers);
-        if planted(Fault::AckBeforeSync) {
-            early.append(std::mem::take(&mut batch.output));
-        }
+        let offers = std::mem::take(&mut batch.offers);
+        let early = match planted(Fault::AckBeforeSync) {
+            true => std::mem::take(&mut batch.output).with(offers),
+            false => offers,
+        };
         self.in_flight.push_back(batch);
         Step::Submit(transactions, early)
     }
@@ -452,51 +427,6 @@ impl Pipeline {
             again.take(work, Some(arrival), &mut Vec::new(), &mut self.dropped);
         }
         again.into_output()
-    }
-}
-
-impl Batch {
-    /// Decided now, with room for what as many datagrams lead to as a rule.
-    fn for_datagrams(count: usize, now: Now) -> Self {
-        let (departures, events) = (Vec::with_capacity(count), Vec::with_capacity(count));
-        let output = Output { departures, events, decided_at: now.wall_secs, ..Output::default() };
-        Self { output, ..Self::default() }
-    }
-
-    /// Whether there is nothing in it but offers, which leave at once.
-    fn waits_for_nothing(&self) -> bool {
-        let Output { departures, events, names, .. } = &self.output;
-        let is_told = departures.is_empty() && events.is_empty() && names.is_empty();
-        is_told && self.last.is_none() && self.arrivals.is_empty() && self.settled.is_empty()
-    }
-
-    fn into_output(self) -> Output {
-        let mut output = Output { done: self.arrivals, ..self.output };
-        output.append(self.offers);
-        output
-    }
-
-    fn take(
-        &mut self,
-        work: Work,
-        arrival: Option<&Arrival>,
-        transactions: &mut Vec<Vec<Row>>,
-        dropped: &mut Vec<Dropped>,
-    ) {
-        if let Some(id) = work.transaction {
-            self.last = Some(id);
-            transactions.push(work.rows);
-        }
-        if let Some(arrival) = arrival {
-            dropped.extend(work.dropped.map(|reason| Dropped::of(arrival, reason)));
-            if let Some((reply, destination)) = work.reply {
-                let is_offer = reply.message_type == MessageType::Offer;
-                let output = if is_offer { &mut self.offers } else { &mut self.output };
-                output.departures.push(Departure::answering(arrival, reply, destination));
-            }
-        }
-        work.events.append_to(&mut self.output.events);
-        self.output.names.rows.extend(work.names);
     }
 }
 

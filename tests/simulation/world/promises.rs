@@ -26,9 +26,6 @@ const DECIDED_WITHIN_MS: u64 = 2_000;
 /// By when a reply has left whose lease is stored, in milliseconds: a later commit may be stored before.
 const SENT_WITHIN_MS: u64 = 500;
 
-/// What is done with an address that commits to nothing.
-const OFFERED: &str = "offered";
-
 /// What clients were told, and what they did with it.
 #[derive(Default)]
 pub(super) struct Promises {
@@ -279,9 +276,9 @@ impl World {
         }
     }
 
-    fn check_address(&self, mac: Mac, address: Ipv4Addr, what: &str) -> Checked {
+    fn check_address(&self, mac: Mac, address: Ipv4Addr, is_offer: bool) -> Checked {
+        let what = if is_offer { "offered" } else { "acknowledged" };
         let broken = |how: &str| Err(format!("{address} {what} to {mac:x?} {how}"));
-        let is_offer = what == OFFERED;
         if let Some(promise) = self.promises.leases.get(&address)
             && promise.mac != mac
             && self.runs(promise)
@@ -306,7 +303,7 @@ impl World {
     }
 
     fn check_offer(&mut self, mac: Mac, address: Ipv4Addr) -> Checked {
-        self.check_address(mac, address, OFFERED)?;
+        self.check_address(mac, address, true)?;
         self.promises.withdraw_offers(mac);
         // Its REQUEST for another server may have been decided after this offer, and before the offer left.
         if self.promises.elsewhere.get(&mac).is_some_and(|at| at + DECIDED_WITHIN_MS >= self.now) {
@@ -344,7 +341,7 @@ impl World {
             // The client's next message has ended it already.
             return Ok(());
         }
-        self.check_address(mac, address, "acknowledged")?;
+        self.check_address(mac, address, false)?;
         self.promises.leases.retain(|_, promise| promise.mac != mac);
         let until = self.now + secs * 1_000;
         // With the disk full it is what is left of a lease that was stored earlier.
