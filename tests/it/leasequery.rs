@@ -13,6 +13,7 @@ use crate::leasehold::Leasehold;
 use crate::load::Plan;
 use crate::netns::{Host, Lab};
 use crate::packet::{ACK, OFFER, Said};
+use crate::process::wait_for;
 
 const LEASEQUERY: u8 = 10;
 const BULK: u8 = 14;
@@ -49,7 +50,8 @@ fn decoded(bytes: &[u8]) -> v4::Message {
 /// The answer by UDP, or silence.
 fn ask(host: &Host, from: Ipv4Addr, query: &[u8], patience: Duration) -> Option<v4::Message> {
     host.inside(|| {
-        let socket = UdpSocket::bind((from, 67)).expect("the port");
+        // Another test's program may hold the one before, until it has begun.
+        let socket = wait_for("the port", PATIENCE, || UdpSocket::bind((from, 67)).ok());
         socket.set_read_timeout(Some(patience)).unwrap();
         socket.send_to(query, (SERVER, 67)).unwrap();
         let mut buffer = [0; 1500];
