@@ -133,7 +133,7 @@ struct Entry {
     stored: u64,
     /// In a message of how many rows it may travel: one after an update of its own failed, until one succeeds.
     company: u8,
-    /// Boot milliseconds until which an update that got no answer may still be made at one of several servers; 0: none.
+    /// Boot milliseconds until which an update that failed may still be made at one of several servers; 0: none.
     unsure_until: u64,
     /// What such updates would write.
     unsure: Vec<Held>,

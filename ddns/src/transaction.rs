@@ -39,6 +39,9 @@
 //!             PointerSet [5.4] ──NOERROR──► Done
 //!                 └──else──► Refused
 //!
+//!  Conflict, the first time: the former owners are removed once more; if one was there, what is wanted is written
+//!  once more.
+//!
 //!  for records that the configuration states, whose only mark is what they are:
 //!
 //!    nothing wanted: for each former content StatedWithdraw ──NOERROR, NXRRSET, NXDOMAIN──► next
@@ -112,6 +115,19 @@ pub struct Transaction {
     owner: Fqdn,
     state: State,
     claims: u8,
+    conflict: Doubt,
+}
+
+/// Whether somebody else's record is looked at once more: an update of a former owner's may have been made after the
+/// removal found nothing, by a server that had handed it on, or had it twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Doubt {
+    /// There was no conflict yet.
+    None,
+    /// There was one; the former owners are removed once more, and none was found so far.
+    Asks,
+    /// One was found: what is wanted is written once more.
+    Found,
 }
 
 /// The update that was sent last.
@@ -147,7 +163,8 @@ impl Transaction {
     /// Begins, with the records under `owner`: see [`crate::settings::Settings::owner_of`].
     #[must_use]
     pub fn start_at(plan: Plan, owner: Fqdn) -> (Self, Step) {
-        let mut transaction = Self { plan, owner, state: State::Finished(Ending::Done), claims: 0 };
+        let mut transaction =
+            Self { plan, owner, state: State::Finished(Ending::Done), claims: 0, conflict: Doubt::None };
         transaction.state = transaction.withdraw_from(0);
         let step = transaction.step();
         (transaction, step)
@@ -172,6 +189,10 @@ impl Transaction {
     }
 
     fn after(&mut self, answer: Rcode) -> State {
+        let withdraws = matches!(self.state, State::Withdraw(_) | State::WithdrawRest(_) | State::WithdrawPointer(_));
+        if withdraws && answer == Rcode::NO_ERROR && self.conflict == Doubt::Asks {
+            self.conflict = Doubt::Found;
+        }
         match (self.state, answer) {
             (State::Withdraw(at), Rcode::NO_ERROR) if self.marked(at) => State::WithdrawRest(at),
             (State::Withdraw(at), Rcode::NO_ERROR) => self.withdraw_from(at + 1),
@@ -189,7 +210,7 @@ impl Transaction {
             // 5.3.2: NXDOMAIN: the name was removed in between; begin again with 5.3.1.
             (State::Replace, Rcode::NX_DOMAIN) => self.claim_again(),
             // 5.3.2: NXRRSET: the DHCID is another's, or there is none because somebody made the name by hand.
-            (State::Replace, Rcode::NX_RRSET) => State::Finished(Ending::Conflict),
+            (State::Replace, Rcode::NX_RRSET) => self.doubt(),
             // A CNAME, beside which no address can stand.
             (State::Overwrite, Rcode::YX_RRSET) => State::Finished(Ending::Conflict),
             (State::PointerClaim, Rcode::YX_RRSET) => State::PointerRefresh,
@@ -239,6 +260,9 @@ impl Transaction {
             index += 1;
         }
         let Some(want) = &self.plan.want else { return State::Finished(Ending::Done) };
+        if self.conflict == Doubt::Asks {
+            return State::Finished(Ending::Conflict);
+        }
         match opening(&self.plan.key, want, self.plan.guard) {
             State::Claim if self.plan.held || !self.stale().is_empty() => State::Replace,
             State::Claim => self.claim_again(),
@@ -271,10 +295,19 @@ impl Transaction {
 
     fn claim_pointer_again(&mut self) -> State {
         if self.claims == POINTER_CLAIMS_MAX {
-            return State::Finished(Ending::Conflict);
+            return self.doubt();
         }
         self.claims += 1;
         State::PointerClaim
+    }
+
+    /// Somebody else has the name or the address, unless it is a former owner's by now.
+    fn doubt(&mut self) -> State {
+        if self.conflict != Doubt::None {
+            return State::Finished(Ending::Conflict);
+        }
+        (self.conflict, self.claims) = (Doubt::Asks, 0);
+        self.withdraw_from(0)
     }
 
     /// Whether the former owner left a DHCID.

@@ -31,7 +31,7 @@ const TOMBSTONES_MAX: usize = 8_192;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use]
 pub struct Effects {
-    /// To be stored. Losing one costs a repeated update; where it remembers an update that a silent server may still make
+    /// To be stored. Losing one costs a repeated update; where it remembers an update that a server may still make
     /// ([`ConfirmedRow::unsure`]), it also costs that this is not undone after a restart.
     pub confirmed: Vec<ConfirmedRow>,
     /// Confirmed rows to be dropped from the store.
@@ -149,7 +149,7 @@ impl Reconciler {
             _ => {
                 let told = self.entry(index).map(|entry| (entry.row.key.clone(), entry.row.generation));
                 self.effects.foreign.extend(told);
-                let pause = self.settings.retry.conflict_ms;
+                let pause = self.conflict_pause(now, index);
                 self.wait(now, index, pause);
                 self.note(now, index, LastAnswer::Conflict, Some(pause));
                 self.wake_pointers(now, index);
@@ -157,15 +157,28 @@ impl Reconciler {
         }
     }
 
+    /// When somebody else's record is looked at again: soon while it may be one of ours that a server made late.
+    fn conflict_pause(&mut self, now: Now, index: u32) -> u64 {
+        let retry = self.settings.retry;
+        let Some(entry) = self.entry_mut(index).filter(|entry| entry.unsure_until > now.boot_ms) else {
+            return retry.conflict_ms;
+        };
+        entry.streak = entry.streak.saturating_add(1);
+        backoff_ms(retry.first_ms, entry.streak, retry.max_ms).min(retry.conflict_ms)
+    }
+
     fn done(&mut self, now: Now, index: u32) {
         let Some(entry) = self.entry_mut(index) else { return };
-        let unsure_ms = entry.unsure_until.saturating_sub(now.boot_ms);
-        if unsure_ms == 0 {
+        let next_look = entry.next_look(now);
+        if next_look.is_none() {
             entry.unsure.clear();
             entry.unsure_until = 0;
         }
         if entry.row.want.is_none() {
-            return if unsure_ms > 0 { self.wait(now, index, unsure_ms) } else { self.remove(index) };
+            return match next_look {
+                Some(pause) => self.wait(now, index, pause),
+                None => self.remove(index),
+            };
         }
         entry.phase = Phase::Done;
         entry.holds = None;
@@ -182,10 +195,9 @@ impl Reconciler {
         }
         self.effects.settled.push(settled);
         self.wake_pointers(now, index);
-        if unsure_ms > 0 {
-            self.look_again(now, index, unsure_ms);
-        } else {
-            self.rows.rest(index);
+        match next_look {
+            Some(pause) => self.look_again(now, index, pause),
+            None => self.rows.rest(index),
         }
     }
 
@@ -256,8 +268,9 @@ impl Reconciler {
         let several = self.lanes[flight.lane as usize].ways.len() > 1;
         let Some(entry) = self.entry_mut(index) else { return };
         entry.attempts = entry.attempts.saturating_add(1);
-        let unanswered = several && matches!(answer, LastAnswer::Timeout | LastAnswer::BadAnswer);
-        let news = unanswered && entry.note_unsure(now, flight.outcome.as_ref());
+        // A refusal may be about the message as it was sent again, or come from a server that has handed it on.
+        let was_sent = !matches!(answer, LastAnswer::Kerberos(_));
+        let news = several && was_sent && entry.note_unsure(now, flight.outcome.as_ref());
         if news {
             self.confirm(now, index);
         }

@@ -47,7 +47,7 @@ impl ConfirmedRow {
     }
 }
 
-/// Updates that got no answer from one of a zone's several servers, and may be made there later ([`ways`]).
+/// Updates that one of a zone's several servers did not answer or refused, and may make later ([`ways`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unsure {
     /// UTC seconds from which on none is made any more.

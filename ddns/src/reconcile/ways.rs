@@ -14,12 +14,17 @@
 //!
 //! Nothing is kept for a server: rows say what is wanted, so one that comes back gets the newest state of each name.
 //!
-//! What got no answer from one server may still be done there later, when another has taken a newer state: a server that
-//! hands updates on to its primary (RFC 2136 section 6) can have it in a queue. An older claim, refresh or removal of a
-//! PTR then finds its prerequisite failing, but an older replacement (RFC 4703 section 5.3.2), withdrawal of an address, or a
-//! claim after the name was withdrawn, would be done. So a row that got no answer where a zone has several servers is
-//! written once more, or withdrawn once more, [`UNSURE_MS`] later: a signed message is not accepted any more by then
-//! (RFC 8945 section 5.2.3, with the fudge of 300 seconds that section 10 recommends). The newest state has the last word.
+//! What one server did not say yes to may still be done there later, when another has taken a newer state: a server that
+//! hands updates on to its primary (RFC 2136 section 6) can have it in a queue. That is so without an answer, and after a
+//! refusal too: it can be that server's word for a primary that was slow, or be about the message as it was sent again
+//! while the first copy is on its way. An older claim, refresh or removal of a PTR then finds its prerequisite failing, but
+//! an older replacement (RFC 4703 section 5.3.2), withdrawal of an address, or a claim after the name was withdrawn, would
+//! be done. So a row that failed where a zone has several servers is written once more, or withdrawn once more: soon, as
+//! what is done late is mostly done within seconds, and for the last time [`UNSURE_MS`] later, as a signed message is not
+//! accepted any more by then (RFC 8945 section 5.2.3, with the fudge of 300 seconds that section 10 recommends). The newest
+//! state has the last word. An older claim that comes between the removal of what was before and the newer claim makes a
+//! conflict with ourselves: what was before is removed once more then ([`crate::transaction`]), and until that time a row
+//! in conflict is tried like one that failed.
 //! That is stored with what is known of the row. What was under way when the daemon was killed got no answer either: so
 //! after a start every row that is not known to be done is taken for one.
 
@@ -33,8 +38,10 @@ use crate::Now;
 use crate::settings::{Retry, ZoneServer};
 use crate::wanted::{ADDRESSES_MAX, FORMER_MAX, Held, Want};
 
-/// How long a message without an answer may still be done.
+/// How long a message that failed may still be done.
 pub(super) const UNSURE_MS: u64 = 310_000;
+/// How long after it failed a row is written once more before that.
+const LOOKS_MS: [u64; 2] = [5_000, 30_000];
 
 /// How many addresses are added to those that are known of one owner: all that it has and had ([`ADDRESSES_MAX`] each).
 const HELD_ADDRESSES_MAX: usize = 2 * ADDRESSES_MAX;
@@ -64,8 +71,8 @@ pub(super) fn add_held(all: &mut Vec<Held>, held: &Held, want: Option<&Want>) {
 }
 
 impl Entry {
-    /// An update got no answer; `outcome` is what it would write. Whether what is to be stored of it is another than
-    /// before: its time alone moves with every try, and is stored with the first.
+    /// An update failed that may be made all the same; `outcome` is what it would write. Whether what is to be stored of it
+    /// is another than before: its time alone moves with every try, and is stored with the first.
     pub(super) fn note_unsure(&mut self, now: Now, outcome: Option<&Want>) -> bool {
         let known = (self.unsure_until > now.boot_ms, self.unsure.clone());
         self.unsure_until = now.boot_ms.saturating_add(UNSURE_MS);
@@ -73,6 +80,13 @@ impl Entry {
             add_held(&mut self.unsure, &want.held(), None);
         }
         !known.0 || known.1 != self.unsure
+    }
+
+    /// In how many milliseconds the row is to be written once more; `None`: nothing is made late any more.
+    pub(super) fn next_look(&self, now: Now) -> Option<u64> {
+        let left_ms = self.unsure_until.checked_sub(now.boot_ms).filter(|left_ms| *left_ms > 0)?;
+        let passed_ms = UNSURE_MS.saturating_sub(left_ms);
+        Some(LOOKS_MS.into_iter().find(|at| *at > passed_ms).map_or(left_ms, |at| at - passed_ms))
     }
 
     /// What of it is to be stored.
@@ -140,9 +154,8 @@ impl Reconciler {
 
     /// A row that was done when the store was last written is written once more where that was still to come.
     pub(super) fn remember_unsure(&mut self, now: Now, index: u32) {
-        let until = self.entry(index).map_or(0, |entry| entry.unsure_until);
-        if until > now.boot_ms {
-            self.look_again(now, index, until - now.boot_ms);
+        if let Some(pause) = self.entry(index).and_then(|entry| entry.next_look(now)) {
+            self.look_again(now, index, pause);
         }
     }
 

@@ -383,6 +383,8 @@ fn every_arrow_of_the_diagram_is_true() {
     let withdraw_unmarked = || forward("pc.lan", None, vec![unchecked(1).held()]);
     let marked_now = || Plan { former: vec![unchecked(1).held()], ..claim() };
     let ptr = || reverse("10.0.0.1", Some(want("pc.lan", 1, &["10.0.0.1"])), vec![]);
+    let moved_ptr = || Plan { former: vec![held("old.lan", 2, &["10.0.0.1"])], ..ptr() };
+    let taken = || Plan { former: vec![held("pc.lan", 2, &["10.0.0.2"])], ..claim() };
     let refresh = || Plan { held: true, ..ptr() };
     let letter = || Plan { guard: ReverseGuard::Rfc4703, ..ptr() };
     let withdraw_ptr = || reverse("10.0.0.1", None, vec![held("pc.lan", 2, &["10.0.0.1"])]);
@@ -425,6 +427,13 @@ fn every_arrow_of_the_diagram_is_true() {
         (ptr(), vec![YXS, NXS, YXS, NXS], Conflict),
         (ptr(), vec![YXS, NXD, YXS, NXD], Conflict),
         (ptr(), vec![NO], Refused(NO)),
+        (moved_ptr(), vec![NXS, YXS, NXS, YXS, NXS, NXS], Conflict),
+        (moved_ptr(), vec![NXS, YXS, NXS, YXS, NXS, OK, OK], Done),
+        (moved_ptr(), vec![NXS, YXS, NXS, YXS, NXS, OK, YXS, NXS, YXS, NXS], Conflict),
+        (moved_ptr(), vec![NXS, YXS, NXS, YXS, NXS, NO], Refused(NO)),
+        (taken(), vec![NXS, YXD, NXS, NXS], Conflict),
+        (taken(), vec![NXS, YXD, NXS, OK, OK, OK], Done),
+        (taken(), vec![NXS, YXD, NXS, OK, NXS, YXD, NXS], Conflict),
         (refresh(), vec![OK], Done),
         (refresh(), vec![NXS, OK], Done),
         (refresh(), vec![NO], Refused(NO)),

@@ -25,6 +25,8 @@ const PROBE_MS: u128 = 400;
 enum Hindrance {
     Killed,
     Says(Trouble),
+    /// Before that it was slow: what it says no to may be on its way to it, and be made.
+    SaysAfterSlowness(Trouble),
 }
 
 fn preferred<'site, 'lab>(site: &'site mut Site<'lab>) -> (&'site mut DnsServer<'lab>, &'site Proxy) {
@@ -46,7 +48,7 @@ fn seen(site: &Site<'_>) -> [Seen; 2] {
 fn hinder(site: &mut Site<'_>, hindrance: Hindrance) {
     match hindrance {
         Hindrance::Killed => preferred(site).0.kill(),
-        Hindrance::Says(trouble) => preferred(site).1.set(trouble),
+        Hindrance::Says(trouble) | Hindrance::SaysAfterSlowness(trouble) => preferred(site).1.set(trouble),
     }
     // Of two primaries the one that is there tells what the zones hold.
     if let Some(second) = site.second.as_mut().filter(|second| !second.preferred) {
@@ -57,7 +59,7 @@ fn hinder(site: &mut Site<'_>, hindrance: Hindrance) {
 fn unhinder(site: &mut Site<'_>, hindrance: Hindrance) {
     match hindrance {
         Hindrance::Killed => preferred(site).0.resume(),
-        Hindrance::Says(_) => preferred(site).1.set(Trouble::None),
+        Hindrance::Says(_) | Hindrance::SaysAfterSlowness(_) => preferred(site).1.set(Trouble::None),
     }
     site.second.iter_mut().for_each(|second| second.asked = false);
 }
@@ -67,6 +69,9 @@ fn unhinder(site: &mut Site<'_>, hindrance: Hindrance) {
 /// one has the work again.
 fn in_the_midst_of_a_stream(kind: Kind, second_preferred: bool, hindrance: Hindrance) {
     at_two(kind, second_preferred, |site| {
+        if let Hindrance::SaysAfterSlowness(_) = hindrance {
+            preferred(site).1.slow_down();
+        }
         let began = Instant::now();
         let mut sets = 0;
         let mut set = |site: &mut Site<'_>, last: u8, lease: Option<(&str, u8)>| {
@@ -176,6 +181,14 @@ fn failover_a_bind_secondary_that_forwards_refuses() {
 #[test]
 fn failover_a_bind_secondary_that_forwards_says_servfail() {
     in_the_midst_of_a_stream(Kind::Bind, true, says(Rcode::SERV_FAIL));
+}
+
+/// What it was sent before it refused is made after the primary was sent newer states.
+#[test]
+fn failover_a_slow_bind_secondary_makes_what_it_refused_or_said_servfail_to() {
+    for code in [Rcode::REFUSED, Rcode::SERV_FAIL] {
+        in_the_midst_of_a_stream(Kind::Bind, true, Hindrance::SaysAfterSlowness(Trouble::Answer(code)));
+    }
 }
 
 /// The way from here to the primary is cut, and the one from its secondary is not.

@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +23,8 @@ use crate::process::wait_for;
 const ANSWER_WAIT: Duration = Duration::from_secs(5);
 const OCTETS_MAX: usize = 4_096;
 const UPDATE: u8 = 5;
+/// How long a slow way takes at least, and how much more for each of 256.
+const SLOW_MS: (u64, u64) = (150, 2);
 
 /// What becomes of an update. Whatever else is asked passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +61,8 @@ pub(crate) struct Proxy {
 struct Shared {
     upstream: SocketAddr,
     trouble: Mutex<Trouble>,
+    /// Updates by UDP are a while on their way, each a different one.
+    slow: AtomicBool,
     /// Updates that met the trouble since it began.
     met: AtomicUsize,
     /// Every update that came, and of which kind.
@@ -71,6 +75,7 @@ impl Proxy {
         let shared = Arc::new(Shared {
             upstream,
             trouble: Mutex::new(Trouble::None),
+            slow: AtomicBool::new(false),
             met: AtomicUsize::new(0),
             seen: Mutex::default(),
         });
@@ -94,6 +99,11 @@ impl Proxy {
     pub(crate) fn set(&self, trouble: Trouble) {
         *self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
         self.shared.met.store(0, Ordering::Relaxed);
+    }
+
+    /// From now on updates by UDP overtake one another, and the server gets them after they were sent again, or said no to.
+    pub(crate) fn slow_down(&self) {
+        self.shared.slow.store(true, Ordering::Relaxed);
     }
 
     /// What came since the start.
@@ -151,7 +161,15 @@ impl Shared {
 
     async fn answer_datagram(&self, request: &[u8]) -> Option<Vec<u8>> {
         match self.trouble_for(request) {
-            Trouble::None => self.ask(request).await,
+            Trouble::None => {
+                if self.slow.load(Ordering::Relaxed) {
+                    // The message's ID is random, and the same when it is sent again.
+                    let (least, more) = SLOW_MS;
+                    let id = request.get(1).copied().unwrap_or_default();
+                    tokio::time::sleep(Duration::from_millis(least + more * u64::from(id))).await;
+                }
+                self.ask(request).await
+            }
             Trouble::LoseAnswers => {
                 self.ask(request).await;
                 self.count();

@@ -1,5 +1,6 @@
 //! Zones that have several servers.
 
+use dns::{Change, Update};
 use proptest::prelude::*;
 
 use super::world::{Fate, World, server};
@@ -176,6 +177,109 @@ fn names_a_claim_that_a_silent_server_makes_after_the_lease_ended_does_not_stay(
     assert!(world.reconciler.rows().next().is_none());
 }
 
+/// What a server says of an update that it, or its primary, makes all the same: it said so of the message as it was sent
+/// again, or because its primary was slow.
+const SAYS: [Option<Rcode>; 4] = [None, Some(Rcode::SERV_FAIL), Some(Rcode::REFUSED), Some(Rcode::NOT_AUTH)];
+
+/// 10.0.0.5 is `pc5`'s, and its PTR record is left to a server that will make it behind so many other updates.
+fn with_a_pointer_to_come(says: Option<Rcode>, others: usize) -> World {
+    let mut world = World::with_servers(2);
+    world.set(5, Some(claim("pc5.lan", 5)));
+    world.fates = vec![Fate::Behind(says, others), Fate::Arrives];
+    world.step();
+    world.step();
+    assert_eq!((world.server.plain(), world.fates.len()), (vec!["pc5.lan. A 10.0.0.5".to_owned()], 0));
+    world
+}
+
+/// It is `z5`'s by now: soon as far as DNS servers tell it, and in the end whatever they make.
+fn assert_is_z5s(world: &mut World, case: &str) {
+    world.advance(20_000);
+    let pointers: Vec<String> = world.server.plain().into_iter().filter(|line| line.contains("PTR")).collect();
+    assert_eq!(pointers, ["5.0.0.10.in-addr.arpa. PTR z5.lan."], "{case}");
+    world.advance(700_000);
+    assert_eq!(world.server.plain(), ["5.0.0.10.in-addr.arpa. PTR z5.lan.", "z5.lan. A 10.0.0.5"], "{case}");
+}
+
+fn told_of_others(world: &World) -> usize {
+    world.news.iter().filter(|news| news.to_string().contains("somebody else")).count()
+}
+
+/// An address goes to another name while its first PTR record is still to be made by a server that has said no: wherever
+/// that comes in between, it is ours, and nobody else's.
+#[test]
+fn names_a_pointer_that_a_server_makes_late_is_no_conflict_with_ourselves() {
+    for says in SAYS {
+        for others in 1..12 {
+            let mut world = with_a_pointer_to_come(says, others);
+            world.set(5, Some(claim("z5.lan", 5)));
+            assert_is_z5s(&mut world, &format!("{says:?}, {others}"));
+            assert_eq!(told_of_others(&world), 0, "{says:?}, {others}: {:?}", world.news);
+        }
+    }
+}
+
+/// The same of two, of which each comes right behind the look for it: what is taken for somebody else's then is looked at
+/// again soon.
+#[test]
+fn names_what_was_ours_and_is_taken_for_anothers_is_looked_at_again_soon() {
+    let writes = |update: &Update| update.changes.iter().any(|change| matches!(change, Change::Add { .. }));
+    let of_pointers = |update: &Update| update.zone == name("10.in-addr.arpa");
+    let mut world = World::with_servers(2);
+    // The pointers to the first two names are refused.
+    let mut to_come = Vec::new();
+    for label in ["pc5.lan", "x5.lan"] {
+        world.set(5, Some(claim(label, 5)));
+        while let Some(send) = world.reconciler.poll_send(world.now) {
+            let refuses = of_pointers(&send.update) && writes(&send.update);
+            let code = if refuses { Rcode::REFUSED } else { world.server.apply(&send.update) };
+            to_come.extend(refuses.then_some(send.update));
+            world.reconciler.handle_outcome(world.now, send.ticket, Outcome::Answer(code));
+        }
+    }
+    assert_eq!(to_come.len(), 2);
+    world.set(5, Some(claim("z5.lan", 5)));
+    let mut removals = 0;
+    while let Some(send) = world.reconciler.poll_send(world.now) {
+        let code = world.server.apply(&send.update);
+        removals += usize::from(of_pointers(&send.update) && !writes(&send.update));
+        if removals == 2 && !to_come.is_empty() {
+            world.server.apply(&to_come.remove(0));
+            removals = 0;
+        }
+        world.reconciler.handle_outcome(world.now, send.ticket, Outcome::Answer(code));
+    }
+    world.advance(1);
+    assert_eq!((to_come.len(), told_of_others(&world)), (0, 1), "the test shows nothing");
+    assert_is_z5s(&mut world, "two");
+}
+
+/// A name that was withdrawn meanwhile: what a server refused and makes late leaves nothing behind.
+#[test]
+fn names_a_claim_that_a_server_refuses_and_makes_after_the_lease_ended_does_not_stay() {
+    for says in SAYS {
+        let mut stayed = 0;
+        for others in 1..4 {
+            let mut world = World::with_servers(2);
+            world.set(1, Some(claim("pc.lan", 1)));
+            world.fates = vec![Fate::Behind(says, others)];
+            world.step();
+            world.set(1, None);
+            for _ in 0..9 {
+                world.advance(1_000);
+                stayed += world.server.plain().len();
+            }
+            // It is found soon, and not only when nothing can come any more.
+            world.advance(40_000);
+            assert_eq!((world.server.plain(), world.server.dhcid_count()), (vec![], 0), "{says:?}, {others}");
+            world.advance(700_000);
+            assert_eq!((world.server.plain(), world.server.dhcid_count()), (vec![], 0), "{says:?}, {others}");
+            assert!(world.reconciler.rows().next().is_none());
+        }
+        assert!(stayed > 0, "the test shows nothing: {says:?}");
+    }
+}
+
 fn fate() -> impl Strategy<Value = Option<Fate>> {
     prop_oneof![
         6 => Just(None),
@@ -184,6 +288,7 @@ fn fate() -> impl Strategy<Value = Option<Fate>> {
         2 => (5_000_u64..250_000).prop_map(|ms| Some(Fate::Late(ms))),
         1 => Just(Some(Fate::Answers(Rcode::REFUSED))),
         1 => Just(Some(Fate::Answers(Rcode::SERV_FAIL))),
+        2 => (prop::sample::select(&SAYS[..]), 1_usize..12).prop_map(|(says, others)| Some(Fate::Behind(says, others))),
     ]
 }
 

@@ -14,6 +14,8 @@ use crate::wanted::{Claim, RowKey, WantedRow, WantedTable};
 
 /// When the transport gives up.
 const TIMEOUT_MS: u64 = 5_000;
+/// For how long a server may have a message in its queue: no longer than its signature counts.
+const BEHIND_MS: u64 = 250_000;
 
 /// What becomes of one update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +28,8 @@ pub(super) enum Fate {
     Garbled,
     /// No answer; the server does it all the same, so many milliseconds later.
     Late(u64),
+    /// No answer, or this one; the server does it all the same, right behind so many others that it does.
+    Behind(Option<Rcode>, usize),
 }
 
 pub(super) struct World {
@@ -45,6 +49,8 @@ pub(super) struct World {
     pub(super) down_at: HashMap<SocketAddr, Fate>,
     /// What servers do later.
     pub(super) late: Vec<(u64, Update)>,
+    /// What servers do behind so many others, until when.
+    behind: Vec<(usize, u64, Update)>,
     /// How much was sent to each.
     pub(super) sent_to: HashMap<SocketAddr, usize>,
     /// A name whose updates are refused.
@@ -91,6 +97,7 @@ impl World {
             down: None,
             down_at: HashMap::new(),
             late: Vec::new(),
+            behind: Vec::new(),
             sent_to: HashMap::new(),
             refused: None,
             sent: 0,
@@ -149,15 +156,19 @@ impl World {
             let refuses = |name: &Fqdn| format!("{:?}", send.update.changes).contains(&format!("{name}"));
             let (delay_ms, outcome) = match fate {
                 _ if self.refused.as_ref().is_some_and(refuses) => (1, Outcome::Answer(Rcode::REFUSED)),
-                Fate::Arrives => (0, Outcome::Answer(self.server.apply(&send.update))),
+                Fate::Arrives => (0, Outcome::Answer(self.make(&send.update))),
                 Fate::LoseRequest => (TIMEOUT_MS, Outcome::Timeout),
                 Fate::LoseReply => {
-                    self.server.apply(&send.update);
+                    self.make(&send.update);
                     (TIMEOUT_MS, Outcome::Timeout)
                 }
                 Fate::Late(after_ms) => {
                     self.late.push((self.now.boot_ms + after_ms, send.update.clone()));
                     (TIMEOUT_MS, Outcome::Timeout)
+                }
+                Fate::Behind(answer, others) => {
+                    self.behind.push((others, self.now.boot_ms + BEHIND_MS, send.update.clone()));
+                    answer.map_or((TIMEOUT_MS, Outcome::Timeout), |code| (1, Outcome::Answer(code)))
                 }
                 Fate::Tsig(code) => (1, Outcome::TsigError(code)),
                 Fate::Answers(code) => (1, Outcome::Answer(code)),
@@ -177,6 +188,21 @@ impl World {
         }
         self.absorb();
         busy
+    }
+
+    /// The server makes an update, and whatever was to come right behind it.
+    fn make(&mut self, update: &Update) -> Rcode {
+        let code = self.server.apply(update);
+        if update.changes.is_empty() {
+            return code;
+        }
+        let boot_ms = self.now.boot_ms;
+        self.behind.retain(|(_, until_ms, _)| *until_ms > boot_ms);
+        self.behind.iter_mut().for_each(|(others, ..)| *others = others.saturating_sub(1));
+        for (.., update) in self.behind.extract_if(.., |(others, ..)| *others == 0) {
+            self.server.apply(&update);
+        }
+        code
     }
 
     fn absorb(&mut self) {
