@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -45,6 +46,10 @@ pub(crate) struct Forward {
     /// dnsperf's and the upstream's core.
     #[arg(long, default_value_t = 1)]
     client_core: u32,
+    /// The forwarder has half of its core while rates are taken; a loop without end has the other half. So it is the
+    /// forwarder that is at its end, and not dnsperf.
+    #[arg(long)]
+    half: bool,
     /// These alone.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
@@ -215,9 +220,17 @@ impl Forward {
         let [fast, slow] = files.map(|file| file.display().to_string());
         let (core, secs, pace) = (self.client_core.to_string(), self.secs.to_string(), pace.to_string());
         let common = |file| ["-c", &core, "dnsperf", "-s", SERVER, "-d", file, "-l", &secs, "-e", "-q", "128"];
+        let server_core = self.server_core.to_string();
+        let endless = || Command::new("taskset").args(["-c", &server_core, "yes"]).stdout(Stdio::null()).spawn();
         let before = cpu_micros(running.id())?;
-        let printed = hosts.ask("taskset", &common(&fast))?;
+        let beside = self.half.then(endless).transpose().context("starting a loop without end")?;
+        let printed = hosts.ask("taskset", &common(&fast));
+        if let Some(mut beside) = beside {
+            beside.kill()?;
+            beside.wait()?;
+        }
         let spent = cpu_micros(running.id())? - before;
+        let printed = printed?;
         let slow = hosts.ask("taskset", &[&common(&slow)[..], &["-Q", &pace, "-v"]].concat())?;
         Ok(Turn {
             per_second: number(&printed, "Queries per second:")?,
