@@ -13,7 +13,7 @@
 //!    ▲          │ │ │                                                        ▲
 //!    │          │ │ └──── the former PTR is removed, the new one must wait ──┘
 //!    │          │ └── a failure of the whole zone: back to the queue of its lane ([`lane`])
-//!    └── due ── Waits (a failure of its own: doubling pause; a conflict: a long one)
+//!    └── due ── Waits (a failure of its own: doubling pause; a conflict: a long one, but see [`ways`])
 //! ```
 //!
 //! A row that the configuration withdraws is Held before it is Ready ([`hold`]).

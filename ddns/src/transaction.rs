@@ -39,8 +39,8 @@
 //!             PointerSet [5.4] ──NOERROR──► Done
 //!                 └──else──► Refused
 //!
-//!  Conflict, the first time: the former owners are removed once more; if one was there, what is wanted is written
-//!  once more.
+//!  Conflict of those under a guard, the first time: the former owners are removed once more; unless there surely was none,
+//!  what is wanted is written once more.
 //!
 //!  for records that the configuration states, whose only mark is what they are:
 //!

@@ -224,6 +224,9 @@ impl Reconciler {
             if code == Rcode::REFUSED && self.lanes[lane].is_zone_wide(ticket, lineage, refused) {
                 return self.fail(now, message, &flights, refused);
             }
+            if !is_about_contents(code) {
+                flights.iter().for_each(|flight| self.may_be_made_late(now, flight));
+            }
             let rest = flights.split_off(flights.len() / 2);
             self.lanes[lane].ahead.pieces.extend([(lineage, flights), (lineage, rest)]);
             return;
@@ -265,6 +268,11 @@ impl Reconciler {
             self.schedule(now, flight.index);
         }
     }
+}
+
+/// Whether a code says that a prerequisite did not hold (RFC 2136 section 3.2), so that the zone was looked at.
+fn is_about_contents(code: Rcode) -> bool {
+    matches!(code, Rcode::YX_DOMAIN | Rcode::YX_RRSET | Rcode::NX_DOMAIN | Rcode::NX_RRSET)
 }
 
 /// About how many octets an update takes in a message: each owner name once, below the zone's, then pointers to it.

@@ -146,25 +146,31 @@ impl Reconciler {
         match ending {
             Ending::Done if flight.clears_only => self.schedule(now, index),
             Ending::Done => self.done(now, index),
-            _ => {
-                let told = self.entry(index).map(|entry| (entry.row.key.clone(), entry.row.generation));
-                self.effects.foreign.extend(told);
-                let pause = self.conflict_pause(now, index);
-                self.wait(now, index, pause);
-                self.note(now, index, LastAnswer::Conflict, Some(pause));
-                self.wake_pointers(now, index);
-            }
+            _ => self.conflict(now, index),
         }
     }
 
-    /// When somebody else's record is looked at again: soon while it may be one of ours that a server made late.
-    fn conflict_pause(&mut self, now: Now, index: u32) -> u64 {
+    /// Somebody else has the name or the address.
+    fn conflict(&mut self, now: Now, index: u32) {
         let retry = self.settings.retry;
-        let Some(entry) = self.entry_mut(index).filter(|entry| entry.unsure_until > now.boot_ms) else {
-            return retry.conflict_ms;
-        };
-        entry.streak = entry.streak.saturating_add(1);
-        backoff_ms(retry.first_ms, entry.streak, retry.max_ms).min(retry.conflict_ms)
+        let Some(entry) = self.entry_mut(index) else { return };
+        if entry.may_meet_its_own(now) {
+            // Nobody is told, and no host gets another name, before it is looked at again.
+            entry.streak = entry.streak.saturating_add(1);
+            let pause = backoff_ms(retry.first_ms, entry.streak, retry.max_ms).min(retry.conflict_ms);
+            return self.wait(now, index, pause);
+        }
+        // What can be made late no more is looked for by one try after that, and is not asked about for ever.
+        match entry.unsure_until {
+            0 => entry.unsure.clear(),
+            until if until <= now.boot_ms => entry.unsure_until = 0,
+            _ => {}
+        }
+        let told = (entry.row.key.clone(), entry.row.generation);
+        self.effects.foreign.push(told);
+        self.wait(now, index, retry.conflict_ms);
+        self.note(now, index, LastAnswer::Conflict, Some(retry.conflict_ms));
+        self.wake_pointers(now, index);
     }
 
     fn done(&mut self, now: Now, index: u32) {
@@ -175,6 +181,7 @@ impl Reconciler {
             entry.unsure_until = 0;
         }
         if entry.row.want.is_none() {
+            entry.last = LastAnswer::Done;
             return match next_look {
                 Some(pause) => self.wait(now, index, pause),
                 None => self.remove(index),
@@ -265,14 +272,11 @@ impl Reconciler {
         let index = flight.index;
         let current = self.is_current(flight);
         let retry = self.settings.retry;
-        let several = self.lanes[flight.lane as usize].ways.len() > 1;
+        let several = self.has_several(flight);
         let Some(entry) = self.entry_mut(index) else { return };
         entry.attempts = entry.attempts.saturating_add(1);
-        // A refusal may be about the message as it was sent again, or come from a server that has handed it on.
-        let was_sent = !matches!(answer, LastAnswer::Kerberos(_));
-        let news = several && was_sent && entry.note_unsure(now, flight.outcome.as_ref());
-        if news {
-            self.confirm(now, index);
+        if !matches!(answer, LastAnswer::Kerberos(_)) {
+            self.may_be_made_late(now, flight);
         }
         let Some(entry) = self.entry_mut(index) else { return };
         // Perhaps one of the rows is what the server cannot bear, or the message was too long for the way there.

@@ -24,7 +24,8 @@
 //! accepted any more by then (RFC 8945 section 5.2.3, with the fudge of 300 seconds that section 10 recommends). The newest
 //! state has the last word. An older claim that comes between the removal of what was before and the newer claim makes a
 //! conflict with ourselves: what was before is removed once more then ([`crate::transaction`]), and until that time a row
-//! in conflict is tried like one that failed.
+//! whose former owner may come late is tried like one that failed, and nobody is told of a conflict. What `NOERROR` was
+//! said to is taken for done, although that may be about the second copy of a message whose first is on its way.
 //! That is stored with what is known of the row. What was under way when the daemon was killed got no answer either: so
 //! after a start every row that is not known to be done is taken for one.
 
@@ -33,7 +34,7 @@ use faults::{Fault, planted};
 
 use super::batch::Batch;
 use super::health::Heard;
-use super::{Entry, LastAnswer, News, Outcome, Reconciler, Send, SendTicket, Unsure, backoff_ms};
+use super::{Entry, Flight, LastAnswer, News, Outcome, Reconciler, Send, SendTicket, Unsure, backoff_ms};
 use crate::Now;
 use crate::settings::{Retry, ZoneServer};
 use crate::wanted::{ADDRESSES_MAX, FORMER_MAX, Held, Want};
@@ -80,6 +81,13 @@ impl Entry {
             add_held(&mut self.unsure, &want.held(), None);
         }
         !known.0 || known.1 != self.unsure
+    }
+
+    /// Whether somebody else's record may be one of a former owner that a server made late. Late, what is wanted itself
+    /// stands in nobody's way.
+    pub(super) fn may_meet_its_own(&self, now: Now) -> bool {
+        let is_former = |want: &Want| self.unsure.iter().any(|held| !held.is_as_of(want));
+        self.unsure_until > now.boot_ms && self.row.want.as_ref().is_some_and(is_former)
     }
 
     /// In how many milliseconds the row is to be written once more; `None`: nothing is made late any more.
@@ -146,6 +154,21 @@ impl Way {
 }
 
 impl Reconciler {
+    /// Whether the zone that an update went to has several servers.
+    pub(super) fn has_several(&self, flight: &Flight) -> bool {
+        self.lanes[flight.lane as usize].ways.len() > 1
+    }
+
+    /// An update that was sent has failed. A refusal may be about the message as it was sent again, or come from a server
+    /// that has handed it on.
+    pub(super) fn may_be_made_late(&mut self, now: Now, flight: &Flight) {
+        let several = self.has_several(flight);
+        let Some(entry) = self.entry_mut(flight.index) else { return };
+        if several && entry.note_unsure(now, flight.outcome.as_ref()) {
+            self.confirm(now, flight.index);
+        }
+    }
+
     /// Whether nothing is sent that way but probes.
     pub(super) fn is_open(&self, lane: usize, way: usize) -> bool {
         let way = &self.lanes[lane].ways[way];
@@ -323,7 +346,7 @@ impl Reconciler {
         lane: usize,
         way: usize,
         lineage: Option<u64>,
-        flights: Vec<super::Flight>,
+        flights: Vec<Flight>,
         update: Update,
     ) -> Send {
         let ticket = self.next_ticket;

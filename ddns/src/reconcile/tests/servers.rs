@@ -1,6 +1,6 @@
 //! Zones that have several servers.
 
-use dns::{Change, Update};
+use dns::{Change, Rdata, Update};
 use proptest::prelude::*;
 
 use super::world::{Fate, World, server};
@@ -250,8 +250,55 @@ fn names_what_was_ours_and_is_taken_for_anothers_is_looked_at_again_soon() {
         world.reconciler.handle_outcome(world.now, send.ticket, Outcome::Answer(code));
     }
     world.advance(1);
-    assert_eq!((to_come.len(), told_of_others(&world)), (0, 1), "the test shows nothing");
+    let is_another = world.server.plain().iter().any(|line| line.contains("PTR") && !line.contains("z5"));
+    assert!(to_come.is_empty() && is_another, "the test shows nothing: {:?}", world.server.plain());
     assert_is_z5s(&mut world, "two");
+    // What was a conflict with ourselves is nobody's affair.
+    assert_eq!(told_of_others(&world), 0, "{:?}", world.news);
+}
+
+/// Names of one message that was refused and is halved then: made late, it leaves nothing of them behind either.
+#[test]
+fn names_of_one_refused_message_do_not_stay_when_it_is_made_late() {
+    for says in [Rcode::REFUSED, Rcode::SERV_FAIL, Rcode::FORM_ERR] {
+        let mut stayed = 0;
+        for others in 1..16 {
+            let mut world = World::with_servers(2);
+            world.set(1, Some(claim("a.lan", 1)));
+            world.set(2, Some(claim("b.lan", 2)));
+            world.fates = vec![Fate::Behind(Some(says), others)];
+            world.step();
+            world.advance(2_000);
+            world.set(1, None);
+            world.set(2, None);
+            world.advance(1_000);
+            // Others of the zone, so that its turn comes.
+            for host in 10..30 {
+                world.set(host, Some(claim(&format!("o{host}.lan"), host)));
+                world.advance(100);
+                stayed += world.server.plain().iter().filter(|line| line.starts_with("a.lan")).count();
+            }
+            world.advance(700_000);
+            let left: Vec<String> = world.server.plain().into_iter().filter(|line| !line.contains("o")).collect();
+            assert_eq!(left, [""; 0], "{says:?}, {others}");
+        }
+        assert!(stayed > 0, "the test shows nothing: {says:?}");
+    }
+}
+
+/// A name that is somebody else's is tried at its long pause, also where a server may yet make what is wanted itself.
+#[test]
+fn names_of_others_are_not_asked_for_soon_again_for_what_is_wanted_itself() {
+    let mut world = World::with_servers(2);
+    let (rtype, data) = Rdata::address(ip(99));
+    world.server.add_by_hand("pc.lan", rtype, data);
+    world.fates = vec![Fate::Behind(Some(Rcode::SERV_FAIL), 1_000), Fate::Arrives];
+    world.set(1, Some(claim("pc.lan", 1)));
+    world.advance(60_000);
+    assert_eq!(told_of_others(&world), 1);
+    let before = world.sent;
+    world.advance(300_000);
+    assert_eq!(world.sent, before, "tried again within the hour");
 }
 
 /// A name that was withdrawn meanwhile: what a server refused and makes late leaves nothing behind.
