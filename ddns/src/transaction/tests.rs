@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use dns::{ConflictGuard, HostIdentity, Rdata, RecordType};
+use dns::{ConflictGuard, Dhcid, HostIdentity, Rdata, RecordType};
 
 use super::*;
 use crate::model_server::ModelServer;
