@@ -455,10 +455,14 @@ impl Entry {
     /// Records that the configuration stated and that were not written, because others were there: if the like of them
     /// come to stand there, they are not ours.
     fn refused(&self) -> Option<HostIdentity> {
-        let refused =
-            self.last == LastAnswer::Conflict && self.holds.is_none() && matches!(self.phase, Phase::Waits(_));
+        let refused = self.is_told_anothers() && self.holds.is_none() && matches!(self.phase, Phase::Waits(_));
         let stated = matches!(self.row.key, RowKey::Stated(..));
         self.row.want.as_ref().filter(|_| refused && stated).map(|want| want.identity.clone())
+    }
+
+    /// Whether somebody else's records stand there for sure: none of ours, made late, is taken for another's.
+    fn is_told_anothers(&self) -> bool {
+        self.last == LastAnswer::Conflict && self.told == LastAnswer::Conflict
     }
 
     /// What DNS holds of ours under the key, as of the last answer that told.

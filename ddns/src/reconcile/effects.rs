@@ -155,10 +155,12 @@ impl Reconciler {
         let retry = self.settings.retry;
         let Some(entry) = self.entry_mut(index) else { return };
         if entry.may_meet_its_own(now) {
-            // Nobody is told, and no host gets another name, before it is looked at again.
+            // Nobody is told, and no host gets another name, before it is looked at again. But no PTR leads there meanwhile.
+            (entry.last, entry.at) = (LastAnswer::Conflict, now.wall_secs);
             entry.streak = entry.streak.saturating_add(1);
             let pause = backoff_ms(retry.first_ms, entry.streak, retry.max_ms).min(retry.conflict_ms);
-            return self.wait(now, index, pause);
+            self.wait(now, index, pause);
+            return self.wake_pointers(now, index);
         }
         // What can be made late no more is looked for by one try after that, and is not asked about for ever.
         match entry.unsure_until {

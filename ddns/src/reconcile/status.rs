@@ -152,7 +152,7 @@ impl Reconciler {
                 Phase::Idle => !entry.sought,
                 Phase::Done => !entry.again,
                 Phase::Blocked | Phase::Held => true,
-                Phase::Waits(_) => entry.last == LastAnswer::Conflict,
+                Phase::Waits(_) => entry.is_told_anothers(),
                 Phase::Ready | Phase::InFlight => false,
             })
     }

@@ -301,6 +301,33 @@ fn names_of_others_are_not_asked_for_soon_again_for_what_is_wanted_itself() {
     assert_eq!(world.sent, before, "tried again within the hour");
 }
 
+/// A PTR of ours leads to nobody else's name, not even while that may be taken for another's by mistake.
+#[test]
+fn names_a_ptr_does_not_lead_to_a_name_that_may_be_anothers() {
+    let mut world = World::with_servers(2);
+    world.set(1, Some(Claim { forward: false, ..claim("pc.lan", 1) }));
+    world.advance(1_000);
+    // Somebody else's claim of the name may be made late.
+    world.fates = vec![Fate::Answers(Rcode::SERV_FAIL)];
+    world.set(2, Some(Claim { reverse: false, ..claim("pc.lan", 2) }));
+    world.step();
+    world.set(2, None);
+    world.advance(10_000);
+    assert_eq!(world.server.plain(), ["1.0.0.10.in-addr.arpa. PTR pc.lan."]);
+    let (rtype, data) = Rdata::address(ip(99));
+    world.server.add_by_hand("pc.lan", rtype, data);
+    world.set(1, Some(claim("pc.lan", 1)));
+    world.advance(10_000);
+    assert_eq!(world.server.plain(), ["pc.lan. A 10.0.0.99"]);
+    let row = world.reconciler.row(&RowKey::Forward(name("pc.lan"))).unwrap();
+    assert!(row.last == LastAnswer::Conflict && row.words(world.now).contains("somebody else owns the name"));
+    assert!(!world.reconciler.is_quiet() && told_of_others(&world) == 0, "{:?}", world.news);
+    world.server.delete_by_hand("pc.lan", rtype);
+    world.advance(320_000);
+    assert_eq!(world.server.plain(), ["1.0.0.10.in-addr.arpa. PTR pc.lan.", "pc.lan. A 10.0.0.1"]);
+    assert!(world.reconciler.is_quiet());
+}
+
 /// A name that was withdrawn meanwhile: what a server refused and makes late leaves nothing behind.
 #[test]
 fn names_a_claim_that_a_server_refuses_and_makes_after_the_lease_ended_does_not_stay() {
