@@ -43,6 +43,9 @@ pub(crate) struct Exchanges {
     /// Give the servers so many processors, the clients' among them, and tell what each of their threads took of one.
     #[arg(long, default_value_t = 1)]
     cores: u32,
+    /// Tell what each of the servers' threads took, also where they have one processor.
+    #[arg(long)]
+    threads: bool,
     /// Only these servers, by a part of their names.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
@@ -171,7 +174,7 @@ impl Exchanges {
                 found.counts.extend(counts);
                 printed
             })
-        } else if self.cores > 1 {
+        } else if self.threads || self.cores > 1 {
             args.push("--step");
             found.threads.clear();
             watch(&hosts, &running, &args, &mut found.threads)

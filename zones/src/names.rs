@@ -18,6 +18,8 @@
 use std::slice;
 use std::sync::Arc;
 
+use dns::sip::Sip;
+
 use self::leaf::{Leaf, Put, RecordsOf};
 use crate::node::Node;
 
@@ -244,6 +246,31 @@ impl Branch {
         self.children[usize::from(self.count) % SLOTS] = upper;
         self.count += 1;
     }
+}
+
+/// The hash of a name in wire form without the apex. Names that differ in the last two octets of their first label alone lie
+/// beside each other by it: clients that come one after the other get addresses in a row, and so do their names where these
+/// are made of the address or bear a number. What one of them waited for in memory is at hand for the next, and a change of
+/// several copies fewer branches.
+///
+/// ```text
+/// 12 bits of the hash of what such names have in common ─ 4 of each of the two octets ─ 12 more of that hash
+/// ```
+pub(crate) fn hash_of(seed: Sip, within: &[u8]) -> u32 {
+    let end = within.first().map_or(0, |label| (1 + usize::from(*label)).min(within.len()));
+    let (label, rest) = within.split_at(end);
+    let (label, last) = label.split_at(end.saturating_sub(2).max(1).min(end));
+    let hash = seed.bytes(label).bytes(rest).finish() as u32;
+    let (one, other) = match *last {
+        [one, other] => (one, other),
+        [other] => (0, other),
+        _ => (0, 0),
+    };
+    // Each digit has four bits of its own.
+    let bits = |octet: u8| u32::from((octet ^ octet >> 4) & 0xf);
+    let last = u32::from(one) * 67 + u32::from(other);
+    let apart = bits(one) << 16 | bits(other) << 12 | (hash ^ last) & 0xfff;
+    hash & !0x000f_ffff | apart
 }
 
 fn is_full(leaf: &Leaf) -> bool {

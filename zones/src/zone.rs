@@ -12,7 +12,7 @@ use std::sync::Arc;
 use dns::sip::Sip;
 use dns::{Fqdn, Rdata, RecordType, Rrset, Soa};
 
-use crate::names::{Held, Names};
+use crate::names::{Held, Names, hash_of};
 use crate::node::{Node, NodeRef, Set, SetRef};
 
 /// Why some sets are not a zone.
@@ -207,8 +207,7 @@ impl Zone {
 
     /// Of a name without the apex.
     fn hash(&self, within: &[u8]) -> u32 {
-        // Whichever half it is.
-        self.hashes.bytes(within).finish() as u32
+        hash_of(self.hashes, within)
     }
 
     /// One set.

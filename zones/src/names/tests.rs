@@ -1,7 +1,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use dns::sip::Sip;
 use dns::{Fqdn, Rdata, RecordType};
 use proptest::prelude::*;
 
@@ -141,4 +142,48 @@ fn large_records_are_shared_by_the_leaves_that_a_change_of_others_makes() {
     names.remove(hash_of(30), name(30).as_wire());
     assert!([0, 45, 60].into_iter().all(|number| octets(&names, number) == octets(&before, number)));
     assert_eq!(found(&names, 900), Some((3, node(900, 3))));
+}
+
+fn hash_of_text(text: &str) -> u32 {
+    let name: Fqdn = text.parse().unwrap();
+    let wire = name.as_wire();
+    super::hash_of(Sip::new(7), &wire[..wire.len() - 1])
+}
+
+#[test]
+fn names_and_addresses_in_a_row_lie_beside_each_other() {
+    let rows: [fn(u32) -> String; 4] = [
+        |at| format!("pc{at:02}"),
+        |at| format!("host-10-0-7-1{at:02}"),
+        |at| format!("1{at:02}.7.0.10.in-addr.arpa"),
+        |at| format!("{at:02x}"),
+    ];
+    for row in rows {
+        let hashes: BTreeSet<u32> = (0..100).map(|at| hash_of_text(&row(at))).collect();
+        let places: BTreeSet<u32> = hashes.iter().map(|hash| hash >> 20).collect();
+        assert_eq!((hashes.len(), places.len()), (100, 1), "{}", row(0));
+    }
+    // Names that have nothing in common are scattered.
+    let places: BTreeSet<u32> = (0..1_000).map(|at| hash_of_text(&format!("{at}-desk")) >> 20).collect();
+    assert!(places.len() > 800, "{}", places.len());
+}
+
+/// Names of one shape and none, whole or cut within a label: of few alike have the same hash.
+#[test]
+fn every_name_has_a_hash_and_few_have_the_same() {
+    let mut hashes = BTreeMap::new();
+    for at in 0..100_000_u32 {
+        let text = match at % 4 {
+            0 => format!("desktop-{at:07}"),
+            1 => format!("{:x}", at.wrapping_mul(0x9E37_79B9)),
+            2 => format!("{}.{}.{}", at % 256, at / 256 % 256, at / 65_536),
+            _ => format!("{}.rack{}", at % 7, at / 7),
+        };
+        *hashes.entry(hash_of_text(&text)).or_insert(0_u32) += 1;
+    }
+    assert!(hashes.len() > 99_000, "{}", hashes.len());
+    assert!(hashes.values().all(|alike| *alike < 8));
+    for wire in [&b""[..], b"\0", b"\x01", b"\x01a", b"\x02ab", b"\x03", b"\x3fabc", b"\x02ab\x01c"] {
+        super::hash_of(Sip::new(7), wire);
+    }
 }
