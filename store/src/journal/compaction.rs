@@ -1,8 +1,8 @@
 //! Compaction: snapshot and sealed segments into a new snapshot, beside the commits.
 
-use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::{io, ptr};
 
 use super::commit::Part;
 use super::error::{Damage, ReadFault};
@@ -211,7 +211,8 @@ impl<S: Storage> Compaction<S> {
                 return Ok(());
             }
             // The frame goes, and its stamp with it; the history may still have to know it.
-            let segment = segments.iter().find(|segment| segment.name == file);
+            // A segment's rows bear its very name.
+            let segment = segments.iter().find(|segment| ptr::eq(&*segment.name, file));
             let stamped =
                 segment.and_then(|segment| segment.stamp_at(offset)).and_then(|stamp| history::compacted(row, stamp));
             let value = stamped.as_deref().or(row.value).unwrap_or_default();

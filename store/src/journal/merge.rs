@@ -49,14 +49,8 @@ impl<'a> Changes<'a> {
         }
         let mut places: Vec<Place> = (0..).zip(&self.list).map(|(at, change)| (piece_of(change.row, 0), at)).collect();
         sort(&self.list, &mut places, 0);
-        self.list = places.into_iter().map(|(_, at)| self.list[at as usize]).collect();
-        self.list.dedup_by(|later, kept| {
-            let same = later.row.stream == kept.row.stream && later.row.key == kept.row.key;
-            if same {
-                *kept = *later;
-            }
-            same
-        });
+        let newest = places.into_iter().filter(|(_, at)| *at != SUPERSEDED);
+        self.list = newest.map(|(_, at)| self.list[at as usize]).collect();
         Ok(())
     }
 
@@ -75,30 +69,42 @@ impl<'a> Changes<'a> {
 /// has more rows than 32 bits count.
 type Place = (u128, u32);
 
+/// In the place of a row that was written again later.
+const SUPERSEDED: u32 = u32::MAX;
+
 /// So many octets of stream and key are in one piece; the last octet of it is their number.
 const PIECE: usize = size_of::<u128>() - 1;
 /// From this piece on whole keys are compared.
 const PIECES_MAX: usize = 5;
 
-/// Sorts places by stream and key, of one key the row that was written last behind the others. They are those of rows
-/// that are alike before this piece.
+/// Sorts places by stream and key; those of rows that were written again later are marked. They are those of rows that are
+/// alike before this piece.
 ///
 /// Rows lie scattered in their segments, so that each comparison of two keys would wait for memory twice. Pieces are
 /// compared where they stand, and keys read once for each piece that it takes to tell them apart.
 fn sort(list: &[Change<'_>], places: &mut [Place], piece: usize) {
+    let key_of = |place: &Place| list[place.1 as usize].row.key;
     if piece == PIECES_MAX {
-        let key_of = |place: &Place| (list[place.1 as usize].row.key, place.1);
-        return places.sort_unstable_by(|one, other| key_of(one).cmp(&key_of(other)));
+        places.sort_unstable_by(|one, other| (key_of(one), one.1).cmp(&(key_of(other), other.1)));
+        return places.chunk_by_mut(|one, other| key_of(one) == key_of(other)).for_each(supersede);
     }
     places.sort_unstable();
     for alike in places.chunk_by_mut(|one, other| one.0 == other.0) {
+        let [first, _, ..] = alike else { continue };
         // A piece that is not full is a key's last.
-        if let [first, _, ..] = alike
-            && first.0 as u8 == PIECE as u8
-        {
-            alike.iter_mut().for_each(|place| place.0 = piece_of(list[place.1 as usize].row, piece + 1));
-            sort(list, alike, piece + 1);
+        if first.0 as u8 != PIECE as u8 {
+            supersede(alike);
+            continue;
         }
+        alike.iter_mut().for_each(|place| place.0 = piece_of(list[place.1 as usize].row, piece + 1));
+        sort(list, alike, piece + 1);
+    }
+}
+
+/// Of places of one key, in the order in which they were written, the last counts.
+fn supersede(places: &mut [Place]) {
+    if let [earlier @ .., _] = places {
+        earlier.iter_mut().for_each(|place| place.1 = SUPERSEDED);
     }
 }
 
