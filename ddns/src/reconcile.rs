@@ -129,6 +129,8 @@ struct Entry {
     at: u64,
     /// The answer that the operator was last told of.
     told: LastAnswer,
+    /// Somebody else's records are there, of which nobody is told, nor is it stored: they may be ours, made late.
+    untold: bool,
     /// The generation that what is stored of it is about.
     stored: u64,
     /// In a message of how many rows it may travel: one after an update of its own failed, until one succeeds.
@@ -290,7 +292,7 @@ impl Reconciler {
         if let Some(refused) = refused {
             entry.row.former.retain(|held| held.identity != refused);
         }
-        entry.streak = 0;
+        (entry.streak, entry.untold) = (0, false);
         // Queued: it keeps its place, so that a name that changes often takes no more room than another. Under way:
         // the answer to what was sent decides how to go on.
         let queued = entry.phase == Phase::Ready && !hold::is_withheld(&entry.row);
@@ -455,14 +457,15 @@ impl Entry {
     /// Records that the configuration stated and that were not written, because others were there: if the like of them
     /// come to stand there, they are not ours.
     fn refused(&self) -> Option<HostIdentity> {
-        let refused = self.is_told_anothers() && self.holds.is_none() && matches!(self.phase, Phase::Waits(_));
+        let refused =
+            self.last == LastAnswer::Conflict && self.holds.is_none() && matches!(self.phase, Phase::Waits(_));
         let stated = matches!(self.row.key, RowKey::Stated(..));
         self.row.want.as_ref().filter(|_| refused && stated).map(|want| want.identity.clone())
     }
 
-    /// Whether somebody else's records stand there for sure: none of ours, made late, is taken for another's.
-    fn is_told_anothers(&self) -> bool {
-        self.last == LastAnswer::Conflict && self.told == LastAnswer::Conflict
+    /// Whether DNS has somebody else's records there, told or not.
+    fn is_anothers(&self) -> bool {
+        self.last == LastAnswer::Conflict || self.untold
     }
 
     /// What DNS holds of ours under the key, as of the last answer that told.

@@ -8,7 +8,7 @@
 //!
 //! A clone shares everything. A change copies one leaf and the branches above it, unless nobody else has them. A leaf is
 //! one piece of memory ([`leaf`]) with names and records in it: to find a name is to wait for memory two or three times,
-//! and to copy a leaf touches nothing else. A leaf is half full at least, since what is shared by several slots is split
+//! and to copy a leaf touches nothing else. A leaf is about half full, since what is shared by several slots is split
 //! in two.
 //!
 //! Names are in wire form without the apex, which all of them end with. A name that only has others beneath it is here
@@ -248,29 +248,26 @@ impl Branch {
     }
 }
 
-/// The hash of a name in wire form without the apex. Names that differ in the last two octets of their first label alone lie
+/// The hash of a name in wire form without the apex. Names that differ in the last two digits of their first label alone lie
 /// beside each other by it: clients that come one after the other get addresses in a row, and so do their names where these
 /// are made of the address or bear a number. What one of them waited for in memory is at hand for the next, and a change of
 /// several copies fewer branches.
 ///
 /// ```text
-/// 12 bits of the hash of what such names have in common ─ 4 of each of the two octets ─ 12 more of that hash
+/// 12 bits of the hash of what such names have in common ─ 4 of each of the two digits ─ 12 more of that hash
 /// ```
 pub(crate) fn hash_of(seed: Sip, within: &[u8]) -> u32 {
     let end = within.first().map_or(0, |label| (1 + usize::from(*label)).min(within.len()));
     let (label, rest) = within.split_at(end);
-    let (label, last) = label.split_at(end.saturating_sub(2).max(1).min(end));
+    let digits = label.iter().rev().take(2).take_while(|octet| octet.is_ascii_digit()).count();
+    let (label, last) = label.split_at(end - digits);
     let hash = seed.bytes(label).bytes(rest).finish() as u32;
-    let (one, other) = match *last {
-        [one, other] => (one, other),
-        [other] => (0, other),
-        _ => (0, 0),
-    };
-    // Each digit has four bits of its own.
-    let bits = |octet: u8| u32::from((octet ^ octet >> 4) & 0xf);
-    let last = u32::from(one) * 67 + u32::from(other);
-    let apart = bits(one) << 16 | bits(other) << 12 | (hash ^ last) & 0xfff;
-    hash & !0x000f_ffff | apart
+    let bits = |digit: u8| u32::from(digit & 0xf);
+    match *last {
+        [one, other] => hash & !0x000f_f000 | bits(one) << 16 | bits(other) << 12,
+        [only] => hash & !0x0000_f000 | bits(only) << 12,
+        _ => hash,
+    }
 }
 
 fn is_full(leaf: &Leaf) -> bool {

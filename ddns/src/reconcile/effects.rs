@@ -144,7 +144,13 @@ impl Reconciler {
             entry.row.former.clear();
         }
         match ending {
-            Ending::Done if flight.clears_only => self.schedule(now, index),
+            Ending::Done if flight.clears_only => {
+                // Stored as there, it would be taken for that after a start.
+                if self.entry(index).is_some_and(|entry| entry.stored == entry.row.generation) {
+                    self.confirm(now, index);
+                }
+                self.schedule(now, index);
+            }
             Ending::Done => self.done(now, index),
             _ => self.conflict(now, index),
         }
@@ -156,12 +162,13 @@ impl Reconciler {
         let Some(entry) = self.entry_mut(index) else { return };
         if entry.may_meet_its_own(now) {
             // Nobody is told, and no host gets another name, before it is looked at again. But no PTR leads there meanwhile.
-            (entry.last, entry.at) = (LastAnswer::Conflict, now.wall_secs);
+            entry.untold = true;
             entry.streak = entry.streak.saturating_add(1);
             let pause = backoff_ms(retry.first_ms, entry.streak, retry.max_ms).min(retry.conflict_ms);
             self.wait(now, index, pause);
             return self.wake_pointers(now, index);
         }
+        entry.untold = false;
         // What can be made late no more is looked for by one try after that, and is not asked about for ever.
         match entry.unsure_until {
             0 => entry.unsure.clear(),
@@ -177,6 +184,7 @@ impl Reconciler {
 
     fn done(&mut self, now: Now, index: u32) {
         let Some(entry) = self.entry_mut(index) else { return };
+        entry.untold = false;
         let next_look = entry.next_look(now);
         if next_look.is_none() {
             entry.unsure.clear();

@@ -183,7 +183,7 @@ fn audited_packed(row: PackedRow<'_>) -> AuditedRow {
 fn audited(entry: &Entry) -> AuditedRow {
     let rest = match entry.phase {
         Phase::Done => Rest::Done,
-        Phase::Waits(_) if entry.is_told_anothers() => Rest::Conflict,
+        Phase::Waits(_) if entry.last == LastAnswer::Conflict && !entry.untold => Rest::Conflict,
         _ => Rest::UnderWay,
     };
     AuditedRow { key: entry.row.key.clone(), generation: entry.row.generation, want: entry.row.want.clone(), rest }

@@ -229,6 +229,7 @@ impl Entry {
             streak: 0,
             at: 0,
             told: LastAnswer::None,
+            untold: false,
             stored: 0,
             company: ANY_COMPANY,
             unsure_until: 0,
@@ -243,8 +244,8 @@ impl Entry {
         let Self { row: _, lane, phase, stamp: _, abandoned, sought, holds, last, attempts, streak, at, told, .. } =
             self;
         // What is done was stored so.
-        let Self { stored: _, company, unsure_until, unsure, again, .. } = self;
-        let is_plain = !abandoned && !sought && holds.is_none() && *company == ANY_COMPANY;
+        let Self { untold, stored: _, company, unsure_until, unsure, again, .. } = self;
+        let is_plain = !abandoned && !sought && !untold && holds.is_none() && *company == ANY_COMPANY;
         let is_over = *attempts == 0 && *streak == 0 && *unsure_until == 0 && unsure.is_empty() && !again;
         let lane = lane.filter(|_| is_plain && is_over)?;
         match (phase, last, told, at) {

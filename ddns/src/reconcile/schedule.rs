@@ -164,7 +164,7 @@ impl Reconciler {
             return;
         };
         let forward = self.rows.find_open(&RowKey::Forward(name));
-        if forward.is_some_and(|forward| forward.last == LastAnswer::Conflict)
+        if forward.is_some_and(Entry::is_anothers)
             && let Some(entry) = self.entry_mut(index)
             && let Some(held) = entry.holds.take()
         {

@@ -152,7 +152,7 @@ impl Reconciler {
                 Phase::Idle => !entry.sought,
                 Phase::Done => !entry.again,
                 Phase::Blocked | Phase::Held => true,
-                Phase::Waits(_) => entry.is_told_anothers(),
+                Phase::Waits(_) => entry.last == LastAnswer::Conflict && !entry.untold,
                 Phase::Ready | Phase::InFlight => false,
             })
     }
