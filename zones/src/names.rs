@@ -237,9 +237,8 @@ impl Branch {
     fn split(&mut self, child: usize, first: usize, count: usize, level: u32) {
         let middle = first + count / 2;
         let Child::Leaf(leaf) = &self.children[child] else { return };
-        let (upper, lower): (Vec<Put<'_>>, Vec<Put<'_>>) =
-            leaf.puts().into_iter().partition(|put| slot_of(put.hash, level) >= middle);
-        let [upper, lower] = [upper, lower].map(|puts| Child::Leaf(Leaf::of(&puts)));
+        let [upper, lower] =
+            [true, false].map(|is_upper| Child::Leaf(leaf.part(|hash| (slot_of(hash, level) >= middle) == is_upper)));
         self.children[child] = lower;
         // There are no more children than slots.
         self.slots[middle..first + count].fill(self.count);
