@@ -70,6 +70,7 @@ impl Hashed {
 
     /// One number more of this hash.
     pub fn insert(&mut self, hash: u32, number: u32) {
+        debug_assert_ne!(number, u32::MAX, "no number");
         if self.count * 8 >= self.homes * FULL_EIGHTHS {
             let more = if self.homes < DOUBLING_MAX { self.homes } else { self.homes / 4 };
             self.spread_over(HOMES_MIN.max(self.homes + more));

@@ -2,7 +2,7 @@
 //!
 //! Of a million leases with names nearly all rows are so. As values they take more than a kilobyte a lease, in some
 //! twenty allocations; here a name and its address are one record of some forty bytes ([`record`]) in an arena, found by
-//! two tables of 32-bit numbers, one by name and one by address ([`by_address`]). The end of the name stands in a table of its own
+//! two tables, one by half of the name's hash and one by address ([`by_address`]). The end of the name stands in a table of its own
 //! ([`domains`]). A row that becomes anything else is taken out, and comes back when it is ordinary again.
 
 mod by_address;
@@ -12,10 +12,9 @@ mod record;
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 
-use arena::{Arena, Piece};
+use arena::{Arena, Hashed, Piece};
 use dns::sip::Sip;
 use dns::{ConflictGuard, Fqdn, HostIdentity};
-use hashbrown::HashTable;
 
 use crate::wanted::{ClaimRef, NewName, RowKey, Want, WantedRow};
 use by_address::ByAddress;
@@ -30,7 +29,8 @@ const IDENTITY_OCTETS_MAX: usize = 1 + 255;
 #[derive(Debug, Default)]
 pub(crate) struct PackedRows {
     arena: Arena,
-    names: HashTable<Piece>,
+    /// A half of each hash stands with its piece: while names come, the table grows without reading what is in the arena.
+    names: Hashed,
     addresses: ByAddress,
     domains: Domains,
     /// Names come from clients: nobody must be able to find some that fall on each other.
@@ -50,8 +50,9 @@ impl Default for Hasher {
 }
 
 impl Hasher {
-    fn name(&self, label: &[u8], domain: &[u8]) -> u64 {
-        self.0.bytes(label).bytes(domain).finish()
+    fn name(&self, label: &[u8], domain: &[u8]) -> u32 {
+        // Any half of it.
+        self.0.bytes(label).bytes(domain).finish() as u32
     }
 }
 
@@ -114,7 +115,7 @@ impl PackedRows {
             Some(Half { generation: new.reverse_generation(), note: of_address }),
         );
         let Some(piece) = self.store(&name, (*guard, true), halves) else { return NewPut::Odd };
-        self.enter_name(piece, by_name);
+        self.names.insert(by_name, piece.number());
         self.addresses.set(*address, piece);
         NewPut::Packed
     }
@@ -231,12 +232,12 @@ impl PackedRows {
         self.at_name(self.hasher.name(label, domain), label, domain)
     }
 
-    fn at_name(&self, hash: u64, label: &[u8], domain: &[u8]) -> Option<Piece> {
-        let is_it = |piece: &Piece| {
-            let (_, found, number) = read_keys(self.arena.from(*piece));
+    fn at_name(&self, hash: u32, label: &[u8], domain: &[u8]) -> Option<Piece> {
+        let is_it = |piece: u32| {
+            let (_, found, number) = read_keys(self.arena.from(Piece::from_number(piece)));
             found == label && self.domains.at(number).is_some_and(|found| found.as_wire() == domain)
         };
-        self.names.find(hash, is_it).copied()
+        self.names.find(hash, is_it).map(Piece::from_number)
     }
 
     fn row_at(&self, piece: Piece, is_forward: bool) -> Option<PackedRow<'_>> {
@@ -272,19 +273,10 @@ impl PackedRows {
         let (address, label, domain) = read_keys(self.arena.from(piece));
         if is_forward {
             let hash = hash_of_name(&self.hasher, &self.domains, label, domain);
-            self.enter_name(piece, hash);
+            self.names.insert(hash, piece.number());
         } else {
             self.addresses.set(address, piece);
         }
-    }
-
-    fn enter_name(&mut self, piece: Piece, hash: u64) {
-        let Self { arena, names, domains, hasher, .. } = self;
-        let hash_of = |piece: &Piece| {
-            let (_, label, domain) = read_keys(arena.from(*piece));
-            hash_of_name(hasher, domains, label, domain)
-        };
-        names.insert_unique(hash, piece, hash_of);
     }
 
     fn leave(&mut self, piece: Piece, is_forward: bool) {
@@ -293,9 +285,7 @@ impl PackedRows {
             return self.addresses.remove(address);
         }
         let hash = hash_of_name(&self.hasher, &self.domains, label, domain);
-        if let Ok(entry) = self.names.find_entry(hash, |other| *other == piece) {
-            entry.remove();
-        }
+        self.names.remove(hash, piece.number());
     }
 
     /// A record is elsewhere now.
@@ -308,14 +298,12 @@ impl PackedRows {
             return self.addresses.set(address, to);
         }
         let hash = hash_of_name(&self.hasher, &self.domains, label, domain);
-        if let Some(piece) = self.names.find_mut(hash, |other| *other == from) {
-            *piece = to;
-        }
+        self.names.replace(hash, from.number(), to.number());
     }
 
     /// Every record once, by its place.
     fn pieces(&self) -> Vec<Piece> {
-        let mut pieces: Vec<Piece> = self.names.iter().copied().chain(self.addresses.iter()).collect();
+        let mut pieces: Vec<Piece> = self.names.iter().map(Piece::from_number).chain(self.addresses.iter()).collect();
         pieces.sort_unstable();
         pieces.dedup();
         pieces
@@ -332,7 +320,7 @@ impl PackedRows {
     fn compact(&mut self) {
         let pieces = self.pieces();
         let before = std::mem::take(&mut self.arena);
-        self.names = HashTable::with_capacity(self.names.len());
+        self.names = Hashed::with_room(self.names.len());
         // Addresses have their places still, which lead to the new ones from here on.
         for piece in pieces {
             let (record, length) = Record::read(before.from(piece));
@@ -468,7 +456,7 @@ fn split(name: &Fqdn) -> Option<(&[u8], &[u8])> {
     wire.split_at_checked(first + 1).filter(|_| first > 0)
 }
 
-fn hash_of_name(hasher: &Hasher, domains: &Domains, label: &[u8], domain: u32) -> u64 {
+fn hash_of_name(hasher: &Hasher, domains: &Domains, label: &[u8], domain: u32) -> u32 {
     hasher.name(label, domains.at(domain).map_or(&[], Fqdn::as_wire))
 }
 
