@@ -123,7 +123,7 @@ async fn what_a_rush_put_off_is_compacted_when_all_is_quiet() {
         let names = std::fs::read_dir(directory.path()).unwrap().map(|file| file.unwrap().file_name());
         names.filter(|name| name.to_string_lossy().starts_with(prefix)).count()
     };
-    // More than four segments, fewer than sixteen.
+    // More than four segments, fewer than a rush may fill.
     while files("segment-") < 8 {
         let (next, result) = submission(Lane::Updater, 200);
         committer.submit(next).await.unwrap();

@@ -80,12 +80,12 @@ fn may_be_since(times: Times, since: u64) -> bool {
 /// What a compaction writes in the place of a row that it takes out of a frame with this stamp (UTC seconds): where its lease's
 /// own times would not tell that it was stored as late as that, the row with its stamp. A lease that ran out while no server
 /// ran is one, and one that got another name long after it was renewed. `None`: the row as it is.
-pub(crate) fn compacted(row: RowRef<'_>, stamp: u64) -> Option<Vec<u8>> {
+pub(crate) fn compacted(row: RowRef<'_>, stamp: impl FnOnce() -> Option<u64>) -> Option<Vec<u8>> {
     let value = row.value.filter(|_| row.stream == LEASES)?;
     // What cannot be read is carried along as it is.
-    let times = times(value).ok()?;
-    let is_late = times.stored.is_none() && stamp > times.last.saturating_add(SLACK_SECS);
-    is_late.then(|| with_stored(value, stamp))
+    let times = times(value).ok().filter(|times| times.stored.is_none())?;
+    let stamp = stamp().filter(|stamp| *stamp > times.last.saturating_add(SLACK_SECS))?;
+    Some(with_stored(value, stamp))
 }
 
 /// What happened to a lease that is now as it is. A row does not tell everything that an event does: an address that was

@@ -1,8 +1,8 @@
 //! Compaction: snapshot and sealed segments into a new snapshot, beside the commits.
 
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::{io, ptr};
 
 use super::commit::Part;
 use super::error::{Damage, ReadFault};
@@ -145,10 +145,11 @@ pub struct Sizes {
 /// row is written at most about twice again, however large the store, and the disk holds at most about twice the rows.
 ///
 /// While one segment after the other is filled (`in_rush`) the work waits for a quieter time, as long as it may: until the
-/// segments take twice the snapshot, and sixteen segments at least. The disk then holds at most about three times the rows.
+/// segments take twice the snapshot, and twenty-eight segments at least, as many as are merged in some 160 MB of memory. Of a
+/// store that is larger than that the disk then holds at most about three times the rows.
 #[must_use]
 pub fn compaction_due(sizes: Sizes, in_rush: bool) -> bool {
-    let (segments, snapshots) = if in_rush { (16, 2) } else { (4, 1) };
+    let (segments, snapshots) = if in_rush { (28, 2) } else { (4, 1) };
     let least = sizes.segment_bytes.saturating_mul(segments);
     sizes.segments_bytes > least.max(sizes.snapshot_bytes.saturating_mul(snapshots))
 }
@@ -205,16 +206,14 @@ impl<S: Storage> Compaction<S> {
         };
         let file = self.storage.create(unfinished, 0).map_err(failed)?;
         let mut writer = SnapshotWriter::new(file, &self.superblock).map_err(failed)?;
-        merge(old.as_mut(), &changes, |row, file, offset| {
+        merge(old.as_mut(), &changes, |row, origin| {
             self.check_open()?;
             if planted(Fault::CompactionDropsLiveRow) && row.key.last().is_some_and(|last| last % 8 == 5) {
                 return Ok(());
             }
             // The frame goes, and its stamp with it; the history may still have to know it.
-            // A segment's rows bear its very name.
-            let segment = segments.iter().find(|segment| ptr::eq(&*segment.name, file));
-            let stamped =
-                segment.and_then(|segment| segment.stamp_at(offset)).and_then(|stamp| history::compacted(row, stamp));
+            let segment = origin.segment.and_then(|at| segments.get(at));
+            let stamped = segment.and_then(|segment| history::compacted(row, || segment.stamp_at(origin.offset)));
             let value = stamped.as_deref().or(row.value).unwrap_or_default();
             writer.push(row.stream, row.key, value).map_err(failed)
         })?;
@@ -285,9 +284,9 @@ mod tests {
 
     #[test]
     fn a_rush_puts_compaction_off_but_not_for_ever() {
-        let sizes = Sizes { snapshot_bytes: 0, segments_bytes: 16, segment_bytes: 1 };
+        let sizes = Sizes { snapshot_bytes: 0, segments_bytes: 28, segment_bytes: 1 };
         assert!(!compaction_due(sizes, true));
-        assert!(compaction_due(Sizes { segments_bytes: 17, ..sizes }, true));
+        assert!(compaction_due(Sizes { segments_bytes: 29, ..sizes }, true));
         assert!(!compaction_due(Sizes { segments_bytes: 100, snapshot_bytes: 50, ..sizes }, true));
         assert!(compaction_due(Sizes { segments_bytes: 101, snapshot_bytes: 50, ..sizes }, true));
     }

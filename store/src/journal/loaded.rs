@@ -3,7 +3,7 @@
 use super::compaction::missing_frame;
 use super::error::ReadFault;
 use super::frame::RowRef;
-use super::merge::{Changes, merge};
+use super::merge::{Changes, Origin, merge};
 use super::names::{self, Listing};
 use super::opening::{Cut, JournalReport};
 use super::segment::{End, Segment, Tail};
@@ -96,7 +96,8 @@ impl<S: Storage> Loaded<S> {
         }
         report.transactions = changes.frames();
         changes.settle()?;
-        merge(self.snapshot.as_mut(), &changes, |row: RowRef<'_>, file, offset| {
+        merge(self.snapshot.as_mut(), &changes, |row: RowRef<'_>, origin: Origin<'_>| {
+            let Origin { file, offset, .. } = origin;
             report.rows += 1;
             if !known.contains(&row.stream) {
                 if row.stream & CRITICAL != 0 {

@@ -1,5 +1,9 @@
 #![allow(clippy::unwrap_used, reason = "a failing step is a failing test")]
 
+use std::collections::BTreeMap;
+
+use super::merge::Changes;
+use super::segment::Segment;
 use super::*;
 use crate::simulated::SimStorage;
 
@@ -162,11 +166,52 @@ fn stamps_never_go_back() {
     assert_eq!(open(&disk, &[OURS]).unwrap().0.newest_stamp(), 100);
 }
 
+/// Of each key the last row counts, in whichever segment it is; where it stands is told, so that its frame's stamp is found.
+#[test]
+fn of_rows_in_many_segments_the_last_of_each_key_comes_with_its_place() {
+    let disk = SimStorage::new(10);
+    let (mut journal, ..) = open(&disk, &[OURS]).unwrap();
+    let mut expected = BTreeMap::new();
+    for stamp in 1_000..2_500_u64 {
+        let mut batch = Batch::new();
+        for transactions in 0..stamp % 3 + 1 {
+            let mut transaction = batch.transaction();
+            for row in 0..stamp % 4 + 1 {
+                // Written again in the same frame, in the next ones, and many segments later.
+                let key = [&[b'k'; 40][..], &(stamp * 7 % 500 + row / 2 + transactions).to_be_bytes()].concat();
+                let is_gone = stamp % 5 == row;
+                match is_gone {
+                    true => transaction.delete(OURS, |out| out.extend(&key)),
+                    false => {
+                        transaction.put(OURS, |out| out.extend(&key), |out| out.extend((stamp + row).to_be_bytes()))
+                    }
+                }
+                expected.insert(key, (stamp, (!is_gone).then(|| (stamp + row).to_be_bytes().to_vec())));
+            }
+            transaction.finish();
+        }
+        journal.commit(stamp, &mut batch).unwrap();
+    }
+    let segments: Vec<Segment> = (1..).map_while(|number| Segment::read(&disk, number).ok()).collect();
+    assert!(segments.len() > 5, "{}", segments.len());
+    let mut changes = Changes::default();
+    for (at, segment) in segments.iter().enumerate() {
+        changes.add(segment, segments.get(at + 1).map(|next| next.superblock.sequence));
+    }
+    changes.settle().unwrap();
+    let found = changes.iter().map(|(row, origin)| {
+        let segment = &segments[origin.segment.unwrap()];
+        assert_eq!(segment.name, origin.file);
+        (row.key.to_vec(), (segment.stamp_at(origin.offset).unwrap(), row.value.map(<[u8]>::to_vec)))
+    });
+    assert_eq!(found.collect::<Vec<_>>(), expected.into_iter().collect::<Vec<_>>());
+}
+
 #[test]
 fn a_rush_puts_no_compaction_off_that_a_full_disk_needs() {
     let disk = SimStorage::new(9);
     let (mut journal, ..) = open(&disk, &[OURS]).unwrap();
-    // For ten segments, of the sixteen that a rush may fill, and some rows.
+    // For ten segments, of the twenty-eight that a rush may fill, and some rows.
     disk.set_capacity(Some(10 * 16 * 1024 + 12 * 1024));
     let mut compactions = 0;
     for number in 0..4_000_u32 {
